@@ -1,0 +1,129 @@
+"""Frozen values that pass between the layers. Sizes are bytes, times seconds unless named `_ns`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+from bulkup.errors import ErrorClass
+
+Digest = NewType("Digest", str)
+"""The SHA-256 of a content, 64 lower-case hex characters."""
+
+
+class Stage(StrEnum):
+    """What is done with a content, in this order."""
+
+    UPLOAD = "upload"
+    PROCESS = "process"
+    EMBED = "embed"
+
+
+class State(StrEnum):
+    """Where a work item stands."""
+
+    READY = "ready"
+    CLAIMED = "claimed"
+    WAITING = "waiting"
+    DONE = "done"
+    SKIPPED = "skipped"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class FileStat:
+    """What tells a changed file from an unchanged one without reading it."""
+
+    size_bytes: int
+    modified_ns: int
+    inode: int
+    changed_ns: int  # ctime: catches an edit that put the old mtime back
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that the walk selected.
+
+    `folder` is the path of its directory relative to the root, '' or ending in '/'; for a member
+    of a ZIP archive it is the archive's relative path ending in '#'. `name` is the rest, so that
+    `folder + name` is the asset's path under its root. Bytes that are no UTF-8 are
+    surrogate-escaped in both.
+    """
+
+    folder: str
+    name: str
+    stat: FileStat
+
+    @property
+    def path(self) -> str:
+        return self.folder + self.name
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that the walk did not select, or could not read; `reason` is for people.
+
+    `error_class` is None for what was left out by rule (junk, filters, a socket), and set where
+    the user would have wanted the file (an unreadable directory, an encrypted ZIP member): then it
+    becomes a dead asset.
+    """
+
+    folder: str
+    name: str
+    reason: str
+    error_class: ErrorClass | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is stored beside the bytes of an object."""
+
+    content_type: str = "application/octet-stream"
+    metadata: dict[str, str] = field(default_factory=dict)  # without the x-amz-meta- prefix
+    cache_control: str | None = None
+    storage_class: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store says of an object it has just stored."""
+
+    etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a store knows of an object without reading it.
+
+    `digest` is known only where the object carries it (x-amz-meta-sha256, or a directory store's
+    own record); a listing may leave `digest`, `content_type` and `metadata` unknown.
+    """
+
+    key: str
+    size_bytes: int
+    etag: str | None = None
+    modified_at: float | None = None
+    digest: Digest | None = None
+    content_type: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One stored part of a multipart upload; numbers start at 1."""
+
+    number: int
+    size_bytes: int
+    etag: str
+    digest: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An error as the manifest keeps it."""
+
+    error_class: ErrorClass
+    message: str
+    request_id: str | None = None

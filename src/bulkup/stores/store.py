@@ -1,0 +1,95 @@
+"""What bulkup asks of a place that holds objects. Every store passes tests/contract."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What an endpoint was found to do, so that it is probed once and remembered.
+
+    `conditional_writes` is None until somebody has looked.
+    """
+
+    conditional_writes: bool | None = None
+    checksums: bool | None = None
+
+
+class ObjectStore(Protocol):
+    """Objects that never change, by key. Safe to call from many tasks of one event loop.
+
+    Keys are whole: they include `prefix`. They are str, always valid UTF-8. All methods raise the errors of
+    `bulkup.errors`: StoreError for one object, DestinationError when nothing else can go on.
+    None of them tries again: `pace.retrying` does that.
+    """
+
+    url: str
+    """Where the objects are, as the user writes it, without secrets."""
+
+    prefix: str
+    """What every key of this destination begins with: '' or ending in '/'."""
+
+    part_threshold_bytes: int | None
+    """Bodies of this size or more must go through the part methods; None: there are no parts."""
+
+    async def check(self) -> None:
+        """Raise DestinationError unless the destination is there and lets us in. One request."""
+
+    async def put(
+        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        """Store all of `body` or nothing.
+
+        The store refuses bytes that do not have `digest` (SourceChanged). With `exclusive`, raises
+        KeyTaken when the key holds anything; without, replaces it.
+        """
+
+    async def head(self, key: str) -> ObjectInfo:
+        """What is known of the object, its digest included where it carries one. Raises ObjectMissing."""
+
+    def open(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes, in order, in chunks of at most 1 MiB or so. Raises ObjectMissing."""
+
+    def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
+        """All objects whose key starts with `prefix`, in pages, keys in UTF-8 byte order."""
+
+    async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
+        """Copy an object within the destination, attributes included. Raises as `put` and `head` do."""
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; no error when there is none."""
+
+    async def close(self) -> None:
+        """Give connections back. May be called twice."""
+
+
+class PartStore(ObjectStore, Protocol):
+    """A store in which one object can be sent in parts that survive the process that sent them."""
+
+    async def begin_parts(self, key: str, *, attributes: Attributes) -> str:
+        """Open a multipart upload and return its upload id."""
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+    ) -> Part:
+        """Store one part or nothing; sending a number again replaces it. Raises ObjectMissing
+        when the upload id is unknown."""
+
+    async def list_parts(self, key: str, upload_id: str) -> list[Part]:
+        """The parts the store holds, by number. Raises ObjectMissing when the upload id is unknown."""
+
+    async def complete_parts(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
+    ) -> Stored:
+        """Make the object of `parts`. Raises KeyTaken as `put` does; the upload then is still open."""
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """Drop the upload and its parts; no error when it is unknown."""
+
+    def list_uploads(self, prefix: str = "") -> AsyncIterator[list[tuple[str, str, float]]]:
+        """Open multipart uploads below `prefix`: (key, upload id, begun at in seconds), in pages."""
