@@ -1,0 +1,216 @@
+"""What happened, as values. The engine emits them, only `cli` draws.
+
+Every event has two renderings, both made here: `str(event)` for people (unescaped: whoever
+prints it to a terminal escapes it) and `event.as_json()` for machines. Events about files come
+many to one value, since a call per file would cost more than the upload of a small one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import ClassVar, Literal
+
+from bulkup.model import LeftOut
+
+Json = Mapping[str, object]
+How = Literal["sent", "adopted", "duplicate", "copied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run."""
+
+    kind: ClassVar[str] = "event"
+
+    def as_json(self) -> list[Json]:
+        """One object per line of a JSON-lines log; every one has `event`."""
+        return [{"event": self.kind, **asdict(self)}]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """The run is on its way; said before any other event."""
+
+    kind = "run_started"
+    run_id: str
+    command: str
+    destination: str
+    manifest: str
+    first_default: bool  # no destination was ever given: the embedded local store is used
+
+    def __str__(self) -> str:
+        if self.first_default:
+            return f"No destination given: pushing to the local store {self.destination}"
+        return f"Pushing to {self.destination}"
+
+
+@dataclass(frozen=True, slots=True)
+class RootWalked(Event):
+    """A root has been walked to its end."""
+
+    kind = "root_walked"
+    root: str
+    files: int
+    size_bytes: int
+    new: int
+    changed: int
+    unchanged: int
+    gone: int
+    left_out: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.root}: {self.files:,} files ({self.new:,} new, {self.changed:,} changed, "
+            f"{self.gone:,} gone, {self.left_out:,} left out)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FilesLeftOut(Event):
+    """Files that the walk did not select, with the reasons."""
+
+    kind = "left_out"
+    root: str
+    files: tuple[LeftOut, ...]
+
+    def as_json(self) -> list[Json]:
+        return [
+            {"event": self.kind, "root": self.root, "path": f.folder + f.name, "reason": f.reason}
+            for f in self.files
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(f"left out {f.folder}{f.name}: {f.reason}" for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDone:
+    """One file whose bytes the destination now has."""
+
+    path: str
+    key: str
+    digest: str
+    size_bytes: int
+    how: How
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class FilesDone(Event):
+    """Files that reached the destination, or were found to be there."""
+
+    kind = "uploaded"
+    files: tuple[FileDone, ...]
+
+    def as_json(self) -> list[Json]:
+        return [{"event": self.kind, **asdict(f)} for f in self.files]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{f.how} {f.path} → {f.key}" for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFailed(Event):
+    """An attempt ended without success; `state` says whether it will be tried again."""
+
+    kind = "failed"
+    path: str
+    stage: str
+    attempt: int
+    error_class: str
+    error: str
+    state: str
+    next_attempt_at: float | None
+
+    def __str__(self) -> str:
+        verdict = "given up" if self.state == "dead" else "will be tried again"
+        return f"{self.path}: {self.error_class}: {self.error} ({verdict})"
+
+
+@dataclass(frozen=True, slots=True)
+class Paused(Event):
+    """The whole run waits for a reason that is no file's fault."""
+
+    kind = "paused"
+    reason: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"Waiting {self.seconds:.0f} s: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice(Event):
+    """Something the user should know that is no failure."""
+
+    kind = "notice"
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """One bar's worth of numbers. `total` grows while the walk goes on."""
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0  # waiting or dead
+    total: int = 0
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Where the run stands now; taken by whoever draws, ten times a second at most."""
+
+    upload: StageCount
+    walking: bool
+    walked_files: int
+    window: int  # requests that may be in flight
+    in_flight: int
+    throttled: int
+    errors: int
+    elapsed_seconds: float
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Event):
+    """How the run ended. Always the last event."""
+
+    kind = "summary"
+    run_id: str
+    command: str
+    destination: str
+    seconds: float
+    files: int  # selected files that the walk found
+    new: int
+    changed: int
+    unchanged: int
+    gone: int
+    left_out: int
+    sent: int  # contents that this run put into the destination
+    sent_bytes: int
+    adopted: int  # contents that were there already under their key
+    duplicates: int  # files whose content another file brought
+    duplicate_bytes: int  # what deduplication saved
+    copied: int
+    waiting: int
+    dead: int
+    ready: int  # left undone: limits, an interrupt, or claimed by nobody yet
+    claimed_elsewhere: int
+    throttled: int
+    failures: dict[str, int] = field(default_factory=dict)  # error class → items waiting or dead
+    hints: tuple[str, ...] = ()
+    dry_run: bool = False
+    interrupted: bool = False
+    exit_code: int = 0
+
+
+Emit = Callable[[Event], None]
+"""Where events go. Called from the event loop's thread; must not block."""

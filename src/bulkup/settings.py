@@ -1,0 +1,1 @@
+"""Settings: flags > environment > bulkup.toml > defaults, as one frozen value."""
