@@ -1,0 +1,1 @@
+"""Stand-ins that fail on demand; everything else in the tests is real."""
