@@ -19,6 +19,7 @@
         │   ├── StoreBroken          3          server
         │   ├── StoreForbidden       3          auth
         │   ├── StoreRefused         3          invalid
+        │   │   └── ConditionalWritesUnsupported   invalid
         │   ├── StoreFull            3          resource
         │   ├── KeyTaken             3          invalid
         │   └── ObjectMissing        3          missing
@@ -116,9 +117,23 @@ class BucketMissing(DestinationError):
 
 
 class WrongRegion(DestinationError):
-    """The bucket lives in another region than the one requests are signed for."""
+    """The bucket lives in another region than the one requests are signed for.
+
+    `region` is the right one, where the server named it.
+    """
 
     error_class = ErrorClass.INVALID
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        region: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.region = region
 
 
 class ClockSkewed(DestinationError):
@@ -223,6 +238,13 @@ class StoreRefused(StoreError):
     """A 4xx that will not change by asking again."""
 
     error_class = ErrorClass.INVALID
+
+
+class ConditionalWritesUnsupported(StoreRefused):
+    """The endpoint does not understand `If-None-Match: *`; nothing was stored.
+
+    The caller must make sure by a listing or a HEAD that a key is free.
+    """
 
 
 class StoreFull(StoreError):
