@@ -1,0 +1,95 @@
+"""SHA-256 of contents and of their parts, in one pass and constant memory.
+
+The composite is S3's checksum of a multipart object: the SHA-256 of the parts' raw digests put
+one after another, in base64, then `-` and the number of parts ("Checking object integrity",
+composite checksums, Amazon S3 User Guide).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from bulkup.model import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What one pass over a content finds.
+
+    `parts` holds the digest of every part in order; all parts but the last have the part size, and
+    an empty content has no part.
+    """
+
+    whole: Digest
+    size_bytes: int
+    parts: tuple[Digest, ...]
+
+
+def digest_of(data: bytes | bytearray | memoryview) -> Digest:
+    """The digest of bytes in memory."""
+    return Digest(hashlib.sha256(data).hexdigest())
+
+
+def digest_stream(chunks: Iterable[bytes]) -> Digest:
+    """The digest of `chunks` put together; where they are cut makes no difference."""
+    sha = hashlib.sha256()
+    for chunk in chunks:
+        sha.update(chunk)
+    return Digest(sha.hexdigest())
+
+
+def digest_file(source: BinaryIO) -> Digest:
+    """The digest of `source` from where it stands to its end. Raises what its `readinto` raises."""
+    sha = hashlib.sha256()
+    view = memoryview(bytearray(BUFFER_BYTES))
+    while count := _readinto(source, view):
+        sha.update(view[:count])
+    return Digest(sha.hexdigest())
+
+
+def digest_parts(source: BinaryIO, part_bytes: int) -> Digests:
+    """The digest of `source`, from where it stands to its end, and of each part of `part_bytes`.
+
+    Every byte is read once and hashed twice; memory does not depend on the size of the source. A
+    source may return less than it is asked for. Raises what its `readinto` raises.
+    """
+    if part_bytes < 1:
+        raise ValueError(f"parts of {part_bytes} bytes")
+    whole = hashlib.sha256()
+    part = hashlib.sha256()
+    parts: list[Digest] = []
+    left = part_bytes
+    size = 0
+    view = memoryview(bytearray(min(BUFFER_BYTES, part_bytes)))
+    while count := _readinto(source, view[: min(left, len(view))]):
+        data = view[:count]
+        whole.update(data)
+        part.update(data)
+        size += count
+        left -= count
+        if left == 0:
+            parts.append(Digest(part.hexdigest()))
+            part = hashlib.sha256()
+            left = part_bytes
+    if left < part_bytes:
+        parts.append(Digest(part.hexdigest()))
+    return Digests(Digest(whole.hexdigest()), size, tuple(parts))
+
+
+def composite(part_digests: Sequence[Digest]) -> str:
+    """S3's composite SHA-256 of an object made of these parts, for instance `q1…=-3`."""
+    raw = b"".join(bytes.fromhex(digest) for digest in part_digests)
+    return f"{base64.b64encode(hashlib.sha256(raw).digest()).decode()}-{len(part_digests)}"
+
+
+def _readinto(source: BinaryIO, view: memoryview) -> int:
+    # typing.BinaryIO does not declare readinto, yet every binary file object has it.
+    return int(source.readinto(view) or 0)  # type: ignore[attr-defined]

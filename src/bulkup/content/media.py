@@ -1,0 +1,222 @@
+"""What kind of file bytes are: content types by signature and by extension. Pure and table-driven.
+
+Sources: the media-types registry of IANA; ISO/IEC 14496-12 and mp4ra.org (brands of `ftyp`
+boxes), ISO/IEC 23008-12 (HEIF), AV1 Image File Format 1.1, ISO/IEC 18181-2 (JPEG XL), TIFF 6.0
+and BigTIFF, Microsoft's RIFF and BITMAPINFOHEADER pages, ISO/IEC 13818-1 (MPEG-2 streams). Raw
+formats have no registered types; theirs are the `image/x-…` names of shared-mime-info.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bulkup.content.endings import (
+    JPEG,
+    MEDIA_TYPES,
+    OTHER_TYPES,
+    RAW_TYPES,
+    SIDECAR_TYPES,
+    TIFF,
+    UNKNOWN_TYPE,
+)
+
+HEAD_BYTES: Final = 512
+"""How much of a file's beginning the functions here want. Less works too; the synchronising bytes
+of an MPEG transport stream need the most (three packets of 192 bytes)."""
+
+# (offset, bytes, type): what settles the type by itself, longest first where two begin alike.
+_SIGNATURES: Final = (
+    (0, b"\xff\xd8\xff", JPEG),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", "image/jxl"),
+    (0, b"\xff\x4f\xff\x51", "image/j2c"),
+    (0, b"8BPS\x00\x01", "image/vnd.adobe.photoshop"),
+    (0, b"8BPS\x00\x02", "image/vnd.adobe.photoshop"),
+    (0, b"IIU\x00", "image/x-panasonic-rw2"),
+    (0, b"IIRO", "image/x-olympus-orf"),
+    (0, b"IIRS", "image/x-olympus-orf"),
+    (0, b"MMOR", "image/x-olympus-orf"),
+    (0, b"FUJIFILMCCD-RAW", "image/x-fuji-raf"),
+    (0, b"FOVb", "image/x-sigma-x3f"),
+    (0, b"\x00MRM", "image/x-minolta-mrw"),
+    (6, b"HEAPCCDR", "image/x-canon-crw"),
+    (0, b"II\xbc\x01", "image/jxr"),
+    (0, b"\x76\x2f\x31\x01", "image/x-exr"),
+    (0, b"#?RADIANCE\n", "image/vnd.radiance"),
+    (0, b"DDS \x7c\x00\x00\x00", "image/vnd.ms-dds"),
+    (0, b"qoif", "image/qoi"),
+    (0, b"gimp xcf ", "image/x-xcf"),
+    (0, b"FLV\x01", "video/x-flv"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c", "video/x-ms-asf"),
+    (0, b"\x00\x00\x01\xba", "video/mpeg"),
+    (0, b"\x00\x00\x01\xb3", "video/mpeg"),
+    (0, b"%PDF-", "application/pdf"),
+)
+
+_TIFF_MARKS: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+
+# Major brands of an `ftyp` box that settle the type; 3gp and 3g2 have a digit or letter after them.
+_BRANDS: Final = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"heim": "image/heic",
+    b"heis": "image/heic",
+    b"hevc": "image/heic-sequence",
+    b"hevx": "image/heic-sequence",
+    b"avci": "image/avci",
+    b"mif1": "image/heif",
+    b"mif2": "image/heif",
+    b"msf1": "image/heif-sequence",
+    b"crx ": "image/x-canon-cr3",
+    b"qt  ": "video/quicktime",
+    b"M4V ": "video/x-m4v",
+    b"M4VH": "video/x-m4v",
+    b"M4VP": "video/x-m4v",
+    b"M4A ": "audio/mp4",
+    b"M4B ": "audio/mp4",
+    b"F4A ": "audio/mp4",
+}
+_GENERIC_HEIF_BRANDS: Final = (b"mif1", b"mif2", b"msf1")
+_JP2_BRANDS: Final = {b"jp2 ": "image/jp2", b"jpx ": "image/jpx", b"jpm ": "image/jpm"}
+
+# QuickTime files older than `ftyp` begin with one of these atoms (QuickTime File Format, 2001).
+_QUICKTIME_ATOMS: Final = (b"moov", b"mdat", b"wide", b"pnot")
+
+# Sizes of the header that follows BITMAPFILEHEADER, from OS/2 1.x to BITMAPV5HEADER.
+_BMP_HEADER_BYTES: Final = frozenset((12, 16, 40, 52, 56, 64, 108, 124))
+
+_SYNC_BYTE: Final = 0x47  # ISO/IEC 13818-1, 2.4.3.2
+
+
+def extension(name: str) -> str:
+    """What follows the last dot of `name`, in lower case; '' without one or with none after it.
+
+    A leading dot makes a hidden file, not an extension: `.jpg` has none.
+    """
+    stem, dot, ending = name.rpartition(".")
+    return ending.lower() if dot and stem and not stem.endswith("/") else ""
+
+
+def media_type(name: str, head: bytes) -> str:
+    """The content type of a file called `name` that begins with `head` (`HEAD_BYTES` at best).
+
+    A signature that is specific wins over the extension; where it says only which family a file
+    is of (TIFF and most raw formats), the extension chooses within the family.
+    """
+    ending = extension(name)
+    found = _type_of_head(head, ending)
+    if found is not None:
+        return found
+    return MEDIA_TYPES.get(ending) or OTHER_TYPES.get(ending) or UNKNOWN_TYPE
+
+
+def is_media_name(name: str) -> bool:
+    """The extension is one of a picture, a raw picture, a video or an XMP sidecar."""
+    return extension(name) in MEDIA_TYPES
+
+
+def is_other_name(name: str) -> bool:
+    """The extension is known, and none of a picture's or a video's: no need to look inside."""
+    return extension(name) in OTHER_TYPES
+
+
+def is_media_head(head: bytes) -> bool:
+    """The first bytes are those of a picture or a video. For names without a known extension."""
+    found = _type_of_head(head, "") or _weak_type(head)
+    return found is not None and found.startswith(("image/", "video/"))
+
+
+def media_endings() -> frozenset[str]:
+    """Extensions of pictures, videos and sidecars, without the dot, in lower case."""
+    return frozenset(MEDIA_TYPES)
+
+
+def _type_of_head(head: bytes, ending: str) -> str | None:
+    for offset, signature, kind in _SIGNATURES:
+        if head.startswith(signature, offset):
+            return _refined(kind, ending)
+    if head.startswith(_TIFF_MARKS):
+        if head[8:10] == b"CR":  # Canon's CR2 note, page 1: magic word after the IFD offset
+            return "image/x-canon-cr2"
+        return RAW_TYPES.get(ending, TIFF)
+    if head[4:8] == b"ftyp":
+        return _type_of_brand(head, ending)
+    if head.startswith(b"\x00\x00\x00\x0cjP  \r\n\x87\n"):
+        return _JP2_BRANDS.get(head[20:24], "image/jp2")
+    if head.startswith(b"RIFF"):
+        return _type_of_riff(head)
+    if head.startswith(b"\x1a\x45\xdf\xa3"):  # EBML, RFC 8794
+        return "video/webm" if b"webm" in head else "video/x-matroska"
+    if head.startswith(b"OggS"):
+        return "video/ogg" if b"\x80theora" in head else OTHER_TYPES["ogg"]
+    if _is_bmp(head):
+        return "image/bmp"
+    if head[4:8] in _QUICKTIME_ATOMS:
+        return "video/quicktime"
+    return _sidecar_or_stream(head)
+
+
+def _refined(kind: str, ending: str) -> str:
+    """`kind`, or what the extension adds to it where one signature has several uses."""
+    if kind == "image/png" and ending == "apng":
+        return MEDIA_TYPES[ending]
+    if kind == "video/x-ms-asf" and ending in ("wma", "wmv"):
+        return OTHER_TYPES.get(ending) or MEDIA_TYPES[ending]
+    return kind
+
+
+def _type_of_brand(head: bytes, ending: str) -> str:
+    """The type by the `ftyp` box: size, `ftyp`, major brand, version, compatible brands."""
+    major = head[8:12]
+    if major in _GENERIC_HEIF_BRANDS:
+        # HEIF says only how it is built; what it holds is among the compatible brands.
+        box_bytes = int.from_bytes(head[:4], "big")
+        others = head[16 : min(box_bytes, len(head))]
+        for at in range(0, len(others) - 3, 4):
+            brand = others[at : at + 4]
+            if brand not in _GENERIC_HEIF_BRANDS and _BRANDS.get(brand, "").startswith("image/"):
+                return _BRANDS[brand]
+    if major in _BRANDS:
+        return _BRANDS[major]
+    if major.startswith(b"3g2"):
+        return "video/3gpp2"
+    if major.startswith(b"3g"):
+        return "video/3gpp"
+    return OTHER_TYPES["m4a"] if ending == "m4a" else "video/mp4"
+
+
+def _type_of_riff(head: bytes) -> str | None:
+    form = head[8:12]
+    if form == b"WEBP":
+        return "image/webp"
+    if form == b"AVI ":
+        return "video/x-msvideo"
+    return "audio/wav" if form == b"WAVE" else None
+
+
+def _is_bmp(head: bytes) -> bool:
+    return head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES
+
+
+def _sidecar_or_stream(head: bytes) -> str | None:
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text.startswith((b"<?xpacket", b"<x:xmpmeta")):
+        return SIDECAR_TYPES["xmp"]
+    for first, packet_bytes in ((0, 188), (4, 192)):  # plain, and M2TS with its time codes
+        marks = head[first::packet_bytes][:2]
+        if len(marks) == 2 and all(mark == _SYNC_BYTE for mark in marks):
+            return "video/mp2t"
+    return None
+
+
+def _weak_type(head: bytes) -> str | None:
+    """Types whose signature is too short or too common to win over an extension."""
+    if head.startswith(b"\xff\x0a"):  # a bare JPEG XL codestream
+        return "image/jxl"
+    if b"<svg" in head and head.lstrip().startswith(b"<"):
+        return "image/svg+xml"
+    return None
