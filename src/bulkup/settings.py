@@ -1,1 +1,0 @@
-"""Settings: flags > environment > bulkup.toml > defaults, as one frozen value."""

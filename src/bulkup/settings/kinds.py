@@ -1,0 +1,190 @@
+"""What values settings may have, and how text becomes one: pure, and strict about leftovers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+STAGES = ("upload", "process", "embed")
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
+_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "dhms"))
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `64MiB`, `10M`, `1.5G`, `500kB` or `1024`. Raises ValueError.
+
+    `M` is `MiB` (1024²), as for rclone's and rsync's options; only `MB` is 1000².
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(text)
+    number, letter, ending = (group or "" for group in match.groups())
+    step = 1000 if ending.lower() == "b" else 1024
+    factor = int(step ** " kmgt".index(letter.lower() or " "))
+    if "." not in number:
+        return int(number) * factor  # exact, however large
+    return round(float(number) * factor)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from `90`, `10m`, `1h30m`, `2d` or `0.5s`. Raises ValueError.
+
+    A number without a unit stands alone: whether `1h30` means seconds, nobody knows.
+    """
+    stripped = text.strip().lower()
+    if re.fullmatch(r"\d+(?:\.\d+)?", stripped):
+        return float(stripped)
+    match = _DURATION.fullmatch(stripped)
+    if match is None or not stripped:
+        raise ValueError(text)
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What values a setting may have: `parse` raises ValueError for all but what `expects` says.
+
+    `parse` gets text (from the environment or a flag) or what TOML and the flag parser make of it.
+    With `anchored`, a relative path is made absolute from where it was written.
+    """
+
+    expects: str
+    parse: Callable[[object], Any]
+    anchored: bool = False
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (str, Path)):
+        return str(value)
+    raise ValueError
+
+
+def _truth(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = _text(value).strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError
+
+
+def _number(value: object) -> float:
+    """A finite number, not negative. TOML's true and nan are none."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = float(value)
+    else:
+        number = float(_text(value))
+    if not 0 <= number < float("inf"):
+        raise ValueError
+    return number
+
+
+def _whole_from_1(value: object) -> int:
+    number = int(value) if isinstance(value, str) else value
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError
+    return number
+
+
+def _concurrency(value: object) -> int | Literal["auto"]:
+    return "auto" if value == "auto" else _whole_from_1(value)
+
+
+def _size(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return parse_size(_text(value))
+
+
+def _duration(value: object) -> float:
+    return parse_duration(value) if isinstance(value, str) else _number(value)
+
+
+def _positive(parse: Callable[[object], float]) -> Callable[[object], float]:
+    def parse_positive(value: object) -> float:
+        number = parse(value)
+        if number <= 0:
+            raise ValueError
+        return number
+
+    return parse_positive
+
+
+def _size_between(least: int, most: int) -> Callable[[object], int]:
+    def parse_bounded(value: object) -> int:
+        size_bytes = _size(value)
+        if not least <= size_bytes <= most:
+            raise ValueError
+        return size_bytes
+
+    return parse_bounded
+
+
+def _rate(value: object) -> float:
+    return _number(value.removesuffix("/s") if isinstance(value, str) else value)
+
+
+def _bandwidth(value: object) -> int:
+    return _size(value.removesuffix("/s") if isinstance(value, str) else value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    if not isinstance(value, (list, tuple)):
+        raise ValueError  # noqa: TRY004  # a wrong value to whoever wrote the file, like any other
+    return tuple(_text(part) for part in value)
+
+
+def _stages(value: object) -> tuple[str, ...]:
+    chosen = _texts(value)
+    if not chosen or not set(chosen) <= set(STAGES):
+        raise ValueError
+    return tuple(stage for stage in STAGES if stage in chosen)
+
+
+def _pairs(value: object) -> dict[str, str]:
+    if isinstance(value, Mapping):
+        return {_text(name): _text(text) for name, text in value.items()}
+    pairs = [part.partition("=") for part in _texts(value)]
+    if not all(name and equals for name, equals, _ in pairs):
+        raise ValueError
+    return {name: text for name, _, text in pairs}
+
+
+def _choice(*words: str) -> Kind:
+    def parse(value: object) -> str:
+        if value not in words:
+            raise ValueError
+        return str(value)
+
+    return Kind(" or ".join(f'"{word}"' for word in words), parse)
+
+
+TEXT = Kind("a text", _text)
+PATH = Kind("a path", _text, anchored=True)
+TRUTH = Kind("true or false", _truth)
+COUNT = Kind("a whole number from 1", _whole_from_1)
+SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size)
+DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration)
+SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration))
+RATE = Kind('a rate above 0 such as "100/s"', _positive(_rate))
+BANDWIDTH = Kind('a size per second above 0 such as "10M"', _positive(_bandwidth))
+TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts)
+PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs)
+STAGE_LIST = Kind(f"some of {', '.join(STAGES)}", _stages)
+CONCURRENCY = Kind('"auto" or a whole number from 1', _concurrency)
+LAYOUT = _choice("path", "content")
+ON_DUPLICATE = _choice("skip", "copy")
+# Amazon S3's "Multipart upload limits": a part has 5 MiB to 5 GiB, a single PUT at most 5 GiB.
+PART_SIZE = Kind('a size from "5MiB" to "5GiB"', _size_between(5 * MIB, 5 * GIB))

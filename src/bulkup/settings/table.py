@@ -1,0 +1,271 @@
+"""The table of all settings: a field each, with its names, its default and the reason for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from bulkup.settings import kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulkup.settings.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting, for people: the rows of the documentation and of `bulkup init`."""
+
+    key: str  # in bulkup.toml, with its table: push.limit
+    env: tuple[str, ...]  # the first that is set wins
+    flag: str | None  # None: no flag
+    default: object  # as bulkup.toml writes it; '' where there is none
+    example: object  # a value worth trying; the default where that is one
+    help: str
+
+
+def _setting(
+    key: str,
+    kind: Kind,
+    help: str,  # noqa: A002  # the word the reader of the table expects
+    *,
+    default: object = "",
+    example: object = None,
+    flag: bool | str = True,
+    env: str | None = None,
+    aws: tuple[str, ...] = (),
+) -> Any:
+    """A field whose default is written as in bulkup.toml; '' is None, or empty for a collection."""
+    name = key.rpartition(".")[2]
+    row = SettingRow(
+        key=key,
+        env=(env or f"BULKUP_{name.upper()}", *aws),
+        flag=f"--{(flag if isinstance(flag, str) else name).replace('_', '-')}" if flag else None,
+        default=default,
+        example=default if example is None else example,
+        help=help,
+    )
+    metadata = {"row": row, "kind": kind}
+    if kind is kinds.PAIRS:
+        return field(default_factory=dict, metadata=metadata)
+    if kind is kinds.TEXTS:
+        return field(default=(), metadata=metadata)
+    return field(default=None if default == "" else kind.parse(default), metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting of a run, checked. Paths are absolute; None means that nothing was given."""
+
+    manifest: str = _setting(
+        "manifest",
+        kinds.PATH,
+        "The manifest file; manifest.db in `home` when empty.",
+        example="~/photos.db",
+    )
+    home: str = _setting(
+        "home",
+        kinds.PATH,
+        "Where bulkup keeps its own; the user's data directory when empty.",
+        flag=False,
+        example="~/.bulkup",
+    )
+    quiet: bool = _setting(
+        "quiet", kinds.TRUTH, "Print no bars, no notices, no summary: errors only.", default=False
+    )
+    verbose: bool = _setting("verbose", kinds.TRUTH, "Print a line per file.", default=False)
+    log_file: str | None = _setting(
+        "log_file", kinds.PATH, "Append events to this file as JSON lines.", example="bulkup.jsonl"
+    )
+
+    to: str | None = _setting(
+        "push.to",
+        kinds.PATH,
+        "The destination: s3://bucket/prefix or a directory.",
+        example="s3://bucket/prefix",
+    )
+    # Whoever pushes wants to search.
+    stages: tuple[str, ...] = _setting(
+        "push.stages", kinds.STAGE_LIST, "What to do with the files.", default=list(kinds.STAGES)
+    )
+    include: tuple[str, ...] = _setting(
+        "push.include",
+        kinds.TEXTS,
+        "Take only files that match one of these (gitignore syntax).",
+        default=[],
+        example=["*.jpg"],
+    )
+    exclude: tuple[str, ...] = _setting(
+        "push.exclude",
+        kinds.TEXTS,
+        "Leave out what matches one of these (gitignore syntax).",
+        default=[],
+        example=["drafts/"],
+    )
+    # A picture folder is full of databases and settings of other programs.
+    all_files: bool = _setting(
+        "push.all_files",
+        kinds.TRUTH,
+        "Take every file, not only pictures, videos and sidecars.",
+        default=False,
+    )
+    # They are caches and trash, nearly always.
+    hidden: bool = _setting(
+        "push.hidden",
+        kinds.TRUTH,
+        "Take files and folders whose name begins with a dot.",
+        default=False,
+    )
+    # A link may lead out of the root.
+    follow_symlinks: bool = _setting(
+        "push.follow_symlinks", kinds.TRUTH, "Go through symbolic links.", default=False
+    )
+    min_size_bytes: int | None = _setting(
+        "push.min_size", kinds.SIZE, "Leave out smaller files.", example="10KiB"
+    )
+    max_size_bytes: int | None = _setting(
+        "push.max_size", kinds.SIZE, "Leave out larger files.", example="2GiB"
+    )
+    newer_than: str | None = _setting(
+        "push.newer_than",
+        kinds.TEXT,
+        "Leave out files modified before this date or age.",
+        example="2026-01-31",
+    )
+    older_than: str | None = _setting(
+        "push.older_than",
+        kinds.TEXT,
+        "Leave out files modified after this date or age.",
+        example="7d",
+    )
+    files_from: str | None = _setting(
+        "push.files_from",
+        kinds.PATH,
+        "Read paths from this file, one a line; - is standard input.",
+        example="paths.txt",
+    )
+    # People look into their buckets, with other tools too.
+    layout: Literal["path", "content"] = _setting(
+        "push.layout", kinds.LAYOUT, "Name objects after paths or after digests.", default="path"
+    )
+    # Skipping costs nothing, and the manifest knows where the content is.
+    on_duplicate: Literal["skip", "copy"] = _setting(
+        "push.on_duplicate",
+        kinds.ON_DUPLICATE,
+        "Record a duplicate only, or copy it on the server.",
+        default="skip",
+    )
+    # The adaptive window finds what this link and server can do.
+    concurrency: int | Literal["auto"] = _setting(
+        "push.concurrency", kinds.CONCURRENCY, "Requests in flight at once.", default="auto"
+    )
+    max_rate_per_second: float | None = _setting(
+        "push.max_rate", kinds.RATE, "Begin at most so many requests per second.", example="100/s"
+    )
+    bwlimit_bytes_per_second: int | None = _setting(
+        "push.bwlimit", kinds.BANDWIDTH, "Send at most so many bytes per second.", example="10M"
+    )
+    limit: int | None = _setting(
+        "push.limit", kinds.COUNT, "Stop after so many items.", example=1000
+    )
+    max_duration_seconds: float | None = _setting(
+        "push.max_duration", kinds.SPAN, "Stop after this time.", example="10m"
+    )
+    max_errors: int | None = _setting(
+        "push.max_errors", kinds.COUNT, "Stop after so many failed attempts.", example=100
+    )
+    # Outlasts the first wait of a failed upload (10 s); cron's next run takes the longer ones.
+    patience_seconds: float = _setting(
+        "push.patience",
+        kinds.DURATION,
+        "With nothing else to do, wait so long for items due again.",
+        default="30s",
+    )
+    json: bool = _setting(
+        "push.json", kinds.TRUTH, "Print events to standard output as JSON lines.", default=False
+    )
+
+    endpoint_url: str | None = _setting(
+        "s3.endpoint_url",
+        kinds.TEXT,
+        "The server, where it is not Amazon's.",
+        aws=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        example="https://s3.example.org",
+    )
+    region: str | None = _setting(
+        "s3.region",
+        kinds.TEXT,
+        "The bucket's region.",
+        aws=("AWS_REGION", "AWS_DEFAULT_REGION"),
+        example="eu-central-1",
+    )
+    profile: str | None = _setting(
+        "s3.profile",
+        kinds.TEXT,
+        "The AWS profile to take credentials from.",
+        aws=("AWS_PROFILE",),
+        example="photos",
+    )
+    ca_bundle: str | None = _setting(
+        "s3.ca_bundle",
+        kinds.PATH,
+        "Trust the certificates in this PEM file.",
+        aws=("AWS_CA_BUNDLE",),
+        example="/etc/ssl/private-ca.pem",
+    )
+    storage_class: str | None = _setting(
+        "s3.storage_class", kinds.TEXT, "The storage class of new objects.", example="STANDARD_IA"
+    )
+    cache_control: str | None = _setting(
+        "s3.cache_control",
+        kinds.TEXT,
+        "The Cache-Control header of new objects.",
+        example="max-age=31536000",
+    )
+    metadata: dict[str, str] = _setting(  # noqa: RUF009  # makes a field with a default_factory
+        "s3.metadata",
+        kinds.PAIRS,
+        "Metadata of new objects.",
+        default={},
+        example={"archive": "family"},
+    )
+    tags: dict[str, str] = _setting(  # noqa: RUF009  # makes a field with a default_factory
+        "s3.tags",
+        kinds.PAIRS,
+        "Tags of new objects.",
+        flag="tag",
+        default={},
+        example={"project": "scans"},
+    )
+    # Below it, a lost request costs less than the three more of a multipart upload.
+    part_threshold_bytes: int = _setting(
+        "s3.part_threshold",
+        kinds.PART_SIZE,
+        "Send larger files in parts.",
+        flag=False,
+        default="64MiB",
+    )
+    # Four in flight fill a fast link; a killed run repeats little.
+    part_size_bytes: int = _setting(
+        "s3.part_size",
+        kinds.PART_SIZE,
+        "The size of a part; grows where 10,000 do not suffice.",
+        flag=False,
+        default="16MiB",
+    )
+
+    # A laptop's nap must not cost its claims.
+    stale_after_seconds: float = _setting(
+        "claims.stale_after",
+        kinds.SPAN,
+        "Take over a run's claims after so long without a sign of life.",
+        flag=False,
+        env="BULKUP_CLAIMS_STALE_AFTER",
+        default="10m",
+    )
+
+
+def describe() -> Iterator[SettingRow]:
+    """Every setting, grouped by table: first those without one, then push, s3 and claims."""
+    return (f.metadata["row"] for f in fields(Settings))

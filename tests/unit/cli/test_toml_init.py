@@ -1,0 +1,54 @@
+"""The file that `bulkup init` writes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+from bulkup.cli.toml_init import toml_text
+from bulkup.settings import Settings, describe, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def loaded(text: str, folder: Path) -> Settings:
+    (folder / "bulkup.toml").write_text(text, "utf-8")
+    return load({}, {}, folder, folder)
+
+
+def defaults(folder: Path) -> Settings:
+    return load({}, {}, folder / "none", folder / "none")
+
+
+def test_as_it_is_it_changes_nothing(tmp_path: Path) -> None:
+    assert loaded(toml_text(), tmp_path) == defaults(tmp_path)
+
+
+def test_uncommented_it_yields_the_defaults(tmp_path: Path) -> None:
+    text = re.sub(r"^#(?! |$)", "", toml_text(), flags=re.MULTILINE)
+    written = tomllib.loads(text)
+    assert len(written["push"]) + len(written["s3"]) > 20, "the lines were really uncommented"
+    assert loaded(text, tmp_path) == defaults(tmp_path)
+
+
+def test_every_example_loads(tmp_path: Path) -> None:
+    text = re.sub(
+        r"^# For example: (.*)\n#(\w+) = .*$", r"\2 = \1", toml_text(), flags=re.MULTILINE
+    )
+    settings, plain = loaded(text, tmp_path), defaults(tmp_path)
+    assert settings.limit == 1000
+    changed = [f for f in Settings.__slots__ if getattr(settings, f) != getattr(plain, f)]
+    assert len(changed) == sum(row.example != row.default for row in describe())
+
+
+def test_every_setting_is_there_with_its_names() -> None:
+    text = toml_text()
+    for row in describe():
+        assert f"#{row.key.rpartition('.')[2]} = " in text
+        assert all(variable in text for variable in row.env)
+
+
+def test_lines_fit_a_terminal() -> None:
+    assert max(len(line) for line in toml_text().splitlines()) <= 100
