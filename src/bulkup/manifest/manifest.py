@@ -1,0 +1,70 @@
+"""The manifest as one thing to open, use from one thread at a time, and close."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from bulkup.manifest.connection import connect, connect_to_read
+from bulkup.manifest.queue import Queue
+from bulkup.manifest.reports import Reports
+from bulkup.manifest.runs import Runs
+from bulkup.manifest.walks import Walks
+
+
+class Manifest:
+    """Everything bulkup remembers, in one SQLite file.
+
+    Safe to share between processes; within a process one thread at a time may use it. All methods
+    raise ManifestError for trouble with the file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._db = connect(path)
+        self.runs = Runs(self._db, path)
+        self.walks = Walks(self._db, path)
+        self.queue = Queue(self._db, path)
+        self.reports = Reports(self._db, path)
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Reader:
+    """A manifest opened for questions only; it changes nothing, not even the schema."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._db = connect_to_read(path)
+        if self._db is not None:
+            self.reports = Reports(self._db, path)
+            self.runs = Runs(self._db, path)
+            self.walks = Walks(self._db, path)
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a manifest at all; when not, there is nothing to ask."""
+        return self._db is not None
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._db is not None:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()

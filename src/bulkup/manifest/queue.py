@@ -1,0 +1,281 @@
+"""Work items: claimed, registered, settled. Every change of state names both states."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bulkup.manifest.registering import Registering
+from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, from_sql
+from bulkup.manifest.transaction import transaction
+from bulkup.model import Digest, State
+
+PRIORITIES = (0, 1, 2, 3)
+"""Urgent (after `retry`), normal, low, and last the ones with strikes."""
+
+_WORK = (
+    "SELECT item.id, item.content_id, asset.id, root.path, folder.path, asset.name, "
+    "item.size_bytes, content.digest, item.attempts, item.attempts_granted "
+    "FROM item JOIN content ON content.id = item.content_id "
+    "JOIN asset ON asset.content_id = item.content_id "
+    "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+)
+
+
+class Left(NamedTuple):
+    """What is left to do of a batch: items by state, and when the next one falls due."""
+
+    ready: int
+    waiting: int
+    dead: int
+    claimed: int
+    next_due_at: float | None
+
+
+class Queue:
+    """The upload stage's work items of one destination. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def claim(self, *, batch_id: int, run_id: str, limit: int, now: float) -> list[Work]:
+        """Take up to `limit` items that are ready, or waiting and due, for this run.
+
+        Urgent before normal before low, then oldest first. Nobody else gets them until they are
+        settled or released, or the run is gone.
+        """
+        claimed: list[int] = []
+        with transaction(self._db, self._path):
+            for priority in PRIORITIES:
+                rows = self._db.execute(
+                    "UPDATE item SET state = 'claimed', run_id = ? WHERE id IN ("
+                    "SELECT id FROM item WHERE state IN ('ready', 'waiting') AND stage = 'upload' "
+                    "AND batch_id = ? AND priority = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?)"
+                    " AND state IN ('ready', 'waiting') RETURNING id",
+                    (run_id, batch_id, priority, now, limit - len(claimed)),
+                )
+                claimed += sorted(row[0] for row in rows)
+                if len(claimed) >= limit:
+                    break
+        return [work for item_id in claimed for work in self.sources(item_id)[:1]]
+
+    def sources(self, item_id: int) -> list[Work]:
+        """The item with each of the files that have its content, present ones first."""
+        rows = self._db.execute(
+            _WORK + "WHERE item.id = ? ORDER BY asset.missing_at IS NOT NULL, asset.id LIMIT 8",
+            (item_id,),
+        )
+        return [_work(row) for row in rows]
+
+    def register(
+        self, reads: Sequence[Read], *, destination_id: int, batch_id: int, run_id: str, copy: bool
+    ) -> list[Registered]:
+        """Write down what was read, before a byte is sent; one transaction for all of `reads`.
+
+        Settles who sends each content: nobody twice. With `copy`, a duplicate is noted for a
+        copy by the store under its own key.
+        """
+        with transaction(self._db, self._path):
+            return Registering(
+                self._db, destination_id=destination_id, batch_id=batch_id, run_id=run_id, copy=copy
+            ).register(reads)
+
+    def rekey(self, read: Read, *, destination_id: int, key: str) -> bool:
+        """Give the content another key, the first being taken at the destination. False: taken too."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "DELETE FROM object WHERE destination_id = ? AND content_id = ? "
+                "AND kind = 'original' AND stored_at IS NULL",
+                (destination_id, read.work.content_id),
+            )
+            return Registering.reserve_one(self._db, destination_id, key, read)
+
+    def settle(
+        self,
+        done: Sequence[Done],
+        failed: Sequence[Failed],
+        *,
+        destination_id: int,
+        run_id: str,
+        now: float,
+    ) -> None:
+        """Record how attempts ended; one transaction. What the store has is already durable."""
+        if not done and not failed:
+            return
+        with transaction(self._db, self._path):
+            if done:
+                self._settle_done(done, destination_id, run_id, now)
+            if failed:
+                self._settle_failed(failed, run_id, now)
+
+    def _settle_done(
+        self, done: Sequence[Done], destination_id: int, run_id: str, now: float
+    ) -> None:
+        self._db.executemany(
+            "UPDATE item SET state = 'done', run_id = NULL, attempts = attempts + 1, priority = 1, "
+            "error_class = NULL, error = NULL, settled_at = ? WHERE id = ? AND state = 'claimed'",
+            ((now, d.work.item_id) for d in done),
+        )
+        self._db.executemany(
+            "UPDATE object SET etag = ?, checksum = ?, stored_at = ?, size_bytes = ? "
+            "WHERE destination_id = ? AND key = ?",
+            ((d.etag, d.checksum, now, d.size_bytes, destination_id, d.key) for d in done),
+        )
+        self._db.executemany(
+            "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) "
+            "VALUES (?, ?, ?, ?, ?, 'done')",
+            ((d.work.item_id, d.work.attempts + 1, run_id, now, d.seconds) for d in done),
+        )
+        large = [(d.work.item_id,) for d in done if d.checksum is not None]
+        self._db.executemany("DELETE FROM part WHERE item_id = ?", large)
+        self._db.executemany("DELETE FROM upload WHERE item_id = ?", large)
+        buckets = Counter(latency_bucket(d.seconds) for d in done)
+        self._db.executemany(
+            "INSERT INTO latency VALUES ('upload', ?, ?) "
+            "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts",
+            buckets.items(),
+        )
+
+    def _settle_failed(self, failed: Sequence[Failed], run_id: str, now: float) -> None:
+        self._db.executemany(
+            "UPDATE item SET state = ?, run_id = NULL, attempts = attempts + 1, due_at = ?, "
+            "error_class = ?, error = ?, settled_at = ? WHERE id = ? AND state = 'claimed'",
+            (
+                (
+                    State.DEAD.value if f.due_at is None else State.WAITING.value,
+                    f.due_at or 0,
+                    f.error_class.value,
+                    f.error,
+                    now,
+                    f.work.item_id,
+                )
+                for f in failed
+            ),
+        )
+        self._db.executemany(
+            "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
+            "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
+            (
+                (
+                    f.work.item_id,
+                    f.work.attempts + 1,
+                    run_id,
+                    now,
+                    f.seconds,
+                    f.error_class.value,
+                    f.error,
+                    f.request_id,
+                )
+                for f in failed
+            ),
+        )
+
+    def release(self, items: Sequence[int], *, run_id: str) -> None:
+        """Give claims back unattempted: the items are ready again, nothing is counted."""
+        with transaction(self._db, self._path):
+            self._db.executemany(
+                "UPDATE item SET state = 'ready', run_id = NULL "
+                "WHERE id = ? AND state = 'claimed' AND run_id = ?",
+                ((i, run_id) for i in items),
+            )
+
+    def left(self, batch_id: int) -> Left:
+        """What is left of a batch, by state."""
+        counts = dict(
+            self._db.execute(
+                "SELECT state, count(*) FROM item WHERE batch_id = ? AND live AND stage = 'upload' "
+                "AND state IN ('ready', 'waiting') GROUP BY state",
+                (batch_id,),
+            ).fetchall()
+        )
+        claimed = self._db.execute(
+            "SELECT count(*) FROM item WHERE state = 'claimed' AND batch_id = ?", (batch_id,)
+        ).fetchone()[0]
+        dead = self._db.execute(
+            "SELECT count(*) FROM item WHERE state = 'dead' AND stage = 'upload' AND batch_id = ?",
+            (batch_id,),
+        ).fetchone()[0]
+        due = self._db.execute(
+            "SELECT min(due_at) FROM item WHERE state IN ('ready', 'waiting') "
+            "AND stage = 'upload' AND batch_id = ?",
+            (batch_id,),
+        ).fetchone()[0]
+        return Left(counts.get("ready", 0), counts.get("waiting", 0), dead, claimed, due)
+
+    def has_pending(self, destination_id: int) -> bool:
+        """Whether any upload to the destination is not yet done, skipped or dead. A counter's look-up."""
+        row = self._db.execute(
+            "SELECT sum(items) FROM tally WHERE destination_id = ? AND stage = 'upload' "
+            "AND state IN ('ready', 'waiting', 'claimed')",
+            (destination_id,),
+        ).fetchone()
+        return bool(row[0])
+
+    # Copies of duplicates -----------------------------------------------------------------
+
+    def copies(self, destination_id: int, *, limit: int) -> list[Copy]:
+        """Duplicates that wait for their copy and whose content is at the destination."""
+        rows = self._db.execute(
+            "SELECT object.asset_id, original.key, object.key, object.size_bytes, "
+            "root.path, folder.path, asset.name FROM object "
+            "JOIN object AS original ON original.content_id = object.content_id "
+            "AND original.destination_id = object.destination_id "
+            "AND original.kind = 'original' AND original.stored_at IS NOT NULL "
+            "JOIN asset ON asset.id = object.asset_id "
+            "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+            "WHERE object.asset_id IS NOT NULL AND object.destination_id = ? "
+            "AND object.stored_at IS NULL LIMIT ?",
+            (destination_id, limit),
+        )
+        return [
+            Copy(r[0], r[1], r[2], r[3], f"{from_sql(r[4])}/{from_sql(r[5])}{from_sql(r[6])}")
+            for r in rows
+        ]
+
+    def settle_copies(
+        self, copies: Sequence[tuple[Copy, str | None]], *, destination_id: int, now: float
+    ) -> None:
+        """The store has these copies, each with its ETag."""
+        with transaction(self._db, self._path):
+            self._db.executemany(
+                "UPDATE object SET stored_at = ?, etag = ? WHERE destination_id = ? AND key = ?",
+                ((now, etag, destination_id, copy.key) for copy, etag in copies),
+            )
+
+    def drop_copy(self, copy: Copy, *, destination_id: int) -> None:
+        """Give up a copy whose key is taken; the duplicate then shares its original's object."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "DELETE FROM object WHERE destination_id = ? AND key = ? AND stored_at IS NULL",
+                (destination_id, copy.key),
+            )
+
+
+def latency_bucket(seconds: float) -> int:
+    """Eight buckets to each doubling, so that a percentile is right within 9 %."""
+    return round(8 * math.log2(max(seconds, 0.0001) * 1000))
+
+
+def bucket_ms(bucket: int) -> float:
+    """The middle of a latency bucket in milliseconds."""
+    return float(2 ** (bucket / 8))
+
+
+def _work(row: tuple) -> Work:  # type: ignore[type-arg]  # as sqlite3 gives it
+    digest = Digest(row[7].hex()) if row[7] is not None else None
+    return Work(
+        row[0],
+        row[1],
+        row[2],
+        from_sql(row[3]),
+        from_sql(row[4]),
+        from_sql(row[5]),
+        row[6],
+        digest,
+        row[8],
+        row[9],
+    )

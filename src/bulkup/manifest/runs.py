@@ -1,0 +1,353 @@
+"""Runs and their claims, batches, destinations, open multipart uploads."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bulkup.manifest.rows import from_sql, to_sql
+from bulkup.manifest.transaction import transaction
+from bulkup.model import Digest, Part
+
+STRIKES = 3
+"""After this many lost workers an item is given up (SPEC §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as the manifest has it; whether it is alive is for `run.liveness` to say."""
+
+    id: str
+    command: str
+    host: str
+    pid: int
+    process_started: str
+    started_at: float
+    heartbeat_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A destination and what was learned of it."""
+
+    id: int
+    url: str
+    endpoint_url: str
+    region: str | None
+    profile: str | None
+    conditional_writes: bool | None
+    checksums: bool | None
+    learned_limit: int | None
+    learned_rate: float | None
+    learned_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """A multipart upload that has begun, and its parts as far as they were recorded."""
+
+    item_id: int
+    key: str
+    upload_id: str
+    part_bytes: int
+    parts: tuple[Part, ...]
+
+
+_DESTINATION = (
+    "SELECT id, url, endpoint_url, region, profile, conditional_writes, checksums, learned_limit, "
+    "learned_rate, learned_at FROM destination "
+)
+
+
+class Runs:
+    """Who is at work, on what, towards where. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    # Runs ---------------------------------------------------------------------------------
+
+    def begin(self, run: RunRow) -> None:
+        """The run is at work from now on."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "INSERT INTO run (id, command, host, pid, process_started, started_at, "
+                "heartbeat_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run.id,
+                    run.command,
+                    run.host,
+                    run.pid,
+                    run.process_started,
+                    run.started_at,
+                    run.heartbeat_at,
+                ),
+            )
+
+    def beat(self, run_id: str, *, now: float) -> None:
+        """A sign of life."""
+        with transaction(self._db, self._path):
+            self._db.execute("UPDATE run SET heartbeat_at = ? WHERE id = ?", (now, run_id))
+
+    def end(
+        self, run_id: str, *, now: float, exit_code: int, summary: Mapping[str, object]
+    ) -> None:
+        """The run is over; claims that it still holds are ready again, uncounted."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
+                "WHERE run_id = ? AND state = 'claimed'",
+                (run_id,),
+            )
+            self._db.execute(
+                "UPDATE run SET ended_at = ?, heartbeat_at = ?, exit_code = ?, summary = ? "
+                "WHERE id = ?",
+                (now, now, exit_code, json.dumps(summary), run_id),
+            )
+            self._db.execute("UPDATE batch SET ended_at = ? WHERE run_id = ?", (now, run_id))
+
+    def open_runs(self) -> list[RunRow]:
+        """Runs that have not said that they are over; some of them may be gone."""
+        rows = self._db.execute(
+            "SELECT id, command, host, pid, process_started, started_at, heartbeat_at FROM run "
+            "WHERE ended_at IS NULL ORDER BY started_at, id"
+        )
+        return [RunRow(*row) for row in rows]
+
+    def bury(self, gone: Callable[[RunRow], bool], *, now: float) -> int:
+        """Void the claims of all runs that are gone; returns how many items came back.
+
+        Asked again inside the transaction, so that two buriers do not strike an item twice. An
+        upload returns to `ready` as if nothing had happened. Of the other stages the items that
+        were in a worker's hands get a strike, and at three of them they are dead.
+        """
+        if not any(gone(run) for run in self.open_runs()):
+            return 0
+        returned = 0
+        with transaction(self._db, self._path):
+            for run in self.open_runs():
+                if not gone(run):
+                    continue
+                struck = self._db.execute(
+                    "UPDATE item SET strikes = strikes + 1, priority = 3, "
+                    "state = CASE WHEN strikes + 1 >= ? THEN 'dead' ELSE 'ready' END, "
+                    "error_class = CASE WHEN strikes + 1 >= ? THEN 'resource' END, "
+                    "error = CASE WHEN strikes + 1 >= ? "
+                    "THEN 'took the worker down three times' END, run_id = NULL, in_hand = 0 "
+                    "WHERE run_id = ? AND state = 'claimed' AND stage <> 'upload' AND in_hand",
+                    (STRIKES, STRIKES, STRIKES, run.id),
+                )
+                freed = self._db.execute(
+                    "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
+                    "WHERE run_id = ? AND state = 'claimed'",
+                    (run.id,),
+                )
+                returned += struck.rowcount + freed.rowcount
+                self._db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run.id))
+                self._db.execute("UPDATE batch SET ended_at = ? WHERE run_id = ?", (now, run.id))
+        return returned
+
+    def quick_check(self) -> str | None:
+        """SQLite's own check for damage; None when all is well."""
+        result: str = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        return None if result == "ok" else result
+
+    # Destinations, roots, batches -----------------------------------------------------------
+
+    def destination(
+        self, url: str, *, endpoint_url: str, region: str | None, profile: str | None
+    ) -> Destination:
+        """The destination's row, made when it is new; region and profile are brought up to date."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "INSERT INTO destination (url, endpoint_url, region, profile) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT DO UPDATE SET region = coalesce(excluded.region, region), "
+                "profile = coalesce(excluded.profile, profile)",
+                (url, endpoint_url, region, profile),
+            )
+        row = self._db.execute(
+            _DESTINATION + "WHERE url = ? AND endpoint_url = ?", (url, endpoint_url)
+        ).fetchone()
+        return _destination(row)
+
+    def destinations(self) -> list[Destination]:
+        """All destinations ever pushed to."""
+        return [_destination(row) for row in self._db.execute(_DESTINATION + "ORDER BY id")]
+
+    def destination_of(self, root: str) -> Destination | None:
+        """Where the root was last pushed to, or, for a path inside a root, where that was."""
+        path = root
+        while True:
+            row = self._db.execute(
+                "SELECT destination_id FROM root WHERE path = ?", (to_sql(path),)
+            ).fetchone()
+            if row is not None and row[0] is not None:
+                return _destination(
+                    self._db.execute(_DESTINATION + "WHERE id = ?", (row[0],)).fetchone()
+                )
+            parent = path.rpartition("/")[0]
+            if not parent or parent == path:
+                return None
+            path = parent
+
+    def learn(
+        self,
+        destination_id: int,
+        *,
+        conditional_writes: bool | None,
+        checksums: bool | None,
+        limit: int | None,
+        rate: float | None,
+        now: float,
+    ) -> None:
+        """Remember what an endpoint can do and bears."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE destination SET conditional_writes = coalesce(?, conditional_writes), "
+                "checksums = coalesce(?, checksums) WHERE id = ?",
+                (conditional_writes, checksums, destination_id),
+            )
+            if limit is not None:
+                self._db.execute(
+                    "UPDATE destination SET learned_limit = ?, learned_rate = ?, learned_at = ? "
+                    "WHERE id = ?",
+                    (limit, rate, now, destination_id),
+                )
+
+    def begin_batch(
+        self,
+        run_id: str,
+        destination_id: int,
+        roots: Sequence[str],
+        *,
+        options: Mapping[str, object],
+        now: float,
+    ) -> tuple[int, list[tuple[int, bool]]]:
+        """A batch over `roots`: its id, and for each root its id and whether its last walk came
+        to an end towards this same destination."""
+        with transaction(self._db, self._path):
+            cursor = self._db.execute(
+                "INSERT INTO batch (run_id, destination_id, options, started_at) "
+                "VALUES (?, ?, ?, ?)",
+                (run_id, destination_id, json.dumps(options), now),
+            )
+            batch_id = cursor.lastrowid
+            assert batch_id is not None
+            found = [self._add_root(path, destination_id) for path in roots]
+            self._db.executemany(
+                "INSERT OR IGNORE INTO batch_root (batch_id, root_id) VALUES (?, ?)",
+                ((batch_id, root_id) for root_id, _ in found),
+            )
+        return batch_id, found
+
+    def _add_root(self, path: str, destination_id: int) -> tuple[int, bool]:
+        self._db.execute("INSERT OR IGNORE INTO root (path) VALUES (?)", (to_sql(path),))
+        root_id, last, walked_at = self._db.execute(
+            "SELECT id, destination_id, walked_at FROM root WHERE path = ?", (to_sql(path),)
+        ).fetchone()
+        self._db.execute(
+            "UPDATE root SET destination_id = ? WHERE id = ?", (destination_id, root_id)
+        )
+        return root_id, last == destination_id and walked_at is not None
+
+    # Multipart uploads ------------------------------------------------------------------------
+
+    def open_upload(self, item_id: int) -> OpenUpload | None:
+        """The multipart upload begun for the item, by this run or an earlier one."""
+        row = self._db.execute(
+            "SELECT key, upload_id, part_bytes FROM upload WHERE item_id = ?", (item_id,)
+        ).fetchone()
+        if row is None:
+            return None
+        parts = self._db.execute(
+            "SELECT number, size_bytes, etag, lower(hex(digest)) FROM part WHERE item_id = ? "
+            "ORDER BY number",
+            (item_id,),
+        )
+        return OpenUpload(
+            item_id, *row, tuple(Part(n, size, etag, Digest(d)) for n, size, etag, d in parts)
+        )
+
+    def begin_upload(
+        self,
+        item_id: int,
+        *,
+        destination_id: int,
+        key: str,
+        upload_id: str,
+        part_bytes: int,
+        now: float,
+    ) -> None:
+        """The store has opened this multipart upload; recorded before the first part is sent."""
+        with transaction(self._db, self._path):
+            self._db.execute("DELETE FROM part WHERE item_id = ?", (item_id,))
+            self._db.execute(
+                "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?)",
+                (item_id, destination_id, key, upload_id, part_bytes, now),
+            )
+
+    def record_part(self, item_id: int, part: Part) -> None:
+        """The store has this part."""
+        assert part.digest is not None
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)",
+                (item_id, part.number, part.size_bytes, part.etag, bytes.fromhex(part.digest)),
+            )
+
+    def drop_upload(self, item_id: int) -> None:
+        """The multipart upload is over or unknown to the store."""
+        with transaction(self._db, self._path):
+            self._db.execute("DELETE FROM part WHERE item_id = ?", (item_id,))
+            self._db.execute("DELETE FROM upload WHERE item_id = ?", (item_id,))
+
+    def abandoned_uploads(self, destination_id: int) -> list[tuple[int, str, str, float]]:
+        """Open uploads whose item is no longer to be sent: (item id, key, upload id, begun at)."""
+        return self._db.execute(
+            "SELECT item_id, key, upload_id, begun_at FROM upload WHERE destination_id = ? "
+            "AND NOT EXISTS (SELECT 1 FROM item WHERE item.id = item_id "
+            "AND state IN ('ready', 'waiting', 'claimed'))",
+            (destination_id,),
+        ).fetchall()
+
+    def wanted_uploads(self, destination_id: int) -> set[str]:
+        """Upload ids that an item still needs."""
+        rows = self._db.execute(
+            "SELECT upload_id FROM upload JOIN item ON item.id = item_id "
+            "WHERE upload.destination_id = ? AND state IN ('ready', 'waiting', 'claimed')",
+            (destination_id,),
+        )
+        return {row[0] for row in rows}
+
+    def forget_batches(self, *, ended_before: float, only_count: bool) -> int:
+        """Remove batches that ended before a time, with their runs and attempts; how many."""
+        old = "SELECT id FROM batch WHERE ended_at < ?"
+        count: int = self._db.execute(f"SELECT count(*) FROM ({old})", (ended_before,)).fetchone()[0]  # noqa: S608 - constant text
+        if only_count or not count:
+            return count
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "DELETE FROM attempt WHERE ended_at < ? AND item_id IN "
+                "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
+                (ended_before,),
+            )
+            self._db.execute(f"DELETE FROM batch_root WHERE batch_id IN ({old})", (ended_before,))  # noqa: S608
+            self._db.execute("DELETE FROM batch WHERE ended_at < ?", (ended_before,))
+            self._db.execute(
+                "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch)",
+                (ended_before,),
+            )
+        return count
+
+
+def _destination(row: tuple) -> Destination:  # type: ignore[type-arg]  # as sqlite3 gives it
+    flags = (None if value is None else bool(value) for value in row[5:7])
+    return Destination(*row[:5], *flags, *row[7:])
+
+
+def text(path: str | bytes) -> str:
+    """A path from a view, as `str`."""
+    return from_sql(path)

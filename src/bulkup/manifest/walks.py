@@ -1,0 +1,305 @@
+"""What a walk reads from and writes into the manifest: roots, folders, assets."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bulkup.manifest.rows import Broken, File, Known, Work, from_sql, to_sql
+from bulkup.manifest.transaction import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The walk of one root within one batch of one run, to one destination."""
+
+    root_id: int
+    root: str
+    destination_id: int
+    batch_id: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a walk found out about a part of one folder, as compared with the manifest."""
+
+    path: str
+    new: Sequence[File]
+    changed: Sequence[tuple[Known, File]]
+    unchanged: Sequence[File]  # empty when nothing can be pending for them
+    back: Sequence[int]  # assets that were missing and are there again
+    gone: Sequence[Known]
+    broken: Sequence[Broken]
+
+
+class Walks:
+    """Roots, folders and assets. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    # Reading ------------------------------------------------------------------------------
+
+    def folder_id(self, root_id: int, folder: str) -> int | None:
+        """The folder's id, or None when no asset of it was ever recorded."""
+        row = self._db.execute(
+            "SELECT id FROM folder WHERE root_id = ? AND path = ?", (root_id, to_sql(folder))
+        ).fetchone()
+        return row[0] if row else None
+
+    def files(self, folder_id: int, after: str | None, upto: str | None) -> list[File]:
+        """The folder's present assets with after < name <= upto, by the names' bytes.
+
+        Plain tuples, equal to the walk's own when nothing changed: comparing the two lists costs
+        nothing beside reading them.
+        """
+        return self._db.execute(  # type: ignore[return-value]  # tuples of File's shape
+            "SELECT name, size_bytes, modified_ns, inode, changed_ns FROM asset "
+            f"WHERE folder_id = ? {_range(after, upto)} AND missing_at IS NULL ORDER BY name",
+            (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
+        ).fetchall()
+
+    def known(self, folder_id: int, after: str | None, upto: str | None) -> list[Known]:
+        """All assets of the folder with after < name <= upto, missing ones included."""
+        rows = self._db.execute(
+            "SELECT name, asset.size_bytes, modified_ns, inode, changed_ns, asset.id, content_id, "
+            "missing_at IS NOT NULL, digest IS NOT NULL "
+            "FROM asset JOIN content ON content.id = content_id "
+            f"WHERE folder_id = ? {_range(after, upto)} ORDER BY name",
+            (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
+        )
+        return [
+            Known(File(from_sql(r[0]), *r[1:5]), r[5], r[6], bool(r[7]), bool(r[8])) for r in rows
+        ]
+
+    def folders(self, root_id: int) -> Iterator[tuple[int, str]]:
+        """All folders of the root that hold assets not yet known to be missing."""
+        rows = self._db.execute(
+            "SELECT id, path FROM folder WHERE root_id = ? AND EXISTS "
+            "(SELECT 1 FROM asset WHERE folder_id = folder.id AND missing_at IS NULL)",
+            (root_id,),
+        )
+        for folder_id, path in rows:
+            yield folder_id, from_sql(path)
+
+    # Writing ------------------------------------------------------------------------------
+
+    def record(self, scope: Scope, folder: Folder, *, now: float, hand_over: int) -> list[Work]:
+        """Write what the walk found in one transaction.
+
+        The first `hand_over` new or changed files are claimed for the run at once and returned;
+        the others are `ready` for whoever claims first. Pending items of unchanged files join
+        this batch, and get an item where the destination is new to them.
+        """
+        with transaction(self._db, self._path):
+            folder_id = self._add_folder(scope.root_id, folder.path)
+            self._go(folder.gone, now)
+            self._come_back(folder.back)
+            self._join(scope, folder_id, folder.unchanged)
+            works = self._add(scope, folder_id, folder, hand_over)
+            works += self._change(scope, folder, hand_over - len(works))
+            self._break(scope, folder_id, folder.broken, now)
+        return works
+
+    def end_walk(self, scope: Scope, missing_folders: Sequence[int], *, now: float) -> int:
+        """The root has been walked to its end; returns how many more assets are missing."""
+        with transaction(self._db, self._path):
+            gone = [k for f in missing_folders for k in self.known(f, None, None)]
+            gone = [k for k in gone if not k.is_missing]
+            self._go(gone, now)
+            self._db.execute(
+                "UPDATE root SET walked_at = ?, destination_id = ? WHERE id = ?",
+                (now, scope.destination_id, scope.root_id),
+            )
+            self._db.execute(
+                "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
+                (now, scope.batch_id, scope.root_id),
+            )
+        return len(gone)
+
+    def _add_folder(self, root_id: int, path: str) -> int:
+        found = self.folder_id(root_id, path)
+        if found is not None:
+            return found
+        cursor = self._db.execute(
+            "INSERT INTO folder (root_id, path) VALUES (?, ?)", (root_id, to_sql(path))
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _next_id(self, table: str) -> int:
+        row = self._db.execute(f"SELECT max(id) FROM {table}").fetchone()  # noqa: S608 - our own table names
+        return (row[0] or 0) + 1
+
+    def _add(self, scope: Scope, folder_id: int, folder: Folder, hand_over: int) -> list[Work]:
+        """New files: an asset, an unread content and an upload item each."""
+        if not folder.new:
+            return []
+        asset, content, item = (self._next_id(t) for t in ("asset", "content", "item"))
+        count = len(folder.new)
+        self._db.executemany(
+            "INSERT INTO content (id, size_bytes) VALUES (?, ?)",
+            ((content + i, f[1]) for i, f in enumerate(folder.new)),
+        )
+        self._db.executemany(
+            "INSERT INTO asset VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            (
+                (asset + i, folder_id, to_sql(f[0]), f[1], f[2], f[3], f[4], content + i)
+                for i, f in enumerate(folder.new)
+            ),
+        )
+        mine = max(0, min(hand_over, count))
+        self._add_items(
+            scope,
+            [
+                (item + i, content + i, f[1], "claimed" if i < mine else "ready")
+                for i, f in enumerate(folder.new)
+            ],
+        )
+        return [
+            Work(item + i, content + i, asset + i, scope.root, folder.path, f[0], f[1], None, 0, 0)
+            for i, f in enumerate(folder.new[:mine])
+        ]
+
+    def _add_items(self, scope: Scope, rows: list[tuple[int, int, int, str]]) -> None:
+        self._db.executemany(
+            "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
+            "batch_id, run_id) VALUES (?, ?, ?, 'upload', ?, ?, ?, ?)",
+            (
+                (
+                    item,
+                    content,
+                    scope.destination_id,
+                    state,
+                    size,
+                    scope.batch_id,
+                    scope.run_id if state == "claimed" else None,
+                )
+                for item, content, size, state in rows
+            ),
+        )
+
+    def _change(self, scope: Scope, folder: Folder, hand_over: int) -> list[Work]:
+        """Changed files: the asset gets a new, unread content; the old one may lose its last asset."""
+        works = []
+        for known, file in folder.changed:
+            content, item = self._next_id("content"), self._next_id("item")
+            state = "claimed" if len(works) < hand_over else "ready"
+            self._db.execute(
+                "INSERT INTO content (id, size_bytes) VALUES (?, ?)", (content, file[1])
+            )
+            self._db.execute(
+                "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ?, "
+                "content_id = ?, missing_at = NULL WHERE id = ?",
+                (*file[1:5], content, known.asset_id),
+            )
+            self._add_items(scope, [(item, content, file[1], state)])
+            release_content(self._db, known.content_id)
+            if state == "claimed":
+                works.append(
+                    Work(
+                        item,
+                        content,
+                        known.asset_id,
+                        scope.root,
+                        folder.path,
+                        file[0],
+                        file[1],
+                        None,
+                        0,
+                        0,
+                    )
+                )
+        return works
+
+    def _join(self, scope: Scope, folder_id: int, files: Sequence[File]) -> None:
+        """Unchanged files with work left for this destination become part of this batch."""
+        if not files:
+            return
+        names = [to_sql(f[0]) for f in files]
+        self._db.executemany(
+            "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
+            "batch_id) SELECT content_id, ?, 'upload', 'ready', size_bytes, ? FROM asset "
+            "WHERE folder_id = ? AND name = ?",
+            ((scope.destination_id, scope.batch_id, folder_id, n) for n in names),
+        )
+        self._db.executemany(
+            "UPDATE item SET batch_id = ? WHERE stage = 'upload' AND destination_id = ? "
+            "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
+            "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?)",
+            ((scope.batch_id, scope.destination_id, scope.batch_id, folder_id, n) for n in names),
+        )
+
+    def _go(self, gone: Sequence[Known], now: float) -> None:
+        """Missing files stay known; one that nobody ever read leaves nothing worth keeping."""
+        self._db.executemany(
+            "UPDATE asset SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
+            ((now, k.asset_id) for k in gone if k.is_read),
+        )
+        for known in gone:
+            if not known.is_read:
+                self._db.execute("DELETE FROM asset WHERE id = ?", (known.asset_id,))
+                release_content(self._db, known.content_id)
+
+    def _come_back(self, assets: Sequence[int]) -> None:
+        self._db.executemany(
+            "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a,) for a in assets)
+        )
+
+    def _break(self, scope: Scope, folder_id: int, broken: Sequence[Broken], now: float) -> None:
+        """Files that cannot be taken: dead assets, with the reason, until `retry` or a change."""
+        for trouble in broken:
+            if self._db.execute(
+                "SELECT 1 FROM asset WHERE folder_id = ? AND name = ?",
+                (folder_id, to_sql(trouble.name)),
+            ).fetchone():
+                continue
+            cursor = self._db.execute("INSERT INTO content (size_bytes) VALUES (0)")
+            content = cursor.lastrowid
+            self._db.execute(
+                "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
+                "content_id) VALUES (?, ?, 0, 0, 0, 0, ?)",
+                (folder_id, to_sql(trouble.name), content),
+            )
+            self._db.execute(
+                "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, batch_id, "
+                "attempts, error_class, error, settled_at) "
+                "VALUES (?, ?, 'upload', 'dead', 0, ?, 1, ?, ?, ?)",
+                (
+                    content,
+                    scope.destination_id,
+                    scope.batch_id,
+                    trouble.error_class.value,
+                    trouble.error,
+                    now,
+                ),
+            )
+
+
+def release_content(db: sqlite3.Connection, content_id: int) -> None:
+    """An asset has let go of its content. With the last one, its open work ends.
+
+    What reached a destination stays known, so that the same bytes are never sent again.
+    """
+    db.execute("UPDATE content SET assets = assets - 1 WHERE id = ?", (content_id,))
+    row = db.execute("SELECT assets, digest FROM content WHERE id = ?", (content_id,)).fetchone()
+    if row[0] > 0:
+        return
+    db.execute(
+        "DELETE FROM item WHERE content_id = ? AND state IN ('ready', 'waiting', 'dead')",
+        (content_id,),
+    )
+    db.execute("UPDATE item SET live = 0 WHERE content_id = ?", (content_id,))
+    if row[1] is None:
+        db.execute("DELETE FROM object WHERE content_id = ? AND stored_at IS NULL", (content_id,))
+        db.execute("DELETE FROM item WHERE content_id = ?", (content_id,))
+        db.execute("DELETE FROM content WHERE id = ?", (content_id,))
+
+
+def _range(after: str | None, upto: str | None) -> str:
+    return ("AND name > ? " if after is not None else "") + (
+        "AND name <= ?" if upto is not None else ""
+    )
