@@ -1,0 +1,85 @@
+"""Fixtures for all tests: an environment without the user's settings, and S3 servers to talk to."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.fakes.s3_server import FakeS3
+from tests.servers import ceph as ceph_server
+from tests.servers import front as front_server
+from tests.servers import moto
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.servers.endpoint import Endpoint
+    from tests.servers.front import Front
+
+REPOSITORY = Path(__file__).parents[1]
+FOREIGN = ("AWS_", "BULKUP_", "S3_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
+KEPT = ("BULKUP_CORPUS",)
+
+
+def foreign(name: str) -> bool:
+    """Whether an environment variable of the user's could change what a test sees."""
+    return name not in KEPT and (name.startswith(FOREIGN) or name.lower().endswith("_proxy"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
+    """No credentials, proxies or settings of the user's; BULKUP_HOME in a directory of its own."""
+    for name in list(os.environ):
+        if foreign(name):
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("BULKUP_HOME", str(home / "bulkup"))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[Endpoint]:
+    """moto's S3 server; `s3.make_bucket()` gives a bucket that no other test has."""
+    with moto.running() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Endpoint]:
+    """A real Ceph gateway; tests that use it are marked `ceph`."""
+    with ceph_server.running() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def fake_s3() -> Iterator[Callable[..., FakeS3]]:
+    """Starts scripted S3 servers: `fake_s3(faults=[...], keep_bodies=True)`."""
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(FakeS3(**options))
+
+
+@pytest.fixture
+def front() -> Iterator[Callable[..., Front]]:
+    """Starts nginx as a sink or throttle: `front(upstream=..., faults=Faults(rate=100))`.
+
+    Tests that use it are marked `nginx`.
+    """
+    with ExitStack() as servers:
+        yield lambda **options: servers.enter_context(front_server.running(**options))
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real pictures; tests that use it are marked `corpus`."""
+    folder = Path(os.environ.get("BULKUP_CORPUS", REPOSITORY.parent / "shared" / "corpus"))
+    if not folder.is_dir():
+        pytest.skip(f"no corpus of pictures at {folder}; BULKUP_CORPUS names one")
+    return folder

@@ -1,0 +1,107 @@
+"""The installed command, in a subprocess, as people and cron run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROGRAM = Path(sys.executable).with_name("bulkup")
+LIMIT_SECONDS = 100  # below pytest's own limit, so that the output is shown
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a finished command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def json(self) -> Any:
+        """Standard output, read as one JSON document."""
+        return json.loads(self.stdout)
+
+    def lines(self) -> list[Any]:
+        """Standard output, read as JSON lines."""
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+@dataclass(slots=True)
+class Bulkup:
+    """Runs `bulkup` with a BULKUP_HOME of its own and nothing of the user's environment."""
+
+    directory: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        """BULKUP_HOME of every command."""
+        return self.directory / "home"
+
+    def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The test's clean environment, with this BULKUP_HOME and `more`."""
+        own = {"BULKUP_HOME": str(self.home), "PYTHONWARNINGS": "default", "COLUMNS": "200"}
+        return {**os.environ, **own, **(more or {})}
+
+    def start(
+        self,
+        *args: str | os.PathLike[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> subprocess.Popen[str]:
+        """Start a command and return at once; what still runs at the end of the test is killed."""
+        process = subprocess.Popen(
+            [PROGRAM, *args],
+            env=self.environment(env),
+            cwd=cwd or self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="surrogateescape",
+        )
+        self.started.append(process)
+        return process
+
+    def finish(self, process: subprocess.Popen[str], *, check: int | None = None) -> Ended:
+        """Wait for a started command; `check` is the exit code that it must end with."""
+        stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
+        ended = Ended(process.returncode, stdout, stderr)
+        if check is not None and ended.code != check:
+            shown = " ".join(map(str, process.args[1:]))  # type: ignore[index]
+            pytest.fail(
+                f"`bulkup {shown}` exited {ended.code}, not {check}\n{stdout}\n{stderr}",
+                pytrace=False,
+            )
+        return ended
+
+    def __call__(
+        self,
+        *args: str | os.PathLike[str],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        check: int | None = 0,
+    ) -> Ended:
+        """Run a command to its end. It must exit with `check`; None: with anything."""
+        return self.finish(self.start(*args, env=env, cwd=cwd), check=check)
+
+
+@pytest.fixture
+def bulkup(tmp_path: Path) -> Iterator[Bulkup]:
+    """The installed `bulkup`, in a directory of the test's own."""
+    runner = Bulkup(tmp_path)
+    yield runner
+    for process in runner.started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
