@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,8 @@ from tests.fakes.s3_server import FakeS3
 from tests.servers import ceph as ceph_server
 from tests.servers import front as front_server
 from tests.servers import moto
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from tests.servers.endpoint import Endpoint
-    from tests.servers.front import Front
+from tests.servers.endpoint import Endpoint
+from tests.servers.front import Front
 
 REPOSITORY = Path(__file__).parents[1]
 FOREIGN = ("AWS_", "BULKUP_", "S3_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from tests.fakes.http1 import Answer, Request
 from tests.fakes.s3_objects import error
-
-if TYPE_CHECKING:
-    from tests.fakes.http1 import Answer, Request
 
 CODES = {
     400: "BadRequest",

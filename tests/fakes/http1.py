@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 CHUNK_BYTES = 256 * 1024
 HEAD_LIMIT_BYTES = 64 * 1024

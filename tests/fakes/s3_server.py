@@ -22,10 +22,11 @@ import json
 import sys
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from tests.fakes.faults import Fault
 from tests.fakes.http1 import (
@@ -38,9 +39,6 @@ from tests.fakes.http1 import (
     read_request,
 )
 from tests.fakes.s3_objects import ConditionalWrites, Held, Objects, operation
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ import subprocess
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -40,9 +40,6 @@ from tests.servers.process import (
 from tests.servers.process import (
     stop as stop_process,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NEEDED = {
     "ceph-mon": "ceph-mon",

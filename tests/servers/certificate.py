@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from tests.servers.packages import program
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NEEDED = {"openssl": "openssl"}
 

@@ -25,11 +25,12 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.servers import certificate, packages
@@ -46,9 +47,6 @@ from tests.servers.process import (
 from tests.servers.process import (
     stop as stop_process,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 MODULES = "/usr/lib/nginx/modules"

@@ -10,14 +10,11 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from tests.servers.endpoint import Endpoint
 from tests.servers.process import ServerFailed, free_port, wait_until
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 START_SECONDS = 30  # it imports for 2 s on an idle machine
 

@@ -7,11 +7,8 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 RUN_ROOT = Path(os.environ.get("TMPDIR", "/tmp")) / "bulkup-servers"  # for servers run by hand
 MARK = ".bulkup-server"  # a directory with this file in it is ours to empty

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.servers import ceph as ceph_server
-from tests.servers.front import Faults
+from tests.servers.endpoint import Endpoint
+from tests.servers.front import Faults, Front
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from mypy_boto3_s3 import S3Client
-
-    from tests.servers.endpoint import Endpoint
-    from tests.servers.front import Front
 
 KEY = "a b/ü&<😀>+%#~.jpg"
 

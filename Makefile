@@ -1,0 +1,84 @@
+# Everything from a fresh clone, with nothing but Python 3.11 or newer: `make demo`, `make test`.
+# PYTHON=python3.12 chooses another interpreter; the environment is then made anew.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PEERS := build/peers
+DEMO := .demo
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
+ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
+
+.PHONY: help demo test check test-ceph bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo       pictures made, pushed and counted; needs no account'
+	@echo 'make test       all tests that need no system package'
+	@echo 'make check      lint, format, types, import rules, unit tests'
+	@echo 'make test-ceph  tests against a real S3 gateway and nginx; installs Debian packages'
+	@echo 'make bench      compares with rclone and s5cmd; takes half an hour (BENCH="--scale 0.05")'
+	@echo 'make clean      removes what the others made'
+
+demo: $(VENV)/.demo $(DEMO)/photos
+	$(BULKUP) push $(DEMO)/photos
+	$(BULKUP) status
+
+test: $(VENV)/.test
+	$(BIN)/pytest -n 2 -m 'not ceph and not nginx'
+
+check: $(VENV)/.test $(VENV)/.check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q -W error tests/unit
+
+test-ceph: $(VENV)/.test
+	$(BIN)/python -m tests.servers.ceph install
+	$(BIN)/python -m tests.servers.front install
+	$(BIN)/pytest -m 'ceph or nginx'
+
+# BENCH passes options on: make bench BENCH='--only push-small --scale 0.1'
+bench: $(VENV)/.demo $(PEERS)/.installed
+	$(BIN)/python -m tests.servers.ceph install
+	$(BIN)/python -m tests.servers.front install
+	$(BIN)/python -m benchmarks.bench --peers $(PEERS) --json bench-results/bench.json $(BENCH)
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist bench-results
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What is installed, each with a stamp so that a second call is quick. pip learned dependency
+# groups in 25.1; the one that Python brings is often older.
+$(ENVIRONMENT):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo '$(PYTHON) is older than 3.11 or missing; try make PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --upgrade 'pip>=25.1'
+	touch $@
+
+$(VENV)/.demo: pyproject.toml $(ENVIRONMENT)
+	$(PIP) install --editable . pillow
+	touch $@
+
+$(VENV)/.test: pyproject.toml $(ENVIRONMENT)
+	$(PIP) install --editable . --group test
+	touch $@
+
+$(VENV)/.check: pyproject.toml $(ENVIRONMENT)
+	$(PIP) install --editable . --group check
+	touch $@
+
+$(PEERS)/.installed: benchmarks/peers.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip --quiet --disable-pip-version-check install -r benchmarks/peers.txt
+	touch $@
+
+# Under another name first, so that a half made set is never taken for whole.
+$(DEMO)/photos: | $(VENV)/.demo
+	rm -rf $@.part
+	$(BIN)/python examples/make_pictures.py $@.part
+	mv $@.part $@
