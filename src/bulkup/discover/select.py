@@ -1,0 +1,249 @@
+"""Which files are taken: pure rules over names, sizes and dates. Nothing here touches a disk.
+
+In this order, the first that applies names the reason: junk, hidden, `--exclude`, `.bulkupignore`,
+`--include`, kind (pictures, videos and their sidecars unless `all_files`), size, date. Patterns
+are gitignore's (git's gitignore page); as there, nothing below a folder that is left out can come
+back by a later pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Final
+
+from bulkup.content.media import is_media_name, is_other_name
+from bulkup.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pathspec import GitIgnoreSpec
+
+IGNORE_FILE: Final = ".bulkupignore"
+
+# Left behind by systems, photo software and interrupted downloads; in lower case, for files and
+# folders alike. macOS, Windows, Synology and QNAP, Picasa, Android, Linux desktops, bulkup itself.
+_JUNK_NAMES: Final = frozenset(
+    {
+        *(".ds_store", ".localized", ".spotlight-v100", ".trashes", ".trash", ".fseventsd"),
+        *(".temporaryitems", ".documentrevisions-v100", ".apdisk", ".appledouble", "__macosx"),
+        *(".volumeicon.icns", "icon\r", "thumbs.db", "thumbs.db:encryptable", "ehthumbs.db"),
+        *("ehthumbs_vista.db", "desktop.ini", "$recycle.bin", "recycler"),
+        *("system volume information", "@eadir", "@synoresource", ".synologyworkingdirectory"),
+        *("#recycle", "#snapshot", "@recycle", "@recently-snapshot", ".@__thumb"),
+        *(".@upload_cache", ".picasa.ini", "picasa.ini", ".picasaoriginals", ".nomedia"),
+        *(".thumbnails", ".thumbcache", ".directory", "lost+found", ".bulkup", ".bulkupignore"),
+    }
+)
+_JUNK_STARTS: Final = ("._", ".trash-", ".nfs", "~$", ".syncthing.", ".~lock.")
+_JUNK_ENDS: Final = (".part", ".crdownload", ".partial", ".tmp", ".temp", ".swp", ".download", "~")
+
+JUNK: Final = "junk"
+HIDDEN: Final = "hidden (--hidden takes it)"
+NO_MEDIA: Final = "no picture or video (--all-files takes it)"
+EXCLUDED: Final = "--exclude"
+NOT_INCLUDED: Final = "no --include matches"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What the user asked for. Dates are seconds since 1970 UTC, and compared with mtime."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    all_files: bool = False
+    hidden: bool = False
+    follow_symlinks: bool = False
+    min_size_bytes: int | None = None  # inclusive
+    max_size_bytes: int | None = None  # inclusive
+    newer_than: float | None = None  # modified at this moment or later
+    older_than: float | None = None  # modified before this moment
+
+
+class Ignores:
+    """The `.bulkupignore` files that hold for one folder, the deepest first. Never changes."""
+
+    __slots__ = ("_chain",)
+
+    def __init__(self, chain: tuple[tuple[str, GitIgnoreSpec], ...] = ()) -> None:
+        self._chain = chain
+
+    def __bool__(self) -> bool:
+        return bool(self._chain)
+
+    def with_file(self, folder: str, text: str) -> Ignores:
+        """These, and below `folder` the patterns of `text` before them. Raises UsageError."""
+        spec = compiled(text.splitlines(), f"{folder}{IGNORE_FILE}")
+        return Ignores(((folder, spec), *self._chain))
+
+    def why_not(self, path: str) -> str | None:
+        """The reason if the deepest file that mentions `path` ignores it; folders end in '/'."""
+        for folder, spec in self._chain:
+            verdict = spec.check_file(path[len(folder) :]).include
+            if verdict is not None:
+                return f"{folder}{IGNORE_FILE}" if verdict else None
+        return None
+
+
+NO_IGNORES: Final = Ignores()
+
+
+class Rules:
+    """A Selection ready for use: patterns compiled once. Raises UsageError for a bad pattern.
+
+    Paths are relative to the root, with '/' between folders; a ZIP archive counts as a folder, so
+    `archive.zip#trip/one.jpg` is judged as `archive.zip/trip/one.jpg`.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self._include = compiled(selection.include, "--include") if selection.include else None
+        self._exclude = compiled(selection.exclude, "--exclude") if selection.exclude else None
+        self.has_filters = bool(selection.include or selection.exclude) or any(
+            bound is not None
+            for bound in (
+                selection.min_size_bytes,
+                selection.max_size_bytes,
+                selection.newer_than,
+                selection.older_than,
+            )
+        )
+        """Something beyond the name's last component must be asked, with `why_filtered`."""
+
+    def why_not_name(self, name: str) -> str | None:
+        """Junk or hidden, by the last component of a path (of a file or of a folder) alone."""
+        if why_junk(name) is not None:
+            return JUNK
+        return HIDDEN if name.startswith(".") and not self.selection.hidden else None
+
+    def is_wanted_kind(self, name: str) -> bool | None:
+        """Whether a file of this name is taken for its kind; None: its first bytes must tell."""
+        if self.selection.all_files or is_media_name(name):
+            return True
+        return False if is_other_name(name) else None
+
+    def why_not_folder(self, path: str, ignores: Ignores) -> str | None:
+        """Why nothing below the folder `path` (which ends in '/') is taken, or None."""
+        name = path[path.rfind("/", 0, -1) + 1 : -1]
+        return self.why_not_name(name) or self.why_excluded(path, ignores)
+
+    def why_not_above(self, path: str) -> str | None:
+        """Junk or hidden, by any folder above the file `path`."""
+        for folder in path.split("/")[:-1]:
+            reason = self.why_not_name(folder)
+            if reason is not None:
+                return reason
+        return None
+
+    def why_excluded(self, path: str, ignores: Ignores = NO_IGNORES) -> str | None:
+        """Why `--exclude` or an ignore file leaves out the file or archive `path`, or None."""
+        if self._exclude is not None and self._exclude.match_file(path):
+            return EXCLUDED
+        return ignores.why_not(path) if ignores else None
+
+    def why_filtered(self, path: str, ignores: Ignores = NO_IGNORES) -> str | None:
+        """Why the patterns, `--include` among them, leave out the file `path`, or None."""
+        reason = self.why_excluded(path, ignores)
+        if reason is not None:
+            return reason
+        if self._include is not None and not self._include.match_file(path):
+            return NOT_INCLUDED
+        return None
+
+    def why_not_stat(self, size_bytes: int, modified_ns: int) -> str | None:
+        """Why a file of this size and date is left out, or None."""
+        chosen = self.selection
+        if chosen.min_size_bytes is not None and size_bytes < chosen.min_size_bytes:
+            return f"smaller than {chosen.min_size_bytes} bytes"
+        if chosen.max_size_bytes is not None and size_bytes > chosen.max_size_bytes:
+            return f"larger than {chosen.max_size_bytes} bytes"
+        seconds = modified_ns / 1e9
+        if chosen.newer_than is not None and seconds < chosen.newer_than:
+            return "older than --newer-than"
+        if chosen.older_than is not None and seconds >= chosen.older_than:
+            return "newer than --older-than"
+        return None
+
+    def why_not_named(self, path: str) -> str | None:
+        """Why the file `path` is left out although the user named it: junk, or the patterns."""
+        return why_junk(path[path.rfind("/") + 1 :]) or self.why_filtered(path)
+
+    def why_not(self, path: str, size_bytes: int, modified_ns: int) -> str | None:
+        """Why the file `path` is left out by all that can be told without a disk, or None.
+
+        Its kind is not among it where only its first bytes tell.
+        """
+        name = path[path.rfind("/") + 1 :]
+        reason = self.why_not_above(path) or self.why_not_name(name) or self.why_filtered(path)
+        if reason is None and self.is_wanted_kind(name) is False:
+            reason = NO_MEDIA
+        return reason if reason is not None else self.why_not_stat(size_bytes, modified_ns)
+
+
+def why_junk(name: str) -> str | None:
+    """JUNK if a file or folder of this name is never taken, not even with `all_files`."""
+    low = name.lower()
+    if low in _JUNK_NAMES or low.startswith(_JUNK_STARTS) or low.endswith(_JUNK_ENDS):
+        return JUNK
+    return None
+
+
+def compiled(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
+    """Gitignore patterns, ready to match. Raises UsageError that names `origin` and the pattern."""
+    from pathspec import GitIgnoreSpec
+
+    lines: Sequence[str] = list(patterns)
+    try:
+        return GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise UsageError(f"{origin}: {error}") from error
+
+
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b?", re.IGNORECASE | re.ASCII)
+_POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_AGE: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|M|y)", re.ASCII)
+_UNIT_SECONDS: Final = {
+    "ms": 0.001,
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 604_800,
+    "M": 2_592_000,  # 30 days, as rclone counts
+    "y": 31_536_000,  # 365 days, likewise
+}
+
+
+def parse_size(value: str) -> int:
+    """Bytes of `500`, `500k`, `10M`, `1.5GiB`: powers of 1024, as rclone and s5cmd count.
+
+    `10MB` is `10M`. Raises UsageError naming the value.
+    """
+    found = _SIZE.fullmatch(value.strip())
+    if found is None:
+        raise UsageError(f"{value!r} is no size", hint="Write a size as 500k, 10M or 1.5GiB.")
+    return round(float(found[1]) * float(1024 ** _POWERS[found[2].lower()]))
+
+
+def parse_moment(value: str, *, now: float, zone: tzinfo | None = None) -> float:
+    """Seconds since 1970 of an age before `now` (`30d`, `12h`, `1d12h`) or of an ISO 8601 date.
+
+    A date or time without an offset is in `zone`, the machine's own by default. `m` is minutes
+    and `M` months of 30 days. Raises UsageError naming the value.
+    """
+    text = value.strip()
+    ages = list(_AGE.finditer(text))
+    if ages and "".join(age[0] for age in ages) == text:
+        return now - sum(float(age[1]) * _UNIT_SECONDS[age[2]] for age in ages)
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zone) if zone is not None else moment.astimezone()
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(
+            f"{value!r} is neither an age nor a date",
+            hint="Write an age as 30d or 12h, or a date as 2026-01-31.",
+        ) from error
