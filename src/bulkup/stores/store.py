@@ -23,8 +23,9 @@ class Abilities:
 class ObjectStore(Protocol):
     """Objects that never change, by key. Safe to call from many tasks of one event loop.
 
-    Keys are whole: they include `prefix`. They are str, always valid UTF-8. All methods raise the errors of
-    `bulkup.errors`: StoreError for one object, DestinationError when nothing else can go on.
+    Keys are whole: they include `prefix`. They are str, always valid UTF-8. All methods raise the
+    errors of `bulkup.errors`: StoreError for one object (StoreRefused for a key that the store
+    cannot hold), DestinationError when nothing else can go on.
     None of them tries again: `pace.retrying` does that.
     """
 
@@ -36,6 +37,10 @@ class ObjectStore(Protocol):
 
     part_threshold_bytes: int | None
     """Bodies of this size or more must go through the part methods; None: there are no parts."""
+
+    abilities: Abilities
+    """What is known of the endpoint. Exclusive writes are a bug (RuntimeError) as long as
+    `conditional_writes` is not True: `probe` first, or list and write without."""
 
     async def check(self) -> None:
         """Raise DestinationError unless the destination is there and lets us in. One request."""
@@ -49,8 +54,19 @@ class ObjectStore(Protocol):
         KeyTaken when the key holds anything; without, replaces it.
         """
 
+    async def probe(
+        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+    ) -> tuple[Abilities, Stored]:
+        """Store `body` under a free key, and learn `abilities` by it; they are set here, too.
+
+        Raises KeyTaken, with nothing learned, when the key holds an object: try another file.
+        """
+
     async def head(self, key: str) -> ObjectInfo:
-        """What is known of the object, its digest included where it carries one. Raises ObjectMissing."""
+        """What is known of the object, its digest included where it has one.
+
+        Raises ObjectMissing.
+        """
 
     def open(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes, in order, in chunks of at most 1 MiB or so. Raises ObjectMissing."""
@@ -59,7 +75,10 @@ class ObjectStore(Protocol):
         """All objects whose key starts with `prefix`, in pages, keys in UTF-8 byte order."""
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
-        """Copy an object within the destination, attributes included. Raises as `put` and `head` do."""
+        """Copy an object within the destination, attributes included.
+
+        Raises as `put` and `head` do.
+        """
 
     async def delete(self, key: str) -> None:
         """Remove the object; no error when there is none."""
@@ -71,8 +90,11 @@ class ObjectStore(Protocol):
 class PartStore(ObjectStore, Protocol):
     """A store in which one object can be sent in parts that survive the process that sent them."""
 
-    async def begin_parts(self, key: str, *, attributes: Attributes) -> str:
-        """Open a multipart upload and return its upload id."""
+    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+        """Open a multipart upload and return its upload id.
+
+        `digest` is that of the whole object, where it is known by now; `head` then tells it.
+        """
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
@@ -81,15 +103,24 @@ class PartStore(ObjectStore, Protocol):
         when the upload id is unknown."""
 
     async def list_parts(self, key: str, upload_id: str) -> list[Part]:
-        """The parts the store holds, by number. Raises ObjectMissing when the upload id is unknown."""
+        """The parts the store holds, by number.
+
+        Raises ObjectMissing when the upload id is unknown.
+        """
 
     async def complete_parts(
         self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
     ) -> Stored:
-        """Make the object of `parts`. Raises KeyTaken as `put` does; the upload then is still open."""
+        """Make the object of `parts`.
+
+        Raises KeyTaken as `put` does; the upload then is still open.
+        """
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
         """Drop the upload and its parts; no error when it is unknown."""
 
     def list_uploads(self, prefix: str = "") -> AsyncIterator[list[tuple[str, str, float]]]:
-        """Open multipart uploads below `prefix`: (key, upload id, begun at in seconds), in pages."""
+        """Open uploads whose key starts with `prefix`, in pages.
+
+        Each is (key, upload id, begun at in seconds since 1970).
+        """

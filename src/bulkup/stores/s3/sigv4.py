@@ -1,4 +1,4 @@
-"""AWS Signature Version 4, by header, as S3 wants it: the path is encoded once and never normalised.
+"""AWS Signature Version 4, by header, as S3 wants it: paths encoded once, never normalised.
 
 Source: "Signature Calculations for the Authorization Header: Transferring Payload in a Single
 Chunk", Amazon S3 API Reference (sig-v4-header-based-auth). One signature costs about 6 µs: the

@@ -1,0 +1,253 @@
+"""Keys as files below a directory: placed whole, never half, never over another by accident.
+
+All functions here block; `directory.py` decides on which thread.
+"""
+# One put is a handful of system calls; pathlib would double what they cost.
+# ruff: noqa: PTH103, PTH105, PTH106, PTH108, PTH113, PTH116, PTH120, PTH123
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from bulkup.errors import (
+    KeyTaken,
+    ObjectMissing,
+    StoreBroken,
+    StoreError,
+    StoreForbidden,
+    StoreFull,
+    StoreRefused,
+)
+from bulkup.model import Attributes, Digest, ObjectInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPORARY = ".bulkup/tmp/"
+PARTS = ".bulkup/parts/"
+_RECORD = "user.bulkup"
+
+_KINDS: dict[int, type[StoreError]] = {
+    errno.EEXIST: KeyTaken,
+    errno.EISDIR: KeyTaken,
+    errno.ENOTDIR: KeyTaken,
+    errno.ENOTEMPTY: KeyTaken,
+    errno.ENAMETOOLONG: StoreRefused,
+    errno.EINVAL: StoreRefused,
+    errno.EILSEQ: StoreRefused,
+    errno.ENOSPC: StoreFull,
+    errno.EDQUOT: StoreFull,
+    errno.EFBIG: StoreFull,
+    errno.EACCES: StoreForbidden,
+    errno.EPERM: StoreForbidden,
+    errno.EROFS: StoreForbidden,
+}
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def store_error(error: OSError, key: str, *, reading: bool = False) -> StoreError:
+    """What an operating system error means for `key`."""
+    if reading and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+        return ObjectMissing(f"key {key!r}: there is no such file")
+    if error.errno == errno.ENOTDIR:
+        return KeyTaken(f"key {key!r}: a part of its path is an object already")
+    kind = _KINDS.get(error.errno or 0, StoreBroken)
+    return kind(f"key {key!r}: {error.strerror}", code=errno.errorcode.get(error.errno or 0))
+
+
+class Files:
+    """The files below `root`; `token` tells this process's temporary files from others'."""
+
+    def __init__(self, root: str, *, token: str, durable: bool) -> None:
+        self.root = root
+        self._durable = durable
+        self._token = token
+        self._numbers = count()
+
+    def path(self, key: str) -> str:
+        """Where `key` is. Raises StoreRefused for keys that are no path below the root."""
+        parts = key.split("/")
+        if not {"", ".", ".."}.isdisjoint(parts) or "\0" in key:
+            raise StoreRefused(f"the key {key!r} cannot be a file below a directory")
+        if key.startswith((TEMPORARY, PARTS)):
+            raise StoreRefused(f"the key {key!r} is in a folder that bulkup keeps for itself")
+        if len(key) > 255 and max(len(part.encode()) for part in parts) > 255:
+            raise StoreRefused(f"the key {key[:60]!r}… has a name of more than 255 bytes")
+        return f"{self.root}/{key}"
+
+    def create(self) -> tuple[int, str]:
+        """A new temporary file: descriptor and path."""
+        path = f"{self.root}/{TEMPORARY}{self._token}-{next(self._numbers)}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o666), path
+        except FileNotFoundError:
+            os.makedirs(f"{self.root}/{TEMPORARY}", exist_ok=True)
+            return os.open(path, flags, 0o666), path
+
+    def write(
+        self, key: str, body: bytes, digest: Digest | None, attributes: Attributes, exclusive: bool
+    ) -> None:
+        """Put `body` at `key`. Raises OSError as the system does, FileExistsError when taken."""
+        target = self.path(key)
+        fd, temporary = self.create()
+        try:
+            try:
+                view = memoryview(body)
+                while view:
+                    view = view[os.write(fd, view) :]
+                self.finish(fd, digest, attributes)
+            finally:
+                os.close(fd)
+            self.place(temporary, target, exclusive=exclusive)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def finish(self, fd: int, digest: Digest | None, attributes: Attributes) -> None:
+        """Set times and record, and sync."""
+        modified_ns = _modified_ns(attributes.metadata.get("mtime"))
+        if modified_ns is not None:
+            os.utime(fd, ns=(modified_ns, modified_ns))
+        stat = os.fstat(fd)
+        record = {
+            "sha256": digest,
+            "content_type": attributes.content_type,
+            "metadata": attributes.metadata,
+            "size_bytes": stat.st_size,
+            "modified_ns": stat.st_mtime_ns,
+        }
+        if hasattr(os, "setxattr"):
+            with suppress(OSError):  # no such attributes here, or too long a record
+                os.setxattr(fd, _RECORD, json.dumps(record).encode())
+        self.sync(fd)
+
+    def sync(self, fd: int) -> None:
+        """Bring the file's bytes to the disk, if this store is durable."""
+        if self._durable:
+            os.fsync(fd)
+
+    def place(self, temporary: str, target: str, *, exclusive: bool) -> None:
+        """Give a finished temporary file its name, at once; makes the folders above."""
+        put = _link if exclusive else os.replace
+        for _ in range(3):  # `remove` may take an empty folder away between the two steps
+            try:
+                put(temporary, target)
+            except FileNotFoundError:
+                _make_folders(os.path.dirname(target))
+            else:
+                return
+        put(temporary, target)
+
+    def info(self, key: str) -> ObjectInfo:
+        """What is known of the file. Raises OSError."""
+        path = self.path(key)
+        stat = os.stat(path)
+        if not os.path.isfile(path):
+            raise IsADirectoryError(errno.EISDIR, "Is a directory")
+        record: dict[str, Any] = {}
+        if hasattr(os, "getxattr"):
+            with suppress(OSError, ValueError):
+                record = json.loads(os.getxattr(path, _RECORD))
+        same = (record.get("size_bytes"), record.get("modified_ns")) == (
+            stat.st_size,
+            stat.st_mtime_ns,
+        )
+        return ObjectInfo(
+            key=key,
+            size_bytes=stat.st_size,
+            modified_at=stat.st_mtime,
+            digest=record.get("sha256") if same else None,
+            content_type=record.get("content_type"),
+            metadata=record.get("metadata") or {},
+        )
+
+    def copy(self, source_key: str, key: str, *, exclusive: bool) -> None:
+        """Copy a file with its times and record. Raises OSError."""
+        source, target = self.path(source_key), self.path(key)
+        fd, temporary = self.create()
+        os.close(fd)
+        try:
+            shutil.copyfile(source, temporary)
+            shutil.copystat(source, temporary)
+            with open(temporary, "rb") as file:
+                self.sync(file.fileno())
+            self.place(temporary, target, exclusive=exclusive)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+    def remove(self, key: str) -> None:
+        """Remove the file, and the folders above it that it leaves empty."""
+        path = self.path(key)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
+        folder = os.path.dirname(path)
+        with suppress(OSError):
+            while len(folder) > len(self.root):
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+
+    def walk(self, prefix: str, folder: str = "") -> Iterator[ObjectInfo]:
+        """All files whose key starts with `prefix`, in UTF-8 byte order of their keys.
+
+        One folder's names are in memory for each level. Names that are no UTF-8 are no keys, and
+        links to folders are not followed.
+        """
+        entries = []
+        with suppress(FileNotFoundError), os.scandir(f"{self.root}/{folder}") as found:
+            for entry in found:
+                deeper = entry.is_dir(follow_symlinks=False)
+                key = f"{folder}{entry.name}/" if deeper else folder + entry.name
+                if key in (TEMPORARY, PARTS) or not (
+                    key.startswith(prefix) or (deeper and prefix.startswith(key))
+                ):
+                    continue
+                with suppress(UnicodeEncodeError):
+                    entries.append((key.encode(), key, deeper, entry))
+        entries.sort(key=lambda item: item[0])
+        for _, key, deeper, entry in entries:
+            if deeper:
+                yield from self.walk(prefix, key)
+                continue
+            with suppress(FileNotFoundError):
+                if entry.is_file():
+                    stat = entry.stat()
+                    yield ObjectInfo(key, stat.st_size, modified_at=stat.st_mtime)
+
+
+def _link(temporary: str, target: str) -> None:
+    """Name the file `target` unless something has that name. Raises FileExistsError."""
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # No hard links here (exFAT, some network shares): claim the name, then fill it. A crash
+        # in between leaves an empty file, which `verify` finds.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.replace(temporary, target)
+
+
+def _make_folders(folder: str) -> None:
+    """makedirs, where an object in the way is NotADirectoryError on every system."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory") from error
+
+
+def _modified_ns(seconds: str | None) -> int | None:
+    """Nanoseconds of a decimal number of seconds; None for none or nonsense."""
+    try:
+        value = int(Decimal(seconds) * 1_000_000_000) if seconds else None
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+    return value if value is not None and abs(value) < 2**63 else None

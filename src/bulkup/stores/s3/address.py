@@ -1,0 +1,74 @@
+"""Where a bucket is: scheme, host and path prefix of its requests. Pure.
+
+AWS buckets are addressed by virtual host, as "Virtual hosting of buckets" (Amazon S3 User Guide)
+asks, unless their name has dots, which no TLS wildcard matches; every other endpoint by path.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from bulkup.errors import StoreRefused, UsageError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`origin` + `path_prefix` + '/' + encoded key is the URL of an object."""
+
+    origin: str  # scheme://host[:port], no slash at the end
+    host: str  # the Host header as sent: lower case, no default port
+    path_prefix: str  # '' or '/bucket'
+    is_aws: bool
+
+
+def locate(bucket: str, *, endpoint_url: str | None, region: str) -> Address:
+    """The address of `bucket`, at `endpoint_url` or in AWS. Raises UsageError for a bad URL."""
+    if endpoint_url is not None:
+        return _elsewhere(bucket, endpoint_url)
+    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    if "." in bucket:
+        host = f"s3.{region}.{suffix}"
+        return Address(f"https://{host}", host, f"/{bucket}", is_aws=True)
+    host = f"{bucket}.s3.{region}.{suffix}"
+    return Address(f"https://{host}", host, "", is_aws=True)
+
+
+def _elsewhere(bucket: str, endpoint_url: str) -> Address:
+    try:
+        parts = urlsplit(endpoint_url)
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"--endpoint-url is no URL: {error}") from error
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+        raise UsageError(
+            "--endpoint-url must begin with http:// or https://",
+            hint="For example --endpoint-url https://s3.example.net",
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UsageError(
+            "--endpoint-url must not hold a user, a password, a query or a fragment",
+            hint="Give keys by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
+        host = f"{host}:{port}"
+    prefix = parts.path.rstrip("/")
+    return Address(f"{parts.scheme}://{host}", host, f"{prefix}/{bucket}", is_aws=False)
+
+
+def require_addressable(key: str) -> None:
+    """Raise StoreRefused for keys that no URL can name.
+
+    URL parsers, ours (the Rust crate `url`) and those of proxies, take the segments '.' and '..'
+    as steps through the path, percent-encoded or not (WHATWG URL, "path state"); so a request for
+    such a key would reach another object. S3 itself takes 1 to 1024 bytes.
+    """
+    if not key or len(key.encode()) > 1024:
+        raise StoreRefused(
+            f"the key {key[:60]!r} has {len(key.encode())} bytes; 1 to 1024 are possible"
+        )
+    if ("./" in key or key.endswith(".")) and not {".", ".."}.isdisjoint(key.split("/")):
+        raise StoreRefused(f"the key {key!r} has a segment '.' or '..', which no URL can name")

@@ -1,0 +1,84 @@
+"""Attributes of an object as HTTP headers, and back.
+
+Header text is ASCII. Metadata values that are not plain ASCII are percent-encoded as UTF-8
+(RFC 3986), and so is '%' itself, so that every text comes back as it was: `x-amz-meta-name:
+Stra%C3%9Fe.jpg`. Values that other programs wrote come back with their %XX read the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import quote, unquote, urlencode
+
+from bulkup.errors import StoreRefused
+from bulkup.model import Attributes, Digest, ObjectInfo
+
+# Printable ASCII without '%', no blanks at the ends and no two in a row (SigV4 would fold them)
+_PLAIN = re.compile(r"(?:[!-$&-~]+(?: [!-$&-~]+)*)?").fullmatch
+_TOKEN = re.compile(r"[a-z0-9!#$&'*+.^_`|~-]+").fullmatch  # RFC 9110 §5.6.2, lower case only
+_HEX_DIGEST = re.compile(r"[0-9a-f]{64}").fullmatch
+_SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) != "%")
+
+_META = "x-amz-meta-"
+_DIGEST = "sha256"
+_names: dict[str, str] = {}  # metadata name → header name, for names that proved valid
+
+
+def put_headers(attributes: Attributes, digest: Digest | None) -> dict[str, str]:
+    """Headers, by lower-case name, for PutObject and CreateMultipartUpload.
+
+    `digest` becomes x-amz-meta-sha256. Raises StoreRefused for a metadata name that is no
+    lower-case HTTP token: S3 would change it.
+    """
+    headers = {"content-type": attributes.content_type}
+    if digest is not None:
+        headers["x-amz-meta-sha256"] = digest
+    for name, value in attributes.metadata.items():
+        header = _names.get(name) or _header_name(name)
+        headers[header] = value if _PLAIN(value) else quote(value, safe=_SAFE)
+    if attributes.cache_control is not None:
+        headers["cache-control"] = attributes.cache_control
+    if attributes.storage_class is not None:
+        headers["x-amz-storage-class"] = attributes.storage_class
+    if attributes.tags:
+        headers["x-amz-tagging"] = urlencode(attributes.tags)
+    return headers
+
+
+def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -> ObjectInfo:
+    """What the headers of a HEAD say; `names` are all header names, lower case."""
+    metadata = {
+        name.removeprefix(_META): unquote(header(name) or "")
+        for name in names
+        if name.startswith(_META)
+    }
+    digest = metadata.pop(_DIGEST, "")
+    return ObjectInfo(
+        key=key,
+        size_bytes=int(header("content-length") or 0),
+        etag=header("etag"),
+        modified_at=_moment(header("last-modified")),
+        digest=Digest(digest) if _HEX_DIGEST(digest) else None,
+        content_type=header("content-type"),
+        metadata=metadata,
+    )
+
+
+def _header_name(name: str) -> str:
+    if not _TOKEN(name) or name == _DIGEST:
+        raise StoreRefused(
+            f"metadata name {name!r} cannot be stored",
+            hint="Use lower-case letters, digits and '-'; 'sha256' is taken by bulkup itself.",
+        )
+    return _names.setdefault(name, _META + name)
+
+
+def _moment(date: str | None) -> float | None:
+    """An HTTP date as seconds since 1970."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(date).timestamp() if date else None
+    except ValueError:
+        return None

@@ -1,0 +1,189 @@
+"""What an S3 endpoint's refusal means, in our error tree. The one place that decides it.
+
+Codes: "Error Responses", Amazon S3 API Reference; Ceph's and MinIO's own additions are marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from bulkup import errors
+from bulkup.stores.s3.documents import read_error
+
+_EXPIRED = frozenset(
+    {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+)
+_REFUSED_KEYS = frozenset(
+    {
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "InvalidToken",
+        "InvalidSecurity",
+        "NotSignedUp",
+        "AccountProblem",
+        "MissingSecurityHeader",
+    }
+)
+_BUSY = frozenset(
+    {
+        "SlowDown",
+        "SlowDownRead",  # MinIO
+        "SlowDownWrite",  # MinIO
+        "ServiceUnavailable",
+        "RequestLimitExceeded",
+        "TooManyRequests",
+        "TooManyRequestsException",
+        "Throttling",
+        "ThrottlingException",
+        "BandwidthLimitExceeded",
+    }
+)
+_CHANGED = frozenset(
+    {"XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"}
+)
+_FULL = frozenset(
+    {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"}
+)
+_REGION = frozenset(
+    {
+        "PermanentRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "TemporaryRedirect",
+    }
+)
+_ABSENT = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
+# 4xx and 409 answers that a later try may find gone
+_PASSING = frozenset(
+    {"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of an endpoint that is no success.
+
+    `header` gives a header by lower-case name, or None. `subject` says, for people, what was
+    asked for: a key or a bucket, never a URL (a URL may be signed).
+    """
+
+    status: int
+    header: Callable[[str], str | None]
+    body: bytes
+    subject: str
+    now: float
+    conditional: bool = False
+
+
+def classify(refusal: Refusal) -> errors.BulkupError:
+    """The error to raise for `refusal`; never raises itself."""
+    code, message, named_region = read_error(refusal.body)
+    request_id = refusal.header("x-amz-request-id")
+    said = f"{refusal.subject}: {code or 'HTTP'} ({refusal.status})"
+    if message:
+        said += f": {message}"
+    destination = _run_level(refusal, code, said, named_region)
+    if destination is not None:
+        return destination
+    return _item_level(refusal, code, said, request_id)
+
+
+def _run_level(
+    refusal: Refusal, code: str | None, said: str, named_region: str | None
+) -> errors.DestinationError | None:
+    """The error if nothing else can go on either, else None."""
+    region = refusal.header("x-amz-bucket-region") or named_region
+    if code in _EXPIRED:
+        return errors.CredentialsExpired(
+            said, code=code, hint="The credentials have expired: get new ones and run again."
+        )
+    if code in _REFUSED_KEYS or (code is None and refusal.status == 401):
+        return errors.CredentialsRefused(
+            said,
+            code=code,
+            hint="Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile.",
+        )
+    if code == "RequestTimeTooSkewed":
+        return errors.ClockSkewed(said, code=code, hint=_skew_hint(refusal))
+    if code == "NoSuchBucket":
+        return errors.BucketMissing(
+            said, code=code, hint="Create the bucket, or correct its name in --to."
+        )
+    if code in _REGION or refusal.status in (301, 307) or (refusal.status == 400 and region):
+        hint = (
+            f"Use --region {region}."
+            if region
+            else "Name the bucket's region with --region, or the right --endpoint-url."
+        )
+        return errors.WrongRegion(said, code=code, region=region, hint=hint)
+    return None
+
+
+def _item_level(
+    refusal: Refusal, code: str | None, said: str, request_id: str | None
+) -> errors.StoreError | errors.SourceChanged:
+    """The error for this one object."""
+    status = refusal.status
+    if code in _CHANGED:
+        return errors.SourceChanged(said)
+    kind: type[errors.StoreError] = errors.StoreRefused
+    hint: str | None = None
+    if code in _BUSY or status in (429, 503):
+        return errors.StoreBusy(
+            said, retry_after_seconds=wait_wished(refusal), code=code, request_id=request_id
+        )
+    if refusal.conditional and status in (304, 501):
+        kind = errors.ConditionalWritesUnsupported
+    elif code in _FULL or status == 507:
+        kind, hint = errors.StoreFull, "Make room at the destination, or raise its quota."
+    elif code in _PASSING or (status >= 500 and status != 501):
+        kind = errors.StoreBroken
+    elif code in _ABSENT or (status == 404 and code is None):
+        kind = errors.ObjectMissing
+    elif status == 412 or code == "PreconditionFailed":
+        kind = errors.KeyTaken
+    elif status in (401, 403):
+        kind, hint = errors.StoreForbidden, "The credentials lack a permission for this object."
+    return kind(said, hint=hint, code=code, request_id=request_id)
+
+
+def wait_wished(refusal: Refusal) -> float | None:
+    """How many seconds the endpoint asks us to wait, 0 or more; None when it does not say.
+
+    Retry-After is seconds or an HTTP date (RFC 9110 §10.2.3), x-amz-retry-after milliseconds
+    (botocore/retries/standard.py), X-RateLimit-Reset a count of seconds or a moment in seconds
+    since 1970.
+    """
+    wait = _number(refusal.header("retry-after"))
+    if wait is None and (date := refusal.header("retry-after")):
+        try:
+            wait = parsedate_to_datetime(date).timestamp() - refusal.now
+        except (ValueError, OverflowError):
+            wait = None
+    if wait is None and (wait := _number(refusal.header("x-amz-retry-after"))) is not None:
+        wait /= 1000
+    if wait is None and (wait := _number(refusal.header("x-ratelimit-reset"))) is not None:
+        wait = wait - refusal.now if wait > 1_000_000_000 else wait
+    return None if wait is None else max(0.0, wait)
+
+
+def _number(text: str | None) -> float | None:
+    """The non-negative finite number that `text` is, else None."""
+    try:
+        number = float(text) if text else -1.0
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def _skew_hint(refusal: Refusal) -> str:
+    """By how much this machine's clock is wrong, as far as the answer's Date header tells."""
+    try:
+        theirs = parsedate_to_datetime(refusal.header("date") or "").timestamp()
+    except (ValueError, OverflowError):
+        return "Set this machine's clock."
+    ahead = refusal.now - theirs
+    word = "ahead of" if ahead > 0 else "behind"
+    return f"Set this machine's clock: it is {abs(ahead):.0f} s {word} the endpoint's."

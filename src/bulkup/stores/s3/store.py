@@ -1,0 +1,237 @@
+"""Objects in an S3 bucket, at AWS or any endpoint that speaks its protocol."""
+
+from __future__ import annotations
+
+import builtins  # `list` is a method here
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+from bulkup.errors import (
+    BucketMissing,
+    CredentialsRefused,
+    DestinationError,
+    DestinationUnreachable,
+    KeyTaken,
+    ObjectMissing,
+    StoreBroken,
+    StoreForbidden,
+    StoreRefused,
+    StoreUnreachable,
+)
+from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.s3 import multipart
+from bulkup.stores.s3.abilities import probe
+from bulkup.stores.s3.address import require_addressable
+from bulkup.stores.s3.attributes import put_headers, read_info
+from bulkup.stores.s3.documents import checksum, read_objects, read_value
+from bulkup.stores.s3.sigv4 import encode_path, encode_query
+from bulkup.stores.s3.wire import Wire, header_reader
+from bulkup.stores.store import Abilities
+
+PART_THRESHOLD_BYTES = 64 * 1024 * 1024
+"""From here on objects go in parts: below, one lost connection costs little."""
+COPY_LIMIT_BYTES = 5 * 1024**3
+"""CopyObject takes no more ("Copying objects", Amazon S3 User Guide)."""
+
+
+class S3Store:
+    """A `PartStore` over one bucket and prefix.
+
+    `exclusive` writes need an endpoint that was found to do conditional ones (`abilities`);
+    asking for one elsewhere is a bug of the caller and raises RuntimeError.
+    """
+
+    def __init__(self, url: str, prefix: str, wire: Wire, abilities: Abilities) -> None:
+        self.url = url
+        self.prefix = prefix
+        self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
+        self.abilities = abilities
+        self._wire = wire
+
+    async def check(self) -> None:
+        """List one key. Raises DestinationError unless keys, bucket and region are right."""
+        query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
+        try:
+            response = await self._wire.send("GET", None, {}, query=encode_query(query))
+            read_objects(bytes(await response.bytes()))
+        except StoreForbidden as error:
+            raise CredentialsRefused(
+                str(error),
+                code=error.code,
+                hint="The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here.",
+            ) from error
+        except ObjectMissing as error:
+            raise BucketMissing(
+                str(error), code=error.code, hint="Check the bucket's name and --endpoint-url."
+            ) from error
+        except StoreUnreachable as error:
+            raise DestinationUnreachable(str(error), hint=error.hint) from error
+        except (StoreRefused, StoreBroken) as error:
+            if isinstance(error, StoreBroken) and error.code is not None:
+                raise  # the endpoint is S3 and has trouble: worth another try
+            raise DestinationError(
+                str(error), code=error.code, hint="Is --endpoint-url an S3 endpoint?"
+            ) from error
+
+    async def put(
+        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        """Store all of `body` or nothing; the endpoint computes its SHA-256 and compares."""
+        if exclusive and not self.abilities.conditional_writes:
+            raise RuntimeError("exclusive put to an endpoint without conditional writes")
+        return await self.put_as(
+            key,
+            body,
+            digest=digest,
+            attributes=attributes,
+            conditional=exclusive,
+            checksums=self.abilities.checksums is not False,
+        )
+
+    async def put_as(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        digest: Digest,
+        attributes: Attributes,
+        conditional: bool,
+        checksums: bool,
+    ) -> Stored:
+        """`put` whatever the endpoint's abilities are: for the probe."""
+        require_addressable(key)
+        headers = put_headers(attributes, digest)
+        if checksums:
+            headers["x-amz-checksum-sha256"] = checksum(digest)
+        if conditional:
+            headers["if-none-match"] = "*"
+        response = await self._wire.send("PUT", key, headers, body=body, payload_sha256=digest)
+        return Stored(response.get_header("etag"))
+
+    async def probe(
+        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+    ) -> tuple[Abilities, Stored]:
+        """Store an object and learn the endpoint's abilities by it. See abilities.probe."""
+        self.abilities, stored = await probe(self, key, body, digest, attributes)
+        return self.abilities, stored
+
+    async def head(self, key: str) -> ObjectInfo:
+        """One HEAD. Raises ObjectMissing."""
+        require_addressable(key)
+        response = await self._wire.send("HEAD", key, {})
+        names = [name.lower() for name in response.headers]
+        return read_info(key, header_reader(response), names)
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes, in order. Raises ObjectMissing."""
+        async for chunk in self._wire.stream(key):
+            yield chunk
+
+    async def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
+        """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""
+        query = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
+        while True:
+            response = await self._wire.send("GET", None, {}, query=encode_query(query))
+            page = read_objects(bytes(await response.bytes()))
+            if page.objects:
+                yield page.objects
+            if page.next_token is None:
+                return
+            query["continuation-token"] = page.next_token
+
+    async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
+        """Copy on the server.
+
+        Endpoints other than AWS know no condition here: there `exclusive` is a HEAD before, and
+        two writers at one moment may overwrite each other.
+        """
+        require_addressable(source_key)
+        require_addressable(key)
+        if exclusive:
+            await self.require_free(key)
+        source = f"/{self._wire.bucket}/{encode_path(source_key)}"
+        if size_bytes > COPY_LIMIT_BYTES:
+            return await multipart.copy(self, source_key, source, key, size_bytes)
+        headers = {"x-amz-copy-source": source}
+        if exclusive and self._wire.is_aws:
+            headers["if-none-match"] = "*"
+        response = await self._wire.send("PUT", key, headers)
+        body = bytes(await response.bytes())
+        if b"<CopyObjectResult" not in body:
+            raise self._wire.failure(500, body, key)
+        return Stored(read_value(body, "CopyObjectResult", "ETag"))
+
+    async def delete(self, key: str) -> None:
+        """Remove the object; no error when there is none."""
+        require_addressable(key)
+        with suppress(ObjectMissing):
+            await self._wire.send("DELETE", key, {})
+
+    async def require_free(self, key: str) -> None:
+        """Raise KeyTaken unless HEAD finds nothing."""
+        with suppress(ObjectMissing):
+            await self.head(key)
+            raise KeyTaken(f"key {key!r} holds an object already")
+
+    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+        """CreateMultipartUpload; `digest`, where known by now, becomes x-amz-meta-sha256."""
+        require_addressable(key)
+        headers = put_headers(attributes, digest)
+        return await multipart.begin(
+            self._wire, key, headers, checksums=self.abilities.checksums is not False
+        )
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+    ) -> Part:
+        """UploadPart; the endpoint computes the part's SHA-256 and compares."""
+        checksums = self.abilities.checksums is not False
+        return await multipart.put_part(
+            self._wire, key, upload_id, number, body, digest, checksums=checksums
+        )
+
+    async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
+        """The parts the endpoint holds, by number; digests only where it keeps checksums."""
+        return await multipart.list_parts(self._wire, key, upload_id)
+
+    async def complete_parts(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
+    ) -> Stored:
+        """CompleteMultipartUpload.
+
+        With `exclusive` a HEAD comes first, since not every endpoint with conditional puts minds
+        the condition here. When the answer to an earlier call was lost, ObjectMissing is raised
+        although the object is there: look with `head`.
+        """
+        if exclusive:
+            await self.require_free(key)
+        return await multipart.complete(
+            self._wire,
+            key,
+            upload_id,
+            parts,
+            conditional=exclusive and bool(self.abilities.conditional_writes),
+            checksums=self.abilities.checksums is not False,
+        )
+
+    async def copy_part(
+        self, source: str, key: str, upload_id: str, number: int, first: int, last: int
+    ) -> Part:
+        """UploadPartCopy of the bytes `first` to `last`, both included."""
+        return await multipart.copy_part(self._wire, source, key, upload_id, number, first, last)
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """Drop the upload and its parts; no error when it is unknown."""
+        with suppress(ObjectMissing):
+            query = encode_query({"uploadId": upload_id})
+            await self._wire.send("DELETE", key, {}, query=query)
+
+    def list_uploads(
+        self, prefix: str = ""
+    ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
+        """Open multipart uploads whose key starts with `prefix`, in pages."""
+        return multipart.list_uploads(self._wire, prefix)
+
+    async def close(self) -> None:
+        """Give connections back. May be called twice."""
+        await self._wire.close()

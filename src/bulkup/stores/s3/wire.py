@@ -1,0 +1,297 @@
+"""The data plane: signed requests over pyreqwest, without an SDK in between.
+
+What was found out about pyreqwest 0.15 and is relied on here (tests/unit/stores/test_wire.py):
+a URL whose path holds only unreserved and percent-encoded characters reaches the server as it is,
+but for the segments '.' and '..'; `bytes` bodies are not copied; HTTP_PROXY, HTTPS_PROXY and
+NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
+`read_timeout` runs while the body is still being sent, so that it may not be set for uploads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+
+from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import Response
+
+from bulkup import __version__
+from bulkup.clock import Clock
+from bulkup.errors import (
+    BulkupError,
+    CredentialsExpired,
+    StoreRefused,
+    StoreUnreachable,
+    WrongRegion,
+)
+from bulkup.stores.s3.account import Account
+from bulkup.stores.s3.address import Address, locate, require_addressable
+from bulkup.stores.s3.errors import Refusal, classify
+from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
+
+_CONNECT_TIMEOUT = timedelta(seconds=10)
+_STALL_TIMEOUT = timedelta(seconds=60)
+"""Nothing was acknowledged, or nothing came, for so long: the connection is given up."""
+_IDLE_TIMEOUT = timedelta(seconds=20)  # below the keep-alive limit of common servers
+_SMALL_BYTES = 256 * 1024
+_SLOWEST_BYTES_PER_SECOND = 16 * 1024
+"""A larger body may take a minute and as long as it needs at this rate."""
+_CHUNK_BYTES = 1024 * 1024
+
+_URL_IN_MESSAGE = re.compile(r"\s*(?:for )?url \([^)]*\)|https?://\S+")
+
+
+class Wire:
+    """Requests to one bucket. For use from one event loop.
+
+    Follows AWS to the bucket's region where the user named none, and fetches renewed credentials
+    once when the endpoint calls the present ones expired. Never tries again otherwise.
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        account: Account | Callable[[], Account],
+        *,
+        ca_pem: bytes | None,
+        clock: Clock,
+    ) -> None:
+        self.bucket = bucket
+        self._ask_account = None if isinstance(account, Account) else account
+        self._ca_pem = ca_pem
+        self._clock = clock
+        self._renewing = asyncio.Lock()
+        self._renew_at: float = 0.0  # 0: no account yet
+        self._account: Account | None = None
+        self._address = Address("", "", "", is_aws=False)
+        self._client: Client | None = None
+        self._reader: Client | None = None
+        if isinstance(account, Account):
+            self._settle(account)
+
+    @property
+    def is_aws(self) -> bool:
+        """Is this AWS itself? False also as long as nobody knows."""
+        return self._address.is_aws
+
+    async def send(
+        self,
+        method: str,
+        key: str | None,
+        headers: dict[str, str],
+        *,
+        query: str = "",
+        body: bytes = b"",
+        payload_sha256: str = EMPTY_SHA256,
+    ) -> Response:
+        """Send one request for `key`, or for the bucket; the answer is a success, read to its end.
+
+        `headers` (lower-case names) are changed by the signing. Raises what the endpoint's refusal
+        means (see errors.py), and StoreUnreachable.
+        """
+        response = await self._exchange(method, key, headers, query, body, payload_sha256)
+        if response.status < 300:
+            return response
+        error = self._error(response, bytes(await response.bytes()), key, headers)
+        if not await self._mended(error):
+            raise error
+        response = await self._exchange(method, key, headers, query, body, payload_sha256)
+        if response.status < 300:
+            return response
+        raise self._error(response, bytes(await response.bytes()), key, headers)
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """The object's bytes in chunks of 1 MiB at most. Raises as `send` does."""
+        require_addressable(key)
+        if self._clock.now() >= self._renew_at:
+            await self._renew()
+        headers: dict[str, str] = {}
+        url = self._sign("GET", key, "", headers, EMPTY_SHA256)
+        if self._reader is None:
+            self._reader = self._build(reading=True)
+        try:
+            async with self._reader.get(url).headers(headers).build_streamed() as response:
+                if response.status >= 300:
+                    body = bytes(await response.bytes())
+                    raise self._error(response, body, key, headers)
+                while (chunk := await response.body_reader.read(_CHUNK_BYTES)) is not None:
+                    yield bytes(chunk)
+        except PyreqwestError as error:
+            raise _unreachable(error) from error
+
+    async def close(self) -> None:
+        """Close the connections. May be called twice; a later request opens new ones."""
+        for client in (self._client, self._reader):
+            if client is not None:
+                await client.close()
+        self._client = self._reader = None
+
+    def failure(self, status: int, body: bytes, key: str) -> BulkupError:
+        """The error of a document <Error> that came with status 200 (CopyObject and others)."""
+        return classify(Refusal(status, _no_header, body, f"key {key!r}", self._clock.now()))
+
+    async def _exchange(
+        self,
+        method: str,
+        key: str | None,
+        headers: dict[str, str],
+        query: str,
+        body: bytes,
+        payload_sha256: str,
+    ) -> Response:
+        """One request, one answer of whatever status. The hot path: every line here costs."""
+        if self._clock.now() >= self._renew_at:
+            await self._renew()
+        url = self._sign(method, key, query, headers, payload_sha256)
+        if self._client is None:
+            self._client = self._build(reading=False)
+        timeout = _STALL_TIMEOUT
+        size_bytes = len(body)
+        if size_bytes > _SMALL_BYTES:
+            timeout += timedelta(seconds=size_bytes / _SLOWEST_BYTES_PER_SECOND)
+        try:
+            request = self._client.request(method, url).timeout(timeout).headers(headers)
+            if size_bytes:
+                request = request.body_bytes(body)
+            elif method in ("PUT", "POST"):
+                request = request.header("content-length", "0")
+            return await request.build().send()
+        except PyreqwestError as error:
+            raise _unreachable(error) from error
+        except ValueError as error:
+            raise StoreRefused(f"key {key!r}: a header cannot be sent: {error}") from error
+
+    def _sign(
+        self, method: str, key: str | None, query: str, headers: dict[str, str], payload: str
+    ) -> str:
+        """Sign `headers` and return the URL."""
+        if key is None:
+            path = self._address.path_prefix or "/"
+        else:
+            path = f"{self._address.path_prefix}/{encode_path(key)}"
+        self._signer.sign(method, path, query, headers, payload)
+        url = self._address.origin + path
+        return f"{url}?{query}" if query else url
+
+    def _error(
+        self, response: Response, body: bytes, key: str | None, headers: dict[str, str]
+    ) -> BulkupError:
+        return classify(
+            Refusal(
+                status=response.status,
+                header=header_reader(response),
+                body=body,
+                subject=f"bucket {self.bucket!r}" if key is None else f"key {key!r}",
+                now=self._clock.now(),
+                conditional="if-none-match" in headers,
+            )
+        )
+
+    async def _mended(self, error: BulkupError) -> bool:
+        """Could what `error` complains of be put right, so that the request may be sent again?"""
+        account = self._account
+        if account is None:
+            return False
+        if isinstance(error, WrongRegion):
+            if error.region in (None, account.region) or account.region_given or not self.is_aws:
+                return False
+            self._settle(account, region=error.region)
+            return True
+        if isinstance(error, CredentialsExpired) and self._ask_account is not None:
+            self._renew_at = 0.0
+            await self._renew()
+            return account != self._account
+        return False
+
+    async def _renew(self) -> None:
+        """Ask for the account again, once for however many tasks wait for it."""
+        assert self._ask_account is not None
+        async with self._renewing:
+            if self._clock.now() < self._renew_at:
+                return
+            account = await asyncio.to_thread(self._ask_account)
+            region = None if account.region_given or self._account is None else self._region
+            self._settle(account, region=region)
+
+    def _settle(self, account: Account, *, region: str | None = None) -> None:
+        """Use `account` from now on; `region` overrides its own."""
+        self._region = region or account.region
+        self._account = account
+        self._address = locate(self.bucket, endpoint_url=account.endpoint_url, region=self._region)
+        self._signer = Signer(
+            access_key=account.access_key,
+            secret_key=account.secret_key,
+            token=account.token,
+            region=self._region,
+            host=self._address.host,
+            now=self._clock.now,
+        )
+        lifetime = account.good_for_seconds
+        self._renew_at = float("inf") if lifetime is None else self._clock.now() + lifetime
+
+    def _build(self, *, reading: bool) -> Client:
+        """A client that leaves every answer as it is; `reading` ones give up on a stalled body."""
+        builder = (
+            ClientBuilder()
+            .user_agent(f"bulkup/{__version__}")
+            .gzip(False)
+            .brotli(False)
+            .zstd(False)
+            .deflate(False)
+            .follow_redirects(False)
+            .referer(False)
+            .http1_only()
+            .connect_timeout(_CONNECT_TIMEOUT)
+            .pool_idle_timeout(_IDLE_TIMEOUT)
+        )
+        if sys.platform == "linux":
+            builder = builder.tcp_user_timeout(_STALL_TIMEOUT)
+        if reading:
+            builder = builder.read_timeout(_STALL_TIMEOUT)
+        for certificate in split_pem(self._ca_pem or b""):
+            builder = builder.add_root_certificate_pem(certificate)
+        try:
+            return builder.build()
+        except PyreqwestError as error:
+            raise _unreachable(error) from error
+
+
+def header_reader(response: Response) -> Callable[[str], str | None]:
+    """Reads headers of `response` by name; one that is no ASCII text counts as absent."""
+
+    def header(name: str) -> str | None:
+        try:
+            return response.get_header(name)
+        except ValueError:
+            return None
+
+    return header
+
+
+def split_pem(bundle: bytes) -> list[bytes]:
+    """The certificates of a PEM bundle, one by one."""
+    return re.findall(
+        rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", bundle, re.DOTALL
+    )
+
+
+def _no_header(name: str) -> str | None:
+    return None
+
+
+def _unreachable(error: PyreqwestError) -> StoreUnreachable:
+    """What went wrong below HTTP, in words, without the URL."""
+    details = getattr(error, "details", None) or {}
+    causes = [cause["message"] for cause in details.get("causes") or []]
+    words = [_URL_IN_MESSAGE.sub("", text) for text in (error.message, *causes)]
+    text = ": ".join(dict.fromkeys(word for word in words if word))
+    hint = None
+    if "certificate" in text or "UnknownIssuer" in text:
+        hint = "Name the endpoint's certificate authority with --ca-bundle."
+    elif "dns" in text.lower() or "Connect" in type(error).__name__:
+        hint = "Check --endpoint-url, the network, and HTTP_PROXY/HTTPS_PROXY."
+    return StoreUnreachable(text, hint=hint)
