@@ -255,7 +255,7 @@ class _Tree:
 
 
 def _names(fd: int, *, follow_symlinks: bool) -> tuple[list[str], list[str]]:
-    """Names in the open folder: of what is no folder, and of folders (links to them if followed)."""
+    """Names in the open folder: what is no folder, and folders (links to them if followed)."""
     names: list[str] = []
     subfolders: list[str] = []
     with os.scandir(fd) as entries:
