@@ -17,6 +17,15 @@ from bulkup.stores import Abilities, open_store
 from bulkup.stores.s3.wire import Wire
 
 
+# Read here, since the tests themselves see none of the user's environment
+GATEWAY = os.environ.get("BULKUP_TEST_S3_ENDPOINT")
+GATEWAY_CA = os.environ.get("BULKUP_TEST_S3_CA")
+KEYS = {
+    "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+    "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY", "testtest"),
+}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a store under test keeps its objects, and what is known to be lacking there."""
@@ -63,17 +72,13 @@ async def make_bucket(endpoint_url, ca_bundle, environ):
 async def place(request, tmp_path):
     if request.param == "directory":
         return Place("directory", str(tmp_path / "store"))
-    environ = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest"}
-    ca_bundle = None
     if request.param == "moto":
-        endpoint = request.getfixturevalue("moto_endpoint")
+        endpoint, ca_bundle = request.getfixturevalue("moto_endpoint"), None
     else:
-        endpoint = os.environ.get("BULKUP_TEST_S3_ENDPOINT")
+        endpoint, ca_bundle = GATEWAY, GATEWAY_CA
         if not endpoint:
             pytest.skip("BULKUP_TEST_S3_ENDPOINT names no gateway")
-        ca_bundle = os.environ.get("BULKUP_TEST_S3_CA")
-        environ |= {name: os.environ[name] for name in environ if name in os.environ}
-    pairs = tuple(environ.items())
+    pairs = tuple(KEYS.items())
     bucket = await make_bucket(endpoint, ca_bundle, pairs)
     return Place(request.param, f"s3://{bucket}/pre fix", endpoint, ca_bundle, pairs)
 

@@ -29,7 +29,7 @@ def put_headers(attributes: Attributes, digest: Digest | None) -> dict[str, str]
     """Headers, by lower-case name, for PutObject and CreateMultipartUpload.
 
     `digest` becomes x-amz-meta-sha256. Raises StoreRefused for a metadata name that is no
-    lower-case HTTP token: S3 would change it.
+    lower-case HTTP token: S3 would change it. (Ceph changes '_', too: to '-'.)
     """
     headers = {"content-type": attributes.content_type}
     if digest is not None:

@@ -82,7 +82,8 @@ def read_objects(body: bytes) -> ObjectPage:
 
 def read_parts(body: bytes) -> PartPage:
     """A page of ListParts, by number. Raises StoreBroken when it is none."""
-    root = _parse(body, "ListPartsResult")
+    root = _parse(body)  # S3 calls it ListPartsResult, moto ListPartsResponse
+    _text(root, "UploadId")
     parts = [
         Part(
             number=int(_text(entry, "PartNumber")),

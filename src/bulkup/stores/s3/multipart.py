@@ -150,7 +150,8 @@ async def copy(
 
 async def list_uploads(wire: Wire, prefix: str) -> AsyncIterator[list[tuple[str, str, float]]]:
     """Pages of (key, upload id, begun at in seconds since 1970)."""
-    query = {"uploads": "", "prefix": prefix, "encoding-type": "url"}
+    # not encoding-type=url: Ceph then encodes the keys without saying so
+    query = {"uploads": "", "prefix": prefix}
     while True:
         response = await wire.send("GET", None, {}, query=encode_query(query))
         page = read_uploads(bytes(await response.bytes()))
