@@ -1,0 +1,101 @@
+"""Token buckets, and how people write rates and sizes. Time comes in as an argument."""
+
+from __future__ import annotations
+
+import re
+
+from bulkup.errors import UsageError
+
+_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:([KMGTP])(?:i?B)?|B)?", re.ASCII | re.IGNORECASE)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_POWERS = {"K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+
+
+class TokenBucket:
+    """`rate_per_second` tokens flow in, `burst` at most are kept; it begins full.
+
+    What is taken is always given, on credit if need be: the caller then waits until the credit is
+    paid back, and an amount larger than the burst works like any other. Whoever acts only after
+    the waits returned stays below rate x time + max(burst, largest amount) in every interval.
+
+    For one thread. `now` is any clock in seconds that does not go back.
+    """
+
+    __slots__ = ("_burst", "_level", "_rate", "_then")
+
+    def __init__(self, rate_per_second: float, burst: float, *, now: float = 0.0) -> None:
+        """Raises ValueError unless both are positive."""
+        if not (rate_per_second > 0 and burst > 0):
+            raise ValueError(f"rate {rate_per_second} and burst {burst} must be positive")
+        self._rate = rate_per_second
+        self._burst = burst
+        self._level = burst
+        self._then = now
+
+    @property
+    def rate_per_second(self) -> float:
+        return self._rate
+
+    def take(self, now: float, amount: float = 1.0) -> float:
+        """Take `amount` and return the seconds to wait before acting on it; 0.0: act now."""
+        self._fill(now)
+        self._level -= amount
+        return 0.0 if self._level >= 0.0 else -self._level / self._rate
+
+    def wait_seconds(self, now: float, amount: float = 1.0) -> float:
+        """The seconds until `amount` can be had without waiting, if nobody takes any. Takes nothing.
+
+        For an amount above the burst: until the bucket is full.
+        """
+        self._fill(now)
+        # A billionth of a token may be lost in rounding; nobody shall wait for it.
+        missing = min(amount, self._burst) - self._level - 1e-9
+        return 0.0 if missing <= 0.0 else missing / self._rate
+
+    def change(self, now: float, rate_per_second: float, burst: float) -> None:
+        """Go on at another rate. What was saved or owed stays, up to the new burst."""
+        if not (rate_per_second > 0 and burst > 0):
+            raise ValueError(f"rate {rate_per_second} and burst {burst} must be positive")
+        self._fill(now)
+        self._rate = rate_per_second
+        self._burst = burst
+        self._level = min(self._level, burst)
+
+    def drain(self, now: float) -> None:
+        """Forget what was saved: whoever refused a request has no burst left either."""
+        self._fill(now)
+        self._level = min(self._level, 0.0)
+
+    def _fill(self, now: float) -> None:
+        if now > self._then:
+            self._level = min(self._burst, self._level + (now - self._then) * self._rate)
+            self._then = now
+
+
+def parse_rate(text: str) -> float:
+    """'10', '10/s', '600/m' or '5000/h' → requests a second. Raises UsageError."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"{text!r} is no rate", hint="Write 10/s, 600/m or 5000/h.")
+    return float(match[1]) / _SECONDS[(match[2] or "s").lower()]
+
+
+def parse_size(text: str) -> int:
+    """'10M', '1.5GiB', '512k' or '4096' → bytes. Raises UsageError.
+
+    All units are powers of 1024, with or without the i, and a bare number is bytes: as in
+    rclone's --bwlimit and s5cmd, except that rclone reads a bare number as KiB.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is no size", hint="Write 10M, 1.5GiB, 512k or plain bytes.")
+    return int(float(match[1]) * 1024 ** _POWERS.get((match[2] or "").upper(), 0))
+
+
+def parse_bandwidth(text: str) -> float:
+    """'10M' or '10M/s' → bytes a second, units as in `parse_size`. Raises UsageError."""
+    size = parse_size(re.sub(r"/s\s*$", "", text, flags=re.IGNORECASE))
+    if size <= 0:
+        raise UsageError(f"{text!r} is no bandwidth", hint="Write 10M for 10 MiB a second.")
+    return float(size)
