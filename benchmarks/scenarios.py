@@ -1,0 +1,89 @@
+"""What is measured: data, server, commands, and what bulkup's numbers are to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+BUCKET = "bench"
+
+# Words in braces are filled in by bench.py.
+PUSH = (
+    "{bulkup} push {directory} --to s3://bench/mine --endpoint-url {endpoint}"
+    " --manifest {tmp}/manifest.db {options}"
+)
+S5CMD = "{s5cmd} --endpoint-url {endpoint} --log error --numworkers 32"
+S5CMD_PUSH = S5CMD + " cp {directory}/ s3://bench/peers/"
+RCLONE = "{rclone} copy --transfers 16 --checkers 16"
+# rclone's quickest: no bucket check, no HEAD after each upload, one listing instead of a HEAD for
+# each file, no MD5. A multi-thread copy looks for its object afterwards, which the sink forgets.
+RCLONE_PUSH = (
+    RCLONE + " --fast-list --s3-no-check-bucket --s3-disable-checksum --s3-no-head"
+    " --ignore-checksum --multi-thread-streams 0 {directory} peers:bench/peers"
+)
+PUSHES = {"bulkup": PUSH, "s5cmd": S5CMD_PUSH, "rclone": RCLONE_PUSH}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One table. `commands` are measured in turn; ratios are to the quickest that is not bulkup.
+
+    `server`: `sink` drops what it gets; `ceph` is a real gateway behind a counting throttle.
+    `stores` says whether a run must store the whole data set or nothing.
+    `fill` are run once before the first round, unmeasured; a fresh manifest is made for each run
+    only where there is nothing to fill.
+    """
+
+    name: str
+    kind: str
+    commands: dict[str, str]
+    server: Literal["sink", "ceph"] = "sink"
+    tls: bool = False
+    stores: bool = True
+    fill: tuple[str, ...] = ()
+    wall_goal: float | None = None  # bulkup's wall time, as a part of the quickest other's
+    peak_goal_mib: float | None = None
+
+
+SCENARIOS = (
+    Scenario("push-small", "small", PUSHES, wall_goal=0.45),
+    Scenario("push-photo", "photo", PUSHES, wall_goal=0.75),
+    Scenario("push-large", "large", PUSHES, wall_goal=1.0),
+    Scenario("push-small-tls", "small", PUSHES, tls=True, wall_goal=0.5),
+    Scenario("push-photo-tls", "photo", PUSHES, tls=True, wall_goal=0.95),
+    Scenario("push-large-tls", "large", PUSHES, tls=True),
+    Scenario(
+        "rerun",
+        "tree",
+        {
+            "bulkup": PUSH,
+            "s5cmd": S5CMD + " sync {directory}/ s3://bench/peers/",
+            # its documented quick way on S3: no HEAD of each key for the mtime it keeps there
+            "rclone": RCLONE + " --fast-list --update --use-server-modtime {directory}"
+            " peers:bench/peers",
+        },
+        server="ceph",
+        stores=False,
+        fill=(PUSH, S5CMD_PUSH),
+        wall_goal=0.25,
+    ),
+    Scenario(
+        "memory-walk",
+        "million",
+        {"bulkup": "{bulkup} {walk}"},
+        stores=False,
+        peak_goal_mib=250,
+    ),
+    Scenario("memory-5gib", "sparse", PUSHES, peak_goal_mib=300),
+    Scenario(
+        "status",
+        "tree",
+        {
+            "bulkup": "{bulkup} status --manifest {tmp}/manifest.db",
+            "import typer": "{python} -c 'import typer'",
+        },
+        stores=False,
+        fill=(PUSH,),
+        wall_goal=3.0,
+    ),
+)
