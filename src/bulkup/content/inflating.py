@@ -119,7 +119,7 @@ class MemberReader(io.RawIOBase):
 
     def _skip_header(self, offset: int) -> None:
         try:
-            self._archive.seek(offset)
+            self._archive.seek(max(offset, 0))  # a damaged directory can point before the start
             header = self._archive.read(_LOCAL_HEADER.size)
             if len(header) < _LOCAL_HEADER.size or not header.startswith(_LOCAL_SIGNATURE):
                 raise self._invalid("has no header where the central directory says")
@@ -127,8 +127,6 @@ class MemberReader(io.RawIOBase):
             self._archive.seek(name_bytes + extra_bytes, io.SEEK_CUR)
         except OSError as error:
             raise SourceUnreadable(f"{self._name}: {error.strerror}") from error
-        except ValueError as error:  # an offset before the start of the file
-            raise self._invalid("has no header where the central directory says") from error
 
     def _invalid(self, what: str) -> SourceInvalid:
         return SourceInvalid(f"{self._name}: {what}")

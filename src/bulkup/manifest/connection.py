@@ -120,7 +120,7 @@ def _prepare(path: str) -> bool:
             raise ManifestReadOnly(f"{path} is a directory, not a manifest") from None
         return False
     except OSError as error:
-        kind = ManifestFull if error.errno == 28 else ManifestReadOnly  # noqa: PLR2004 - ENOSPC
+        kind = ManifestFull if error.errno == 28 else ManifestReadOnly
         raise kind(
             f"{path} cannot be made: {error.strerror}",
             hint="Name another file with --manifest, or another BULKUP_HOME.",
@@ -136,7 +136,7 @@ def _open(path: str) -> sqlite3.Connection:
     # NORMAL under WAL: a crash of the machine may lose the last commits, never consistency;
     # work is then done again (docs/design.md).
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -16000")  # KiB; all hot pages of 1,000,000 assets' queue
+    connection.execute("PRAGMA cache_size = -16000")  # KiB
     return connection
 
 

@@ -6,7 +6,7 @@ import math
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulkup.manifest.registering import Registering
 from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, from_sql
@@ -85,7 +85,7 @@ class Queue:
             ).register(reads)
 
     def rekey(self, read: Read, *, destination_id: int, key: str) -> bool:
-        """Give the content another key, the first being taken at the destination. False: taken too."""
+        """Give the content another key, its own being taken. False: that one is taken too."""
         with transaction(self._db, self._path):
             self._db.execute(
                 "DELETE FROM object WHERE destination_id = ? AND content_id = ? "
@@ -207,7 +207,7 @@ class Queue:
         return Left(counts.get("ready", 0), counts.get("waiting", 0), dead, claimed, due)
 
     def has_pending(self, destination_id: int) -> bool:
-        """Whether any upload to the destination is not yet done, skipped or dead. A counter's look-up."""
+        """Whether an upload to the destination is ready, waiting or claimed; reads a counter."""
         row = self._db.execute(
             "SELECT sum(items) FROM tally WHERE destination_id = ? AND stage = 'upload' "
             "AND state IN ('ready', 'waiting', 'claimed')",
@@ -265,7 +265,7 @@ def bucket_ms(bucket: int) -> float:
     return float(2 ** (bucket / 8))
 
 
-def _work(row: tuple) -> Work:  # type: ignore[type-arg]  # as sqlite3 gives it
+def _work(row: tuple[Any, ...]) -> Work:
     digest = Digest(row[7].hex()) if row[7] is not None else None
     return Work(
         row[0],

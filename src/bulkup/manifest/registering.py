@@ -187,10 +187,7 @@ class Registering:
         cursor = self._db.executemany(
             "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, size_bytes) "
             "VALUES (?, ?, ?, 'original', ?)",
-            (
-                (self._destination_id, r.key, r.work.content_id, r.file.size_bytes)
-                for r in reads
-            ),
+            ((self._destination_id, r.key, r.work.content_id, r.file.size_bytes) for r in reads),
         )
         if cursor.rowcount == len(reads):
             return [r.key for r in reads]

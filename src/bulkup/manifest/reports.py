@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -197,7 +197,7 @@ class Reports:
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
         rows = self._db.execute("SELECT * FROM batches ORDER BY id DESC LIMIT ?", (limit,))
-        return [BatchRow(*row[:6], from_sql(row[6] or ""), *row[7:]) for row in rows]
+        return [BatchRow(*row)._replace(roots=from_sql(row[6] or "")) for row in rows]
 
 
 def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:
@@ -216,11 +216,11 @@ def _absolute(root: str | bytes, path: str | bytes) -> str:
     return f"{from_sql(root).rstrip('/')}/{from_sql(path)}"
 
 
-def _matcher(pattern: str | None):  # type: ignore[no-untyped-def]  # a predicate over paths
+def _matcher(pattern: str | None) -> Callable[[str], bool]:
     if pattern is None:
         return lambda _path: True
     import fnmatch
 
-    return lambda path: fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(
-        path, f"*/{pattern}"
+    return lambda path: (
+        fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"*/{pattern}")
     )

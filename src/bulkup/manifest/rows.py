@@ -55,6 +55,7 @@ class Known(NamedTuple):
 class Broken(NamedTuple):
     """A file that the walk could not take, though the user would have wanted it."""
 
+    folder: str
     name: str
     error_class: ErrorClass
     error: str
@@ -109,7 +110,7 @@ class Done(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """An attempt that ended without success. `due_at` None: no further attempt, the item is dead."""
+    """An attempt that ended without success; with `due_at` None the item is dead."""
 
     work: Work
     error_class: ErrorClass

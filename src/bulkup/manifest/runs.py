@@ -6,8 +6,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bulkup.manifest.rows import from_sql, to_sql
+from bulkup.manifest.rows import to_sql
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, Part
 
@@ -178,20 +179,12 @@ class Runs:
         return [_destination(row) for row in self._db.execute(_DESTINATION + "ORDER BY id")]
 
     def destination_of(self, root: str) -> Destination | None:
-        """Where the root was last pushed to, or, for a path inside a root, where that was."""
-        path = root
-        while True:
-            row = self._db.execute(
-                "SELECT destination_id FROM root WHERE path = ?", (to_sql(path),)
-            ).fetchone()
-            if row is not None and row[0] is not None:
-                return _destination(
-                    self._db.execute(_DESTINATION + "WHERE id = ?", (row[0],)).fetchone()
-                )
-            parent = path.rpartition("/")[0]
-            if not parent or parent == path:
-                return None
-            path = parent
+        """Where the root was last pushed to."""
+        row = self._db.execute(
+            _DESTINATION + "WHERE id = (SELECT destination_id FROM root WHERE path = ?)",
+            (to_sql(root),),
+        ).fetchone()
+        return None if row is None else _destination(row)
 
     def learn(
         self,
@@ -268,7 +261,11 @@ class Runs:
             (item_id,),
         )
         return OpenUpload(
-            item_id, *row, tuple(Part(n, size, etag, Digest(d)) for n, size, etag, d in parts)
+            item_id,
+            row[0],
+            row[1],
+            row[2],
+            tuple(Part(n, size, etag, Digest(d)) for n, size, etag, d in parts),
         )
 
     def begin_upload(
@@ -324,8 +321,8 @@ class Runs:
 
     def forget_batches(self, *, ended_before: float, only_count: bool) -> int:
         """Remove batches that ended before a time, with their runs and attempts; how many."""
-        old = "SELECT id FROM batch WHERE ended_at < ?"
-        count: int = self._db.execute(f"SELECT count(*) FROM ({old})", (ended_before,)).fetchone()[0]  # noqa: S608 - constant text
+        row = self._db.execute("SELECT count(*) FROM batch WHERE ended_at < ?", (ended_before,))
+        count: int = row.fetchone()[0]
         if only_count or not count:
             return count
         with transaction(self._db, self._path):
@@ -334,7 +331,11 @@ class Runs:
                 "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
                 (ended_before,),
             )
-            self._db.execute(f"DELETE FROM batch_root WHERE batch_id IN ({old})", (ended_before,))  # noqa: S608
+            self._db.execute(
+                "DELETE FROM batch_root WHERE batch_id IN "
+                "(SELECT id FROM batch WHERE ended_at < ?)",
+                (ended_before,),
+            )
             self._db.execute("DELETE FROM batch WHERE ended_at < ?", (ended_before,))
             self._db.execute(
                 "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch)",
@@ -343,11 +344,7 @@ class Runs:
         return count
 
 
-def _destination(row: tuple) -> Destination:  # type: ignore[type-arg]  # as sqlite3 gives it
+def _destination(row: tuple[Any, ...]) -> Destination:
     flags = (None if value is None else bool(value) for value in row[5:7])
     return Destination(*row[:5], *flags, *row[7:])
 
-
-def text(path: str | bytes) -> str:
-    """A path from a view, as `str`."""
-    return from_sql(path)

@@ -5,7 +5,7 @@ edited once released; the next one builds on it. What they hold:
 
     destination  a bucket and prefix, or a directory           root    what the user named
     folder       a directory (or archive) below a root         asset   a file, by folder and name
-    content      distinct bytes; digest NULL until read        item    one content, stage, destination
+    content      distinct bytes; digest NULL until read        item    one stage of a content
     attempt      one run of an item                            object  a key and what it holds
     upload/part  an open multipart upload and its stored parts run     a process of bulkup
     batch        one push over its roots                       tally   counts, kept by triggers

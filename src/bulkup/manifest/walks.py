@@ -56,7 +56,7 @@ class Walks:
         Plain tuples, equal to the walk's own when nothing changed: comparing the two lists costs
         nothing beside reading them.
         """
-        return self._db.execute(  # type: ignore[return-value]  # tuples of File's shape
+        return self._db.execute(
             "SELECT name, size_bytes, modified_ns, inode, changed_ns FROM asset "
             f"WHERE folder_id = ? {_range(after, upto)} AND missing_at IS NULL ORDER BY name",
             (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
@@ -101,7 +101,7 @@ class Walks:
             self._join(scope, folder_id, folder.unchanged)
             works = self._add(scope, folder_id, folder, hand_over)
             works += self._change(scope, folder, hand_over - len(works))
-            self._break(scope, folder_id, folder.broken, now)
+            self._break(scope, folder.broken, now)
         return works
 
     def end_walk(self, scope: Scope, missing_folders: Sequence[int], *, now: float) -> int:
@@ -131,7 +131,7 @@ class Walks:
         return cursor.lastrowid
 
     def _next_id(self, table: str) -> int:
-        row = self._db.execute(f"SELECT max(id) FROM {table}").fetchone()  # noqa: S608 - our own table names
+        row = self._db.execute(f"SELECT max(id) FROM {table}").fetchone()
         return (row[0] or 0) + 1
 
     def _add(self, scope: Scope, folder_id: int, folder: Folder, hand_over: int) -> list[Work]:
@@ -183,8 +183,8 @@ class Walks:
         )
 
     def _change(self, scope: Scope, folder: Folder, hand_over: int) -> list[Work]:
-        """Changed files: the asset gets a new, unread content; the old one may lose its last asset."""
-        works = []
+        """Changed files: a new, unread content each; the old one may lose its last asset."""
+        works: list[Work] = []
         for known, file in folder.changed:
             content, item = self._next_id("content"), self._next_id("item")
             state = "claimed" if len(works) < hand_over else "ready"
@@ -249,9 +249,10 @@ class Walks:
             "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a,) for a in assets)
         )
 
-    def _break(self, scope: Scope, folder_id: int, broken: Sequence[Broken], now: float) -> None:
+    def _break(self, scope: Scope, broken: Sequence[Broken], now: float) -> None:
         """Files that cannot be taken: dead assets, with the reason, until `retry` or a change."""
         for trouble in broken:
+            folder_id = self._add_folder(scope.root_id, trouble.folder)
             if self._db.execute(
                 "SELECT 1 FROM asset WHERE folder_id = ? AND name = ?",
                 (folder_id, to_sql(trouble.name)),

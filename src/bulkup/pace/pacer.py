@@ -99,6 +99,7 @@ class Pacer:
         "_starts",
         "_tick_answers",
         "_tick_at",
+        "_tick_refused",
         "_ticked_at",
         "_window",
         "in_flight",
@@ -261,7 +262,7 @@ class Pacer:
         self._rate_began = self._rate_began_before = began
         self._accepted = self._accepted_before = 0
         self._refused = self._refused_before = 0
-        self._tick_answers = 0
+        self._tick_answers = self._tick_refused = 0
         self._ticked_at = began
         self._tick_at = began + max(TICK_SECONDS, 2 * self._latency)
 
@@ -312,10 +313,11 @@ class Pacer:
         answers = self._accepted + self._refused
         grew = False
         if self._rate is not None and self._rate_bound:
-            clean = answers - self._tick_answers >= CLEAN_ANSWERS and not self._refused
-            if self._rate.searching and not clean:
+            fresh = answers - self._tick_answers
+            clean = self._refused == self._tick_refused
+            if self._rate.searching and clean and fresh < CLEAN_ANSWERS:
                 return
-            grew = self._rate.searching
+            grew = self._rate.searching and clean
             self._rate = rate.grown(self._rate, now - self._ticked_at, clean=clean)
             self._set_bucket(now)
         if grew or (now - self._rate_began >= ROTATE_SECONDS and answers >= ROTATE_ANSWERS):
@@ -324,6 +326,7 @@ class Pacer:
             self._rate_began = now
             self._accepted = self._refused = 0
         self._tick_answers = self._accepted + self._refused
+        self._tick_refused = self._refused
         self._ticked_at = now
         self._rate_bound = False
 

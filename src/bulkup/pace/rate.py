@@ -28,7 +28,10 @@ DEEPEST_CUT = 0.5
 """One cut takes no more: a short outage is no rate."""
 
 SEARCH_GROWTH = 1.5
-"""Each clean step of the search. Overshoots R by a quarter on average."""
+"""The first steps of the search. Each time one proves too long, the next are half as long."""
+
+SEARCHED_GROWTH = 1.05
+"""The search ends when its steps are this short: the curve does the rest."""
 
 PLATEAU_SECONDS = 5.0
 """From a cut back to the last known good rate. The server is tried again about 9 s after a cut."""
@@ -70,13 +73,18 @@ class RateLimit:
     per_second: float
     known_good: float  # what the server was measured to accept
     bound_seconds: float = 0.0  # time since the last cut in which the cap kept requests waiting
-    searching: bool = False
+    growth: float = 1.0  # what a clean step of the search multiplies the cap by; 1.0: it is over
+    stepped: bool = False  # a step was made since the last cut: one step lower was clean
+
+    @property
+    def searching(self) -> bool:
+        return self.growth > 1.0
 
 
 def first_limit(measured: Measured) -> RateLimit:
     """The cap after the first refusal: what was accepted until now, and the search begins."""
     per_second = max(CUT * measured.accepted_per_second, FLOOR_PER_SECOND)
-    return RateLimit(per_second=per_second, known_good=per_second, searching=True)
+    return RateLimit(per_second=per_second, known_good=per_second, growth=SEARCH_GROWTH)
 
 
 def known_limit(per_second: float) -> RateLimit:
@@ -87,14 +95,24 @@ def known_limit(per_second: float) -> RateLimit:
 
 def cut(limit: RateLimit, measured: Measured) -> RateLimit:
     """The cap after too many refusals: never above 95 % of the old one, nor below half of it."""
+    growth = 1 + (limit.growth - 1) / 2
+    if growth < SEARCHED_GROWTH:
+        growth = 1.0
     if not measured.trusted:
-        lowered = BLIND_CUT * limit.per_second
-        return _settled(lowered, known_good=lowered / CUT, searching=limit.searching)
-    accepted = measured.accepted_per_second
-    deepest = DEEPEST_CUT * limit.per_second
-    known_good = min(max(accepted, deepest), limit.per_second)
-    # An accepted rate below the deepest cut is an outage: it does not show where R is.
-    return _settled(CUT * known_good, known_good=known_good, searching=accepted < deepest)
+        known_good = BLIND_CUT * limit.per_second / CUT
+    else:
+        accepted = measured.accepted_per_second
+        # While the cap grows, what is accepted lags a step behind it.
+        clean = limit.per_second / limit.growth if limit.stepped else 0.0
+        deepest = max(DEEPEST_CUT * limit.per_second, clean)
+        known_good = min(max(accepted, deepest), limit.per_second)
+        if accepted < deepest and not limit.stepped:
+            growth = SEARCH_GROWTH  # an outage, or another server: search anew
+    return RateLimit(
+        per_second=max(CUT * known_good, FLOOR_PER_SECOND),
+        known_good=max(known_good, FLOOR_PER_SECOND),
+        growth=growth,
+    )
 
 
 def grown(limit: RateLimit, seconds: float, *, clean: bool) -> RateLimit:
@@ -105,8 +123,8 @@ def grown(limit: RateLimit, seconds: float, *, clean: bool) -> RateLimit:
     if limit.searching:
         if not clean:
             return limit
-        faster = limit.per_second * SEARCH_GROWTH
-        return replace(limit, per_second=faster, known_good=faster)
+        faster = limit.per_second * limit.growth
+        return replace(limit, per_second=faster, known_good=faster, stepped=True)
     bound = limit.bound_seconds + seconds
     x = (bound - PLATEAU_SECONDS) / PLATEAU_SECONDS
     on_curve = limit.known_good * (1 + (1 - CUT) * x**3)
@@ -114,10 +132,3 @@ def grown(limit: RateLimit, seconds: float, *, clean: bool) -> RateLimit:
     per_second = max(limit.per_second, min(on_curve, fastest))
     return replace(limit, per_second=per_second, bound_seconds=bound)
 
-
-def _settled(per_second: float, *, known_good: float, searching: bool) -> RateLimit:
-    return RateLimit(
-        per_second=max(per_second, FLOOR_PER_SECOND),
-        known_good=max(known_good, FLOOR_PER_SECOND),
-        searching=searching,
-    )

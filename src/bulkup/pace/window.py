@@ -124,13 +124,13 @@ def next_limit(window: Window, sample: Sample) -> Window:
 
 def _backed_off(window: Window, sample: Sample) -> Window:
     # Where a rate is known, the rate holds the refusals down; a window cut below what that rate
-    # needs (Little's law) would only starve it.
+    # needs (Little's law) would only starve it, and it may climb again at once.
     floor = min(max(sample.needed, 1), window.limit)
     limit = max(int(window.limit * BACK_OFF), floor)
     return replace(
         window,
         limit=limit,
-        phase=Phase.HOLD,
+        phase=Phase.CLIMB if sample.needed else Phase.HOLD,
         kept_limit=limit,
         kept_goodput=0.0,
         best_goodput=0.0,

@@ -105,7 +105,8 @@ async def complete(
     answer = bytes(await response.bytes())
     if b"<CompleteMultipartUploadResult" not in answer:
         raise wire.failure(500, answer, key)
-    return Stored(read_value(answer, "CompleteMultipartUploadResult", "ETag"))
+    etag = read_value(answer, "CompleteMultipartUploadResult", "ETag")
+    return Stored(etag or None)
 
 
 async def copy_part(

@@ -1,0 +1,108 @@
+"""Where requests wait for their turn: the window, the rate and the bandwidth in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bulkup.clock import Clock
+from bulkup.errors import StoreBroken, StoreBusy, StoreUnreachable
+from bulkup.pace.bucket import TokenBucket
+from bulkup.pace.pacer import Pacer
+
+T = TypeVar("T")
+
+
+class Gate:
+    """Lets requests through in the order they came, as many and as fast as the pacer allows."""
+
+    def __init__(self, pacer: Pacer, clock: Clock, bandwidth: TokenBucket | None = None) -> None:
+        self.pacer = pacer
+        self.throttled = 0
+        self.errors = 0
+        self._clock = clock
+        self._bandwidth = bandwidth
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def request(self, call: Callable[[], Awaitable[T]], size_bytes: int) -> T:
+        """What `call` returns, started when its turn has come; tells the pacer how it went."""
+        await self._enter(size_bytes)
+        began = self._clock.monotonic()
+        try:
+            result = await call()
+        except StoreBusy as error:
+            self.throttled += 1
+            self.pacer.throttled(self._clock.monotonic(), error.retry_after_seconds)
+            raise
+        except (StoreUnreachable, StoreBroken):
+            self.errors += 1
+            self.pacer.failed(self._clock.monotonic())
+            raise
+        except BaseException:
+            now = self._clock.monotonic()
+            self.pacer.finished(now, 0, now - began)
+            raise
+        else:
+            now = self._clock.monotonic()
+            self.pacer.finished(now, size_bytes, now - began)
+            return result
+        finally:
+            if self._waiting:
+                self._admit()
+
+    async def _enter(self, size_bytes: int) -> None:
+        if not self._waiting and self._wait_seconds(size_bytes) == 0.0:
+            self._start(size_bytes)
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, size_bytes))
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                now = self._clock.monotonic()
+                self.pacer.finished(now, 0, 0.0)
+                self._admit()
+            raise
+
+    def _wait_seconds(self, size_bytes: int) -> float | None:
+        """0.0: may start now; None: not before another request has ended."""
+        if self.pacer.in_flight >= self.pacer.limit:
+            return None
+        now = self._clock.monotonic()
+        wait = self.pacer.delay_seconds(now)
+        if wait == 0.0 and self._bandwidth is not None:
+            wait = self._bandwidth.wait_seconds(now, size_bytes)
+        return wait
+
+    def _start(self, size_bytes: int) -> None:
+        now = self._clock.monotonic()
+        if self._bandwidth is not None:
+            self._bandwidth.take(now, size_bytes)
+        self.pacer.started(now)
+
+    def _admit(self) -> None:
+        """Start those whose turn has come; set one timer for the first that must wait."""
+        while self._waiting:
+            turn, size_bytes = self._waiting[0]
+            if turn.done():  # cancelled while it waited
+                self._waiting.popleft()
+                continue
+            wait = self._wait_seconds(size_bytes)
+            if wait is None:
+                return
+            if wait > 0.0:
+                self._wake_in(wait)
+                return
+            self._waiting.popleft()
+            self._start(size_bytes)
+            turn.set_result(None)
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._admit)

@@ -1,0 +1,486 @@
+"""The upload stage at work: claim, read and hash, register, send, settle.
+
+    walk ──works──▶ buffer ──read, hash, register──▶ shelf ──gate──▶ store ──▶ settle
+                      ▲ claim (what the walk left in the manifest, what falls due)
+
+Files are read in groups and registered in one transaction before the first byte is sent: so no
+content is ever sent twice, by whichever process. What a group holds in memory is bounded by bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from bulkup.clock import Clock
+from bulkup.errors import (
+    DestinationError,
+    DestinationUnreachable,
+    ErrorClass,
+    ItemError,
+    KeyTaken,
+    SourceError,
+    StoreError,
+    StoreForbidden,
+    StoreFull,
+    StoreUnreachable,
+)
+from bulkup.manifest.rows import Done, Failed, Read, Work
+from bulkup.model import Stage
+from bulkup.pace.retrying import with_tries
+from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
+from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone
+from bulkup.run.gate import Gate
+from bulkup.run.ledger import Ledger
+from bulkup.run.loading import Loading, Shelved
+from bulkup.run.riding import Riding
+from bulkup.run.sender import Sender
+
+SETTLE_SECONDS = 0.1
+SETTLE_ITEMS = 500
+"""One transaction for so many outcomes, or so often (DESIGN §1)."""
+
+BUFFER_ITEMS = 4000
+"""Claimed and not yet read: some seconds' worth, so that a claim is one statement for many."""
+
+GROUP_ITEMS = 64
+GROUP_BYTES = 8 << 20
+"""Read, registered and shelved together."""
+
+HELD_BYTES = 96 << 20
+"""File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
+
+IN_FLIGHT_SECONDS = 5.0
+"""What requests in flight get to end by themselves after an interrupt (SPEC §4)."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What this run's uploads came to."""
+
+    sent: int = 0
+    sent_bytes: int = 0
+    adopted: int = 0
+    duplicates: int = 0
+    duplicate_bytes: int = 0
+    waiting: int = 0
+    dead: int = 0
+    done_files: int = 0
+    done_bytes: int = 0
+    failures: dict[ErrorClass, int] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        return self.waiting + self.dead
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a run ends before its work does."""
+
+    contents: int | None = None  # to be sent
+    deadline: float | None = None  # on the monotonic clock
+    errors: int | None = None
+    patience_seconds: float = 30.0
+
+
+class Uploading:
+    """One run's uploads of one batch to one destination. Ends when nothing is left to do."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sender: Sender,
+        loading: Loading,
+        gate: Gate,
+        riding: Riding,
+        *,
+        batch_id: int,
+        run_id: str,
+        destination_id: int,
+        limits: Limits,
+        clock: Clock,
+        random: Random,
+        emit: Emit,
+        wants_files: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._sender = sender
+        self._loading = loading
+        self._gate = gate
+        self._riding = riding
+        self._batch_id = batch_id
+        self._run_id = run_id
+        self._destination_id = destination_id
+        self._limits = limits
+        self._clock = clock
+        self._random = random
+        self._emit = emit
+        self._wants_files = wants_files  # whether anybody reads an event for each file
+        self.counts = Counts()
+        self.stop_reason: str | None = None
+        self.stop_error: BaseException | None = None
+        self._walking = True
+        self._has_more = False  # ready items of this batch are in the manifest
+        self._buffer: deque[Work] = deque()
+        self._shelf: deque[Shelved] = deque()
+        self._held_bytes = 0
+        self._sending: set[asyncio.Task[None]] = set()
+        self._started = 0  # contents whose sending has begun
+        self._done: list[Done] = []
+        self._failed: list[Failed] = []
+        self._files: list[FileDone] = []
+        self._news = asyncio.Event()
+        self._settle_now = asyncio.Event()
+
+    # For the walk -----------------------------------------------------------------------------
+
+    def room(self) -> int:
+        """How many more works may be handed over. Safe from the manifest's thread."""
+        if self.stop_reason is not None:
+            return 0
+        room = BUFFER_ITEMS - len(self._buffer)
+        if self._limits.contents is not None:
+            room = min(room, self._limits.contents - self._started - len(self._buffer))
+        return max(0, room)
+
+    def take(self, works: list[Work], more: bool) -> None:
+        """Works that are claimed for this run; `more` are in the manifest."""
+        self._buffer.extend(works)
+        self._has_more = self._has_more or more
+        self._news.set()
+
+    def end_of_walk(self) -> None:
+        """Nothing more will be handed over."""
+        self._walking = False
+        self._news.set()
+
+    def stop(self, reason: str, error: BaseException | None = None) -> None:
+        """Claim and start no more; what is in flight may end."""
+        if self.stop_reason is None:
+            self.stop_reason, self.stop_error = reason, error
+        self._riding.stop()
+        self._news.set()
+
+    # The run ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until nothing is left, or until stopped; every claim is settled or given back."""
+        settling = asyncio.create_task(self._settle_all())
+        loading = asyncio.create_task(self._load_all())
+        try:
+            await asyncio.wait({settling, loading}, return_when=asyncio.FIRST_COMPLETED)
+            if settling.done():
+                loading.cancel()
+                await settling  # raises: settling ends by itself only with an error
+            await loading
+            await self._let_end()
+        finally:
+            for task in (settling, loading, *self._sending):
+                task.cancel()
+            await asyncio.gather(settling, loading, *self._sending, return_exceptions=True)
+        await self._settle()
+        await self._give_back()
+
+    async def _let_end(self) -> None:
+        """Wait for requests in flight: all of them, or after a stop for a few seconds."""
+        while self._sending:
+            timeout = None if self.stop_reason is None else IN_FLIGHT_SECONDS
+            if timeout is None:
+                self._news.clear()
+                waiter = asyncio.create_task(self._news.wait())
+                await asyncio.wait(
+                    {*self._sending, waiter}, return_when=asyncio.FIRST_COMPLETED
+                )
+                waiter.cancel()
+                continue
+            _, late = await asyncio.wait(self._sending, timeout=timeout)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _give_back(self) -> None:
+        held = [work.item_id for work in self._buffer]
+        held += [shelved.read.work.item_id for shelved in self._shelf]
+        held += self._sender.abandoned
+        if held:
+            await self._ledger.call(
+                self._ledger.manifest.queue.release, held, run_id=self._run_id
+            )
+        self._buffer.clear()
+        self._shelf.clear()
+
+    # Claim, read, register ----------------------------------------------------------------------
+
+    async def _load_all(self) -> None:
+        while group := await self._next_group():
+            await self._load(group)
+            while self.stop_reason is None and not self._may_load():
+                await self._wait_for_news()
+        if self.stop_reason is None:
+            while self._shelf or self._sending:
+                self._send_more()
+                await self._wait_for_news()
+                if self.stop_reason is not None:
+                    return
+
+    def _may_load(self) -> bool:
+        few = len(self._shelf) < 2 * self._gate.pacer.limit + GROUP_ITEMS
+        return few and self._held_bytes < HELD_BYTES
+
+    async def _wait_for_news(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    async def _next_group(self) -> list[Work]:
+        """Works to read next, in a group; empty when this run has nothing left to do."""
+        while self.stop_reason is None:
+            self._check_deadline()
+            room = self._contents_left()
+            if room == 0:
+                if not self._shelf and not self._sending:
+                    return []
+                await self._wait_for_news()
+                continue
+            if self._buffer:
+                return self._group(room)
+            if self._has_more:
+                await self._claim(min(BUFFER_ITEMS, room))
+            elif self._walking or self._sending or self._shelf:
+                await self._wait_for_news()
+            elif not await self._wait_until_due():
+                return []
+        return []
+
+    def _contents_left(self) -> int:
+        """How many more contents may be begun under --limit; what will turn out to be a duplicate
+        does not count, so this is asked again after each group."""
+        if self._limits.contents is None:
+            return BUFFER_ITEMS
+        return max(0, self._limits.contents - self._started)
+
+    def _group(self, room: int) -> list[Work]:
+        group: list[Work] = []
+        size = 0
+        while self._buffer and len(group) < min(GROUP_ITEMS, room):
+            if group and size + self._buffer[0].size_bytes > GROUP_BYTES:
+                break
+            work = self._buffer.popleft()
+            size += work.size_bytes
+            group.append(work)
+        return group
+
+    async def _claim(self, limit: int) -> None:
+        queue = self._ledger.manifest.queue
+        works = await self._ledger.call(
+            queue.claim,
+            batch_id=self._batch_id,
+            run_id=self._run_id,
+            limit=limit,
+            now=self._clock.now(),
+        )
+        self._buffer.extend(works)
+        self._has_more = len(works) == limit
+
+    async def _wait_until_due(self) -> bool:
+        """Sleep until a waiting item falls due, if one does within the patience."""
+        await self._settle()
+        left = await self._ledger.call(self._ledger.manifest.queue.left, self._batch_id)
+        if left.next_due_at is None:
+            return False
+        wait = left.next_due_at - self._clock.now()
+        if wait > self._limits.patience_seconds:
+            return False
+        if wait > 0:
+            self._news.clear()
+            try:
+                await asyncio.wait_for(self._news.wait(), wait)
+            except TimeoutError:
+                pass
+        self._has_more = True
+        return True
+
+    async def _load(self, group: list[Work]) -> None:
+        try:
+            loaded = await self._loading.load(group)
+        except BaseException:
+            self._buffer.extendleft(reversed(group))
+            raise
+        for work, error in loaded.failed:
+            self._fail(work, error, 0.0)
+        for shelved in loaded.duplicates:
+            self._duplicate(shelved)
+        self._started += len(loaded.shelved)
+        for shelved in loaded.shelved:
+            self._held_bytes += shelved.held_bytes
+            self._shelf.append(shelved)
+        self._send_more()
+
+    # Send -----------------------------------------------------------------------------------------
+
+    def _send_more(self) -> None:
+        """As many senders as requests may be in flight, and some to wait at the gate."""
+        if self.stop_reason is not None:
+            return
+        most = 1 if not self._sender.is_ready else 2 * self._gate.pacer.limit + 8
+        for _ in range(min(len(self._shelf), most - len(self._sending))):
+            task = asyncio.create_task(self._send_shelf())
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.stop("an unexpected error", error)
+        self._send_more()
+        self._news.set()
+
+    async def _send_shelf(self) -> None:
+        while self._shelf and self.stop_reason is None:
+            shelved = self._shelf.popleft()
+            try:
+                await self._send(shelved)
+            except asyncio.CancelledError:
+                self._sender.abandoned.append(shelved.read.work.item_id)
+                raise
+            finally:
+                self._held_bytes -= shelved.held_bytes
+            if not self._news.is_set() and self._may_load():
+                self._news.set()
+            if not self._sender.is_ready:
+                return
+
+    async def _send(self, shelved: Shelved) -> None:
+        """Bring one content to the destination, or settle why not; run-level trouble is ridden out
+        without counting an attempt."""
+        work = shelved.read.work
+        while True:
+            if not await self._riding.clear():
+                self._sender.abandoned.append(work.item_id)
+                return
+            began = self._clock.monotonic()
+            try:
+                done = await self._sender.send(shelved)
+            except DestinationError as error:
+                await self._ride(error)
+            except StoreFull as error:
+                self.stop("the destination is full", _full(error))
+            except (StoreForbidden, StoreUnreachable) as error:
+                if not self._riding.is_run_level(error, began):
+                    self._fail(work, error, self._clock.monotonic() - began)
+                    return
+                await self._ride(_run_level(error))
+            except ItemError as error:
+                self._fail(work, error, self._clock.monotonic() - began)
+                return
+            else:
+                self._riding.succeeded(self._clock.monotonic())
+                self._succeed(shelved, done)
+                return
+
+    async def _ride(self, error: DestinationError) -> None:
+        if not await self._riding.out(error):
+            self.stop(str(error), error)
+
+    # Settle -----------------------------------------------------------------------------------------
+
+    def _succeed(self, shelved: Shelved, done: Done) -> None:
+        counts = self.counts
+        is_sent = self._sender.last_how == "sent"
+        if is_sent:
+            counts.sent += 1
+            counts.sent_bytes += done.size_bytes
+        else:
+            counts.adopted += 1
+        counts.done_files += 1
+        counts.done_bytes += done.size_bytes
+        self._done.append(done)
+        if self._wants_files:
+            self._files.append(_file_done(shelved.read, done.key, done.seconds, is_sent))
+        if len(self._done) >= SETTLE_ITEMS:
+            self._settle_now.set()
+
+    def _duplicate(self, shelved: Shelved) -> None:
+        read = shelved.read
+        self.counts.duplicates += 1
+        self.counts.duplicate_bytes += read.file.size_bytes
+        self.counts.done_files += 1
+        self.counts.done_bytes += read.file.size_bytes
+        if self._wants_files:
+            path = f"{read.work.root}/{read.work.folder}{read.work.name}"
+            self._files.append(
+                FileDone(path, "", read.digest, read.file.size_bytes, "duplicate", 0.0)
+            )
+
+    def _fail(self, work: Work, error: ItemError, seconds: float) -> None:
+        attempt = work.attempts + 1
+        wait = attempt_wait_seconds(
+            Stage.UPLOAD,
+            attempt,
+            error.error_class,
+            self._random,
+            allowed=ATTEMPTS[Stage.UPLOAD] + work.attempts_granted,
+        )
+        due_at = None if wait is None else self._clock.now() + wait
+        request_id = error.request_id if isinstance(error, StoreError) else None
+        self._failed.append(
+            Failed(work, error.error_class, str(error), request_id, due_at, seconds)
+        )
+        if wait is None:
+            self.counts.dead += 1
+        else:
+            self.counts.waiting += 1
+        self.counts.failures[error.error_class] = (
+            self.counts.failures.get(error.error_class, 0) + 1
+        )
+        self._emit(
+            AttemptFailed(
+                path=f"{work.root}/{work.folder}{work.name}",
+                stage=Stage.UPLOAD.value,
+                attempt=attempt,
+                error_class=error.error_class.value,
+                error=str(error),
+                state="dead" if wait is None else "waiting",
+                next_attempt_at=due_at,
+            )
+        )
+        if self._limits.errors is not None and self.counts.failed >= self._limits.errors:
+            self.stop(f"{self.counts.failed} errors (--max-errors)")
+
+    async def _settle_all(self) -> None:
+        while True:
+            self._settle_now.clear()
+            try:
+                await asyncio.wait_for(self._settle_now.wait(), SETTLE_SECONDS)
+            except TimeoutError:
+                pass
+            self._check_deadline()
+            await self._settle()
+
+    async def _settle(self) -> None:
+        done, self._done = self._done, []
+        failed, self._failed = self._failed, []
+        files, self._files = self._files, []
+        if done or failed:
+            try:
+                await self._ledger.call(
+                    self._ledger.manifest.queue.settle,
+                    done,
+                    failed,
+                    destination_id=self._destination_id,
+                    run_id=self._run_id,
+                    now=self._clock.now(),
+                )
+            except BaseException:
+                self._done[:0], self._failed[:0] = done, failed
+                raise
+        if files:
+            self._emit(FilesDone(tuple(files)))
+
+    def _check_deadline(self) -> None:
+        deadline = self._limits.deadline
+        if deadline is not None and self._clock.monotonic() >= deadline:
+            self.stop("the time is up (--max-duration)")

@@ -1,0 +1,218 @@
+"""Roots walked in a thread, compared with the manifest and recorded, chunk by chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from bulkup.clock import Clock
+from bulkup.discover.changes import broken, compare
+from bulkup.discover.listing import FolderListing
+from bulkup.errors import ErrorClass
+from bulkup.manifest.rows import Broken, File, Work
+from bulkup.manifest.walks import Folder, Scope
+from bulkup.model import LeftOut
+from bulkup.run.events import Emit, FilesLeftOut, RootWalked
+from bulkup.run.ledger import Ledger
+
+GULP_FILES = 4000
+"""Files that are listed and compared in one go: enough to make a hop between threads cheap,
+few enough that uploads start within milliseconds."""
+
+
+@dataclass(slots=True)
+class Walked:
+    """What the walks of a run have found so far."""
+
+    files: int = 0
+    size_bytes: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    left_out: int = 0
+    to_do: int = 0
+    to_do_bytes: int = 0
+    broken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What one gulp came to."""
+
+    works: list[Work]
+    has_more: bool  # items that were recorded or joined, and not handed over
+    walked: Walked
+    left_out: tuple[LeftOut, ...]
+
+
+class Walking:
+    """The walk of one root of a batch.
+
+    `hand_over(works, more)` is told what was found: works that are claimed for this run already,
+    and whether there is more in the manifest. `room()` says how many works it would take now.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        scope: Scope,
+        *,
+        clock: Clock,
+        emit: Emit,
+        is_settled: bool,
+        hand_over: Callable[[list[Work], bool], None],
+        room: Callable[[], int],
+    ) -> None:
+        self._ledger = ledger
+        self._scope = scope
+        self._clock = clock
+        self._emit = emit
+        # Nothing can be pending for unchanged files: their last walk went to this destination,
+        # and no upload there is open.
+        self._is_settled = is_settled
+        self._hand_over = hand_over
+        self._room = room
+        self._folders = bytearray()  # one bit for each folder id that this walk has come through
+        self._unseen: list[str] = []
+        self.walked = Walked()
+
+    async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
+        """Take all `listings`. With `whole_root`, what no listing named is missing in the end."""
+        began = self._clock.monotonic()
+        loop = asyncio.get_running_loop()
+        while gulp := await loop.run_in_executor(None, _gulp, listings):
+            recorded = await self._ledger.call(self._record, gulp, whole_root)
+            self._count(recorded.walked)
+            if recorded.left_out:
+                self._emit(FilesLeftOut(self._scope.root, recorded.left_out))
+            self._hand_over(recorded.works, recorded.has_more)
+        if whole_root:
+            self.walked.gone += await self._ledger.call(self._end)
+        self._emit(
+            RootWalked(
+                root=self._scope.root,
+                files=self.walked.files,
+                size_bytes=self.walked.size_bytes,
+                new=self.walked.new,
+                changed=self.walked.changed,
+                unchanged=self.walked.unchanged,
+                gone=self.walked.gone,
+                left_out=self.walked.left_out,
+                seconds=self._clock.monotonic() - began,
+            )
+        )
+
+    def _count(self, more: Walked) -> None:
+        for name in Walked.__slots__:
+            setattr(self.walked, name, getattr(self.walked, name) + getattr(more, name))
+
+    # In the manifest's thread ---------------------------------------------------------------
+
+    def _record(self, gulp: list[FolderListing], whole_root: bool) -> _Recorded:
+        walked = Walked()
+        works: list[Work] = []
+        left_out: list[LeftOut] = []
+        has_more = False
+        room = self._room()
+        for listing in gulp:
+            self._unseen += listing.unseen
+            left_out += listing.left_out
+            folder = self._compared(listing, walked, whole_root)
+            if folder is None:
+                continue
+            given = self._ledger.manifest.walks.record(
+                self._scope, folder, now=self._clock.now(), hand_over=room - len(works)
+            )
+            works += given
+            fresh = len(folder.new) + len(folder.changed)
+            walked.to_do += fresh
+            has_more = has_more or bool(folder.unchanged) or len(given) < fresh
+        walked.left_out += len(left_out)
+        return _Recorded(works, has_more, walked, tuple(left_out))
+
+    def _compared(
+        self, listing: FolderListing, walked: Walked, whole_root: bool
+    ) -> Folder | None:
+        """What is to be written about the listing; None when nothing is."""
+        walks = self._ledger.manifest.walks
+        files = listing.files
+        walked.files += len(files)
+        walked.size_bytes += sum([row[1] for row in files])
+        folder_id = walks.folder_id(self._scope.root_id, listing.folder)
+        if folder_id is None:
+            recorded = {}
+        else:
+            self._come_through(folder_id)
+            if (
+                self._is_settled
+                and not broken(listing.left_out)
+                and walks.files(folder_id, listing.after, listing.upto) == list(files)
+            ):
+                walked.unchanged += len(files)
+                return None
+            recorded = {
+                known.file.name: known
+                for known in walks.known(folder_id, listing.after, listing.upto)
+            }
+        changes = compare(listing, recorded)
+        walked.new += len(changes.new)
+        walked.changed += len(changes.changed)
+        walked.unchanged += len(changes.unchanged)
+        walked.gone += len(changes.gone) if whole_root else 0
+        walked.broken += len(changes.broken)
+        walked.to_do_bytes += sum([row[1] for row in changes.new])
+        walked.to_do_bytes += sum([row[1] for _, row in changes.changed])
+        return Folder(
+            path=listing.folder,
+            new=[File(*row) for row in changes.new],
+            changed=[(known, File(*row)) for known, row in changes.changed],
+            unchanged=[] if self._is_settled else [File(*row) for row in changes.unchanged],
+            back=changes.back,
+            gone=changes.gone if whole_root else [],
+            broken=[
+                Broken(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
+                for one in changes.broken
+            ],
+        )
+
+    def _come_through(self, folder_id: int) -> None:
+        index, bit = divmod(folder_id, 8)
+        if index >= len(self._folders):
+            self._folders.extend(bytes(index + 1024 - len(self._folders)))
+        self._folders[index] |= 1 << bit
+
+    def _end(self) -> int:
+        walks = self._ledger.manifest.walks
+        missing = [
+            folder_id
+            for folder_id, path in walks.folders(self._scope.root_id)
+            if not self._came_through(folder_id) and self._is_gone(path)
+        ]
+        return walks.end_walk(self._scope, missing, now=self._clock.now())
+
+    def _came_through(self, folder_id: int) -> bool:
+        index, bit = divmod(folder_id, 8)
+        return index < len(self._folders) and bool(self._folders[index] & 1 << bit)
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether a folder that the walk did not list is not there, rather than left out."""
+        if any(path.startswith(prefix) for prefix in self._unseen):
+            return False
+        return not os.path.lexists(f"{self._scope.root}/{path.rstrip('/#')}")
+
+
+def _gulp(listings: Iterable[FolderListing]) -> list[FolderListing]:
+    """The next listings with some thousand files together; empty at the end."""
+    gulp: list[FolderListing] = []
+    files = 0
+    for listing in listings:
+        gulp.append(listing)
+        files += len(listing.files) + 8
+        if files >= GULP_FILES:
+            break
+    return gulp
+
+

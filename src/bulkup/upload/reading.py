@@ -1,0 +1,155 @@
+"""A file's bytes and their digest, read once, as one moment of the file or not at all.
+
+The stat of the open file before and after must agree; and since the store is told the digest,
+bytes that changed between reading and sending are refused there (XAmzContentSHA256Mismatch).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, BinaryIO, cast
+
+from bulkup.content.archive import find_member, open_member
+from bulkup.content.digest import digest_parts
+from bulkup.content.media import media_type
+from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
+from bulkup.model import Digest, FileStat
+
+HEAD_BYTES = 64
+"""Enough to tell every signature that `content.media` knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file as it was read. `body` is None for one that is sent in parts."""
+
+    digest: Digest
+    stat: FileStat
+    media_type: str
+    body: bytes | None
+    part_digests: tuple[Digest, ...] = ()
+    part_bytes: int = 0
+
+
+def is_member(folder: str) -> bool:
+    """Whether the folder is an archive, its names those of members."""
+    return folder.endswith("#")
+
+
+def read_whole(root: str, folder: str, name: str, size_bytes: int) -> Loaded:
+    """Read a file that fits into one request, expected to have `size_bytes`.
+
+    Raises SourceError: Missing, Unreadable, Changed (it grew or changed meanwhile), Invalid (a
+    damaged member of an archive).
+    """
+    if is_member(folder):
+        return _read_member(root, folder, name)
+    with _errors_named(root, folder, name):
+        descriptor = os.open(f"{root}/{folder}{name}", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            before = os.fstat(descriptor)
+            # One byte more than there should be, in one call: a larger buffer would cost more
+            # than the read (the allocator maps fresh pages for it).
+            body = os.read(descriptor, before.st_size + 1)
+            while len(body) < before.st_size and (more := os.read(descriptor, before.st_size)):
+                body += more
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    if len(body) != before.st_size or (
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+        before.st_size,
+    ) != (after.st_mtime_ns, after.st_ctime_ns, after.st_size):
+        raise SourceChanged(f"{folder}{name} changed while it was read")
+    return Loaded(
+        Digest(sha256(body).hexdigest()),
+        FileStat(before.st_size, before.st_mtime_ns, before.st_ino, before.st_ctime_ns),
+        media_type(name, body[:HEAD_BYTES]),
+        body,
+    )
+
+
+def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:
+    """The digest and the part digests of a file too large for one request, in one pass over it.
+
+    The bytes are read again, part by part, when they are sent.
+    """
+    with open_source(root, folder, name) as (file, stat):
+        head = _Head(file)
+        found = digest_parts(cast("BinaryIO", head), part_bytes)
+        if not is_member(folder):
+            _check_same(os.fstat(file.fileno()), stat, folder + name)
+    if found.size_bytes != stat.size_bytes:
+        raise SourceChanged(f"{folder}{name} changed while it was read")
+    return Loaded(
+        found.whole, stat, media_type(name, head.head), None, found.parts, part_bytes
+    )
+
+
+@contextmanager
+def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, FileStat]]:
+    """The file or member opened for reading in order, and its stat now."""
+    with _errors_named(root, folder, name):
+        if is_member(folder):
+            archive = f"{root}/{folder[:-1]}"
+            stat = find_member(archive, name).stat
+            with open_member(archive, name) as member:
+                yield member, stat
+            return
+        with open(f"{root}/{folder}{name}", "rb", buffering=0) as file:
+            found = os.fstat(file.fileno())
+            yield (
+                cast("BinaryIO", file),
+                FileStat(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns),
+            )
+
+
+class _Head(io.RawIOBase):
+    """Passes a file through and keeps its first bytes, for the media type."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.head = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = int(self._file.readinto(buffer) or 0)  # type: ignore[attr-defined]  # has it
+        if len(self.head) < HEAD_BYTES:
+            self.head += bytes(memoryview(buffer)[: min(count, HEAD_BYTES - len(self.head))])
+        return count
+
+
+def _read_member(root: str, folder: str, name: str) -> Loaded:
+    with open_source(root, folder, name) as (file, stat):
+        body = file.read()
+    return Loaded(
+        Digest(sha256(body).hexdigest()), stat, media_type(name, body[:HEAD_BYTES]), body
+    )
+
+
+def _check_same(now: os.stat_result, before: FileStat, path: str) -> None:
+    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
+        before.size_bytes,
+        before.modified_ns,
+        before.changed_ns,
+    ):
+        raise SourceChanged(f"{path} changed while it was read")
+
+
+@contextmanager
+def _errors_named(root: str, folder: str, name: str) -> Iterator[None]:
+    """The operating system's errors about this file as SourceError."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SourceMissing(f"{folder}{name} is gone") from error
+    except OSError as error:
+        raise SourceUnreadable(f"{folder}{name} cannot be read: {error.strerror}") from error

@@ -1,0 +1,83 @@
+"""One content into one object, without ever overwriting another."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bulkup.errors import KeyTaken, ObjectMissing
+from bulkup.model import Attributes, Digest, ObjectInfo, Stored
+from bulkup.stores.store import ObjectStore
+
+MD5_HEX = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Where the content is now, and whether this call brought it there."""
+
+    etag: str | None
+    how: Literal["sent", "adopted"]
+    checksum: str | None = None
+
+
+Tries = Callable[[Callable[[], Awaitable[Stored]]], Awaitable[Stored]]
+"""Runs one request, again where that may help."""
+
+
+async def send_whole(
+    store: ObjectStore,
+    key: str,
+    body: bytes,
+    *,
+    digest: Digest,
+    attributes: Attributes,
+    tries: Tries,
+) -> Sent:
+    """Put `body` under `key`, or adopt the object there when it is the same content.
+
+    Raises KeyTaken when another content is there, else as the store's `put`. A put that was
+    tried again after its answer got lost finds its own object and adopts it.
+    """
+    try:
+        stored = await tries(
+            lambda: store.put(key, body, digest=digest, attributes=attributes, exclusive=True)
+        )
+    except KeyTaken:
+        info = await store.head(key)
+        if not await is_same(store, info, size_bytes=len(body), digest=digest, body=body):
+            raise
+        return Sent(info.etag, "adopted")
+    return Sent(stored.etag, "sent")
+
+
+async def is_same(
+    store: ObjectStore,
+    info: ObjectInfo,
+    *,
+    size_bytes: int,
+    digest: Digest,
+    body: bytes | None,
+) -> bool:
+    """Whether the object holds the content with this size and digest.
+
+    The object's own SHA-256 decides where it carries one. An object that another tool put there
+    has at best an MD5 as its ETag; else there is nothing for it but to read it.
+    """
+    if info.size_bytes != size_bytes:
+        return False
+    if info.digest is not None:
+        return info.digest == digest
+    etag = (info.etag or "").strip('"')
+    if body is not None and len(etag) == MD5_HEX and "-" not in etag:
+        if hashlib.md5(body, usedforsecurity=False).hexdigest() == etag:
+            return True
+    try:
+        found = hashlib.sha256()
+        async for chunk in store.open(info.key):
+            found.update(chunk)
+    except ObjectMissing:
+        return False
+    return found.hexdigest() == digest
