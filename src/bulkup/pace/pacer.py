@@ -96,7 +96,9 @@ class Pacer:
         "_rate_bound",
         "_refused",
         "_refused_before",
+        "_stale",
         "_starts",
+        "_throttled",
         "_tick_answers",
         "_tick_at",
         "_tick_refused",
@@ -144,7 +146,7 @@ class Pacer:
         self._paused_until = now
         self._bucket: TokenBucket | None = None
         self._set_bucket(now)
-        self._echo = 0
+        self._echo = self._stale = 0
         self._rate_bound = False
         self._tick_at = self._ticked_at = now
         self._begin_period(now)
@@ -189,10 +191,13 @@ class Pacer:
         """
         self.in_flight -= 1
         self._latency += (seconds - self._latency) * LATENCY_WEIGHT
+        if self._stale:
+            self._fade_stale(now)
+            return
+        self._accepted += 1
         if self._echo:
             self._fade_echo(now)
             return
-        self._accepted += 1
         self._completed += 1
         self._bytes += size_bytes
         self._answers += 1
@@ -204,11 +209,15 @@ class Pacer:
         self.in_flight -= 1
         if retry_after_seconds is not None:
             self._heed(now, retry_after_seconds)
-        if self._echo:
-            self._fade_echo(now)
+        if self._stale:
+            self._fade_stale(now)
             return
         self._refused += 1
-        self._answers += 1
+        if self._echo:
+            self._fade_echo(now)
+        else:
+            self._throttled += 1
+            self._answers += 1
         measured = self._measured(now)
         if self._rate is None:
             self._rate = rate.first_limit(measured)
@@ -221,6 +230,9 @@ class Pacer:
     def failed(self, now: float) -> None:
         """A request got no answer, or the server failed on its side."""
         self.in_flight -= 1
+        if self._stale:
+            self._fade_stale(now)
+            return
         if self._echo:
             self._fade_echo(now)
             return
@@ -232,7 +244,7 @@ class Pacer:
     def _heed(self, now: float, retry_after_seconds: float) -> None:
         mostly_refused = self._refused + 1 > self._accepted + self._accepted_before
         asked_long = retry_after_seconds > LONG_RETRY_AFTER_SECONDS
-        if asked_long or (mostly_refused and not self._echo):
+        if asked_long or (mostly_refused and not self._stale):
             until = now + min(retry_after_seconds, PAUSE_LIMIT_SECONDS)
             self._paused_until = max(self._paused_until, until)
 
@@ -242,18 +254,19 @@ class Pacer:
         assert self._bucket is not None
         self._bucket.drain(now)
         if not self._fixed:
-            throttled = self._answers - self._completed - self._failed
+            throttled = max(self._throttled, 1)
             self._window = next_limit(self._window, self._sample(now, throttled=throttled))
             self.limit = self._window.limit
         self._begin_period(now)
         self._begin_measure(now)
+        self._stale = self.in_flight
 
     def _begin_period(self, now: float) -> None:
         """What is in flight was started under the old limit: its answers are an echo of that."""
         self._echo = self.in_flight
         self._period_began = now
         self._starts = self._full_starts = 0
-        self._completed = self._bytes = self._failed = self._answers = 0
+        self._completed = self._bytes = self._throttled = self._failed = self._answers = 0
         turns = 2 if self._window.phase is Phase.CLIMB else 4
         self._close_at = turns * self.limit
 
@@ -270,8 +283,14 @@ class Pacer:
         self._echo -= 1
         if self._echo == 0:
             self._period_began = now
-            if self._accepted + self._refused + self._accepted_before == 0:
-                self._begin_measure(now)
+
+    def _fade_stale(self, now: float) -> None:
+        """An answer to a request from before the last cut: it says nothing about the new rate."""
+        if self._echo:
+            self._fade_echo(now)
+        self._stale -= 1
+        if self._stale == 0:
+            self._begin_measure(now)
 
     def _close_period(self, now: float) -> None:
         seconds = now - self._period_began
