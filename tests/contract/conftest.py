@@ -1,4 +1,4 @@
-"""The stores that must pass the suite: a directory, S3 on moto, S3 on a gateway named by the environment.
+"""The stores that must pass the suite: a directory, S3 on moto, S3 on a gateway.
 
 BULKUP_TEST_S3_ENDPOINT names the gateway, BULKUP_TEST_S3_CA its certificate authority (a PEM
 file), AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY its keys (default: test and testtest).
@@ -15,7 +15,6 @@ import pytest
 from bulkup.clock import SystemClock
 from bulkup.stores import Abilities, open_store
 from bulkup.stores.s3.wire import Wire
-
 
 # Read here, since the tests themselves see none of the user's environment
 GATEWAY = os.environ.get("BULKUP_TEST_S3_ENDPOINT")

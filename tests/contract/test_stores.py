@@ -243,7 +243,7 @@ async def test_64_puts_at_once(store):
 
 
 async def test_parts_make_an_object(store, place):
-    """Parts sent in any order, resumed by another store, listed, joined: the bytes and the digest."""
+    """Parts sent in any order, resumed by another store, listed, joined."""
     bodies = [b"1" * PART_BYTES, b"2" * PART_BYTES, b"tail"]
     whole = b"".join(bodies)
     key = store.prefix + "big #1.tif"
@@ -273,7 +273,7 @@ async def test_parts_make_an_object(store, place):
 
 
 async def test_completion_never_overwrites(store):
-    """KeyTaken; the first object stays, and the upload can still be completed elsewhere or dropped."""
+    """KeyTaken; the first object stays, and the upload is still open."""
     key = await put(store, "k", b"first")
     upload = await store.begin_parts(key, digest=None, attributes=PLAIN)
     part = await store.put_part(key, upload, 1, b"second", digest=digest_of(b"second"))
@@ -314,7 +314,7 @@ async def test_wrong_part_digest_is_refused(store, place):
 
 
 async def test_probe_stores_and_learns(place):
-    """The first object is stored whole, a second probe of its key is refused and changes nothing."""
+    """The first object is stored; a second probe of its key is refused and changes nothing."""
     store = place.open()
     await store.check()
     key = store.prefix + "first"

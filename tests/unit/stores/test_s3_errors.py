@@ -1,0 +1,131 @@
+"""Each refusal of an endpoint becomes the error that says what to do about it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup import errors
+from bulkup.stores.s3.errors import Refusal, classify, wait_wished
+
+NOW = 1_700_000_000.0
+
+
+def refusal(status, code=None, *, message="", extra="", headers=None, conditional=False):
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message>{extra}</Error>" if code else ""
+    return Refusal(status, (headers or {}).get, body.encode(), "key 'k'", NOW, conditional)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (503, "SlowDown", errors.StoreBusy),
+        (503, None, errors.StoreBusy),
+        (429, None, errors.StoreBusy),
+        (400, "RequestLimitExceeded", errors.StoreBusy),
+        (400, "XAmzContentSHA256Mismatch", errors.SourceChanged),
+        (400, "BadDigest", errors.SourceChanged),
+        (412, "PreconditionFailed", errors.KeyTaken),
+        (412, None, errors.KeyTaken),
+        (409, "ConditionalRequestConflict", errors.StoreBroken),
+        (403, "InvalidAccessKeyId", errors.CredentialsRefused),
+        (403, "SignatureDoesNotMatch", errors.CredentialsRefused),
+        (401, None, errors.CredentialsRefused),
+        (400, "ExpiredToken", errors.CredentialsExpired),
+        (403, "RequestExpired", errors.CredentialsExpired),
+        (400, "TokenRefreshRequired", errors.CredentialsExpired),
+        (403, "RequestTimeTooSkewed", errors.ClockSkewed),
+        (403, "AccessDenied", errors.StoreForbidden),
+        (403, None, errors.StoreForbidden),
+        (404, "NoSuchBucket", errors.BucketMissing),
+        (404, "NoSuchKey", errors.ObjectMissing),
+        (404, "NoSuchUpload", errors.ObjectMissing),
+        (404, None, errors.ObjectMissing),
+        (301, "PermanentRedirect", errors.WrongRegion),
+        (301, None, errors.WrongRegion),
+        (507, None, errors.StoreFull),
+        (403, "QuotaExceeded", errors.StoreFull),
+        (500, "InternalError", errors.StoreBroken),
+        (502, None, errors.StoreBroken),
+        (400, "RequestTimeout", errors.StoreBroken),
+        (501, "NotImplemented", errors.StoreRefused),
+        (400, "EntityTooLarge", errors.StoreRefused),
+        (400, None, errors.StoreRefused),
+        (304, None, errors.StoreRefused),
+    ],
+)
+def test_codes(status, code, expected):
+    """The code decides, and the status where there is none."""
+    assert type(classify(refusal(status, code))) is expected
+
+
+def test_conditions_not_understood():
+    """501 and 304 to a conditional write say that the endpoint does none."""
+    for status in (304, 501):
+        error = classify(refusal(status, conditional=True))
+        assert type(error) is errors.ConditionalWritesUnsupported
+
+
+def test_the_region_is_named():
+    """From the header or the document; the hint repeats it."""
+    from_header = refusal(400, "AuthorizationHeaderMalformed", headers={"x-amz-bucket-region": "a"})
+    in_document = refusal(400, "AuthorizationHeaderMalformed", extra="<Region>a</Region>")
+    head = refusal(400, headers={"x-amz-bucket-region": "a"})
+    for error in map(classify, (from_header, in_document, head)):
+        assert isinstance(error, errors.WrongRegion)
+        assert (error.region, error.hint) == ("a", "Use --region a.")
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:30 GMT"}, 10.0),
+        ({"retry-after": "Tue, 14 Nov 2023 22:13:10 GMT"}, 0.0),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-3"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"x-amz-retry-after": "1500"}, 1.5),
+        ({"x-ratelimit-reset": "30"}, 30.0),
+        ({"x-ratelimit-reset": "1700000042"}, 42.0),
+        ({"retry-after": "2", "x-amz-retry-after": "9000"}, 2.0),
+    ],
+)
+def test_the_wait_that_is_wished(headers, seconds):
+    """Retry-After first; nonsense counts as no wish."""
+    assert wait_wished(refusal(503, headers=headers)) == seconds
+    busy = classify(refusal(503, "SlowDown", headers=headers))
+    assert isinstance(busy, errors.StoreBusy)
+    assert busy.retry_after_seconds == seconds
+
+
+def test_the_clock_error_says_by_how_much():
+    """From the Date header of the answer."""
+    headers = {"date": "Tue, 14 Nov 2023 21:13:20 GMT"}
+    hint = classify(refusal(403, "RequestTimeTooSkewed", headers=headers)).hint
+    assert hint is not None
+    assert "3600 s ahead of" in hint
+
+
+def test_request_ids_are_kept():
+    """An operator needs them to ask the provider's support."""
+    error = classify(refusal(500, "InternalError", headers={"x-amz-request-id": "R1"}))
+    assert isinstance(error, errors.StoreError)
+    assert (error.request_id, error.code) == ("R1", "InternalError")
+
+
+@given(st.integers(300, 599), st.binary(max_size=300))
+def test_no_answer_is_too_strange(status, body):
+    """Whatever comes back, an error of our tree comes out, on one printable line."""
+    error = classify(Refusal(status, lambda name: None, body, "key 'k'", NOW))
+    assert isinstance(error, errors.BulkupError)
+    assert str(error).isprintable()
+
+
+def test_bombs_are_not_parsed():
+    """A document that declares entities is taken for no document."""
+    body = b'<!DOCTYPE x [<!ENTITY a "SlowDown">]><Error><Code>&a;</Code></Error>'
+    error = classify(Refusal(403, lambda name: None, body, "key 'k'", NOW))
+    assert type(error) is errors.StoreForbidden

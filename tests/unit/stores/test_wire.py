@@ -1,0 +1,250 @@
+"""What leaves over the wire, and what comes of every kind of answer."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from hashlib import sha256
+
+import pytest
+
+from bulkup.clock import SystemClock
+from bulkup.errors import (
+    ConditionalWritesUnsupported,
+    CredentialsExpired,
+    CredentialsRefused,
+    DestinationError,
+    DestinationUnreachable,
+    KeyTaken,
+    StoreRefused,
+    StoreUnreachable,
+    WrongRegion,
+)
+from bulkup.model import Attributes
+from bulkup.stores import Abilities, open_store
+from bulkup.stores.s3.account import Account
+from bulkup.stores.s3.address import Address
+from bulkup.stores.s3.sigv4 import encode_path
+from bulkup.stores.s3.store import S3Store
+from bulkup.stores.s3.wire import Wire, split_pem
+from tests.unit.stores.raw_server import OK, answer, raw_server, refusal
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
+ABLE = Abilities(conditional_writes=True, checksums=True)
+DIGEST = sha256(b"x").hexdigest()
+
+
+def open_at(url, abilities=ABLE, **environ):
+    return open_store(
+        "s3://bucket/p",
+        environ={**KEYS, **environ},
+        clock=SystemClock(),
+        endpoint_url=url,
+        abilities=abilities,
+    )
+
+
+async def put(store, key="p/k", body=b"x", **options):
+    options = {"attributes": Attributes(), "exclusive": True, **options}
+    return await store.put(key, body, digest=sha256(body).hexdigest(), **options)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["a//b", "//a", "x%2e", "a%2F..", "%2e%2e", 'q"u\'o`t', "a|b^c{d}e[f]", "s p", "a+b", "...",
+     "é/日本", "a\\b", "\t\n\x00", "?x=1&y#z", ".a", "a/.b", "a..", "a/b/"],
+)  # fmt: skip
+async def test_keys_reach_the_server_as_they_were_signed(key):
+    """No parser between us and the socket rewrites the path."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        await put(store, key)
+        assert server.targets == ["/bucket/" + encode_path(key)]
+        await store.close()
+
+
+async def test_a_put_holds_what_the_store_must_know():
+    """Digest three times (payload, checksum, metadata), the condition, attributes; one body."""
+    async with raw_server() as server:
+        store = open_at(server.url, AWS_SESSION_TOKEN="tok/en==")
+        attributes = Attributes("image/png", {"name": "ß"}, "max-age=1", "GLACIER", {"a b": "c&d"})
+        await put(store, attributes=attributes)
+        expected = {
+            "content-length": "1",
+            "content-type": "image/png",
+            "x-amz-content-sha256": DIGEST,
+            "x-amz-meta-sha256": DIGEST,
+            "x-amz-meta-name": "%C3%9F",
+            "if-none-match": "*",
+            "cache-control": "max-age=1",
+            "x-amz-storage-class": "GLACIER",
+            "x-amz-tagging": "a+b=c%26d",
+            "x-amz-security-token": "tok/en==",
+        }
+        for name, value in expected.items():
+            assert server.header(name) == [value]
+        assert b64decode(server.header("x-amz-checksum-sha256")[0]).hex() == DIGEST
+        assert server.bodies == [b"x"]
+        assert "very-secret" not in server.heads[0]
+        await store.close()
+
+
+async def test_empty_bodies_say_so():
+    """PUT without Content-Length is refused by AWS (411)."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        await put(store, body=b"")
+        assert server.header("content-length") == ["0"]
+        await store.close()
+
+
+async def test_nothing_is_tried_again():
+    """One refusal, one request: retries are the caller's."""
+    async with raw_server() as server:
+        server.answers = [answer(500)]
+        store = open_at(server.url)
+        with pytest.raises(Exception, match="500"):
+            await put(store)
+        assert len(server.heads) == 1
+        await store.close()
+
+
+async def test_a_dropped_connection_is_unreachable():
+    """And its message holds neither URL nor signature."""
+    async with raw_server() as server:
+        server.answers = [b""] * 3
+        store = open_at(server.url)
+        with pytest.raises(StoreUnreachable) as caught:
+            await put(store)
+        assert "http://" not in str(caught.value)
+        await store.close()
+
+
+async def test_a_short_body_is_unreachable_not_short():
+    """An object that ends before its Content-Length raises: nobody takes the rest for nothing."""
+    async with raw_server() as server:
+        server.answers = [b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", b""]
+        server.close_after = True
+        store = open_at(server.url)
+        with pytest.raises(StoreUnreachable):
+            async for _ in store.open("p/k"):
+                pass
+        await store.close()
+
+
+async def test_nobody_listens():
+    """check() ends the run with a hint; put is a matter of the item."""
+    store = open_at("http://127.0.0.1:9")
+    with pytest.raises(DestinationUnreachable) as caught:
+        await store.check()
+    assert "--endpoint-url" in caught.value.hint
+    with pytest.raises(StoreUnreachable):
+        await put(store)
+    await store.close()
+
+
+async def test_what_is_no_s3_endpoint():
+    """A web page with status 200 is not mistaken for a bucket."""
+    async with raw_server() as server:
+        server.answers = [answer(200, b"<!DOCTYPE html><html></html>")]
+        store = open_at(server.url)
+        with pytest.raises(DestinationError) as caught:
+            await store.check()
+        assert "--endpoint-url" in caught.value.hint
+        await store.close()
+
+
+async def test_a_cache_that_answers_304_means_no_condition():
+    """Such an endpoint is told apart from one where the key is taken."""
+    async with raw_server() as server:
+        server.answers = [answer(304), answer(412)]
+        store = open_at(server.url)
+        with pytest.raises(ConditionalWritesUnsupported):
+            await put(store)
+        with pytest.raises(KeyTaken):
+            await put(store)
+        await store.close()
+
+
+async def test_a_header_that_cannot_be_sent_is_refused():
+    """No line end gets into the request head."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        with pytest.raises(StoreRefused):
+            await put(store, attributes=Attributes(cache_control="a\r\nx-evil: 1"))
+        assert server.heads == []
+        await store.close()
+
+
+def account(token, *, region_given=True, good_for_seconds=60.0, url=None):
+    return Account("AKID", "secret", token, "us-east-1", region_given, url, good_for_seconds)
+
+
+class FixedClock(SystemClock):
+    """Stands still until told otherwise."""
+
+    seconds = 1_700_000_000.0
+
+    def now(self):
+        return self.seconds
+
+
+async def test_expired_keys_are_renewed_once():
+    """The second try has the new token; a second refusal is the caller's."""
+    async with raw_server() as server:
+        tokens = iter(["old", "new", "new", "new"])
+        clock = FixedClock()
+        wire = Wire(
+            "bucket", lambda: account(next(tokens), url=server.url), ca_pem=None, clock=clock
+        )
+        store = S3Store("s3://bucket", "", wire, ABLE)
+        server.answers = [refusal(400, "ExpiredToken"), OK, refusal(400, "ExpiredToken")]
+        await put(store)
+        assert server.header("x-amz-security-token") == ["new"]
+        with pytest.raises(CredentialsExpired):
+            await put(store)
+        clock.seconds += 61
+        await put(store)
+        assert next(tokens, None) is None
+        await store.close()
+
+
+async def test_no_keys_at_all_is_said_at_the_first_request():
+    """Not when the store is opened: that must stay cheap."""
+
+    def none():
+        raise CredentialsRefused("no credentials were found")
+
+    wire = Wire("bucket", none, ca_pem=None, clock=SystemClock())
+    with pytest.raises(CredentialsRefused):
+        await S3Store("s3://bucket", "", wire, ABLE).check()
+
+
+async def test_follows_aws_to_the_right_region(monkeypatch):
+    """Where no region was given, once; the new requests are signed for it."""
+    async with raw_server() as server:
+        host = server.url.removeprefix("http://")
+        monkeypatch.setattr(
+            "bulkup.stores.s3.wire.locate",
+            lambda bucket, *, endpoint_url, region: Address(server.url, host, "", is_aws=True),
+        )
+        moved = refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3")
+        for given in (False, True):
+            server.answers = [moved]
+            mine = account(None, region_given=given, good_for_seconds=None)
+            wire = Wire("bucket", mine, ca_pem=None, clock=SystemClock())
+            store = S3Store("s3://bucket", "", wire, ABLE)
+            if given:
+                with pytest.raises(WrongRegion) as caught:
+                    await put(store)
+                assert caught.value.region == "eu-west-3"
+                assert "--region eu-west-3" in caught.value.hint
+            else:
+                await put(store)
+                assert "/eu-west-3/s3/aws4_request" in server.header("authorization")[0]
+            await store.close()
+
+
+def test_bundles_are_split():
+    """Each certificate by itself, comments left out."""
+    one = b"-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"
+    assert split_pem(b"# first\n" + one + b"# second\n" + one) == [one, one]
