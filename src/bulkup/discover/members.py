@@ -79,7 +79,7 @@ def _add(
 
 def _why_not(archive: str, one: Member | Refused, rules: Rules, ignores: Ignores) -> str | None:
     """Why the rules leave the member out, its first bytes apart, or None."""
-    last = one.name[one.name.rfind("/") + 1 :]
+    last = one.name.replace("\\", "/").rpartition("/")[2]  # of `..\\a.jpg` too, which is refused
     path = f"{archive}/{one.name}"
     reason = rules.why_not_name(last)
     if reason is None and isinstance(one, Member):  # '..' in a refused name is not "hidden"
