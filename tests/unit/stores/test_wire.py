@@ -15,11 +15,13 @@ from bulkup.errors import (
     DestinationError,
     DestinationUnreachable,
     KeyTaken,
+    StoreBroken,
+    StoreForbidden,
     StoreRefused,
     StoreUnreachable,
     WrongRegion,
 )
-from bulkup.model import Attributes
+from bulkup.model import Attributes, Part
 from bulkup.stores import Abilities, open_store
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address
@@ -205,6 +207,37 @@ async def test_expired_keys_are_renewed_once():
         clock.seconds += 61
         await put(store)
         assert next(tokens, None) is None
+        await store.close()
+
+
+async def test_a_refused_head_is_asked_why():
+    """An answer to HEAD has no body: expired keys would look like the object's fault."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        for code, expected in (
+            ("ExpiredToken", CredentialsExpired),
+            ("AccessDenied", StoreForbidden),
+        ):
+            server.answers = [answer(403), refusal(403, code)]
+            with pytest.raises(expected) as caught:
+                await store.head("p/k")
+            assert caught.value.code == code
+        assert [head.split(" ")[0] for head in server.heads] == ["HEAD", "GET"] * 2
+        await store.close()
+
+
+async def test_an_error_inside_a_success_is_an_error():
+    """CopyObject and CompleteMultipartUpload answer 200 before they know."""
+    late = answer(200, b"<Error><Code>InternalError</Code></Error>")
+    async with raw_server() as server:
+        store = open_at(server.url)
+        server.answers = [late, late, answer(200, b"")]
+        with pytest.raises(StoreBroken):
+            await store.copy("p/a", "p/b", size_bytes=1, exclusive=False)
+        with pytest.raises(StoreBroken):
+            await store.complete_parts("p/b", "u", [Part(1, 1, "e")], exclusive=False)
+        with pytest.raises(StoreBroken):
+            await store.copy("p/a", "p/b", size_bytes=1, exclusive=False)
         await store.close()
 
 

@@ -2,7 +2,8 @@
 
 Conditional writes: "How to prevent object overwrites with conditional writes", Amazon S3 User
 Guide. Some endpoints refuse the header (501, 400), some ignore it (200 twice), and caches in
-between may answer 304.
+between may answer 304. Ceph 16.2 minds the condition of PutObject, and ignores that of
+CompleteMultipartUpload and CopyObject: so S3Store looks with a HEAD before those two, everywhere.
 """
 
 from __future__ import annotations

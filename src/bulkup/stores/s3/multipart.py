@@ -19,7 +19,7 @@ from bulkup.stores.s3.documents import (
     write_completion,
 )
 from bulkup.stores.s3.sigv4 import encode_query
-from bulkup.stores.s3.wire import Wire
+from bulkup.stores.s3.wire import PATIENT_TIMEOUT, Wire
 
 _COPY_PART_BYTES = 1024**3
 
@@ -101,6 +101,7 @@ async def complete(
         query=encode_query({"uploadId": upload_id}),
         body=body,
         payload_sha256=sha256(body).hexdigest(),
+        answer_timeout=PATIENT_TIMEOUT,
     )
     answer = bytes(await response.bytes())
     if b"<CompleteMultipartUploadResult" not in answer:
@@ -115,7 +116,7 @@ async def copy_part(
     """Fill one part with the bytes `first` to `last` of `source` (/bucket/encoded-key)."""
     headers = {"x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={first}-{last}"}
     query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await wire.send("PUT", key, headers, query=query)
+    response = await wire.send("PUT", key, headers, query=query, answer_timeout=PATIENT_TIMEOUT)
     answer = bytes(await response.bytes())
     if b"<CopyPartResult" not in answer:
         raise wire.failure(500, answer, key)

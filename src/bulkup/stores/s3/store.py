@@ -25,7 +25,7 @@ from bulkup.stores.s3.address import require_addressable
 from bulkup.stores.s3.attributes import put_headers, read_info
 from bulkup.stores.s3.documents import checksum, read_objects, read_value
 from bulkup.stores.s3.sigv4 import encode_path, encode_query
-from bulkup.stores.s3.wire import Wire, header_reader
+from bulkup.stores.s3.wire import PATIENT_TIMEOUT, Wire, header_reader
 from bulkup.stores.store import Abilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
@@ -116,16 +116,20 @@ class S3Store:
         return self.abilities, stored
 
     async def head(self, key: str) -> ObjectInfo:
-        """One HEAD. Raises ObjectMissing."""
+        """One HEAD; one GET of a byte when it is refused, to learn why. Raises ObjectMissing."""
         require_addressable(key)
-        response = await self._wire.send("HEAD", key, {})
+        try:
+            response = await self._wire.send("HEAD", key, {})
+        except (StoreForbidden, StoreRefused) as error:
+            if error.code is None:  # no body, so no code: it may be the keys and not the object
+                await self._wire.send("GET", key, {"range": "bytes=0-0"})
+            raise
         names = [name.lower() for name in response.headers]
         return read_info(key, header_reader(response), names)
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    def open(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes, in order. Raises ObjectMissing."""
-        async for chunk in self._wire.stream(key):
-            yield chunk
+        return self._wire.stream(key)
 
     async def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""
@@ -155,7 +159,7 @@ class S3Store:
         headers = {"x-amz-copy-source": source}
         if exclusive and self._wire.is_aws:
             headers["if-none-match"] = "*"
-        response = await self._wire.send("PUT", key, headers)
+        response = await self._wire.send("PUT", key, headers, answer_timeout=PATIENT_TIMEOUT)
         body = bytes(await response.bytes())
         if b"<CopyObjectResult" not in body:
             raise self._wire.failure(500, body, key)

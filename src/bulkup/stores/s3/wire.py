@@ -36,6 +36,8 @@ from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _STALL_TIMEOUT = timedelta(seconds=60)
 """Nothing was acknowledged, or nothing came, for so long: the connection is given up."""
+PATIENT_TIMEOUT = timedelta(minutes=15)
+"""For what the endpoint does by itself before it answers: copying, joining parts."""
 _IDLE_TIMEOUT = timedelta(seconds=20)  # below the keep-alive limit of common servers
 _SMALL_BYTES = 256 * 1024
 _SLOWEST_BYTES_PER_SECOND = 16 * 1024
@@ -87,19 +89,24 @@ class Wire:
         query: str = "",
         body: bytes = b"",
         payload_sha256: str = EMPTY_SHA256,
+        answer_timeout: timedelta = _STALL_TIMEOUT,
     ) -> Response:
         """Send one request for `key`, or for the bucket; the answer is a success, read to its end.
 
         `headers` (lower-case names) are changed by the signing. Raises what the endpoint's refusal
         means (see errors.py), and StoreUnreachable.
         """
-        response = await self._exchange(method, key, headers, query, body, payload_sha256)
+        response = await self._exchange(
+            method, key, headers, query, body, payload_sha256, answer_timeout
+        )
         if response.status < 300:
             return response
         error = self._error(response, bytes(await response.bytes()), key, headers)
         if not await self._mended(error):
             raise error
-        response = await self._exchange(method, key, headers, query, body, payload_sha256)
+        response = await self._exchange(
+            method, key, headers, query, body, payload_sha256, answer_timeout
+        )
         if response.status < 300:
             return response
         raise self._error(response, bytes(await response.bytes()), key, headers)
@@ -142,6 +149,7 @@ class Wire:
         query: str,
         body: bytes,
         payload_sha256: str,
+        limit: timedelta,
     ) -> Response:
         """One request, one answer of whatever status. The hot path: every line here costs."""
         if self._clock.now() >= self._renew_at:
@@ -149,12 +157,11 @@ class Wire:
         url = self._sign(method, key, query, headers, payload_sha256)
         if self._client is None:
             self._client = self._build(reading=False)
-        timeout = _STALL_TIMEOUT
         size_bytes = len(body)
         if size_bytes > _SMALL_BYTES:
-            timeout += timedelta(seconds=size_bytes / _SLOWEST_BYTES_PER_SECOND)
+            limit += timedelta(seconds=size_bytes / _SLOWEST_BYTES_PER_SECOND)
         try:
-            request = self._client.request(method, url).timeout(timeout).headers(headers)
+            request = self._client.request(method, url).timeout(limit).headers(headers)
             if size_bytes:
                 request = request.body_bytes(body)
             elif method in ("PUT", "POST"):
