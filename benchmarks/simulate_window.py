@@ -112,6 +112,11 @@ class Course:
         end = self.seconds if end is None else end
         return sum(begin <= at < end for at in self.accepted_at) / (end - begin)
 
+    def settled_goodput(self) -> float:
+        """From 3 s on until 95 % are accepted: the last wait for their next try only."""
+        end = sorted(self.accepted_at)[int(len(self.accepted_at) * 0.95)]
+        return self.goodput(3.0, end) if end > 4.0 else float("nan")
+
     def limit_at(self, seconds: float) -> int:
         return [limit for at, limit in self.limits if at <= seconds][-1]
 
@@ -264,8 +269,7 @@ def main() -> None:
     print(f"{'scenario':34} {'n/s':>8} {'after 3 s':>9} {'refused':>8} {'seconds':>8} limit, rate")
     for name, simulation in chosen.items():
         course = simulation.run()
-        settled = course.goodput(3.0) if course.seconds > 4.0 else float("nan")
-        rate = course.rates[-1][1]
+        settled, rate = course.settled_goodput(), course.rates[-1][1]
         print(
             f"{name:34} {course.goodput():8.1f} {settled:9.1f} {course.refused_share:8.2%}"
             f" {course.seconds:8.2f} {course.limits[-1][1]}, {rate and round(rate, 1)}"

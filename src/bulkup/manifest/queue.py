@@ -26,13 +26,12 @@ _WORK = (
 
 
 class Left(NamedTuple):
-    """What is left to do of a batch: items by state, and when the next one falls due."""
+    """What is left to do of a batch: its items by state."""
 
     ready: int
     waiting: int
     dead: int
     claimed: int
-    next_due_at: float | None
 
 
 class Queue:
@@ -183,28 +182,36 @@ class Queue:
                 ((i, run_id) for i in items),
             )
 
-    def left(self, batch_id: int) -> Left:
-        """What is left of a batch, by state."""
-        counts = dict(
+    def left(self, batch_id: int, destination_id: int) -> Left:
+        """What is left to do: of the batch, and among what its roots brought to light earlier."""
+        ready, claimed = (
             self._db.execute(
-                "SELECT state, count(*) FROM item WHERE batch_id = ? AND live AND stage = 'upload' "
-                "AND state IN ('ready', 'waiting') GROUP BY state",
+                f"SELECT count(*) FROM item WHERE {state} AND batch_id = ? AND stage = 'upload'",
                 (batch_id,),
+            ).fetchone()[0]
+            for state in ("state = 'ready' AND state IN ('ready', 'waiting')", "state = 'claimed'")
+        )
+        failed = dict(
+            self._db.execute(
+                "SELECT item.state, count(DISTINCT item.id) FROM item "
+                "JOIN asset ON asset.content_id = item.content_id "
+                "JOIN folder ON folder.id = asset.folder_id "
+                "WHERE item.state IN ('waiting', 'dead') AND item.stage = 'upload' "
+                "AND item.destination_id = ? AND item.live AND folder.root_id IN "
+                "(SELECT root_id FROM batch_root WHERE batch_id = ?) GROUP BY item.state",
+                (destination_id, batch_id),
             ).fetchall()
         )
-        claimed = self._db.execute(
-            "SELECT count(*) FROM item WHERE state = 'claimed' AND batch_id = ?", (batch_id,)
-        ).fetchone()[0]
-        dead = self._db.execute(
-            "SELECT count(*) FROM item WHERE state = 'dead' AND stage = 'upload' AND batch_id = ?",
-            (batch_id,),
-        ).fetchone()[0]
-        due = self._db.execute(
+        return Left(ready, failed.get("waiting", 0), failed.get("dead", 0), claimed)
+
+    def next_due_at(self, batch_id: int) -> float | None:
+        """When the batch's next item falls due, 0.0 being now; None when none is left."""
+        row = self._db.execute(
             "SELECT min(due_at) FROM item WHERE state IN ('ready', 'waiting') "
             "AND stage = 'upload' AND batch_id = ?",
             (batch_id,),
-        ).fetchone()[0]
-        return Left(counts.get("ready", 0), counts.get("waiting", 0), dead, claimed, due)
+        ).fetchone()
+        return None if row[0] is None else float(row[0])
 
     def has_pending(self, destination_id: int) -> bool:
         """Whether an upload to the destination is ready, waiting or claimed; reads a counter."""

@@ -347,4 +347,3 @@ class Runs:
 def _destination(row: tuple[Any, ...]) -> Destination:
     flags = (None if value is None else bool(value) for value in row[5:7])
     return Destination(*row[:5], *flags, *row[7:])
-

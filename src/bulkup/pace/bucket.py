@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from bulkup.errors import UsageError
 
@@ -44,14 +45,16 @@ class TokenBucket:
         return 0.0 if self._level >= 0.0 else -self._level / self._rate
 
     def wait_seconds(self, now: float, amount: float = 1.0) -> float:
-        """The seconds until `amount` can be had without waiting, if nobody takes any. Takes nothing.
+        """The seconds until `amount` can be had without waiting, if nobody else takes any.
 
-        For an amount above the burst: until the bucket is full.
+        Takes nothing. For an amount above the burst: until the bucket is full.
         """
         self._fill(now)
-        # A billionth of a token may be lost in rounding; nobody shall wait for it.
-        missing = min(amount, self._burst) - self._level - 1e-9
-        return 0.0 if missing <= 0.0 else missing / self._rate
+        wanted = min(amount, self._burst)
+        # A millionth may be lost in rounding, or in a timer that is early; nobody waits for it.
+        if self._level >= wanted * (1 - 1e-6):
+            return 0.0
+        return (wanted - self._level) / self._rate
 
     def change(self, now: float, rate_per_second: float, burst: float) -> None:
         """Go on at another rate. What was saved or owed stays, up to the new burst."""
@@ -90,7 +93,8 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{text!r} is no size", hint="Write 10M, 1.5GiB, 512k or plain bytes.")
-    return int(float(match[1]) * 1024 ** _POWERS.get((match[2] or "").upper(), 0))
+    power = _POWERS.get((match[2] or "").upper(), 0)
+    return int(Fraction(match[1]) * 1024**power)  # exact: a float ends at 2**53
 
 
 def parse_bandwidth(text: str) -> float:

@@ -123,7 +123,7 @@ class Pacer:
         max_rate_per_second: float | None = None,
         learned: Learned | None = None,
     ) -> None:
-        """`fixed_limit` is --concurrency N: the window stays; the rate still gives way to throttles.
+        """`fixed_limit` is --concurrency N: the window stays; the rate still gives way.
 
         What was `learned` more than a day ago is not believed.
         """

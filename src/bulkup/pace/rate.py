@@ -7,8 +7,8 @@ the server refuses again. By then what it accepted in the last moments is R itse
 settles just below it, and from there follows CUBIC's curve (RFC 9438): quickly up to the last
 known good rate, long beside it, then faster and faster beyond, until the server refuses again.
 
-A cut to 95 % of what was measured, where TCP takes 70 %: TCP must empty a queue that its own packets
-fill; here a refused request has left nothing behind.
+A cut to 95 % of what was measured, where TCP takes 70 %: TCP must empty a queue that its own
+packets fill; here a refused request has left nothing behind.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ SEARCHED_GROWTH = 1.05
 
 PLATEAU_SECONDS = 5.0
 """From a cut back to the last known good rate. The server is tried again about 9 s after a cut."""
+
+PLATEAU_REQUESTS = 40.0
+"""The same for servers so slow that in five seconds they have not said much."""
 
 FASTEST_GROWTH_PER_SECOND = 0.5
 """The curve's far end: half more each second, should the server have become much faster."""
@@ -126,9 +129,9 @@ def grown(limit: RateLimit, seconds: float, *, clean: bool) -> RateLimit:
         faster = limit.per_second * limit.growth
         return replace(limit, per_second=faster, known_good=faster, stepped=True)
     bound = limit.bound_seconds + seconds
-    x = (bound - PLATEAU_SECONDS) / PLATEAU_SECONDS
+    plateau = max(PLATEAU_SECONDS, PLATEAU_REQUESTS / limit.known_good)
+    x = (bound - plateau) / plateau
     on_curve = limit.known_good * (1 + (1 - CUT) * x**3)
     fastest = limit.per_second * (1 + FASTEST_GROWTH_PER_SECOND * seconds)
     per_second = max(limit.per_second, min(on_curve, fastest))
     return replace(limit, per_second=per_second, bound_seconds=bound)
-

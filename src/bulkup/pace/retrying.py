@@ -97,9 +97,7 @@ async def _try_on(
         error = _error_of(state)
         if isinstance(error, StoreBusy) and error.retry_after_seconds is not None:
             return max(error.retry_after_seconds, 0.0)
-        longest = min(
-            FIRST_WAIT_SECONDS * 2 ** (state.attempt_number - 1), LONGEST_WAIT_SECONDS
-        )
+        longest = min(FIRST_WAIT_SECONDS * 2 ** (state.attempt_number - 1), LONGEST_WAIT_SECONDS)
         return random.uniform(0.0, longest)
 
     def tell(state: RetryCallState) -> None:

@@ -29,7 +29,7 @@ KEEP_SHARE = 0.95
 would bring is then queueing, not speed."""
 
 BEST_DECAY = 0.98
-"""What the best goodput is still worth a period later, so that a link that got slower is believed."""
+"""What the best goodput is still worth a period later: a link may have become slower."""
 
 MOST_HOLDS = 16
 """Periods between two looks once several looks have found nothing: a look down costs goodput."""

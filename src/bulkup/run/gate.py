@@ -54,7 +54,7 @@ class Gate:
                 self._admit()
 
     async def _enter(self, size_bytes: int) -> None:
-        if not self._waiting and self._wait_seconds(size_bytes) == 0.0:
+        if not self._waiting and self._wait_seconds() == 0.0:
             self._start(size_bytes)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -69,14 +69,14 @@ class Gate:
                 self._admit()
             raise
 
-    def _wait_seconds(self, size_bytes: int) -> float | None:
+    def _wait_seconds(self) -> float | None:
         """0.0: may start now; None: not before another request has ended."""
         if self.pacer.in_flight >= self.pacer.limit:
             return None
         now = self._clock.monotonic()
         wait = self.pacer.delay_seconds(now)
         if wait == 0.0 and self._bandwidth is not None:
-            wait = self._bandwidth.wait_seconds(now, size_bytes)
+            wait = self._bandwidth.wait_seconds(now, 0.0)  # until the debt is paid
         return wait
 
     def _start(self, size_bytes: int) -> None:
@@ -92,7 +92,7 @@ class Gate:
             if turn.done():  # cancelled while it waited
                 self._waiting.popleft()
                 continue
-            wait = self._wait_seconds(size_bytes)
+            wait = self._wait_seconds()
             if wait is None:
                 return
             if wait > 0.0:

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
 from bulkup.clock import Clock
 from bulkup.errors import (
+    CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
     ErrorClass,
     ItemError,
-    KeyTaken,
-    SourceError,
     StoreError,
     StoreForbidden,
     StoreFull,
@@ -30,9 +29,8 @@ from bulkup.errors import (
 )
 from bulkup.manifest.rows import Done, Failed, Read, Work
 from bulkup.model import Stage
-from bulkup.pace.retrying import with_tries
 from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
-from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone
+from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone, How
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Loading, Shelved
@@ -192,9 +190,7 @@ class Uploading:
             if timeout is None:
                 self._news.clear()
                 waiter = asyncio.create_task(self._news.wait())
-                await asyncio.wait(
-                    {*self._sending, waiter}, return_when=asyncio.FIRST_COMPLETED
-                )
+                await asyncio.wait({*self._sending, waiter}, return_when=asyncio.FIRST_COMPLETED)
                 waiter.cancel()
                 continue
             _, late = await asyncio.wait(self._sending, timeout=timeout)
@@ -207,9 +203,7 @@ class Uploading:
         held += [shelved.read.work.item_id for shelved in self._shelf]
         held += self._sender.abandoned
         if held:
-            await self._ledger.call(
-                self._ledger.manifest.queue.release, held, run_id=self._run_id
-            )
+            await self._ledger.call(self._ledger.manifest.queue.release, held, run_id=self._run_id)
         self._buffer.clear()
         self._shelf.clear()
 
@@ -288,18 +282,16 @@ class Uploading:
     async def _wait_until_due(self) -> bool:
         """Sleep until a waiting item falls due, if one does within the patience."""
         await self._settle()
-        left = await self._ledger.call(self._ledger.manifest.queue.left, self._batch_id)
-        if left.next_due_at is None:
+        due_at = await self._ledger.call(self._ledger.manifest.queue.next_due_at, self._batch_id)
+        if due_at is None:
             return False
-        wait = left.next_due_at - self._clock.now()
+        wait = due_at - self._clock.now()
         if wait > self._limits.patience_seconds:
             return False
         if wait > 0:
             self._news.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), wait)
-            except TimeoutError:
-                pass
         self._has_more = True
         return True
 
@@ -311,8 +303,8 @@ class Uploading:
             raise
         for work, error in loaded.failed:
             self._fail(work, error, 0.0)
-        for shelved in loaded.duplicates:
-            self._duplicate(shelved)
+        for read in loaded.duplicates:
+            self._duplicate(read)
         self._started += len(loaded.shelved)
         for shelved in loaded.shelved:
             self._held_bytes += shelved.held_bytes
@@ -378,7 +370,7 @@ class Uploading:
                 return
             else:
                 self._riding.succeeded(self._clock.monotonic())
-                self._succeed(shelved, done)
+                self._succeed(shelved, *done)
                 return
 
     async def _ride(self, error: DestinationError) -> None:
@@ -387,10 +379,9 @@ class Uploading:
 
     # Settle -----------------------------------------------------------------------------------------
 
-    def _succeed(self, shelved: Shelved, done: Done) -> None:
+    def _succeed(self, shelved: Shelved, done: Done, how: How) -> None:
         counts = self.counts
-        is_sent = self._sender.last_how == "sent"
-        if is_sent:
+        if how == "sent":
             counts.sent += 1
             counts.sent_bytes += done.size_bytes
         else:
@@ -399,21 +390,17 @@ class Uploading:
         counts.done_bytes += done.size_bytes
         self._done.append(done)
         if self._wants_files:
-            self._files.append(_file_done(shelved.read, done.key, done.seconds, is_sent))
+            self._files.append(_file_done(shelved.read, done.key, how, done.seconds))
         if len(self._done) >= SETTLE_ITEMS:
             self._settle_now.set()
 
-    def _duplicate(self, shelved: Shelved) -> None:
-        read = shelved.read
+    def _duplicate(self, read: Read) -> None:
         self.counts.duplicates += 1
         self.counts.duplicate_bytes += read.file.size_bytes
         self.counts.done_files += 1
         self.counts.done_bytes += read.file.size_bytes
         if self._wants_files:
-            path = f"{read.work.root}/{read.work.folder}{read.work.name}"
-            self._files.append(
-                FileDone(path, "", read.digest, read.file.size_bytes, "duplicate", 0.0)
-            )
+            self._files.append(_file_done(read, read.key, "duplicate", 0.0))
 
     def _fail(self, work: Work, error: ItemError, seconds: float) -> None:
         attempt = work.attempts + 1
@@ -433,9 +420,8 @@ class Uploading:
             self.counts.dead += 1
         else:
             self.counts.waiting += 1
-        self.counts.failures[error.error_class] = (
-            self.counts.failures.get(error.error_class, 0) + 1
-        )
+        failures = self.counts.failures
+        failures[error.error_class] = failures.get(error.error_class, 0) + 1
         self._emit(
             AttemptFailed(
                 path=f"{work.root}/{work.folder}{work.name}",
@@ -453,10 +439,8 @@ class Uploading:
     async def _settle_all(self) -> None:
         while True:
             self._settle_now.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._settle_now.wait(), SETTLE_SECONDS)
-            except TimeoutError:
-                pass
             self._check_deadline()
             await self._settle()
 
@@ -484,3 +468,22 @@ class Uploading:
         deadline = self._limits.deadline
         if deadline is not None and self._clock.monotonic() >= deadline:
             self.stop("the time is up (--max-duration)")
+
+
+def _file_done(read: Read, key: str, how: How, seconds: float) -> FileDone:
+    work = read.work
+    path = f"{work.root}/{work.folder}{work.name}"
+    return FileDone(path, key, read.digest, read.file.size_bytes, how, seconds)
+
+
+def _full(error: StoreFull) -> DestinationError:
+    return DestinationError(str(error), hint="Make room at the destination, then push again.")
+
+
+def _run_level(error: StoreError) -> DestinationError:
+    """The same trouble as one of the whole destination."""
+    if isinstance(error, StoreUnreachable):
+        return DestinationUnreachable(str(error), hint="Check the network and the endpoint.")
+    return CredentialsRefused(
+        str(error), code=error.code, hint="These keys may not write here: ask for s3:PutObject."
+    )

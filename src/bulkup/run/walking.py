@@ -133,9 +133,7 @@ class Walking:
         walked.left_out += len(left_out)
         return _Recorded(works, has_more, walked, tuple(left_out))
 
-    def _compared(
-        self, listing: FolderListing, walked: Walked, whole_root: bool
-    ) -> Folder | None:
+    def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
         """What is to be written about the listing; None when nothing is."""
         walks = self._ledger.manifest.walks
         files = listing.files
@@ -214,5 +212,3 @@ def _gulp(listings: Iterable[FolderListing]) -> list[FolderListing]:
         if files >= GULP_FILES:
             break
     return gulp
-
-

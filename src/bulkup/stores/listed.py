@@ -7,6 +7,7 @@ Two runs of bulkup that share a manifest do not get into each other's way: keys 
 from __future__ import annotations
 
 import asyncio
+import builtins
 import hashlib
 from array import array
 from bisect import bisect_left
@@ -22,7 +23,7 @@ HEADS = 32
 request for a thousand objects."""
 
 
-class Listed:
+class Listed(PartStore):
     """An ObjectStore and PartStore whose exclusive writes are preceded by a look."""
 
     def __init__(self, store: ObjectStore) -> None:
@@ -30,12 +31,9 @@ class Listed:
         self.url = store.url
         self.prefix = store.prefix
         self.part_threshold_bytes = store.part_threshold_bytes
+        self.abilities = store.abilities
         self._heads = 0
         self._listing: asyncio.Task[array[int]] | None = None
-
-    @property
-    def abilities(self) -> Abilities:
-        return self._store.abilities
 
     async def _look(self, key: str) -> None:
         """Raise KeyTaken when there is an object under `key`."""
@@ -88,7 +86,7 @@ class Listed:
     def open(self, key: str) -> AsyncIterator[bytes]:
         return self._store.open(key)
 
-    def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
+    def list(self, prefix: str = "") -> AsyncIterator[builtins.list[ObjectInfo]]:
         return self._store.list(prefix)
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
@@ -112,7 +110,7 @@ class Listed:
     ) -> Part:
         return await self._parts.put_part(key, upload_id, number, body, digest=digest)
 
-    async def list_parts(self, key: str, upload_id: str) -> list[Part]:
+    async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         return await self._parts.list_parts(key, upload_id)
 
     async def complete_parts(
@@ -125,7 +123,9 @@ class Listed:
     async def abort_parts(self, key: str, upload_id: str) -> None:
         await self._parts.abort_parts(key, upload_id)
 
-    def list_uploads(self, prefix: str = "") -> AsyncIterator[list[tuple[str, str, float]]]:
+    def list_uploads(
+        self, prefix: str = ""
+    ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
         return self._parts.list_uploads(prefix)
 
     @property

@@ -16,12 +16,9 @@ from typing import Any, BinaryIO, cast
 
 from bulkup.content.archive import find_member, open_member
 from bulkup.content.digest import digest_parts
-from bulkup.content.media import media_type
+from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
 from bulkup.model import Digest, FileStat
-
-HEAD_BYTES = 64
-"""Enough to tell every signature that `content.media` knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +84,7 @@ def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:
             _check_same(os.fstat(file.fileno()), stat, folder + name)
     if found.size_bytes != stat.size_bytes:
         raise SourceChanged(f"{folder}{name} changed while it was read")
-    return Loaded(
-        found.whole, stat, media_type(name, head.head), None, found.parts, part_bytes
-    )
+    return Loaded(found.whole, stat, media_type(name, head.head), None, found.parts, part_bytes)
 
 
 @contextmanager
@@ -130,9 +125,7 @@ class _Head(io.RawIOBase):
 def _read_member(root: str, folder: str, name: str) -> Loaded:
     with open_source(root, folder, name) as (file, stat):
         body = file.read()
-    return Loaded(
-        Digest(sha256(body).hexdigest()), stat, media_type(name, body[:HEAD_BYTES]), body
-    )
+    return Loaded(Digest(sha256(body).hexdigest()), stat, media_type(name, body[:HEAD_BYTES]), body)
 
 
 def _check_same(now: os.stat_result, before: FileStat, path: str) -> None:

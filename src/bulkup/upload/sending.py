@@ -71,9 +71,9 @@ async def is_same(
     if info.digest is not None:
         return info.digest == digest
     etag = (info.etag or "").strip('"')
-    if body is not None and len(etag) == MD5_HEX and "-" not in etag:
-        if hashlib.md5(body, usedforsecurity=False).hexdigest() == etag:
-            return True
+    is_md5 = len(etag) == MD5_HEX and "-" not in etag
+    if body is not None and is_md5 and hashlib.md5(body, usedforsecurity=False).hexdigest() == etag:
+        return True
     try:
         found = hashlib.sha256()
         async for chunk in store.open(info.key):

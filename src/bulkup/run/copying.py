@@ -1,0 +1,78 @@
+"""Duplicates that get an object of their own: copied by the store, never sent."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bulkup.errors import ItemError, KeyTaken
+from bulkup.manifest.rows import Copy
+from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone
+from bulkup.run.ledger import Ledger
+from bulkup.run.sender import Sender
+
+AT_ONCE = 200
+
+
+class Copying:
+    """All copies that wait at one destination, after the uploads."""
+
+    def __init__(self, ledger: Ledger, sender: Sender, *, destination_id: int, emit: Emit) -> None:
+        self._ledger = ledger
+        self._sender = sender
+        self._destination_id = destination_id
+        self._emit = emit
+
+    async def run(self) -> int:
+        """Make the copies; returns how many. One that fails stays noted for the next push."""
+        queue = self._ledger.manifest.queue
+        made = 0
+        failed: set[int] = set()
+        while True:
+            found = await self._ledger.call(
+                queue.copies, self._destination_id, limit=AT_ONCE + len(failed)
+            )
+            copies = [copy for copy in found if copy.asset_id not in failed]
+            if not copies:
+                return made
+            results = await asyncio.gather(*(self._copy(copy) for copy in copies))
+            good = [(copy, etag) for copy, etag in zip(copies, results, strict=True) if etag != ""]
+            failed.update(
+                copy.asset_id for copy, etag in zip(copies, results, strict=True) if etag == ""
+            )
+            await self._ledger.call(
+                queue.settle_copies,
+                good,
+                destination_id=self._destination_id,
+                now=self._sender.now(),
+            )
+            self._emit(
+                FilesDone(
+                    tuple(
+                        FileDone(copy.path, copy.key, "", copy.size_bytes, "copied", 0.0)
+                        for copy, _ in good
+                    )
+                )
+            )
+            made += len(good)
+
+    async def _copy(self, copy: Copy) -> str | None:
+        """The copy's ETag; '' when it failed."""
+        try:
+            return await self._sender.copy(copy.source_key, copy.key, copy.size_bytes)
+        except KeyTaken:
+            await self._ledger.call(
+                self._ledger.manifest.queue.drop_copy, copy, destination_id=self._destination_id
+            )
+        except ItemError as error:
+            self._emit(
+                AttemptFailed(
+                    path=copy.path,
+                    stage="upload",
+                    attempt=1,
+                    error_class=error.error_class.value,
+                    error=f"copy failed: {error}",
+                    state="waiting",
+                    next_attempt_at=None,
+                )
+            )
+        return ""

@@ -1,0 +1,165 @@
+"""Claimed works to contents that are ready to be sent: read, hashed, registered."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from bulkup.errors import ItemError, SourceError
+from bulkup.manifest.rows import File, Read, Work
+from bulkup.run.ledger import Ledger
+from bulkup.upload.naming import Layout, key_for, spare_key
+from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
+
+IN_PLACE_BYTES = 256 << 10
+"""A smaller file is read in the event loop's thread: a hop to another one costs as much (60 µs)."""
+
+MAX_PARTS = 10_000
+"""S3 takes no more parts in one upload (S3 user guide, "Amazon S3 multipart upload limits")."""
+
+PART_STEP_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how files go: what naming and registering need to know."""
+
+    destination_id: int
+    batch_id: int
+    run_id: str
+    prefix: str
+    layout: Layout
+    copies_duplicates: bool
+    part_threshold_bytes: int | None
+    part_size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A content that is to be sent under `key`, claimed and registered."""
+
+    read: Read
+    loaded: Loaded
+    key: str
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self.loaded.body) if self.loaded.body is not None else 0
+
+
+@dataclass(slots=True)
+class Group:
+    """What became of a group of works."""
+
+    shelved: list[Shelved] = field(default_factory=list)
+    duplicates: list[Read] = field(default_factory=list)
+    failed: list[tuple[Work, ItemError]] = field(default_factory=list)
+
+
+class Loading:
+    """Reads files and registers what was read."""
+
+    def __init__(self, ledger: Ledger, target: Target) -> None:
+        self._ledger = ledger
+        self._target = target
+
+    async def load(self, works: list[Work]) -> Group:
+        """Read all of `works` and settle, in one transaction, which of them are to be sent."""
+        group = Group()
+        reads: list[Read] = []
+        contents: dict[int, Loaded] = {}
+        slow: list[Work] = []
+        for work in works:
+            if work.size_bytes > IN_PLACE_BYTES or is_member(work.folder):
+                slow.append(work)
+                continue
+            try:
+                loaded = read_whole(work.root, work.folder, work.name, work.size_bytes)
+            except SourceError:
+                slow.append(work)  # there may be another file with the same content
+                continue
+            contents[work.item_id] = loaded
+            reads.append(self._read(work, loaded))
+        for found in await asyncio.gather(*(self._load_slowly(work) for work in slow)):
+            if isinstance(found[1], Loaded):
+                contents[found[0].item_id] = found[1]
+                reads.append(self._read(found[0], found[1]))
+            else:
+                group.failed.append((found[0], found[1]))
+        if reads:
+            await self._register(reads, contents, group)
+        return group
+
+    async def _register(self, reads: list[Read], contents: dict[int, Loaded], group: Group) -> None:
+        target = self._target
+        registered = await self._ledger.call(
+            self._ledger.manifest.queue.register,
+            reads,
+            destination_id=target.destination_id,
+            batch_id=target.batch_id,
+            run_id=target.run_id,
+            copy=target.copies_duplicates,
+        )
+        for read, outcome in zip(reads, registered, strict=True):
+            if outcome.key is None:
+                group.duplicates.append(read)
+            else:
+                group.shelved.append(
+                    Shelved(
+                        read._replace(work=outcome.work, key=outcome.key),
+                        contents[read.work.item_id],
+                        outcome.key,
+                    )
+                )
+
+    async def _load_slowly(self, work: Work) -> tuple[Work, Loaded | ItemError]:
+        """Read in a thread; where the file fails, any other file known to have the content."""
+        part_bytes = await self._part_bytes(work)
+        try:
+            return work, await asyncio.to_thread(_load, work, part_bytes)
+        except SourceError as error:
+            first = error
+        for other in await self._ledger.call(self._ledger.manifest.queue.sources, work.item_id):
+            if other.asset_id == work.asset_id:
+                continue
+            try:
+                return other, await asyncio.to_thread(_load, other, part_bytes)
+            except SourceError:
+                continue
+        return work, first
+
+    async def _part_bytes(self, work: Work) -> int | None:
+        """The part size for a file that is sent in parts, else None. An upload that has begun
+        keeps its own."""
+        threshold = self._target.part_threshold_bytes
+        if threshold is None or work.size_bytes < threshold:
+            return None
+        begun = await self._ledger.call(self._ledger.manifest.runs.open_upload, work.item_id)
+        if begun is not None:
+            return begun.part_bytes
+        return part_bytes_for(work.size_bytes, self._target.part_size_bytes)
+
+    def _read(self, work: Work, loaded: Loaded) -> Read:
+        path = work.folder + work.name
+        key = key_for(self._target.prefix, path, loaded.digest, self._target.layout)
+        stat = loaded.stat
+        return Read(
+            work,
+            loaded.digest,
+            File(work.name, stat.size_bytes, stat.modified_ns, stat.inode, stat.changed_ns),
+            loaded.media_type,
+            key,
+            spare_key(key, loaded.digest),
+        )
+
+
+def part_bytes_for(size_bytes: int, part_size_bytes: int) -> int:
+    """The part size: as set, or as large as it must be for 10,000 parts to suffice."""
+    least = -(-size_bytes // MAX_PARTS)
+    return max(part_size_bytes, -(-least // PART_STEP_BYTES) * PART_STEP_BYTES)
+
+
+def _load(work: Work, part_bytes: int | None) -> Loaded:
+    if part_bytes is None:
+        return read_whole(work.root, work.folder, work.name, work.size_bytes)
+    return read_in_parts(work.root, work.folder, work.name, part_bytes)

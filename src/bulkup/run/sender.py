@@ -1,0 +1,200 @@
+"""The way to the store: made ready once, then one content after the other, with tries."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from random import Random
+from typing import TypeVar
+
+from bulkup.clock import Clock
+from bulkup.errors import KeyTaken
+from bulkup.manifest.rows import Done
+from bulkup.model import Attributes, Stored
+from bulkup.pace.retrying import PUT_TRIES, with_tries
+from bulkup.run.events import How
+from bulkup.run.gate import Gate
+from bulkup.run.ledger import Ledger
+from bulkup.run.loading import Shelved
+from bulkup.run.parting import Parting
+from bulkup.stores.listed import Listed
+from bulkup.stores.store import ObjectStore
+from bulkup.upload.attributes import Extras, attributes_for
+from bulkup.upload.sending import Sent, send_whole
+
+T = TypeVar("T")
+
+FIRST_TRIES = 2
+"""The very first request: who mistyped the endpoint shall hear of it within half a minute, also
+where each connection takes its full ten seconds to time out."""
+
+PROBES = 3
+"""So many first files may have their keys taken; then nothing more is learned in this run."""
+
+
+class Sender:
+    """Sends contents to one store. Until `is_ready`, one at a time."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        ledger: Ledger,
+        gate: Gate,
+        *,
+        destination_id: int,
+        extras: Extras,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._store = store
+        self._exclusive: ObjectStore = Listed(store)
+        self._ledger = ledger
+        self._gate = gate
+        self._destination_id = destination_id
+        self._extras = extras
+        self._clock = clock
+        self._random = random
+        self._is_checked = False
+        self._probes = 0
+        self._parting = Parting(ledger, self.tries, destination_id=destination_id, now=clock.now)
+        self.is_ready = False
+        self.abandoned: list[int] = []  # items whose sending was begun and given up
+
+    async def send(self, shelved: Shelved) -> tuple[Done, How]:
+        """Bring one content to the destination; raises as the store does, tries being used up.
+
+        When the key holds another content, the content goes under its spare key.
+        """
+        began = self._clock.monotonic()
+        if not self.is_ready:
+            probed = await self._make_ready(shelved)
+            if probed is not None:
+                return self._done(shelved, shelved.key, Sent(probed.etag, "sent"), began)
+        try:
+            key, sent = shelved.key, await self._send(shelved, shelved.key)
+        except KeyTaken:
+            key = shelved.read.spare_key
+            if key == shelved.key or not await self._ledger.call(
+                self._ledger.manifest.queue.rekey,
+                shelved.read,
+                destination_id=self._destination_id,
+                key=key,
+            ):
+                raise
+            sent = await self._send(shelved, key)
+        return self._done(shelved, key, sent, began)
+
+    async def _send(self, shelved: Shelved, key: str) -> Sent:
+        body = shelved.loaded.body
+        if body is None:
+            return await self._parting.send(self._exclusive, shelved, key, self.attributes(shelved))
+        return await send_whole(
+            self._exclusive,
+            key,
+            body,
+            digest=shelved.read.digest,
+            attributes=self.attributes(shelved),
+            tries=lambda call: self.tries(call, len(body)),
+        )
+
+    def _done(self, shelved: Shelved, key: str, sent: Sent, began: float) -> tuple[Done, How]:
+        seconds = self._clock.monotonic() - began
+        done = Done(
+            shelved.read.work,
+            key,
+            shelved.loaded.stat.size_bytes,
+            sent.etag,
+            sent.checksum,
+            seconds,
+        )
+        return done, sent.how
+
+    def attributes(self, shelved: Shelved) -> Attributes:
+        """What is stored beside the content's bytes."""
+        return attributes_for(
+            shelved.read.work.name,
+            shelved.loaded.stat.modified_ns,
+            shelved.loaded.media_type,
+            self._extras,
+        )
+
+    async def tries(
+        self, call: Callable[[], Awaitable[T]], size_bytes: int, most: int = PUT_TRIES
+    ) -> T:
+        """What `call` returns, each try having waited for its turn."""
+        gate = self._gate
+        return await with_tries(
+            lambda: gate.request(call, size_bytes),
+            tries=most,
+            clock=self._clock,
+            random=self._random,
+        )
+
+    async def copy(self, source_key: str, key: str, size_bytes: int) -> str | None:
+        """Copy an object within the destination; its ETag. Raises KeyTaken as `put` does, unless
+        the key holds the same content already."""
+        try:
+            stored = await self.tries(
+                lambda: self._exclusive.copy(
+                    source_key, key, size_bytes=size_bytes, exclusive=True
+                ),
+                0,
+            )
+        except KeyTaken:
+            original, found = await self._store.head(source_key), await self._store.head(key)
+            if original.digest is None or original.digest != found.digest:
+                raise
+            return found.etag
+        return stored.etag
+
+    def now(self) -> float:
+        """The time that is written down."""
+        return self._clock.now()
+
+    async def check(self) -> None:
+        """Raise DestinationError unless the destination is there and lets us in."""
+        await self._store.check()
+
+    async def _make_ready(self, shelved: Shelved) -> Stored | None:
+        """Check the destination, and learn whether its writes can be exclusive.
+
+        That is learned by storing a real file; then the result of that is returned. Where it
+        cannot be learned so, or is not so, each key is looked for before it is written.
+        """
+        if not self._is_checked:
+            await self.tries(self._store.check, 0, FIRST_TRIES)
+            self._is_checked = True
+        body = shelved.loaded.body
+        stored = None
+        if self._store.abilities.conditional_writes is None and body is not None:
+            stored = await self._probe(shelved, body)
+            self.is_ready = stored is not None or self._probes >= PROBES
+        else:
+            self.is_ready = True
+        if self._store.abilities.conditional_writes:
+            self._exclusive = self._store
+        return stored
+
+    async def _probe(self, shelved: Shelved, body: bytes) -> Stored | None:
+        try:
+            abilities, stored = await self.tries(
+                lambda: self._store.probe(
+                    shelved.key,
+                    body,
+                    digest=shelved.read.digest,
+                    attributes=self.attributes(shelved),
+                ),
+                len(body),
+            )
+        except KeyTaken:
+            self._probes += 1
+            return None
+        await self._ledger.call(
+            self._ledger.manifest.runs.learn,
+            self._destination_id,
+            conditional_writes=abilities.conditional_writes,
+            checksums=abilities.checksums,
+            limit=None,
+            rate=None,
+            now=self._clock.now(),
+        )
+        return stored
