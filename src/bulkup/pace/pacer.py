@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bulkup.pace import rate
@@ -25,7 +25,7 @@ LONG_SECONDS = 2.0
 TICK_SECONDS = 0.1
 """The rate grows no more often, nor more often than each second round trip."""
 
-CLEAN_ANSWERS = 4
+CLEAN_ANSWERS = 3
 """Answers without a refusal that a step of the search needs."""
 
 ROTATE_SECONDS = 0.5
@@ -211,6 +211,8 @@ class Pacer:
         `size_bytes` is the size of its body.
         """
         self.in_flight -= 1
+        if self._latency == 0.0:
+            self._latency = seconds
         self._latency += (seconds - self._latency) * LATENCY_WEIGHT
         if self._stale:
             self._fade_stale(now)
@@ -241,7 +243,9 @@ class Pacer:
             self._answers += 1
         measured = self._measured(now)
         if self._rate is None:
-            self._rate = rate.first_limit(measured)
+            # Refusals overtake the answers to what was accepted: what is in flight counts as that.
+            accepted = measured.accepted + self.in_flight
+            self._rate = rate.first_limit(replace(measured, accepted=accepted))
         elif measured.too_many_refused:
             self._rate = rate.cut(self._rate, measured)
         else:
@@ -263,7 +267,8 @@ class Pacer:
             self._close_period(now)
 
     def _heed(self, now: float, retry_after_seconds: float) -> None:
-        mostly_refused = self._refused + 1 > self._accepted + self._accepted_before
+        accepted = self._accepted + self._accepted_before + self.in_flight  # at best
+        mostly_refused = self._refused + 1 > accepted
         asked_long = retry_after_seconds > LONG_RETRY_AFTER_SECONDS
         if asked_long or (mostly_refused and not self._stale):
             until = now + min(retry_after_seconds, PAUSE_LIMIT_SECONDS)

@@ -134,7 +134,7 @@ class Uploading:
         self._news = asyncio.Event()
         self._settle_now = asyncio.Event()
 
-    # For the walk -----------------------------------------------------------------------------
+    # For the walk --------------------------------------------------------------------------------
 
     def room(self) -> int:
         """How many more works may be handed over. Safe from the manifest's thread."""
@@ -163,7 +163,7 @@ class Uploading:
         self._riding.stop()
         self._news.set()
 
-    # The run ------------------------------------------------------------------------------------
+    # The run -------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Work until nothing is left, or until stopped; every claim is settled or given back."""
@@ -207,7 +207,7 @@ class Uploading:
         self._buffer.clear()
         self._shelf.clear()
 
-    # Claim, read, register ----------------------------------------------------------------------
+    # Claim, read, register -----------------------------------------------------------------------
 
     async def _load_all(self) -> None:
         while group := await self._next_group():
@@ -311,7 +311,7 @@ class Uploading:
             self._shelf.append(shelved)
         self._send_more()
 
-    # Send -----------------------------------------------------------------------------------------
+    # Send ----------------------------------------------------------------------------------------
 
     def _send_more(self) -> None:
         """As many senders as requests may be in flight, and some to wait at the gate."""
@@ -377,7 +377,7 @@ class Uploading:
         if not await self._riding.out(error):
             self.stop(str(error), error)
 
-    # Settle -----------------------------------------------------------------------------------------
+    # Settle --------------------------------------------------------------------------------------
 
     def _succeed(self, shelved: Shelved, done: Done, how: How) -> None:
         counts = self.counts

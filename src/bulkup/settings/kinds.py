@@ -11,7 +11,7 @@ from typing import Any, Literal
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
-STAGES = ("upload", "process", "embed")
+STAGES = ("upload",)
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
 _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "dhms"))

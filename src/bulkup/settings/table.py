@@ -85,7 +85,6 @@ class Settings:
         "The destination: s3://bucket/prefix or a directory.",
         example="s3://bucket/prefix",
     )
-    # Whoever pushes wants to search.
     stages: tuple[str, ...] = _setting(
         "push.stages", kinds.STAGE_LIST, "What to do with the files.", default=list(kinds.STAGES)
     )

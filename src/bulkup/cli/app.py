@@ -1,0 +1,106 @@
+"""The command line: global options, the commands, and errors turned into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bulkup import __version__
+from bulkup.cli import files, history, init, push, status
+from bulkup.cli.options import (
+    GLOBAL_OPTIONS,
+    ConfigOption,
+    LogFileOption,
+    ManifestOption,
+    QuietOption,
+    VerboseOption,
+    with_globals,
+)
+from bulkup.cli.render import escape
+from bulkup.errors import BulkupError, ExitCode
+
+EXIT_CODES = """
+Exit codes:
+
+    0  all done
+    1  a bug or an unexpected error
+    2  wrong usage
+    3  finished, but some items are dead or waiting
+    4  the destination refused or cannot be reached
+    5  the manifest cannot be used
+  130  interrupted (SIGINT)
+  143  terminated (SIGTERM)
+
+Example: bulkup push ./photos --to s3://bucket/photos
+"""
+
+app = typer.Typer(
+    name="bulkup",
+    help="Take directories of pictures to object storage: fast, never twice.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"bulkup {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    manifest: ManifestOption = None,
+    config: ConfigOption = None,
+    quiet: QuietOption = None,
+    verbose: VerboseOption = None,
+    log_file: LogFileOption = None,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Global options; every command takes them after its name, too."""
+    values = (manifest, config, quiet, verbose, log_file)
+    context.obj = {
+        name: value for name, value in zip(GLOBAL_OPTIONS, values, strict=True) if value is not None
+    }
+
+
+for _module in (push, status, files, history, init):
+    app.command(_module.NAME, epilog=_module.EXAMPLE)(with_globals(_module.run))
+
+
+def main() -> None:
+    """Run the command line; every way out has its exit code (SPEC §2)."""
+    try:
+        app()
+    except BulkupError as error:
+        _complain(str(error), error.hint)
+        sys.exit(int(error.exit_code))
+    except BrokenPipeError:
+        # The reader of our output has gone: not an error of ours, as with any other filter.
+        sys.stderr.close()
+        sys.exit(int(ExitCode.DONE))
+    except KeyboardInterrupt:
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except Exception as error:  # noqa: BLE001 - the last place where a bug can be reported
+        import traceback
+
+        traceback.print_exc()
+        _complain(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
+        sys.exit(int(ExitCode.BUG))
+
+
+def _complain(message: str, hint: str | None) -> None:
+    print(f"bulkup: {escape(message)}", file=sys.stderr)  # noqa: T201 - this is the terminal
+    if hint:
+        print(f"  {escape(hint)}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,58 @@
+"""bulkup files: the assets with their keys, states and digests."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+
+NAME = "files"
+EXAMPLE = "Example: bulkup files '*.heic' --json"
+
+
+def run(
+    flags: Flags,
+    glob: Annotated[
+        str | None, typer.Argument(metavar="[GLOB]", help="A shell pattern for the path's end.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
+) -> None:
+    """List files with their keys, states and digests."""
+    from bulkup.cli.render import Column, escape, print_table, size
+    from bulkup.cli.rows import print_csv, print_json
+    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reports import FileRow
+
+    with Reader(flags.settings().manifest) as reader:
+        rows = reader.reports.files(glob) if reader.exists else iter(())
+        if json:
+            print_json(row._asdict() for row in rows)
+        elif csv:
+            print_csv(FileRow._fields, rows)
+        else:
+            print_table(
+                [
+                    Column("File"),
+                    Column("Size", right=True),
+                    Column("Upload"),
+                    Column("Key"),
+                    Column("SHA-256"),
+                ],
+                [
+                    [
+                        escape(row.path),
+                        size(row.size_bytes),
+                        row.upload or "",
+                        escape(row.key or ""),
+                        (row.digest or "")[:12],
+                    ]
+                    for row in rows
+                ],
+                sys.stdout,
+                os.environ,
+            )

@@ -1,0 +1,60 @@
+"""bulkup history: batches and runs, with their counts and rates."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+
+if TYPE_CHECKING:
+    from bulkup.manifest.reports import BatchRow
+
+NAME = "history"
+EXAMPLE = "Example: bulkup history --limit 5"
+
+
+def run(
+    flags: Flags,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="The latest N batches.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
+) -> None:
+    """Show earlier batches: when, how long, how much, and how they ended."""
+    from bulkup.cli.render import Column, print_table
+    from bulkup.cli.rows import print_csv, print_json
+    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reports import BatchRow
+
+    with Reader(flags.settings().manifest) as reader:
+        rows = reader.reports.history(limit) if reader.exists else []
+    if json:
+        print_json(row._asdict() for row in rows)
+    elif csv:
+        print_csv(BatchRow._fields, iter(rows))
+    elif not rows:
+        typer.echo("Nothing has been pushed yet.")
+    else:
+        titles = ("Started", "Took", "Exit", "Files", "Sent", "Bytes", "Rate", "Saved", "To")
+        columns = [Column(title, right=title not in ("Started", "To")) for title in titles]
+        print_table(columns, [_cells(row) for row in rows], sys.stdout, os.environ)
+
+
+def _cells(row: BatchRow) -> list[str]:
+    from bulkup.cli.render import count, duration, escape, rate, size
+
+    seconds = row.seconds or 0.0
+    return [
+        row.started_at,
+        duration(row.seconds) if row.seconds is not None else "",
+        "" if row.exit_code is None else str(row.exit_code),
+        count(row.files or 0),
+        count(row.sent or 0),
+        size(row.sent_bytes or 0),
+        rate((row.sent_bytes or 0) / seconds) if seconds else "",
+        size(row.duplicate_bytes or 0),
+        escape(row.destination),
+    ]

@@ -1,0 +1,100 @@
+"""What every command takes, before or after its name, and how options become settings."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bulkup.settings import Settings, load
+
+ManifestOption = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="The manifest (default $BULKUP_HOME/manifest.db). [BULKUP_MANIFEST]",
+        rich_help_panel="Global options",
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The settings file (default ./bulkup.toml, then the user's). [BULKUP_CONFIG]",
+        rich_help_panel="Global options",
+    ),
+]
+QuietOption = Annotated[
+    bool | None,
+    typer.Option("--quiet", "-q", help="Errors only.", rich_help_panel="Global options"),
+]
+VerboseOption = Annotated[
+    bool | None,
+    typer.Option("--verbose", "-v", help="A line for each file.", rich_help_panel="Global options"),
+]
+LogFileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--log-file",
+        metavar="FILE",
+        help="Append events to FILE as JSON lines.",
+        rich_help_panel="Global options",
+    ),
+]
+
+GLOBAL_OPTIONS: Mapping[str, Any] = {
+    "manifest": ManifestOption,
+    "config": ConfigOption,
+    "quiet": QuietOption,
+    "verbose": VerboseOption,
+    "log_file": LogFileOption,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """The global options as they were typed, before and after the command's name."""
+
+    given: Mapping[str, object]
+
+    def settings(self, **flags: object) -> Settings:
+        """All settings of this call: flags > environment > bulkup.toml > defaults."""
+        return load({**self.given, **flags}, os.environ, Path.cwd(), user_config_dir=None)
+
+
+def with_globals(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with the global options added to its own.
+
+    Its first parameter receives the Flags. What follows the command's name wins over what stands
+    before it.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())[1:]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
+        for name, option in GLOBAL_OPTIONS.items()
+    ]
+    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+    @functools.wraps(command)
+    def wrapped(**values: Any) -> None:
+        before: Mapping[str, object] = values.pop("context").obj or {}
+        after = {name: values.pop(name) for name in GLOBAL_OPTIONS}
+        given = {**before, **{name: value for name, value in after.items() if value is not None}}
+        command(Flags(given), **values)
+
+    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by typer
+        parameters=[context, *keyword, *added]
+    )
+    wrapped.__annotations__ = {p.name: p.annotation for p in (context, *keyword, *added)}
+    del wrapped.__wrapped__  # type: ignore[attr-defined]  # typer would read its signature
+    return wrapped

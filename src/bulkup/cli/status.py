@@ -1,0 +1,239 @@
+"""bulkup status: where everything stands, and which files failed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reports import StageStatus, Status
+
+NAME = "status"
+EXAMPLE = "Example: bulkup status --failed --json"
+
+WATCH_SECONDS = 2.0
+
+
+def run(
+    flags: Flags,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Files that wait or are dead, and why; exit 3 if any.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As JSON (schema 1).")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
+) -> None:
+    """Say where everything stands: counts by stage and state, failures, runs at work."""
+    from bulkup.manifest.manifest import Reader
+
+    settings = flags.settings()
+    while True:
+        with Reader(settings.manifest) as reader:
+            if watch and sys.stdout.isatty():
+                typer.echo("\x1b[H\x1b[2J", nl=False)
+            if failed:
+                found = _show_failed(reader, json=json, csv=csv)
+            else:
+                found = False
+                _show(reader, settings.stale_after_seconds, json=json, csv=csv)
+        if not watch:
+            break
+        sys.stdout.flush()
+        time.sleep(WATCH_SECONDS)
+    if found:
+        raise typer.Exit(ExitCode.UNFINISHED)
+
+
+# Failures ---------------------------------------------------------------------------------------
+
+
+def _show_failed(reader: Reader, *, json: bool, csv: bool) -> bool:
+    from bulkup.cli.rows import print_csv, print_json
+    from bulkup.manifest.reports import Failure
+
+    rows = reader.reports.failures() if reader.exists else iter(())
+    if json:
+        return print_json(row._asdict() for row in rows) > 0
+    if csv:
+        return print_csv(Failure._fields, rows) > 0
+    from bulkup.cli.render import Column, escape, print_table
+
+    table = [
+        (
+            row.path,
+            row.stage,
+            row.state,
+            row.error_class,
+            row.attempts,
+            row.next_attempt_at,
+            row.error,
+        )
+        for row in rows
+    ]
+    if not table:
+        print("Nothing has failed.")  # noqa: T201 - the command's result
+        return False
+    titles = ("File", "Stage", "State", "Class", "Attempts", "Next attempt", "Error")
+    print_table(
+        [Column(title, right=title == "Attempts") for title in titles],
+        [[escape(str(cell or "")) for cell in row] for row in table],
+        sys.stdout,
+        os.environ,
+    )
+    return True
+
+
+# Counts -----------------------------------------------------------------------------------------
+
+
+def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) -> None:
+    document = status_document(reader, stale_after_seconds, now=time.time())
+    if json:
+        from json import dumps
+
+        print(dumps(document, indent=1))  # noqa: T201 - the command's result
+    elif csv:
+        from bulkup.cli.rows import print_csv
+
+        print_csv(*_csv_of(document))
+    else:
+        _print_status(document)
+
+
+def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
+    """`status --json`, schema 1 (SPEC §2): fields may be added, never renamed."""
+    from bulkup.manifest.reports import empty_status
+    from bulkup.run.liveness import here
+
+    machine = here()
+    status = reader.reports.status() if reader.exists else empty_status()
+    runs = reader.runs.open_runs() if reader.exists else []
+    claims = reader.reports.claims() if reader.exists else {}
+    shown, stale = [], 0
+    for run in runs:
+        gone = machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
+        stale += claims.get(run.id, 0) if gone else 0
+        shown.append(
+            {
+                "id": run.id,
+                "command": run.command,
+                "host": run.host,
+                "pid": run.pid,
+                "alive": not gone,
+                "heartbeat_at": _iso(run.heartbeat_at),
+            }
+        )
+    return {
+        "schema": 1,
+        "manifest": reader.path,
+        "generated_at": _iso(now),
+        "assets": {
+            "total": status.assets,
+            "unique": status.unique,
+            "duplicates": status.assets - status.unique,
+            "bytes": status.assets_bytes,
+            "missing": status.missing,
+        },
+        "stages": {str(stage): _stage(found) for stage, found in status.stages.items()},
+        "searchable": _searchable(status),
+        "failures": {str(name): count for name, count in status.failures.items()},
+        "runs": shown,
+        "stale_claims": stale,
+        "destinations": [
+            {"url": d.url, "objects": d.objects, "bytes": d.bytes} for d in status.destinations
+        ],
+    }
+
+
+def _stage(stage: StageStatus) -> dict[str, object]:
+    return {
+        **{str(state): count for state, count in stage.states.items()},
+        "bytes_done": stage.bytes_done,
+        "p50_ms": stage.p50_ms,
+        "p95_ms": stage.p95_ms,
+        "p99_ms": stage.p99_ms,
+    }
+
+
+def _searchable(status: Status) -> int:
+    from bulkup.model import Stage, State
+
+    return status.stages[Stage.EMBED].states[State.DONE]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:
+    stages = document["stages"]
+    assert isinstance(stages, dict)
+    columns = ("stage", *next(iter(stages.values())))
+    return columns, ((name, *found.values()) for name, found in stages.items())
+
+
+def _print_status(document: dict[str, object]) -> None:
+    from bulkup.cli.render import Column, count, escape, print_table, size
+    from bulkup.model import State
+
+    assets, stages = document["assets"], document["stages"]
+    failures, runs = document["failures"], document["runs"]
+    destinations = document["destinations"]
+    assert isinstance(assets, dict)
+    assert isinstance(stages, dict)
+    assert isinstance(failures, dict)
+    assert isinstance(runs, list)
+    assert isinstance(destinations, list)
+    say = typer.echo
+    say(
+        f"{count(assets['total'], 'file')}, {size(assets['bytes'])}: "
+        f"{count(assets['unique'])} unique, {count(assets['duplicates'], 'duplicate')}"
+        + (f", {count(assets['missing'])} missing" if assets["missing"] else "")
+    )
+    for destination in destinations:
+        say(
+            f"{escape(destination['url'])}: {count(destination['objects'], 'object')}, "
+            f"{size(destination['bytes'])}"
+        )
+    used = {name: found for name, found in stages.items() if any(found[s] for s in State)}
+    if used:
+        say("")
+        print_table(
+            [
+                Column("Stage"),
+                *(Column(state.capitalize(), right=True) for state in State),
+                Column("Bytes done", right=True),
+                Column("p95", right=True),
+            ],
+            [
+                [
+                    name,
+                    *(count(found[state]) for state in State),
+                    size(found["bytes_done"]),
+                    "" if found["p95_ms"] is None else f"{found['p95_ms']:.0f} ms",
+                ]
+                for name, found in used.items()
+            ],
+            sys.stdout,
+            os.environ,
+        )
+    reasons = [f"{count(n)} {name}" for name, n in failures.items() if n]
+    if reasons:
+        say(f"\nFailed: {', '.join(reasons)} (bulkup status --failed lists them)")
+    for run in runs:
+        state = "at work" if run["alive"] else "gone"
+        say(f"{run['command']} is {state}: run {run['id']}, pid {run['pid']} on {run['host']}")
+    stale = document["stale_claims"]
+    assert isinstance(stale, int)
+    if stale:
+        say(f"{count(stale, 'claim')} of runs that are gone: the next run takes them over")
