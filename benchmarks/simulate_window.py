@@ -40,8 +40,8 @@ class FakeClock:
 class Endpoint:
     """A server, and the way to it.
 
-    A request travels half of `latency_seconds`, queues for one of `workers` that each take
-    `work_seconds` and for the uplink, and its answer travels the other half. With
+    A request travels half of `latency_seconds`, queues for the uplink and one of `workers` (None:
+    there is one for each) that take `work_seconds`, and its answer travels the other half. With
     `rate_per_second` it is a leaky bucket (GCRA): a request is refused, at once, when the one now
     due lies more than `burst` steps ahead.
     """
@@ -83,6 +83,8 @@ class Endpoint:
                 heapq.heappush(self._free, arrives)
             arrives = max(heapq.heappop(self._free), arrives) + self.work_seconds
             heapq.heappush(self._free, arrives)
+        else:
+            arrives += self.work_seconds
         return "ok", arrives + back
 
 
@@ -180,7 +182,7 @@ class Simulation:
             self.pacer.finished(now, size, now - began)
             self.course.accepted_at.append(now)
         else:
-            wait = self.random.uniform(0, 2.0**made)
+            wait = self.random.uniform(0, min(2.0**made, 30.0))
             if kind == "refused":
                 retry_after = self.endpoint.retry_after_seconds
                 self.pacer.throttled(now, retry_after)

@@ -25,7 +25,7 @@ LONG_SECONDS = 2.0
 TICK_SECONDS = 0.1
 """The rate grows no more often, nor more often than each second round trip."""
 
-CLEAN_ANSWERS = 3
+CLEAN_ANSWERS = 2
 """Answers without a refusal that a step of the search needs."""
 
 ROTATE_SECONDS = 0.5
@@ -51,27 +51,6 @@ LATENCY_WEIGHT = 0.05
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What a run found out about a destination, kept in the manifest for the next one."""
-
-    limit: int
-    rate_per_second: float | None  # None: never throttled
-    measured_at: float  # seconds since 1970-01-01 UTC
-
-
-class Pacer:
-    """Says how many requests may be in flight and when the next may start.
-
-    Before a request: it may start when fewer than `limit` are in flight and `delay_seconds(now)`
-    is 0.0; then `started(now)`. After it exactly one of `finished`, `throttled`, `failed`. A
-    request is one HTTP try: one that waits to be tried again is not in flight. Nothing is reserved
-    by asking, so whoever waited asks again, and of many waiting tasks only one should ask.
-
-    `now` is `clock.monotonic()` throughout. For one thread; no method waits or raises.
-
-    Retry-After: the refused request itself waits that long (`with_tries`). Everything else waits
-    too when the server refuses more than it accepts, or asks for more than 5 s; a server that takes
-    200 requests a second and refuses the 201st with "Retry-After: 1" means that request, and if all
-    stopped, it would get half of what it offers.
-    """
 
     limit: int
     rate_per_second: float | None  # None: never throttled
@@ -342,6 +321,7 @@ class Pacer:
             failed=self._failed,
             limit=self.limit,
             needed=needed,
+            latency_seconds=self._latency,
             limit_used=self._full_starts * 2 > self._starts,
         )
 

@@ -103,6 +103,8 @@ def cut(limit: RateLimit, measured: Measured) -> RateLimit:
         growth = 1.0
     if not measured.trusted:
         known_good = BLIND_CUT * limit.per_second / CUT
+        if measured.accepted == 0:
+            growth = SEARCH_GROWTH
     else:
         accepted = measured.accepted_per_second
         # While the cap grows, what is accepted lags a step behind it.

@@ -37,6 +37,11 @@ MOST_HOLDS = 16
 SHORT_SECONDS = 1.0
 """A period this short may be unlucky and is cheap to repeat; a longer one has seen enough."""
 
+QUICK_LIMIT = 32
+QUICK_SECONDS = 0.05
+"""While requests take less than 50 ms, up to 32 in flight are not questioned: the differences in
+goodput are then noise of this machine, and there is no queue on the way to keep short."""
+
 REQUEST_COST_BYTES = 64 * 1024
 """What a request costs besides its bytes, counted as bytes. Files far smaller are thus measured in
 objects a second, far larger ones in bytes, and a period that holds both in something between."""
@@ -62,6 +67,7 @@ class Sample:
     failed: int  # no answer, or the server's own fault
     limit: int  # the limit it ran at
     needed: int  # in flight at the rate the server is known to accept; 0: that is not known
+    latency_seconds: float  # of a request, on average
     limit_used: bool  # the limit, and not the walk, the disk or a rate, kept requests from starting
 
     @property
@@ -69,6 +75,11 @@ class Sample:
         """Bytes a second, each request counted as REQUEST_COST_BYTES more than its body."""
         work = self.bytes_sent + self.completed * REQUEST_COST_BYTES
         return work / max(self.seconds, 1e-6)
+
+    @property
+    def quick(self) -> bool:
+        """So near that some more requests in flight make no queue worth mentioning."""
+        return self.latency_seconds < QUICK_SECONDS
 
     @property
     def mostly_failed(self) -> bool:
@@ -117,7 +128,7 @@ def next_limit(window: Window, sample: Sample) -> Window:
         case Phase.CLIMB:
             return _climbed(window, sample)
         case Phase.HOLD:
-            return _looked(_measured(window, sample))
+            return _looked(_measured(window, sample), sample)
         case Phase.UP | Phase.DOWN:
             return _judged(window, sample)
 
@@ -155,7 +166,13 @@ def _climbed(window: Window, sample: Sample) -> Window:
             return _held(window)
         return replace(window, limit=min(window.limit * 2, window.max_limit))
     at_top = window.limit == window.max_limit
+    floor = min(QUICK_LIMIT, window.max_limit) if sample.quick else 1
+    if window.limit < floor:
+        return replace(window, limit=min(window.limit * 2, floor))
     if window.missed or at_top or sample.seconds >= SHORT_SECONDS:
+        kept = max(window.kept_limit, floor)
+        if kept != window.kept_limit:
+            window = replace(window, kept_limit=kept, kept_goodput=0.0)
         return _held(replace(window, look=Phase.DOWN))
     return replace(window, limit=min(window.limit * 2, window.max_limit), missed=True)
 
@@ -168,12 +185,12 @@ def _measured(window: Window, sample: Sample) -> Window:
     return replace(window, kept_goodput=goodput, best_goodput=best, held=window.held + 1)
 
 
-def _looked(window: Window) -> Window:
+def _looked(window: Window, sample: Sample) -> Window:
     """Step aside when enough periods were held."""
     if window.held < window.holds:
         return window
     look = window.look
-    if window.limit == 1:
+    if window.limit == 1 or (sample.quick and window.limit <= QUICK_LIMIT):
         look = Phase.UP
     elif window.limit == window.max_limit:
         look = Phase.DOWN
@@ -201,7 +218,8 @@ def _judged(window: Window, sample: Sample) -> Window:
         holds=1,
     )
     stepped = _step(window.limit, window.phase, window.max_limit)
-    if stepped == window.limit:
+    too_low = sample.quick and stepped < QUICK_LIMIT and window.phase is Phase.DOWN
+    if stepped == window.limit or too_low:
         return _held(window)
     return replace(window, limit=stepped)
 

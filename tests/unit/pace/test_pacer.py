@@ -63,6 +63,32 @@ def test_a_rate_out_of_reach_of_the_window_is_not_missed_by_much() -> None:
     assert course.settled_goodput() >= 0.8 * 2560
 
 
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+def test_refusals_that_overtake_the_answers(retry_after: float | None) -> None:
+    """A refusal comes after 1 ms, what is accepted takes 50 ms more."""
+    endpoint = Endpoint(
+        0.001, rate_per_second=200, retry_after_seconds=retry_after, work_seconds=0.05
+    )
+    course = Simulation(endpoint, [SMALL] * 3000).run()
+    assert course.refused_share <= 0.05
+    assert course.settled_goodput() >= 0.95 * 200
+    assert course.goodput() >= 0.9 * 200
+
+
+def test_an_outage_is_over_when_it_is_over() -> None:
+    """Everything is refused for ten seconds; ten seconds later nine tenths of the rate are back."""
+    endpoint = Endpoint(0.01, rate_per_second=200)
+    simulation = Simulation(endpoint, [SMALL] * 6000, tries=50)
+    simulation.run(until=5.0)
+    endpoint.stray_refusals = 1.0
+    refused = len(simulation.course.refused_at)
+    simulation.run(until=15.0)
+    assert len(simulation.course.refused_at) - refused <= 100
+    endpoint.stray_refusals = 0.0
+    course = simulation.run(until=35.0)
+    assert course.goodput(25.0, 35.0) >= 0.9 * 200
+
+
 def test_the_first_refusals_bite_at_once() -> None:
     course = throttled(200, 0.001, 300)
     assert sum(at < 0.1 for at in course.refused_at) <= START_LIMIT

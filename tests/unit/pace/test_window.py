@@ -28,6 +28,7 @@ def sample(limit: int, goodput: float = 100.0, **changes: object) -> Sample:
         failed=0,
         limit=limit,
         needed=0,
+        latency_seconds=0.1,
         limit_used=True,
     )
     return replace(plain, **changes)  # type: ignore[arg-type]
@@ -80,6 +81,16 @@ def test_a_link_that_got_slower_is_believed() -> None:
     for _ in range(400):
         window = next_limit(window, sample(window.limit, 400))
     assert window.limit <= 8
+
+
+def test_a_near_server_gets_32_in_flight_without_a_question() -> None:
+    window, limits = Window(), []
+    for _ in range(60):
+        near = sample(window.limit, 1000, seconds=0.3, latency_seconds=0.002)
+        window = next_limit(window, near)
+        limits.append(window.limit)
+    assert min(limits[3:]) == 32
+    assert max(limits[5:]) <= 40
 
 
 def test_a_limit_that_was_not_used_is_left_alone() -> None:
@@ -143,6 +154,7 @@ samples = st.builds(
     failed=st.integers(0, 100),
     limit=st.just(0),
     needed=st.integers(0, 500),
+    latency_seconds=st.floats(0, 1),
     limit_used=st.booleans(),
 )
 
