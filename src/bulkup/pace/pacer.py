@@ -23,7 +23,8 @@ LONG_SECONDS = 2.0
 """A period this old is closed after one turn (as many answers as the limit) instead of several."""
 
 TICK_SECONDS = 0.1
-"""The rate grows no more often, nor more often than each second round trip."""
+LONGEST_TICK_SECONDS = 2.0
+"""The rate grows each second round trip, but within these bounds: a large body is no round trip."""
 
 CLEAN_ANSWERS = 2
 """Answers without a refusal that a step of the search needs."""
@@ -72,41 +73,6 @@ class Pacer:
     200 requests a second and refuses the 201st with "Retry-After: 1" means that request, and if all
     stopped, it would get half of what it offers.
     """
-
-    __slots__ = (
-        "_accepted",
-        "_accepted_before",
-        "_answers",
-        "_bucket",
-        "_bytes",
-        "_clock",
-        "_close_at",
-        "_completed",
-        "_echo",
-        "_failed",
-        "_fixed",
-        "_full_starts",
-        "_latency",
-        "_max_rate",
-        "_paused_until",
-        "_period_began",
-        "_rate",
-        "_rate_began",
-        "_rate_began_before",
-        "_rate_bound",
-        "_refused",
-        "_refused_before",
-        "_stale",
-        "_starts",
-        "_throttled",
-        "_tick_answers",
-        "_tick_at",
-        "_tick_refused",
-        "_ticked_at",
-        "_window",
-        "in_flight",
-        "limit",
-    )
 
     limit: int
     """Requests that may be in flight now."""
@@ -272,8 +238,7 @@ class Pacer:
         self._period_began = now
         self._starts = self._full_starts = 0
         self._completed = self._bytes = self._throttled = self._failed = self._answers = 0
-        turns = 2 if self._window.phase is Phase.CLIMB else 4
-        self._close_at = turns * self.limit
+        self._close_at = self.limit
 
     def _begin_measure(self, now: float) -> None:
         began = max(now, self._paused_until)
@@ -282,7 +247,7 @@ class Pacer:
         self._refused = self._refused_before = 0
         self._tick_answers = self._tick_refused = 0
         self._ticked_at = began
-        self._tick_at = began + max(TICK_SECONDS, 2 * self._latency)
+        self._tick_at = began + self._tick_seconds()
 
     def _fade_echo(self, now: float) -> None:
         self._echo -= 1
@@ -298,9 +263,12 @@ class Pacer:
             self._begin_measure(now)
 
     def _close_period(self, now: float) -> None:
+        """End the period if it has seen enough: several turns, or one where requests are long."""
         seconds = now - self._period_began
-        shortest = CLIMB_SECONDS if self._window.phase is Phase.CLIMB else HOLD_SECONDS
-        if seconds < shortest:
+        climbing = self._window.phase is Phase.CLIMB
+        turns, shortest = (2, CLIMB_SECONDS) if climbing else (4, HOLD_SECONDS)
+        enough = self._answers >= turns * self.limit or seconds >= LONG_SECONDS
+        if seconds < shortest or not enough:
             self._close_at = self._answers + max(self._answers // 4, 1)
             return
         if not self._fixed:
@@ -334,7 +302,7 @@ class Pacer:
 
     def _tick(self, now: float) -> None:
         """Let the rate grow if it kept requests waiting, and the measure forget what is old."""
-        self._tick_at = now + max(TICK_SECONDS, 2 * self._latency)
+        self._tick_at = now + self._tick_seconds()
         answers = self._accepted + self._refused
         grew = False
         if self._rate is not None and self._rate_bound:
@@ -354,6 +322,9 @@ class Pacer:
         self._tick_refused = self._refused
         self._ticked_at = now
         self._rate_bound = False
+
+    def _tick_seconds(self) -> float:
+        return min(max(TICK_SECONDS, 2 * self._latency), LONGEST_TICK_SECONDS)
 
     def _set_bucket(self, now: float) -> None:
         """One bucket for what the server takes and what the user allows (--max-rate)."""
