@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections import Counter
@@ -60,7 +61,19 @@ class Queue:
                 claimed += sorted(row[0] for row in rows)
                 if len(claimed) >= limit:
                     break
-        return [work for item_id in claimed for work in self.sources(item_id)[:1]]
+            works = self._works(claimed)
+        return works
+
+    def _works(self, items: list[int]) -> list[Work]:
+        """The items with one file each that has the content, a present one if there is any."""
+        rows = self._db.execute(
+            # SQLite takes the bare columns from the row that has the minimum.
+            _WORK.replace("SELECT ", "SELECT min(asset.missing_at IS NOT NULL), ", 1)
+            + "WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id",
+            (json.dumps(items),),
+        )
+        found = {row[1]: _work(row[1:]) for row in rows}
+        return [found[item] for item in items if item in found]
 
     def sources(self, item_id: int) -> list[Work]:
         """The item with each of the files that have its content, present ones first."""

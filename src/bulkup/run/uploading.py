@@ -44,7 +44,7 @@ SETTLE_ITEMS = 500
 BUFFER_ITEMS = 4000
 """Claimed and not yet read: some seconds' worth, so that a claim is one statement for many."""
 
-GROUP_ITEMS = 64
+GROUP_ITEMS = 256
 GROUP_BYTES = 8 << 20
 """Read, registered and shelved together."""
 
