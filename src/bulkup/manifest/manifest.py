@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bulkup.manifest.connection import connect, connect_to_read
+from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
 from bulkup.manifest.runs import Runs
@@ -53,6 +54,7 @@ class Reader:
             self.reports = Reports(self._db, path)
             self.runs = Runs(self._db, path)
             self.walks = Walks(self._db, path)
+            self.prospects = Prospects(self._db)
 
     @property
     def exists(self) -> bool:

@@ -33,6 +33,11 @@ _JITTER = 0.1
 """Items that failed together shall not come back together."""
 
 
+def is_final(error_class: ErrorClass) -> bool:
+    """Whether an item is dead after one such error: trying again cannot help."""
+    return error_class in _CANNOT_CHANGE
+
+
 def attempt_wait_seconds(
     stage: Stage,
     attempts: int,
@@ -48,7 +53,7 @@ def attempt_wait_seconds(
     """
     if attempts < 1:
         raise ValueError(f"{attempts} attempts cannot have failed")
-    if error_class in _CANNOT_CHANGE:
+    if is_final(error_class):
         return None
     if attempts >= (ATTEMPTS[stage] if allowed is None else allowed):
         return None

@@ -15,6 +15,17 @@ from bulkup.model import LeftOut
 
 Json = Mapping[str, object]
 How = Literal["sent", "adopted", "duplicate", "copied"]
+Verdict = Literal["send", "duplicate", "copy", "dead", "unreadable", "claimed", "over_limit"]
+
+_VERDICTS: Mapping[Verdict, str] = {
+    "send": "would send",
+    "duplicate": "duplicate",
+    "copy": "would copy on the server",
+    "dead": "dead",
+    "unreadable": "cannot be read",
+    "claimed": "claimed by another run",
+    "over_limit": "left for later (--limit)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,37 @@ class FilesDone(Event):
 
     def __str__(self) -> str:
         return "\n".join(f"{f.how} {f.path} → {f.key}" for f in self.files)
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlanned:
+    """What a push would do with one file. `key` and `digest` are None where nobody knows them."""
+
+    path: str
+    verdict: Verdict
+    key: str | None
+    digest: str | None
+    size_bytes: int
+    reason: str | None = None  # why it would not be sent
+
+
+@dataclass(frozen=True, slots=True)
+class FilesPlanned(Event):
+    """Files that a dry run has come through, and that a push would have something to do with."""
+
+    kind = "planned"
+    files: tuple[FilePlanned, ...]
+
+    def as_json(self) -> list[Json]:
+        return [{"event": self.kind, **asdict(f)} for f in self.files]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            f"{_VERDICTS[f.verdict]} {f.path}"
+            + (f" → {f.key}" if f.key is not None else "")
+            + (f": {f.reason}" if f.reason else "")
+            for f in self.files
+        )
 
 
 @dataclass(frozen=True, slots=True)
