@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from bulkup.errors import ErrorClass
 
@@ -29,6 +29,10 @@ class State(StrEnum):
     DONE = "done"
     SKIPPED = "skipped"
     DEAD = "dead"
+
+
+INODE_MASK = (1 << 63) - 1
+"""Inodes are kept modulo 2**63: some file systems use the top bit, SQLite has no room for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,7 @@ class Attributes:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """What a store says of an object it has just stored."""
 
     etag: str | None = None

@@ -16,9 +16,6 @@ FileRow = tuple[str, int, int, int, int]
 """name, size_bytes, modified_ns, inode, changed_ns: a Found without its folder. A tuple because a
 million of them pass by, and because rows of a database compare with it as they come."""
 
-INODE_MASK: Final = (1 << 63) - 1
-"""Inodes are kept modulo 2**63: some file systems use the top bit, SQLite has no room for it."""
-
 
 @dataclass(frozen=True, slots=True)
 class FolderListing:

@@ -6,9 +6,9 @@ import os
 import stat
 from typing import TYPE_CHECKING, Final
 
-from bulkup.discover.listing import INODE_MASK, Draft, error_class_of
+from bulkup.discover.listing import Draft, error_class_of
 from bulkup.errors import UsageError
-from bulkup.model import LeftOut
+from bulkup.model import INODE_MASK, LeftOut
 
 if TYPE_CHECKING:
     from bulkup.discover.select import Rules

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from bulkup.content.media import HEAD_BYTES, is_media_head, media_endings
 from bulkup.discover.listing import (
     CHUNK_NAMES,
-    INODE_MASK,
     Draft,
     FolderListing,
     error_class_of,
@@ -28,7 +27,7 @@ from bulkup.discover.members import archive_listings
 from bulkup.discover.roots import SPECIAL, add_named, check_root
 from bulkup.discover.select import IGNORE_FILE, NO_IGNORES, NO_MEDIA, Ignores, Rules, Selection
 from bulkup.errors import ErrorClass, UsageError
-from bulkup.model import LeftOut
+from bulkup.model import INODE_MASK, LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bulkup.manifest.registering import Registering
+from bulkup.manifest.registering import Registering, SpareKey, reserve
 from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, from_sql
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, State
@@ -61,8 +61,7 @@ class Queue:
                 claimed += sorted(row[0] for row in rows)
                 if len(claimed) >= limit:
                     break
-            works = self._works(claimed)
-        return works
+            return self._works(claimed)
 
     def _works(self, items: list[int]) -> list[Work]:
         """The items with one file each that has the content, a present one if there is any."""
@@ -84,27 +83,40 @@ class Queue:
         return [_work(row) for row in rows]
 
     def register(
-        self, reads: Sequence[Read], *, destination_id: int, batch_id: int, run_id: str, copy: bool
+        self,
+        reads: Sequence[Read],
+        *,
+        destination_id: int,
+        batch_id: int,
+        run_id: str,
+        copy: bool,
+        spare_key: SpareKey,
     ) -> list[Registered]:
         """Write down what was read, before a byte is sent; one transaction for all of `reads`.
 
-        Settles who sends each content: nobody twice. With `copy`, a duplicate is noted for a
-        copy by the store under its own key.
+        Settles who sends each content: nobody twice. Where another content has the key, it is
+        `spare_key(key, digest)`. With `copy`, a duplicate is noted for a copy by the store under
+        its own key.
         """
         with transaction(self._db, self._path):
             return Registering(
-                self._db, destination_id=destination_id, batch_id=batch_id, run_id=run_id, copy=copy
+                self._db,
+                destination_id=destination_id,
+                batch_id=batch_id,
+                run_id=run_id,
+                copy=copy,
+                spare_key=spare_key,
             ).register(reads)
 
-    def rekey(self, read: Read, *, destination_id: int, key: str) -> bool:
+    def rekey(self, work: Work, *, destination_id: int, key: str, size_bytes: int) -> bool:
         """Give the content another key, its own being taken. False: that one is taken too."""
         with transaction(self._db, self._path):
             self._db.execute(
                 "DELETE FROM object WHERE destination_id = ? AND content_id = ? "
                 "AND kind = 'original' AND stored_at IS NULL",
-                (destination_id, read.work.content_id),
+                (destination_id, work.content_id),
             )
-            return Registering.reserve_one(self._db, destination_id, key, read)
+            return reserve(self._db, destination_id, key, work.content_id, size_bytes)
 
     def settle(
         self,

@@ -7,10 +7,14 @@ bytes than they were, are settled one by one.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bulkup.manifest.rows import Read, Registered
 from bulkup.manifest.walks import release_content
+from bulkup.model import Digest
+
+SpareKey = Callable[[str, Digest], str]
+"""The key for a content, by digest, whose own key holds another one."""
 
 
 class Registering:
@@ -24,17 +28,22 @@ class Registering:
         batch_id: int,
         run_id: str,
         copy: bool,
+        spare_key: SpareKey,
     ) -> None:
         self._db = connection
         self._destination_id = destination_id
         self._batch_id = batch_id
         self._run_id = run_id
         self._copy = copy
+        self._spare_key = spare_key
 
     def register(self, reads: Sequence[Read]) -> list[Registered]:
         """As `Queue.register`, in the order of `reads`."""
         self._note_stats(reads)
         known = self._name_contents(reads)
+        if not known:
+            keys = self._reserve(reads)
+            return [Registered(read.work, key) for read, key in zip(reads, keys, strict=True)]
         registered: dict[int, Registered] = {}
         to_send = []
         for read in reads:
@@ -166,7 +175,7 @@ class Registering:
 
     def _note_copy(self, read: Read, content_id: int) -> None:
         """Reserve a key for a duplicate's own copy, unless its content has that key already."""
-        for key in (read.key, read.spare_key):
+        for key in (read.key, self._spare_key(read.key, read.digest)):
             cursor = self._db.execute(
                 "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, asset_id, "
                 "size_bytes) VALUES (?, ?, ?, 'copy', ?, ?)",
@@ -202,19 +211,28 @@ class Registering:
         ).fetchone()
         if row is not None:
             return str(row[0])
-        self.reserve_one(self._db, self._destination_id, read.spare_key, read)
-        return read.spare_key
-
-    @staticmethod
-    def reserve_one(db: sqlite3.Connection, destination_id: int, key: str, read: Read) -> bool:
-        """Reserve `key` for the content; False when another content has it."""
-        db.execute(
-            "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, size_bytes) "
-            "VALUES (?, ?, ?, 'original', ?)",
-            (destination_id, key, read.work.content_id, read.file.size_bytes),
+        spare_key = self._spare_key(read.key, read.digest)
+        reserve(
+            self._db,
+            self._destination_id,
+            spare_key,
+            read.work.content_id,
+            read.file.size_bytes,
         )
-        row = db.execute(
-            "SELECT content_id FROM object WHERE destination_id = ? AND key = ?",
-            (destination_id, key),
-        ).fetchone()
-        return bool(row[0] == read.work.content_id)
+        return spare_key
+
+
+def reserve(
+    db: sqlite3.Connection, destination_id: int, key: str, content_id: int, size_bytes: int
+) -> bool:
+    """Reserve `key` for the content; False when another content has it."""
+    db.execute(
+        "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, size_bytes) "
+        "VALUES (?, ?, ?, 'original', ?)",
+        (destination_id, key, content_id, size_bytes),
+    )
+    row = db.execute(
+        "SELECT content_id FROM object WHERE destination_id = ? AND key = ?",
+        (destination_id, key),
+    ).fetchone()
+    return bool(row[0] == content_id)

@@ -84,7 +84,6 @@ class Read(NamedTuple):
     file: File  # as it was while it was read
     media_type: str
     key: str  # where it should go
-    spare_key: str  # where it goes when `key` holds another content
 
 
 class Registered(NamedTuple):

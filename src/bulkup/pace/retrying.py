@@ -37,6 +37,7 @@ async def with_tries(
     tries: int,
     clock: Clock,
     random: Random,
+    failed: StoreError | None = None,
     on_try: Callable[[StoreError, float], None] | None = None,
     wait_limit_seconds: float = WAIT_LIMIT_SECONDS,
 ) -> T:
@@ -47,9 +48,13 @@ async def with_tries(
     Raises the last call's own error when the tries ran out, or when the server asks for a longer
     wait than `wait_limit_seconds`. `on_try(error, wait_seconds)` is told before each wait.
 
+    `failed` is the error of a first call that was made already; then that one is not made again.
+
     A call that succeeds costs one coroutine: tenacity is not even imported.
     """
     try:
+        if failed is not None:
+            raise failed
         return await call()
     except (StoreBusy, StoreUnreachable, StoreBroken) as error:
         if tries <= 1:

@@ -29,34 +29,26 @@ class Gate:
 
     async def request(self, call: Callable[[], Awaitable[T]], size_bytes: int) -> T:
         """What `call` returns, started when its turn has come; tells the pacer how it went."""
-        await self._enter(size_bytes)
+        if not self.try_enter(size_bytes):
+            await self.enter(size_bytes)
         began = self._clock.monotonic()
         try:
             result = await call()
-        except StoreBusy as error:
-            self.throttled += 1
-            self.pacer.throttled(self._clock.monotonic(), error.retry_after_seconds)
+        except BaseException as error:
+            self.leave_failed(began, error)
             raise
-        except (StoreUnreachable, StoreBroken):
-            self.errors += 1
-            self.pacer.failed(self._clock.monotonic())
-            raise
-        except BaseException:
-            now = self._clock.monotonic()
-            self.pacer.finished(now, 0, now - began)
-            raise
-        else:
-            now = self._clock.monotonic()
-            self.pacer.finished(now, size_bytes, now - began)
-            return result
-        finally:
-            if self._waiting:
-                self._admit()
+        self.leave(began, size_bytes)
+        return result
 
-    async def _enter(self, size_bytes: int) -> None:
-        if not self._waiting and self._wait_seconds() == 0.0:
-            self._start(size_bytes)
-            return
+    def try_enter(self, size_bytes: int) -> bool:
+        """Start a request at once if one may start now and nobody else waits."""
+        if self._waiting or self._wait_seconds() != 0.0:
+            return False
+        self._start(size_bytes)
+        return True
+
+    async def enter(self, size_bytes: int) -> None:
+        """Start a request when its turn has come."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, size_bytes))
         self._admit()
@@ -64,10 +56,29 @@ class Gate:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                now = self._clock.monotonic()
-                self.pacer.finished(now, 0, 0.0)
-                self._admit()
+                self.leave(self._clock.monotonic(), 0)
             raise
+
+    def leave(self, began: float, size_bytes: int) -> None:
+        """The request has ended with an answer, whatever it was."""
+        now = self._clock.monotonic()
+        self.pacer.finished(now, size_bytes, now - began)
+        if self._waiting:
+            self._admit()
+
+    def leave_failed(self, began: float, error: BaseException) -> None:
+        """The request has ended with `error`; what that says of the store is the pacer's."""
+        if isinstance(error, StoreBusy):
+            self.throttled += 1
+            self.pacer.throttled(self._clock.monotonic(), error.retry_after_seconds)
+        elif isinstance(error, (StoreUnreachable, StoreBroken)):
+            self.errors += 1
+            self.pacer.failed(self._clock.monotonic())
+        else:
+            self.leave(began, 0)
+            return
+        if self._waiting:
+            self._admit()
 
     def _wait_seconds(self) -> float | None:
         """0.0: may start now; None: not before another request has ended."""

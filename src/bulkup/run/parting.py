@@ -79,8 +79,8 @@ class Parting:
             info = await self._tries(lambda: store.head(key), 0, CONTROL_TRIES)
         except ObjectMissing:
             return None
-        size = shelved.loaded.stat.size_bytes
-        digest = shelved.read.digest
+        size = shelved.loaded.size_bytes
+        digest = shelved.loaded.digest
         if not await is_same(store, info, size_bytes=size, digest=digest, body=None):
             raise KeyTaken(f"{key} holds another content")
         return Sent(info.etag, "adopted", composite(shelved.loaded.part_digests))
@@ -89,7 +89,7 @@ class Parting:
         self, store: PartStore, shelved: Shelved, key: str, attributes: Attributes
     ) -> tuple[str, dict[int, Part]]:
         """The upload id to go on with, and the good parts that the store has of it."""
-        work, runs = shelved.read.work, self._ledger.manifest.runs
+        work, runs = shelved.work, self._ledger.manifest.runs
         begun = await self._ledger.call(runs.open_upload, work.item_id)
         if begun is not None and (begun.key, begun.part_bytes) == (key, shelved.loaded.part_bytes):
             try:
@@ -101,7 +101,7 @@ class Parting:
             else:
                 return begun.upload_id, _good(listed, begun.parts, shelved)
         upload_id = await self._tries(
-            lambda: store.begin_parts(key, digest=shelved.read.digest, attributes=attributes),
+            lambda: store.begin_parts(key, digest=shelved.loaded.digest, attributes=attributes),
             0,
             CONTROL_TRIES,
         )
@@ -136,7 +136,7 @@ class Parting:
                 slots.release()
             part = Part(number, len(body), part.etag, digest)
             await self._ledger.call(
-                self._ledger.manifest.runs.record_part, shelved.read.work.item_id, part
+                self._ledger.manifest.runs.record_part, shelved.work.item_id, part
             )
             sent[number] = part
 
@@ -170,14 +170,14 @@ class Parting:
         return self._slots
 
     async def _forget(self, shelved: Shelved) -> None:
-        await self._ledger.call(self._ledger.manifest.runs.drop_upload, shelved.read.work.item_id)
+        await self._ledger.call(self._ledger.manifest.runs.drop_upload, shelved.work.item_id)
 
 
 class _Bodies:
     """The bytes of some parts of a content, in ascending order. For one thread at a time."""
 
     def __init__(self, shelved: Shelved, numbers: list[int]) -> None:
-        self._work = shelved.read.work
+        self._work = shelved.work
         self._loaded = shelved.loaded
         self._numbers = iter(numbers)
         self._source: Iterator[bytes] | None = None
@@ -194,7 +194,7 @@ class _Bodies:
 
     def _read(self) -> Iterator[bytes]:
         work, part_bytes = self._work, self._loaded.part_bytes
-        size = self._loaded.stat.size_bytes
+        size = self._loaded.size_bytes
         position = 0
         with open_source(work.root, work.folder, work.name) as (file, _):
             for number in self._numbers:
@@ -243,7 +243,7 @@ def _good(listed: list[Part], recorded: tuple[Part, ...], shelved: Shelved) -> d
             continue
         digest = loaded.part_digests[part.number - 1]
         start = (part.number - 1) * loaded.part_bytes
-        size = min(loaded.part_bytes, loaded.stat.size_bytes - start)
+        size = min(loaded.part_bytes, loaded.size_bytes - start)
         same = (
             part.digest == digest
             if part.digest is not None

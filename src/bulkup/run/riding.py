@@ -66,6 +66,11 @@ class Riding:
         if self._ride is not None and not self._ride.done():
             self._ride.set_result(False)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is trouble just now, or was to the end."""
+        return self._ride is not None or self._is_stopped
+
     async def clear(self) -> bool:
         """Wait until there is no trouble; False when the run is to stop."""
         if self._ride is not None:

@@ -7,7 +7,7 @@ from random import Random
 from typing import TypeVar
 
 from bulkup.clock import Clock
-from bulkup.errors import KeyTaken
+from bulkup.errors import KeyTaken, StoreError
 from bulkup.manifest.rows import Done
 from bulkup.model import Attributes, Stored
 from bulkup.pace.retrying import PUT_TRIES, with_tries
@@ -19,6 +19,7 @@ from bulkup.run.parting import Parting
 from bulkup.stores.listed import Listed
 from bulkup.stores.store import ObjectStore
 from bulkup.upload.attributes import Extras, attributes_for
+from bulkup.upload.naming import spare_key
 from bulkup.upload.sending import Sent, send_whole
 
 T = TypeVar("T")
@@ -65,25 +66,59 @@ class Sender:
         When the key holds another content, the content goes under its spare key.
         """
         began = self._clock.monotonic()
+        body = shelved.loaded.body
+        failed: StoreError | None = None
         if not self.is_ready:
             probed = await self._make_ready(shelved)
             if probed is not None:
                 return self._done(shelved, shelved.key, Sent(probed.etag, "sent"), began)
+        elif body is not None:
+            # The hot path: the first try of an ordinary file, without a layer in between.
+            gate, size_bytes = self._gate, len(body)
+            if not gate.try_enter(size_bytes):
+                await gate.enter(size_bytes)
+            entered = self._clock.monotonic()
+            try:
+                stored = await self._exclusive.put(
+                    shelved.key,
+                    body,
+                    digest=shelved.loaded.digest,
+                    attributes=self.attributes(shelved),
+                    exclusive=True,
+                )
+            except BaseException as error:
+                gate.leave_failed(entered, error)
+                if not isinstance(error, StoreError):
+                    raise
+                failed = error
+            else:
+                gate.leave(entered, size_bytes)
+                seconds = self._clock.monotonic() - began
+                return Done(
+                    shelved.work, shelved.key, size_bytes, stored.etag, None, seconds
+                ), "sent"
         try:
-            key, sent = shelved.key, await self._send(shelved, shelved.key)
+            key, sent = shelved.key, await self._send(shelved, shelved.key, failed)
         except KeyTaken:
-            key = shelved.read.spare_key
-            if key == shelved.key or not await self._ledger.call(
-                self._ledger.manifest.queue.rekey,
-                shelved.read,
-                destination_id=self._destination_id,
-                key=key,
-            ):
-                raise
-            sent = await self._send(shelved, key)
+            key = await self._spare_key(shelved)
+            sent = await self._send(shelved, key, None)
         return self._done(shelved, key, sent, began)
 
-    async def _send(self, shelved: Shelved, key: str) -> Sent:
+    async def _spare_key(self, shelved: Shelved) -> str:
+        """Another key for the content; raises the KeyTaken under way when there is none."""
+        key = spare_key(shelved.key, shelved.loaded.digest)
+        if not await self._ledger.call(
+            self._ledger.manifest.queue.rekey,
+            shelved.work,
+            destination_id=self._destination_id,
+            key=key,
+            size_bytes=shelved.loaded.size_bytes,
+        ):
+            raise KeyTaken(f"{shelved.key} and {key} hold other contents")
+        return key
+
+    async def _send(self, shelved: Shelved, key: str, failed: StoreError | None) -> Sent:
+        """With tries; `failed` is the error of the first one, where that was made."""
         body = shelved.loaded.body
         if body is None:
             return await self._parting.send(self._exclusive, shelved, key, self.attributes(shelved))
@@ -91,34 +126,32 @@ class Sender:
             self._exclusive,
             key,
             body,
-            digest=shelved.read.digest,
+            digest=shelved.loaded.digest,
             attributes=self.attributes(shelved),
-            tries=lambda call: self.tries(call, len(body)),
+            tries=lambda call: self.tries(call, len(body), failed=failed),
         )
 
     def _done(self, shelved: Shelved, key: str, sent: Sent, began: float) -> tuple[Done, How]:
         seconds = self._clock.monotonic() - began
-        done = Done(
-            shelved.read.work,
-            key,
-            shelved.loaded.stat.size_bytes,
-            sent.etag,
-            sent.checksum,
-            seconds,
-        )
+        size_bytes = shelved.loaded.size_bytes
+        done = Done(shelved.work, key, size_bytes, sent.etag, sent.checksum, seconds)
         return done, sent.how
 
     def attributes(self, shelved: Shelved) -> Attributes:
         """What is stored beside the content's bytes."""
         return attributes_for(
-            shelved.read.work.name,
-            shelved.loaded.stat.modified_ns,
+            shelved.work.name,
+            shelved.loaded.modified_ns,
             shelved.loaded.media_type,
             self._extras,
         )
 
     async def tries(
-        self, call: Callable[[], Awaitable[T]], size_bytes: int, most: int = PUT_TRIES
+        self,
+        call: Callable[[], Awaitable[T]],
+        size_bytes: int,
+        most: int = PUT_TRIES,
+        failed: StoreError | None = None,
     ) -> T:
         """What `call` returns, each try having waited for its turn."""
         gate = self._gate
@@ -127,6 +160,7 @@ class Sender:
             tries=most,
             clock=self._clock,
             random=self._random,
+            failed=failed,
         )
 
     async def copy(self, source_key: str, key: str, size_bytes: int) -> str | None:
@@ -180,7 +214,7 @@ class Sender:
                 lambda: self._store.probe(
                     shelved.key,
                     body,
-                    digest=shelved.read.digest,
+                    digest=shelved.loaded.digest,
                     attributes=self.attributes(shelved),
                 ),
                 len(body),

@@ -28,7 +28,7 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.manifest.rows import Done, Failed, Read, Work
-from bulkup.model import Stage
+from bulkup.model import Digest, Stage
 from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
 from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone, How
 from bulkup.run.gate import Gate
@@ -200,7 +200,7 @@ class Uploading:
 
     async def _give_back(self) -> None:
         held = [work.item_id for work in self._buffer]
-        held += [shelved.read.work.item_id for shelved in self._shelf]
+        held += [shelved.work.item_id for shelved in self._shelf]
         held += self._sender.abandoned
         if held:
             await self._ledger.call(self._ledger.manifest.queue.release, held, run_id=self._run_id)
@@ -336,7 +336,7 @@ class Uploading:
             try:
                 await self._send(shelved)
             except asyncio.CancelledError:
-                self._sender.abandoned.append(shelved.read.work.item_id)
+                self._sender.abandoned.append(shelved.work.item_id)
                 raise
             finally:
                 self._held_bytes -= shelved.held_bytes
@@ -348,9 +348,9 @@ class Uploading:
     async def _send(self, shelved: Shelved) -> None:
         """Bring one content to the destination, or settle why not; run-level trouble is ridden out
         without counting an attempt."""
-        work = shelved.read.work
+        work = shelved.work
         while True:
-            if not await self._riding.clear():
+            if self._riding.is_under_way and not await self._riding.clear():
                 self._sender.abandoned.append(work.item_id)
                 return
             began = self._clock.monotonic()
@@ -390,7 +390,16 @@ class Uploading:
         counts.done_bytes += done.size_bytes
         self._done.append(done)
         if self._wants_files:
-            self._files.append(_file_done(shelved.read, done.key, how, done.seconds))
+            self._files.append(
+                _file_done(
+                    shelved.work,
+                    shelved.loaded.digest,
+                    done.key,
+                    done.size_bytes,
+                    how,
+                    done.seconds,
+                )
+            )
         if len(self._done) >= SETTLE_ITEMS:
             self._settle_now.set()
 
@@ -400,7 +409,9 @@ class Uploading:
         self.counts.done_files += 1
         self.counts.done_bytes += read.file.size_bytes
         if self._wants_files:
-            self._files.append(_file_done(read, read.key, "duplicate", 0.0))
+            self._files.append(
+                _file_done(read.work, read.digest, read.key, read.file.size_bytes, "duplicate", 0.0)
+            )
 
     def _fail(self, work: Work, error: ItemError, seconds: float) -> None:
         attempt = work.attempts + 1
@@ -470,10 +481,11 @@ class Uploading:
             self.stop("the time is up (--max-duration)")
 
 
-def _file_done(read: Read, key: str, how: How, seconds: float) -> FileDone:
-    work = read.work
+def _file_done(
+    work: Work, digest: Digest, key: str, size_bytes: int, how: How, seconds: float
+) -> FileDone:
     path = f"{work.root}/{work.folder}{work.name}"
-    return FileDone(path, key, read.digest, read.file.size_bytes, how, seconds)
+    return FileDone(path, key, digest, size_bytes, how, seconds)
 
 
 def _full(error: StoreFull) -> DestinationError:

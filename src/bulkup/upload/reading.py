@@ -10,23 +10,24 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from bulkup.content.archive import find_member, open_member
 from bulkup.content.digest import digest_parts
 from bulkup.content.media import HEAD_BYTES, media_type
-from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
-from bulkup.model import Digest, FileStat
+from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
+from bulkup.model import INODE_MASK, Digest, FileStat
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(NamedTuple):
     """A file as it was read. `body` is None for one that is sent in parts."""
 
     digest: Digest
-    stat: FileStat
+    size_bytes: int
+    modified_ns: int
+    inode: int
+    changed_ns: int
     media_type: str
     body: bytes | None
     part_digests: tuple[Digest, ...] = ()
@@ -38,35 +39,42 @@ def is_member(folder: str) -> bool:
     return folder.endswith("#")
 
 
-def read_whole(root: str, folder: str, name: str, size_bytes: int) -> Loaded:
-    """Read a file that fits into one request, expected to have `size_bytes`.
+def read_whole(root: str, folder: str, name: str) -> Loaded:
+    """Read a file that fits into one request.
 
     Raises SourceError: Missing, Unreadable, Changed (it grew or changed meanwhile), Invalid (a
     damaged member of an archive).
     """
-    if is_member(folder):
+    if folder.endswith("#"):
         return _read_member(root, folder, name)
-    with _errors_named(root, folder, name):
+    try:
         descriptor = os.open(f"{root}/{folder}{name}", os.O_RDONLY | os.O_CLOEXEC)
         try:
             before = os.fstat(descriptor)
+            size = before.st_size
             # One byte more than there should be, in one call: a larger buffer would cost more
             # than the read (the allocator maps fresh pages for it).
-            body = os.read(descriptor, before.st_size + 1)
-            while len(body) < before.st_size and (more := os.read(descriptor, before.st_size)):
+            body = os.read(descriptor, size + 1)
+            while len(body) < size and (more := os.read(descriptor, size)):
                 body += more
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-    if len(body) != before.st_size or (
-        before.st_mtime_ns,
-        before.st_ctime_ns,
-        before.st_size,
-    ) != (after.st_mtime_ns, after.st_ctime_ns, after.st_size):
+    except OSError as error:
+        raise _named(error, folder + name) from error
+    if (
+        len(body) != size
+        or before.st_mtime_ns != after.st_mtime_ns
+        or before.st_ctime_ns != after.st_ctime_ns
+        or size != after.st_size
+    ):
         raise SourceChanged(f"{folder}{name} changed while it was read")
     return Loaded(
         Digest(sha256(body).hexdigest()),
-        FileStat(before.st_size, before.st_mtime_ns, before.st_ino, before.st_ctime_ns),
+        size,
+        before.st_mtime_ns,
+        before.st_ino & INODE_MASK,
+        before.st_ctime_ns,
         media_type(name, body[:HEAD_BYTES]),
         body,
     )
@@ -84,13 +92,23 @@ def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:
             _check_same(os.fstat(file.fileno()), stat, folder + name)
     if found.size_bytes != stat.size_bytes:
         raise SourceChanged(f"{folder}{name} changed while it was read")
-    return Loaded(found.whole, stat, media_type(name, head.head), None, found.parts, part_bytes)
+    return Loaded(
+        found.whole,
+        stat.size_bytes,
+        stat.modified_ns,
+        stat.inode,
+        stat.changed_ns,
+        media_type(name, head.head),
+        None,
+        found.parts,
+        part_bytes,
+    )
 
 
 @contextmanager
 def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, FileStat]]:
     """The file or member opened for reading in order, and its stat now."""
-    with _errors_named(root, folder, name):
+    with _errors_named(folder + name):
         if is_member(folder):
             archive = f"{root}/{folder[:-1]}"
             stat = find_member(archive, name).stat
@@ -101,7 +119,9 @@ def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, F
             found = os.fstat(file.fileno())
             yield (
                 cast("BinaryIO", file),
-                FileStat(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns),
+                FileStat(
+                    found.st_size, found.st_mtime_ns, found.st_ino & INODE_MASK, found.st_ctime_ns
+                ),
             )
 
 
@@ -125,7 +145,15 @@ class _Head(io.RawIOBase):
 def _read_member(root: str, folder: str, name: str) -> Loaded:
     with open_source(root, folder, name) as (file, stat):
         body = file.read()
-    return Loaded(Digest(sha256(body).hexdigest()), stat, media_type(name, body[:HEAD_BYTES]), body)
+    return Loaded(
+        Digest(sha256(body).hexdigest()),
+        stat.size_bytes,
+        stat.modified_ns,
+        stat.inode,
+        stat.changed_ns,
+        media_type(name, body[:HEAD_BYTES]),
+        body,
+    )
 
 
 def _check_same(now: os.stat_result, before: FileStat, path: str) -> None:
@@ -138,11 +166,15 @@ def _check_same(now: os.stat_result, before: FileStat, path: str) -> None:
 
 
 @contextmanager
-def _errors_named(root: str, folder: str, name: str) -> Iterator[None]:
+def _errors_named(path: str) -> Iterator[None]:
     """The operating system's errors about this file as SourceError."""
     try:
         yield
-    except FileNotFoundError as error:
-        raise SourceMissing(f"{folder}{name} is gone") from error
     except OSError as error:
-        raise SourceUnreadable(f"{folder}{name} cannot be read: {error.strerror}") from error
+        raise _named(error, path) from error
+
+
+def _named(error: OSError, path: str) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceMissing(f"{path} is gone")
+    return SourceUnreadable(f"{path} cannot be read: {error.strerror}")
