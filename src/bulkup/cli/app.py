@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from bulkup import __version__
-from bulkup.cli import files, history, init, push, status
+from bulkup.cli import doctor, files, history, init, push, status
 from bulkup.cli.options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -75,29 +76,48 @@ def options(
     }
 
 
-for _module in (push, status, files, history, init):
+for _module in (push, status, files, history, init, doctor):
     app.command(_module.NAME, epilog=_module.EXAMPLE)(with_globals(_module.run))
 
 
 def main() -> None:
-    """Run the command line; every way out has its exit code (SPEC §2)."""
+    """Run the command line, and leave at once with its exit code (SPEC §2).
+
+    The HTTP client's native threads may still be clearing up a refused connection; an interpreter
+    that is taken apart under them now and then aborts the whole process (seen with pyreqwest
+    0.12). What has to last is on the disk by now, so nothing is lost by not waiting.
+    """
+    code = _run()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            pass  # the reader has gone: not an error of ours, as with any other filter
+        except (OSError, ValueError):
+            code = code or int(ExitCode.BUG)
+    os._exit(code)
+
+
+def _run() -> int:
+    """The exit code; every way out has its own."""
     try:
         app()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(ExitCode.DONE)
     except BulkupError as error:
         _complain(str(error), error.hint)
-        sys.exit(int(error.exit_code))
+        return int(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output has gone: not an error of ours, as with any other filter.
-        sys.stderr.close()
-        sys.exit(int(ExitCode.DONE))
+        return int(ExitCode.DONE)
     except KeyboardInterrupt:
-        sys.exit(int(ExitCode.INTERRUPTED))
+        return int(ExitCode.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be reported
         import traceback
 
         traceback.print_exc()
         _complain(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
-        sys.exit(int(ExitCode.BUG))
+        return int(ExitCode.BUG)
+    return int(ExitCode.DONE)
 
 
 def _complain(message: str, hint: str | None) -> None:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bulkup.manifest.connection import connect, connect_to_read
+from bulkup.manifest.health import Health, examine
 from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
@@ -60,6 +61,11 @@ class Reader:
     def exists(self) -> bool:
         """Whether there is a manifest at all; when not, there is nothing to ask."""
         return self._db is not None
+
+    def health(self) -> Health:
+        """How the file is; looks through all of it. There must be one."""
+        assert self._db is not None
+        return examine(self._db, self.path)
 
     def close(self) -> None:
         """Give the file back."""

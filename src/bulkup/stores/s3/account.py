@@ -31,6 +31,7 @@ class Account:
     region_given: bool
     endpoint_url: str | None
     good_for_seconds: float | None = None  # None: these keys never change by themselves
+    origin: str = "environment"  # where the keys were found
 
 
 def find_account(
@@ -128,4 +129,6 @@ class _Chain:
             region_given=region is not None,
             endpoint_url=self._endpoint_url or None,
             good_for_seconds=_RECHECK_SECONDS,
+            origin=f"boto3: {credentials.method}"
+            + (f", profile {self._profile}" if self._profile else ""),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins  # `list` is a method here
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 
 from bulkup.errors import (
     BucketMissing,
@@ -21,6 +22,7 @@ from bulkup.errors import (
 from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.s3 import multipart
 from bulkup.stores.s3.abilities import probe
+from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import require_addressable
 from bulkup.stores.s3.attributes import put_headers, read_info
 from bulkup.stores.s3.documents import checksum, read_objects, read_value
@@ -47,6 +49,21 @@ class S3Store:
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
         self.abilities = abilities
         self._wire = wire
+
+    async def identify(self) -> Account:
+        """Whose keys are used, in which region and where: no request is made for that."""
+        return await self._wire.identify()
+
+    async def served_at(self) -> float | None:
+        """The endpoint's own time, seconds since 1970, by the Date header (RFC 9110, 6.6.1) of one
+        answer; None where it sends none. Raises as `check` does, but unclassified."""
+        query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
+        response = await self._wire.send("GET", None, {}, query=encode_query(query))
+        date = header_reader(response)("date")
+        try:
+            return None if date is None else parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return None
 
     async def check(self) -> None:
         """List one key. Raises DestinationError unless keys, bucket and region are right."""

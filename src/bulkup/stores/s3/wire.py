@@ -13,6 +13,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
@@ -79,6 +80,14 @@ class Wire:
     def is_aws(self) -> bool:
         """Is this AWS itself? False also as long as nobody knows."""
         return self._address.is_aws
+
+    async def identify(self) -> Account:
+        """Who asks, and in which region, as far as it is known by now. Makes no request to the
+        store. Raises CredentialsRefused where there are no keys."""
+        if self._clock.now() >= self._renew_at:
+            await self._renew()
+        assert self._account is not None
+        return replace(self._account, region=self._region, endpoint_url=self._address.origin)
 
     async def send(
         self,

@@ -1,0 +1,136 @@
+"""bulkup doctor: is everything in order, and how to put it right."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.errors import BulkupError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bulkup.manifest.runs import Destination
+    from bulkup.run.checkup import Finding
+    from bulkup.settings import Settings
+    from bulkup.stores.store import PartStore
+
+NAME = "doctor"
+EXAMPLE = """What an endpoint can do is remembered after the first push. Before that, doctor
+stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
+
+Example: bulkup doctor --to s3://bucket/photos"""
+
+
+def run(
+    flags: Flags,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="DEST", help="This destination; else all that were pushed to."),
+    ] = None,
+    endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
+    region: Annotated[str | None, typer.Option()] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
+    ] = None,
+    ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+) -> None:
+    """Check the manifest, the disk, the clock and the destinations; say how to mend each."""
+    settings = flags.settings(
+        to=to, endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
+    )
+    findings = []
+    for finding in _examine(settings):
+        findings.append(finding)
+        if not (json or (settings.quiet and finding.level == "ok")):
+            _print(finding)
+    if json:
+        from dataclasses import asdict
+
+        from bulkup.cli.rows import print_json
+
+        print_json(asdict(finding) for finding in findings)
+    failed = {finding.part for finding in findings if finding.level == "failed"}
+    if failed & {"machine", "manifest"}:
+        raise typer.Exit(ExitCode.MANIFEST)
+    if "destination" in failed:
+        raise typer.Exit(ExitCode.DESTINATION)
+
+
+def _examine(settings: Settings) -> Iterator[Finding]:
+    from bulkup.run.checkup import check_machine, check_manifest
+
+    yield from check_machine()
+    yield from check_manifest(settings.manifest)
+    yield from _examine_destinations(settings)
+
+
+def _examine_destinations(settings: Settings) -> Iterator[Finding]:
+    """Each destination in an event loop of its own, so that its findings come as they are made."""
+    import asyncio
+
+    from bulkup.clock import SystemClock
+    from bulkup.run.checkup import Finding, check_destination
+
+    clock = SystemClock()
+
+    async def examine(store: PartStore, is_default: bool) -> list[Finding]:
+        try:
+            found = check_destination(store, is_default=is_default, clock=clock)
+            return [finding async for finding in found]
+        finally:
+            await store.close()
+
+    for url, is_default, opened in _stores(settings):
+        if isinstance(opened, BulkupError):
+            yield Finding("destination", url, "destination", "failed", str(opened), opened.hint)
+        else:
+            yield from asyncio.run(examine(opened, is_default))
+
+
+def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupError]]:
+    """(URL, whether it is the embedded default, the store or why it cannot be opened)."""
+    from bulkup.errors import ManifestError
+    from bulkup.manifest.manifest import Reader
+    from bulkup.run.batch import canonical
+    from bulkup.run.opening import open_known
+
+    default = os.path.join(settings.home, "store")  # noqa: PTH118 - a str, as typed
+    try:
+        with Reader(settings.manifest) as reader:
+            known = reader.runs.destinations() if reader.exists else []
+    except ManifestError:
+        known = []  # said already
+    rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]
+    if settings.to:
+        url = canonical(settings.to)
+        rows = [(url, _row_of(known, url, settings.endpoint_url))]
+    for url, row in rows or [(default, None)]:
+        try:
+            yield url, url == default, open_known(url, row, settings, os.environ)
+        except BulkupError as error:
+            yield url, url == default, error
+
+
+def _row_of(known: Sequence[Destination], url: str, endpoint_url: str | None) -> Destination | None:
+    """What the manifest knows of the destination, at this endpoint if one is named."""
+    for one in known:
+        if one.url == url and endpoint_url in (None, one.endpoint_url):
+            return one
+    return None
+
+
+def _print(finding: Finding) -> None:
+    from bulkup.cli.render import escape, printable
+
+    where = f"{finding.of}: " if finding.of else ""
+    lines = [f"{finding.level:<8}{where}{finding.subject}: {finding.found}"]
+    if finding.mend:
+        lines.append(f"{'':8}{finding.mend}")
+    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+    sys.stdout.flush()
