@@ -1,0 +1,170 @@
+"""Short ways to say in a test what a run tells its manifest."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from bulkup.errors import ErrorClass
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.rows import Broken, Done, Failed, File, Known, Read, Registered, Work
+from bulkup.manifest.runs import RunRow
+from bulkup.manifest.walks import Folder, Scope
+from bulkup.model import Digest
+from bulkup.upload.naming import spare_key
+
+NOW = 1_800_000_000.0
+
+
+def digest_of(content: str) -> Digest:
+    return Digest(sha256(content.encode()).hexdigest())
+
+
+def run_row(run_id: str, *, now: float = NOW, pid: int = 1) -> RunRow:
+    return RunRow(run_id, "push", "host", pid, "ticks", now, now)
+
+
+def file(name: str, *, size_bytes: int = 3, stamp: int = 1) -> File:
+    return File(name, size_bytes, stamp * 1_000_000_000, stamp, stamp)
+
+
+def folder(
+    path: str = "",
+    *,
+    new: Sequence[File] = (),
+    changed: Sequence[tuple[Known, File]] = (),
+    unchanged: Sequence[File] = (),
+    back: Sequence[int] = (),
+    gone: Sequence[Known] = (),
+    broken: Sequence[Broken] = (),
+) -> Folder:
+    return Folder(path, new, changed, unchanged, back, gone, broken)
+
+
+@dataclass(slots=True)
+class Pusher:
+    """One run at one manifest: what a crew does, a step at a time."""
+
+    manifest: Manifest
+    scope: Scope
+
+    @classmethod
+    def begin(
+        cls, manifest: Manifest, run_id: str, *, root: str = "/root", to: str = "/to"
+    ) -> Pusher:
+        """A run with a batch over one root."""
+        destination = manifest.runs.destination(to, endpoint_url="", region=None, profile=None)
+        manifest.runs.begin(run_row(run_id))
+        batch, roots = manifest.runs.begin_batch(
+            run_id, destination.id, [root], options={}, now=NOW
+        )
+        return cls(manifest, Scope(roots[0][0], root, destination.id, batch, run_id))
+
+    def record(self, found: Folder, *, hand_over: int = 1000) -> list[Work]:
+        return self.manifest.walks.record(self.scope, found, now=NOW, hand_over=hand_over)
+
+    def known(self, path: str = "") -> dict[str, Known]:
+        walks = self.manifest.walks
+        folder_id = walks.folder_id(self.scope.root_id, path)
+        rows = [] if folder_id is None else walks.known(folder_id, None, None)
+        return {known.file.name: known for known in rows}
+
+    def claim(self, limit: int = 1000, *, now: float = NOW) -> list[Work]:
+        return self.manifest.queue.claim(
+            batch_id=self.scope.batch_id, run_id=self.scope.run_id, limit=limit, now=now
+        )
+
+    def register(
+        self, *contents: tuple[Work, str], copy: bool = False, key: str | None = None
+    ) -> list[Registered]:
+        """Each work was read and held the text beside it."""
+        reads = []
+        for work, content in contents:
+            # What the asset was recorded with, except for its size: that of the text.
+            where = self.known(work.folder).get(work.name)
+            stamp = where.file if where else file(work.name)
+            reads.append(
+                Read(
+                    work,
+                    digest_of(content),
+                    stamp._replace(size_bytes=len(content)),
+                    "image/jpeg",
+                    key or f"{work.folder}{work.name}",
+                )
+            )
+        return self.manifest.queue.register(
+            reads,
+            destination_id=self.scope.destination_id,
+            batch_id=self.scope.batch_id,
+            run_id=self.scope.run_id,
+            copy=copy,
+            spare_key=spare_key,
+        )
+
+    def done(self, *sent: tuple[Work, str], now: float = NOW) -> None:
+        """The destination has these works' contents under these keys."""
+        self._settle([Done(w, key, w.size_bytes, "etag", None, 0.01) for w, key in sent], [], now)
+
+    def failed(
+        self,
+        work: Work,
+        *,
+        due_at: float | None = None,
+        error_class: ErrorClass = ErrorClass.NETWORK,
+        now: float = NOW,
+    ) -> None:
+        self._settle([], [Failed(work, error_class, "reset", None, due_at, 0.01)], now)
+
+    def _settle(self, done: list[Done], failed: list[Failed], now: float) -> None:
+        self.manifest.queue.settle(
+            done,
+            failed,
+            destination_id=self.scope.destination_id,
+            run_id=self.scope.run_id,
+            now=now,
+        )
+
+    def push(self, *names: str, content: str | None = None) -> list[Work]:
+        """New files, recorded, registered and done; each holds its own name unless told."""
+        works = self.record(folder(new=[file(name) for name in names]))
+        outcomes = self.register(*((work, content or work.name) for work in works))
+        self.done(*((work, key) for work, key in outcomes if key is not None))
+        return works
+
+    def end(self, *, now: float = NOW) -> None:
+        self.manifest.runs.end(self.scope.run_id, now=now, exit_code=0, summary={"files": 1})
+
+
+def rows(manifest: Manifest, query: str, *values: object) -> list[tuple[object, ...]]:
+    """What a query finds, asked by a connection of its own as an outsider would."""
+    db = sqlite3.connect(manifest.path)
+    try:
+        return db.execute(query, values).fetchall()
+    finally:
+        db.close()
+
+
+def states(manifest: Manifest) -> dict[str, str]:
+    """Upload states by path, of files that are there."""
+    found = rows(manifest, "SELECT path, upload FROM files WHERE missing_since IS NULL")
+    return {str(path): str(state) for path, state in found}
+
+
+def recount_differs(manifest: Manifest) -> list[tuple[object, ...]]:
+    """Where the tallies and a recount of the rows disagree; nothing, when all is well."""
+    counted = (
+        "SELECT destination_id, stage, state, count(*), sum(size_bytes) FROM item WHERE live "
+        "GROUP BY destination_id, stage, state"
+    )
+    kept = "SELECT destination_id, stage, state, items, bytes FROM tally WHERE items OR bytes"
+    assets = (
+        "SELECT missing, assets, bytes FROM asset_tally WHERE assets OR bytes",
+        "SELECT missing_at IS NOT NULL AS gone, count(*), sum(size_bytes) FROM asset GROUP BY gone",
+    )
+    differences = []
+    for one, other in ((counted, kept), assets):
+        differences += rows(manifest, f"SELECT * FROM ({one}) EXCEPT SELECT * FROM ({other})")
+        differences += rows(manifest, f"SELECT * FROM ({other}) EXCEPT SELECT * FROM ({one})")
+    return differences
