@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bulkup import __version__
-from bulkup.cli import doctor, files, history, init, push, status
+from bulkup.cli import clean, doctor, files, history, init, push, status
 from bulkup.cli.options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -22,9 +22,8 @@ from bulkup.cli.options import (
 from bulkup.cli.render import escape
 from bulkup.errors import BulkupError, ExitCode
 
-EXIT_CODES = """
+EXIT_CODES = """\b
 Exit codes:
-
     0  all done
     1  a bug or an unexpected error
     2  wrong usage
@@ -76,7 +75,7 @@ def options(
     }
 
 
-for _module in (push, status, files, history, init, doctor):
+for _module in (push, status, files, history, init, doctor, clean):
     app.command(_module.NAME, epilog=_module.EXAMPLE)(with_globals(_module.run))
 
 

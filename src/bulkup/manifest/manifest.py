@@ -7,6 +7,7 @@ from typing import Self
 
 from bulkup.manifest.connection import connect, connect_to_read
 from bulkup.manifest.health import Health, examine
+from bulkup.manifest.leftovers import Leftovers
 from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
@@ -28,6 +29,10 @@ class Manifest:
         self.walks = Walks(self._db, path)
         self.queue = Queue(self._db, path)
         self.reports = Reports(self._db, path)
+
+    def wait_for_lock(self, seconds: float) -> None:
+        """How long a call waits for another program's write transaction; BUSY_SECONDS at first."""
+        self._db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")
 
     def close(self) -> None:
         """Give the file back."""
@@ -56,6 +61,7 @@ class Reader:
             self.runs = Runs(self._db, path)
             self.walks = Walks(self._db, path)
             self.prospects = Prospects(self._db)
+            self.leftovers = Leftovers(self._db, path)
 
     @property
     def exists(self) -> bool:

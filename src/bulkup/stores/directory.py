@@ -182,6 +182,11 @@ class DirectoryStore:
         if page := await _in_thread(prefix, lambda: self._parts.uploads(prefix)):
             yield page
 
+    async def leftovers(self, *, before: float) -> builtins.list[tuple[str, int]]:
+        """Temporary files that were last written before a time (seconds since 1970), with their
+        sizes: what a process left behind that was killed."""
+        return await _in_thread("", lambda: self._files.leftovers(before))
+
     async def close(self) -> None:
         """Nothing is held open."""
 

@@ -92,6 +92,17 @@ class Files:
             os.makedirs(f"{self.root}/{TEMPORARY}", exist_ok=True)
             return os.open(path, flags, 0o666), path
 
+    def leftovers(self, before: float) -> list[tuple[str, int]]:
+        """Path and size of temporary files that were last written before a time."""
+        found = []
+        with suppress(FileNotFoundError), os.scandir(f"{self.root}/{TEMPORARY}") as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # another process is done with it
+                    stat = entry.stat(follow_symlinks=False)
+                    if stat.st_mtime < before:
+                        found.append((entry.path, stat.st_size))
+        return sorted(found)
+
     def write(
         self, key: str, body: bytes, digest: Digest | None, attributes: Attributes, exclusive: bool
     ) -> None:

@@ -1,0 +1,153 @@
+"""bulkup clean: old batches, abandoned uploads, and what killed processes left behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.errors import BulkupError, ExitCode
+
+if TYPE_CHECKING:
+    from bulkup.manifest.manifest import Manifest, Reader
+    from bulkup.manifest.runs import Destination
+    from bulkup.run.cleaning import Rubbish
+    from bulkup.settings import Settings
+
+NAME = "clean"
+EXAMPLE = """A multipart upload goes when its content is not to be sent any more; one that this
+manifest does not know goes when it is older than a day. No object is ever removed.
+
+Example: bulkup clean --older-than 90d --yes"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What there is to remove at one destination, or why nobody knows."""
+
+    url: str
+    rubbish: Rubbish | None
+    error: BulkupError | None
+
+
+def run(
+    flags: Flags,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    older_than: Annotated[
+        str, typer.Option(metavar="WHEN", help="Batches that ended before: 30d or 2026-01-31.")
+    ] = "30d",
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
+) -> None:
+    """Show what nobody needs any more; remove it with --yes."""
+    from bulkup.discover.select import parse_moment
+    from bulkup.manifest.manifest import Manifest, Reader
+
+    settings = flags.settings()
+    before = parse_moment(older_than, now=time.time())
+    batches, found = 0, list[_Found]()
+    with Reader(settings.manifest) as reader:
+        exists = reader.exists
+        if exists and not yes:
+            batches, found = _clean(reader, settings, before)
+    if exists and yes:
+        with Manifest(settings.manifest) as manifest:
+            batches, found = _clean(manifest, settings, before)
+    if json:
+        _print_json(batches, found, removed=yes)
+    elif not settings.quiet:
+        _print(batches, found, removed=yes)
+    for one in found:
+        if one.error is not None:
+            _complain(one.url, one.error)
+    if any(one.error is not None for one in found):
+        raise typer.Exit(ExitCode.DESTINATION)
+
+
+def _clean(books: Manifest | Reader, settings: Settings, before: float) -> tuple[int, list[_Found]]:
+    """Look everywhere; remove what is found if the manifest may be written."""
+    import asyncio
+
+    from bulkup.manifest.manifest import Manifest
+
+    only_count = not isinstance(books, Manifest)
+    batches = books.runs.forget_batches(ended_before=before, only_count=only_count)
+    found = []
+    for destination in books.runs.destinations():
+        try:
+            rubbish = asyncio.run(_sweep(books, destination, settings))
+            found.append(_Found(destination.url, rubbish, None))
+        except BulkupError as error:
+            if error.exit_code == ExitCode.MANIFEST:
+                raise
+            found.append(_Found(destination.url, None, error))
+    return batches, found
+
+
+async def _sweep(books: Manifest | Reader, destination: Destination, settings: Settings) -> Rubbish:
+    from bulkup.manifest.manifest import Manifest
+    from bulkup.run.cleaning import find, remove
+    from bulkup.run.opening import open_known
+
+    store = open_known(destination.url, destination, settings, os.environ)
+    try:
+        rubbish = await find(books.runs, books.leftovers, destination, store, now=time.time())
+        if isinstance(books, Manifest):
+            await remove(books, destination, store, rubbish)
+    finally:
+        await store.close()
+    return rubbish
+
+
+def _print_json(batches: int, found: list[_Found], *, removed: bool) -> None:
+    from dataclasses import asdict
+    from json import dumps
+
+    destinations = [
+        {
+            "url": one.url,
+            **(asdict(one.rubbish) if one.rubbish is not None else {}),
+            "error": None if one.error is None else str(one.error),
+        }
+        for one in found
+    ]
+    typer.echo(dumps({"removed": removed, "batches": batches, "destinations": destinations}))
+
+
+def _print(batches: int, found: list[_Found], *, removed: bool) -> None:
+    from bulkup.cli.render import count, escape, printable, size
+
+    verb = "removed" if removed else "to remove"
+    lines = []
+    if batches:
+        noun = "old batch" if batches == 1 else "old batches"
+        lines.append(f"{verb}: {count(batches)} {noun} of the history")
+    for one in found:
+        rubbish = one.rubbish
+        if rubbish is None:
+            continue
+        for upload in rubbish.uploads:
+            began = time.strftime("%Y-%m-%d", time.gmtime(upload.begun_at))
+            lines.append(f"{verb}: {one.url}: upload of {upload.key}, begun {began}")
+        for path, size_bytes in rubbish.files:
+            lines.append(f"{verb}: {path} ({size(size_bytes)})")
+        if rubbish.reservations:
+            keys = count(len(rubbish.reservations), "reserved key")
+            lines.append(f"{verb}: {one.url}: {keys} that nothing will fill")
+    if not lines:
+        lines = ["Nothing to clean."]
+    elif not removed:
+        lines.append("Next: bulkup clean --yes removes this")
+    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+
+
+def _complain(url: str, error: BulkupError) -> None:
+    from bulkup.cli.render import escape
+
+    typer.echo(f"bulkup: {escape(url)}: {escape(str(error))}", err=True)
+    if error.hint:
+        typer.echo(f"  {escape(error.hint)}", err=True)
