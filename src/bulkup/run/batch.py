@@ -162,10 +162,7 @@ class PushRun:
             error = raised
         finally:
             await store.close()
-        try:
-            return await self._end(destination, batch_id, error)
-        finally:
-            self._ledger.close()
+        return await self._end(destination, batch_id, error)
 
     # Parts of a run -------------------------------------------------------------------------
 
