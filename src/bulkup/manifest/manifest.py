@@ -29,6 +29,7 @@ class Manifest:
         self.walks = Walks(self._db, path)
         self.queue = Queue(self._db, path)
         self.reports = Reports(self._db, path)
+        self.leftovers = Leftovers(self._db, path)
 
     def wait_for_lock(self, seconds: float) -> None:
         """How long a call waits for another program's write transaction; BUSY_SECONDS at first."""
