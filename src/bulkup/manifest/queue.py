@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.letting_go import forget_unwanted, release_claims
 from bulkup.manifest.registering import Registering, SpareKey, reserve
-from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, from_sql
+from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, as_text, from_sql
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, State
 
@@ -139,20 +141,31 @@ class Queue:
     def _settle_done(
         self, done: Sequence[Done], destination_id: int, run_id: str, now: float
     ) -> None:
-        self._db.executemany(
+        execute_rows(
+            self._db,
             "UPDATE item SET state = 'done', run_id = NULL, attempts = attempts + 1, priority = 1, "
-            "error_class = NULL, error = NULL, settled_at = ? WHERE id = ? AND state = 'claimed'",
-            ((now, d.work.item_id) for d in done),
+            "error_class = NULL, error = NULL, settled_at = v.column3 "
+            # By whomever it is claimed: what the store has is done, also when another run has
+            # taken this one for gone. Ids of unwanted items come back, with another content.
+            "FROM (VALUES {rows}) AS v "
+            "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'",
+            [(d.work.item_id, d.work.content_id, now) for d in done],
         )
-        self._db.executemany(
-            "UPDATE object SET etag = ?, checksum = ?, stored_at = ?, size_bytes = ? "
-            "WHERE destination_id = ? AND key = ?",
-            ((d.etag, d.checksum, now, d.size_bytes, destination_id, d.key) for d in done),
+        execute_rows(
+            self._db,
+            "UPDATE object SET etag = v.column1, checksum = v.column2, stored_at = v.column3, "
+            "size_bytes = v.column4 FROM (VALUES {rows}) AS v "
+            "WHERE destination_id = v.column5 AND key = v.column6 AND content_id = v.column7",
+            [
+                (d.etag, d.checksum, now, d.size_bytes, destination_id, d.key, d.work.content_id)
+                for d in done
+            ],
         )
-        self._db.executemany(
+        execute_rows(
+            self._db,
             "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) "
-            "VALUES (?, ?, ?, ?, ?, 'done')",
-            ((d.work.item_id, d.work.attempts + 1, run_id, now, d.seconds) for d in done),
+            "VALUES {rows}",
+            [(d.work.item_id, d.work.attempts + 1, run_id, now, d.seconds, "done") for d in done],
         )
         large = [(d.work.item_id,) for d in done if d.checksum is not None]
         self._db.executemany("DELETE FROM part WHERE item_id = ?", large)
@@ -165,25 +178,27 @@ class Queue:
         )
 
     def _settle_failed(self, failed: Sequence[Failed], run_id: str, now: float) -> None:
-        self._db.executemany(
-            "UPDATE item SET state = ?, run_id = NULL, attempts = attempts + 1, due_at = ?, "
-            "error_class = ?, error = ?, settled_at = ? WHERE id = ? AND state = 'claimed'",
-            (
+        for f in failed:
+            state = State.DEAD if f.due_at is None else State.WAITING
+            settled = self._db.execute(
+                "UPDATE item SET state = ?, run_id = NULL, attempts = attempts + 1, due_at = ?, "
+                "error_class = ?, error = ?, settled_at = ? "
+                "WHERE id = ? AND state = 'claimed' AND run_id = ?",
                 (
-                    State.DEAD.value if f.due_at is None else State.WAITING.value,
+                    state.value,
                     f.due_at or 0,
                     f.error_class.value,
-                    f.error,
+                    as_text(f.error),
                     now,
                     f.work.item_id,
-                )
-                for f in failed
-            ),
-        )
-        self._db.executemany(
-            "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
-            "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
-            (
+                    run_id,
+                ),
+            )
+            if not settled.rowcount:
+                continue  # the claim was lost: the failure is nobody's
+            self._db.execute(
+                "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
+                "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
                 (
                     f.work.item_id,
                     f.work.attempts + 1,
@@ -191,21 +206,16 @@ class Queue:
                     now,
                     f.seconds,
                     f.error_class.value,
-                    f.error,
+                    as_text(f.error),
                     f.request_id,
-                )
-                for f in failed
-            ),
-        )
+                ),
+            )
+            forget_unwanted(self._db, f.work.item_id)
 
     def release(self, items: Sequence[int], *, run_id: str) -> None:
         """Give claims back unattempted: the items are ready again, nothing is counted."""
         with transaction(self._db, self._path):
-            self._db.executemany(
-                "UPDATE item SET state = 'ready', run_id = NULL "
-                "WHERE id = ? AND state = 'claimed' AND run_id = ?",
-                ((i, run_id) for i in items),
-            )
+            release_claims(self._db, items, run_id)
 
     def left(self, batch_id: int, destination_id: int) -> Left:
         """What is left to do: of the batch, and among what its roots brought to light earlier."""

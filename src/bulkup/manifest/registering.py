@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
+from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.letting_go import forget_copies, release_claims, release_content
 from bulkup.manifest.rows import Read, Registered
-from bulkup.manifest.walks import release_content
 from bulkup.model import Digest
 
 SpareKey = Callable[[str, Digest], str]
@@ -39,96 +40,129 @@ class Registering:
 
     def register(self, reads: Sequence[Read]) -> list[Registered]:
         """As `Queue.register`, in the order of `reads`."""
-        self._note_stats(reads)
-        known = self._name_contents(reads)
-        if not known:
+        if self._name_contents(reads) == len(reads):
+            self._note_stats(reads)
             keys = self._reserve(reads)
             return [Registered(read.work, key) for read, key in zip(reads, keys, strict=True)]
         registered: dict[int, Registered] = {}
-        to_send = []
+        to_send: list[tuple[int, Read]] = []
+        duplicates: list[tuple[Read, int]] = []
         for read in reads:
-            if read.work.item_id in known:
-                found = self._take_known(read)
-                if found is None:
-                    registered[read.work.item_id] = Registered(read.work, None)
-                    continue
-                to_send.append((read.work.item_id, found))
-            else:
-                to_send.append((read.work.item_id, read))
+            outcome = self._take(read)
+            if isinstance(outcome, Read):
+                to_send.append((read.work.item_id, outcome))
+                continue
+            registered[read.work.item_id] = Registered(read.work, None, is_lost=outcome is None)
+            if outcome is not None:
+                duplicates.append((read, outcome))
         keys = self._reserve([read for _, read in to_send])
         for (item_id, read), key in zip(to_send, keys, strict=True):
             registered[item_id] = Registered(read.work, key)
+        if self._copy:
+            for read, content_id in duplicates:  # after the originals: those choose first
+                self._note_copy(read, content_id)
         return [registered[read.work.item_id] for read in reads]
 
-    def _note_stats(self, reads: Sequence[Read]) -> None:
-        """The asset as it was when it was read, so that the next walk sees no change."""
-        moved = [r for r in reads if r.file.size_bytes != r.work.size_bytes]
-        self._db.executemany(
-            "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ? "
-            "WHERE id = ? AND (size_bytes, modified_ns, inode, changed_ns) <> (?, ?, ?, ?)",
-            ((*r.file[1:], r.work.asset_id, *r.file[1:]) for r in moved),
+    def _name_contents(self, reads: Sequence[Read]) -> int:
+        """Give each unread content its digest; of how many works that makes all there is to know.
+
+        Not of those where another content has the digest already (a duplicate), where the content
+        has another digest (the file changed since it was first read), or where the claim was lost.
+        """
+        return execute_rows(
+            self._db,
+            "UPDATE OR IGNORE content SET digest = v.column2, media_type = v.column3, "
+            "size_bytes = v.column4 FROM (VALUES {rows}) AS v JOIN item ON item.id = v.column5 "
+            "WHERE content.id = v.column1 AND (digest IS NULL OR digest = v.column2) "
+            "AND item.content_id = v.column1 AND run_id = v.column6 AND state = 'claimed'",
+            [
+                (
+                    r.work.content_id,
+                    bytes.fromhex(r.digest),
+                    r.media_type,
+                    r.file.size_bytes,
+                    r.work.item_id,
+                    self._run_id,
+                )
+                for r in reads
+            ],
         )
+
+    def _note_stats(self, reads: Sequence[Read]) -> None:
+        """The files as they were when they were read, so that the next walk sees no change."""
+        moved = [r for r in reads if r.file.size_bytes != r.work.size_bytes]
+        for read in moved:
+            self._note_stat(read)
         self._db.executemany(
             "UPDATE item SET size_bytes = ? WHERE id = ?",
             ((r.file.size_bytes, r.work.item_id) for r in moved),
         )
 
-    def _name_contents(self, reads: Sequence[Read]) -> set[int]:
-        """Give each unread content its digest; the items of those that could not get it.
-
-        That is so where another content has the digest already (a duplicate), and where the
-        content has another digest (the file changed since it was first read).
-        """
-        cursor = self._db.executemany(
-            "UPDATE OR IGNORE content SET digest = ?1, media_type = ?2, size_bytes = ?3 "
-            "WHERE id = ?4 AND (digest IS NULL OR digest = ?1)",
-            (
-                (bytes.fromhex(r.digest), r.media_type, r.file.size_bytes, r.work.content_id)
-                for r in reads
-            ),
+    def _note_stat(self, read: Read) -> None:
+        self._db.execute(
+            "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ? "
+            "WHERE id = ? AND (size_bytes, modified_ns, inode, changed_ns) <> (?, ?, ?, ?)",
+            (*read.file[1:], read.work.asset_id, *read.file[1:]),
         )
-        if cursor.rowcount == len(reads):
-            return set()
-        return {
-            r.work.item_id
-            for r in reads
-            if self._db.execute(
-                "SELECT 1 FROM content WHERE id = ? AND digest = ?",
-                (r.work.content_id, bytes.fromhex(r.digest)),
-            ).fetchone()
-            is None
-        }
 
-    def _take_known(self, read: Read) -> Read | None:
-        """Move the asset to the content it really has; the work to send it, if it is ours to do."""
+    def _take(self, read: Read) -> Read | int | None:
+        """What to do about one work: send it; know it for a duplicate of a content, by id; or
+        nothing, the claim or the file having gone to another run meanwhile."""
+        work = read.work
+        row = self._db.execute(
+            "SELECT content.digest, asset.content_id FROM item "
+            "JOIN content ON content.id = item.content_id "
+            "LEFT JOIN asset ON asset.id = ? WHERE item.id = ? AND item.content_id = ? "
+            "AND run_id = ? AND state = 'claimed'",
+            (work.asset_id, work.item_id, work.content_id, self._run_id),
+        ).fetchone()
+        if row is None:
+            return None
+        digest, asset_content_id = row
+        if digest == bytes.fromhex(read.digest):
+            self._note_stats([read])
+            return read
+        if asset_content_id != work.content_id:
+            # Another walk saw the change that we read, and recorded it.
+            release_claims(self._db, [work.item_id], self._run_id)
+            return None
+        self._note_stat(read)
+        return self._take_known(read)
+
+    def _take_known(self, read: Read) -> Read | int:
+        """Move the asset to the content it really has; the work to send that, if it is ours to do,
+        else the content's id."""
         work = read.work
         content_id = self._content(read)
+        self._db.execute(
+            "UPDATE asset SET content_id = ? WHERE id = ?", (content_id, work.asset_id)
+        )
+        self._db.execute("UPDATE content SET assets = assets + 1 WHERE id = ?", (content_id,))
+        self._db.execute(
+            "UPDATE item SET live = 1 WHERE content_id = ? AND NOT live", (content_id,)
+        )
+        forget_copies(self._db, work.asset_id)
+        release_claims(self._db, [work.item_id], self._run_id)
+        release_content(self._db, work.content_id)
+        mine = self._item(content_id, read.file.size_bytes)
+        if mine is None:
+            return content_id
+        item_id, attempts, granted = mine
         row = self._db.execute(
-            "SELECT content_id FROM asset WHERE id = ?", (work.asset_id,)
+            "SELECT key FROM object WHERE content_id = ? AND destination_id = ? "
+            "AND kind = 'original'",
+            (content_id, self._destination_id),
         ).fetchone()
-        if row is not None and row[0] == work.content_id:
-            self._db.execute(
-                "UPDATE asset SET content_id = ? WHERE id = ?", (content_id, work.asset_id)
-            )
-            self._db.execute("UPDATE content SET assets = assets + 1 WHERE id = ?", (content_id,))
-            self._db.execute(
-                "UPDATE item SET live = 1 WHERE content_id = ? AND NOT live", (content_id,)
-            )
-            self._let_go(work.item_id, work.content_id)
-        item_id, is_mine = self._item(content_id, read.file.size_bytes)
-        if is_mine:
-            row = self._db.execute(
-                "SELECT key FROM object WHERE content_id = ? AND destination_id = ? "
-                "AND kind = 'original'",
-                (content_id, self._destination_id),
-            ).fetchone()
-            return read._replace(
-                work=work._replace(item_id=item_id, content_id=content_id, digest=read.digest),
-                key=row[0] if row is not None else read.key,
-            )
-        if self._copy:
-            self._note_copy(read, content_id)
-        return None
+        return read._replace(
+            work=work._replace(
+                item_id=item_id,
+                content_id=content_id,
+                digest=read.digest,
+                attempts=attempts,
+                attempts_granted=granted,
+            ),
+            key=row[0] if row is not None else read.key,
+        )
 
     def _content(self, read: Read) -> int:
         digest = bytes.fromhex(read.digest)
@@ -142,36 +176,24 @@ class Registering:
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
-    def _let_go(self, item_id: int, content_id: int) -> None:
-        """The claimed item's content has one asset less; with none left the item ends."""
-        self._db.execute(
-            "UPDATE item SET state = 'ready', run_id = NULL WHERE id = ? AND state = 'claimed'",
-            (item_id,),
-        )
-        release_content(self._db, content_id)
-
-    def _item(self, content_id: int, size_bytes: int) -> tuple[int, bool]:
-        """The content's upload item at this destination, and whether this run is to send it."""
-        row = self._db.execute(
+    def _item(self, content_id: int, size_bytes: int) -> tuple[int, int, int] | None:
+        """The content's upload item at this destination, now claimed, with its attempts made and
+        granted; None when it is not this run's to send."""
+        row: tuple[int, int, int] | None = self._db.execute(
             "UPDATE item SET state = 'claimed', run_id = ?, batch_id = ? WHERE content_id = ? "
             "AND destination_id = ? AND stage = 'upload' AND state IN ('ready', 'waiting', 'dead') "
-            "RETURNING id",
+            "RETURNING id, attempts, attempts_granted",
             (self._run_id, self._batch_id, content_id, self._destination_id),
         ).fetchone()
         if row is not None:
-            return row[0], True
+            return row
         row = self._db.execute(
             "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
-            "batch_id, run_id) VALUES (?, ?, 'upload', 'claimed', ?, ?, ?) RETURNING id",
+            "batch_id, run_id) VALUES (?, ?, 'upload', 'claimed', ?, ?, ?) "
+            "RETURNING id, attempts, attempts_granted",
             (content_id, self._destination_id, size_bytes, self._batch_id, self._run_id),
         ).fetchone()
-        if row is not None:
-            return row[0], True
-        row = self._db.execute(
-            "SELECT id FROM item WHERE content_id = ? AND destination_id = ? AND stage = 'upload'",
-            (content_id, self._destination_id),
-        ).fetchone()
-        return row[0], False
+        return None if row is None else row
 
     def _note_copy(self, read: Read, content_id: int) -> None:
         """Reserve a key for a duplicate's own copy, unless its content has that key already."""
@@ -192,34 +214,37 @@ class Registering:
         return row is not None and row[0] == content_id
 
     def _reserve(self, reads: Sequence[Read]) -> list[str]:
-        """A key for each content: the one wanted, or the spare one where another content has it."""
-        cursor = self._db.executemany(
+        """A key for each content: the one it has, else the one wanted, else a spare one."""
+        if any(read.work.digest is not None for read in reads):  # registered earlier
+            return [self._key_of(read) for read in reads]
+        reserved = execute_rows(
+            self._db,
             "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, size_bytes) "
-            "VALUES (?, ?, ?, 'original', ?)",
-            ((self._destination_id, r.key, r.work.content_id, r.file.size_bytes) for r in reads),
+            "VALUES {rows}",
+            [
+                (self._destination_id, r.key, r.work.content_id, "original", r.file.size_bytes)
+                for r in reads
+            ],
         )
-        if cursor.rowcount == len(reads):
+        if reserved == len(reads):
             return [r.key for r in reads]
         return [self._key_of(r) for r in reads]
 
     def _key_of(self, read: Read) -> str:
-        """The key reserved for the content, earlier or now."""
+        """The key reserved for the content: earlier, for its bytes may be there by now, or now."""
+        content_id, size = read.work.content_id, read.file.size_bytes
         row = self._db.execute(
             "SELECT key FROM object WHERE content_id = ? AND destination_id = ? "
             "AND kind = 'original' ORDER BY stored_at IS NULL, key = ? DESC",
-            (read.work.content_id, self._destination_id, read.key),
+            (content_id, self._destination_id, read.key),
         ).fetchone()
         if row is not None:
             return str(row[0])
         spare_key = self._spare_key(read.key, read.digest)
-        reserve(
-            self._db,
-            self._destination_id,
-            spare_key,
-            read.work.content_id,
-            read.file.size_bytes,
-        )
-        return spare_key
+        for key in (read.key, spare_key):
+            if reserve(self._db, self._destination_id, key, content_id, size):
+                return key
+        return spare_key  # taken as well: whoever sends will find out
 
 
 def reserve(

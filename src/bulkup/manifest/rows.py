@@ -32,6 +32,11 @@ def from_sql(path: Text) -> str:
     return path if isinstance(path, str) else os.fsdecode(path)
 
 
+def as_text(message: str) -> str:
+    """A message that names a path, as TEXT takes it: bytes that are no UTF-8 become \\udcXX."""
+    return message.encode(errors="backslashreplace").decode()
+
+
 class File(NamedTuple):
     """A file as a walk saw it: its name in its folder, and what tells whether it changed."""
 
@@ -90,11 +95,13 @@ class Registered(NamedTuple):
     """What is to be done with a file that was read: send it under `key`, or nothing.
 
     `work` names the item that is now claimed; it differs from the one that was read when the
-    content turned out to be known already. `key` is None for a duplicate.
+    content turned out to be known already. `key` is None for a duplicate, and for a work that is
+    ours no longer (`is_lost`): another run has taken over the claim or the file.
     """
 
     work: Work
     key: str | None
+    is_lost: bool = False
 
 
 class Done(NamedTuple):

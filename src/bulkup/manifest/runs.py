@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkup.manifest.letting_go import release_all_claims
 from bulkup.manifest.rows import to_sql
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, Part
@@ -98,11 +99,7 @@ class Runs:
     ) -> None:
         """The run is over; claims that it still holds are ready again, uncounted."""
         with transaction(self._db, self._path):
-            self._db.execute(
-                "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
-                "WHERE run_id = ? AND state = 'claimed'",
-                (run_id,),
-            )
+            release_all_claims(self._db, run_id)
             self._db.execute(
                 "UPDATE run SET ended_at = ?, heartbeat_at = ?, exit_code = ?, summary = ? "
                 "WHERE id = ?",
@@ -141,12 +138,7 @@ class Runs:
                     "WHERE run_id = ? AND state = 'claimed' AND stage <> 'upload' AND in_hand",
                     (STRIKES, STRIKES, STRIKES, run.id),
                 )
-                freed = self._db.execute(
-                    "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
-                    "WHERE run_id = ? AND state = 'claimed'",
-                    (run.id,),
-                )
-                returned += struck.rowcount + freed.rowcount
+                returned += struck.rowcount + release_all_claims(self._db, run.id)
                 self._db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run.id))
                 self._db.execute("UPDATE batch SET ended_at = ? WHERE run_id = ?", (now, run.id))
         return returned
@@ -242,7 +234,10 @@ class Runs:
             "SELECT id, destination_id, walked_at FROM root WHERE path = ?", (to_sql(path),)
         ).fetchone()
         self._db.execute(
-            "UPDATE root SET destination_id = ? WHERE id = ?", (destination_id, root_id)
+            # A walk towards another destination says nothing about what this one has.
+            "UPDATE root SET destination_id = ?1, "
+            "walked_at = CASE WHEN destination_id = ?1 THEN walked_at END WHERE id = ?2",
+            (destination_id, root_id),
         )
         return root_id, last == destination_id and walked_at is not None
 

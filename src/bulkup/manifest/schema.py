@@ -48,7 +48,7 @@ CREATE TABLE folder (
   UNIQUE (root_id, path)
 );
 CREATE TABLE content (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: a run may still hold a deleted one's
   digest BLOB UNIQUE,              -- 32 bytes; NULL while nobody has read the file
   size_bytes INTEGER NOT NULL,
   media_type TEXT,
@@ -68,7 +68,7 @@ CREATE TABLE asset (
 CREATE UNIQUE INDEX asset_name ON asset (folder_id, name);
 CREATE INDEX asset_content ON asset (content_id);
 CREATE TABLE item (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- the same; attempts and uploads outlive their item, too
   content_id INTEGER NOT NULL REFERENCES content (id),
   destination_id INTEGER NOT NULL REFERENCES destination (id),
   stage TEXT NOT NULL,
@@ -219,7 +219,9 @@ END;
 CREATE VIEW files AS
 SELECT
   root.path AS root,
-  folder.path || asset.name AS path,
+  -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
   asset.size_bytes,
   strftime('%Y-%m-%dT%H:%M:%SZ', asset.modified_ns / 1000000000, 'unixepoch') AS modified_at,
   lower(hex(content.digest)) AS digest,
@@ -227,6 +229,7 @@ SELECT
   destination.url AS destination,
   coalesce(
     (SELECT key FROM object WHERE object.asset_id = asset.id
+      AND object.content_id = content.id  -- not a copy of what the file held earlier
       AND object.destination_id = destination.id AND stored_at IS NOT NULL),
     (SELECT key FROM object WHERE object.content_id = content.id
       AND object.destination_id = destination.id AND kind = 'original' AND stored_at IS NOT NULL)
@@ -247,7 +250,9 @@ LEFT JOIN destination ON destination.id = root.destination_id;
 CREATE VIEW failures AS
 SELECT
   root.path AS root,
-  folder.path || asset.name AS path,
+  -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
   lower(hex(content.digest)) AS digest,
   item.stage,
   item.state,
@@ -278,7 +283,9 @@ SELECT
   run.host,
   run.pid,
   destination.url AS destination,
-  (SELECT group_concat(root.path, char(10)) FROM batch_root
+  (SELECT CASE WHEN sum(typeof(root.path) = 'blob')
+    THEN CAST(group_concat(root.path, char(10)) AS BLOB)
+    ELSE group_concat(root.path, char(10)) END FROM batch_root
     JOIN root ON root.id = batch_root.root_id WHERE batch_root.batch_id = batch.id) AS roots,
   strftime('%Y-%m-%dT%H:%M:%SZ', batch.started_at, 'unixepoch') AS started_at,
   strftime('%Y-%m-%dT%H:%M:%SZ', batch.ended_at, 'unixepoch') AS ended_at,

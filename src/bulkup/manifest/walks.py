@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bulkup.manifest.rows import Broken, File, Known, Work, from_sql, to_sql
+from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.letting_go import forget_copies, release_content
+from bulkup.manifest.rows import Broken, File, Known, Work, as_text, from_sql, to_sql
 from bulkup.manifest.transaction import transaction
 
 
@@ -131,7 +133,11 @@ class Walks:
         return cursor.lastrowid
 
     def _next_id(self, table: str) -> int:
-        row = self._db.execute(f"SELECT max(id) FROM {table}").fetchone()
+        """What the table would give the next row: for content and item never one used before."""
+        row = (
+            self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+            or self._db.execute(f"SELECT max(id) FROM {table}").fetchone()
+        )
         return (row[0] or 0) + 1
 
     def _add(self, scope: Scope, folder_id: int, folder: Folder, hand_over: int) -> list[Work]:
@@ -140,16 +146,19 @@ class Walks:
             return []
         asset, content, item = (self._next_id(t) for t in ("asset", "content", "item"))
         count = len(folder.new)
-        self._db.executemany(
-            "INSERT INTO content (id, size_bytes) VALUES (?, ?)",
-            ((content + i, f[1]) for i, f in enumerate(folder.new)),
+        execute_rows(
+            self._db,
+            "INSERT INTO content (id, size_bytes) VALUES {rows}",
+            [(content + i, f[1]) for i, f in enumerate(folder.new)],
         )
-        self._db.executemany(
-            "INSERT INTO asset VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-            (
+        execute_rows(
+            self._db,
+            "INSERT INTO asset (id, folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
+            "content_id) VALUES {rows}",
+            [
                 (asset + i, folder_id, to_sql(f[0]), f[1], f[2], f[3], f[4], content + i)
                 for i, f in enumerate(folder.new)
-            ),
+            ],
         )
         mine = max(0, min(hand_over, count))
         self._add_items(
@@ -165,21 +174,23 @@ class Walks:
         ]
 
     def _add_items(self, scope: Scope, rows: list[tuple[int, int, int, str]]) -> None:
-        self._db.executemany(
+        execute_rows(
+            self._db,
             "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
-            "batch_id, run_id) VALUES (?, ?, ?, 'upload', ?, ?, ?, ?)",
-            (
+            "batch_id, run_id) VALUES {rows}",
+            [
                 (
                     item,
                     content,
                     scope.destination_id,
+                    "upload",
                     state,
                     size,
                     scope.batch_id,
                     scope.run_id if state == "claimed" else None,
                 )
                 for item, content, size, state in rows
-            ),
+            ],
         )
 
     def _change(self, scope: Scope, folder: Folder, hand_over: int) -> list[Work]:
@@ -197,6 +208,7 @@ class Walks:
                 (*file[1:5], content, known.asset_id),
             )
             self._add_items(scope, [(item, content, file[1], state)])
+            forget_copies(self._db, known.asset_id)
             release_content(self._db, known.content_id)
             if state == "claimed":
                 works.append(
@@ -274,30 +286,10 @@ class Walks:
                     scope.destination_id,
                     scope.batch_id,
                     trouble.error_class.value,
-                    trouble.error,
+                    as_text(trouble.error),
                     now,
                 ),
             )
-
-
-def release_content(db: sqlite3.Connection, content_id: int) -> None:
-    """An asset has let go of its content. With the last one, its open work ends.
-
-    What reached a destination stays known, so that the same bytes are never sent again.
-    """
-    db.execute("UPDATE content SET assets = assets - 1 WHERE id = ?", (content_id,))
-    row = db.execute("SELECT assets, digest FROM content WHERE id = ?", (content_id,)).fetchone()
-    if row[0] > 0:
-        return
-    db.execute(
-        "DELETE FROM item WHERE content_id = ? AND state IN ('ready', 'waiting', 'dead')",
-        (content_id,),
-    )
-    db.execute("UPDATE item SET live = 0 WHERE content_id = ?", (content_id,))
-    if row[1] is None:
-        db.execute("DELETE FROM object WHERE content_id = ? AND stored_at IS NULL", (content_id,))
-        db.execute("DELETE FROM item WHERE content_id = ?", (content_id,))
-        db.execute("DELETE FROM content WHERE id = ?", (content_id,))
 
 
 def _range(after: str | None, upto: str | None) -> str:

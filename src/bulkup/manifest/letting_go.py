@@ -1,0 +1,87 @@
+"""What ends when a claim is given back or a content loses its last asset.
+
+All functions are parts of a transaction that the caller has begun.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+
+def release_content(db: sqlite3.Connection, content_id: int) -> None:
+    """An asset has let go of its content. With the last one, its open work ends.
+
+    What reached a destination stays known, so that the same bytes are never sent again.
+    """
+    assets, digest = db.execute(
+        "UPDATE content SET assets = assets - 1 WHERE id = ? RETURNING assets, digest",
+        (content_id,),
+    ).fetchone()
+    if assets > 0:
+        return
+    db.execute("UPDATE item SET live = 0 WHERE content_id = ?", (content_id,))
+    if digest is None:
+        db.execute("DELETE FROM item WHERE content_id = ?", (content_id,))
+        db.execute("DELETE FROM content WHERE id = ?", (content_id,))
+    else:
+        forget_open(db, content_id)
+
+
+def forget_open(db: sqlite3.Connection, content_id: int) -> None:
+    """No asset has the content: drop what nobody is at work on, and free keys not yet used.
+
+    A claimed item stays, and keeps its key: its bytes may be on their way.
+    """
+    db.execute(
+        "DELETE FROM item WHERE content_id = ? AND NOT live "
+        "AND state IN ('ready', 'waiting', 'dead')",
+        (content_id,),
+    )
+    db.execute(
+        "DELETE FROM object WHERE content_id = ? AND stored_at IS NULL AND NOT EXISTS "
+        "(SELECT 1 FROM item WHERE item.content_id = object.content_id "
+        "AND item.destination_id = object.destination_id AND item.state = 'claimed')",
+        (content_id,),
+    )
+
+
+def forget_copies(db: sqlite3.Connection, asset_id: int) -> None:
+    """The asset has other bytes now: a copy of the old ones that was only noted is not made."""
+    db.execute("DELETE FROM object WHERE asset_id = ? AND stored_at IS NULL", (asset_id,))
+
+
+def release_claims(db: sqlite3.Connection, items: Sequence[int], run_id: str) -> None:
+    """These items, where the run still holds them, are ready again; unwanted ones end."""
+    db.executemany(
+        "UPDATE item SET state = 'ready', run_id = NULL "
+        "WHERE id = ? AND state = 'claimed' AND run_id = ?",
+        ((item, run_id) for item in items),
+    )
+    for item in items:
+        forget_unwanted(db, item)
+
+
+def release_all_claims(db: sqlite3.Connection, run_id: str) -> int:
+    """All items that the run holds are ready again, uncounted; returns how many."""
+    unwanted = db.execute(
+        "SELECT content_id FROM item WHERE run_id = ? AND state = 'claimed' AND NOT live",
+        (run_id,),
+    ).fetchall()
+    freed = db.execute(
+        "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
+        "WHERE run_id = ? AND state = 'claimed'",
+        (run_id,),
+    )
+    for (content_id,) in unwanted:
+        forget_open(db, content_id)
+    return freed.rowcount
+
+
+def forget_unwanted(db: sqlite3.Connection, item_id: int) -> None:
+    """End an item that came back from a run while its content lost its last asset."""
+    row = db.execute(
+        "SELECT content_id FROM item WHERE id = ? AND NOT live AND state <> 'claimed'", (item_id,)
+    ).fetchone()
+    if row is not None:
+        forget_open(db, row[0])
