@@ -143,9 +143,11 @@ def _open(path: str) -> sqlite3.Connection:
 
 
 def _check_version(connection: sqlite3.Connection, path: str) -> int:
+    # Tables first: another process may be making them now, and it sets its id before.
+    has_tables = _has_tables(connection)
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application not in (0, APPLICATION_ID) or (application == 0 and _has_tables(connection)):
+    if application not in (0, APPLICATION_ID) or (application == 0 and has_tables):
         raise ManifestCorrupt(
             f"{path} is an SQLite database of another program",
             hint="Name another file with --manifest.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.connection import in_our_words
@@ -173,14 +173,12 @@ class Reports:
     def claims(self) -> dict[str, int]:
         """How many items each run holds."""
         return dict(
-            self._db.execute(
-                "SELECT run_id, count(*) FROM item WHERE state = 'claimed' GROUP BY run_id"
-            ).fetchall()
+            self._rows("SELECT run_id, count(*) FROM item WHERE state = 'claimed' GROUP BY run_id")
         )
 
     def failures(self) -> Iterator[Failure]:
         """Every file whose item waits or is dead, by path."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
         )
@@ -190,7 +188,7 @@ class Reports:
     def files(self, pattern: str | None) -> Iterator[FileRow]:
         """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
         over its end after a slash."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT root, path, size_bytes, digest, key, upload, process, embed FROM files "
             "ORDER BY root, path"
         )
@@ -202,8 +200,13 @@ class Reports:
 
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
-        rows = self._db.execute("SELECT * FROM batches ORDER BY id DESC LIMIT ?", (limit,))
+        rows = self._rows("SELECT * FROM batches ORDER BY id DESC LIMIT ?", limit)
         return [BatchRow(*row)._replace(roots=from_sql(row[6] or "")) for row in rows]
+
+    def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows as they come; damage may show itself at any of them."""
+        with in_our_words(self._path):
+            yield from self._db.execute(query, values)
 
 
 def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bulkup.manifest.connection import in_our_words
 from bulkup.manifest.letting_go import release_all_claims
 from bulkup.manifest.rows import to_sql
 from bulkup.manifest.transaction import transaction
@@ -109,11 +110,12 @@ class Runs:
 
     def open_runs(self) -> list[RunRow]:
         """Runs that have not said that they are over; some of them may be gone."""
-        rows = self._db.execute(
-            "SELECT id, command, host, pid, process_started, started_at, heartbeat_at FROM run "
-            "WHERE ended_at IS NULL ORDER BY started_at, id"
-        )
-        return [RunRow(*row) for row in rows]
+        with in_our_words(self._path):
+            rows = self._db.execute(
+                "SELECT id, command, host, pid, process_started, started_at, heartbeat_at FROM run "
+                "WHERE ended_at IS NULL ORDER BY started_at, id"
+            )
+            return [RunRow(*row) for row in rows]
 
     def bury(self, gone: Callable[[RunRow], bool], *, now: float) -> int:
         """Void the claims of all runs that are gone; returns how many items came back.
@@ -145,7 +147,8 @@ class Runs:
 
     def quick_check(self) -> str | None:
         """SQLite's own check for damage; None when all is well."""
-        result: str = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        with in_our_words(self._path):
+            result: str = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         return None if result == "ok" else result
 
     # Destinations, roots, batches -----------------------------------------------------------

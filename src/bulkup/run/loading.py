@@ -107,7 +107,9 @@ class Loading:
             copy=target.copies_duplicates,
             spare_key=spare_key,
         )
-        for read, (work, key) in zip(reads, registered, strict=True):
+        for read, (work, key, is_lost) in zip(reads, registered, strict=True):
+            if is_lost:
+                continue  # another run has it now
             if key is None:
                 group.duplicates.append(read)
             else:

@@ -130,7 +130,7 @@ class Pusher:
         """New files, recorded, registered and done; each holds its own name unless told."""
         works = self.record(folder(new=[file(name) for name in names]))
         outcomes = self.register(*((work, content or work.name) for work in works))
-        self.done(*((work, key) for work, key in outcomes if key is not None))
+        self.done(*((one.work, one.key) for one in outcomes if one.key is not None))
         return works
 
     def end(self, *, now: float = NOW) -> None:

@@ -14,7 +14,6 @@ import pytest
 from bulkup.errors import (
     ExitCode,
     ManifestCorrupt,
-    ManifestError,
     ManifestFull,
     ManifestLocked,
     ManifestNewer,
@@ -145,18 +144,13 @@ def test_damage_inside_is_found_by_the_check_and_named_by_every_question(tmp_pat
         pusher.record(folder(new=[file(f"{n:04}.jpg") for n in range(2000)]))
     whole = bytearray(path.read_bytes())
     page = 4096
-    for at in range(page * 3, len(whole), page):
+    for at in range(len(whole) // page // 2 * page, len(whole), page):
         whole[at : at + 64] = b"\xff" * 64
     path.write_bytes(whole)
-    with pytest.raises(ManifestError) as caught, Manifest(str(path)) as manifest:
-        damage = manifest.runs.quick_check()
-        assert damage is None or damage
-        if damage is not None:
-            raise ManifestCorrupt(damage)
-    assert isinstance(caught.value, ManifestCorrupt)
-    with pytest.raises(ManifestError), Reader(str(path)) as reader:
+    with Manifest(str(path)) as manifest:
+        assert manifest.runs.quick_check()
+    with Reader(str(path)) as reader, pytest.raises(ManifestCorrupt):
         list(reader.reports.files(None))
-        list(reader.reports.failures())
 
 
 def test_a_directory_is_no_manifest(tmp_path: Path) -> None:
@@ -165,7 +159,7 @@ def test_a_directory_is_no_manifest(tmp_path: Path) -> None:
 
 
 def test_a_place_where_nothing_can_be_written_is_named() -> None:
-    with pytest.raises(ManifestReadOnly, match="/proc/none/m.db") as caught:
+    with pytest.raises(ManifestReadOnly, match="/proc/none/m\\.db") as caught:
         Manifest("/proc/none/m.db")
     assert caught.value.exit_code == ExitCode.MANIFEST
     assert caught.value.hint

@@ -18,9 +18,7 @@ from tests.unit.manifest.recording import (
 
 def keys(manifest: Manifest) -> dict[str, str]:
     """Kind by key, of all that is reserved or stored."""
-    return {
-        str(k): str(v) for k, v in rows(manifest, "SELECT key, kind FROM object ORDER BY key")
-    }
+    return {str(k): str(v) for k, v in rows(manifest, "SELECT key, kind FROM object ORDER BY key")}
 
 
 def test_each_new_content_is_sent_under_its_own_key(manifest: Manifest) -> None:
