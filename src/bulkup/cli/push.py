@@ -177,9 +177,13 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
 
 def _push(push: Push, settings: Settings) -> int:
     import asyncio
+    import gc
 
     from bulkup.manifest.manifest import Manifest
 
+    # What has been imported stays; and of the tuples made for each file none is part of a cycle.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     with (
         Manifest(settings.manifest) as manifest,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,

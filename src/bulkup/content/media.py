@@ -135,6 +135,10 @@ def media_endings() -> frozenset[str]:
     return frozenset(MEDIA_TYPES)
 
 
+_TEXT_STARTS = frozenset((b"<", b"\xef", b" ", b"\t", b"\r", b"\n", b"\v", b"\f"))
+"""What the text of a sidecar may begin with: a tag, a byte-order mark, white space."""
+
+
 def _type_of_head(head: bytes, ending: str) -> str | None:
     for offset, signature, kind in _SIGNATURES:
         if head.startswith(signature, offset):
@@ -203,12 +207,14 @@ def _is_bmp(head: bytes) -> bool:
 
 
 def _sidecar_or_stream(head: bytes) -> str | None:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if text.startswith((b"<?xpacket", b"<x:xmpmeta")):
-        return SIDECAR_TYPES["xmp"]
+    if head[:1] in _TEXT_STARTS:
+        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if text.startswith((b"<?xpacket", b"<x:xmpmeta")):
+            return SIDECAR_TYPES["xmp"]
     for first, packet_bytes in ((0, 188), (4, 192)):  # plain, and M2TS with its time codes
-        marks = head[first::packet_bytes][:2]
-        if len(marks) == 2 and all(mark == _SYNC_BYTE for mark in marks):
+        if len(head) > first + packet_bytes and (
+            head[first] == _SYNC_BYTE == head[first + packet_bytes]
+        ):
             return "video/mp2t"
     return None
 

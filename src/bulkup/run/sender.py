@@ -58,6 +58,7 @@ class Sender:
         self._probes = 0
         self._parting = Parting(ledger, self.tries, destination_id=destination_id, now=clock.now)
         self.is_ready = False
+        self.resting = 0  # contents that wait to be tried again
         self.abandoned: list[int] = []  # items whose sending was begun and given up
 
     async def send(self, shelved: Shelved) -> tuple[Done, How]:
@@ -153,15 +154,35 @@ class Sender:
         most: int = PUT_TRIES,
         failed: StoreError | None = None,
     ) -> T:
-        """What `call` returns, each try having waited for its turn."""
+        """What `call` returns, each try having waited for its turn.
+
+        `failed` is the error of a first try that was made already.
+        """
         gate = self._gate
-        return await with_tries(
-            lambda: gate.request(call, size_bytes),
-            tries=most,
-            clock=self._clock,
-            random=self._random,
-            failed=failed,
-        )
+        rests = 0
+
+        def rest(_error: StoreError, _seconds: float) -> None:
+            nonlocal rests
+            rests = 1
+            self.resting += 1
+
+        async def try_it() -> T:
+            nonlocal rests
+            self.resting -= rests
+            rests = 0
+            return await gate.request(call, size_bytes)
+
+        try:
+            return await with_tries(
+                try_it,
+                tries=most,
+                clock=self._clock,
+                random=self._random,
+                failed=failed,
+                on_try=rest,
+            )
+        finally:
+            self.resting -= rests
 
     async def copy(self, source_key: str, key: str, size_bytes: int) -> str | None:
         """Copy an object within the destination; its ETag. Raises KeyTaken as `put` does, unless

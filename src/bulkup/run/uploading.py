@@ -314,10 +314,10 @@ class Uploading:
     # Send ----------------------------------------------------------------------------------------
 
     def _send_more(self) -> None:
-        """As many senders as requests may be in flight, and some to wait at the gate."""
+        """As many senders as requests may be in flight, not counting those that rest."""
         if self.stop_reason is not None:
             return
-        most = 1 if not self._sender.is_ready else 2 * self._gate.pacer.limit + 8
+        most = self._gate.pacer.limit + self._sender.resting if self._sender.is_ready else 1
         for _ in range(min(len(self._shelf), most - len(self._sending))):
             task = asyncio.create_task(self._send_shelf())
             self._sending.add(task)

@@ -96,14 +96,14 @@ class S3Store:
         """Store all of `body` or nothing; the endpoint computes its SHA-256 and compares."""
         if exclusive and not self.abilities.conditional_writes:
             raise RuntimeError("exclusive put to an endpoint without conditional writes")
-        return await self.put_as(
-            key,
-            body,
-            digest=digest,
-            attributes=attributes,
-            conditional=exclusive,
-            checksums=self.abilities.checksums is not False,
-        )
+        require_addressable(key)
+        headers = put_headers(attributes, digest)
+        if self.abilities.checksums is not False:
+            headers["x-amz-checksum-sha256"] = checksum(digest)
+        if exclusive:
+            headers["if-none-match"] = "*"
+        response = await self._wire.send("PUT", key, headers, body=body, payload_sha256=digest)
+        return Stored(response.get_header("etag"))
 
     async def put_as(
         self,
