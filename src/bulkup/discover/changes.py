@@ -23,9 +23,6 @@ class Recorded(Protocol):
     @property
     def is_missing(self) -> bool: ...
 
-    @property
-    def is_read(self) -> bool: ...
-
 
 R = TypeVar("R", bound=Recorded)
 
@@ -47,7 +44,8 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
 
     A file is unchanged when size, mtime, inode and ctime all agree. What was recorded and is not
     there any more is gone, but only where the listing looked at every name; a file that a rule
-    leaves out now is neither gone nor changed.
+    leaves out now is neither gone nor changed. Nor is what stands for a folder or an archive that
+    could not be opened: that has a listing of its own.
     """
     changes: Changes[R] = Changes(broken=broken(listing.left_out))
     for row in listing.files:
@@ -61,14 +59,11 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
             if known.is_missing:
                 changes.back.append(known.asset_id)
     if listing.is_exhaustive:
-        # An archive that could not be opened was an asset itself; now it has members.
         present = listing.present
-        archives = frozenset(listing.archives)
         changes.gone.extend(
             known
             for name, known in recorded.items()
-            if not known.is_missing
-            and (name not in present or (name in archives and not known.is_read))
+            if not known.is_missing and name not in present and not name.endswith("/")
         )
     return changes
 

@@ -87,6 +87,24 @@ class Walks:
         for folder_id, path in rows:
             yield folder_id, from_sql(path)
 
+    def unopened(self, root_id: int) -> dict[str, Known]:
+        """Assets that stand for a folder or an archive that could not be opened, by path."""
+        rows = self._db.execute(
+            "SELECT folder.path, asset.name, asset.id, asset.content_id FROM item "
+            "JOIN content ON content.id = item.content_id AND digest IS NULL "
+            "JOIN asset ON asset.content_id = content.id AND modified_ns = 0 AND inode = 0 "
+            "JOIN folder ON folder.id = asset.folder_id AND root_id = ? "
+            "WHERE item.state IN ('waiting', 'dead') AND item.stage = 'upload'",
+            (root_id,),
+        )
+        return {
+            from_sql(folder) + from_sql(name): Known(
+                File(from_sql(name), 0, 0, 0, 0), asset_id, content_id, False, False
+            )
+            for folder, name, asset_id, content_id in rows
+            if not from_sql(folder).endswith("#")
+        }
+
     # Writing ------------------------------------------------------------------------------
 
     def record(self, scope: Scope, folder: Folder, *, now: float, hand_over: int) -> list[Work]:

@@ -93,7 +93,7 @@ class FilesLeftOut(Event):
         ]
 
     def __str__(self) -> str:
-        return "\n".join(f"left out {f.folder}{f.name}: {f.reason}" for f in self.files)
+        return "\n".join(_line(f"left out {f.folder}{f.name}: {f.reason}") for f in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class FilesDone(Event):
         return [{"event": self.kind, **asdict(f)} for f in self.files]
 
     def __str__(self) -> str:
-        return "\n".join(f"{f.how} {f.path} → {f.key}" for f in self.files)
+        return "\n".join(_line(f"{f.how} {f.path} → {f.key}") for f in self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +252,11 @@ class Summary(Event):
     dry_run: bool = False
     interrupted: bool = False
     exit_code: int = 0
+
+
+def _line(text: str) -> str:
+    """One line, whatever the names in it hold."""
+    return text.replace("\n", "\\n")
 
 
 Emit = Callable[[Event], None]

@@ -11,7 +11,7 @@ from bulkup.clock import Clock
 from bulkup.discover.changes import broken, compare
 from bulkup.discover.listing import FolderListing
 from bulkup.errors import ErrorClass
-from bulkup.manifest.rows import Broken, File, Work
+from bulkup.manifest.rows import Broken, File, Known, Work
 from bulkup.manifest.walks import Folder, Scope
 from bulkup.model import LeftOut
 from bulkup.run.events import Emit, FilesLeftOut, RootWalked
@@ -85,6 +85,7 @@ class Walking:
         self._folders = bytearray()  # one bit for each folder id that this walk has come through
         self._unseen: list[str] = []
         self._is_quick = False
+        self._unopened: dict[str, Known] | None = None  # places that earlier could not be opened
         self.walked = Walked()
 
     async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
@@ -157,6 +158,7 @@ class Walking:
         """What is to be written about the listing; None when nothing is."""
         walks = self._ledger.manifest.walks
         files = listing.files
+        opened = self._opened(listing)
         walked.files += len(files)
         walked.size_bytes += sum([row[1] for row in files])
         folder_id = walks.folder_id(self._scope.root_id, listing.folder)
@@ -166,6 +168,7 @@ class Walking:
             self._come_through(folder_id)
             if (
                 self._is_settled
+                and not opened
                 and not broken(listing.left_out)
                 and walks.files(folder_id, listing.after, listing.upto) == list(files)
             ):
@@ -189,12 +192,22 @@ class Walking:
             changed=[(known, File(*row)) for known, row in changes.changed],
             unchanged=[] if self._is_settled else [File(*row) for row in changes.unchanged],
             back=changes.back,
-            gone=changes.gone if whole_root else [],
+            gone=[*changes.gone, *opened] if whole_root else opened,
             broken=[
                 Broken(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
                 for one in changes.broken
             ],
         )
+
+    def _opened(self, listing: FolderListing) -> list[Known]:
+        """What stood for this folder or archive while it could not be opened."""
+        if self._unopened is None:
+            self._unopened = self._ledger.manifest.walks.unopened(self._scope.root_id)
+        if not self._unopened:
+            return []
+        known = self._unopened.pop(listing.folder.removesuffix("#"), None)
+        is_broken = any(one.folder != listing.folder for one in broken(listing.left_out))
+        return [] if known is None or is_broken else [known]
 
     def _come_through(self, folder_id: int) -> None:
         index, bit = divmod(folder_id, 8)
@@ -203,13 +216,22 @@ class Walking:
         self._folders[index] |= 1 << bit
 
     def _end(self) -> int:
-        walks = self._ledger.manifest.walks
+        walks, now = self._ledger.manifest.walks, self._clock.now()
+        places = (self._unopened or {}).items()
+        lost = [
+            known for path, known in places if not os.path.lexists(f"{self._scope.root}/{path}")
+        ]
+        if lost:
+            folder = Folder(
+                path="", new=(), changed=(), unchanged=(), back=(), gone=lost, broken=()
+            )
+            walks.record(self._scope, folder, now=now, hand_over=0)
         missing = [
             folder_id
             for folder_id, path in walks.folders(self._scope.root_id)
             if not self._came_through(folder_id) and self._is_gone(path)
         ]
-        return walks.end_walk(self._scope, missing, now=self._clock.now())
+        return walks.end_walk(self._scope, missing, now=now)
 
     def _came_through(self, folder_id: int) -> bool:
         index, bit = divmod(folder_id, 8)
