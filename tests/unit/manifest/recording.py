@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -138,12 +137,8 @@ class Pusher:
 
 
 def rows(manifest: Manifest, query: str, *values: object) -> list[tuple[object, ...]]:
-    """What a query finds, asked by a connection of its own as an outsider would."""
-    db = sqlite3.connect(manifest.path)
-    try:
-        return db.execute(query, values).fetchall()
-    finally:
-        db.close()
+    """What a query finds."""
+    return manifest._db.execute(query, values).fetchall()
 
 
 def states(manifest: Manifest) -> dict[str, str]:
