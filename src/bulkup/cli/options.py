@@ -96,5 +96,5 @@ def with_globals(command: Callable[..., None]) -> Callable[..., None]:
         parameters=[context, *keyword, *added]
     )
     wrapped.__annotations__ = {p.name: p.annotation for p in (context, *keyword, *added)}
-    del wrapped.__wrapped__  # type: ignore[attr-defined]  # typer would read its signature
+    del wrapped.__wrapped__  # typer would read its signature
     return wrapped

@@ -214,12 +214,12 @@ class Uploading:
             await self._load(group)
             while self.stop_reason is None and not self._may_load():
                 await self._wait_for_news()
-        if self.stop_reason is None:
-            while self._shelf or self._sending:
-                self._send_more()
-                await self._wait_for_news()
-                if self.stop_reason is not None:
-                    return
+        while not self._is_stopped() and (self._shelf or self._sending):
+            self._send_more()
+            await self._wait_for_news()
+
+    def _is_stopped(self) -> bool:
+        return self.stop_reason is not None
 
     def _may_load(self) -> bool:
         few = len(self._shelf) < 2 * self._gate.pacer.limit + GROUP_ITEMS
