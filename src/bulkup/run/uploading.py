@@ -332,6 +332,7 @@ class Uploading:
 
     async def _send_shelf(self) -> None:
         while self._shelf and self.stop_reason is None:
+            was_ready = self._sender.is_ready
             shelved = self._shelf.popleft()
             try:
                 await self._send(shelved)
@@ -342,8 +343,8 @@ class Uploading:
                 self._held_bytes -= shelved.held_bytes
             if not self._news.is_set() and self._may_load():
                 self._news.set()
-            if not self._sender.is_ready:
-                return
+            if not was_ready:
+                return  # `_sent` starts as many as there may be by now
 
     async def _send(self, shelved: Shelved) -> None:
         """Bring one content to the destination, or settle why not; run-level trouble is ridden out
