@@ -43,7 +43,10 @@ class Registering:
         if self._name_contents(reads) == len(reads):
             self._note_stats(reads)
             keys = self._reserve(reads)
-            return [Registered(read.work, key) for read, key in zip(reads, keys, strict=True)]
+            return [
+                Registered(read.work, key, is_begun=is_begun)
+                for read, (key, is_begun) in zip(reads, keys, strict=True)
+            ]
         registered: dict[int, Registered] = {}
         to_send: list[tuple[int, Read]] = []
         duplicates: list[tuple[Read, int]] = []
@@ -56,8 +59,8 @@ class Registering:
             if outcome is not None:
                 duplicates.append((read, outcome))
         keys = self._reserve([read for _, read in to_send])
-        for (item_id, read), key in zip(to_send, keys, strict=True):
-            registered[item_id] = Registered(read.work, key)
+        for (item_id, read), (key, is_begun) in zip(to_send, keys, strict=True):
+            registered[item_id] = Registered(read.work, key, is_begun=is_begun)
         if self._copy:
             for read, content_id in duplicates:  # after the originals: those choose first
                 self._note_copy(read, content_id)
@@ -213,10 +216,14 @@ class Registering:
         ).fetchone()
         return row is not None and row[0] == content_id
 
-    def _reserve(self, reads: Sequence[Read]) -> list[str]:
-        """A key for each content: the one it has, else the one wanted, else a spare one."""
+    def _reserve(self, reads: Sequence[Read]) -> list[tuple[str, bool]]:
+        """A key for each content: the one it has (and True), else the one wanted or a spare one."""
         if any(read.work.digest is not None for read in reads):  # registered earlier
-            return [self._key_of(read) for read in reads]
+            keys = [self._key_had(read) for read in reads]
+            return [
+                (self._new_key(read), False) if key is None else (key, True)
+                for read, key in zip(reads, keys, strict=True)
+            ]
         reserved = execute_rows(
             self._db,
             "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, size_bytes) "
@@ -227,19 +234,21 @@ class Registering:
             ],
         )
         if reserved == len(reads):
-            return [r.key for r in reads]
-        return [self._key_of(r) for r in reads]
+            return [(r.key, False) for r in reads]
+        return [(self._key_had(r) or self._new_key(r), False) for r in reads]
 
-    def _key_of(self, read: Read) -> str:
-        """The key reserved for the content: earlier, for its bytes may be there by now, or now."""
-        content_id, size = read.work.content_id, read.file.size_bytes
+    def _key_had(self, read: Read) -> str | None:
+        """The key that is reserved for the content already, if one is."""
         row = self._db.execute(
             "SELECT key FROM object WHERE content_id = ? AND destination_id = ? "
             "AND kind = 'original' ORDER BY stored_at IS NULL, key = ? DESC",
-            (content_id, self._destination_id, read.key),
+            (read.work.content_id, self._destination_id, read.key),
         ).fetchone()
-        if row is not None:
-            return str(row[0])
+        return None if row is None else str(row[0])
+
+    def _new_key(self, read: Read) -> str:
+        """The key wanted or, where another content has it, the spare one; reserved now."""
+        content_id, size = read.work.content_id, read.file.size_bytes
         spare_key = self._spare_key(read.key, read.digest)
         for key in (read.key, spare_key):
             if reserve(self._db, self._destination_id, key, content_id, size):

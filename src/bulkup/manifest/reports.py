@@ -183,7 +183,7 @@ class Reports:
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
         )
         for root, path, digest, *rest in rows:
-            yield Failure(_absolute(root, path), digest or None, *rest)
+            yield Failure(absolute(root, path), digest or None, *rest)
 
     def files(self, pattern: str | None) -> Iterator[FileRow]:
         """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
@@ -192,9 +192,9 @@ class Reports:
             "SELECT root, path, size_bytes, digest, key, upload, process, embed FROM files "
             "ORDER BY root, path"
         )
-        matches = _matcher(pattern)
+        matches = matcher(pattern)
         for root, path, size, digest, *rest in rows:
-            absolute = _absolute(root, path)
+            absolute = absolute(root, path)
             if matches(absolute):
                 yield FileRow(absolute, size, digest or None, *rest)
 
@@ -221,11 +221,11 @@ def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:
     return None
 
 
-def _absolute(root: str | bytes, path: str | bytes) -> str:
+def absolute(root: str | bytes, path: str | bytes) -> str:
     return f"{from_sql(root).rstrip('/')}/{from_sql(path)}"
 
 
-def _matcher(pattern: str | None) -> Callable[[str], bool]:
+def matcher(pattern: str | None) -> Callable[[str], bool]:
     if pattern is None:
         return lambda _path: True
     import fnmatch

@@ -96,12 +96,14 @@ class Registered(NamedTuple):
 
     `work` names the item that is now claimed; it differs from the one that was read when the
     content turned out to be known already. `key` is None for a duplicate, and for a work that is
-    ours no longer (`is_lost`): another run has taken over the claim or the file.
+    ours no longer (`is_lost`): another run has taken over the claim or the file. `is_begun` when
+    the key was reserved earlier: the content may be there by now, with nobody left to say so.
     """
 
     work: Work
     key: str | None
     is_lost: bool = False
+    is_begun: bool = False
 
 
 class Done(NamedTuple):

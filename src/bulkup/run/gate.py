@@ -25,7 +25,7 @@ class Gate:
         self._clock = clock
         self._bandwidth = bandwidth
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Task[None] | None = None
 
     async def request(self, call: Callable[[], Awaitable[T]], size_bytes: int) -> T:
         """What `call` returns, started when its turn has come; tells the pacer how it went."""
@@ -116,4 +116,9 @@ class Gate:
     def _wake_in(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._admit)
+        self._timer = asyncio.create_task(self._wake(seconds))
+
+    async def _wake(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._timer = None
+        self._admit()

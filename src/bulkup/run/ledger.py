@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 from bulkup.errors import ManifestLocked
@@ -43,15 +43,24 @@ class Ledger:
             except ManifestLocked:
                 pass
         async with self._waiting:
-            return await asyncio.to_thread(_patiently, lambda: function(*args, **kwargs))
+            until = [time.monotonic() + LOCK_SECONDS]
+            waiting = asyncio.ensure_future(
+                asyncio.to_thread(_patiently, lambda: function(*args, **kwargs), until)
+            )
+            try:
+                return await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                until[0] = 0.0
+                await asyncio.wait({waiting})  # two threads must not use the manifest at once
+                raise
 
 
-def _patiently(function: Callable[[], T]) -> T:
-    """Again and again until the lock is ours. Raises ManifestLocked after LOCK_SECONDS."""
-    until = time.monotonic() + LOCK_SECONDS
+def _patiently(function: Callable[[], T], until: Sequence[float]) -> T:
+    """Again and again until the lock is ours. Raises ManifestLocked after `until[0]`, which may
+    be moved meanwhile."""
     while True:
         try:
             return function()
         except ManifestLocked:
-            if time.monotonic() >= until:
+            if time.monotonic() >= until[0]:
                 raise

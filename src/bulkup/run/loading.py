@@ -44,6 +44,7 @@ class Shelved(NamedTuple):
     work: Work
     loaded: Loaded
     key: str
+    is_begun: bool = False  # sent before, perhaps with success: nobody was left to say so
 
     @property
     def held_bytes(self) -> int:
@@ -107,13 +108,13 @@ class Loading:
             copy=target.copies_duplicates,
             spare_key=spare_key,
         )
-        for read, (work, key, is_lost) in zip(reads, registered, strict=True):
+        for read, (work, key, is_lost, is_begun) in zip(reads, registered, strict=True):
             if is_lost:
                 continue  # another run has it now
             if key is None:
                 group.duplicates.append(read)
             else:
-                group.shelved.append(Shelved(work, contents[read.work.item_id], key))
+                group.shelved.append(Shelved(work, contents[read.work.item_id], key, is_begun))
 
     async def _load_slowly(self, work: Work) -> tuple[Work, Loaded | ItemError]:
         """Read in a thread; where the file fails, any other file known to have the content."""

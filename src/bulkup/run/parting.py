@@ -7,7 +7,8 @@ listed is sent again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
+from threading import Lock
 from typing import Any, BinaryIO, cast
 
 from bulkup.content.digest import composite
@@ -65,9 +66,10 @@ class Parting:
             )
         except (KeyTaken, ObjectMissing):
             # The answer to an earlier try may have been lost, with the object made.
-            adopted = await self._adopted(parts_store, shelved, key)
-            await parts_store.abort_parts(key, upload_id)
-            await self._forget(shelved)
+            try:
+                adopted = await self._adopted(parts_store, shelved, key)
+            finally:
+                await self._abort(parts_store, shelved, key, upload_id)
             if adopted is None:
                 raise
             return adopted
@@ -100,6 +102,8 @@ class Parting:
                 pass
             else:
                 return begun.upload_id, _good(listed, begun.parts, shelved)
+        elif begun is not None:  # under another key, or in parts of another size
+            await self._abort(store, shelved, begun.key, begun.upload_id)
         upload_id = await self._tries(
             lambda: store.begin_parts(key, digest=shelved.loaded.digest, attributes=attributes),
             0,
@@ -169,30 +173,35 @@ class Parting:
             self._slots = asyncio.Semaphore(max(2, PARTS_IN_FLIGHT_BYTES // part_bytes))
         return self._slots
 
-    async def _forget(self, shelved: Shelved) -> None:
+    async def _abort(self, store: PartStore, shelved: Shelved, key: str, upload_id: str) -> None:
+        await self._tries(lambda: store.abort_parts(key, upload_id), 0, CONTROL_TRIES)
         await self._ledger.call(self._ledger.manifest.runs.drop_upload, shelved.work.item_id)
 
 
 class _Bodies:
-    """The bytes of some parts of a content, in ascending order. For one thread at a time."""
+    """The bytes of some parts of a content, in ascending order."""
 
     def __init__(self, shelved: Shelved, numbers: list[int]) -> None:
         self._work = shelved.work
         self._loaded = shelved.loaded
         self._numbers = iter(numbers)
-        self._source: Iterator[bytes] | None = None
+        self._source: Generator[bytes] | None = None
+        self._lock = Lock()  # a reading thread outlives the task that was cancelled
 
     def next(self) -> bytes:
         """The next part's bytes. Raises SourceError."""
-        if self._source is None:
-            self._source = self._read()
-        return next(self._source)
+        with self._lock:
+            if self._source is None:
+                self._source = self._read()
+            return next(self._source)
 
     def close(self) -> None:
-        if self._source is not None:
-            self._source.close()  # type: ignore[attr-defined]  # a generator
+        """Give the file back, once it is not being read."""
+        with self._lock:
+            if self._source is not None:
+                self._source.close()
 
-    def _read(self) -> Iterator[bytes]:
+    def _read(self) -> Generator[bytes]:
         work, part_bytes = self._work, self._loaded.part_bytes
         size = self._loaded.size_bytes
         position = 0

@@ -7,10 +7,10 @@ from random import Random
 from typing import TypeVar
 
 from bulkup.clock import Clock
-from bulkup.errors import KeyTaken, StoreError
+from bulkup.errors import KeyTaken, ObjectMissing, StoreError
 from bulkup.manifest.rows import Done
 from bulkup.model import Attributes, Stored
-from bulkup.pace.retrying import PUT_TRIES, with_tries
+from bulkup.pace.retrying import CONTROL_TRIES, PUT_TRIES, with_tries
 from bulkup.run.events import How
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
@@ -20,7 +20,7 @@ from bulkup.stores.listed import Listed
 from bulkup.stores.store import ObjectStore
 from bulkup.upload.attributes import Extras, attributes_for
 from bulkup.upload.naming import spare_key
-from bulkup.upload.sending import Sent, send_whole
+from bulkup.upload.sending import Sent, is_same, send_whole
 
 T = TypeVar("T")
 
@@ -73,6 +73,10 @@ class Sender:
             probed = await self._make_ready(shelved)
             if probed is not None:
                 return self._done(shelved, shelved.key, Sent(probed.etag, "sent"), began)
+        elif body is not None and shelved.is_begun:
+            found = await self._found(shelved, body)
+            if found is not None:
+                return self._done(shelved, shelved.key, found, began)
         elif body is not None:
             # The hot path: the first try of an ordinary file, without a layer in between.
             gate, size_bytes = self._gate, len(body)
@@ -104,6 +108,21 @@ class Sender:
             key = await self._spare_key(shelved)
             sent = await self._send(shelved, key, None)
         return self._done(shelved, key, sent, began)
+
+    async def _found(self, shelved: Shelved, body: bytes) -> Sent | None:
+        """The content where it was to go, if it is there: it need not be sent again."""
+        try:
+            info = await self.tries(lambda: self._store.head(shelved.key), 0, CONTROL_TRIES)
+        except ObjectMissing:
+            return None
+        is_there = await is_same(
+            self._store,
+            info,
+            size_bytes=len(body),
+            digest=shelved.loaded.digest,
+            body=body,
+        )
+        return Sent(info.etag, "adopted") if is_there else None
 
     async def _spare_key(self, shelved: Shelved) -> str:
         """Another key for the content; raises the KeyTaken under way when there is none."""

@@ -133,6 +133,8 @@ class Uploading:
         self._files: list[FileDone] = []
         self._news = asyncio.Event()
         self._settle_now = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._is_over = False
 
     # For the walk --------------------------------------------------------------------------------
 
@@ -161,6 +163,7 @@ class Uploading:
         if self.stop_reason is None:
             self.stop_reason, self.stop_error = reason, error
         self._riding.stop()
+        self._stopped.set()
         self._news.set()
 
     # The run -------------------------------------------------------------------------------------
@@ -169,34 +172,33 @@ class Uploading:
         """Work until nothing is left, or until stopped; every claim is settled or given back."""
         settling = asyncio.create_task(self._settle_all())
         loading = asyncio.create_task(self._load_all())
+        stopping = asyncio.create_task(self._stopped.wait())
         try:
-            await asyncio.wait({settling, loading}, return_when=asyncio.FIRST_COMPLETED)
-            if settling.done():
-                loading.cancel()
-                await settling  # raises: settling ends by itself only with an error
+            await asyncio.wait({settling, loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done() and not settling.done():
+                await self._let_end(loading)
+            self._is_over = loading.done()
+            self._settle_now.set()
+            await settling  # not cancelled: a settlement under way must not be made twice
             await loading
-            await self._let_end()
         finally:
-            for task in (settling, loading, *self._sending):
+            tasks = (settling, loading, stopping, *self._sending)
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(settling, loading, *self._sending, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._settle()
         await self._give_back()
 
-    async def _let_end(self) -> None:
-        """Wait for requests in flight: all of them, or after a stop for a few seconds."""
-        while self._sending:
-            timeout = None if self.stop_reason is None else IN_FLIGHT_SECONDS
-            if timeout is None:
-                self._news.clear()
-                waiter = asyncio.create_task(self._news.wait())
-                await asyncio.wait({*self._sending, waiter}, return_when=asyncio.FIRST_COMPLETED)
-                waiter.cancel()
-                continue
-            _, late = await asyncio.wait(self._sending, timeout=timeout)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+    async def _let_end(self, loading: asyncio.Task[None]) -> None:
+        """After a stop: a few seconds for requests in flight, and for files being read."""
+        late = {loading, *self._sending}
+        time_up = asyncio.create_task(self._clock.sleep(IN_FLIGHT_SECONDS))
+        while late and not time_up.done():
+            ended, _ = await asyncio.wait({*late, time_up}, return_when=asyncio.FIRST_COMPLETED)
+            late -= ended
+        for task in (*late, time_up):
+            task.cancel()
+        await asyncio.gather(*late, time_up, return_exceptions=True)
 
     async def _give_back(self) -> None:
         held = [work.item_id for work in self._buffer]
@@ -290,8 +292,15 @@ class Uploading:
             return False
         if wait > 0:
             self._news.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), wait)
+            waiting = (
+                asyncio.ensure_future(self._clock.sleep(wait)),
+                asyncio.ensure_future(self._news.wait()),
+            )
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in waiting:
+                    one.cancel()
         self._has_more = True
         return True
 
@@ -449,7 +458,7 @@ class Uploading:
             self.stop(f"{self.counts.failed} errors (--max-errors)")
 
     async def _settle_all(self) -> None:
-        while True:
+        while not self._is_over:
             self._settle_now.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settle_now.wait(), SETTLE_SECONDS)

@@ -13,7 +13,6 @@ from bulkup.discover.listing import FolderListing
 from bulkup.errors import ErrorClass
 from bulkup.manifest.rows import Broken, File, Known, Work
 from bulkup.manifest.walks import Folder, Scope
-from bulkup.model import LeftOut
 from bulkup.run.events import Emit, FilesLeftOut, RootWalked
 from bulkup.run.ledger import Ledger
 
@@ -47,12 +46,11 @@ class Walked:
 
 @dataclass(frozen=True, slots=True)
 class _Recorded:
-    """What one gulp came to."""
+    """What one listing came to."""
 
     works: list[Work]
     has_more: bool  # items that were recorded or joined, and not handed over
     walked: Walked
-    left_out: tuple[LeftOut, ...]
 
 
 class Walking:
@@ -92,11 +90,14 @@ class Walking:
         """Take all `listings`. With `whole_root`, what no listing named is missing in the end."""
         began = self._clock.monotonic()
         while gulp := await self._next_gulp(listings):
-            recorded = await self._ledger.call(self._record, gulp, whole_root)
-            self._count(recorded.walked)
-            if recorded.left_out:
-                self._emit(FilesLeftOut(self._scope.root, recorded.left_out))
-            self._hand_over(recorded.works, recorded.has_more)
+            for listing in gulp:  # one by one: each is one transaction, which may be begun again
+                recorded = await self._ledger.call(self._record, listing, whole_root)
+                self._count(recorded.walked)
+                if listing.left_out:
+                    self._emit(FilesLeftOut(self._scope.root, tuple(listing.left_out)))
+                if recorded.works or recorded.has_more:
+                    self._hand_over(recorded.works, recorded.has_more)
+            self._unseen += [prefix for listing in gulp for prefix in listing.unseen]
         if whole_root:
             self.walked.gone += await self._ledger.call(self._end)
         self._emit(
@@ -132,27 +133,17 @@ class Walking:
 
     # In the manifest's thread ---------------------------------------------------------------
 
-    def _record(self, gulp: list[FolderListing], whole_root: bool) -> _Recorded:
-        walked = Walked()
-        works: list[Work] = []
-        left_out: list[LeftOut] = []
-        has_more = False
-        room = self._room()
-        for listing in gulp:
-            self._unseen += listing.unseen
-            left_out += listing.left_out
-            folder = self._compared(listing, walked, whole_root)
-            if folder is None:
-                continue
-            given = self._ledger.manifest.walks.record(
-                self._scope, folder, now=self._clock.now(), hand_over=room - len(works)
-            )
-            works += given
-            fresh = len(folder.new) + len(folder.changed)
-            walked.to_do += fresh
-            has_more = has_more or bool(folder.unchanged) or len(given) < fresh
-        walked.left_out += len(left_out)
-        return _Recorded(works, has_more, walked, tuple(left_out))
+    def _record(self, listing: FolderListing, whole_root: bool) -> _Recorded:
+        walked = Walked(left_out=len(listing.left_out))
+        folder = self._compared(listing, walked, whole_root)
+        if folder is None:
+            return _Recorded([], False, walked)
+        works = self._ledger.manifest.walks.record(
+            self._scope, folder, now=self._clock.now(), hand_over=self._room()
+        )
+        fresh = len(folder.new) + len(folder.changed)
+        walked.to_do += fresh
+        return _Recorded(works, bool(folder.unchanged) or len(works) < fresh, walked)
 
     def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
         """What is to be written about the listing; None when nothing is."""

@@ -175,6 +175,6 @@ def _errors_named(path: str) -> Iterator[None]:
 
 
 def _named(error: OSError, path: str) -> SourceError:
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return SourceMissing(f"{path} is gone")
     return SourceUnreadable(f"{path} cannot be read: {error.strerror}")
