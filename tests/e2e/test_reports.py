@@ -1,0 +1,178 @@
+"""bulkup status, files and history: their schemas, their counts, their exit codes."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.trees import access, digest, make_tree, many, picture
+from tests.fakes.faults import Fault
+from tests.fakes.s3_server import FakeS3
+
+STATES = {"ready", "claimed", "waiting", "done", "skipped", "dead"}
+STAGE = STATES | {"bytes_done", "p50_ms", "p95_ms", "p99_ms"}
+FAILURES = {
+    *("rate_limit", "network", "server", "auth", "invalid", "changed", "missing", "resource"),
+    "unknown",
+}
+
+
+def _check_schema(status: dict[str, Any]) -> None:
+    assert set(status) == {
+        *("schema", "manifest", "generated_at", "assets", "stages", "searchable", "failures"),
+        *("runs", "stale_claims", "destinations"),
+    }
+    assert status["schema"] == 1
+    assert set(status["assets"]) == {"total", "unique", "duplicates", "bytes", "missing"}
+    assert set(status["stages"]) == {"upload", "process", "embed"}
+    for stage in status["stages"].values():
+        assert set(stage) == STAGE
+    assert set(status["failures"]) == FAILURES
+    for destination in status["destinations"]:
+        assert set(destination) == {"url", "objects", "bytes"}
+
+
+def test_status_before_anything_was_pushed(bulkup: Bulkup) -> None:
+    """All zeros, exit 0, and no manifest is made by asking."""
+    status = bulkup("status", "--json").json()
+    _check_schema(status)
+    assert status["assets"]["total"] == 0
+    assert not bulkup.home.exists()
+    assert bulkup("status", "--failed", "--json").json() == []
+    assert bulkup("files", "--json").json() == []
+    assert bulkup("history", "--json").json() == []
+
+
+def test_status_counts_balance(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """Upload states sum to the unique contents, whatever happened to each."""
+    many(tmp_path / "photos", 20)
+    make_tree(tmp_path / "photos", {"copy/00000.jpg": picture(0), "copy/00001.jpg": picture(1)})
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=6, times=2, status=400)])
+    bulkup("push", "photos", "--to", "s3://bucket/p", "--limit", "12", env=access(s3.url), check=3)
+    status = bulkup("status", "--json").json()
+    _check_schema(status)
+    states = status["stages"]["upload"]
+    assert states["dead"] == 2
+    assert states["done"] == 10
+    assert sum(states[state] for state in STATES) == status["assets"]["unique"]
+    assert status["assets"]["total"] == 22
+    bulkup("push", "photos", env=access(s3.url), check=3)
+    status = bulkup("status", "--json").json()
+    assert status["assets"] == {
+        "total": 22,
+        "unique": 20,
+        "duplicates": 2,
+        "bytes": 22 * 3000,
+        "missing": 0,
+    }
+    states = status["stages"]["upload"]
+    assert {state: states[state] for state in STATES} == {
+        **dict.fromkeys(STATES, 0),
+        "done": 18,
+        "dead": 2,
+    }
+    assert states["bytes_done"] == 18 * 3000
+    assert states["p50_ms"] <= states["p95_ms"] <= states["p99_ms"]
+    assert status["failures"] == {**dict.fromkeys(FAILURES, 0), "invalid": 2}
+    assert status["runs"] == []
+    assert status["stale_claims"] == 0
+    assert status["destinations"] == [{"url": "s3://bucket/p", "objects": 18, "bytes": 18 * 3000}]
+
+
+def test_status_names_what_failed(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
+    s3 = fake_s3(faults=[Fault(path="*/b.jpg", times=None, status=400)])
+    bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url), check=3)
+    (failed,) = bulkup("status", "--failed", "--json", check=3).json()
+    assert set(failed) == {
+        *("path", "digest", "stage", "state", "error_class", "error", "attempts"),
+        *("next_attempt_at", "destination"),
+    }
+    assert failed["path"] == str(tmp_path / "photos/b.jpg")
+    assert failed["digest"] == digest(picture(2))
+    assert (failed["stage"], failed["state"], failed["attempts"]) == ("upload", "dead", 1)
+    assert failed["next_attempt_at"] is None
+    assert failed["destination"] == "s3://bucket"
+    rows = list(csv.DictReader(io.StringIO(bulkup("status", "--failed", "--csv", check=3).stdout)))
+    assert [row["path"] for row in rows] == [failed["path"]]
+    assert "b.jpg" in bulkup("status", "--failed", check=3).stdout
+    assert "1 invalid" in bulkup("status").stdout
+
+
+def test_a_waiting_item_says_when_it_is_due(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
+    s3 = fake_s3(faults=[Fault(path="*/b.jpg", times=None, status=503, retry_after_seconds=0)])
+    ended = bulkup(
+        "push", "photos", "--to", "s3://bucket", "--patience", "0s", env=access(s3.url), check=3
+    )
+    assert "1 waiting" in ended.stdout
+    (failed,) = bulkup("status", "--failed", "--json", check=3).json()
+    assert failed["state"] == "waiting"
+    assert failed["error_class"] == "rate_limit"
+    assert failed["next_attempt_at"].endswith("Z")
+
+
+def test_files_lists_every_asset(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "sub/b.png": picture(2, 100)})
+    make_tree(tmp_path / "photos", {"sub/again.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    rows = bulkup("files", "--json").json()
+    assert rows == [
+        {
+            "path": str(tmp_path / "photos" / name),
+            "size_bytes": size,
+            "digest": digest(picture(seed, size)),
+            "key": key,
+            "upload": "done",
+            "process": None,
+            "embed": None,
+        }
+        for name, size, seed, key in (
+            ("a.jpg", 3000, 1, "a.jpg"),
+            ("sub/again.jpg", 3000, 1, "a.jpg"),
+            ("sub/b.png", 100, 2, "sub/b.png"),
+        )
+    ]
+    assert [row["path"] for row in bulkup("files", "*.png", "--json").json()] == [
+        str(tmp_path / "photos/sub/b.png")
+    ]
+    assert len(bulkup("files", "--csv").stdout.splitlines()) == 4
+
+
+def test_history_tells_each_batch(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    bulkup("push", "photos")
+    last, first = bulkup("history", "--json").json()
+    assert (first["sent"], first["sent_bytes"], first["exit_code"]) == (1, 3000, 0)
+    assert (last["sent"], last["files"], last["command"]) == (0, 1, "push")
+    assert first["roots"] == str(tmp_path / "photos")
+    assert first["destination"] == str(tmp_path / "store")
+    assert len(bulkup("history", "--json", "--limit", "1").json()) == 1
+    assert str(tmp_path / "store") in bulkup("history").stdout
+
+
+def test_a_run_at_work_is_shown(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    many(tmp_path / "photos", 10)
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=2, times=None, does="hold")])
+    push = bulkup.start("push", "photos", "--to", "s3://bucket", env=access(s3.url))
+    s3.wait_for("PutObject", 3)
+    (run,) = bulkup("status", "--json").json()["runs"]
+    assert set(run) == {"id", "command", "host", "pid", "alive", "heartbeat_at"}
+    assert (run["command"], run["pid"], run["alive"]) == ("push", push.pid, True)
+    ended = bulkup("push", "photos", "--patience", "0s", env=access(s3.url), check=None)
+    s3.release()
+    bulkup.finish(push, check=0)
+    assert ended.code == 0, "what another run has claimed is no failure"

@@ -1,0 +1,265 @@
+"""Destinations that refuse, throttle or fail; manifests that cannot be used; secrets."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Bulkup, Ended
+from tests.e2e.trees import access, digest, make_tree, many, picture
+from tests.fakes.faults import Fault
+from tests.fakes.s3_server import FakeS3
+from tests.servers.process import free_port
+
+SECRET = "do-not-print-this-secret"  # a made-up one, to be looked for
+
+
+def _nothing_dead(bulkup: Bulkup, files: int) -> None:
+    states = bulkup("status", "--json").json()["stages"]["upload"]
+    assert states["ready"] == files
+    assert states["dead"] == states["waiting"] == states["claimed"] == 0
+
+
+def _one_message(ended: Ended, *words: str) -> None:
+    """The trouble is told once, in words, without a traceback."""
+    assert "Traceback" not in ended.stderr
+    for word in words:
+        assert word in ended.stderr
+    message = ended.stderr.splitlines()[0]
+    assert ended.stderr.count(message) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "InvalidAccessKeyId"),
+        (403, "SignatureDoesNotMatch"),
+        (403, "AccessDenied"),
+        (404, "NoSuchBucket"),
+        (400, "ExpiredToken"),
+        (403, "RequestTimeTooSkewed"),
+        (400, "AuthorizationHeaderMalformed"),
+    ],
+)
+def test_a_refusing_destination_is_exit_4(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3], status: int, code: str
+) -> None:
+    """One clear message with the server's code; nothing dead, nothing sent."""
+    many(tmp_path / "photos", 20)
+    s3 = fake_s3(faults=[Fault(times=None, status=status, code=code)])
+    began = time.monotonic()
+    ended = bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url), check=4)
+    assert time.monotonic() - began < 30
+    _one_message(ended, code)
+    _nothing_dead(bulkup, 20)
+    assert s3.held == {}
+    s3.script()
+    bulkup("push", "photos", env=access(s3.url))
+    assert len(s3.held) == 20
+
+
+def test_writing_may_be_refused_where_listing_is_not(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    many(tmp_path / "photos", 20)
+    s3 = fake_s3(faults=[Fault(op="PutObject", times=None, status=403)])
+    ended = bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url), check=4)
+    _one_message(ended, "AccessDenied", "s3:PutObject")
+    _nothing_dead(bulkup, 20)
+
+
+def test_a_closed_port_is_exit_4_within_half_a_minute(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 20)
+    began = time.monotonic()
+    url = f"http://127.0.0.1:{free_port()}"
+    ended = bulkup("push", "photos", "--to", "s3://bucket", env=access(url), check=4)
+    assert time.monotonic() - began < 30
+    _one_message(ended, "refused", "--endpoint-url")
+    _nothing_dead(bulkup, 20)
+
+
+def test_no_credentials_at_all(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 3)
+    ended = bulkup("push", "photos", "--to", "s3://bucket", check=4)
+    _one_message(ended, "credentials", "AWS_ACCESS_KEY_ID")
+    _nothing_dead(bulkup, 3)
+
+
+def test_keys_that_expire_on_the_way(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """The run waits a little, then stops; what was sent is recorded, the rest is ready."""
+    many(tmp_path / "photos", 40)
+    s3 = fake_s3(faults=[Fault(after=15, times=None, status=400, code="ExpiredToken")])
+    ended = bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url), check=4)
+    assert "ExpiredToken" in ended.stderr
+    states = bulkup("status", "--json").json()["stages"]["upload"]
+    assert states["dead"] == states["waiting"] == states["claimed"] == 0
+    assert states["done"] == len(s3.held)
+    assert states["done"] + states["ready"] == 40
+
+
+def test_a_directory_whose_disk_is_not_mounted(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 3)
+    ended = bulkup("push", "photos", "--to", "mnt/disk/store", check=4)
+    _one_message(ended, "mnt/disk")
+    _nothing_dead(bulkup, 3)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [Fault(op="PutObject", after=5, times=6, status=503, retry_after_seconds=1)],
+        [Fault(op="PutObject", after=n * 7, times=1, status=500) for n in range(6)],
+        [Fault(op="PutObject", after=n * 7, times=1, does="reset") for n in range(6)],
+        [Fault(op="PutObject", after=n * 7, times=1, does="lose") for n in range(1, 6)],
+    ],
+    ids=["throttled", "500s", "resets", "lost answers"],
+)
+def test_a_faulty_store_gets_everything_in_the_end(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3], faults: list[Fault]
+) -> None:
+    many(tmp_path / "photos", 60)
+    s3 = fake_s3(faults=faults)
+    bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url))
+    assert set(s3.digests.values()) == {digest(picture(n)) for n in range(60)}
+    assert len(s3.held) == 60
+    states = bulkup("status", "--json").json()["stages"]["upload"]
+    assert states["done"] == 60
+    assert states["dead"] == states["waiting"] == 0
+
+
+@pytest.mark.parametrize("conditional", ["ignored", "refused"])
+def test_an_endpoint_without_conditional_writes(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3], conditional: str
+) -> None:
+    """Keys are looked for before they are written; nothing is overwritten."""
+    many(tmp_path / "photos", 30)
+    s3 = fake_s3(conditional_writes=conditional)
+    bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url))
+    make_tree(tmp_path / "photos", {"000/00003.jpg": picture("other")})
+    bulkup("push", "photos", env=access(s3.url), check=0)
+    bulkup("push", "photos", "--manifest", "lost.db", "--to", "s3://bucket", env=access(s3.url))
+    assert set(s3.digests.values()) == {
+        *(digest(picture(n)) for n in range(30)),
+        digest(picture("other")),
+    }
+    assert s3.digests["/bucket/000/00003.jpg"] == digest(picture(3))
+
+
+def test_a_second_push_makes_no_request(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    many(tmp_path / "photos", 30)
+    s3 = fake_s3()
+    bulkup("push", "photos", "--to", "s3://bucket/p", env=access(s3.url))
+    s3.seen.clear()
+    ended = bulkup("push", "photos", env=access(s3.url))
+    assert ended.stdout == "Nothing changed: 30 files, all in s3://bucket/p\n"
+    assert s3.seen == []
+
+
+def test_max_errors_stops_the_run(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    many(tmp_path / "photos", 40)
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=5, times=None, status=400)])
+    ended = bulkup(
+        "push", "photos", "--to", "s3://bucket", "--max-errors", "3", env=access(s3.url), check=3
+    )
+    assert "not begun" in ended.stdout
+    failed = bulkup("status", "--failed", "--json", check=3).json()
+    assert {row["error_class"] for row in failed} == {"invalid"}
+    assert all("BadRequest" in row["error"] for row in failed)
+
+
+# The manifest -----------------------------------------------------------------------------------
+
+
+def _newer(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 9999")
+    db.close()
+
+
+def _corrupt(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[4096:] = os.urandom(len(raw) - 4096)
+    path.write_bytes(raw)
+
+
+def _garbage(path: Path) -> None:
+    path.write_bytes(b"this is no database" * 500)
+
+
+def _foreign(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE other (x)")
+    db.close()
+
+
+@pytest.mark.parametrize("damage", [_newer, _corrupt, _garbage, _foreign])
+@pytest.mark.parametrize("command", [("push", "photos"), ("status",), ("files",), ("history",)])
+def test_an_unusable_manifest_is_exit_5(
+    bulkup: Bulkup, tmp_path: Path, damage: Callable[[Path], None], command: tuple[str, ...]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    manifest = bulkup.home / "manifest.db"
+    damage(manifest)
+    before = manifest.read_bytes()
+    ended = bulkup(*command, check=5)
+    assert str(manifest) in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert manifest.read_bytes() == before
+
+
+def test_a_manifest_that_cannot_be_made(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "file").write_bytes(b"")
+    ended = bulkup("push", "photos", "--manifest", "file/manifest.db", check=5)
+    assert "file/manifest.db" in ended.stderr
+    ended = bulkup("push", "photos", "--manifest", ".", check=5)
+    assert "directory" in ended.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_a_manifest_in_a_read_only_directory(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    bulkup.home.chmod(0o500)
+    try:
+        bulkup("push", "photos", check=5)
+        assert bulkup("status", "--json").json()["assets"]["total"] == 1
+    finally:
+        bulkup.home.chmod(0o700)
+
+
+# Secrets ----------------------------------------------------------------------------------------
+
+
+def test_secrets_stay_secret(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """Not in the manifest, the log, the output: not even when the keys are refused."""
+    many(tmp_path / "photos", 5)
+    s3 = fake_s3(faults=[Fault(after=3, times=None, status=403, code="SignatureDoesNotMatch")])
+    env = access(s3.url, AWS_SECRET_ACCESS_KEY=SECRET, AWS_SESSION_TOKEN=f"token-{SECRET}")
+    outputs = [
+        bulkup("push", "photos", "--to", "s3://bucket", "-v", "--log-file", "log", "--json",
+               env=env, check=None),
+        bulkup("doctor", "--to", "s3://bucket", env=env, check=None),
+        bulkup("status", "--failed", env=env, check=None),
+    ]  # fmt: skip
+    for ended in outputs:
+        assert SECRET not in ended.stdout + ended.stderr
+    for path in [tmp_path / "log", *bulkup.home.iterdir()]:
+        assert SECRET.encode() not in path.read_bytes()
+    shutil.rmtree(bulkup.home)
