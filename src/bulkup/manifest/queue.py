@@ -217,27 +217,33 @@ class Queue:
         with transaction(self._db, self._path):
             release_claims(self._db, items, run_id)
 
-    def left(self, batch_id: int, destination_id: int) -> Left:
-        """What is left to do: of the batch, and among what its roots brought to light earlier."""
-        ready, claimed = (
-            self._db.execute(
-                f"SELECT count(*) FROM item WHERE {state} AND batch_id = ? AND stage = 'upload'",
-                (batch_id,),
-            ).fetchone()[0]
-            for state in ("state = 'ready' AND state IN ('ready', 'waiting')", "state = 'claimed'")
-        )
-        failed = dict(
-            self._db.execute(
+    def left(self, batch_id: int, destination_id: int, run_id: str) -> Left:
+        """What is left to do: of the batch, and among what its roots brought to light earlier.
+
+        `claimed` is what other runs than this one hold.
+        """
+        ready = self._db.execute(
+            "SELECT count(*) FROM item WHERE state = 'ready' AND state IN ('ready', 'waiting') "
+            "AND batch_id = ? AND stage = 'upload'",
+            (batch_id,),
+        ).fetchone()[0]
+        others: dict[str, int] = {}
+        for some in (
+            "item.state IN ('waiting', 'dead')",
+            "item.state = 'claimed' AND item.run_id > '' AND item.run_id <> :run",
+        ):
+            # CROSS JOIN: from the few items to their files, never from all files to their items.
+            rows = self._db.execute(
                 "SELECT item.state, count(DISTINCT item.id) FROM item "
-                "JOIN asset ON asset.content_id = item.content_id "
-                "JOIN folder ON folder.id = asset.folder_id "
-                "WHERE item.state IN ('waiting', 'dead') AND item.stage = 'upload' "
-                "AND item.destination_id = ? AND item.live AND folder.root_id IN "
-                "(SELECT root_id FROM batch_root WHERE batch_id = ?) GROUP BY item.state",
-                (destination_id, batch_id),
-            ).fetchall()
-        )
-        return Left(ready, failed.get("waiting", 0), failed.get("dead", 0), claimed)
+                "CROSS JOIN asset ON asset.content_id = item.content_id "
+                "CROSS JOIN folder ON folder.id = asset.folder_id "
+                f"WHERE {some} AND item.stage = 'upload' AND item.destination_id = :to "
+                "AND item.live AND folder.root_id IN "
+                "(SELECT root_id FROM batch_root WHERE batch_id = :batch) GROUP BY item.state",
+                {"run": run_id, "to": destination_id, "batch": batch_id},
+            )
+            others.update(rows.fetchall())
+        return Left(ready, *(others.get(state, 0) for state in ("waiting", "dead", "claimed")))
 
     def next_due_at(self, batch_id: int) -> float | None:
         """When the batch's next item falls due, 0.0 being now; None when none is left."""

@@ -115,6 +115,7 @@ class PushRun:
         self._here = here()
         self._run_id = secrets.token_hex(6)
         self._walking: list[Walking] = []
+        self._walks: asyncio.Task[None] | None = None
         self._uploading: Uploading | None = None
         self._gate: Gate | None = None
         self._riding: Riding | None = None
@@ -127,6 +128,8 @@ class PushRun:
         self._stop_reason = self._stop_reason or reason
         if self._uploading is not None:
             self._uploading.stop(reason)
+        if self._walks is not None:
+            self._walks.cancel()
 
     async def run(self) -> Summary:
         """Push. Raises BulkupError only when nothing could be recorded (usage, manifest)."""
@@ -286,15 +289,27 @@ class PushRun:
         if self._stop_reason is not None:
             uploading.stop(self._stop_reason)
         beating = asyncio.create_task(self._beat())
+        beating.add_done_callback(self._heart_stopped)
         walks = asyncio.create_task(self._walk(destination, batch_id, anchors, roots))
         walks.add_done_callback(lambda _: uploading.end_of_walk())
+        self._walks = walks
+        if self._stop_reason is not None:
+            walks.cancel()
         try:
             await uploading.run()
             if uploading.stop_reason is not None:
                 walks.cancel()
-            await asyncio.gather(walks, return_exceptions=uploading.stop_reason is not None)
-            if push.copies_duplicates and uploading.stop_reason is None:
-                copying = Copying(ledger, sender, destination_id=destination.id, emit=self._emit)
+            await asyncio.wait({walks})
+            if not walks.cancelled():
+                walks.result()  # raises what ended the walk, also after a stop
+            if push.copies_duplicates:
+                copying = Copying(
+                    ledger,
+                    sender,
+                    destination_id=destination.id,
+                    emit=self._emit,
+                    is_stopped=lambda: uploading.stop_reason is not None,
+                )
                 self._copied = await copying.run()
         finally:
             for task in (beating, walks):
@@ -339,6 +354,14 @@ class PushRun:
             await self._clock.sleep(HEARTBEAT_SECONDS)
             await self._ledger.call(runs.beat, self._run_id, now=self._clock.now())
             await self._ledger.call(runs.bury, self._is_gone, now=self._clock.now())
+
+    def _heart_stopped(self, beating: asyncio.Task[None]) -> None:
+        """A run that gives no signs of life would lose its claims to others while it works."""
+        if self._uploading is None or beating.cancelled():
+            return
+        error = beating.exception()
+        if error is not None:
+            self._uploading.stop("no sign of life can be recorded", error)
 
     # The walk ----------------------------------------------------------------------------------
 
@@ -400,7 +423,9 @@ class PushRun:
     ) -> Summary:
         if error is not None and not isinstance(error, (DestinationError, asyncio.CancelledError)):
             raise error
-        left = await self._ledger.call(self._ledger.manifest.queue.left, batch_id, destination.id)
+        left = await self._ledger.call(
+            self._ledger.manifest.queue.left, batch_id, destination.id, self._run_id
+        )
         summary = self._summary(destination, left.ready, left.waiting, left.dead, left.claimed)
         exit_code = ExitCode.DONE
         if isinstance(error, DestinationError):

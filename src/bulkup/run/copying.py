@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from bulkup.errors import ItemError, KeyTaken
 from bulkup.manifest.rows import Copy
@@ -16,44 +17,61 @@ AT_ONCE = 200
 class Copying:
     """All copies that wait at one destination, after the uploads."""
 
-    def __init__(self, ledger: Ledger, sender: Sender, *, destination_id: int, emit: Emit) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        sender: Sender,
+        *,
+        destination_id: int,
+        emit: Emit,
+        is_stopped: Callable[[], bool],
+    ) -> None:
         self._ledger = ledger
+        self._is_stopped = is_stopped
         self._sender = sender
         self._destination_id = destination_id
         self._emit = emit
 
     async def run(self) -> int:
-        """Make the copies; returns how many. One that fails stays noted for the next push."""
+        """Make the copies until they are made or the run is stopped; returns how many.
+
+        One that fails stays noted for the next push. Raises DestinationError, those that were made
+        being recorded.
+        """
         queue = self._ledger.manifest.queue
         made = 0
         failed: set[int] = set()
-        while True:
+        while not self._is_stopped():
             found = await self._ledger.call(
                 queue.copies, self._destination_id, limit=AT_ONCE + len(failed)
             )
             copies = [copy for copy in found if copy.asset_id not in failed]
             if not copies:
-                return made
-            results = await asyncio.gather(*(self._copy(copy) for copy in copies))
-            good = [(copy, etag) for copy, etag in zip(copies, results, strict=True) if etag != ""]
-            failed.update(
-                copy.asset_id for copy, etag in zip(copies, results, strict=True) if etag == ""
+                break
+            results = await asyncio.gather(
+                *(self._copy(copy) for copy in copies), return_exceptions=True
             )
-            await self._ledger.call(
-                queue.settle_copies,
-                good,
-                destination_id=self._destination_id,
-                now=self._sender.now(),
+            ended = list(zip(copies, results, strict=True))
+            made += await self._settle(
+                [(c, r) for c, r in ended if not isinstance(r, BaseException) and r != ""]
             )
-            self._emit(
-                FilesDone(
-                    tuple(
-                        FileDone(copy.path, copy.key, "", copy.size_bytes, "copied", 0.0)
-                        for copy, _ in good
-                    )
-                )
-            )
-            made += len(good)
+            failed.update(copy.asset_id for copy, result in ended if result == "")
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+        return made
+
+    async def _settle(self, copies: list[tuple[Copy, str | None]]) -> int:
+        await self._ledger.call(
+            self._ledger.manifest.queue.settle_copies,
+            copies,
+            destination_id=self._destination_id,
+            now=self._sender.now(),
+        )
+        files = (FileDone(c.path, c.key, "", c.size_bytes, "copied", 0.0) for c, _ in copies)
+        if copies:
+            self._emit(FilesDone(tuple(files)))
+        return len(copies)
 
     async def _copy(self, copy: Copy) -> str | None:
         """The copy's ETag; '' when it failed."""
