@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from bulkup.manifest.connection import connect, connect_to_read
+from bulkup.manifest.exporting import Exports
 from bulkup.manifest.health import Health, examine
 from bulkup.manifest.leftovers import Leftovers
 from bulkup.manifest.prospects import Prospects
@@ -59,6 +60,7 @@ class Reader:
         self._db = connect_to_read(path)
         if self._db is not None:
             self.reports = Reports(self._db, path)
+            self.exports = Exports(self._db, path)
             self.runs = Runs(self._db, path)
             self.walks = Walks(self._db, path)
             self.prospects = Prospects(self._db)

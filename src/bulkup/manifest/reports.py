@@ -194,9 +194,9 @@ class Reports:
         )
         matches = matcher(pattern)
         for root, path, size, digest, *rest in rows:
-            absolute = absolute(root, path)
-            if matches(absolute):
-                yield FileRow(absolute, size, digest or None, *rest)
+            whole = absolute(root, path)
+            if matches(whole):
+                yield FileRow(whole, size, digest or None, *rest)
 
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
@@ -222,10 +222,12 @@ def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:
 
 
 def absolute(root: str | bytes, path: str | bytes) -> str:
+    """An asset's path in the file system, from the columns of the `files` view."""
     return f"{from_sql(root).rstrip('/')}/{from_sql(path)}"
 
 
 def matcher(pattern: str | None) -> Callable[[str], bool]:
+    """Whether a path, or its end after a slash, matches a shell glob; None matches everything."""
     if pattern is None:
         return lambda _path: True
     import fnmatch

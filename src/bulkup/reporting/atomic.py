@@ -19,20 +19,20 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
     collector of Prometheus' node exporter reads `*.prom`). `mode` is lessened by the umask.
     Raises OSError.
     """
-    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - keeps links
-    part = os.path.join(folder, f".{name}.{os.getpid()}.part")  # noqa: PTH118 - a str
+    folder, name = os.path.split(os.path.abspath(path))
+    part = os.path.join(folder, f".{name}.{os.getpid()}.part")
     with suppress(FileNotFoundError):
-        os.unlink(part)  # noqa: PTH108 - of a killed process that had our pid
+        os.unlink(part)  # of a killed process that had our pid
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(descriptor)
-        os.replace(part, path)  # noqa: PTH105
+        os.replace(part, path)
     except BaseException:
         with suppress(OSError):
-            os.unlink(part)  # noqa: PTH108
+            os.unlink(part)
         raise
 
 
@@ -41,10 +41,10 @@ def check_writable(path: str, *, named: str) -> None:
 
     `named` is what the user called it by: a flag, or a flag and its argument.
     """
-    folder = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120
-    if os.path.isdir(path):  # noqa: PTH112
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
         why = "it is a folder"
-    elif not os.path.isdir(folder):  # noqa: PTH112
+    elif not os.path.isdir(folder):
         why = f"there is no folder {folder}"
     elif not os.access(folder, os.W_OK | os.X_OK):
         why = "its folder cannot be written to"
