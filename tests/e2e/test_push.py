@@ -26,6 +26,14 @@ def test_a_fresh_machine_needs_no_account(bulkup: Bulkup, tmp_path: Path) -> Non
     assert manifest.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_default_store_does_not_need_the_default_manifest(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--manifest", "elsewhere.db")
+    assert set(objects_in(bulkup.home / "store")) == {"a.jpg"}
+
+
 def test_a_second_push_says_that_nothing_changed(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
     bulkup("push", "photos", "--to", "store")

@@ -84,6 +84,14 @@ def test_a_closed_port_is_exit_4_within_half_a_minute(bulkup: Bulkup, tmp_path: 
     _nothing_dead(bulkup, 20)
 
 
+def test_a_quiet_run_tells_what_ended_it(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 2)
+    url = f"http://127.0.0.1:{free_port()}"
+    ended = bulkup("push", "photos", "--to", "s3://bucket", "-q", env=access(url), check=4)
+    assert "refused" in ended.stderr
+    assert ended.stdout == ""
+
+
 def test_no_credentials_at_all(bulkup: Bulkup, tmp_path: Path) -> None:
     many(tmp_path / "photos", 3)
     ended = bulkup("push", "photos", "--to", "s3://bucket", check=4)

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bulkup.errors import ExitCode
 from bulkup.settings import Settings, load
 
 ManifestOption = Annotated[
@@ -89,7 +90,10 @@ def with_globals(command: Callable[..., None]) -> Callable[..., None]:
         before: Mapping[str, object] = values.pop("context").obj or {}
         after = {name: values.pop(name) for name in GLOBAL_OPTIONS}
         given = {**before, **{name: value for name, value in after.items() if value is not None}}
-        command(Flags(given), **values)
+        try:
+            command(Flags(given), **values)
+        except BrokenPipeError:  # the reader has seen enough; typer would make exit code 1 of it
+            raise typer.Exit(ExitCode.DONE) from None
 
     keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     wrapped.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by typer

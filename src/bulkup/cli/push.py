@@ -126,28 +126,30 @@ def run(
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     """What the settings ask for, with the roots checked. Raises UsageError."""
-    from bulkup.discover.select import Selection, parse_moment
+    from bulkup.discover.select import Rules, Selection, parse_moment
     from bulkup.run.batch import Push, check_roots
     from bulkup.upload.attributes import Extras
 
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))  # noqa: PTH100 - keeps links
     check_roots(roots)
     newer, older = settings.newer_than, settings.older_than
+    selection = Selection(
+        include=settings.include,
+        exclude=settings.exclude,
+        all_files=settings.all_files,
+        hidden=settings.hidden,
+        follow_symlinks=settings.follow_symlinks,
+        min_size_bytes=settings.min_size_bytes,
+        max_size_bytes=settings.max_size_bytes,
+        newer_than=None if newer is None else parse_moment(newer, now=now),
+        older_than=None if older is None else parse_moment(older, now=now),
+    )
+    Rules(selection)  # a bad pattern is found before anything else is done
     return Push(
         roots=roots,
         to=settings.to,
         default_to=os.path.join(settings.home, "store"),  # noqa: PTH118 - a str, as typed
-        selection=Selection(
-            include=settings.include,
-            exclude=settings.exclude,
-            all_files=settings.all_files,
-            hidden=settings.hidden,
-            follow_symlinks=settings.follow_symlinks,
-            min_size_bytes=settings.min_size_bytes,
-            max_size_bytes=settings.max_size_bytes,
-            newer_than=None if newer is None else parse_moment(newer, now=now),
-            older_than=None if older is None else parse_moment(older, now=now),
-        ),
+        selection=selection,
         files_from=settings.files_from,
         cwd=os.getcwd(),  # noqa: PTH109 - a str, as the paths are
         layout=settings.layout,
@@ -258,7 +260,11 @@ class _Output:
 
         self._journal.emit(event)
         settings = self._settings
-        if settings.quiet or isinstance(event, events.Summary):
+        if isinstance(event, events.Summary):
+            return
+        if settings.quiet:
+            if isinstance(event, events.Notice) and event.is_error:
+                self._say(str(event))
             return
         always = (events.Notice, events.Paused)
         if isinstance(event, events.RunStarted):

@@ -197,7 +197,7 @@ def compiled(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
     lines: Sequence[str] = list(patterns)
     try:
         return GitIgnoreSpec.from_lines(lines)
-    except ValueError as error:
+    except (ValueError, re.error) as error:
         raise UsageError(f"{origin}: {error}") from error
 
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from random import Random
 
@@ -211,6 +212,11 @@ class PushRun:
 
     def _open_store(self, destination: Destination) -> PartStore:
         push = self._push
+        if destination.url == push.default_to:
+            # bulkup's own place; of others the directory above must be there: a missing one is a
+            # disk that is not mounted.
+            with suppress(OSError):
+                os.makedirs(os.path.dirname(destination.url), exist_ok=True)
         return open_store(
             destination.url,
             environ=self._environ,
@@ -433,7 +439,8 @@ class PushRun:
         elif left.waiting or left.dead:
             exit_code = ExitCode.UNFINISHED
         if isinstance(error, DestinationError):
-            self._emit(Notice(f"{error}" + (f" {error.hint}" if error.hint else "")))
+            hint = f" {error.hint}" if error.hint else ""
+            self._emit(Notice(f"{error}{hint}", is_error=True))
         summary = replace(
             summary, exit_code=int(exit_code), interrupted=self._stop_reason is not None
         )
@@ -505,7 +512,7 @@ def canonical(url: str) -> str:
     """A destination as the manifest keeps it: S3 URLs without a closing slash, directories as
     absolute paths."""
     if url.startswith("s3://"):
-        return url.rstrip("/")
+        return "s3://" + url.removeprefix("s3://").rstrip("/")
     if url.startswith("file://"):
         return url
     if "://" in url:

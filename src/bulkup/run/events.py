@@ -189,6 +189,7 @@ class Notice(Event):
 
     kind = "notice"
     message: str
+    is_error: bool = False  # it ended the run: told in any case
 
     def __str__(self) -> str:
         return self.message

@@ -1,0 +1,111 @@
+"""bulkup clean: shows first, removes with --yes, and harms no work under way."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.trees import access, make_tree, objects_in, picture
+from tests.fakes.s3_objects import Upload
+from tests.fakes.s3_server import FakeS3
+
+DAY = 86_400.0
+
+
+def test_nothing_to_clean(bulkup: Bulkup, tmp_path: Path) -> None:
+    assert bulkup("clean").stdout == "Nothing to clean.\n"
+    assert not bulkup.home.exists()
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    assert bulkup("clean", "--yes").stdout == "Nothing to clean.\n"
+
+
+def test_old_batches_go_and_files_stay_known(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+        db.execute("UPDATE batch SET ended_at = ended_at - 31 * 86400")
+        db.execute("UPDATE run SET ended_at = ended_at - 31 * 86400")
+    db.close()
+    shown = bulkup("clean").stdout
+    assert "to remove: 1 old batch" in shown
+    assert len(bulkup("history", "--json").json()) == 1
+    assert "removed: 1 old batch" in bulkup("clean", "--yes").stdout
+    assert bulkup("history", "--json").json() == []
+    assert bulkup("push", "photos").stdout.startswith("Nothing changed")
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg"}
+
+
+def test_leftovers_of_a_directory(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Temporary files go after a day."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    temporary = tmp_path / "store/.bulkup/tmp"
+    make_tree(temporary, {"old-1": b"x" * 2048, "new-1": b"y"})
+    ago = time.time() - 2 * DAY
+    os.utime(temporary / "old-1", (ago, ago))
+    assert "old-1 (2.0 KiB)" in bulkup("clean").stdout
+    assert (temporary / "old-1").exists()
+    bulkup("clean", "--yes")
+    assert [path.name for path in temporary.iterdir()] == ["new-1"]
+
+
+def test_multipart_uploads_that_nobody_finishes(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """Older than a day and below the prefix; others, and those outside of it, stay."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3()
+    env = access(s3.url)
+    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
+    now = time.time()
+    s3.objects.uploads.update(
+        {
+            "old": Upload("/bucket/p/old.mov", {}, "", begun_at=now - 2 * DAY),
+            "new": Upload("/bucket/p/new.mov", {}, "", begun_at=now - 3600),
+            "foreign": Upload("/bucket/other/x.mov", {}, "", begun_at=now - 2 * DAY),
+        }
+    )
+    shown = bulkup("clean", "--json", env=env).json()
+    (destination,) = shown["destinations"]
+    assert [upload["key"] for upload in destination["uploads"]] == ["p/old.mov"]
+    assert not shown["removed"]
+    assert set(s3.objects.uploads) == {"old", "new", "foreign"}
+    assert "p/old.mov" in bulkup("clean", "--yes", env=env).stdout
+    assert set(s3.objects.uploads) == {"new", "foreign"}
+
+
+def test_keys_that_nothing_will_fill(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+        db.execute(
+            "INSERT INTO object (destination_id, key, content_id, kind, size_bytes) "
+            "VALUES (1, 'lost.jpg', 1, 'original', 5)"
+        )
+    db.close()
+    assert "1 reserved key that nothing will fill" in bulkup("clean").stdout
+    bulkup("clean", "--yes")
+    assert bulkup("clean").stdout == "Nothing to clean.\n"
+    assert bulkup("files", "--json").json()[0]["key"] == "a.jpg"
+
+
+def test_an_unreachable_destination_does_not_stop_the_others(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """It is named, and the exit code is 4."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    with FakeS3() as s3:
+        env = access(s3.url)
+        bulkup("push", "photos", "--to", "s3://bucket", env=env)
+    bulkup("push", "photos", "--to", "store")
+    make_tree(tmp_path / "store/.bulkup/tmp", {"old-1": b""})
+    os.utime(tmp_path / "store/.bulkup/tmp/old-1", (0, 0))
+    ended = bulkup("clean", "--yes", env=env, check=4)
+    assert "s3://bucket: " in ended.stderr
+    assert "removed: " in ended.stdout
+    assert not (tmp_path / "store/.bulkup/tmp/old-1").exists()

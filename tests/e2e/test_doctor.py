@@ -1,0 +1,84 @@
+"""bulkup doctor: every finding has a level, and what is not ok says how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.trees import access, make_tree, picture
+from tests.fakes.faults import Fault
+from tests.fakes.s3_server import FakeS3
+from tests.servers.process import free_port
+
+
+def test_a_fresh_machine_is_well_and_stays_fresh(bulkup: Bulkup) -> None:
+    ended = bulkup("doctor")
+    assert "manifest.db is not there yet" in ended.stdout
+    assert f"{bulkup.home / 'store'}: directory: is not there yet" in ended.stdout
+    assert "failed" not in ended.stdout
+    assert not bulkup.home.exists()
+
+
+def test_it_knows_the_destinations_of_the_manifest(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3()
+    bulkup("push", "photos", "--to", "store")
+    bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url))
+    s3.seen.clear()
+    found = bulkup("doctor", "--json", env=access(s3.url)).json()
+    assert {one["of"] for one in found} == {"", str(tmp_path / "store"), "s3://bucket"}
+    assert s3.count("PutObject") == 0, "what the endpoint can do is remembered"
+    writes = next(one for one in found if one["subject"] == "conditional writes")
+    assert "remembered" in writes["found"]
+    levels = {one["subject"]: one["level"] for one in found}
+    assert levels["WAL"] == levels["manifest"] == "ok"
+
+
+@pytest.mark.parametrize(("code", "status"), [("InvalidAccessKeyId", 403), ("NoSuchBucket", 404)])
+def test_a_destination_that_refuses_is_exit_4(
+    bulkup: Bulkup, fake_s3: Callable[..., FakeS3], code: str, status: int
+) -> None:
+    s3 = fake_s3(faults=[Fault(times=None, status=status, code=code)])
+    ended = bulkup("doctor", "--to", "s3://bucket", env=access(s3.url), check=4)
+    assert code in ended.stdout
+    assert "failed" in ended.stdout
+
+
+def test_a_closed_port_is_exit_4(bulkup: Bulkup) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    ended = bulkup("doctor", "--to", "s3://bucket", "--json", env=access(url), check=4)
+    (failed,) = (one for one in ended.json() if one["level"] == "failed")
+    assert "refused" in failed["found"]
+    assert "--endpoint-url" in failed["mend"]
+
+
+def test_endpoints_that_can_do_less_are_warned_of(
+    bulkup: Bulkup, fake_s3: Callable[..., FakeS3]
+) -> None:
+    s3 = fake_s3(conditional_writes="ignored")
+    ended = bulkup("doctor", "--to", "s3://bucket/p", "--json", env=access(s3.url))
+    found = {one["subject"]: one["level"] for one in ended.json()}
+    assert found["conditional writes"] == "warning"
+    assert s3.held == {}
+
+
+def test_no_credentials(bulkup: Bulkup) -> None:
+    ended = bulkup("doctor", "--to", "s3://bucket", check=4)
+    assert "no credentials were found" in ended.stdout
+    assert "AWS_ACCESS_KEY_ID" in ended.stdout
+
+
+def test_a_damaged_manifest_is_exit_5(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    manifest = bulkup.home / "manifest.db"
+    raw = bytearray(manifest.read_bytes())
+    raw[8192:] = b"\xa5" * (len(raw) - 8192)
+    manifest.write_bytes(raw)
+    ended = bulkup("doctor", check=5)
+    assert "Move it away" in ended.stdout

@@ -1,0 +1,143 @@
+"""What is printed: JSON lines, logs, plain lines in pipes, bars on a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.e2e.conftest import PROGRAM, Bulkup
+from tests.e2e.trees import access, digest, make_tree, many, picture
+from tests.fakes.faults import Fault
+from tests.fakes.s3_server import FakeS3
+
+ESCAPE = "\x1b"
+
+
+def test_json_events(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Every line of standard output is an object with `at`, `run_id` and `event`."""
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(1), "c.txt": b""})
+    ended = bulkup("push", "photos", "--to", "store", "--json")
+    lines = ended.lines()
+    assert (lines[0]["event"], lines[-1]["event"]) == ("run_started", "summary")
+    assert len({line["run_id"] for line in lines}) == 1
+    assert all(re.fullmatch(r"[\d-]+T[\d:.]+Z", line["at"]) for line in lines)
+    done = {line["path"]: line for line in lines if line["event"] == "uploaded"}
+    assert {path: line["how"] for path, line in done.items()} == {
+        f"{root}/a.jpg": "sent",
+        f"{root}/b.jpg": "duplicate",
+    }
+    assert done[f"{root}/a.jpg"]["digest"] == digest(picture(1))
+    (left_out,) = (line for line in lines if line["event"] == "left_out")
+    assert left_out["path"] == "c.txt"
+    assert lines[-1]["exit_code"] == 0
+    assert "1 sent" in ended.stderr
+
+
+def test_a_log_file_gets_the_same_lines(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Appended, readable by its owner only; --quiet does not silence it."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    for _ in range(2):
+        ended = bulkup("push", "photos", "--to", "store", "--log-file", "log", "--quiet")
+        assert ended.stdout == ended.stderr == ""
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    assert [line["event"] for line in lines].count("summary") == 2
+    assert len({line["run_id"] for line in lines}) == 2
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_pipe_gets_one_plain_line(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 30)
+    ended = bulkup("push", "photos", "--to", "store")
+    assert ESCAPE not in ended.stdout + ended.stderr
+    assert len(ended.stdout.splitlines()) == 1
+    assert ended.stderr == ""
+
+
+def test_verbose_prints_a_line_a_file(bulkup: Bulkup, tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(1)})
+    ended = bulkup("push", "photos", "--to", "store", "-v")
+    assert f"sent {root}/a.jpg → a.jpg\n" in ended.stderr
+    assert f"duplicate {root}/b.jpg → " in ended.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 300, 50)
+    bulkup("push", "photos", "--to", "store")
+    command = f"{PROGRAM} files; echo code $? >&2"
+    ended = subprocess.run(
+        ["bash", "-c", f"({command}) | true"],
+        env=bulkup.environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stderr == "code 0\n"
+
+
+def _on_a_terminal(bulkup: Bulkup, env: dict[str, str], *args: str) -> pexpect.spawn[str]:
+    return pexpect.spawn(
+        str(PROGRAM),
+        list(args),
+        env={**bulkup.environment({"TERM": "xterm-256color", "LANG": "C.UTF-8", **env})},  # type: ignore[arg-type]
+        cwd=str(bulkup.directory),
+        encoding="utf-8",
+        dimensions=(30, 120),
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_bars_on_a_terminal(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3], no_color: bool
+) -> None:
+    """A bar while it runs, the summary in its place at the end; NO_COLOR takes the colours."""
+    many(tmp_path / "photos", 30)
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=10, times=None, does="hold")])
+    env = access(s3.url, **({"NO_COLOR": "1"} if no_color else {}))
+    push = _on_a_terminal(bulkup, env, "push", "photos", "--to", "s3://bucket")
+    push.expect("Uploading")
+    push.expect(r"\d+/30 files")
+    push.expect("in flight")
+    s3.release()
+    push.expect("Done in")
+    push.expect(r"sent +30")
+    push.expect(pexpect.EOF)
+    push.close()
+    assert push.exitstatus == 0
+    assert "\x1b[?25l" not in push.before, "the cursor is shown again"
+
+
+def test_no_colour_codes_under_no_color(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 5)
+    push = _on_a_terminal(bulkup, {"NO_COLOR": "1"}, "push", "photos", "--to", "store")
+    push.expect(pexpect.EOF)
+    push.close()
+    shown = push.before
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9](;[0-9]+)*m", shown)
+    status = _on_a_terminal(bulkup, {"NO_COLOR": "1"}, "status")
+    status.expect("5 files")
+    status.expect(pexpect.EOF)
+    status.close()
+    assert status.exitstatus == 0
+
+
+def test_ctrl_c_on_a_terminal(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    many(tmp_path / "photos", 30)
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=10, times=None, does="hold")])
+    push = _on_a_terminal(bulkup, access(s3.url), "push", "photos", "--to", "s3://bucket")
+    s3.wait_for("PutObject", 11)
+    push.sendintr()
+    push.expect("Interrupted after")
+    push.expect("bulkup push|bulkup resume")
+    push.expect(pexpect.EOF)
+    push.close()
+    assert push.exitstatus == 130

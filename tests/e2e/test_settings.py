@@ -1,0 +1,99 @@
+"""bulkup init, where settings come from, and what --help says."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.trees import make_tree, objects_in, picture
+
+COMMANDS = ("push", "status", "files", "history", "init", "doctor", "clean")
+
+
+def test_init_writes_a_file_that_changes_nothing(bulkup: Bulkup, tmp_path: Path) -> None:
+    bulkup("init")
+    assert (tmp_path / "bulkup.toml").read_text().startswith("# Settings of bulkup")
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos")
+    assert set(objects_in(bulkup.home / "store")) == {"a.jpg"}
+
+
+def test_init_does_not_overwrite(bulkup: Bulkup, tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").write_text("# mine\n")
+    ended = bulkup("init", check=2)
+    assert "bulkup.toml is there already" in ended.stderr
+    assert (tmp_path / "bulkup.toml").read_text() == "# mine\n"
+
+
+def test_flags_win_over_the_environment_over_the_file(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "bulkup.toml").write_text('[push]\nto = "from-file"\n')
+    bulkup("push", "photos", "--manifest", "1.db")
+    bulkup("push", "photos", "--manifest", "2.db", env={"BULKUP_TO": "from-env"})
+    bulkup("--manifest", "3.db", "push", "photos", "--to", "from-flag", env={"BULKUP_TO": "x"})
+    for store in ("from-file", "from-env", "from-flag"):
+        assert set(objects_in(tmp_path / store)) == {"a.jpg"}
+    assert not (tmp_path / "x").exists()
+
+
+def test_global_options_before_and_after_the_command(bulkup: Bulkup, tmp_path: Path) -> None:
+    """What follows the command's name wins."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("--manifest", "one.db", "push", "photos", "--manifest", "two.db", "-q")
+    assert (tmp_path / "two.db").exists()
+    assert not (tmp_path / "one.db").exists()
+
+
+def test_an_unknown_key_names_the_nearest(bulkup: Bulkup, tmp_path: Path) -> None:
+    (tmp_path / "bulkup.toml").write_text('[push]\nexlude = ["a"]\n')
+    ended = bulkup("status", check=2)
+    assert "exlude" in ended.stderr
+    assert "exclude" in ended.stderr
+    assert "bulkup.toml" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("push",),
+        ("push", "photos", "--layout", "sideways"),
+        ("push", "photos", "--min-size", "many"),
+        ("push", "photos", "--newer-than", "yesterday-ish"),
+        ("push", "photos", "--include", "[z-a]"),
+        ("push", "photos", "--concurrency", "none"),
+        ("push", "photos", "--to", "gopher://host/x"),
+        ("push", "photos", "--to", "s3://"),
+        ("push", "photos", "--files-from", "no-such-list"),
+        ("push", "photos", "--config", "no-such.toml"),
+        ("push", "photos", "--log-file", "no/such/folder/log"),
+        ("no-such-command",),
+        ("status", "--no-such-option"),
+        ("clean", "--older-than", "soon"),
+    ],
+)
+def test_wrong_usage_is_exit_2(bulkup: Bulkup, tmp_path: Path, args: tuple[str, ...]) -> None:
+    """And it is told in words."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    ended = bulkup(*args, check=2)
+    assert ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(bulkup: Bulkup, command: str) -> None:
+    shown = bulkup(command, "--help").stdout
+    assert re.search(rf"Example: bulkup {command}\b", shown)
+    for option in ("--manifest", "--config", "--quiet", "--verbose", "--log-file"):
+        assert option in shown
+
+
+def test_the_help_knows_every_command_and_exit_code(bulkup: Bulkup) -> None:
+    shown = bulkup("--help").stdout
+    for command in COMMANDS:
+        assert re.search(rf"^  {command} ", shown, re.MULTILINE)
+    for code in (0, 1, 2, 3, 4, 5, 130, 143):
+        assert re.search(rf"^ +{code}  \w", shown, re.MULTILINE), code
+    assert bulkup("--version").stdout.startswith("bulkup ")
