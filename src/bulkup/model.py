@@ -101,7 +101,9 @@ class ObjectInfo:
     """What a store knows of an object without reading it.
 
     `digest` is known only where the object carries it (x-amz-meta-sha256, or a directory store's
-    own record); a listing may leave `digest`, `content_type` and `metadata` unknown.
+    own record); a listing may leave `digest`, `content_type` and `metadata` unknown. `checksum` is
+    the store's own SHA-256 of the bytes it holds, in base64; of an object sent in parts it is the
+    composite of the parts' digests (content.digest.composite), perhaps without its `-N`.
     """
 
     key: str
@@ -111,6 +113,7 @@ class ObjectInfo:
     digest: Digest | None = None
     content_type: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    checksum: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

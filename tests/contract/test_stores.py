@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from hashlib import sha256
 
 import pytest
@@ -368,3 +369,22 @@ async def test_wrong_keys(place):
     assert caught.value.code == "SignatureDoesNotMatch"
     assert "wrong-secret" not in str(caught.value)
     await store.close()
+
+
+async def test_a_listing_can_be_gone_on_with(store):
+    """After a key of it: what comes later, and nothing twice, whether or not that key exists."""
+    for name in ("a.jpg", "a/b.jpg", "b c.jpg", "é.jpg"):
+        await put(store, name, b"x")
+    first = [info.key async for page in store.list(store.prefix) for info in page]
+    for after in (first[1], store.prefix + "a/zzz"):
+        rest = [info.key async for page in store.list(store.prefix, after=after) for info in page]
+        assert rest == [key for key in first if key.encode() > after.encode()]
+
+
+async def test_a_head_with_checksum_says_nothing_wrong(store):
+    """Where the endpoint keeps a SHA-256 it is that of the bytes; others say nothing of one."""
+    body = b"some bytes" * 100
+    key = await put(store, "k", body)
+    info = await store.head(key, with_checksum=True)
+    assert (info.size_bytes, info.digest) == (len(body), digest_of(body))
+    assert info.checksum in (None, b64encode(sha256(body).digest()).decode())

@@ -106,8 +106,8 @@ class DirectoryStore:
         stored = await self.put(key, body, digest=digest, attributes=attributes, exclusive=True)
         return self.abilities, stored
 
-    async def head(self, key: str) -> ObjectInfo:
-        """Size, times and record of the file. Raises ObjectMissing."""
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
+        """Size, times and record of the file; a directory keeps no checksum of its own."""
         try:
             return self._files.info(key)
         except OSError as error:
@@ -122,9 +122,9 @@ class DirectoryStore:
         except OSError as error:
             raise store_error(error, key, reading=True) from error
 
-    async def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """Pages of 1,000 files, in UTF-8 byte order of their keys; without digests."""
-        found = self._files.walk(prefix)
+        found = (info for info in self._files.walk(prefix) if info.key > after)
         while page := await _in_thread(prefix, lambda: [*islice(found, _PAGE_LENGTH)]):
             yield page
 

@@ -80,14 +80,16 @@ class Listed(PartStore):
     ) -> tuple[Abilities, Stored]:
         return await self._store.probe(key, body, digest=digest, attributes=attributes)
 
-    async def head(self, key: str) -> ObjectInfo:
-        return await self._store.head(key)
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
+        return await self._store.head(key, with_checksum=with_checksum)
 
     def open(self, key: str) -> AsyncIterator[bytes]:
         return self._store.open(key)
 
-    def list(self, prefix: str = "") -> AsyncIterator[builtins.list[ObjectInfo]]:
-        return self._store.list(prefix)
+    def list(
+        self, prefix: str = "", *, after: str = ""
+    ) -> AsyncIterator[builtins.list[ObjectInfo]]:
+        return self._store.list(prefix, after=after)
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         if exclusive:

@@ -62,17 +62,21 @@ class ObjectStore(Protocol):
         Raises KeyTaken, with nothing learned, when the key holds an object: try another file.
         """
 
-    async def head(self, key: str) -> ObjectInfo:
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """What is known of the object, its digest included where it has one.
 
-        Raises ObjectMissing.
+        `with_checksum` asks for the store's own checksum, too, where it keeps any. Raises
+        ObjectMissing.
         """
 
     def open(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes, in order, in chunks of at most 1 MiB or so. Raises ObjectMissing."""
 
-    def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
-        """All objects whose key starts with `prefix`, in pages, keys in UTF-8 byte order."""
+    def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
+        """All objects whose key starts with `prefix`, in pages, keys in UTF-8 byte order.
+
+        With `after` only those that come after that key, so that a listing can be gone on with.
+        """
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """Copy an object within the destination, attributes included.

@@ -62,6 +62,7 @@ def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -
         digest=Digest(digest) if _HEX_DIGEST(digest) else None,
         content_type=header("content-type"),
         metadata=metadata,
+        checksum=header("x-amz-checksum-sha256"),
     )
 
 

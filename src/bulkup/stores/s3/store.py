@@ -132,11 +132,13 @@ class S3Store:
         self.abilities, stored = await probe(self, key, body, digest, attributes)
         return self.abilities, stored
 
-    async def head(self, key: str) -> ObjectInfo:
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """One HEAD; one GET of a byte when it is refused, to learn why. Raises ObjectMissing."""
         require_addressable(key)
+        # Not always: of an object under a KMS key AWS tells its checksum only to who may decrypt.
+        headers = {"x-amz-checksum-mode": "ENABLED"} if with_checksum else {}
         try:
-            response = await self._wire.send("HEAD", key, {})
+            response = await self._wire.send("HEAD", key, headers)
         except (StoreForbidden, StoreRefused) as error:
             if error.code is None:  # no body, so no code: it may be the keys and not the object
                 await self._wire.send("GET", key, {"range": "bytes=0-0"})
@@ -148,9 +150,11 @@ class S3Store:
         """The object's bytes, in order. Raises ObjectMissing."""
         return self._wire.stream(key)
 
-    async def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""
         query = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
+        if after:
+            query["start-after"] = after
         while True:
             response = await self._wire.send("GET", None, {}, query=encode_query(query))
             page = read_objects(bytes(await response.bytes()))
