@@ -9,6 +9,7 @@ from bulkup.manifest.connection import connect, connect_to_read
 from bulkup.manifest.exporting import Exports
 from bulkup.manifest.health import Health, examine
 from bulkup.manifest.leftovers import Leftovers
+from bulkup.manifest.metering import Meters
 from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
@@ -61,6 +62,7 @@ class Reader:
         if self._db is not None:
             self.reports = Reports(self._db, path)
             self.exports = Exports(self._db, path)
+            self.meters = Meters(self._db, path)
             self.runs = Runs(self._db, path)
             self.walks = Walks(self._db, path)
             self.prospects = Prospects(self._db)

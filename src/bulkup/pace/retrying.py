@@ -102,8 +102,7 @@ async def _try_on(
         error = _error_of(state)
         if isinstance(error, StoreBusy) and error.retry_after_seconds is not None:
             return max(error.retry_after_seconds, 0.0)
-        longest = min(FIRST_WAIT_SECONDS * 2 ** (state.attempt_number - 1), LONGEST_WAIT_SECONDS)
-        return random.uniform(0.0, longest)
+        return random.uniform(0.0, _longest_wait_seconds(state.attempt_number))
 
     def tell(state: RetryCallState) -> None:
         if on_try is not None and state.next_action is not None:
@@ -118,6 +117,39 @@ async def _try_on(
         reraise=True,
     )
     return await retrying(next_call)
+
+
+async def with_tries_while(
+    call: Callable[[], Awaitable[T]],
+    may_change: Callable[[BaseException], bool],
+    *,
+    tries: int,
+    clock: Clock,
+    random: Random,
+) -> T:
+    """What `call` returns, after `tries` calls at most, for services that are no stores.
+
+    Calls again while `may_change` says of the error that it may not come back; waits with full
+    jitter between calls. Raises the last call's own error.
+    """
+    import tenacity
+
+    def wait_seconds(state: RetryCallState) -> float:
+        return random.uniform(0.0, _longest_wait_seconds(state.attempt_number))
+
+    retrying = tenacity.AsyncRetrying(
+        sleep=clock.sleep,
+        stop=tenacity.stop_after_attempt(tries),
+        wait=wait_seconds,
+        retry=tenacity.retry_if_exception(may_change),
+        reraise=True,
+    )
+    return await retrying(call)
+
+
+def _longest_wait_seconds(calls: int) -> float:
+    """What the wait after so many calls is drawn up to."""
+    return min(FIRST_WAIT_SECONDS * 2.0 ** (calls - 1), LONGEST_WAIT_SECONDS)
 
 
 def _error_of(state: RetryCallState) -> StoreError:

@@ -1,0 +1,266 @@
+"""The webhook: a run tells a URL that it failed too much, and how it ended.
+
+Each message is a POST of one JSON object with `schema` (1), `event` (`run_ended` or `failures`),
+`host` and `at`; `run_ended` has the fields of Summary, or `error` and `exit_code` where the run
+could not come to one. Only here is httpx imported, and late. The URL is a secret, as a rule: it
+is in no message, only its host is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Self
+from urllib.parse import urlsplit
+
+from bulkup.errors import BulkupError
+from bulkup.pace.retrying import with_tries_while
+from bulkup.run.events import AttemptFailed, Event, Json, RunStarted, Snapshot, Summary
+
+if TYPE_CHECKING:
+    from random import Random
+    from types import TracebackType
+
+    import httpx
+
+    from bulkup.clock import Clock
+
+SCHEMA = 1
+TRIES = 3
+TIMEOUT_SECONDS = 10.0
+"""For the whole of one request. A receiver that needs longer should answer first, then work."""
+
+LAST_SECONDS = 60.0
+"""What the end of a run may be held up by messages: two of them, each with all its tries."""
+
+LEAST_ENDED = 20
+"""Below so many ended items a share of failures says nothing."""
+
+QUEUE_LENGTH = 16
+"""Messages not yet sent. Beyond that they are dropped: the next ones say the same."""
+
+On = Literal["always", "failure", "never"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user wants to be told, and where."""
+
+    url: str
+    on: On = "always"  # which ends of runs; with `never` nothing is told at all
+    failure_rate: float = 0.1  # told once a run, when more than this share has failed
+    every: int | None = None  # told after each so many failures
+
+
+@dataclass(slots=True)
+class Alarm:
+    """When failures are worth a message. Pure."""
+
+    failure_rate: float
+    every: int | None
+    failures: int = 0
+    rate_was_told: bool = False
+
+    def after_failure(self, *, done: int, failed: int) -> str | None:
+        """Why a message is due after one more failure: 'failure_rate', 'every', or it is not.
+
+        `done` and `failed` are the items of the run that ended well and ill so far.
+        """
+        self.failures += 1
+        ended = done + failed
+        if not self.rate_was_told and ended >= LEAST_ENDED and failed > self.failure_rate * ended:
+            self.rate_was_told = True
+            return "failure_rate"
+        if self.every is not None and self.failures % self.every == 0:
+            return "every"
+        return None
+
+
+class Refused(Exception):
+    """The webhook answered, but not with a 2xx."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"it answered {status}")
+        self.status = status
+
+
+class Webhook:
+    """Tells about one run, from a task of its own: the run never waits for it until its end.
+
+    `emit` is an Emit of `bulkup.run.events`. Nothing here raises for what the receiver does:
+    `trouble` says, once the context has been left, what could not be told.
+    """
+
+    def __init__(
+        self,
+        wishes: Wishes,
+        take: Callable[[], Snapshot],
+        clock: Clock,
+        random: Random,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self._wishes = wishes
+        self._take = take
+        self._clock = clock
+        self._random = random
+        self._timeout_seconds = timeout_seconds
+        self._alarm = Alarm(wishes.failure_rate, wishes.every)
+        self._started: RunStarted | None = None
+        self._summary: Summary | None = None
+        self._queue: asyncio.Queue[Json | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._task: asyncio.Task[None] | None = None
+        self.trouble: str | None = None
+
+    def emit(self, event: Event) -> None:
+        """Take note of an event; returns at once."""
+        if isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, Summary):
+            self._summary = event
+        elif isinstance(event, AttemptFailed) and self._wishes.on != "never":
+            stage = self._take().upload
+            why = self._alarm.after_failure(done=stage.done, failed=max(stage.failed, 1))
+            if why is not None and not self._queue.full():
+                self._queue.put_nowait(self._failures(why, event, stage.done, stage.failed))
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._post_all())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        """Tell how the run ended, and wait until it is told, but not for long."""
+        assert self._task is not None
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                if (message := self._ended(error)) is not None:
+                    await self._queue.put(message)
+                await self._queue.put(None)
+                await self._task
+        except TimeoutError:
+            self.trouble = f"{self._named} does not answer"
+        finally:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    # Messages -----------------------------------------------------------------------------------
+
+    def _message(self, event: str, fields: Mapping[str, object]) -> Json:
+        at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds")
+        head = {"schema": SCHEMA, "event": event, "host": socket.gethostname()}
+        return {**fields, **head, "at": at.replace("+00:00", "Z")}
+
+    def _run(self) -> dict[str, object]:
+        run = self._started
+        if run is None:
+            return {}
+        return {"run_id": run.run_id, "command": run.command, "destination": run.destination}
+
+    def _failures(self, why: str, latest: AttemptFailed, done: int, failed: int) -> Json:
+        return self._message(
+            "failures",
+            {
+                **self._run(),
+                "reason": why,
+                "done": done,
+                "failed": failed,
+                "failure_rate": round(failed / max(done + failed, 1), 4),
+                "latest": latest.as_json()[0],
+            },
+        )
+
+    def _ended(self, error: BaseException | None) -> Json | None:
+        """The last message; None where the user does not want it."""
+        summary, on = self._summary, self._wishes.on
+        if on == "never":
+            return None
+        if summary is not None:
+            good = summary.exit_code == 0 and not summary.interrupted
+            if on == "failure" and good:
+                return None
+            return self._message("run_ended", summary.as_json()[0])
+        if isinstance(error, BulkupError):
+            code = int(error.exit_code)
+            return self._message(
+                "run_ended", {**self._run(), "error": str(error), "exit_code": code}
+            )
+        return None
+
+    # Sending ------------------------------------------------------------------------------------
+
+    @property
+    def _named(self) -> str:
+        return f"The webhook at {urlsplit(self._wishes.url).hostname}"
+
+    async def _post_all(self) -> None:
+        """Send what is in the queue, up to the None at its end."""
+        message = await self._queue.get()
+        if message is None:
+            return
+        async with await asyncio.to_thread(_client) as client:
+            while message is not None:
+                # Who is down is not asked again and again, but for the end of the run.
+                if self.trouble is None or message["event"] == "run_ended":
+                    await self._post(client, message)
+                message = await self._queue.get()
+
+    async def _post(self, client: httpx.AsyncClient, message: Json) -> None:
+        import httpx
+
+        async def call() -> None:
+            async with asyncio.timeout(self._timeout_seconds):
+                answer = await client.post(self._wishes.url, json=_valid(message))
+            if not answer.is_success:
+                raise Refused(answer.status_code)
+
+        # Somebody who interrupts a run waits for it.
+        tries = 1 if message.get("interrupted") else TRIES
+        try:
+            await with_tries_while(
+                call, _may_change, tries=tries, clock=self._clock, random=self._random
+            )
+        except TimeoutError:
+            why = f"no answer within {self._timeout_seconds:g} s"
+        except Refused as error:
+            why = str(error)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            why = type(error).__name__  # what it says may hold the URL
+        else:
+            self.trouble = None
+            return
+        self.trouble = f"{self._named} was not told: {why}"
+
+
+def _client() -> httpx.AsyncClient:
+    """Made in a thread: to import httpx and to read certificates takes 0.2 s."""
+    import httpx
+
+    return httpx.AsyncClient(timeout=None)  # noqa: S113 - each request has one, for the whole
+
+
+def _may_change(error: BaseException) -> bool:
+    """Whether another try may go better: all but a refusal of this very message."""
+    import httpx
+
+    if isinstance(error, Refused):
+        return error.status >= 500 or error.status in (408, 425, 429)
+    return isinstance(error, TimeoutError | httpx.TransportError) and not isinstance(
+        error, httpx.UnsupportedProtocol
+    )
+
+
+def _valid(value: object) -> object:
+    """The message with bytes of names that are no UTF-8 as \\udcXX text: JSON must be UTF-8."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {name: _valid(inner) for name, inner in value.items()}
+    return value
