@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -32,6 +33,13 @@ def many(root: Path, count: int, size_bytes: int = 3000) -> Path:
     return make_tree(
         root, {f"{n // 10:03}/{n:05}.jpg": picture(n, size_bytes) for n in range(count)}
     )
+
+
+def ignores_permissions() -> bool:
+    """Whether this process, as root does, reads and writes what it may not."""
+    with tempfile.NamedTemporaryFile() as file:
+        Path(file.name).chmod(0)
+        return os.access(file.name, os.R_OK)
 
 
 def digest(content: bytes) -> str:

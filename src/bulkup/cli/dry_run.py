@@ -11,7 +11,7 @@ from bulkup.cli.render import escape, is_screen, printable, summary_line, summar
 if TYPE_CHECKING:
     from bulkup.run.batch import Push
     from bulkup.run.events import Event
-    from bulkup.run.plan import Whither
+    from bulkup.run.whither import Whither
     from bulkup.settings import Settings
 
 
@@ -20,7 +20,8 @@ def show_plan(push: Push, settings: Settings) -> None:
     from bulkup.cli.journal import Journal
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Reader
-    from bulkup.run.plan import Plan, whither
+    from bulkup.run.plan import Plan
+    from bulkup.run.whither import whither
 
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
