@@ -236,7 +236,8 @@ def _list_parts(request: Request, upload: Upload) -> Answer:
         f"<Size>{upload.parts[number].size_bytes}</Size></Part>"
         for number in page
     )
-    head = f"<IsTruncated>{str(more).lower()}</IsTruncated>"
+    head = f"<UploadId>{escape(request.query['uploadId'])}</UploadId>"
+    head += f"<IsTruncated>{str(more).lower()}</IsTruncated>"
     if more:
         head += f"<NextPartNumberMarker>{page[-1]}</NextPartNumberMarker>"
     return _xml("ListPartsResult", head + rows)

@@ -1,0 +1,83 @@
+"""A push inside the test's own process: real files, manifest and store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from bulkup.clock import Clock, SystemClock
+from bulkup.manifest.manifest import Manifest
+from bulkup.run.batch import Push, PushRun
+from bulkup.run.events import Event, Summary
+from bulkup.stores.store import PartStore
+
+
+@dataclass
+class Pushing:
+    """What is pushed from where to where, again and again."""
+
+    home: Path
+    to: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    options: dict[str, object] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    store: PartStore | None = None  # instead of the one that `to` names
+
+    @property
+    def root(self) -> Path:
+        return self.home / "root"
+
+    @property
+    def manifest(self) -> str:
+        return str(self.home / "manifest.db")
+
+    def write(self, files: Mapping[str, bytes]) -> None:
+        for name, body in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+
+    def begin(self, manifest: Manifest, **options: object) -> PushRun:
+        """A run that is ready to go."""
+        push = Push(
+            roots=(str(self.root),),
+            to=self.to,
+            default_to=self.to,
+            **{"patience_seconds": 30.0, **self.options, **options},  # type: ignore[arg-type]
+        )
+        run = PushRun(
+            push,
+            manifest,
+            environ=self.environ,
+            clock=self.clock,
+            random=Random(1),
+            emit=self.events.append,
+            wants_files=True,
+        )
+        if self.store is not None:
+            run._open_store = lambda _: self.store  # type: ignore[method-assign, assignment, return-value]
+        return run
+
+    async def push(self, **options: object) -> Summary:
+        with Manifest(self.manifest) as manifest:
+            return await asyncio.wait_for(self.begin(manifest, **options).run(), 30)
+
+
+VIEWS = {
+    "files": "SELECT path, size_bytes, digest, key, upload, missing_since IS NULL FROM files",
+    "failures": "SELECT path, stage, state, error_class FROM failures",
+    "progress": "SELECT destination, stage, state, items, bytes FROM progress",
+}
+
+
+def views(path: str) -> dict[str, list[tuple[object, ...]]]:
+    """What the documented views say, without times and ids."""
+    with Manifest(path) as manifest:
+        return {
+            name: sorted(manifest._db.execute(query).fetchall(), key=repr)
+            for name, query in VIEWS.items()
+        }
