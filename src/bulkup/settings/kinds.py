@@ -53,12 +53,14 @@ class Kind:
     """What values a setting may have: `parse` raises ValueError for all but what `expects` says.
 
     `parse` gets text (from the environment or a flag) or what TOML and the flag parser make of it.
-    With `anchored`, a relative path is made absolute from where it was written.
+    With `anchored`, a relative path is made absolute from where it was written. What is `secret`
+    is not repeated in an error message.
     """
 
     expects: str
     parse: Callable[[object], Any]
     anchored: bool = False
+    secret: bool = False
 
 
 def _text(value: object) -> str:
@@ -138,6 +140,26 @@ def _bandwidth(value: object) -> int:
     return _size(value.removesuffix("/s") if isinstance(value, str) else value)
 
 
+def _share(value: object) -> float:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        share = _number(value.strip().removesuffix("%")) / 100
+    else:
+        share = _number(value)
+    if not 0 < share <= 1:
+        raise ValueError
+    return share
+
+
+def _web_url(value: object) -> str:
+    from urllib.parse import urlsplit
+
+    text = _text(value).strip()
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError
+    return text
+
+
 def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -180,11 +202,15 @@ DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration)
 SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration))
 RATE = Kind('a rate above 0 such as "100/s"', _positive(_rate))
 BANDWIDTH = Kind('a size per second above 0 such as "10M"', _positive(_bandwidth))
+SHARE = Kind('a share above 0 such as "10%" or 0.1', _share)
+# Whoever knows a webhook's URL may post to it.
+WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secret=True)
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts)
 PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs)
 STAGE_LIST = Kind(f"some of {', '.join(STAGES)}", _stages)
 CONCURRENCY = Kind('"auto" or a whole number from 1', _concurrency)
 LAYOUT = _choice("path", "content")
 ON_DUPLICATE = _choice("skip", "copy")
+NOTIFY_ON = _choice("always", "failure", "never")
 # Amazon S3's "Multipart upload limits": a part has 5 MiB to 5 GiB, a single PUT at most 5 GiB.
 PART_SIZE = Kind('a size from "5MiB" to "5GiB"', _size_between(5 * MIB, 5 * GIB))

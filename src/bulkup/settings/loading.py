@@ -195,6 +195,8 @@ def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
     except (ValueError, OverflowError) as error:
         value = source.value
         shown = f'"{value}"' if isinstance(value, str) else str(value)
+        if kind.secret:
+            raise SettingsError(f"{source.where} is not {kind.expects}") from None
         raise SettingsError(f"{source.where}: {shown} is not {kind.expects}") from error
     return _anchor(parsed, source.folder, environ) if kind.anchored else parsed
 

@@ -181,6 +181,12 @@ class Settings:
         "With nothing else to do, wait so long for items due again.",
         default="30s",
     )
+    metrics_file: str | None = _setting(
+        "push.metrics_file",
+        kinds.PATH,
+        "Keep this file up to date for Prometheus' node exporter.",
+        example="/var/lib/node_exporter/bulkup.prom",
+    )
     json: bool = _setting(
         "push.json", kinds.TRUTH, "Print events to standard output as JSON lines.", default=False
     )
@@ -264,7 +270,43 @@ class Settings:
         default="10m",
     )
 
+    # Often a secret, which a flag would show to everybody who may list processes.
+    webhook: str | None = _setting(
+        "notify.webhook",
+        kinds.WEB_URL,
+        "POST messages about runs to this URL, as JSON.",
+        flag=False,
+        env="BULKUP_NOTIFY_WEBHOOK",
+        example="https://hooks.example.org/bulkup",
+    )
+    # Silence would otherwise mean both "all is well" and "cron is off".
+    notify_on: Literal["always", "failure", "never"] = _setting(
+        "notify.on",
+        kinds.NOTIFY_ON,
+        "Tell of every run's end, of those that did not exit with 0, or nothing at all.",
+        flag=False,
+        env="BULKUP_NOTIFY_ON",
+        default="always",
+    )
+    # A few bad files are usual; more than that is a bad disk or a bad key.
+    notify_failure_rate: float = _setting(
+        "notify.failure_rate",
+        kinds.SHARE,
+        "Tell during a run, once, when more than this share of at least 20 items failed.",
+        flag=False,
+        env="BULKUP_NOTIFY_FAILURE_RATE",
+        default="10%",
+    )
+    notify_every: int | None = _setting(
+        "notify.every",
+        kinds.COUNT,
+        "Tell during a run after every so many failures.",
+        flag=False,
+        env="BULKUP_NOTIFY_EVERY",
+        example=100,
+    )
+
 
 def describe() -> Iterator[SettingRow]:
-    """Every setting, grouped by table: first those without one, then push, s3 and claims."""
+    """Every setting, grouped by table: first those without one; push, s3, claims, notify."""
     return (f.metadata["row"] for f in fields(Settings))
