@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bulkup.cli.journal import Journal
+    from bulkup.cli.outside import Outside
     from bulkup.cli.progress import Screen
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.batch import Push, PushRun
@@ -106,6 +107,9 @@ def run(
         str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
     ] = None,
     ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
+    metrics_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keep FILE up to date for Prometheus.")
+    ] = None,
     json: Annotated[
         bool | None, typer.Option("--json", help="Events as JSON lines on stdout.")
     ] = None,
@@ -207,12 +211,14 @@ async def _run(push: Push, settings: Settings, manifest: Manifest) -> int:
     from random import Random
 
     from bulkup.cli.journal import Journal
+    from bulkup.cli.outside import Outside
     from bulkup.clock import SystemClock
     from bulkup.run.batch import PushRun
 
     clock = SystemClock()
     with Journal(_sinks(settings), clock) as journal:
-        output = _Output(settings, journal)
+        outside = Outside(settings, clock)
+        output = _Output(settings, journal, outside)
         run = PushRun(
             push,
             manifest,
@@ -223,9 +229,10 @@ async def _run(push: Push, settings: Settings, manifest: Manifest) -> int:
             wants_files=settings.json or settings.log_file is not None or settings.verbose,
         )
         signals = _Signals(run, asyncio.get_running_loop())
-        with output.screen(run):
-            summary = await run.run()
-        output.summarize(summary)
+        async with outside.watching(run.snapshot, output.emit):
+            with output.screen(run):
+                summary = await run.run()
+            output.summarize(summary)
     return signals.exit_code or summary.exit_code
 
 
@@ -243,9 +250,10 @@ def _sinks(settings: Settings) -> list[tuple[str, int]]:
 class _Output:
     """Where the events of one run go: the journal, the screen, the summary."""
 
-    def __init__(self, settings: Settings, journal: Journal) -> None:
+    def __init__(self, settings: Settings, journal: Journal, outside: Outside) -> None:
         self._settings = settings
         self._journal = journal
+        self._outside = outside
         self._screen: Screen | None = None
 
     def screen(self, run: PushRun) -> Screen:
@@ -259,6 +267,7 @@ class _Output:
         from bulkup.run import events
 
         self._journal.emit(event)
+        self._outside.emit(event)
         settings = self._settings
         if isinstance(event, events.Summary):
             return

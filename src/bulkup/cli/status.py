@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkup.cli.options import Flags
-from bulkup.errors import ExitCode
+from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.manifest import Reader
     from bulkup.manifest.reports import StageStatus, Status
+    from bulkup.settings import Settings
 
 NAME = "status"
 EXAMPLE = "Example: bulkup status --failed --json"
@@ -32,12 +33,17 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="As JSON (schema 1).")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
+    metrics_file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Also write FILE, for Prometheus.")
+    ] = None,
 ) -> None:
     """Say where everything stands: counts by stage and state, failures, runs at work."""
     from bulkup.manifest.manifest import Reader
 
-    settings = flags.settings()
+    settings = flags.settings(metrics_file=metrics_file)
     while True:
+        if metrics_file is not None:  # only when asked: the setting belongs to runs
+            _write_metrics(settings)
         with Reader(settings.manifest) as reader:
             if watch and sys.stdout.isatty():
                 typer.echo("\x1b[H\x1b[2J", nl=False)
@@ -52,6 +58,25 @@ def run(
         time.sleep(WATCH_SECONDS)
     if found:
         raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _write_metrics(settings: Settings) -> None:
+    from bulkup.reporting.atomic import check_writable
+    from bulkup.reporting.metrics import write
+
+    path = settings.metrics_file
+    assert path is not None
+    check_writable(path, named="--metrics-file")
+    try:
+        write(
+            path,
+            settings.manifest,
+            now=time.time(),
+            stale_after_seconds=settings.stale_after_seconds,
+            throttled=0,
+        )
+    except OSError as error:
+        raise UsageError(f"--metrics-file {path}: {error.strerror}") from error
 
 
 # Failures ---------------------------------------------------------------------------------------

@@ -224,7 +224,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Summary(Event):
-    """How the run ended. Always the last event."""
+    """How the run ended. The last event, but for a Notice of what could not be told outside."""
 
     kind = "summary"
     run_id: str
