@@ -1,0 +1,111 @@
+"""A directory store that fails, holds and counts on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from bulkup.clock import Clock
+from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.directory import DirectoryStore
+from bulkup.stores.store import Abilities
+
+
+class ScriptedStore(DirectoryStore):
+    """`fail(verb, *errors)` has the next calls of a verb raise these errors, one each; with
+    `always` the last one for ever. `hold()` lets puts wait until `release()`."""
+
+    def __init__(self, root: str, *, clock: Clock, conditional_writes: bool | None = True) -> None:
+        super().__init__(root, clock=clock, durable=False)
+        self.abilities = Abilities(conditional_writes=conditional_writes, checksums=True)
+        self.calls: Counter[str] = Counter()
+        self.put_keys: list[str] = []
+        self.part_numbers: list[int] = []
+        self.is_closed = False
+        self.holding = asyncio.Event()  # a put has come and waits
+        self._free: asyncio.Event | None = None
+        self._errors: dict[str, list[BaseException]] = {}
+        self._always: dict[str, BaseException] = {}
+
+    def fail(self, verb: str, *errors: BaseException, always: bool = False) -> None:
+        self._errors[verb] = list(errors)
+        if always:
+            self._always[verb] = errors[-1]
+
+    def mend(self) -> None:
+        """No verb fails any more."""
+        self._errors.clear()
+        self._always.clear()
+
+    def hold(self) -> None:
+        self._free = asyncio.Event()
+
+    def release(self) -> None:
+        assert self._free is not None
+        self._free.set()
+
+    async def _called(self, verb: str) -> None:
+        self.calls[verb] += 1
+        if self._errors.get(verb):
+            raise self._errors[verb].pop(0)
+        if verb in self._always:
+            raise self._always[verb]
+
+    async def check(self) -> None:
+        await self._called("check")
+        await super().check()
+
+    async def put(
+        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        if self._free is not None:
+            self.holding.set()
+            await self._free.wait()
+        await self._called("put")
+        self.put_keys.append(key)
+        return await super().put(
+            key, body, digest=digest, attributes=attributes, exclusive=exclusive
+        )
+
+    async def probe(
+        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+    ) -> tuple[Abilities, Stored]:
+        await self._called("probe")
+        stored = await DirectoryStore.put(
+            self, key, body, digest=digest, attributes=attributes, exclusive=True
+        )
+        self.abilities = Abilities(conditional_writes=True, checksums=True)
+        return self.abilities, stored
+
+    async def head(self, key: str) -> ObjectInfo:
+        await self._called("head")
+        return await super().head(key)
+
+    async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
+        await self._called("copy")
+        return await super().copy(source_key, key, size_bytes=size_bytes, exclusive=exclusive)
+
+    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+        await self._called("begin_parts")
+        return await super().begin_parts(key, digest=digest, attributes=attributes)
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+    ) -> Part:
+        await self._called("put_part")
+        self.part_numbers.append(number)
+        return await super().put_part(key, upload_id, number, body, digest=digest)
+
+    async def complete_parts(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
+    ) -> Stored:
+        await self._called("complete_parts")
+        return await super().complete_parts(key, upload_id, parts, exclusive=exclusive)
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        await self._called("abort_parts")
+        await super().abort_parts(key, upload_id)
+
+    async def close(self) -> None:
+        self.is_closed = True
