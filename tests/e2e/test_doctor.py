@@ -67,6 +67,21 @@ def test_endpoints_that_can_do_less_are_warned_of(
     assert s3.held == {}
 
 
+def test_keys_that_may_not_delete_will_do(bulkup: Bulkup, fake_s3: Callable[..., FakeS3]) -> None:
+    """The probe's object then stays, and its key is named."""
+    s3 = fake_s3(faults=[Fault(op="DeleteObject", times=None, status=403)])
+    ended = bulkup("doctor", "--to", "s3://bucket/p", env=access(s3.url))
+    (path,) = s3.held
+    assert path.startswith("/bucket/p/.bulkup/doctor-")
+    assert path.removeprefix("/bucket/") in ended.stdout
+
+
+def test_a_clock_that_is_wrong(bulkup: Bulkup, fake_s3: Callable[..., FakeS3]) -> None:
+    s3 = fake_s3(faults=[Fault(times=None, status=403, code="RequestTimeTooSkewed")])
+    ended = bulkup("doctor", "--to", "s3://bucket", env=access(s3.url), check=4)
+    assert "clock" in ended.stdout
+
+
 def test_no_credentials(bulkup: Bulkup) -> None:
     ended = bulkup("doctor", "--to", "s3://bucket", check=4)
     assert "no credentials were found" in ended.stdout

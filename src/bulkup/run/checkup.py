@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bulkup.content.digest import digest_of
-from bulkup.errors import BulkupError, ManifestError
+from bulkup.errors import BulkupError, ManifestError, StoreError
 from bulkup.manifest.connection import network_file_system
 from bulkup.manifest.health import LEAST_SQLITE, sqlite_version
 from bulkup.manifest.manifest import Reader
@@ -206,12 +206,12 @@ async def _check_writing(store: S3Store) -> AsyncIterator[Finding]:
         how = "tried just now"
         body = secrets.token_hex(16).encode()
         key = f"{store.prefix}.bulkup/doctor-{secrets.token_hex(8)}"
+        await store.probe(key, body, digest=digest_of(body), attributes=Attributes("text/plain"))
         try:
-            await store.probe(
-                key, body, digest=digest_of(body), attributes=Attributes("text/plain")
-            )
-        finally:
             await store.delete(key)
+        except StoreError as error:  # a push never deletes: these keys will do
+            found, mend = f"{key} was stored and stays: {error}", "Delete it by other means."
+            yield Finding("destination", store.url, "probe", "warning", found, mend)
     for subject, able, without in (
         (
             "conditional writes",
