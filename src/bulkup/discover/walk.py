@@ -30,7 +30,7 @@ from bulkup.errors import ErrorClass, UsageError
 from bulkup.model import INODE_MASK, LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 # Cameras write JPG, people jpg; other mixtures take the slow path and come to the same end.
 _FAST_ENDINGS: Final = frozenset(
@@ -44,7 +44,9 @@ _OPEN_HEAD: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # never hang on w
 SYMLINK: Final = "symbolic link (--follow-symlinks takes it)"
 
 
-def walk(root: str, selection: Selection) -> Iterator[FolderListing]:
+def walk(
+    root: str, selection: Selection, *, enters: Callable[[str], bool] | None = None
+) -> Iterator[FolderListing]:
     """All listings of `root`, depth first, in an order that depends on names alone.
 
     A folder's files come first, in chunks of at most CHUNK_NAMES names; then its ZIP archives,
@@ -56,11 +58,14 @@ def walk(root: str, selection: Selection) -> Iterator[FolderListing]:
     above the link are left out as loops; other links are followed with `follow_symlinks`, however
     many lead to one directory. A root that is a link is followed in any case. A root that is a
     single file was named by the user, so that it may be hidden and of any kind.
+
+    With `enters`, a folder (ending in '/') or archive ('#') for which it is false is passed over,
+    as if it were not there: for those who look for some places only.
     """
     check_root(root)
     rules = Rules(selection)
     if os.path.isdir(root):
-        yield from _Tree(root, rules).listings()
+        yield from _Tree(root, rules, enters).listings()
         return
     name = os.path.basename(root)
     if is_archive_name(name) and not selection.all_files:
@@ -74,7 +79,8 @@ def walk(root: str, selection: Selection) -> Iterator[FolderListing]:
 class _Tree:
     """One walk of one directory."""
 
-    def __init__(self, root: str, rules: Rules) -> None:
+    def __init__(self, root: str, rules: Rules, enters: Callable[[str], bool] | None) -> None:
+        self._enters = enters
         self._root = root.rstrip("/") + "/"
         self._rules = rules
         self._follows = rules.selection.follow_symlinks
@@ -128,7 +134,8 @@ class _Tree:
             os.close(fd)
         for name in archives:
             path = folder + name
-            yield from archive_listings(self._root + path, path, self._rules, ignores)
+            if self._enters is None or self._enters(f"{path}#"):
+                yield from archive_listings(self._root + path, path, self._rules, ignores)
         return iter(subfolders), ignores, above
 
     def _chunks(
@@ -245,6 +252,8 @@ class _Tree:
         wanted = []
         for name in in_order(names):
             path = f"{folder}{name}/"
+            if self._enters is not None and not self._enters(path):
+                continue
             reason = self._rules.why_not_folder(path, ignores)
             if reason is None:
                 wanted.append(path)

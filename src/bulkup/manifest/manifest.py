@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from bulkup.manifest.audit import Audit
+from bulkup.manifest.batches import Batches
 from bulkup.manifest.connection import connect, connect_to_read
 from bulkup.manifest.exporting import Exports
 from bulkup.manifest.health import Health, examine
@@ -13,6 +15,7 @@ from bulkup.manifest.metering import Meters
 from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
+from bulkup.manifest.retries import Retries
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.walks import Walks
 
@@ -30,8 +33,11 @@ class Manifest:
         self.runs = Runs(self._db, path)
         self.walks = Walks(self._db, path)
         self.queue = Queue(self._db, path)
+        self.batches = Batches(self._db, path)
+        self.retries = Retries(self._db, path)
         self.reports = Reports(self._db, path)
         self.leftovers = Leftovers(self._db, path)
+        self.audit = Audit(self._db, path)
 
     def wait_for_lock(self, seconds: float) -> None:
         """How long a call waits for another program's write transaction; BUSY_SECONDS at first."""
@@ -67,6 +73,7 @@ class Reader:
             self.walks = Walks(self._db, path)
             self.prospects = Prospects(self._db)
             self.leftovers = Leftovers(self._db, path)
+            self.retries = Retries(self._db, path)
 
     @property
     def exists(self) -> bool:

@@ -35,6 +35,7 @@ class Left(NamedTuple):
     waiting: int
     dead: int
     claimed: int
+    claimed_by: tuple[tuple[str, int], ...] = ()  # run id and how many
 
 
 class Queue:
@@ -217,33 +218,50 @@ class Queue:
         with transaction(self._db, self._path):
             release_claims(self._db, items, run_id)
 
-    def left(self, batch_id: int, destination_id: int, run_id: str) -> Left:
-        """What is left to do: of the batch, and among what its roots brought to light earlier.
+    def left(self, batches: Sequence[int], run_id: str) -> Left:
+        """What is left to do: of the batches, and among what their roots brought to light earlier.
 
-        `claimed` is what other runs than this one hold.
+        `claimed` is what other runs than this one hold. Of a batch that looked at some places only,
+        the rest of the root is not counted.
         """
+        chosen = json.dumps(batches)
         ready = self._db.execute(
             "SELECT count(*) FROM item WHERE state = 'ready' AND state IN ('ready', 'waiting') "
-            "AND batch_id = ? AND stage = 'upload'",
-            (batch_id,),
+            "AND batch_id IN (SELECT value FROM json_each(?)) AND stage = 'upload'",
+            (chosen,),
         ).fetchone()[0]
-        others: dict[str, int] = {}
+        states: Counter[str] = Counter()
+        holders: Counter[str] = Counter()
         for some in (
             "item.state IN ('waiting', 'dead')",
             "item.state = 'claimed' AND item.run_id > '' AND item.run_id <> :run",
         ):
             # CROSS JOIN: from the few items to their files, never from all files to their items.
             rows = self._db.execute(
-                "SELECT item.state, count(DISTINCT item.id) FROM item "
+                "SELECT item.state, item.run_id, count(DISTINCT item.id) FROM item "
                 "CROSS JOIN asset ON asset.content_id = item.content_id "
                 "CROSS JOIN folder ON folder.id = asset.folder_id "
-                f"WHERE {some} AND item.stage = 'upload' AND item.destination_id = :to "
-                "AND item.live AND folder.root_id IN "
-                "(SELECT root_id FROM batch_root WHERE batch_id = :batch) GROUP BY item.state",
-                {"run": run_id, "to": destination_id, "batch": batch_id},
+                f"WHERE {some} AND item.stage = 'upload' AND item.live "
+                "AND (item.batch_id IN (SELECT value FROM json_each(:batches)) "
+                "OR (item.destination_id, folder.root_id) IN ("
+                "SELECT batch.destination_id, batch_root.root_id FROM batch_root "
+                "JOIN batch ON batch.id = batch_root.batch_id "
+                "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
+                "AND json_extract(batch.options, '$.places') IS NULL)) "
+                "GROUP BY item.state, item.run_id",
+                {"run": run_id, "batches": chosen},
             )
-            others.update(rows.fetchall())
-        return Left(ready, *(others.get(state, 0) for state in ("waiting", "dead", "claimed")))
+            for state, holder, count in rows:
+                states[state] += count
+                if holder is not None:
+                    holders[holder] += count
+        return Left(
+            ready,
+            states["waiting"],
+            states["dead"],
+            states["claimed"],
+            tuple(holders.items()),
+        )
 
     def next_due_at(self, batch_id: int) -> float | None:
         """When the batch's next item falls due, 0.0 being now; None when none is left."""

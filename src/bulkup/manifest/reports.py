@@ -200,7 +200,7 @@ class Reports:
 
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
-        rows = self._rows("SELECT * FROM batches ORDER BY id DESC LIMIT ?", limit)
+        rows = self._rows("SELECT * FROM batches ORDER BY started_at DESC, id DESC LIMIT ?", limit)
         return [BatchRow(*row)._replace(roots=from_sql(row[6] or "")) for row in rows]
 
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:

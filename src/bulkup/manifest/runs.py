@@ -106,7 +106,15 @@ class Runs:
                 "WHERE id = ?",
                 (now, now, exit_code, json.dumps(summary), run_id),
             )
-            self._db.execute("UPDATE batch SET ended_at = ? WHERE run_id = ?", (now, run_id))
+            self._end_batches(run_id, now)
+
+    def _end_batches(self, run_id: str, now: float) -> None:
+        self._db.execute(
+            "UPDATE batch SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL", (now, run_id)
+        )
+        self._db.execute(
+            "UPDATE batch_run SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL", (now, run_id)
+        )
 
     def open_runs(self) -> list[RunRow]:
         """Runs that have not said that they are over; some of them may be gone."""
@@ -142,7 +150,7 @@ class Runs:
                 )
                 returned += struck.rowcount + release_all_claims(self._db, run.id)
                 self._db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run.id))
-                self._db.execute("UPDATE batch SET ended_at = ? WHERE run_id = ?", (now, run.id))
+                self._end_batches(run.id, now)
         return returned
 
     def quick_check(self) -> str | None:
@@ -220,10 +228,14 @@ class Runs:
             cursor = self._db.execute(
                 "INSERT INTO batch (run_id, destination_id, options, started_at) "
                 "VALUES (?, ?, ?, ?)",
-                (run_id, destination_id, json.dumps(options), now),
+                (run_id, destination_id, json.dumps(options, sort_keys=True), now),
             )
             batch_id = cursor.lastrowid
             assert batch_id is not None
+            self._db.execute(
+                "INSERT INTO batch_run (batch_id, run_id, started_at) VALUES (?, ?, ?)",
+                (batch_id, run_id, now),
+            )
             found = [self._add_root(path, destination_id) for path in roots]
             self._db.executemany(
                 "INSERT OR IGNORE INTO batch_root (batch_id, root_id) VALUES (?, ?)",
@@ -318,28 +330,31 @@ class Runs:
         return {row[0] for row in rows}
 
     def forget_batches(self, *, ended_before: float, only_count: bool) -> int:
-        """Remove batches that ended before a time, with their runs and attempts; how many."""
-        row = self._db.execute("SELECT count(*) FROM batch WHERE ended_at < ?", (ended_before,))
-        count: int = row.fetchone()[0]
-        if only_count or not count:
-            return count
+        """Remove batches that ended before a time, with their runs and attempts; how many.
+
+        One with work left stays: `resume` may go on with it.
+        """
+        old = (
+            "SELECT id FROM batch WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM item "
+            "WHERE state IN ('ready', 'waiting') AND stage = 'upload' AND batch_id = batch.id)"
+        )
+        rows = self._db.execute(old, (ended_before,)).fetchall()
+        if only_count or not rows:
+            return len(rows)
         with transaction(self._db, self._path):
             self._db.execute(
                 "DELETE FROM attempt WHERE ended_at < ? AND item_id IN "
                 "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
                 (ended_before,),
             )
+            for table in ("batch_root", "batch_run"):
+                self._db.executemany(f"DELETE FROM {table} WHERE batch_id = ?", rows)
+            self._db.executemany("DELETE FROM batch WHERE id = ?", rows)
             self._db.execute(
-                "DELETE FROM batch_root WHERE batch_id IN "
-                "(SELECT id FROM batch WHERE ended_at < ?)",
+                "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch_run)",
                 (ended_before,),
             )
-            self._db.execute("DELETE FROM batch WHERE ended_at < ?", (ended_before,))
-            self._db.execute(
-                "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch)",
-                (ended_before,),
-            )
-        return count
+        return len(rows)
 
 
 def _destination(row: tuple[Any, ...]) -> Destination:

@@ -9,6 +9,7 @@ edited once released; the next one builds on it. What they hold:
     attempt      one run of an item                            object  a key and what it holds
     upload/part  an open multipart upload and its stored parts run     a process of bulkup
     batch        one push over its roots                       tally   counts, kept by triggers
+    batch_run    what one run did for a batch
 
 Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times are seconds since
 1970 UTC (REAL); the views show them as ISO 8601.
@@ -151,12 +152,21 @@ CREATE TABLE run (
 CREATE INDEX run_open ON run (ended_at) WHERE ended_at IS NULL;
 CREATE TABLE batch (
   id INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,            -- the last one that worked on it
   destination_id INTEGER NOT NULL,
-  options TEXT NOT NULL,           -- JSON: the selection and layout it was started with
+  options TEXT NOT NULL,           -- JSON: all that is needed to go on with it
   started_at REAL NOT NULL,
   ended_at REAL
 );
+CREATE TABLE batch_run (
+  batch_id INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  started_at REAL NOT NULL,
+  ended_at REAL,
+  exit_code INTEGER,
+  summary TEXT,                    -- JSON: of this batch alone
+  PRIMARY KEY (batch_id, run_id)
+) WITHOUT ROWID;
 CREATE TABLE batch_root (
   batch_id INTEGER NOT NULL,
   root_id INTEGER NOT NULL,
@@ -261,7 +271,8 @@ SELECT
   item.attempts,
   CASE WHEN item.state = 'waiting'
     THEN strftime('%Y-%m-%dT%H:%M:%SZ', item.due_at, 'unixepoch') END AS next_attempt_at,
-  destination.url AS destination
+  destination.url AS destination,
+  item.id AS item
 FROM item
 JOIN content ON content.id = item.content_id
 JOIN destination ON destination.id = item.destination_id
@@ -287,17 +298,18 @@ SELECT
     THEN CAST(group_concat(root.path, char(10)) AS BLOB)
     ELSE group_concat(root.path, char(10)) END FROM batch_root
     JOIN root ON root.id = batch_root.root_id WHERE batch_root.batch_id = batch.id) AS roots,
-  strftime('%Y-%m-%dT%H:%M:%SZ', batch.started_at, 'unixepoch') AS started_at,
-  strftime('%Y-%m-%dT%H:%M:%SZ', batch.ended_at, 'unixepoch') AS ended_at,
-  run.exit_code,
-  json_extract(run.summary, '$.files') AS files,
-  json_extract(run.summary, '$.sent') AS sent,
-  json_extract(run.summary, '$.sent_bytes') AS sent_bytes,
-  json_extract(run.summary, '$.duplicates') AS duplicates,
-  json_extract(run.summary, '$.duplicate_bytes') AS duplicate_bytes,
-  json_extract(run.summary, '$.seconds') AS seconds
-FROM batch
-JOIN run ON run.id = batch.run_id
+  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.started_at, 'unixepoch') AS started_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.ended_at, 'unixepoch') AS ended_at,
+  batch_run.exit_code,
+  json_extract(batch_run.summary, '$.files') AS files,
+  json_extract(batch_run.summary, '$.sent') AS sent,
+  json_extract(batch_run.summary, '$.sent_bytes') AS sent_bytes,
+  json_extract(batch_run.summary, '$.duplicates') AS duplicates,
+  json_extract(batch_run.summary, '$.duplicate_bytes') AS duplicate_bytes,
+  json_extract(batch_run.summary, '$.seconds') AS seconds
+FROM batch_run
+JOIN batch ON batch.id = batch_run.batch_id
+JOIN run ON run.id = batch_run.run_id
 JOIN destination ON destination.id = batch.destination_id;
 """
 

@@ -140,6 +140,14 @@ class Walks:
             )
         return len(gone)
 
+    def end_part(self, scope: Scope, *, now: float) -> None:
+        """The batch has seen all that it wanted of the root, which was not the whole of it."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
+                (now, scope.batch_id, scope.root_id),
+            )
+
     def _add_folder(self, root_id: int, path: str) -> int:
         found = self.folder_id(root_id, path)
         if found is not None:

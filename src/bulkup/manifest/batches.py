@@ -1,0 +1,120 @@
+"""Batches that are gone on with: which were interrupted, who takes them over, how they ended."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulkup.manifest.connection import in_our_words
+from bulkup.manifest.rows import from_sql
+from bulkup.manifest.transaction import transaction
+
+_OPEN_WALKS = (
+    # A walk that came to no end, unless the same batch was begun again later and did.
+    "SELECT batch_root.batch_id, root.id, root.path FROM batch_root "
+    "JOIN batch ON batch.id = batch_root.batch_id JOIN root ON root.id = batch_root.root_id "
+    "WHERE batch_root.walked_at IS NULL AND NOT EXISTS ("
+    "SELECT 1 FROM batch AS later JOIN batch_root AS its ON its.batch_id = later.id "
+    "WHERE later.id > batch.id AND later.destination_id = batch.destination_id "
+    "AND later.options = batch.options AND its.root_id = root.id AND its.walked_at IS NOT NULL) "
+    "ORDER BY batch_root.batch_id, root.id"
+)
+
+
+@dataclass(slots=True)
+class Interrupted:
+    """A batch that is not done, and that no run works on. Times are seconds since 1970."""
+
+    id: int
+    run_id: str  # the last one that worked on it
+    destination_id: int
+    options: Mapping[str, Any]
+    started_at: float
+    ready: int = 0
+    waiting: int = 0
+    size_bytes: int = 0  # of the ready and waiting
+    uploads: int = 0  # multipart uploads that have begun
+    open_walks: dict[str, int] = field(default_factory=dict)  # root → its id
+
+
+class Batches:
+    """Batches, after they have begun. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def options(self, batch_id: int | None) -> Mapping[str, Any] | None:
+        """What the batch was begun with; None when it is forgotten."""
+        row = self._db.execute("SELECT options FROM batch WHERE id = ?", (batch_id,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def latest(self, destination_id: int) -> int | None:
+        """The last batch towards a destination."""
+        row = self._db.execute(
+            "SELECT max(id) FROM batch WHERE destination_id = ?", (destination_id,)
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def interrupted(self) -> list[Interrupted]:
+        """Batches of ended runs with work left, in their order. Runs that are gone must have been
+        buried."""
+        with in_our_words(self._path):
+            found = {
+                row[0]: Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
+                for row in self._db.execute(
+                    "SELECT id, run_id, destination_id, options, started_at FROM batch "
+                    "WHERE run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL) ORDER BY id"
+                )
+            }
+            for batch_id, root_id, path in self._db.execute(_OPEN_WALKS):
+                if batch_id in found:
+                    found[batch_id].open_walks[from_sql(path)] = root_id
+            for batch_id, ready, waiting, size_bytes, uploads in self._db.execute(
+                "SELECT batch_id, sum(state = 'ready'), sum(state = 'waiting'), "
+                "sum(item.size_bytes), count(upload.item_id) FROM item "
+                "LEFT JOIN upload ON upload.item_id = item.id "
+                "WHERE state IN ('ready', 'waiting') AND stage = 'upload' GROUP BY batch_id"
+            ):
+                if batch_id in found:
+                    one = found[batch_id]
+                    one.ready, one.waiting = ready, waiting
+                    one.size_bytes, one.uploads = size_bytes, uploads
+        return [b for b in found.values() if b.ready or b.waiting or b.open_walks]
+
+    def take(self, batch_id: int, *, from_run: str, run_id: str, now: float) -> bool:
+        """Make a batch of an ended run this run's; False: another one was quicker."""
+        with transaction(self._db, self._path):
+            taken = self._db.execute(
+                "UPDATE batch SET run_id = ?, ended_at = NULL WHERE id = ? AND run_id = ?",
+                (run_id, batch_id, from_run),
+            ).rowcount
+            if taken:
+                self._db.execute(
+                    "INSERT INTO batch_run (batch_id, run_id, started_at) VALUES (?, ?, ?)",
+                    (batch_id, run_id, now),
+                )
+        return bool(taken)
+
+    def end(
+        self,
+        batch_id: int,
+        *,
+        run_id: str,
+        now: float,
+        exit_code: int,
+        summary: Mapping[str, object],
+    ) -> None:
+        """The run has done what it could for the batch."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE batch_run SET ended_at = ?, exit_code = ?, summary = ? "
+                "WHERE batch_id = ? AND run_id = ?",
+                (now, exit_code, json.dumps(summary), batch_id, run_id),
+            )
+            self._db.execute(
+                "UPDATE batch SET ended_at = ? WHERE id = ? AND run_id = ?", (now, batch_id, run_id)
+            )

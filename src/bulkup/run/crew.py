@@ -1,0 +1,178 @@
+"""One job done: its roots walked, its files read, sent and settled, its copies made."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random
+
+from bulkup.clock import Clock
+from bulkup.manifest.runs import Destination
+from bulkup.pace.bucket import TokenBucket
+from bulkup.pace.pacer import Learned, Pacer
+from bulkup.run.copying import Copying
+from bulkup.run.events import Emit
+from bulkup.run.finding import Finding
+from bulkup.run.gate import Gate
+from bulkup.run.job import Begun, Job
+from bulkup.run.ledger import Ledger
+from bulkup.run.loading import Loading, Target
+from bulkup.run.order import Means
+from bulkup.run.riding import Riding
+from bulkup.run.sender import Sender
+from bulkup.run.uploading import Limits, Uploading
+from bulkup.stores.store import PartStore
+
+BANDWIDTH_BURST_SECONDS = 0.25
+"""--bwlimit holds over a quarter of a second: no longer surge fills the uplink's queue."""
+
+
+class Crew:
+    """Who works on one job of a run. Made and used in one event loop."""
+
+    def __init__(
+        self,
+        job: Job,
+        begun: Begun,
+        store: PartStore,
+        ledger: Ledger,
+        *,
+        run_id: str,
+        means: Means,
+        limits: Limits,
+        clock: Clock,
+        random: Random,
+        emit: Emit,
+        wants_files: bool,
+    ) -> None:
+        self.job = job
+        self.begun = begun
+        self._ledger = ledger
+        self._means = means
+        self._clock = clock
+        self._emit = emit
+        self._pacer = _pacer(job.destination, means, clock)
+        self.gate = Gate(self._pacer, clock, _bandwidth(means, clock))
+        self._sender = Sender(
+            store,
+            ledger,
+            self.gate,
+            destination_id=job.destination.id,
+            extras=job.order.extras,
+            clock=clock,
+            random=random,
+        )
+        self.riding = Riding(self._sender.check, clock, emit)
+        self.uploading = Uploading(
+            ledger,
+            self._sender,
+            Loading(ledger, _target(job, begun, store, run_id, means)),
+            self.gate,
+            self.riding,
+            batch_id=begun.batch_id,
+            run_id=run_id,
+            destination_id=job.destination.id,
+            limits=limits,
+            clock=clock,
+            random=random,
+            emit=emit,
+            wants_files=wants_files,
+        )
+        self.finding = Finding(
+            ledger, job, begun, self.uploading, run_id=run_id, clock=clock, emit=emit
+        )
+        self._walks: asyncio.Task[None] | None = None
+        self.copied = 0
+
+    def stop(self, reason: str, error: BaseException | None = None) -> None:
+        """Claim and find no more; what is in flight may end. `run` then raises `error`."""
+        self.uploading.stop(reason, error)
+        if self._walks is not None:
+            self._walks.cancel()
+
+    async def run(self) -> None:
+        """Work until nothing is left, or until stopped.
+
+        Raises DestinationError when nothing else can go on there, and whatever else stopped it.
+        """
+        uploading = self.uploading
+        uploading.take([], more=self.begun.items > 0)
+        walks = asyncio.create_task(self.finding.run())
+        walks.add_done_callback(lambda _: uploading.end_of_walk())
+        self._walks = walks
+        if uploading.stop_reason is not None:
+            walks.cancel()
+        try:
+            await uploading.run()
+            if uploading.stop_reason is not None:
+                walks.cancel()
+            await asyncio.wait({walks})
+            if not walks.cancelled():
+                walks.result()  # raises what ended the walk, also after a stop
+            if self.job.makes_copies:
+                self.copied = await self._copying().run()
+        finally:
+            walks.cancel()
+            await asyncio.gather(walks, return_exceptions=True)
+        await self._learn()
+        if uploading.stop_error is not None:
+            raise uploading.stop_error
+
+    def _copying(self) -> Copying:
+        return Copying(
+            self._ledger,
+            self._sender,
+            destination_id=self.job.destination.id,
+            emit=self._emit,
+            is_stopped=lambda: self.uploading.stop_reason is not None,
+        )
+
+    async def _learn(self) -> None:
+        if self._means.concurrency is not None or not self.uploading.counts.sent:
+            return
+        learned = self._pacer.learned()
+        await self._ledger.call(
+            self._ledger.manifest.runs.learn,
+            self.job.destination.id,
+            conditional_writes=None,
+            checksums=None,
+            limit=learned.limit,
+            rate=learned.rate_per_second,
+            now=learned.measured_at,
+        )
+
+
+def _pacer(destination: Destination, means: Means, clock: Clock) -> Pacer:
+    learned = None
+    if destination.learned_limit is not None and destination.learned_at is not None:
+        learned = Learned(
+            destination.learned_limit, destination.learned_rate, destination.learned_at
+        )
+    return Pacer(
+        clock,
+        fixed_limit=means.concurrency,
+        max_rate_per_second=means.max_rate_per_second,
+        learned=learned,
+    )
+
+
+def _bandwidth(means: Means, clock: Clock) -> TokenBucket | None:
+    bandwidth = means.bwlimit_bytes_per_second
+    if not bandwidth:
+        return None
+    return TokenBucket(bandwidth, bandwidth * BANDWIDTH_BURST_SECONDS, now=clock.monotonic())
+
+
+def _target(job: Job, begun: Begun, store: PartStore, run_id: str, means: Means) -> Target:
+    threshold = means.part_threshold_bytes
+    if threshold is None or store.part_threshold_bytes is None:
+        threshold = store.part_threshold_bytes
+    return Target(
+        destination_id=job.destination.id,
+        batch_id=begun.batch_id,
+        run_id=run_id,
+        prefix=store.prefix,
+        layout=job.order.layout,
+        copies_duplicates=job.order.copies_duplicates,
+        part_threshold_bytes=threshold,
+        part_size_bytes=means.part_size_bytes,
+    )

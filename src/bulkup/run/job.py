@@ -1,0 +1,43 @@
+"""What a run is given to do: one batch towards one destination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from bulkup.manifest.runs import Destination
+from bulkup.run.order import Named, Order
+
+
+class ToWalk(NamedTuple):
+    """A root that is to be walked."""
+
+    named: Named
+    root_id: int
+    is_known: bool  # its last walk came to an end towards this same destination
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A batch that is this run's now, with what is left of it."""
+
+    batch_id: int
+    to_walk: tuple[ToWalk, ...] = ()
+    items: int = 0  # ready or waiting
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A batch to begin or to go on with.
+
+    `begin(run_id, now)` makes it this run's, in one transaction; None when it has become another
+    run's meanwhile. With `makes_copies`, copies that wait at the destination are made at the end.
+    """
+
+    destination: Destination
+    order: Order
+    begin: Callable[[str, float], Begun | None]
+    makes_copies: bool
+    items: int = 0  # that wait for it, as far as is known before it has begun

@@ -1,0 +1,67 @@
+"""Places that could not be read, looked at again: the parts of a walk that lead to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bulkup.discover.changes import broken
+from bulkup.discover.listing import FolderListing, is_archive_name
+from bulkup.run.ledger import Ledger
+from bulkup.run.order import Place
+
+
+class Places:
+    """Files, folders and archives below one root."""
+
+    def __init__(self, root: str, places: Iterable[Place]) -> None:
+        self._names: dict[str, set[str]] = {}  # by folder
+        self._prefixes: list[str] = []  # of what is taken whole
+        for place in places:
+            if place.root != root:
+                continue
+            self._names.setdefault(place.folder, set()).add(place.name)
+            if place.name.endswith("/"):
+                self._prefixes.append("" if place.name == "./" else place.folder + place.name)
+            elif is_archive_name(place.name):
+                self._prefixes.append(f"{place.folder}{place.name}#")
+        self._still_broken: set[tuple[str, str]] = set()
+
+    def leads_to(self, folder: str) -> bool:
+        """Whether a walk that is after these places has to enter `folder`."""
+        return self._takes(folder) or any(
+            place.startswith(folder) for place in (*self._names, *self._prefixes)
+        )
+
+    def only(self, listings: Iterable[FolderListing]) -> Iterator[FolderListing]:
+        """Of `listings` what concerns the places; what else was recorded there is not judged."""
+        for listing in listings:
+            self._still_broken.update((one.folder, one.name) for one in broken(listing.left_out))
+            if self._takes(listing.folder):
+                yield listing
+            elif listing.folder in self._names:
+                names = self._names[listing.folder]
+                yield replace(
+                    listing,
+                    files=[row for row in listing.files if row[0] in names],
+                    left_out=[one for one in listing.left_out if one.name in names],
+                    archives=[name for name in listing.archives if name in names],
+                    is_exhaustive=False,
+                )
+
+    def mended(self) -> list[tuple[str, str]]:
+        """Folder and name of each place that was not found unreadable again."""
+        return [
+            (folder, name)
+            for folder, names in self._names.items()
+            for name in sorted(names)
+            if (folder, name) not in self._still_broken
+        ]
+
+    def _takes(self, folder: str) -> bool:
+        return any(folder.startswith(prefix) for prefix in self._prefixes)
+
+
+async def mend(ledger: Ledger, root_id: int, places: Places) -> None:
+    """What can be read now is no longer kept as unreadable."""
+    await ledger.call(ledger.manifest.retries.mend, root_id, places.mended())

@@ -1,0 +1,95 @@
+"""What a batch is begun with, and how the run that works on it works."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+from bulkup.discover.roots import anchor
+from bulkup.discover.select import Selection
+from bulkup.upload.attributes import Extras
+from bulkup.upload.naming import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A root as it was named, and the directory that its assets' paths are relative to."""
+
+    root: str
+    path: str
+    is_whole: bool  # a directory, all of which is walked
+
+
+class Place(NamedTuple):
+    """A file, a folder (its name ends in '/') or an archive, by its asset."""
+
+    root: str
+    folder: str
+    name: str
+
+
+def named(root: str) -> Named:
+    """`root`, an absolute path, as the manifest keeps it."""
+    is_whole = os.path.isdir(root)
+    return Named(root, root if is_whole else anchor(root), is_whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done in a batch. The manifest keeps it, so that any later run can go on.
+
+    The files listed by `files_from` are not kept. With `places`, nothing else under the roots is
+    looked at.
+    """
+
+    roots: tuple[Named, ...] = ()
+    selection: Selection = field(default_factory=Selection)
+    files_from: str | None = None
+    cwd: str = "."
+    places: tuple[Place, ...] = ()
+    layout: Layout = "path"
+    copies_duplicates: bool = False
+    extras: Extras = field(default_factory=Extras)
+
+    def as_options(self) -> dict[str, object]:
+        """As JSON takes it; what equals the default is left out."""
+        default = asdict(Order())
+        return {name: value for name, value in asdict(self).items() if value != default[name]}
+
+
+def order_of(options: Mapping[str, Any]) -> Order:
+    """The order that `as_options` wrote down."""
+    selection = dict(options.get("selection", {}))
+    for name in ("include", "exclude"):
+        selection[name] = tuple(selection.get(name, ()))
+    return Order(
+        roots=tuple(Named(**root) for root in options.get("roots", ())),
+        selection=Selection(**selection),
+        files_from=options.get("files_from"),
+        cwd=options.get("cwd", "."),
+        places=tuple(Place(*place) for place in options.get("places", ())),
+        layout=options.get("layout", "path"),
+        copies_duplicates=options.get("copies_duplicates", False),
+        extras=Extras(**options.get("extras", {})),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """How a run works, whatever it works on."""
+
+    region: str | None = None
+    profile: str | None = None
+    ca_bundle: str | None = None
+    concurrency: int | None = None  # None: adaptive
+    max_rate_per_second: float | None = None
+    bwlimit_bytes_per_second: float | None = None
+    limit: int | None = None
+    max_duration_seconds: float | None = None
+    max_errors: int | None = None
+    patience_seconds: float = 30.0
+    part_threshold_bytes: int | None = None
+    part_size_bytes: int = 16 << 20
+    stale_after_seconds: float = 600.0

@@ -1,0 +1,269 @@
+"""A run of bulkup: jobs one after the other, from the first claim to the summary."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from random import Random
+from typing import ClassVar
+
+from bulkup.clock import Clock
+from bulkup.errors import DestinationError, ExitCode
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue import Left
+from bulkup.manifest.runs import Destination
+from bulkup.run.crew import Crew
+from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
+from bulkup.run.job import Job
+from bulkup.run.ledger import Ledger
+from bulkup.run.order import Means
+from bulkup.run.presence import Presence
+from bulkup.run.summing import snapshot_of, summary_of
+from bulkup.run.uploading import Limits
+from bulkup.stores import open_store
+from bulkup.stores.store import Abilities, PartStore
+
+
+class Run(ABC):
+    """One process at work. Made and used in one event loop; each command says what its jobs are."""
+
+    command: ClassVar[str]
+
+    def __init__(
+        self,
+        means: Means,
+        manifest: Manifest,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        random: Random,
+        emit: Emit,
+        wants_files: bool,
+    ) -> None:
+        self._means = means
+        self._ledger = Ledger(manifest)
+        self._environ = environ
+        self._clock = clock
+        self._random = random
+        self._emit = emit
+        self._wants_files = wants_files
+        self._began = clock.monotonic()
+        self._run_id = secrets.token_hex(6)
+        self._presence = Presence(
+            self._ledger,
+            run_id=self._run_id,
+            command=self.command,
+            clock=clock,
+            stale_after_seconds=means.stale_after_seconds,
+        )
+        self._crews: list[Crew] = []
+        self._not_begun = 0  # items of jobs that the run did not come to
+        self._refused: dict[int, DestinationError] = {}  # by destination
+        self._stop_reason: str | None = None
+        self._is_unfinished = False  # beyond what the items tell
+        self._found: list[Event] = []  # when the jobs were looked for; told once the run is known
+
+    @abstractmethod
+    def _jobs(self) -> list[Job]:
+        """What is to be done. Asked once, before anything is written for this run."""
+
+    def _is_first_default(self) -> bool:
+        """Whether no destination was ever given, and the embedded store is used."""
+        return False
+
+    def stop(self, reason: str) -> None:
+        """End soon: claim nothing more, let what is in flight end, settle."""
+        self._stop_reason = self._stop_reason or reason
+        for crew in self._crews[-1:]:
+            crew.stop(reason)
+
+    def snapshot(self) -> Snapshot:
+        """Where the run stands. Safe from any thread: it reads plain numbers."""
+        return snapshot_of(list(self._crews), self._clock.monotonic() - self._began)
+
+    async def run(self) -> Summary:
+        """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest)."""
+        self._presence.check_manifest()
+        jobs = self._jobs()
+        stores: list[PartStore] = []
+        error: BaseException | None = None
+        try:
+            stores += (self._open_store(job.destination) for job in jobs)
+            self._presence.begin()
+            self._emit(
+                RunStarted(
+                    self._run_id,
+                    self.command,
+                    _urls(jobs),
+                    self._ledger.manifest.path,
+                    self._is_first_default(),
+                )
+            )
+            for event in self._found:
+                self._emit(event)
+            await self._do_all(jobs, stores)
+        except asyncio.CancelledError as cancelled:
+            error = cancelled
+        finally:
+            for store in stores:
+                await store.close()
+        return await self._end(jobs, is_cancelled=error is not None)
+
+    def _open_store(self, destination: Destination) -> PartStore:
+        means = self._means
+        return open_store(
+            destination.url,
+            environ=self._environ,
+            clock=self._clock,
+            endpoint_url=destination.endpoint_url or None,
+            region=means.region or destination.region,
+            profile=means.profile or destination.profile,
+            ca_bundle=means.ca_bundle,
+            abilities=Abilities(
+                conditional_writes=destination.conditional_writes, checksums=destination.checksums
+            ),
+        )
+
+    async def _do_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
+        beating = asyncio.create_task(self._presence.beat())
+        beating.add_done_callback(self._heart_stopped)
+        try:
+            for job, store in zip(jobs, stores, strict=True):
+                is_over = self._stop_reason is not None or self._is_limit_reached()
+                if is_over or job.destination.id in self._refused:
+                    self._not_begun += job.items
+                    continue
+                await self._do(job, store)
+        finally:
+            beating.cancel()
+            await asyncio.gather(beating, return_exceptions=True)
+
+    async def _do(self, job: Job, store: PartStore) -> None:
+        begun = await self._ledger.call(job.begin, self._run_id, self._clock.now())
+        if begun is None:
+            return  # another run has it now
+        crew = Crew(
+            job,
+            begun,
+            store,
+            self._ledger,
+            run_id=self._run_id,
+            means=self._means,
+            limits=self._limits(),
+            clock=self._clock,
+            random=self._random,
+            emit=self._emit,
+            wants_files=self._wants_files,
+        )
+        self._crews.append(crew)
+        if self._stop_reason is not None:
+            crew.stop(self._stop_reason)
+        began = self._clock.monotonic()
+        try:
+            await crew.run()
+        except DestinationError as error:
+            self._refused[job.destination.id] = error
+            hint = f" {error.hint}" if error.hint else ""
+            self._emit(Notice(f"{error}{hint}", is_error=True))
+        finally:
+            await self._record(crew, self._clock.monotonic() - began)
+
+    def _limits(self) -> Limits:
+        """What earlier jobs have left of the run's limits."""
+        means, total = self._means, [crew.uploading.counts for crew in self._crews]
+        duration, errors = means.max_duration_seconds, means.max_errors
+        begun = sum(counts.sent + counts.adopted for counts in total)
+        failed = sum(counts.failed for counts in total)
+        return Limits(
+            contents=None if means.limit is None else max(0, means.limit - begun),
+            deadline=None if duration is None else self._began + duration,
+            errors=None if errors is None else max(1, errors - failed),
+            patience_seconds=means.patience_seconds,
+        )
+
+    def _is_limit_reached(self) -> bool:
+        """Whether a job was stopped by what holds for the whole run."""
+        return any(
+            crew.uploading.stop_reason is not None and crew.job.destination.id not in self._refused
+            for crew in self._crews
+        )
+
+    def _heart_stopped(self, beating: asyncio.Task[None]) -> None:
+        """A run that gives no signs of life would lose its claims to others while it works."""
+        if not beating.cancelled() and (error := beating.exception()) is not None:
+            for crew in self._crews[-1:]:
+                crew.stop("no sign of life can be recorded", error)
+
+    # The end -----------------------------------------------------------------------------------
+
+    async def _record(self, crew: Crew, seconds: float) -> None:
+        """Write down how one job ended."""
+        queue = self._ledger.manifest.queue
+        batch_id, destination = crew.begun.batch_id, crew.job.destination
+        left = await self._ledger.call(queue.left, [batch_id], self._run_id)
+        if crew.job.makes_copies:
+            copies = await self._ledger.call(queue.copies, destination.id, limit=1)
+            self._is_unfinished = self._is_unfinished or bool(copies)
+        summary = summary_of([crew], left)
+        await self._ledger.call(
+            self._ledger.manifest.batches.end,
+            batch_id,
+            run_id=self._run_id,
+            now=self._clock.now(),
+            exit_code=int(self._exit_code(left, self._refused.get(destination.id))),
+            summary=asdict(replace(summary, seconds=seconds)),
+        )
+
+    def _exit_code(self, left: Left, error: DestinationError | None) -> ExitCode:
+        if error is not None:
+            return error.exit_code
+        if left.waiting or left.dead or self._is_unfinished:
+            return ExitCode.UNFINISHED
+        return ExitCode.DONE
+
+    async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
+        batches = [crew.begun.batch_id for crew in self._crews]
+        left = await self._ledger.call(self._ledger.manifest.queue.left, batches, self._run_id)
+        left = left._replace(ready=left.ready + self._not_begun)
+        await self._tell_claims(left)
+        error = next(iter(self._refused.values()), None)
+        summary = replace(
+            summary_of(self._crews, left),
+            run_id=self._run_id,
+            command=self.command,
+            destination=_urls(jobs),
+            seconds=self._clock.monotonic() - self._began,
+            interrupted=self._stop_reason is not None or is_cancelled,
+            exit_code=int(self._exit_code(left, error)),
+        )
+        await self._ledger.call(
+            self._ledger.manifest.runs.end,
+            self._run_id,
+            now=self._clock.now(),
+            exit_code=summary.exit_code,
+            summary=asdict(summary),
+        )
+        self._emit(summary)
+        return summary
+
+    async def _tell_claims(self, left: Left) -> None:
+        """Who has what this run was to do."""
+        if not left.claimed:
+            return
+        for run in await self._ledger.call(self._ledger.manifest.runs.open_runs):
+            count = dict(left.claimed_by).get(run.id)
+            if count:
+                files = "1 content is" if count == 1 else f"{count:,} contents are"
+                self._emit(
+                    Notice(
+                        f"{files} claimed by another run: {run.command} {run.id}, "
+                        f"pid {run.pid} on {run.host}"
+                    )
+                )
+
+
+def _urls(jobs: list[Job]) -> str:
+    return ", ".join(dict.fromkeys(job.destination.url for job in jobs))
