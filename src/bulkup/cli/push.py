@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bulkup.cli.options import Flags
-from bulkup.errors import ExitCode
+from bulkup.cli.running import means_of, run_to_end
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
-
-    from bulkup.cli.journal import Journal
-    from bulkup.cli.outside import Outside
-    from bulkup.cli.progress import Screen
-    from bulkup.manifest.manifest import Manifest
-    from bulkup.run.batch import Push, PushRun
-    from bulkup.run.events import Event, Summary
+    from bulkup.run.batch import Push
     from bulkup.settings import Settings
 
 NAME = "push"
@@ -125,7 +117,9 @@ def run(
 
         show_plan(push, settings)
         return
-    sys.exit(_push(push, settings))
+    from bulkup.run.batch import PushRun
+
+    sys.exit(run_to_end(partial(PushRun, push), settings))
 
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
@@ -165,154 +159,5 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
             dict(settings.tags),
         ),
         endpoint_url=settings.endpoint_url,
-        region=settings.region,
-        profile=settings.profile,
-        ca_bundle=settings.ca_bundle,
-        concurrency=None if settings.concurrency == "auto" else settings.concurrency,
-        max_rate_per_second=settings.max_rate_per_second,
-        bwlimit_bytes_per_second=settings.bwlimit_bytes_per_second,
-        limit=settings.limit,
-        max_duration_seconds=settings.max_duration_seconds,
-        max_errors=settings.max_errors,
-        patience_seconds=settings.patience_seconds,
-        part_threshold_bytes=settings.part_threshold_bytes,
-        part_size_bytes=settings.part_size_bytes,
-        stale_after_seconds=settings.stale_after_seconds,
+        **means_of(settings),
     )
-
-
-def _push(push: Push, settings: Settings) -> int:
-    import asyncio
-    import gc
-
-    from bulkup.manifest.manifest import Manifest
-
-    # What has been imported stays; and of the tuples made for each file none is part of a cycle.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    with (
-        Manifest(settings.manifest) as manifest,
-        asyncio.Runner(loop_factory=_loop_factory()) as runner,
-    ):
-        return runner.run(_run(push, settings, manifest))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's where there is one: a request costs half of what it does in asyncio's own."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        from asyncio import new_event_loop  # type: ignore[assignment]  # the same, but slower
-    return new_event_loop
-
-
-async def _run(push: Push, settings: Settings, manifest: Manifest) -> int:
-    import asyncio
-    from random import Random
-
-    from bulkup.cli.journal import Journal
-    from bulkup.cli.outside import Outside
-    from bulkup.clock import SystemClock
-    from bulkup.run.batch import PushRun
-
-    clock = SystemClock()
-    with Journal(_sinks(settings), clock) as journal:
-        outside = Outside(settings, clock)
-        output = _Output(settings, journal, outside)
-        run = PushRun(
-            push,
-            manifest,
-            environ=os.environ,
-            clock=clock,
-            random=Random(),  # noqa: S311 - jitter, no secret
-            emit=output.emit,
-            wants_files=settings.json or settings.log_file is not None or settings.verbose,
-        )
-        signals = _Signals(run, asyncio.get_running_loop())
-        async with outside.watching(run.snapshot, output.emit):
-            with output.screen(run):
-                summary = await run.run()
-            output.summarize(summary)
-    return signals.exit_code or summary.exit_code
-
-
-def _sinks(settings: Settings) -> list[tuple[str, int]]:
-    from bulkup.cli.journal import open_log
-
-    sinks = []
-    if settings.json:
-        sinks.append(("stdout", sys.stdout.fileno()))
-    if settings.log_file is not None:
-        sinks.append((settings.log_file, open_log(settings.log_file)))
-    return sinks
-
-
-class _Output:
-    """Where the events of one run go: the journal, the screen, the summary."""
-
-    def __init__(self, settings: Settings, journal: Journal, outside: Outside) -> None:
-        self._settings = settings
-        self._journal = journal
-        self._outside = outside
-        self._screen: Screen | None = None
-
-    def screen(self, run: PushRun) -> Screen:
-        from bulkup.cli.progress import Screen
-
-        quiet = self._settings.quiet or (self._settings.json and sys.stdout.isatty())
-        self._screen = Screen(run.snapshot, sys.stderr, os.environ, quiet=quiet)
-        return self._screen
-
-    def emit(self, event: Event) -> None:
-        from bulkup.run import events
-
-        self._journal.emit(event)
-        self._outside.emit(event)
-        settings = self._settings
-        if isinstance(event, events.Summary):
-            return
-        if settings.quiet:
-            if isinstance(event, events.Notice) and event.is_error:
-                self._say(str(event))
-            return
-        always = (events.Notice, events.Paused)
-        if isinstance(event, events.RunStarted):
-            shown = event.first_default or settings.verbose
-        else:
-            shown = settings.verbose or isinstance(event, always)
-        if shown and (text := str(event)):
-            self._say(text)
-
-    def _say(self, text: str) -> None:
-        if self._screen is not None:
-            self._screen.say(text)
-
-    def summarize(self, summary: Summary) -> None:
-        from bulkup.cli.render import is_screen, summary_line, summary_lines
-
-        if self._settings.quiet:
-            return
-        out = sys.stderr if self._settings.json else sys.stdout
-        lines = summary_lines(summary) if is_screen(out, os.environ) else [summary_line(summary)]
-        for line in lines:
-            print(line, file=out)
-
-
-class _Signals:
-    """SIGINT and SIGTERM: the first ends the run in order, the second at once."""
-
-    def __init__(self, run: PushRun, loop: asyncio.AbstractEventLoop) -> None:
-        self._run = run
-        self.exit_code: int | None = None
-        for number, code in (
-            (signal.SIGINT, ExitCode.INTERRUPTED),
-            (signal.SIGTERM, ExitCode.TERMINATED),
-        ):
-            loop.add_signal_handler(number, self._receive, number, int(code))
-
-    def _receive(self, number: signal.Signals, code: int) -> None:
-        if self.exit_code is not None:
-            # Claims are void once this process is gone; nothing else needs to be put in order.
-            os._exit(code)
-        self.exit_code = code
-        self._run.stop(f"{number.name} received")
