@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -187,9 +188,22 @@ def _migrate(connection: sqlite3.Connection, path: str, *, is_new: bool) -> None
 
 
 def use_wal(connection: sqlite3.Connection) -> bool:
-    """Ask for WAL and read back whether it holds; the rollback journal serves where it does not."""
-    mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-    return mode == "wal"
+    """Ask for WAL and read back whether it holds; the rollback journal serves where it does not.
+
+    The busy time-out does not hold for the change of mode (it would upgrade a shared lock: SQLite
+    says SQLITE_BUSY at once), so that two first runs at one moment have to ask again.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
+        else:
+            return mode == "wal"
 
 
 def back_up(connection: sqlite3.Connection, target: str) -> None:

@@ -32,11 +32,14 @@ class Ledger:
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
-        manifest.wait_for_lock(QUICK_SECONDS)
+        self._is_quick = False
         self._waiting = asyncio.Lock()  # held while a call waits in a thread
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `function` returns: one transaction at most, which may be begun again."""
+        if not self._is_quick:  # what comes before the first call may wait for as long as it takes
+            self.manifest.wait_for_lock(QUICK_SECONDS)
+            self._is_quick = True
         if not self._waiting.locked():
             try:
                 return function(*args, **kwargs)
