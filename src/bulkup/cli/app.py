@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bulkup import __version__
-from bulkup.cli import clean, doctor, export, files, history, init, push, status
+from bulkup.cli import clean, doctor, export, files, history, init, push, rebuild, status, verify
 from bulkup.cli.options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -75,7 +75,7 @@ def options(
     }
 
 
-for _module in (push, status, files, history, export, init, doctor, clean):
+for _module in (push, status, files, history, export, init, doctor, clean, verify, rebuild):
     app.command(_module.NAME, epilog=_module.EXAMPLE)(with_globals(_module.run))
 
 

@@ -15,20 +15,49 @@ def print_json(rows: Iterable[Mapping[str, object]]) -> int:
 
     Bytes of names that are no UTF-8 appear as `\\udcXX`, which Python reads back.
     """
-    count = 0
+    array = JsonRows()
     for row in rows:
-        sys.stdout.write(("[" if count == 0 else ",\n ") + json.dumps(row))
-        count += 1
-    sys.stdout.write("]\n" if count else "[]\n")
-    return count
+        array.add(row)
+    array.end()
+    return array.count
+
+
+class JsonRows:
+    """`print_json` for rows that come one by one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, row: Mapping[str, object]) -> None:
+        """Write one row."""
+        sys.stdout.write(("[" if self.count == 0 else ",\n ") + json.dumps(row))
+        self.count += 1
+
+    def end(self) -> None:
+        """Close the array."""
+        sys.stdout.write("]\n" if self.count else "[]\n")
 
 
 def print_csv(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> int:
     """A header line and the rows on standard output, texts escaped as for a terminal."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    count = 0
+    table = CsvRows(columns)
     for row in rows:
-        writer.writerow(escape(cell) if isinstance(cell, str) else cell for cell in row)
-        count += 1
-    return count
+        table.add(row)
+    return table.count
+
+
+class CsvRows:
+    """`print_csv` for rows that come one by one."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.count = 0
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer.writerow(columns)
+
+    def add(self, row: Sequence[object]) -> None:
+        """Write one row."""
+        self._writer.writerow(escape(cell) if isinstance(cell, str) else cell for cell in row)
+        self.count += 1
+
+    def end(self) -> None:
+        """Nothing: a table has no end of its own."""

@@ -1,0 +1,97 @@
+"""bulkup rebuild: a lost manifest made anew from a destination."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bulkup.run.rebuilding import Rebuilt
+
+NAME = "rebuild"
+EXAMPLE = """It only adds: what the manifest knows already stays as it is. The next push of the
+same tree sends nothing; with --root it does not even read the files whose size and modification
+time are those they were pushed with (layout path).
+
+Example: bulkup rebuild --from s3://bucket/photos --root ./photos"""
+
+
+def run(
+    flags: Flags,
+    source: Annotated[
+        str, typer.Option("--from", metavar="DEST", help="s3://bucket/prefix or a directory.")
+    ],
+    root: Annotated[
+        str | None, typer.Option(metavar="DIR", help="The directory that was pushed there.")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read objects that carry no digest.")
+    ] = False,
+    endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
+    region: Annotated[str | None, typer.Option()] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
+    ] = None,
+    ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
+) -> None:
+    """Make a lost manifest anew from the keys and metadata of a destination."""
+    import asyncio
+    from random import Random
+
+    from bulkup.clock import SystemClock
+    from bulkup.manifest.manifest import Manifest
+    from bulkup.run.auditing import rebuild
+
+    settings = flags.settings(
+        endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
+    )
+    with Manifest(settings.manifest) as manifest:
+        rebuilt = asyncio.run(
+            rebuild(
+                manifest,
+                source,
+                settings,
+                os.environ,
+                root=None if root is None else os.path.abspath(root),  # noqa: PTH100 - as push
+                deep=deep,
+                clock=SystemClock(),
+                random=Random(),  # noqa: S311 - jitter, no secret
+            )
+        )
+    _print(rebuilt, source, root, json=json, quiet=settings.quiet)
+    if rebuilt.failed:
+        raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet: bool) -> None:
+    from bulkup.cli.render import count, escape, printable, size
+
+    if json:
+        from dataclasses import asdict
+        from json import dumps
+
+        print(dumps(asdict(rebuilt)))  # noqa: T201 - the command's result
+        return
+    parts = [f"{count(rebuilt.recorded)} recorded"]
+    if rebuilt.known:
+        parts.append(f"{count(rebuilt.known)} known already")
+    if rebuilt.unknown:
+        parts.append(f"{count(rebuilt.unknown)} without a digest")
+    if rebuilt.failed:
+        parts.append(f"{count(rebuilt.failed)} failed ({rebuilt.first_error})")
+    if rebuilt.bytes_read:
+        parts.append(f"{size(rebuilt.bytes_read)} read")
+    lines = [f"{source}: {count(rebuilt.objects, 'object')}: {', '.join(parts)}"]
+    if root is not None:
+        lines.append(f"{count(rebuilt.files, 'file')} under {root} as they were pushed")
+    if rebuilt.unknown:
+        lines.append("Next: bulkup rebuild --deep reads those without a digest")
+    if not quiet:
+        sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
