@@ -265,12 +265,16 @@ class Queue:
 
     def next_due_at(self, batch_id: int) -> float | None:
         """When the batch's next item falls due, 0.0 being now; None when none is left."""
-        row = self._db.execute(
-            "SELECT min(due_at) FROM item WHERE state IN ('ready', 'waiting') "
-            "AND stage = 'upload' AND batch_id = ?",
-            (batch_id,),
-        ).fetchone()
-        return None if row[0] is None else float(row[0])
+        # One look into the index for each priority; over all of them it would be a scan.
+        found = [
+            self._db.execute(
+                "SELECT min(due_at) FROM item WHERE state IN ('ready', 'waiting') "
+                "AND stage = 'upload' AND batch_id = ? AND priority = ?",
+                (batch_id, priority),
+            ).fetchone()[0]
+            for priority in PRIORITIES
+        ]
+        return min((float(due_at) for due_at in found if due_at is not None), default=None)
 
     def has_pending(self, destination_id: int) -> bool:
         """Whether an upload to the destination is ready, waiting or claimed; reads a counter."""

@@ -133,7 +133,9 @@ class Pusher:
         return works
 
     def end(self, *, now: float = NOW) -> None:
-        self.manifest.runs.end(self.scope.run_id, now=now, exit_code=0, summary={"files": 1})
+        run_id, how = self.scope.run_id, {"exit_code": 0, "summary": {"files": 1}}
+        self.manifest.batches.end(self.scope.batch_id, run_id=run_id, now=now, **how)  # type: ignore[arg-type]
+        self.manifest.runs.end(run_id, now=now, **how)  # type: ignore[arg-type]
 
 
 def rows(manifest: Manifest, query: str, *values: object) -> list[tuple[object, ...]]:

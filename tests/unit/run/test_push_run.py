@@ -22,7 +22,7 @@ from bulkup.errors import (
 )
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import RunRow, Runs
-from bulkup.run import batch as batch_module
+from bulkup.run import finding
 from bulkup.run.liveness import here, process_started
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
@@ -187,7 +187,7 @@ async def test_a_stop_ends_the_walk_also_when_nothing_is_to_be_sent_any_more(
     pushing: Pushing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pushing.write(FILES)
-    walk = batch_module.walk
+    walk = finding.walk
     far = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -198,7 +198,7 @@ async def test_a_stop_ends_the_walk_also_when_nothing_is_to_be_sent_any_more(
         while True:
             yield listing
 
-    monkeypatch.setattr(batch_module, "walk", endless)
+    monkeypatch.setattr(finding, "walk", endless)
     with Manifest(pushing.manifest) as manifest:
         run = pushing.begin(manifest, limit=1)
         running = asyncio.create_task(run.run())
@@ -213,13 +213,13 @@ async def test_an_error_in_the_walk_ends_the_run_with_that_error(
     pushing: Pushing, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     pushing.write(FILES)
-    walk = batch_module.walk
+    walk = finding.walk
 
     def broken(*args: Any) -> Iterator[Any]:
         yield from walk(*args)
         raise error
 
-    monkeypatch.setattr(batch_module, "walk", broken)
+    monkeypatch.setattr(finding, "walk", broken)
     with pytest.raises(type(error), match=str(error)):
         await pushing.push()
 
@@ -308,7 +308,7 @@ async def test_a_walk_towards_another_destination_does_not_count_for_this_one(
         yield
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch_module, "walk", killed)
+        patch.setattr(finding, "walk", killed)
         with pytest.raises(RuntimeError, match="killed"):
             await pushing.push()
     summary = await pushing.push()
@@ -320,24 +320,23 @@ async def test_nothing_is_held_in_memory_at_the_end(pushing: Pushing) -> None:
     with Manifest(pushing.manifest) as manifest:
         run = pushing.begin(manifest)
         await run.run()
-        assert run._uploading is not None
-        assert run._uploading._held_bytes == 0
-        assert run._gate is not None
-        assert run._gate.pacer.in_flight == 0
+        (crew,) = run._crews
+        assert crew.uploading._held_bytes == 0
+        assert crew.gate.pacer.in_flight == 0
 
 
 async def test_files_that_vanish_after_the_walk_are_waiting_and_the_rest_goes_on(
     pushing: Pushing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pushing.write(FILES)
-    walk = batch_module.walk
+    walk = finding.walk
 
     def then_remove(*args: Any) -> Iterator[Any]:
         for listing in walk(*args):
             (pushing.root / "3.jpg").unlink()
             yield listing
 
-    monkeypatch.setattr(batch_module, "walk", then_remove)
+    monkeypatch.setattr(finding, "walk", then_remove)
     summary = await pushing.push(patience_seconds=1.0)
     assert (summary.exit_code, summary.sent, summary.waiting) == (ExitCode.UNFINISHED, 4, 1)
     assert [row[3] for row in views(pushing.manifest)["failures"]] == ["missing"]
