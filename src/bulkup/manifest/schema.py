@@ -55,6 +55,7 @@ CREATE TABLE content (
   media_type TEXT,
   assets INTEGER NOT NULL DEFAULT 1
 );
+CREATE INDEX content_unused ON content (id) WHERE assets = 0;
 CREATE TABLE asset (
   id INTEGER PRIMARY KEY,
   folder_id INTEGER NOT NULL REFERENCES folder (id),
