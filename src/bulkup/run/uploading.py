@@ -44,6 +44,12 @@ SETTLE_ITEMS = 500
 BUFFER_ITEMS = 4000
 """Claimed and not yet read: some seconds' worth, so that a claim is one statement for many."""
 
+WHOLE_BYTES = 64 << 20
+"""About what a group holds at the most: one file that is just small enough for one request."""
+
+LOADS = 3
+"""Groups read at the same time: two keep two cores busy with hashing, one more hides the gaps."""
+
 GROUP_ITEMS = 256
 GROUP_BYTES = 8 << 20
 """Read, registered and shelved together."""
@@ -126,6 +132,8 @@ class Uploading:
         self._buffer: deque[Work] = deque()
         self._shelf: deque[Shelved] = deque()
         self._held_bytes = 0
+        self._loads: set[asyncio.Task[None]] = set()
+        self._in_load = 0  # works being read
         self._sending: set[asyncio.Task[None]] = set()
         self._started = 0  # contents whose sending has begun
         self._done: list[Done] = []
@@ -212,20 +220,36 @@ class Uploading:
     # Claim, read, register -----------------------------------------------------------------------
 
     async def _load_all(self) -> None:
-        while group := await self._next_group():
-            await self._load(group)
-            while self.stop_reason is None and not self._may_load():
+        try:
+            while group := await self._next_group():
+                self._in_load += len(group)  # before the next group is asked for
+                load = asyncio.create_task(self._load(group))
+                self._loads.add(load)
+                load.add_done_callback(self._loaded)
+                while not self._is_stopped() and not self._may_load():
+                    await self._wait_for_news()
+            while not self._is_stopped() and self._is_busy():
+                self._send_more()
                 await self._wait_for_news()
-        while not self._is_stopped() and (self._shelf or self._sending):
-            self._send_more()
-            await self._wait_for_news()
+            await asyncio.gather(*self._loads)
+        finally:
+            for load in self._loads:
+                load.cancel()
+            await asyncio.gather(*self._loads, return_exceptions=True)
+
+    def _loaded(self, load: asyncio.Task[None]) -> None:
+        if load.cancelled() or load.exception() is None:
+            self._loads.discard(load)  # one with an error is waited for, and raises it
+        else:
+            self.stop("an unexpected error", load.exception())
+        self._news.set()
 
     def _is_stopped(self) -> bool:
         return self.stop_reason is not None
 
     def _may_load(self) -> bool:
         few = len(self._shelf) < 2 * self._gate.pacer.limit + GROUP_ITEMS
-        return few and self._held_bytes < HELD_BYTES
+        return few and len(self._loads) < LOADS and self._held_bytes < HELD_BYTES
 
     async def _wait_for_news(self) -> None:
         self._news.clear()
@@ -237,7 +261,7 @@ class Uploading:
             self._check_deadline()
             room = self._contents_left()
             if room == 0:
-                if not self._shelf and not self._sending:
+                if not self._is_busy():
                     return []
                 await self._wait_for_news()
                 continue
@@ -245,7 +269,7 @@ class Uploading:
                 return self._group(room)
             if self._has_more:
                 await self._claim(min(BUFFER_ITEMS, room))
-            elif self._walking or self._sending or self._shelf:
+            elif self._walking or self._is_busy():
                 await self._wait_for_news()
             elif not await self._wait_until_due():
                 return []
@@ -256,7 +280,11 @@ class Uploading:
         does not count, so this is asked again after each group."""
         if self._limits.contents is None:
             return BUFFER_ITEMS
-        return max(0, self._limits.contents - self._started)
+        return max(0, self._limits.contents - self._started - self._in_load)
+
+    def _is_busy(self) -> bool:
+        """Whether contents are on their way: they may fail, and be left to do once more."""
+        return bool(self._loads or self._shelf or self._sending)
 
     def _group(self, room: int) -> list[Work]:
         group: list[Work] = []
@@ -305,11 +333,16 @@ class Uploading:
         return True
 
     async def _load(self, group: list[Work]) -> None:
+        expected_bytes = min(sum(work.size_bytes for work in group), WHOLE_BYTES)
+        self._held_bytes += expected_bytes
         try:
             loaded = await self._loading.load(group)
         except BaseException:
             self._buffer.extendleft(reversed(group))
             raise
+        finally:
+            self._held_bytes -= expected_bytes
+            self._in_load -= len(group)
         for work, error in loaded.failed:
             self._fail(work, error, 0.0)
         for read in loaded.duplicates:
