@@ -9,7 +9,20 @@ from typing import Annotated
 import typer
 
 from bulkup import __version__
-from bulkup.cli import clean, doctor, export, files, history, init, push, rebuild, status, verify
+from bulkup.cli import (
+    clean,
+    doctor,
+    export,
+    files,
+    history,
+    init,
+    push,
+    rebuild,
+    resume,
+    retry,
+    status,
+    verify,
+)
 from bulkup.cli.options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -75,7 +88,20 @@ def options(
     }
 
 
-for _module in (push, status, files, history, export, init, doctor, clean, verify, rebuild):
+for _module in (
+    push,
+    status,
+    retry,
+    resume,
+    verify,
+    files,
+    history,
+    export,
+    rebuild,
+    init,
+    doctor,
+    clean,
+):
     app.command(_module.NAME, epilog=_module.EXAMPLE)(with_globals(_module.run))
 
 

@@ -11,6 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bulkup.cli.options import Flags
+from bulkup.cli.pacing import (
+    BwlimitOption,
+    ConcurrencyOption,
+    JsonOption,
+    LimitOption,
+    MaxDurationOption,
+    MaxErrorsOption,
+    MaxRateOption,
+    PatienceOption,
+)
 from bulkup.cli.running import means_of, run_to_end
 
 if TYPE_CHECKING:
@@ -68,27 +78,13 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="No request, no write: say what would be done.")
     ] = False,
-    concurrency: Annotated[
-        str | None, typer.Option(metavar="auto|N", help="Requests in flight.")
-    ] = None,
-    max_rate: Annotated[
-        str | None, typer.Option(metavar="N/s", help="Requests a second, at most.")
-    ] = None,
-    bwlimit: Annotated[
-        str | None, typer.Option(metavar="RATE", help="Bytes a second, at most: 10M.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Send N contents, at most.")
-    ] = None,
-    max_duration: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Start nothing after that: 10m.")
-    ] = None,
-    max_errors: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Stop after N failed attempts.")
-    ] = None,
-    patience: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Wait so long for items to fall due.")
-    ] = None,
+    concurrency: ConcurrencyOption = None,
+    max_rate: MaxRateOption = None,
+    bwlimit: BwlimitOption = None,
+    limit: LimitOption = None,
+    max_duration: MaxDurationOption = None,
+    max_errors: MaxErrorsOption = None,
+    patience: PatienceOption = None,
     storage_class: Annotated[str | None, typer.Option(metavar="CLASS")] = None,
     cache_control: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
     metadata: Annotated[Globs, typer.Option(metavar="K=V", help="Repeatable.")] = None,
@@ -102,9 +98,7 @@ def run(
     metrics_file: Annotated[
         str | None, typer.Option(metavar="FILE", help="Keep FILE up to date for Prometheus.")
     ] = None,
-    json: Annotated[
-        bool | None, typer.Option("--json", help="Events as JSON lines on stdout.")
-    ] = None,
+    json: JsonOption = None,
 ) -> None:
     """Take directories of pictures to object storage, never sending the same content twice."""
     options = dict(locals())

@@ -218,7 +218,9 @@ def summary_line(summary: Summary) -> str:
 def _nothing_to_do(summary: Summary) -> bool:
     settled = (summary.sent, summary.adopted, summary.copied, summary.new, summary.changed)
     undone = (summary.waiting, summary.dead, summary.ready, summary.claimed_elsewhere)
-    return not any(settled) and not any(undone) and not summary.gone and not summary.interrupted
+    if any(settled) or any(undone) or summary.gone or summary.interrupted:
+        return False
+    return not summary.duplicates and not summary.exit_code
 
 
 def _nothing_line(summary: Summary) -> str:
@@ -227,6 +229,8 @@ def _nothing_line(summary: Summary) -> str:
         return f"Nothing changed: {count(summary.files, 'file')}, all in {where}"
     if summary.left_out:
         return f"Nothing to do: no file was selected, {count(summary.left_out)} left out"
+    if summary.command in ("retry", "resume"):
+        return f"Nothing to {summary.command}"
     return "Nothing to do"
 
 
@@ -236,7 +240,8 @@ def _headline(summary: Summary) -> str:
         return f"Dry run to {where}, nothing was sent or written"
     if summary.interrupted:
         return f"Interrupted after {took}, to {where}"
-    if summary.waiting or summary.dead or summary.ready or summary.claimed_elsewhere:
+    undone = summary.waiting or summary.dead or summary.ready or summary.claimed_elsewhere
+    if undone or summary.exit_code:
         return f"Partly done after {took}, to {where}"
     return f"Done in {took}, to {where}"
 

@@ -138,7 +138,7 @@ class _Output:
             if isinstance(event, events.Notice) and event.is_error:
                 self._say(str(event))
             return
-        always = (events.Notice, events.Paused)
+        always = (events.Notice, events.Paused, events.BatchFound)
         if isinstance(event, events.RunStarted):
             shown = event.first_default or settings.verbose
         else:

@@ -59,6 +59,17 @@ class Batches:
         ).fetchone()
         return None if row[0] is None else int(row[0])
 
+    def last_ended(self, destination_id: int) -> Interrupted | None:
+        """The latest batch towards a destination, unless a run works on it."""
+        row = self._db.execute(
+            "SELECT id, run_id, destination_id, options, started_at FROM batch WHERE id = ? "
+            "AND run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL)",
+            (self.latest(destination_id),),
+        ).fetchone()
+        if row is None:
+            return None
+        return Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
+
     def interrupted(self) -> list[Interrupted]:
         """Batches of ended runs with work left, in their order. Runs that are gone must have been
         buried."""

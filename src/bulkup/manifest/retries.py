@@ -67,8 +67,7 @@ class Retries:
                 (stage, error_class),
             )
             for row in rows:
-                root, folder, name = map(from_sql, row[9:12])
-                yield Candidate(*row[:9], root, folder, name, bool(row[12]))
+                yield Candidate._make((*row[:9], *map(from_sql, row[9:12]), bool(row[12])))
 
     def open_copies(self) -> dict[int, int]:
         """Copies that the store could make now and has not: how many, by destination."""
@@ -97,10 +96,11 @@ class Retries:
         return Granted(len(rows), sum(row[0] for row in rows))
 
     def adopt_unreadable(self, items: Sequence[int], *, batch_id: int) -> None:
-        """Make dead items that a walk looks at again part of its batch."""
+        """Make dead items that a walk looks at again part of its batch; each look is an attempt."""
         with transaction(self._db, self._path):
             self._db.execute(
-                "UPDATE item SET batch_id = ? WHERE id IN (SELECT value FROM json_each(?)) "
+                "UPDATE item SET batch_id = ?, attempts = attempts + 1 "
+                "WHERE id IN (SELECT value FROM json_each(?)) "
                 "AND state = 'dead'",
                 (batch_id, json.dumps(items)),
             )

@@ -221,9 +221,13 @@ class Runs:
         *,
         options: Mapping[str, object],
         now: float,
+        remembers: bool = True,
     ) -> tuple[int, list[tuple[int, bool]]]:
         """A batch over `roots`: its id, and for each root its id and whether its last walk came
-        to an end towards this same destination."""
+        to an end towards this same destination.
+
+        With `remembers`, that is where each root goes from now on.
+        """
         with transaction(self._db, self._path):
             cursor = self._db.execute(
                 "INSERT INTO batch (run_id, destination_id, options, started_at) "
@@ -236,18 +240,20 @@ class Runs:
                 "INSERT INTO batch_run (batch_id, run_id, started_at) VALUES (?, ?, ?)",
                 (batch_id, run_id, now),
             )
-            found = [self._add_root(path, destination_id) for path in roots]
+            found = [self._add_root(path, destination_id, remembers) for path in roots]
             self._db.executemany(
                 "INSERT OR IGNORE INTO batch_root (batch_id, root_id) VALUES (?, ?)",
                 ((batch_id, root_id) for root_id, _ in found),
             )
         return batch_id, found
 
-    def _add_root(self, path: str, destination_id: int) -> tuple[int, bool]:
+    def _add_root(self, path: str, destination_id: int, remembers: bool) -> tuple[int, bool]:
         self._db.execute("INSERT OR IGNORE INTO root (path) VALUES (?)", (to_sql(path),))
         root_id, last, walked_at = self._db.execute(
             "SELECT id, destination_id, walked_at FROM root WHERE path = ?", (to_sql(path),)
         ).fetchone()
+        if not remembers:
+            return root_id, last == destination_id and walked_at is not None
         self._db.execute(
             # A walk towards another destination says nothing about what this one has.
             "UPDATE root SET destination_id = ?1, "

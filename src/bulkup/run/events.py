@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from bulkup.model import LeftOut
@@ -53,7 +54,41 @@ class RunStarted(Event):
     def __str__(self) -> str:
         if self.first_default:
             return f"No destination given: pushing to the local store {self.destination}"
-        return f"Pushing to {self.destination}"
+        if self.command == "push":
+            return f"Pushing to {self.destination}"
+        return f"{self.command}: to {self.destination}"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFound(Event):
+    """A batch that was interrupted, and that this run goes on with."""
+
+    kind = "batch_found"
+    batch_id: int
+    roots: tuple[str, ...]
+    destination: str
+    started_at: float
+    ready: int
+    waiting: int
+    multipart_uploads: int
+    copies: int
+    walk_unfinished: bool
+
+    def __str__(self) -> str:
+        what = [
+            f"{number:,} {label}"
+            for number, label in (
+                (self.ready, "ready"),
+                (self.waiting, "waiting"),
+                (self.multipart_uploads, "multipart begun"),
+                (self.copies, "to be copied"),
+            )
+            if number
+        ]
+        what += ["walk not finished"] if self.walk_unfinished else []
+        begun = datetime.fromtimestamp(self.started_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        roots = ", ".join(self.roots) or "retried files"
+        return f"Batch {self.batch_id} of {begun}, {roots} to {self.destination}: {', '.join(what)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,8 @@ class Places:
                 self._prefixes.append("" if place.name == "./" else place.folder + place.name)
             elif is_archive_name(place.name):
                 self._prefixes.append(f"{place.folder}{place.name}#")
-        self._still_broken: set[tuple[str, str]] = set()
+        self._looked_into: set[str] = set()
+        self._found: set[tuple[str, str]] = set()  # there, and no archive that could be opened
 
     def leads_to(self, folder: str) -> bool:
         """Whether a walk that is after these places has to enter `folder`."""
@@ -36,7 +37,11 @@ class Places:
     def only(self, listings: Iterable[FolderListing]) -> Iterator[FolderListing]:
         """Of `listings` what concerns the places; what else was recorded there is not judged."""
         for listing in listings:
-            self._still_broken.update((one.folder, one.name) for one in broken(listing.left_out))
+            self._found.update((one.folder, one.name) for one in broken(listing.left_out))
+            if listing.folder in self._names and listing.is_exhaustive:
+                self._looked_into.add(listing.folder)
+                there = listing.present.difference(listing.archives)
+                self._found.update((listing.folder, name) for name in there)
             if self._takes(listing.folder):
                 yield listing
             elif listing.folder in self._names:
@@ -50,12 +55,16 @@ class Places:
                 )
 
     def mended(self) -> list[tuple[str, str]]:
-        """Folder and name of each place that was not found unreadable again."""
+        """Folder and name of each place that is gone, or has listings of its own now.
+
+        Not of what is unreadable still, of what a rule leaves out now, and of files: those have
+        changed, and the walk says so.
+        """
         return [
             (folder, name)
-            for folder, names in self._names.items()
-            for name in sorted(names)
-            if (folder, name) not in self._still_broken
+            for folder in sorted(self._looked_into)
+            for name in sorted(self._names[folder])
+            if (folder, name) not in self._found
         ]
 
     def _takes(self, folder: str) -> bool:

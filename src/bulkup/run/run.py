@@ -85,9 +85,18 @@ class Run(ABC):
         return snapshot_of(list(self._crews), self._clock.monotonic() - self._began)
 
     async def run(self) -> Summary:
-        """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest)."""
+        """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
+
+        Without a job nothing is written: there was no run.
+        """
         self._presence.check_manifest()
         jobs = self._jobs()
+        if not jobs:
+            for event in self._found:
+                self._emit(event)
+            summary = self._summary(jobs, Left(self._not_begun, 0, 0, 0))
+            self._emit(summary)
+            return summary
         stores: list[PartStore] = []
         error: BaseException | None = None
         try:
@@ -229,16 +238,7 @@ class Run(ABC):
         left = await self._ledger.call(self._ledger.manifest.queue.left, batches, self._run_id)
         left = left._replace(ready=left.ready + self._not_begun)
         await self._tell_claims(left)
-        error = next(iter(self._refused.values()), None)
-        summary = replace(
-            summary_of(self._crews, left),
-            run_id=self._run_id,
-            command=self.command,
-            destination=_urls(jobs),
-            seconds=self._clock.monotonic() - self._began,
-            interrupted=self._stop_reason is not None or is_cancelled,
-            exit_code=int(self._exit_code(left, error)),
-        )
+        summary = self._summary(jobs, left, is_cancelled=is_cancelled)
         await self._ledger.call(
             self._ledger.manifest.runs.end,
             self._run_id,
@@ -248,6 +248,18 @@ class Run(ABC):
         )
         self._emit(summary)
         return summary
+
+    def _summary(self, jobs: list[Job], left: Left, *, is_cancelled: bool = False) -> Summary:
+        error = next(iter(self._refused.values()), None)
+        return replace(
+            summary_of(self._crews, left),
+            run_id=self._run_id,
+            command=self.command,
+            destination=_urls(jobs),
+            seconds=self._clock.monotonic() - self._began,
+            interrupted=self._stop_reason is not None or is_cancelled,
+            exit_code=int(self._exit_code(left, error)),
+        )
 
     async def _tell_claims(self, left: Left) -> None:
         """Who has what this run was to do."""

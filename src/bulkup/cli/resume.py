@@ -1,0 +1,43 @@
+"""bulkup resume: go on with what was interrupted."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+from bulkup.cli.options import Flags
+from bulkup.cli.pacing import (
+    BwlimitOption,
+    ConcurrencyOption,
+    JsonOption,
+    LimitOption,
+    MaxDurationOption,
+    MaxErrorsOption,
+    MaxRateOption,
+    PatienceOption,
+)
+from bulkup.cli.running import means_of, run_to_end
+
+NAME = "resume"
+EXAMPLE = "Example: bulkup resume --max-duration 50m"
+
+
+def run(
+    flags: Flags,
+    concurrency: ConcurrencyOption = None,
+    max_rate: MaxRateOption = None,
+    bwlimit: BwlimitOption = None,
+    limit: LimitOption = None,
+    max_duration: MaxDurationOption = None,
+    max_errors: MaxErrorsOption = None,
+    patience: PatienceOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Go on with every push that was interrupted: walks, multipart uploads, files, copies."""
+    options = dict(locals())
+    del options["flags"]
+    settings = flags.settings(**options)
+    from bulkup.run.order import Means
+    from bulkup.run.resume import ResumeRun
+
+    sys.exit(run_to_end(partial(ResumeRun, Means(**means_of(settings))), settings))

@@ -1,0 +1,110 @@
+"""bulkup retry: what failed, tried again at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.cli.pacing import (
+    BwlimitOption,
+    ConcurrencyOption,
+    JsonOption,
+    LimitOption,
+    MaxDurationOption,
+    MaxErrorsOption,
+    MaxRateOption,
+    PatienceOption,
+)
+from bulkup.cli.running import means_of, run_to_end
+from bulkup.errors import ErrorClass, UsageError
+
+if TYPE_CHECKING:
+    from bulkup.run.retry import Wanted
+    from bulkup.settings import Settings
+
+NAME = "retry"
+EXAMPLE = "Example: bulkup retry --failed --error network"
+
+
+def run(
+    flags: Flags,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Everything that waits or is dead (required).")
+    ] = False,
+    stage: Annotated[
+        Literal["upload", "process", "embed"] | None, typer.Option(help="Only of this stage.")
+    ] = None,
+    error: Annotated[
+        ErrorClass | None, typer.Option(metavar="CLASS", help="Only of this error class.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only files whose path matches.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be tried again.")
+    ] = False,
+    concurrency: ConcurrencyOption = None,
+    max_rate: MaxRateOption = None,
+    bwlimit: BwlimitOption = None,
+    limit: LimitOption = None,
+    max_duration: MaxDurationOption = None,
+    max_errors: MaxErrorsOption = None,
+    patience: PatienceOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Try what failed again, at once: urgent, with ten attempts more, and without a walk."""
+    options = dict(locals())
+    for name in ("flags", "failed", "stage", "error", "path", "dry_run"):
+        del options[name]
+    settings = flags.settings(**options)
+    if not failed:
+        raise UsageError("what is to be tried again?", hint="Say: bulkup retry --failed")
+    from bulkup.run.retry import RetryRun, Wanted
+
+    wanted = Wanted(stage, None if error is None else error.value, path)
+    if dry_run:
+        _show(wanted, settings)
+        return
+    from bulkup.run.order import Means
+
+    sys.exit(run_to_end(partial(RetryRun, wanted, Means(**means_of(settings))), settings))
+
+
+def _show(wanted: Wanted, settings: Settings) -> None:
+    """What would be tried again, a file a line."""
+    from bulkup.cli.render import Column, print_table
+    from bulkup.cli.rows import print_json
+    from bulkup.manifest.manifest import Reader
+    from bulkup.run.retry import matching, path_of
+
+    with Reader(settings.manifest) as reader:
+        urls = {one.id: one.url for one in reader.runs.destinations()} if reader.exists else {}
+        rows = [
+            {
+                "path": path_of(one),
+                "stage": one.stage,
+                "state": one.state,
+                "error_class": one.error_class,
+                "error": one.error,
+                "attempts": one.attempts,
+                "destination": urls[one.destination_id],
+            }
+            for one in (matching(reader.retries, wanted) if reader.exists else ())
+        ]
+    if settings.json:
+        print_json(rows)
+    elif not rows:
+        print("Nothing to retry")  # noqa: T201 - the command's result
+    else:
+        titles = {"path": "File", "stage": "Stage", "error_class": "Class", "error": "Error"}
+        print_table(
+            [Column(title) for title in titles.values()],
+            [[str(row[name] or "") for name in titles] for row in rows],
+            sys.stdout,
+            os.environ,
+        )

@@ -1,0 +1,99 @@
+"""Batches that were interrupted, gone on with: walks, multipart uploads, items, copies."""
+
+from __future__ import annotations
+
+import os
+
+from bulkup.discover.roots import check_root
+from bulkup.errors import UsageError
+from bulkup.manifest.batches import Interrupted
+from bulkup.manifest.runs import Destination
+from bulkup.run.events import BatchFound, Notice
+from bulkup.run.job import Begun, Job, ToWalk
+from bulkup.run.order import Order, order_of
+from bulkup.run.run import Run
+
+
+class ResumeRun(Run):
+    """One run of `resume`. With nothing to go on with it has no jobs, and ends at once."""
+
+    command = "resume"
+
+    def _jobs(self) -> list[Job]:
+        manifest = self._ledger.manifest
+        destinations = {one.id: one for one in manifest.runs.destinations()}
+        copies = manifest.retries.open_copies()
+        batches = manifest.batches.interrupted()
+        served = {batch.destination_id for batch in batches}
+        last = (manifest.batches.last_ended(one) for one in copies if one not in served)
+        batches += (batch for batch in last if batch is not None)
+        jobs = (
+            self._job(
+                batch, destinations[batch.destination_id], copies.pop(batch.destination_id, 0)
+            )
+            for batch in batches
+        )
+        return [job for job in jobs if job is not None]
+
+    def _job(self, batch: Interrupted, destination: Destination, copies: int) -> Job | None:
+        """The batch as a job, and what is told of it; None when none of its roots is there."""
+        order = order_of(batch.options)
+        self._found.append(
+            BatchFound(
+                batch_id=batch.id,
+                roots=tuple(root.root for root in order.roots),
+                destination=destination.url,
+                started_at=batch.started_at,
+                ready=batch.ready,
+                waiting=batch.waiting,
+                multipart_uploads=batch.uploads,
+                copies=copies,
+                walk_unfinished=bool(batch.open_walks),
+            )
+        )
+        gone = self._gone(order)
+        if order.roots and len(gone) == len(order.roots):
+            self._not_begun += batch.ready + batch.waiting
+            return None
+        to_walk = tuple(
+            ToWalk(root, batch.open_walks[root.path], is_known=False)
+            for root in order.roots
+            if root.path in batch.open_walks and root.root not in gone
+        )
+        if to_walk and order.files_from is not None and not self._may_read(order.files_from):
+            to_walk = ()
+        batches = self._ledger.manifest.batches
+
+        def begin(run_id: str, now: float) -> Begun | None:
+            if not batches.take(batch.id, from_run=batch.run_id, run_id=run_id, now=now):
+                return None
+            return Begun(batch.id, to_walk, batch.ready + batch.waiting, batch.size_bytes)
+
+        return Job(destination, order, begin, makes_copies=True, items=batch.ready + batch.waiting)
+
+    def _gone(self, order: Order) -> set[str]:
+        """The batch's roots that are not there any more, or not now; each is named."""
+        gone = set()
+        for root in order.roots:
+            try:
+                check_root(root.root)
+            except UsageError as error:
+                gone.add(root.root)
+                self._is_unfinished = True
+                self._found.append(Notice(f"{error}; it is left as it stands", is_error=True))
+        return gone
+
+    def _may_read(self, files_from: str) -> bool:
+        """Whether the list of files can be read again; what was on it is not kept."""
+        if files_from != "-" and os.access(files_from, os.R_OK):
+            self._found.append(Notice(f"The list {files_from} is read again, as it is now"))
+            return True
+        self._is_unfinished = True
+        self._found.append(
+            Notice(
+                f"The list of --files-from {files_from} was not read to its end and is not kept: "
+                "what was found is sent; push with the list again for the rest",
+                is_error=True,
+            )
+        )
+        return False

@@ -1,0 +1,186 @@
+"""Items that failed, tried again at once: from the manifest alone, without a walk.
+
+The one exception are folders and archives that could not be read: what is in them was never
+found, so they are looked at again, with the selection of the push that came upon them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from bulkup.clock import Clock
+from bulkup.discover.roots import check_root
+from bulkup.discover.select import Selection
+from bulkup.errors import UsageError
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reports import matcher
+from bulkup.manifest.retries import Candidate, Retries
+from bulkup.manifest.runs import Destination
+from bulkup.pace.schedule import GRANTED_ATTEMPTS
+from bulkup.run.events import Emit, Notice
+from bulkup.run.job import Begun, Job, ToWalk
+from bulkup.run.order import Means, Named, Order, Place, order_of
+from bulkup.run.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which failures are meant; None: all."""
+
+    stage: str | None = None
+    error_class: str | None = None
+    pattern: str | None = None  # a shell glob, as `files` takes it
+
+    @property
+    def is_all(self) -> bool:
+        return (self.stage, self.error_class, self.pattern) == (None, None, None)
+
+
+def path_of(candidate: Candidate) -> str:
+    """The absolute path."""
+    return f"{candidate.root.rstrip('/')}/{candidate.folder}{candidate.name}"
+
+
+def matching(retries: Retries, wanted: Wanted) -> Iterator[Candidate]:
+    """The files that are meant, by path."""
+    matches = matcher(wanted.pattern)
+    for candidate in retries.candidates(wanted.stage, wanted.error_class):
+        if matches(path_of(candidate)):
+            yield candidate
+
+
+@dataclass(slots=True)
+class _Group:
+    """What goes to one destination in one manner."""
+
+    order: Order
+    items: dict[int, int] = field(default_factory=dict)  # to be attempted; their sizes
+    unreadable: dict[int, Place] = field(default_factory=dict)
+
+
+class RetryRun(Run):
+    """One run of `retry`. With nothing to retry it has no jobs, and ends at once."""
+
+    command = "retry"
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        means: Means,
+        manifest: Manifest,
+        *,
+        environ: Mapping[str, str],
+        clock: Clock,
+        random: Random,
+        emit: Emit,
+        wants_files: bool,
+    ) -> None:
+        super().__init__(
+            means,
+            manifest,
+            environ=environ,
+            clock=clock,
+            random=random,
+            emit=emit,
+            wants_files=wants_files,
+        )
+        self._wanted = wanted
+        self._orders: dict[int | None, Order | None] = {}
+
+    def _jobs(self) -> list[Job]:
+        manifest = self._ledger.manifest
+        groups: dict[tuple[int, str], _Group] = {}
+        for candidate in matching(manifest.retries, self._wanted):
+            self._put(candidate, groups)
+        destinations = {one.id: one for one in manifest.runs.destinations()}
+        jobs = [
+            self._job(destinations[destination_id], group)
+            for (destination_id, _), group in groups.items()
+        ]
+        if self._wanted.is_all:
+            served = {job.destination.id for job in jobs}
+            for destination_id in manifest.retries.open_copies():
+                if destination_id not in served:
+                    order = self._order(manifest.batches.latest(destination_id)) or Order()
+                    jobs.append(self._job(destinations[destination_id], _Group(_manner(order))))
+        return jobs
+
+    def _put(self, candidate: Candidate, groups: dict[tuple[int, str], _Group]) -> None:
+        """Add a candidate to those that are retried in the same manner."""
+        begun_with = self._order(candidate.batch_id)
+        order = _manner(begun_with or Order())
+        if not candidate.is_unreadable:
+            group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
+            group.items[candidate.item_id] = candidate.size_bytes
+        elif begun_with is not None and self._is_there(candidate):
+            order = replace(order, selection=begun_with.selection)
+            group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
+            place = Place(candidate.root, candidate.folder, candidate.name)
+            group.unreadable[candidate.item_id] = place
+        else:
+            self._is_unfinished = True
+            self._found.append(
+                Notice(
+                    f"{path_of(candidate)} cannot be looked at again from here. "
+                    f"Run: bulkup push {candidate.root}"
+                )
+            )
+
+    def _order(self, batch_id: int | None) -> Order | None:
+        """What the batch was begun with; None when it is forgotten."""
+        if batch_id not in self._orders:
+            options = self._ledger.manifest.batches.options(batch_id)
+            self._orders[batch_id] = None if options is None else order_of(options)
+        return self._orders[batch_id]
+
+    def _is_there(self, candidate: Candidate) -> bool:
+        try:
+            check_root(candidate.root)
+        except UsageError:
+            return False
+        return True
+
+    def _job(self, destination: Destination, group: _Group) -> Job:
+        roots = dict.fromkeys(place.root for place in group.unreadable.values())
+        order = replace(
+            group.order,
+            roots=tuple(Named(root, root, is_whole=True) for root in roots),
+            places=tuple(group.unreadable.values()),
+        )
+        runs, retries = self._ledger.manifest.runs, self._ledger.manifest.retries
+
+        def begin(run_id: str, now: float) -> Begun:
+            batch_id, roots = runs.begin_batch(
+                run_id,
+                destination.id,
+                [root.path for root in order.roots],
+                options=order.as_options(),
+                now=now,
+                remembers=False,
+            )
+            granted = retries.grant(list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS)
+            retries.adopt_unreadable(list(group.unreadable), batch_id=batch_id)
+            to_walk = zip(order.roots, roots, strict=True)
+            return Begun(
+                batch_id,
+                tuple(ToWalk(root, root_id, is_known=False) for root, (root_id, _) in to_walk),
+                granted.items,
+                granted.size_bytes,
+            )
+
+        return Job(
+            destination,
+            order,
+            begin,
+            makes_copies=True,
+            items=len(group.items) + len(group.unreadable),
+        )
+
+
+def _manner(order: Order) -> Order:
+    """How files are sent, without which files: what items of several batches may share."""
+    return replace(
+        order, roots=(), selection=Selection(), files_from=None, cwd=Order().cwd, places=()
+    )
