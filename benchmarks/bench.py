@@ -31,7 +31,7 @@ from tests.servers import ceph, front
 from tests.servers.endpoint import REGION, Endpoint
 from tests.servers.front import Front
 
-from benchmarks import data, tables
+from benchmarks import data, large_manifest, tables
 from benchmarks.measure import Measured, measure
 from benchmarks.scenarios import BUCKET, SCENARIOS, Scenario
 
@@ -187,7 +187,7 @@ def say(text: str) -> None:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; `scenarios` holds what --only names."""
-    names = [scenario.name for scenario in SCENARIOS]
+    names = [*(scenario.name for scenario in SCENARIOS), *large_manifest.NAMES]
     parser = argparse.ArgumentParser(description="Measure bulkup beside s5cmd and rclone.")
     parser.add_argument("--peers", type=Path, default=Path("build/peers"))
     installed = Path(sys.executable).with_name("bulkup")
@@ -207,6 +207,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     if unknown := set(wanted) - set(names):
         parser.error(f"no scenario {', '.join(sorted(unknown))}")
     given.scenarios = [scenario for scenario in SCENARIOS if scenario.name in wanted]
+    given.large = [name for name in large_manifest.NAMES if name in wanted]
     return given
 
 
@@ -231,7 +232,26 @@ def run_all(bench: Bench, given: argparse.Namespace) -> bool:
         if given.json:
             given.json.parent.mkdir(parents=True, exist_ok=True)
             given.json.write_text(json.dumps(report, indent=1) + "\n")
+    for line in run_large(bench, given.large):
+        print(f"\n{line}", flush=True)
     return right
+
+
+def run_large(bench: Bench, names: Sequence[str]) -> list[str]:
+    """What needs a large manifest, and neither a server nor files."""
+    if not names:
+        return []
+    say(", ".join(names))
+    env = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+    return large_manifest.run(
+        names,
+        folder=bench.data_root,
+        bulkup=bench.words["bulkup"],
+        env={**env, "BULKUP_HOME": str(bench.tmp / "home")},
+        log=bench.log,
+        rounds=bench.rounds,
+        scale=bench.scale,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
