@@ -60,7 +60,8 @@ class Checked:
 
 
 class Doubt(NamedTuple):
-    """Why an object is not what was stored; `passes`: only its bytes say so."""
+    """Why an object is not what was stored. `passes`: only its bytes say so, while what is known
+    of it names the right digest."""
 
     finding: FindingKind
     detail: str
@@ -144,7 +145,8 @@ class Verifying:
 
     async def _doubt(self, question: _Question) -> Doubt | None:
         """Why the object is not what was stored; None when it is. Raises as the store does."""
-        recorded, info, wants_bytes = question
+        recorded, listed, wants_bytes = question
+        info = listed
         if info is None or (not wants_bytes and info.size_bytes == recorded.size_bytes):
             info = await self._asking.head(recorded.key)
         doubt = doubt_by_size(recorded, info.size_bytes)
@@ -155,6 +157,10 @@ class Verifying:
             answer = doubt_by_head(recorded, info)
         if answer == "undecided":
             answer = await self._doubt_by_bytes(recorded)
+            if answer is not None and answer.finding == "different" and info is listed:
+                info = await self._asking.head(recorded.key)
+            if answer is not None and info.digest == recorded.digest:
+                answer = answer._replace(passes=True)
         if answer is None and (info.etag != recorded.etag or recorded.stored_at is None):
             self._proven.append(Proven(recorded, info.etag))
         return answer
@@ -164,7 +170,7 @@ class Verifying:
         if digest == recorded.digest:
             return None
         return doubt_by_size(recorded, size_bytes) or Doubt(
-            "different", f"its bytes have another SHA-256, {digest}", passes=True
+            "different", f"its bytes have another SHA-256, {digest}"
         )
 
     async def _write(self) -> None:
