@@ -496,6 +496,7 @@ class Uploading:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settle_now.wait(), SETTLE_SECONDS)
             self._check_deadline()
+            self._send_more()  # the window may have grown
             await self._settle()
 
     async def _settle(self) -> None:
