@@ -37,7 +37,7 @@ from benchmarks.scenarios import BUCKET, SCENARIOS, Scenario
 
 WALK = (
     "push {directory} --to s3://bench/mine --endpoint-url {endpoint}"
-    " --manifest {tmp}/manifest.db --dry-run --quiet"
+    " --manifest {tmp}/manifest.db --limit 0 --quiet"
 )
 FOREIGN = ("AWS_", "BULKUP_", "RCLONE_", "S3_", "SSL_CERT_", "REQUESTS_CA_")
 
