@@ -22,9 +22,6 @@ from bulkup.manifest.schema import MIGRATIONS
 BUSY_SECONDS = 30.0
 """How long a writer waits for another process's transaction; those take milliseconds."""
 
-RETRY_SECONDS = 0.005
-"""Between two looks at a manifest that another process is just making: that takes 20 ms."""
-
 APPLICATION_ID = 0x62756C6B
 """`PRAGMA application_id` of a manifest ('bulk'), so that no other database is written into."""
 
@@ -80,7 +77,7 @@ def connect(path: str) -> sqlite3.Connection:
         connection = _open(path)
     try:
         with in_our_words(path):
-            _migrate_patiently(connection, path, is_new=is_new)
+            _migrate(connection, path, is_new=is_new)
     except BaseException:
         connection.close()
         raise
@@ -167,23 +164,6 @@ def _check_version(connection: sqlite3.Connection, path: str) -> int:
 
 def _has_tables(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
-
-
-def _migrate_patiently(connection: sqlite3.Connection, path: str, *, is_new: bool) -> None:
-    """Migrate, again while SQLite says it is busy: a connection that turns WAL on or recovers it
-    refuses others at once, without the busy time-out (SQLite, "Write-Ahead Logging", section 9).
-    """
-    until = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            _migrate(connection, path, is_new=is_new)
-        except sqlite3.OperationalError as error:
-            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_busy or time.monotonic() >= until:
-                raise
-            time.sleep(RETRY_SECONDS)
-        else:
-            return
 
 
 def _migrate(connection: sqlite3.Connection, path: str, *, is_new: bool) -> None:
