@@ -85,7 +85,7 @@ def test_no_object_is_put(bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[...,
     bulkup("rebuild", "--from", "s3://bucket/p", env=env)
     assert s3.count("HeadObject") - heads == 1200
     bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
-    assert (puts, s3.count("PutObject")) == (1200, 1200)
+    assert s3.count("PutObject") == puts
     assert s3.count("HeadObject") - heads == 1200
 
 

@@ -167,9 +167,11 @@ def test_a_destination_that_lied_is_found_out(
 ) -> None:
     """200, and nothing stored: SPEC §9."""
     make_tree(tmp_path / "photos", FILES)
-    s3 = fake_s3(faults=[Fault(op="PutObject", path="*cut.jpg", does="lie")], keep_bodies=True)
+    lie = Fault(op="PutObject", path="*cut.jpg", does="lie", times=None)
+    s3 = fake_s3(faults=[lie], keep_bodies=True)
     env = access(s3.url)
     bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
+    s3.script()
     found = bulkup("verify", "--json", env=env, check=3).json()
     assert [(row["key"], row["finding"]) for row in found] == [("p/cut.jpg", "missing")]
     bulkup("retry", "--failed", env=env)
