@@ -28,7 +28,11 @@ WATCH_SECONDS = 2.0
 def run(
     flags: Flags,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Files that wait or are dead, and why; exit 3 if any.")
+        bool,
+        typer.Option(
+            "--failed",
+            help="Files that wait or are dead, and why; exit 3 if any. Each attempt: --verbose.",
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON (schema 1).")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
@@ -48,7 +52,7 @@ def run(
             if watch and sys.stdout.isatty():
                 typer.echo("\x1b[H\x1b[2J", nl=False)
             if failed:
-                found = _show_failed(reader, json=json, csv=csv)
+                found = _show_failed(reader, json=json, csv=csv, verbose=settings.verbose)
             else:
                 found = False
                 _show(reader, settings.stale_after_seconds, json=json, csv=csv)
@@ -82,10 +86,12 @@ def _write_metrics(settings: Settings) -> None:
 # Failures ---------------------------------------------------------------------------------------
 
 
-def _show_failed(reader: Reader, *, json: bool, csv: bool) -> bool:
+def _show_failed(reader: Reader, *, json: bool, csv: bool, verbose: bool) -> bool:
     from bulkup.cli.rows import print_csv, print_json
     from bulkup.manifest.reports import Failure
 
+    if verbose and not csv:
+        return _show_histories(reader, json=json)
     rows = reader.reports.failures() if reader.exists else iter(())
     if json:
         return print_json(row._asdict() for row in rows) > 0
@@ -116,6 +122,35 @@ def _show_failed(reader: Reader, *, json: bool, csv: bool) -> bool:
         os.environ,
     )
     return True
+
+
+def _show_histories(reader: Reader, *, json: bool) -> bool:
+    """The failures with each attempt: when, how long, why, and the server's request id."""
+    from bulkup.cli.rows import print_json
+
+    found = reader.histories.failures() if reader.exists else iter(())
+    if json:
+        documents = (
+            {**failure._asdict(), "history": [attempt._asdict() for attempt in attempts]}
+            for failure, attempts in found
+        )
+        return print_json(documents) > 0
+    from bulkup.cli.render import count, duration, escape, printable
+
+    lines: list[str] = []
+    for failure, attempts in found:
+        due = f", next {failure.next_attempt_at}" if failure.next_attempt_at else ""
+        tried = count(failure.attempts, "attempt")
+        lines.append(f"{failure.path}: {failure.stage} {failure.state} after {tried}{due}")
+        if not attempts:
+            lines.append(f"  {failure.error_class}: {failure.error}")
+        for one in attempts:
+            asked = f" (request {one.request_id})" if one.request_id else ""
+            why = f"{one.error_class}: {one.error}{asked}" if one.error_class else one.outcome
+            lines.append(f"  {one.number}  {one.ended_at}  {duration(one.seconds)}  {why}")
+    for line in lines or ["Nothing has failed."]:
+        print(printable(escape(line), sys.stdout))  # noqa: T201 - the command's result
+    return bool(lines)
 
 
 # Counts -----------------------------------------------------------------------------------------

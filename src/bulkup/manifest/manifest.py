@@ -10,6 +10,7 @@ from bulkup.manifest.batches import Batches
 from bulkup.manifest.connection import connect, connect_to_read
 from bulkup.manifest.exporting import Exports
 from bulkup.manifest.health import Health, examine
+from bulkup.manifest.histories import Histories
 from bulkup.manifest.leftovers import Leftovers
 from bulkup.manifest.metering import Meters
 from bulkup.manifest.prospects import Prospects
@@ -74,6 +75,7 @@ class Reader:
             self.prospects = Prospects(self._db)
             self.leftovers = Leftovers(self._db, path)
             self.retries = Retries(self._db, path)
+            self.histories = Histories(self._db, path)
 
     @property
     def exists(self) -> bool:

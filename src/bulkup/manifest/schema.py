@@ -272,7 +272,8 @@ SELECT
   item.attempts,
   CASE WHEN item.state = 'waiting'
     THEN strftime('%Y-%m-%dT%H:%M:%SZ', item.due_at, 'unixepoch') END AS next_attempt_at,
-  destination.url AS destination
+  destination.url AS destination,
+  item.id AS item                  -- attempt.item_id tells its history
 FROM item
 JOIN content ON content.id = item.content_id
 JOIN destination ON destination.id = item.destination_id
