@@ -23,13 +23,14 @@ def attributes_for(path: str, modified_ns: int, media_type: str, extras: Extras)
 
     `mtime` has rclone's form, so that rclone shows and restores it.
     """
-    seconds, nanoseconds = divmod(modified_ns, 1_000_000_000)
+    seconds, nanoseconds = divmod(abs(modified_ns), 1_000_000_000)
+    sign = "-" if modified_ns < 0 else ""  # before 1970
     return Attributes(
         content_type=media_type,
         metadata={
             **extras.metadata,
             "name": as_utf8(path.rpartition("/")[2]),
-            "mtime": f"{seconds}.{nanoseconds:09d}",
+            "mtime": f"{sign}{seconds}.{nanoseconds:09d}",
         },
         cache_control=extras.cache_control,
         storage_class=extras.storage_class,
