@@ -98,6 +98,10 @@ def _whole_from_1(value: object) -> int:
     return number
 
 
+def _whole_from_0(value: object) -> int:
+    return 0 if str(value).strip() == "0" else _whole_from_1(value)
+
+
 def _concurrency(value: object) -> int | Literal["auto"]:
     return "auto" if value == "auto" else _whole_from_1(value)
 
@@ -197,6 +201,7 @@ TEXT = Kind("a text", _text)
 PATH = Kind("a path", _text, anchored=True)
 TRUTH = Kind("true or false", _truth)
 COUNT = Kind("a whole number from 1", _whole_from_1)
+COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0)
 SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size)
 DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration)
 SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration))

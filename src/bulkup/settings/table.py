@@ -166,7 +166,7 @@ class Settings:
         "push.bwlimit", kinds.BANDWIDTH, "Send at most so many bytes per second.", example="10M"
     )
     limit: int | None = _setting(
-        "push.limit", kinds.COUNT, "Stop after so many items.", example=1000
+        "push.limit", kinds.COUNT_OR_NONE, "Send so many contents; 0 only walks.", example=1000
     )
     max_duration_seconds: float | None = _setting(
         "push.max_duration", kinds.SPAN, "Stop after this time.", example="10m"

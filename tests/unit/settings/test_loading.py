@@ -31,7 +31,7 @@ def load_here(tmp_path: Path) -> Load:
 
 def test_defaults_are_those_of_the_contract(load_here: Load) -> None:
     settings = load_here()
-    assert settings.stages == ("upload", "process", "embed")
+    assert settings.stages == ("upload",)
     assert (settings.layout, settings.on_duplicate) == ("path", "skip")
     assert settings.concurrency == "auto"
     assert settings.patience_seconds == 30
@@ -177,7 +177,7 @@ def test_a_table_in_place_of_a_value_is_refused(load_here: Load) -> None:
     ("key", "value"),
     [
         ("push.limit", "true"),
-        ("push.limit", "0"),
+        ("push.limit", "-1"),
         ("push.limit", "1.5"),
         ("push.limit", "[1]"),
         ("push.hidden", "1"),
@@ -218,7 +218,7 @@ def test_a_wrong_value_is_an_error_that_names_file_and_key(
 def test_a_wrong_variable_is_named_with_its_value_and_what_is_expected(load_here: Load) -> None:
     with pytest.raises(SettingsError) as caught:
         load_here(environ={"BULKUP_LIMIT": "some"})
-    assert str(caught.value) == 'BULKUP_LIMIT: "some" is not a whole number from 1'
+    assert str(caught.value) == 'BULKUP_LIMIT: "some" is not a whole number from 0'
 
 
 def test_a_wrong_flag_is_named(load_here: Load) -> None:
@@ -264,8 +264,10 @@ def test_the_manifest_lies_in_home(load_here: Load) -> None:
 # --- values -------------------------------------------------------------------------------------
 
 
-def test_stages_come_in_their_order(load_here: Load) -> None:
-    assert load_here(stages="embed,upload").stages == ("upload", "embed")
+def test_a_stage_that_is_not_built_is_refused(load_here: Load) -> None:
+    assert load_here(stages="upload").stages == ("upload",)
+    with pytest.raises(SettingsError, match="embed"):
+        load_here(stages="embed,upload")
 
 
 def test_metadata_comes_as_table_variable_or_flags(load_here: Load) -> None:
