@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Ask the manifest with sqlite-utils: what is where, what failed, what is there twice.
+
+    python examples/query_manifest.py [MANIFEST]
+
+Without an argument it reads the manifest that bulkup uses by default. It only reads, and may be
+run while bulkup is at work. The views that it asks are described in docs/manifest.md.
+sqlite-utils is installed with bulkup.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+from platformdirs import user_data_path
+from sqlite_utils import Database
+
+DUPLICATES = """
+SELECT digest, count(*) AS files, size_bytes, min(path) AS first_path
+FROM files
+WHERE digest <> '' AND missing_since IS NULL
+GROUP BY digest
+HAVING count(*) > 1
+ORDER BY (count(*) - 1) * size_bytes DESC
+LIMIT :limit
+"""
+
+
+def default_manifest() -> Path:
+    """Where bulkup keeps its manifest when no setting says otherwise."""
+    if chosen := os.environ.get("BULKUP_MANIFEST"):
+        return Path(chosen)
+    home = os.environ.get("BULKUP_HOME")
+    return (Path(home) if home else user_data_path("bulkup", appauthor=False)) / "manifest.db"
+
+
+def open_manifest(path: Path) -> Database:
+    """The manifest, for reading only: SQLite refuses to write to it, or to make it."""
+    return Database(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
+
+
+def report(manifest: Database) -> list[str]:
+    """A few lines about what the manifest holds."""
+    counted = "SELECT error_class, count(*) AS files FROM failures GROUP BY 1 ORDER BY 2 DESC"
+    return [
+        "Progress:",
+        *(
+            f"  {row['destination']}: {row['stage']} {row['state']}: "
+            f"{row['items']} items, {row['bytes']} bytes"
+            for row in manifest["progress"].rows
+        ),
+        "Failures:",
+        *(f"  {row['error_class']}: {row['files']} files" for row in manifest.query(counted)),
+        *(
+            f"  {row['path']!r}: {row['error']}"
+            for row in manifest["failures"].rows_where(order_by="path", limit=5)
+        ),
+        "There more than once:",
+        *(
+            f"  {row['files']} files of {row['size_bytes']} bytes, such as {row['first_path']!r}"
+            for row in manifest.query(DUPLICATES, {"limit": 5})
+        ),
+    ]
+
+
+def main() -> None:
+    """Print the report of the manifest that was named, or of the default one."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default_manifest()
+    if not path.exists():
+        sys.exit(f"{path} is not there: push something first, or name another manifest")
+    print("\n".join(report(open_manifest(path))))
+
+
+if __name__ == "__main__":
+    main()
