@@ -78,9 +78,9 @@ class ScriptedStore(DirectoryStore):
         self.abilities = Abilities(conditional_writes=True, checksums=True)
         return self.abilities, stored
 
-    async def head(self, key: str) -> ObjectInfo:
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         await self._called("head")
-        return await super().head(key)
+        return await super().head(key, with_checksum=with_checksum)
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         await self._called("copy")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat as stat_module  # `stat` is a name for values here
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -34,6 +35,10 @@ class Loaded(NamedTuple):
     part_bytes: int = 0
 
 
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A pipe that has taken the place of a file since the walk must not block the event loop."""
+
+
 def is_member(folder: str) -> bool:
     """Whether the folder is an archive, its names those of members."""
     return folder.endswith("#")
@@ -48,9 +53,10 @@ def read_whole(root: str, folder: str, name: str) -> Loaded:
     if folder.endswith("#"):
         return _read_member(root, folder, name)
     try:
-        descriptor = os.open(f"{root}/{folder}{name}", os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(f"{root}/{folder}{name}", _OPEN)
         try:
             before = os.fstat(descriptor)
+            _require_file(before.st_mode, folder + name)
             size = before.st_size
             # One byte more than there should be, in one call: a larger buffer would cost more
             # than the read (the allocator maps fresh pages for it).
@@ -115,8 +121,10 @@ def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, F
             with open_member(archive, name) as member:
                 yield member, stat
             return
-        with open(f"{root}/{folder}{name}", "rb", buffering=0) as file:
+        descriptor = os.open(f"{root}/{folder}{name}", _OPEN)
+        with open(descriptor, "rb", buffering=0) as file:
             found = os.fstat(file.fileno())
+            _require_file(found.st_mode, folder + name)
             yield (
                 cast("BinaryIO", file),
                 FileStat(
@@ -172,6 +180,11 @@ def _errors_named(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise _named(error, path) from error
+
+
+def _require_file(mode: int, path: str) -> None:
+    if not stat_module.S_ISREG(mode):
+        raise SourceUnreadable(f"{path} is no file any more")
 
 
 def _named(error: OSError, path: str) -> SourceError:

@@ -1,0 +1,122 @@
+"""Reading a file: one moment of it, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bulkup.content.digest import composite
+from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
+from bulkup.upload.reading import read_in_parts, read_whole
+
+BODY = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    (tmp_path / "x.jpg").write_bytes(BODY)
+    return str(tmp_path)
+
+
+def meddle(monkeypatch: pytest.MonkeyPatch, with_file: Callable[[], object]) -> None:
+    """Do something to the file after its first bytes have been read."""
+    read = os.read
+
+    def read_then_meddle(descriptor: int, count: int) -> bytes:
+        body = read(descriptor, count)
+        with_file()
+        return body
+
+    monkeypatch.setattr(os, "read", read_then_meddle)
+
+
+def test_a_file_is_read_with_its_digest_and_stat(root: str) -> None:
+    loaded = read_whole(root, "", "x.jpg")
+    found = os.stat(f"{root}/x.jpg")
+    assert loaded.body == BODY
+    assert loaded.digest == hashlib.sha256(BODY).hexdigest()
+    assert (loaded.size_bytes, loaded.modified_ns) == (len(BODY), found.st_mtime_ns)
+
+
+def test_an_empty_file_is_a_file(root: str) -> None:
+    Path(root, "empty").write_bytes(b"")
+    assert read_whole(root, "", "empty").body == b""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda path: path.write_bytes(BODY + b"more"),
+        lambda path: path.write_bytes(BODY[:-1]),
+        lambda path: path.write_bytes(b""),
+        lambda path: os.utime(path, (1, 1)),
+    ],
+    ids=["grows", "shrinks", "is emptied", "is touched"],
+)
+def test_a_file_that_changes_while_it_is_read_is_not_taken(
+    root: str, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], object]
+) -> None:
+    meddle(monkeypatch, lambda: edit(Path(root, "x.jpg")))
+    with pytest.raises(SourceChanged, match=r"x\.jpg changed"):
+        read_whole(root, "", "x.jpg")
+
+
+def test_a_file_that_is_removed_while_it_is_read_changes_its_ctime(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removed = []
+
+    def remove_once() -> None:
+        if not removed:
+            removed.append(os.unlink(f"{root}/x.jpg"))
+
+    meddle(monkeypatch, remove_once)
+    with pytest.raises(SourceChanged):
+        read_whole(root, "", "x.jpg")
+
+
+@pytest.mark.parametrize("read", [read_whole, lambda *a: read_in_parts(*a, 1 << 20)])
+def test_what_is_not_there_is_missing_and_what_is_no_file_unreadable(
+    root: str, read: Callable[[str, str, str], object]
+) -> None:
+    with pytest.raises(SourceMissing, match=r"y\.jpg is gone"):
+        read(root, "", "y.jpg")
+    with pytest.raises(SourceMissing):
+        read(root, "x.jpg/", "y.jpg")
+    os.mkdir(f"{root}/folder")
+    with pytest.raises(SourceUnreadable):
+        read(root, "", "folder")
+
+
+@pytest.mark.parametrize("read", [read_whole, lambda *a: read_in_parts(*a, 1 << 20)])
+@pytest.mark.timeout(10)
+def test_a_pipe_in_the_place_of_a_file_does_not_block(
+    root: str, read: Callable[[str, str, str], object]
+) -> None:
+    os.mkfifo(f"{root}/pipe.jpg")
+    with pytest.raises(SourceUnreadable):
+        read(root, "", "pipe.jpg")
+
+
+def test_parts_have_their_own_digests(root: str) -> None:
+    loaded = read_in_parts(root, "", "x.jpg", 100_000)
+    parts = [BODY[at : at + 100_000] for at in range(0, len(BODY), 100_000)]
+    assert [*loaded.part_digests] == [hashlib.sha256(part).hexdigest() for part in parts]
+    assert loaded.digest == hashlib.sha256(BODY).hexdigest()
+    assert loaded.body is None
+    assert composite(loaded.part_digests).endswith("-3")
+
+
+def test_a_member_of_an_archive_is_read_like_a_file(root: str) -> None:
+    with zipfile.ZipFile(f"{root}/a.zip", "w") as archive:
+        archive.writestr("in/x.jpg", BODY)
+    whole = read_whole(root, "a.zip#", "in/x.jpg")
+    assert whole.body == BODY
+    assert read_in_parts(root, "a.zip#", "in/x.jpg", 100_000).digest == whole.digest
+    with pytest.raises(SourceMissing):
+        read_whole(root, "gone.zip#", "in/x.jpg")
