@@ -66,7 +66,7 @@ class Prospects:
         """What is known of these bytes at the destination."""
         row = self._db.execute(
             "SELECT item.state, item.run_id, (SELECT key FROM object "
-            "WHERE content_id = content.id AND destination_id = ?1 AND kind = 'original' "
+            "WHERE content_id = content.id AND +destination_id = ?1 AND kind = 'original' "
             "ORDER BY stored_at IS NULL LIMIT 1) FROM content "
             "LEFT JOIN item ON item.content_id = content.id AND item.destination_id = ?1 "
             "AND stage = 'upload' WHERE digest = ?2",

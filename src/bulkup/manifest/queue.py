@@ -115,7 +115,7 @@ class Queue:
         """Give the content another key, its own being taken. False: that one is taken too."""
         with transaction(self._db, self._path):
             self._db.execute(
-                "DELETE FROM object WHERE destination_id = ? AND content_id = ? "
+                "DELETE FROM object WHERE +destination_id = ? AND content_id = ? "
                 "AND kind = 'original' AND stored_at IS NULL",
                 (destination_id, work.content_id),
             )
@@ -292,12 +292,13 @@ class Queue:
         rows = self._db.execute(
             "SELECT object.asset_id, original.key, object.key, object.size_bytes, "
             "root.path, folder.path, asset.name FROM object "
-            "JOIN object AS original ON original.content_id = object.content_id "
-            "AND original.destination_id = object.destination_id "
+            "CROSS JOIN object AS original ON original.content_id = object.content_id "
+            "AND +original.destination_id = object.destination_id "
             "AND original.kind = 'original' AND original.stored_at IS NOT NULL "
-            "JOIN asset ON asset.id = object.asset_id "
-            "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
-            "WHERE object.asset_id IS NOT NULL AND object.destination_id = ? "
+            "CROSS JOIN asset ON asset.id = object.asset_id "
+            "CROSS JOIN folder ON folder.id = asset.folder_id "
+            "CROSS JOIN root ON root.id = folder.root_id "
+            "WHERE object.asset_id IS NOT NULL AND +object.destination_id = ? "
             "AND object.stored_at IS NULL LIMIT ?",
             (destination_id, limit),
         )

@@ -152,7 +152,7 @@ class Registering:
             return content_id
         item_id, attempts, granted = mine
         row = self._db.execute(
-            "SELECT key FROM object WHERE content_id = ? AND destination_id = ? "
+            "SELECT key FROM object WHERE content_id = ? AND +destination_id = ? "
             "AND kind = 'original'",
             (content_id, self._destination_id),
         ).fetchone()
@@ -240,7 +240,7 @@ class Registering:
     def _key_had(self, read: Read) -> str | None:
         """The key that is reserved for the content already, if one is."""
         row = self._db.execute(
-            "SELECT key FROM object WHERE content_id = ? AND destination_id = ? "
+            "SELECT key FROM object WHERE content_id = ? AND +destination_id = ? "
             "AND kind = 'original' ORDER BY stored_at IS NULL, key = ? DESC",
             (read.work.content_id, self._destination_id, read.key),
         ).fetchone()

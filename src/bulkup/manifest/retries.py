@@ -75,8 +75,8 @@ class Retries:
             return dict(
                 self._db.execute(
                     "SELECT object.destination_id, count(*) FROM object "
-                    "JOIN object AS original ON original.content_id = object.content_id "
-                    "AND original.destination_id = object.destination_id "
+                    "CROSS JOIN object AS original ON original.content_id = object.content_id "
+                    "AND +original.destination_id = object.destination_id "
                     "AND original.kind = 'original' AND original.stored_at IS NOT NULL "
                     "WHERE object.asset_id IS NOT NULL AND object.stored_at IS NULL GROUP BY 1"
                 ).fetchall()

@@ -107,6 +107,8 @@ CREATE TABLE object (
   stored_at REAL,                  -- NULL while the key is only reserved
   PRIMARY KEY (destination_id, key)
 ) WITHOUT ROWID;
+-- Questions by content say `+destination_id`: SQLite would else look through all objects of the
+-- destination, since it takes the first column of the primary key for as good as this index.
 CREATE INDEX object_content ON object (content_id, destination_id);
 CREATE INDEX object_copy ON object (asset_id) WHERE asset_id IS NOT NULL;
 CREATE TABLE attempt (
@@ -243,7 +245,7 @@ SELECT
       AND object.content_id = content.id  -- not a copy of what the file held earlier
       AND object.destination_id = destination.id AND stored_at IS NOT NULL),
     (SELECT key FROM object WHERE object.content_id = content.id
-      AND object.destination_id = destination.id AND kind = 'original' AND stored_at IS NOT NULL)
+      AND +object.destination_id = destination.id AND kind = 'original' AND stored_at IS NOT NULL)
   ) AS key,
   (SELECT state FROM item WHERE item.content_id = content.id
     AND item.destination_id = destination.id AND stage = 'upload') AS upload,

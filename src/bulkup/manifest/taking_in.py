@@ -70,7 +70,7 @@ class TakingIn:
     def _object(self, one: FoundObject, content_id: int, asset_id: int | None) -> int:
         """1 when the object is new: then its content's upload is done."""
         has_original = self._db.execute(
-            "SELECT 1 FROM object WHERE content_id = ? AND destination_id = ? "
+            "SELECT 1 FROM object WHERE content_id = ? AND +destination_id = ? "
             "AND kind = 'original'",
             (content_id, self._destination_id),
         ).fetchone()

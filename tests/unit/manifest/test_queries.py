@@ -14,7 +14,16 @@ from bulkup.manifest.queue import bucket_ms, latency_bucket
 from bulkup.manifest.reports import percentile
 from bulkup.manifest.rows import Broken
 from bulkup.model import Stage, State
-from tests.unit.manifest.recording import NOW, Pusher, file, folder, recount_differs, rows, states
+from tests.unit.manifest.recording import (
+    NOW,
+    Pusher,
+    digest_of,
+    file,
+    folder,
+    recount_differs,
+    rows,
+    states,
+)
 
 COLUMNS = {
     "files": "root path size_bytes modified_at digest media_type destination key upload process "
@@ -229,7 +238,7 @@ def plan_of(manifest: Manifest, ask: object) -> list[str]:
         manifest._db.set_trace_callback(None)
     steps = []
     for statement in asked:
-        if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "WITH")):
+        if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
             rows_ = manifest._db.execute(f"EXPLAIN QUERY PLAN {statement}")
             steps += [str(row[3]) for row in rows_]
     return steps
@@ -277,3 +286,34 @@ def test_a_claim_is_taken_while_another_connection_reads(crowded: Manifest) -> N
     crowded.queue.claim(batch_id=1, run_id="a", limit=10, now=NOW)
     assert time.perf_counter() - began < 1.0
     reader.close()
+
+
+def _duplicate(pusher: Pusher) -> None:
+    """A file of a content that waits: its key is asked for."""
+    first, second = pusher.record(folder(new=[file("1.jpg"), file("2.jpg")]))
+    pusher.register((first, "same"))
+    pusher.register((first._replace(digest=digest_of("same")), "same"), (second, "same"))
+
+
+BY_CONTENT = {
+    "files": lambda manifest: list(manifest._db.execute("SELECT * FROM files")),
+    "copies": lambda manifest: manifest.queue.copies(1, limit=10),
+    "open copies": lambda manifest: manifest.retries.open_copies(),
+    "rekey": lambda manifest: manifest.queue.rekey(
+        Pusher.begin(manifest, "b").record(folder(new=[file("y.jpg")]))[0],
+        destination_id=1,
+        key="z.jpg",
+        size_bytes=3,
+    ),
+    "register": lambda manifest: _duplicate(Pusher.begin(manifest, "b")),
+}
+
+
+@pytest.mark.parametrize("question", BY_CONTENT)
+def test_objects_are_found_by_content_without_a_look_at_all_of_them(
+    manifest: Manifest, question: str
+) -> None:
+    """Not by the destination alone, which is what most objects share."""
+    Pusher.begin(manifest, "a").push("x.jpg")
+    steps = plan_of(manifest, lambda: BY_CONTENT[question](manifest))
+    assert not [s for s in steps if "PRIMARY KEY (destination_id=?)" in s or "SCAN original" in s]
