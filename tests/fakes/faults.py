@@ -20,6 +20,9 @@ CODES = {
     503: "SlowDown",
 }
 
+REQUEST_ID = "FAULT0123456789"
+"""What a refusal says its request was called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -58,6 +61,7 @@ class Fault:
     def answer(self) -> Answer:
         """What `refuse` sends."""
         found = error(self.status, self.code or CODES.get(self.status, "InternalError"))
+        found.headers["x-amz-request-id"] = REQUEST_ID
         if self.retry_after_seconds is not None:
             found.headers["retry-after"] = f"{self.retry_after_seconds:g}"
         return found
