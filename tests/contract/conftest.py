@@ -1,12 +1,7 @@
-"""The stores that must pass the suite: a directory, S3 on moto, S3 on a gateway.
-
-BULKUP_TEST_S3_ENDPOINT names the gateway, BULKUP_TEST_S3_CA its certificate authority (a PEM
-file), AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY its keys (default: test and testtest).
-"""
+"""The stores that must pass the suite: a directory, S3 on moto, S3 on a Ceph gateway."""
 
 from __future__ import annotations
 
-import os
 import uuid
 from dataclasses import dataclass
 
@@ -15,14 +10,6 @@ import pytest
 from bulkup.clock import SystemClock
 from bulkup.stores import Abilities, open_store
 from bulkup.stores.s3.wire import Wire
-
-# Read here, since the tests themselves see none of the user's environment
-GATEWAY = os.environ.get("BULKUP_TEST_S3_ENDPOINT")
-GATEWAY_CA = os.environ.get("BULKUP_TEST_S3_CA")
-KEYS = {
-    "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "test"),
-    "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY", "testtest"),
-}
 
 
 @dataclass(frozen=True)
@@ -46,17 +33,6 @@ class Place:
         )
 
 
-@pytest.fixture(scope="session")
-def moto_endpoint():
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 async def make_bucket(endpoint_url, ca_bundle, environ):
     """A new empty bucket; its name."""
     name = f"bulkup-{uuid.uuid4().hex[:12]}"
@@ -71,15 +47,10 @@ async def make_bucket(endpoint_url, ca_bundle, environ):
 async def place(request, tmp_path):
     if request.param == "directory":
         return Place("directory", str(tmp_path / "store"))
-    if request.param == "moto":
-        endpoint, ca_bundle = request.getfixturevalue("moto_endpoint"), None
-    else:
-        endpoint, ca_bundle = GATEWAY, GATEWAY_CA
-        if not endpoint:
-            pytest.skip("BULKUP_TEST_S3_ENDPOINT names no gateway")
-    pairs = tuple(KEYS.items())
-    bucket = await make_bucket(endpoint, ca_bundle, pairs)
-    return Place(request.param, f"s3://{bucket}/pre fix", endpoint, ca_bundle, pairs)
+    server = request.getfixturevalue("s3" if request.param == "moto" else "ceph")
+    pairs = (("AWS_ACCESS_KEY_ID", server.access_key), ("AWS_SECRET_ACCESS_KEY", server.secret_key))
+    bucket = await make_bucket(server.url, server.ca, pairs)
+    return Place(request.param, f"s3://{bucket}/pre fix", server.url, server.ca, pairs)
 
 
 @pytest.fixture
