@@ -80,7 +80,8 @@ class Outside:
 
     def _complain(self, tell: Emit) -> None:
         if self._webhook is not None and self._webhook.trouble is not None:
-            tell(Notice(self._webhook.trouble))
+            tell(Notice(self._webhook.trouble, is_error=True))
         if self._metrics is not None and self._metrics.trouble is not None:
             path = self._settings.metrics_file
-            tell(Notice(f"{path} was not written: {self._metrics.trouble}"))
+            trouble = f"{path} was not written: {self._metrics.trouble}"
+            tell(Notice(trouble, is_error=True))

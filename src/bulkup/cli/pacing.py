@@ -30,4 +30,8 @@ PatienceOption = Annotated[
     str | None,
     typer.Option("--patience", metavar="TIME", help="Wait so long for items to fall due."),
 ]
+MetricsFileOption = Annotated[
+    str | None,
+    typer.Option("--metrics-file", metavar="FILE", help="Keep FILE up to date for Prometheus."),
+]
 JsonOption = Annotated[bool | None, typer.Option("--json", help="Events as JSON lines on stdout.")]

@@ -19,6 +19,7 @@ from bulkup.cli.pacing import (
     MaxDurationOption,
     MaxErrorsOption,
     MaxRateOption,
+    MetricsFileOption,
     PatienceOption,
 )
 from bulkup.cli.running import means_of, run_to_end
@@ -95,9 +96,7 @@ def run(
         str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
     ] = None,
     ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
-    metrics_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Keep FILE up to date for Prometheus.")
-    ] = None,
+    metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
     """Take directories of pictures to object storage, never sending the same content twice."""

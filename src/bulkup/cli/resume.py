@@ -14,6 +14,7 @@ from bulkup.cli.pacing import (
     MaxDurationOption,
     MaxErrorsOption,
     MaxRateOption,
+    MetricsFileOption,
     PatienceOption,
 )
 from bulkup.cli.running import means_of, run_to_end
@@ -31,6 +32,7 @@ def run(
     max_duration: MaxDurationOption = None,
     max_errors: MaxErrorsOption = None,
     patience: PatienceOption = None,
+    metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
     """Go on with every push that was interrupted: walks, multipart uploads, files, copies."""

@@ -18,6 +18,7 @@ from bulkup.cli.pacing import (
     MaxDurationOption,
     MaxErrorsOption,
     MaxRateOption,
+    MetricsFileOption,
     PatienceOption,
 )
 from bulkup.cli.running import means_of, run_to_end
@@ -55,6 +56,7 @@ def run(
     max_duration: MaxDurationOption = None,
     max_errors: MaxErrorsOption = None,
     patience: PatienceOption = None,
+    metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
     """Try what failed again, at once: urgent, with ten attempts more, and without a walk."""

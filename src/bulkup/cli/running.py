@@ -171,11 +171,11 @@ class _Signals:
             (signal.SIGINT, ExitCode.INTERRUPTED),
             (signal.SIGTERM, ExitCode.TERMINATED),
         ):
-            loop.add_signal_handler(number, self._receive, number, int(code))
+            loop.add_signal_handler(number, self._receive, number, code)
 
-    def _receive(self, number: signal.Signals, code: int) -> None:
+    def _receive(self, number: signal.Signals, code: ExitCode) -> None:
         if self.exit_code is not None:
             # Claims are void once this process is gone; nothing else needs to be put in order.
             os._exit(code)
         self.exit_code = code
-        self._run.stop(f"{number.name} received")
+        self._run.stop(f"{number.name} received", code)

@@ -224,7 +224,7 @@ class Notice(Event):
 
     kind = "notice"
     message: str
-    is_error: bool = False  # it ended the run: told in any case
+    is_error: bool = False  # told in any case, also with --quiet
 
     def __str__(self) -> str:
         return self.message

@@ -63,6 +63,7 @@ class Run(ABC):
         self._not_begun = 0  # items of jobs that the run did not come to
         self._refused: dict[int, DestinationError] = {}  # by destination
         self._stop_reason: str | None = None
+        self._stop_code: ExitCode | None = None
         self._is_unfinished = False  # beyond what the items tell
         self._found: list[Event] = []  # when the jobs were looked for; told once the run is known
 
@@ -74,9 +75,13 @@ class Run(ABC):
         """Whether no destination was ever given, and the embedded store is used."""
         return False
 
-    def stop(self, reason: str) -> None:
-        """End soon: claim nothing more, let what is in flight end, settle."""
+    def stop(self, reason: str, exit_code: ExitCode | None = None) -> None:
+        """End soon: claim nothing more, let what is in flight end, settle.
+
+        `exit_code` is what the run then ends with, whatever it came to.
+        """
         self._stop_reason = self._stop_reason or reason
+        self._stop_code = self._stop_code or exit_code
         for crew in self._crews[-1:]:
             crew.stop(reason)
 
@@ -227,6 +232,8 @@ class Run(ABC):
         )
 
     def _exit_code(self, left: Left, error: DestinationError | None) -> ExitCode:
+        if self._stop_code is not None:
+            return self._stop_code
         if error is not None:
             return error.exit_code
         if left.waiting or left.dead or self._is_unfinished:
