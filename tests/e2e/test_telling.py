@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,35 @@ def test_a_webhook_that_fails_changes_no_exit_code_and_tells_no_secret(
     everything = ended.stdout + ended.stderr + (tmp_path / "log").read_text()
     assert "s3cr3t" not in everything
     assert b"s3cr3t" not in (bulkup.home / "manifest.db").read_bytes()
+
+
+def test_the_log_names_run_item_stage_attempt_and_duration(
+    bulkup: Bulkup, photos: Path, tmp_path: Path
+) -> None:
+    bulkup("push", photos, "--log-file", tmp_path / "log")
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    files = [line for line in lines if line["event"] == "uploaded"]
+    assert sorted(Path(line["path"]).name for line in files) == [
+        "a.jpg",
+        "b.jpg",
+        "c.jpg",
+        "d.jpg",
+    ]
+    assert len({line["run_id"] for line in lines}) == 1
+    assert {line["stage"] for line in files} == {"upload"}
+    for line in files:
+        assert len(line["digest"]) == 64
+        assert line["attempt"] == (None if line["how"] == "duplicate" else 1)
+        assert line["seconds"] >= 0
+
+
+@pytest.mark.parametrize("command", [["retry", "--failed"], ["resume"]])
+def test_every_command_that_runs_leaves_metrics(
+    bulkup: Bulkup, photos: Path, tmp_path: Path, command: list[str]
+) -> None:
+    bulkup("push", photos)
+    bulkup(*command, "--metrics-file", tmp_path / "m.prom")
+    assert done_items(tmp_path / "m.prom") == 3
 
 
 def test_a_wrong_webhook_is_not_repeated(bulkup: Bulkup, photos: Path) -> None:

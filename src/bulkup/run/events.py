@@ -141,6 +141,8 @@ class FileDone:
     size_bytes: int
     how: How
     seconds: float
+    attempt: int | None = None  # None: nothing was attempted, another file brought the content
+    stage: str = "upload"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class AttemptFailed(Event):
     error: str
     state: str
     next_attempt_at: float | None
+    seconds: float = 0.0  # that the attempt took
 
     def __str__(self) -> str:
         verdict = "given up" if self.state == "dead" else "will be tried again"

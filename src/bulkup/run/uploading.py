@@ -441,6 +441,7 @@ class Uploading:
                     done.size_bytes,
                     how,
                     done.seconds,
+                    attempt=shelved.work.attempts + 1,
                 )
             )
         if len(self._done) >= SETTLE_ITEMS:
@@ -485,6 +486,7 @@ class Uploading:
                 error=str(error),
                 state="dead" if wait is None else "waiting",
                 next_attempt_at=due_at,
+                seconds=seconds,
             )
         )
         if self._limits.errors is not None and self.counts.failed >= self._limits.errors:
@@ -526,10 +528,17 @@ class Uploading:
 
 
 def _file_done(
-    work: Work, digest: Digest, key: str, size_bytes: int, how: How, seconds: float
+    work: Work,
+    digest: Digest,
+    key: str,
+    size_bytes: int,
+    how: How,
+    seconds: float,
+    *,
+    attempt: int | None = None,
 ) -> FileDone:
     path = f"{work.root}/{work.folder}{work.name}"
-    return FileDone(path, key, digest, size_bytes, how, seconds)
+    return FileDone(path, key, digest, size_bytes, how, seconds, attempt)
 
 
 def _full(error: StoreFull) -> DestinationError:

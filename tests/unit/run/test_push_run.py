@@ -177,9 +177,10 @@ async def test_a_run_may_be_stopped_before_it_begins(pushing: Pushing) -> None:
     pushing.write(FILES)
     with Manifest(pushing.manifest) as manifest:
         run = pushing.begin(manifest)
-        run.stop("SIGTERM")
+        run.stop("SIGTERM", ExitCode.TERMINATED)
         summary = await asyncio.wait_for(run.run(), 10)
     assert (summary.interrupted, summary.sent) == (True, 0)
+    assert summary.exit_code == ExitCode.TERMINATED
     assert (await pushing.push()).sent == 5
 
 
