@@ -1,0 +1,238 @@
+"""The documentation, checked against the program: pages, tables, commands, queries, examples."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from bulkup.cli.app import app
+from bulkup.errors import ErrorClass, ExitCode
+from bulkup.manifest.manifest import Manifest
+from bulkup.settings import describe
+from tests.e2e.trees import make_tree, picture
+
+REPOSITORY = Path(__file__).parents[2]
+README = (REPOSITORY / "README.md").read_text("utf-8")
+MANIFEST_PAGE = (REPOSITORY / "docs" / "manifest.md").read_text("utf-8")
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md")
+    for page in REPOSITORY.glob(pattern)
+)
+COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+VIEWS = ("files", "failures", "progress", "batches")
+LIMIT_SECONDS = 60
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading, up to the next of its level or a higher one."""
+    level = heading.index(" ")
+    _, found, rest = text.partition(f"\n{heading}\n")
+    assert found, heading
+    return re.split(rf"^#{{1,{level}}} ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+# Pages and tables ---------------------------------------------------------------------------------
+
+
+def test_generated_pages_are_current() -> None:
+    """When this fails: python docs/generate.py."""
+    stale = runpy.run_path(str(REPOSITORY / "docs" / "generate.py"))["stale"]
+    assert stale() == []
+
+
+def test_readme_shows_every_command() -> None:
+    assert [name for name in COMMANDS if f"bulkup {name}" not in README] == []
+
+
+def test_readme_does_not_show_commands_that_are_not_there() -> None:
+    shown = "".join(blocks(README, "console") + blocks(README, "sh") + blocks(README, "text"))
+    named = set(re.findall(r"(?:^|\| |\$ |\* )bulkup ([a-z]+)", shown, re.MULTILINE))
+    assert named - set(COMMANDS) == set()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_help_ends_with_an_example(name: str) -> None:
+    epilog = COMMANDS[name].epilog or ""
+    assert f"Example: bulkup {name}" in epilog
+
+
+def test_every_setting_stands_on_its_page() -> None:
+    page = (REPOSITORY / "docs" / "settings.md").read_text("utf-8")
+    for row in describe():
+        for name in (row.key, *row.env, *([row.flag] if row.flag else [])):
+            assert f"`{name}`" in page
+
+
+def test_every_exit_code_stands_in_the_readme() -> None:
+    rows = re.findall(r"^\| (\d+) \|", section(README, "## Exit codes"), re.MULTILINE)
+    assert [int(code) for code in rows] == sorted(int(code) for code in ExitCode)
+
+
+def test_every_error_class_is_explained() -> None:
+    explained = section(README, "### What failed, and why")
+    named = re.findall(r"^\| `(\w+)` \|", explained, re.MULTILINE)
+    assert sorted(named) == sorted(str(name) for name in ErrorClass)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files that pages link to exist, and so do the headings of links within a page."""
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif "://" not in target:
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def test_figures_have_their_place() -> None:
+    """`make bench` writes between these marks."""
+    assert README.count("<!-- figures -->") == README.count("<!-- /figures -->") == 1
+
+
+# Commands that need a server are parsed -----------------------------------------------------------
+
+
+def shown_commands() -> Iterator[str]:
+    """Command lines of blocks that are not run."""
+    for page in (README, MANIFEST_PAGE):
+        for block in [*blocks(page, "sh"), *blocks(page, "text")]:
+            for line in block.splitlines():
+                if found := re.match(r"(?:[\d*/ ]+\s)?(bulkup [a-z].*)", line):
+                    yield found[1]
+
+
+@pytest.mark.parametrize("line", list(shown_commands()))
+def test_shown_commands_parse(line: str) -> None:
+    """Command, options and arguments are ones that bulkup knows."""
+    _, name, *words = shlex.split(line, comments=True)
+    with COMMANDS[name].make_context(name, words):
+        pass
+
+
+# Commands that need none are run ------------------------------------------------------------------
+
+
+def expected(output: str) -> re.Pattern[str]:
+    """`...` stands for anything in its line; alone in a line, for any lines."""
+    lines = []
+    for line in output.splitlines():
+        if line == "...":
+            lines.append(r"(?s:.*)")
+        else:
+            words = " ".join(line.split())
+            lines.append(re.escape(words).replace(re.escape("..."), ".*") + r"\n")
+    return re.compile("".join(lines))
+
+
+def flat(output: str) -> str:
+    """The output with one space between words: columns are as wide as the paths on a machine."""
+    return "".join(f"{' '.join(line.split())}\n" for line in output.splitlines())
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """The directory in which the README's commands are typed: 24 pictures and an archive."""
+    kinds = ("jpg", "png", "heic")
+    files = {f"2019/Ærø & co/IMG_{n:04d}.{kinds[n % 3]}": picture(f"p{n}") for n in range(20)}
+    files["phone/first.jpg"] = picture("first")
+    files |= {f"phone/copy {n}.jpg": picture(f"p{n}") for n in (0, 3, 6)}
+    make_tree(tmp_path / "photos", files)
+    with zipfile.ZipFile(tmp_path / "album.zip", "w") as archive:
+        for name in ("one", "two"):
+            archive.writestr(f"day 1/{name}.jpg", picture(name) * 100)
+    (tmp_path / "nas").mkdir()
+    (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
+    return tmp_path
+
+
+def typed(block: str) -> Iterator[tuple[str, str]]:
+    """(command, output as shown) of a console block."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+def test_the_readme_is_true(session: Path) -> None:
+    """Every console block, from top to bottom, prints what the README says."""
+    binaries = Path(sys.executable).parent
+    env = {
+        **os.environ,
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "300",
+        "LC_ALL": "C.UTF-8",
+    }
+    for block in blocks(README, "console"):
+        for command, output in typed(block):
+            ended = subprocess.run(
+                ["sh", "-c", command],
+                cwd=session,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=LIMIT_SECONDS,
+                check=False,
+            )
+            shown = f"$ {command}\n{ended.stdout}\nexpected:\n{output}"
+            assert ended.returncode == 0, shown
+            assert expected(output).fullmatch(flat(ended.stdout)), shown
+
+
+# The manifest's page ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> sqlite3.Connection:
+    """An empty manifest."""
+    with Manifest(str(tmp_path / "manifest.db")):
+        pass
+    return sqlite3.connect(tmp_path / "manifest.db")
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_column_of_a_view_is_described(manifest: sqlite3.Connection, view: str) -> None:
+    """In the order in which the view has them."""
+    found = manifest.execute(f"PRAGMA table_info({view})").fetchall()
+    manifest.close()
+    rows = re.findall(r"^\| (`.*?) \|", section(MANIFEST_PAGE, f"## {view}"), re.MULTILINE)
+    described = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert described == [name for _, name, *_ in found]
+
+
+@pytest.mark.parametrize("query", [*blocks(README, "sql"), *blocks(MANIFEST_PAGE, "sql")])
+def test_queries_run(manifest: sqlite3.Connection, query: str) -> None:
+    """On a manifest without rows: names and syntax are right."""
+    assert manifest.execute(query).fetchall() == []
+    manifest.close()
+
+
+def test_the_manifest_of_another_place_is_refused_by_the_example(tmp_path: Path) -> None:
+    """A file that is not there is not made."""
+    example = REPOSITORY / "examples" / "query_manifest.py"
+    ended = subprocess.run(
+        [sys.executable, example, tmp_path / "no.db"], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "is not there" in ended.stderr
+    assert not (tmp_path / "no.db").exists()
