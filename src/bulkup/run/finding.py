@@ -61,7 +61,7 @@ class Finding:
             for one in self._begun.to_walk
         }
         self._walkings = [walking for _, walking in walkings.values()]
-        if order.files_from is not None:
+        if order.files_from is not None and walkings:
             await self._walk_listed({root: walking for root, (_, walking) in walkings.items()})
         else:
             for one, walking in walkings.values():
