@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 from bulkup.clock import Clock
@@ -20,20 +20,18 @@ from bulkup.errors import (
     CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
-    ErrorClass,
     ItemError,
     StoreError,
     StoreForbidden,
     StoreFull,
     StoreUnreachable,
 )
-from bulkup.manifest.rows import Done, Failed, Read, Work
-from bulkup.model import Digest, Stage
-from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
-from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone, How
+from bulkup.manifest.rows import Work
+from bulkup.run.events import Emit
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Loading, Shelved
+from bulkup.run.outcomes import Outcomes
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
 
@@ -59,26 +57,6 @@ HELD_BYTES = 96 << 20
 
 IN_FLIGHT_SECONDS = 5.0
 """What requests in flight get to end by themselves after an interrupt (SPEC §4)."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What this run's uploads came to."""
-
-    sent: int = 0
-    sent_bytes: int = 0
-    adopted: int = 0
-    duplicates: int = 0
-    duplicate_bytes: int = 0
-    waiting: int = 0
-    dead: int = 0
-    done_files: int = 0
-    done_bytes: int = 0
-    failures: dict[ErrorClass, int] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> int:
-        return self.waiting + self.dead
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +96,18 @@ class Uploading:
         self._riding = riding
         self._batch_id = batch_id
         self._run_id = run_id
-        self._destination_id = destination_id
         self._limits = limits
         self._clock = clock
-        self._random = random
-        self._emit = emit
-        self._wants_files = wants_files  # whether anybody reads an event for each file
-        self.counts = Counts()
+        self._outcomes = Outcomes(
+            ledger,
+            destination_id=destination_id,
+            run_id=run_id,
+            clock=clock,
+            random=random,
+            emit=emit,
+            wants_files=wants_files,
+        )
+        self.counts = self._outcomes.counts
         self.stop_reason: str | None = None
         self.stop_error: BaseException | None = None
         self._walking = True
@@ -136,9 +119,6 @@ class Uploading:
         self._in_load = 0  # works being read
         self._sending: set[asyncio.Task[None]] = set()
         self._started = 0  # contents whose sending has begun
-        self._done: list[Done] = []
-        self._failed: list[Failed] = []
-        self._files: list[FileDone] = []
         self._news = asyncio.Event()
         self._settle_now = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -194,7 +174,7 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._settle()
+        await self._outcomes.settle()
         await self._give_back()
 
     async def _let_end(self, loading: asyncio.Task[None]) -> None:
@@ -311,7 +291,7 @@ class Uploading:
 
     async def _wait_until_due(self) -> bool:
         """Sleep until a waiting item falls due, if one does within the patience."""
-        await self._settle()
+        await self._outcomes.settle()
         due_at = await self._ledger.call(self._ledger.manifest.queue.next_due_at, self._batch_id)
         if due_at is None:
             return False
@@ -346,7 +326,7 @@ class Uploading:
         for work, error in loaded.failed:
             self._fail(work, error, 0.0)
         for read in loaded.duplicates:
-            self._duplicate(read)
+            self._outcomes.duplicate(read)
         self._started += len(loaded.shelved)
         for shelved in loaded.shelved:
             self._held_bytes += shelved.held_bytes
@@ -413,7 +393,8 @@ class Uploading:
                 return
             else:
                 self._riding.succeeded(self._clock.monotonic())
-                self._succeed(shelved, *done)
+                if self._outcomes.succeed(shelved, *done) >= SETTLE_ITEMS:
+                    self._settle_now.set()
                 return
 
     async def _ride(self, error: DestinationError) -> None:
@@ -422,75 +403,11 @@ class Uploading:
 
     # Settle --------------------------------------------------------------------------------------
 
-    def _succeed(self, shelved: Shelved, done: Done, how: How) -> None:
-        counts = self.counts
-        if how == "sent":
-            counts.sent += 1
-            counts.sent_bytes += done.size_bytes
-        else:
-            counts.adopted += 1
-        counts.done_files += 1
-        counts.done_bytes += done.size_bytes
-        self._done.append(done)
-        if self._wants_files:
-            self._files.append(
-                _file_done(
-                    shelved.work,
-                    shelved.loaded.digest,
-                    done.key,
-                    done.size_bytes,
-                    how,
-                    done.seconds,
-                    attempt=shelved.work.attempts + 1,
-                )
-            )
-        if len(self._done) >= SETTLE_ITEMS:
-            self._settle_now.set()
-
-    def _duplicate(self, read: Read) -> None:
-        self.counts.duplicates += 1
-        self.counts.duplicate_bytes += read.file.size_bytes
-        self.counts.done_files += 1
-        self.counts.done_bytes += read.file.size_bytes
-        if self._wants_files:
-            self._files.append(
-                _file_done(read.work, read.digest, read.key, read.file.size_bytes, "duplicate", 0.0)
-            )
-
     def _fail(self, work: Work, error: ItemError, seconds: float) -> None:
-        attempt = work.attempts + 1
-        wait = attempt_wait_seconds(
-            Stage.UPLOAD,
-            attempt,
-            error.error_class,
-            self._random,
-            allowed=ATTEMPTS[Stage.UPLOAD] + work.attempts_granted,
-        )
-        due_at = None if wait is None else self._clock.now() + wait
-        request_id = error.request_id if isinstance(error, StoreError) else None
-        self._failed.append(
-            Failed(work, error.error_class, str(error), request_id, due_at, seconds)
-        )
-        if wait is None:
-            self.counts.dead += 1
-        else:
-            self.counts.waiting += 1
-        failures = self.counts.failures
-        failures[error.error_class] = failures.get(error.error_class, 0) + 1
-        self._emit(
-            AttemptFailed(
-                path=f"{work.root}/{work.folder}{work.name}",
-                stage=Stage.UPLOAD.value,
-                attempt=attempt,
-                error_class=error.error_class.value,
-                error=str(error),
-                state="dead" if wait is None else "waiting",
-                next_attempt_at=due_at,
-                seconds=seconds,
-            )
-        )
-        if self._limits.errors is not None and self.counts.failed >= self._limits.errors:
-            self.stop(f"{self.counts.failed} errors (--max-errors)")
+        self._outcomes.fail(work, error, seconds)
+        failed = self.counts.failed
+        if self._limits.errors is not None and failed >= self._limits.errors:
+            self.stop(f"{failed} errors (--max-errors)")
 
     async def _settle_all(self) -> None:
         while not self._is_over:
@@ -499,46 +416,12 @@ class Uploading:
                 await asyncio.wait_for(self._settle_now.wait(), SETTLE_SECONDS)
             self._check_deadline()
             self._send_more()  # the window may have grown
-            await self._settle()
-
-    async def _settle(self) -> None:
-        done, self._done = self._done, []
-        failed, self._failed = self._failed, []
-        files, self._files = self._files, []
-        if done or failed:
-            try:
-                await self._ledger.call(
-                    self._ledger.manifest.queue.settle,
-                    done,
-                    failed,
-                    destination_id=self._destination_id,
-                    run_id=self._run_id,
-                    now=self._clock.now(),
-                )
-            except BaseException:
-                self._done[:0], self._failed[:0] = done, failed
-                raise
-        if files:
-            self._emit(FilesDone(tuple(files)))
+            await self._outcomes.settle()
 
     def _check_deadline(self) -> None:
         deadline = self._limits.deadline
         if deadline is not None and self._clock.monotonic() >= deadline:
             self.stop("the time is up (--max-duration)")
-
-
-def _file_done(
-    work: Work,
-    digest: Digest,
-    key: str,
-    size_bytes: int,
-    how: How,
-    seconds: float,
-    *,
-    attempt: int | None = None,
-) -> FileDone:
-    path = f"{work.root}/{work.folder}{work.name}"
-    return FileDone(path, key, digest, size_bytes, how, seconds, attempt)
 
 
 def _full(error: StoreFull) -> DestinationError:
