@@ -19,6 +19,7 @@ from typer.main import get_command
 from bulkup.cli.app import app
 from bulkup.errors import ErrorClass, ExitCode
 from bulkup.manifest.manifest import Manifest
+from bulkup.run.events import Event
 from bulkup.settings import describe
 from tests.e2e.trees import make_tree, picture
 
@@ -104,6 +105,14 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target.partition("#")[0]).exists(), target
 
 
+def test_every_event_is_named() -> None:
+    """Those that `--json` prints."""
+    named = section(README, "### Events as JSON")
+    kinds = [event.kind for event in Event.__subclasses__()]
+    assert kinds
+    assert [kind for kind in kinds if f"`{kind}`" not in named] == []
+
+
 def test_figures_have_their_place() -> None:
     """`make bench` writes between these marks."""
     assert README.count("<!-- figures -->") == README.count("<!-- /figures -->") == 1
@@ -117,7 +126,7 @@ def shown_commands() -> Iterator[str]:
     for page in (README, MANIFEST_PAGE):
         for block in [*blocks(page, "sh"), *blocks(page, "text")]:
             for line in block.splitlines():
-                if found := re.match(r"(?:[\d*/ ]+\s)?(bulkup [a-z].*)", line):
+                if found := re.match(r"(?:[\d*/ ]+\s)?(bulkup [a-z][^|>]*)", line):
                     yield found[1]
 
 
@@ -172,6 +181,7 @@ def typed(block: str) -> Iterator[tuple[str, str]]:
         yield command, output
 
 
+@pytest.mark.timeout(300)  # some fifty commands, one after the other
 def test_the_readme_is_true(session: Path) -> None:
     """Every console block, from top to bottom, prints what the README says."""
     binaries = Path(sys.executable).parent
