@@ -35,7 +35,8 @@ def _let_waits_end(bulkup: Bulkup, *, attempts: int | None = None) -> None:
 
 
 def _tree(path: Path) -> Path:
-    make_tree(path, {name: picture(name) for name in BAD})
+    """Five files that will fail, after one by which the endpoint is learned, and others."""
+    make_tree(path, {name: picture(name) for name in ("a.jpg", *BAD)})
     return many(path / "good", 20)
 
 
@@ -108,8 +109,7 @@ def test_only_what_matches_is_retried(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
     """By stage, error class and path; a dry run lists and changes nothing."""
-    make_tree(tmp_path / "photos", {"a.jpg": picture("first, so that a 403 is one file's")})
-    make_tree(tmp_path / "photos", {name: picture(name) for name in BAD})
+    _tree(tmp_path / "photos")  # a.jpg goes first: later a 403 is one file's
     s3 = fake_s3(
         faults=[
             Fault(op="PutObject", path="/bucket/bad/[01].jpg", times=None, status=400),
