@@ -11,7 +11,7 @@ from random import Random
 from typing import ClassVar
 
 from bulkup.clock import Clock
-from bulkup.errors import DestinationError, ExitCode
+from bulkup.errors import BulkupError, DestinationError, ExitCode, UsageError
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue import Left
 from bulkup.manifest.runs import Destination
@@ -121,6 +121,9 @@ class Run(ABC):
             await self._do_all(jobs, stores)
         except asyncio.CancelledError as cancelled:
             error = cancelled
+        except UsageError as unusable:  # a root or a list that went while it was walked
+            await self._give_up(unusable)
+            raise
         finally:
             for store in stores:
                 await store.close()
@@ -139,6 +142,7 @@ class Run(ABC):
             abilities=Abilities(
                 conditional_writes=destination.conditional_writes, checksums=destination.checksums
             ),
+            holds_objects=destination.holds_objects,
         )
 
     async def _do_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
@@ -255,6 +259,16 @@ class Run(ABC):
         )
         self._emit(summary)
         return summary
+
+    async def _give_up(self, error: BulkupError) -> None:
+        """The run is over without a summary; its claims are given back."""
+        await self._ledger.call(
+            self._ledger.manifest.runs.end,
+            self._run_id,
+            now=self._clock.now(),
+            exit_code=int(error.exit_code),
+            summary={},
+        )
 
     def _summary(self, jobs: list[Job], left: Left, *, is_cancelled: bool = False) -> Summary:
         error = next(iter(self._refused.values()), None)
