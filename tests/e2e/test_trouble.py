@@ -120,6 +120,46 @@ def test_a_directory_whose_disk_is_not_mounted(bulkup: Bulkup, tmp_path: Path) -
     _nothing_dead(bulkup, 3)
 
 
+@pytest.mark.parametrize("leaves_mount_point", [False, True])
+def test_a_disk_that_was_pushed_to_and_is_gone(
+    bulkup: Bulkup, tmp_path: Path, leaves_mount_point: bool
+) -> None:
+    """Nothing is written where the disk was; with nothing to write nobody asks for it."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "nas")
+    (tmp_path / "nas").rename(tmp_path / "unplugged")
+    if leaves_mount_point:
+        (tmp_path / "nas").mkdir()
+    bulkup("push", "photos")
+    make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
+    ended = bulkup("push", "photos", check=4)
+    _one_message(ended, "is it mounted?")
+    _nothing_dead(bulkup, 1)
+    assert "is it mounted?" in bulkup("doctor", check=None).stdout
+    if leaves_mount_point:
+        assert list((tmp_path / "nas").iterdir()) == []
+        (tmp_path / "nas").rmdir()
+    (tmp_path / "unplugged").rename(tmp_path / "nas")
+    bulkup("resume")
+    assert (tmp_path / "nas" / "b.jpg").exists()
+
+
+def test_a_destination_that_was_removed_for_good_can_be_filled_again(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """As the message says."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "nas")
+    shutil.rmtree(tmp_path / "nas")
+    make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
+    assert str(tmp_path / "nas" / ".bulkup") in bulkup("push", "photos", check=4).stderr
+    (tmp_path / "nas" / ".bulkup").mkdir(parents=True)
+    bulkup("verify", check=3)
+    bulkup("retry", "--failed")
+    bulkup("resume")
+    assert {"a.jpg", "b.jpg"} <= {path.name for path in (tmp_path / "nas").iterdir()}
+
+
 @pytest.mark.parametrize(
     "faults",
     [

@@ -225,7 +225,7 @@ def test_a_disk_that_is_not_mounted_is_no_empty_store(bulkup: Bulkup, tmp_path: 
     bulkup("push", "photos", "--to", "store")
     (tmp_path / "store").rename(tmp_path / "unmounted")
     ended = bulkup("verify", check=4)
-    assert "is not there" in ended.stderr
+    assert "was there before and is gone" in ended.stderr
     (tmp_path / "store").mkdir()
     ended = bulkup("verify", check=4)
     assert "mounted?" in ended.stderr

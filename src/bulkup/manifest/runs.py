@@ -45,6 +45,7 @@ class Destination:
     learned_limit: int | None
     learned_rate: float | None
     learned_at: float | None
+    holds_objects: bool = False  # as far as the manifest knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class OpenUpload:
 
 _DESTINATION = (
     "SELECT id, url, endpoint_url, region, profile, conditional_writes, checksums, learned_limit, "
-    "learned_rate, learned_at FROM destination "
+    "learned_rate, learned_at, EXISTS (SELECT 1 FROM tally WHERE destination_id = destination.id "
+    "AND stage = 'upload' AND state = 'done' AND items > 0) FROM destination "
 )
 
 
@@ -365,4 +367,4 @@ class Runs:
 
 def _destination(row: tuple[Any, ...]) -> Destination:
     flags = (None if value is None else bool(value) for value in row[5:7])
-    return Destination(*row[:5], *flags, *row[7:])
+    return Destination(*row[:5], *flags, *row[7:10], holds_objects=bool(row[10]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import os
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from hashlib import sha256
@@ -13,7 +12,6 @@ from typing import TypeVar
 
 from bulkup.clock import Clock
 from bulkup.errors import (
-    BucketMissing,
     CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
@@ -56,7 +54,7 @@ class Asking:
         """Raise DestinationError unless the destination is there and lets us in."""
         if isinstance(self._store, DirectoryStore):
             # Not its own check, which would make it: a disk that is not mounted is no empty store.
-            await asyncio.to_thread(_check_directory, self._store.url)
+            await asyncio.to_thread(self._store.look)
         else:
             await self._tries(self._store.check)
 
@@ -153,25 +151,6 @@ def computed_digest(info: ObjectInfo) -> Digest | None:
     except binascii.Error:
         return None
     return Digest(raw.hex()) if len(raw) == _DIGEST_BYTES else None
-
-
-def _check_directory(path: str) -> None:
-    try:
-        with os.scandir(path) as entries:
-            if next(entries, None) is not None:
-                return
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise BucketMissing(
-            f"the directory {path!r} is not there", hint="Mount its disk, and run again."
-        ) from error
-    except OSError as error:
-        raise CredentialsRefused(
-            f"{path!r} cannot be read: {error.strerror}", hint="Change its permissions."
-        ) from error
-    raise BucketMissing(
-        f"the directory {path!r} is empty: not even bulkup's own folder is in it",
-        hint="Is its disk mounted?",
-    )
 
 
 def _of_destination(error: StoreError) -> DestinationError:

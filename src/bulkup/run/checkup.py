@@ -24,6 +24,7 @@ from bulkup.model import Attributes
 
 if TYPE_CHECKING:
     from bulkup.clock import Clock
+    from bulkup.stores.directory import DirectoryStore
     from bulkup.stores.s3.store import S3Store
     from bulkup.stores.store import PartStore
 
@@ -150,8 +151,10 @@ async def check_destination(
         yield Finding("destination", store.url, "destination", "failed", found, error.hint)
 
 
-async def _check_directory(store: PartStore, *, is_default: bool) -> AsyncIterator[Finding]:
-    absent = _absent_directory(store.url, is_default=is_default)
+async def _check_directory(store: DirectoryStore, *, is_default: bool) -> AsyncIterator[Finding]:
+    absent = None
+    if not store.holds_objects:
+        absent = _absent_directory(store.url, is_default=is_default)
     if absent is None:
         await store.check()
         found = "is there and may be written"

@@ -29,4 +29,5 @@ def open_known(
         profile=settings.profile or (known.profile if known else None),
         ca_bundle=settings.ca_bundle,
         abilities=Abilities(known.conditional_writes, known.checksums) if known else None,
+        holds_objects=known is not None and known.holds_objects,
     )

@@ -32,23 +32,25 @@ def open_store(
     ca_bundle: str | None = None,
     abilities: Abilities | None = None,
     durable: bool = True,
+    holds_objects: bool = False,
 ) -> PartStore:
     """The store at `s3://bucket/prefix`, `file:///directory`, or a plain path.
 
     No request is made yet. `ca_bundle` is the path of a PEM file (else AWS_CA_BUNDLE in
-    `environ`), `abilities` what an earlier run learned, `durable` is for directories. Raises
-    UsageError for anything else, and CredentialsRefused later, at the first request.
+    `environ`), `abilities` what an earlier run learned, `durable` and `holds_objects` are for
+    directories. Raises UsageError for anything else, and CredentialsRefused later, at the first
+    request.
     """
     scheme = _SCHEME.match(url)
     if scheme is None:
         if not url:
             raise UsageError("the destination is empty", hint="Use s3://bucket/prefix or a path.")
-        return _open_directory(url, clock, durable)
+        return _open_directory(url, clock, durable, holds_objects)
     if scheme[1].lower() == "file":
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or not parts.path:
             raise UsageError(f"{redact(url)!r} names another machine or no directory")
-        return _open_directory(unquote(parts.path), clock, durable)
+        return _open_directory(unquote(parts.path), clock, durable, holds_objects)
     if scheme[1].lower() != "s3":
         raise UsageError(
             f"bulkup knows no destination of the kind {scheme[1]}://",
@@ -87,10 +89,15 @@ def redact(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _open_directory(path: str, clock: Clock, durable: bool) -> PartStore:
+def _open_directory(path: str, clock: Clock, durable: bool, holds_objects: bool) -> PartStore:
     from bulkup.stores.directory import DirectoryStore
 
-    return DirectoryStore(str(Path(path).expanduser().absolute()), clock=clock, durable=durable)
+    return DirectoryStore(
+        str(Path(path).expanduser().absolute()),
+        clock=clock,
+        durable=durable,
+        holds_objects=holds_objects,
+    )
 
 
 def _read_pem(path: str | None) -> bytes | None:

@@ -50,18 +50,29 @@ _PAGE_LENGTH = 1000
 class DirectoryStore:
     """A `PartStore` below one local directory. Several processes may use it at once."""
 
-    def __init__(self, root: str, *, clock: Clock, durable: bool = True) -> None:
-        """`durable` is on by default: what the manifest calls done must survive a power cut."""
+    def __init__(
+        self, root: str, *, clock: Clock, durable: bool = True, holds_objects: bool = False
+    ) -> None:
+        """`durable` is on by default: what the manifest calls done must survive a power cut.
+
+        One that `holds_objects` is not made anew when it is gone.
+        """
         self.url = root
         self.prefix = ""
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
         self.abilities = Abilities(conditional_writes=True, checksums=True)
         self._files = Files(os.path.abspath(root), token=secrets.token_hex(6), durable=durable)
         self._parts = PartFiles(self._files, now=clock.now)
+        self.holds_objects = holds_objects
 
     async def check(self) -> None:
-        """Make the directory, inside one that is there. Raises DestinationError."""
+        """Make the directory, inside one that is there. Raises DestinationError.
+
+        One that held objects, or was checked before, is not made again: see `look`.
+        """
         root = self._files.root
+        if self.holds_objects:
+            self.look()
         try:
             with suppress(FileExistsError):
                 os.mkdir(root)
@@ -80,6 +91,33 @@ class DirectoryStore:
             ) from error
         except OSError as error:
             raise DestinationError(f"{root!r} cannot be used: {error.strerror}") from error
+        self.holds_objects = True
+
+    def look(self) -> None:
+        """Raise DestinationError unless the directory is there and has something in it; makes
+        nothing. A mount point without its disk is an empty directory."""
+        root = self._files.root
+        try:
+            with os.scandir(root) as entries:
+                if next(entries, None) is not None:
+                    return
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._missing("is not there", "was there before and is gone") from error
+        except OSError as error:
+            raise CredentialsRefused(
+                f"{root!r} cannot be read: {error.strerror}", hint="Change its permissions."
+            ) from error
+        raise self._missing("is empty", "had objects before and is empty")
+
+    def _missing(self, now: str, since: str) -> BucketMissing:
+        root = self._files.root
+        if not self.holds_objects:
+            return BucketMissing(f"the directory {root!r} {now}", hint="Is its disk mounted?")
+        return BucketMissing(
+            f"{root!r} {since}; is it mounted?",
+            hint=f"If it was removed for good: make {os.path.join(root, '.bulkup')!r}, "
+            "then bulkup verify and bulkup retry --failed send everything again.",
+        )
 
     async def put(
         self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool

@@ -95,6 +95,29 @@ async def test_missing_folder_above(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+async def test_a_directory_that_held_objects_is_not_made_anew(tmp_path):
+    """Neither where it is gone nor where it is empty, as a mount point without its disk is."""
+    path = tmp_path / "store"
+    store = DirectoryStore(str(path), clock=SystemClock(), holds_objects=True)
+    with pytest.raises(BucketMissing, match="was there before and is gone; is it mounted"):
+        await store.check()
+    assert not path.exists()
+    path.mkdir()
+    with pytest.raises(BucketMissing, match="is empty; is it mounted"):
+        await store.check()
+    assert list(path.iterdir()) == []
+    (path / ".bulkup").mkdir()
+    await store.check()
+
+
+async def test_a_directory_that_goes_while_it_is_used_is_not_made_anew(store, tmp_path):
+    """The run rides the trouble out, until the disk is back."""
+    (tmp_path / "store").rename(tmp_path / "unmounted")
+    with pytest.raises(BucketMissing):
+        await store.check()
+    assert not (tmp_path / "store").exists()
+
+
 async def test_without_hard_links(store, monkeypatch):
     """Exclusive writes work where links do not (exFAT)."""
 
