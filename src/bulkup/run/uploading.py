@@ -342,11 +342,14 @@ class Uploading:
         """As many senders as requests may be in flight, not counting those that rest."""
         if self.stop_reason is not None:
             return
-        most = self._gate.pacer.limit + self._sender.resting if self._sender.is_ready else 1
-        for _ in range(min(len(self._shelf), most - len(self._sending))):
+        for _ in range(min(len(self._shelf), self._most_senders() - len(self._sending))):
             task = asyncio.create_task(self._send_shelf())
             self._sending.add(task)
             task.add_done_callback(self._sent)
+
+    def _most_senders(self) -> int:
+        """One more than may send would make all of them queue, one behind the other."""
+        return self._gate.pacer.limit + self._sender.resting if self._sender.is_ready else 1
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -368,7 +371,7 @@ class Uploading:
                 self._held_bytes -= shelved.held_bytes
             if not self._news.is_set() and self._may_load():
                 self._news.set()
-            if not was_ready:
+            if not was_ready or len(self._sending) > self._most_senders():
                 return  # `_sent` starts as many as there may be by now
 
     async def _send(self, shelved: Shelved) -> None:
