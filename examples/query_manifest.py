@@ -21,7 +21,7 @@ from sqlite_utils import Database
 DUPLICATES = """
 SELECT digest, count(*) AS files, size_bytes, min(path) AS first_path
 FROM files
-WHERE digest <> '' AND missing_since IS NULL
+WHERE digest IS NOT NULL AND missing_since IS NULL
 GROUP BY digest
 HAVING count(*) > 1
 ORDER BY (count(*) - 1) * size_bytes DESC

@@ -47,10 +47,8 @@ class Exports:
         """
         matches = matcher(pattern)
         with in_our_words(self._path):
-            for root, path, size, modified_at, digest, *rest in self._db.execute(
+            for root, path, *rest in self._db.execute(
                 f"SELECT {', '.join(ExportRow._fields)} FROM files ORDER BY root, path"
             ):
                 if matches(absolute(root, path)):
-                    yield ExportRow(
-                        from_sql(root), from_sql(path), size, modified_at, digest or None, *rest
-                    )
+                    yield ExportRow(from_sql(root), from_sql(path), *rest)

@@ -38,8 +38,8 @@ class Histories:
                 "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
                 "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
             )
-            for item_id, root, path, digest, *rest in rows:
-                failure = Failure(absolute(root, path), digest or None, *rest)
+            for item_id, root, path, *rest in rows:
+                failure = Failure(absolute(root, path), *rest)
                 yield failure, self._attempts(item_id)
 
     def _attempts(self, item_id: int) -> list[Attempt]:

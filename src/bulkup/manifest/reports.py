@@ -188,8 +188,8 @@ class Reports:
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
         )
-        for root, path, digest, *rest in rows:
-            yield Failure(absolute(root, path), digest or None, *rest)
+        for root, path, *rest in rows:
+            yield Failure(absolute(root, path), *rest)
 
     def files(self, pattern: str | None) -> Iterator[FileRow]:
         """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
@@ -199,10 +199,10 @@ class Reports:
             "ORDER BY root, path"
         )
         matches = matcher(pattern)
-        for root, path, size, digest, *rest in rows:
+        for root, path, *rest in rows:
             whole = absolute(root, path)
             if matches(whole):
-                yield FileRow(whole, size, digest or None, *rest)
+                yield FileRow(whole, *rest)
 
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
@@ -212,7 +212,8 @@ class Reports:
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows as they come; damage may show itself at any of them."""
         with in_our_words(self._path):
-            yield from self._db.execute(query, values)
+            for row in self._db.execute(query, values):  # noqa: UP028 - see below
+                yield row  # `yield from` would close the cursor, perhaps after its connection
 
 
 def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:

@@ -367,4 +367,5 @@ class Runs:
 
 def _destination(row: tuple[Any, ...]) -> Destination:
     flags = (None if value is None else bool(value) for value in row[5:7])
-    return Destination(*row[:5], *flags, *row[7:10], holds_objects=bool(row[10]))
+    values = (*row[:5], *flags, *row[7:10], bool(row[10]))
+    return Destination(*values)

@@ -237,7 +237,7 @@ SELECT
     THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
   asset.size_bytes,
   strftime('%Y-%m-%dT%H:%M:%SZ', asset.modified_ns / 1000000000, 'unixepoch') AS modified_at,
-  lower(hex(content.digest)) AS digest,
+  nullif(lower(hex(content.digest)), '') AS digest,
   content.media_type,
   destination.url AS destination,
   coalesce(
@@ -266,7 +266,7 @@ SELECT
   -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
   CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
     THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
-  lower(hex(content.digest)) AS digest,
+  nullif(lower(hex(content.digest)), '') AS digest,
   item.stage,
   item.state,
   item.error_class,

@@ -42,6 +42,15 @@ def test_a_view_keeps_its_columns(manifest: Manifest, view: str) -> None:
     assert [column[0] for column in found.description] == COLUMNS[view].split()
 
 
+def test_rows_may_be_left_unread(manifest: Manifest) -> None:
+    """As `bulkup files | head` does: the manifest is closed before the rows are let go."""
+    Pusher.begin(manifest, "a").push("x.jpg", "y.jpg")
+    found = manifest.reports.files(None)
+    assert next(found).path.endswith("x.jpg")
+    manifest.close()
+    found.close()  # type: ignore[attr-defined]  # a generator
+
+
 def test_views_say_what_happened(manifest: Manifest) -> None:
     pusher = Pusher.begin(manifest, "a")
     pusher.push("x.jpg")
@@ -54,6 +63,11 @@ def test_views_say_what_happened(manifest: Manifest) -> None:
         ("sub/y.jpg", "waiting", None),
         ("x.jpg", "done", "x.jpg"),
     ]
+    assert rows(manifest, "SELECT path FROM files WHERE digest IS NULL ORDER BY path") == [
+        ("locked/",),
+        ("sub/y.jpg",),
+    ]
+    assert rows(manifest, "SELECT digest FROM failures") == [(None,), (None,)]
     assert rows(
         manifest,
         "SELECT path, state, error_class, attempts, next_attempt_at FROM failures "
