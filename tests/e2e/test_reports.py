@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.faults import Fault
@@ -105,6 +107,34 @@ def test_status_names_what_failed(
     assert [row["path"] for row in rows] == [failed["path"]]
     assert "b.jpg" in bulkup("status", "--failed", check=3).stdout
     assert "1 invalid" in bulkup("status").stdout
+
+
+@pytest.mark.parametrize("more", [(), ("--verbose",)])
+def test_cron_hears_nothing_as_long_as_nothing_has_failed(
+    bulkup: Bulkup, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    """--quiet leaves out what says that all is well; a table keeps its header, and a failure is
+    shown all the same."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    for _ in range(2):
+        assert bulkup("status", "--failed", *more).stdout == "Nothing has failed.\n"
+        silent = bulkup("status", "--failed", "--quiet", *more)
+        assert silent.stdout == silent.stderr == ""
+        table = bulkup("status", "--failed", "--quiet", "--csv", *more)
+        assert table.stdout.startswith("path,digest,")
+        assert table.stdout.count("\n") == 1
+        bulkup("push", "photos", "--to", "store")
+    make_tree(tmp_path / "photos", {"cut.zip": b"PK\3\4"})
+    bulkup("push", "photos", check=3)
+    assert "cut.zip" in bulkup("status", "--failed", "--quiet", *more, check=3).stdout
+
+
+def test_the_crontab_asks_quietly() -> None:
+    """What it runs every day prints nothing when all is well."""
+    lines = (Path(__file__).parents[2] / "examples" / "crontab").read_text().splitlines()
+    jobs = [line for line in lines if " bulkup " in line and not line.startswith("#")]
+    assert jobs
+    assert all(" --quiet" in job for job in jobs)
 
 
 def test_a_waiting_item_says_when_it_is_due(

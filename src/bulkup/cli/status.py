@@ -52,7 +52,7 @@ def run(
             if watch and sys.stdout.isatty():
                 typer.echo("\x1b[H\x1b[2J", nl=False)
             if failed:
-                found = _show_failed(reader, json=json, csv=csv, verbose=settings.verbose)
+                found = _show_failed(reader, settings, json=json, csv=csv)
             else:
                 found = False
                 _show(reader, settings.stale_after_seconds, json=json, csv=csv)
@@ -86,12 +86,12 @@ def _write_metrics(settings: Settings) -> None:
 # Failures ---------------------------------------------------------------------------------------
 
 
-def _show_failed(reader: Reader, *, json: bool, csv: bool, verbose: bool) -> bool:
+def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -> bool:
     from bulkup.cli.rows import print_csv, print_json
     from bulkup.manifest.reports import Failure
 
-    if verbose and not csv:
-        return _show_histories(reader, json=json)
+    if settings.verbose and not csv:
+        return _show_histories(reader, settings, json=json)
     rows = reader.reports.failures() if reader.exists else iter(())
     if json:
         return print_json(row._asdict() for row in rows) > 0
@@ -112,7 +112,8 @@ def _show_failed(reader: Reader, *, json: bool, csv: bool, verbose: bool) -> boo
         for row in rows
     ]
     if not table:
-        print("Nothing has failed.")  # noqa: T201 - the command's result
+        if not settings.quiet:
+            print("Nothing has failed.")  # noqa: T201 - the command's result
         return False
     titles = ("File", "Stage", "State", "Class", "Attempts", "Next attempt", "Error")
     print_table(
@@ -124,7 +125,7 @@ def _show_failed(reader: Reader, *, json: bool, csv: bool, verbose: bool) -> boo
     return True
 
 
-def _show_histories(reader: Reader, *, json: bool) -> bool:
+def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
     """The failures with each attempt: when, how long, why, and the server's request id."""
     from bulkup.cli.rows import print_json
 
@@ -148,7 +149,8 @@ def _show_histories(reader: Reader, *, json: bool) -> bool:
             asked = f" (request {one.request_id})" if one.request_id else ""
             why = f"{one.error_class}: {one.error}{asked}" if one.error_class else one.outcome
             lines.append(f"  {one.number}  {one.ended_at}  {duration(one.seconds)}  {why}")
-    for line in lines or ["Nothing has failed."]:
+    nothing = [] if settings.quiet else ["Nothing has failed."]
+    for line in lines or nothing:
         print(printable(escape(line), sys.stdout))  # noqa: T201 - the command's result
     return bool(lines)
 
