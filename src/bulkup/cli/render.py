@@ -228,7 +228,8 @@ def _nothing_line(summary: Summary) -> str:
         where = escape(summary.destination)
         return f"Nothing changed: {count(summary.files, 'file')}, all in {where}"
     if summary.left_out:
-        return f"Nothing to do: no file was selected, {count(summary.left_out)} left out"
+        left_out = count(summary.left_out, "file")
+        return f"Nothing to do: no file was selected, {left_out} left out"
     if summary.command in ("retry", "resume"):
         return f"Nothing to {summary.command}"
     return "Nothing to do"
@@ -255,7 +256,11 @@ def _counts(summary: Summary) -> list[tuple[str, int, str]]:
         ("to send" if summary.dry_run else "sent", summary.sent, sent),
         ("adopted", summary.adopted, "the destination had them already"),
         ("copied", summary.copied, "on the server"),
-        ("duplicates", summary.duplicates, f"{size(summary.duplicate_bytes)} saved"),
+        (
+            "duplicate" if summary.duplicates == 1 else "duplicates",
+            summary.duplicates,
+            f"{size(summary.duplicate_bytes)} saved",
+        ),
         ("unchanged", summary.unchanged, ""),
         ("gone", summary.gone, "no longer found; their objects stay"),
         ("left out", summary.left_out, ""),
@@ -274,14 +279,12 @@ def _failures(summary: Summary) -> str:
 
 
 def _hints(summary: Summary) -> list[str]:
-    """What to type next: what the run itself knows, else what follows from its counts."""
-    if summary.hints:
-        return [escape(hint) for hint in summary.hints]
+    """What to type next, as follows from the counts."""
     if summary.dead or summary.waiting:
-        return [
-            "bulkup status --failed   which files, and why",
-            "bulkup retry --failed    try them again now",
-        ]
+        hints = ["bulkup status --failed   which files, and why"]
+        if summary.waiting or summary.command != "retry":  # what died of a retry dies of the next
+            hints.append("bulkup retry --failed    try them again now")
+        return hints
     if summary.ready and not summary.dry_run:
         return ["bulkup resume            go on where this run stopped"]
     return []

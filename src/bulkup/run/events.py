@@ -107,8 +107,9 @@ class RootWalked(Event):
     seconds: float
 
     def __str__(self) -> str:
+        noun = "file" if self.files == 1 else "files"
         return (
-            f"{self.root}: {self.files:,} files ({self.new:,} new, {self.changed:,} changed, "
+            f"{self.root}: {self.files:,} {noun} ({self.new:,} new, {self.changed:,} changed, "
             f"{self.gone:,} gone, {self.left_out:,} left out)"
         )
 
@@ -287,7 +288,6 @@ class Summary(Event):
     claimed_elsewhere: int
     throttled: int
     failures: dict[str, int] = field(default_factory=dict)  # error class → items waiting or dead
-    hints: tuple[str, ...] = ()
     dry_run: bool = False
     interrupted: bool = False
     exit_code: int = 0

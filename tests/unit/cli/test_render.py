@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bulkup.cli import render
 from bulkup.cli.render import Column
-from bulkup.run.events import Summary
+from bulkup.run.events import RootWalked, Summary
 
 
 class Terminal(io.StringIO):
@@ -228,7 +228,9 @@ def test_no_file_at_all_is_not_called_unchanged() -> None:
     empty = replace(IDLE, files=0, unchanged=0)
     assert render.summary_line(empty) == "Nothing to do"
     left = replace(empty, left_out=3)
-    assert render.summary_line(left) == "Nothing to do: no file was selected, 3 left out"
+    assert render.summary_line(left) == "Nothing to do: no file was selected, 3 files left out"
+    left = replace(empty, left_out=1)
+    assert render.summary_line(left) == "Nothing to do: no file was selected, 1 file left out"
 
 
 @pytest.mark.parametrize(
@@ -264,9 +266,28 @@ def test_failures_are_named_by_class_with_what_to_type_next() -> None:
     assert "why: network 3, invalid 1; next: bulkup status --failed" in line
 
 
-def test_the_runs_own_hints_come_instead_of_the_general_ones() -> None:
-    hinted = replace(BUSY, dead=1, hints=("bulkup doctor",))
-    assert [x for x in render.summary_lines(hinted) if "Next" in x] == ["Next: bulkup doctor"]
+@pytest.mark.parametrize(
+    ("change", "commands"),
+    [
+        ({"command": "retry", "dead": 1}, ["status"]),
+        ({"command": "retry", "dead": 1, "waiting": 1}, ["status", "retry"]),
+        ({"command": "push", "dead": 1}, ["status", "retry"]),
+    ],
+)
+def test_after_a_retry_the_dead_are_not_to_be_retried_at_once(
+    change: dict[str, object], commands: list[str]
+) -> None:
+    lines = render.summary_lines(replace(BUSY, **change))  # type: ignore[arg-type]
+    hints = [line for line in lines if line.startswith("Next: ")]
+    assert [hint.split()[2] for hint in hints] == commands
+
+
+def test_one_is_singular() -> None:
+    line = render.summary_line(replace(IDLE, files=1, unchanged=0, new=1, duplicates=1))
+    assert "1 duplicate (" in line
+    assert render.summary_line(replace(IDLE, files=1)).startswith("Nothing changed: 1 file, ")
+    walked = RootWalked("/r", 1, 10, 1, 0, 0, 0, 1, 0.1)
+    assert str(walked) == "/r: 1 file (1 new, 0 changed, 0 gone, 1 left out)"
 
 
 def test_an_interrupted_run_says_how_to_go_on() -> None:
