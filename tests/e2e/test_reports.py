@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,7 @@ def test_history_tells_each_batch(bulkup: Bulkup, tmp_path: Path) -> None:
     last, first = bulkup("history", "--json").json()
     assert (first["sent"], first["sent_bytes"], first["exit_code"]) == (1, 3000, 0)
     assert (last["sent"], last["files"], last["command"]) == (0, 1, "push")
+    assert first["host"] == socket.gethostname()
     assert first["roots"] == str(tmp_path / "photos")
     assert first["destination"] == str(tmp_path / "store")
     assert len(bulkup("history", "--json", "--limit", "1").json()) == 1
@@ -202,7 +204,11 @@ def test_a_run_at_work_is_shown(
     (run,) = bulkup("status", "--json").json()["runs"]
     assert set(run) == {"id", "command", "host", "pid", "alive", "heartbeat_at"}
     assert (run["command"], run["pid"], run["alive"]) == ("push", push.pid, True)
+    machine = socket.gethostname()
+    assert run["host"] == machine
+    assert f"pid {push.pid} on {machine}\n" in bulkup("status").stdout
     ended = bulkup("push", "photos", "--patience", "0s", env=access(s3.url), check=None)
     s3.release()
     bulkup.finish(push, check=0)
+    assert f"pid {push.pid} on {machine}\n" in ended.stdout + ended.stderr
     assert ended.code == 0, "what another run has claimed is no failure"

@@ -28,9 +28,11 @@ def run(
     from bulkup.cli.rows import print_csv, print_json
     from bulkup.manifest.manifest import Reader
     from bulkup.manifest.reports import BatchRow
+    from bulkup.run.liveness import machine_of
 
     with Reader(flags.settings().manifest) as reader:
         rows = reader.reports.history(limit) if reader.exists else []
+    rows = [row._replace(host=machine_of(row.host)) for row in rows]
     if json:
         print_json(row._asdict() for row in rows)
     elif csv:

@@ -175,7 +175,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
     """`status --json`, schema 1 (SPEC §2): fields may be added, never renamed."""
     from bulkup.manifest.reports import empty_status
-    from bulkup.run.liveness import here
+    from bulkup.run.liveness import here, machine_of
 
     machine = here()
     status = reader.reports.status() if reader.exists else empty_status()
@@ -189,7 +189,7 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
             {
                 "id": run.id,
                 "command": run.command,
-                "host": run.host,
+                "host": machine_of(run.host),
                 "pid": run.pid,
                 "alive": not gone,
                 "heartbeat_at": _iso(run.heartbeat_at),

@@ -46,6 +46,11 @@ def here() -> Here:
     return Here(f"{socket.gethostname()}/{boot}" if boot else socket.gethostname())
 
 
+def machine_of(host: str) -> str:
+    """The machine's name, for people, of a `Here.host` as runs keep it."""
+    return host.partition("/")[0]
+
+
 def process_started(pid: int) -> str:
     """When the process started, in whatever form the system tells it; '' when there is none.
 

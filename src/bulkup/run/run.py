@@ -19,6 +19,7 @@ from bulkup.run.crew import Crew
 from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
 from bulkup.run.job import Job
 from bulkup.run.ledger import Ledger
+from bulkup.run.liveness import machine_of
 from bulkup.run.order import Means
 from bulkup.run.presence import Presence
 from bulkup.run.summing import snapshot_of, summary_of
@@ -293,7 +294,7 @@ class Run(ABC):
                 self._emit(
                     Notice(
                         f"{files} claimed by another run: {run.command} {run.id}, "
-                        f"pid {run.pid} on {run.host}"
+                        f"pid {run.pid} on {machine_of(run.host)}"
                     )
                 )
 
