@@ -5,7 +5,7 @@
 
 Without an argument it reads the manifest that bulkup uses by default. It only reads, and may be
 run while bulkup is at work. The views that it asks are described in docs/manifest.md.
-sqlite-utils is installed with bulkup.
+It needs sqlite-utils, which the extra `sql` brings: pip install '.[sql]'.
 """
 
 from __future__ import annotations
