@@ -201,8 +201,6 @@ def compiled(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
         raise UsageError(f"{origin}: {error}") from error
 
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?)b?", re.IGNORECASE | re.ASCII)
-_POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _AGE: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|M|y)", re.ASCII)
 _UNIT_SECONDS: Final = {
     "ms": 0.001,
@@ -214,17 +212,6 @@ _UNIT_SECONDS: Final = {
     "M": 2_592_000,  # 30 days, as rclone counts
     "y": 31_536_000,  # 365 days, likewise
 }
-
-
-def parse_size(value: str) -> int:
-    """Bytes of `500`, `500k`, `10M`, `1.5GiB`: powers of 1024, as rclone and s5cmd count.
-
-    `10MB` is `10M`. Raises UsageError naming the value.
-    """
-    found = _SIZE.fullmatch(value.strip())
-    if found is None:
-        raise UsageError(f"{value!r} is no size", hint="Write a size as 500k, 10M or 1.5GiB.")
-    return round(float(found[1]) * float(1024 ** _POWERS[found[2].lower()]))
 
 
 def parse_moment(value: str, *, now: float, zone: tzinfo | None = None) -> float:

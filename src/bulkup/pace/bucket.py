@@ -1,16 +1,6 @@
-"""Token buckets, and how people write rates and sizes. Time comes in as an argument."""
+"""Token buckets. Time comes in as an argument."""
 
 from __future__ import annotations
-
-import re
-from fractions import Fraction
-
-from bulkup.errors import UsageError
-
-_RATE = re.compile(r"(\d+(?:\.\d+)?)(?:/(s|m|h))?", re.ASCII | re.IGNORECASE)
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)(?:([KMGTP])(?:i?B)?|B)?", re.ASCII | re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
-_POWERS = {"K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 
 class TokenBucket:
@@ -74,32 +64,3 @@ class TokenBucket:
         if now > self._then:
             self._level = min(self._burst, self._level + (now - self._then) * self._rate)
             self._then = now
-
-
-def parse_rate(text: str) -> float:
-    """'10', '10/s', '600/m' or '5000/h' → requests a second. Raises UsageError."""
-    match = _RATE.fullmatch(text.strip())
-    if match is None or float(match[1]) <= 0:
-        raise UsageError(f"{text!r} is no rate", hint="Write 10/s, 600/m or 5000/h.")
-    return float(match[1]) / _SECONDS[(match[2] or "s").lower()]
-
-
-def parse_size(text: str) -> int:
-    """'10M', '1.5GiB', '512k' or '4096' → bytes. Raises UsageError.
-
-    All units are powers of 1024, with or without the i, and a bare number is bytes: as in
-    rclone's --bwlimit and s5cmd, except that rclone reads a bare number as KiB.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(f"{text!r} is no size", hint="Write 10M, 1.5GiB, 512k or plain bytes.")
-    power = _POWERS.get((match[2] or "").upper(), 0)
-    return int(Fraction(match[1]) * 1024**power)  # exact: a float ends at 2**53
-
-
-def parse_bandwidth(text: str) -> float:
-    """'10M' or '10M/s' → bytes a second, units as in `parse_size`. Raises UsageError."""
-    size = parse_size(re.sub(r"/s\s*$", "", text, flags=re.IGNORECASE))
-    if size <= 0:
-        raise UsageError(f"{text!r} is no bandwidth", hint="Write 10M for 10 MiB a second.")
-    return float(size)

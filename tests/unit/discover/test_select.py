@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bulkup.discover.select import (
     EXCLUDED,
@@ -18,7 +16,6 @@ from bulkup.discover.select import (
     Rules,
     Selection,
     parse_moment,
-    parse_size,
     why_junk,
 )
 from bulkup.errors import UsageError
@@ -157,36 +154,6 @@ class TestIgnores:
         assert rules.why_not_folder("a/.git/", NO_IGNORES) == HIDDEN
         assert rules.why_not_folder("a/@eaDir/", NO_IGNORES) == JUNK
         assert rules.why_not_folder("a/new/", ignores) is None
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("0", 0),
-        ("500", 500),
-        ("500k", 512_000),
-        ("10M", 10 << 20),
-        ("10MB", 10 << 20),
-        ("1.5GiB", 3 << 29),
-        (" 2 t ", 2 << 40),
-        ("7b", 7),
-        ("1P", 1 << 50),
-    ],
-)
-def test_sizes(value: str, expected: int) -> None:
-    assert parse_size(value) == expected
-
-
-@pytest.mark.parametrize("value", ["", "M", "-1", "1.2.3", "10X", "1e3", "ten", "1 0", "٣"])
-def test_no_sizes(value: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_size(value)
-    assert repr(value) in str(caught.value)
-
-
-@given(st.integers(0, 2**50))
-def test_plain_numbers_are_bytes(count: int) -> None:
-    assert parse_size(str(count)) == count
 
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.errors import UsageError
-from bulkup.pace.bucket import TokenBucket, parse_bandwidth, parse_rate, parse_size
+from bulkup.pace.bucket import TokenBucket
 
 rates = st.floats(0.1, 1e6)
 bursts = st.floats(0.5, 1e4)
@@ -106,57 +105,3 @@ def test_who_asks_until_it_may_reaches_the_rate_too(rate: float, burst: float, c
             assert asked < 5
         bucket.take(now)
     assert now == pytest.approx(max(count - burst, 0.0) / rate, rel=1e-3, abs=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("text", "per_second"),
-    [("10/s", 10.0), ("10", 10.0), ("600/m", 10.0), ("3600/H", 1.0), (" 2.5/s ", 2.5)],
-)
-def test_rates(text: str, per_second: float) -> None:
-    assert parse_rate(text) == pytest.approx(per_second)
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1/s", "10/d", "fast", "1e3", "/s", "nan", "\u0661/s"])
-def test_what_is_no_rate_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="is no rate"):
-        parse_rate(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size_bytes"),
-    [
-        ("10M", 10 * 2**20),
-        ("10MiB", 10 * 2**20),
-        ("10mb", 10 * 2**20),
-        ("1.5G", 3 * 2**29),
-        ("512k", 512 * 1024),
-        ("4096", 4096),
-        ("4096B", 4096),
-        ("1T", 2**40),
-        ("0", 0),
-    ],
-)
-def test_sizes_are_powers_of_1024(text: str, size_bytes: int) -> None:
-    assert parse_size(text) == size_bytes
-
-
-@pytest.mark.parametrize("text", ["", "M", "10X", "-1M", "10 M B", "ten"])
-def test_what_is_no_size_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="is no size"):
-        parse_size(text)
-
-
-@given(st.integers(0, 2**60))
-def test_plain_bytes_come_back_as_they_are(size: int) -> None:
-    assert parse_size(str(size)) == size
-
-
-@pytest.mark.parametrize("text", ["10M", "10M/s", "10MiB/S"])
-def test_bandwidth(text: str) -> None:
-    assert parse_bandwidth(text) == 10 * 2**20
-
-
-@pytest.mark.parametrize("text", ["0", "0M", "x", "10M/m"])
-def test_what_is_no_bandwidth_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_bandwidth(text)
