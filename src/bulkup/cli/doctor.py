@@ -97,8 +97,8 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     """(URL, whether it is the embedded default, the store or why it cannot be opened)."""
     from bulkup.errors import ManifestError
     from bulkup.manifest.manifest import Reader
-    from bulkup.run.batch import canonical
     from bulkup.run.opening import open_known
+    from bulkup.run.whither import canonical
 
     default = os.path.join(settings.home, "store")  # noqa: PTH118 - a str, as typed
     try:

@@ -26,7 +26,7 @@ def show_plan(push: Push, settings: Settings) -> None:
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
     with Reader(settings.manifest) as reader, Journal(sinks, clock) as journal:
-        to = whither(push, reader)
+        to = whither(push, reader.runs if reader.exists else None)
         if to.first_default and not (settings.quiet or settings.json):
             print(f"No destination given: planning for the local store {escape(to.url)}")  # noqa: T201 - the command's result
 

@@ -19,13 +19,13 @@ from bulkup.errors import ExitCode, UsageError
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import Destination, Runs
 from bulkup.run.asking import Asking, gate_for
-from bulkup.run.batch import canonical
 from bulkup.run.kinship import kin_of
 from bulkup.run.ledger import Ledger
 from bulkup.run.opening import open_known
 from bulkup.run.presence import Presence
 from bulkup.run.rebuilding import Rebuilding, Rebuilt
 from bulkup.run.verifying import Checked, Discrepancy, Verifying, picks
+from bulkup.run.whither import canonical
 from bulkup.settings import Settings
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from bulkup.run.events import Emit
 from bulkup.run.job import Begun, Job, ToWalk
 from bulkup.run.order import Means, Order, named
 from bulkup.run.run import Run
+from bulkup.run.whither import whither
 from bulkup.stores.store import PartStore
 from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout
@@ -89,8 +90,12 @@ class PushRun(Run):
 
     def _jobs(self) -> list[Job]:
         order = self._push.order()
-        destination = self._destination(order.roots[0].path)
-        runs = self._ledger.manifest.runs
+        push, runs = self._push, self._ledger.manifest.runs
+        to = whither(push, runs)
+        self._uses_first_default = to.first_default
+        destination = runs.destination(
+            to.url, endpoint_url=to.endpoint_url, region=push.region, profile=push.profile
+        )
 
         def begin(run_id: str, now: float) -> Begun:
             batch_id, roots = runs.begin_batch(
@@ -112,32 +117,3 @@ class PushRun(Run):
             with suppress(OSError):
                 os.makedirs(os.path.dirname(destination.url), exist_ok=True)
         return super()._open_store(destination)
-
-    def _destination(self, root: str) -> Destination:
-        """Where to: as said now, else as the root remembers, else the embedded store."""
-        runs, push = self._ledger.manifest.runs, self._push
-        url, endpoint_url = push.to, push.endpoint_url or ""
-        if url is None:
-            known = runs.destination_of(root)
-            if known is not None:
-                url, endpoint_url = known.url, push.endpoint_url or known.endpoint_url
-            else:
-                url, self._uses_first_default = push.default_to, True
-        url = canonical(url)
-        if not url.startswith("s3://"):
-            endpoint_url = ""
-        return runs.destination(
-            url, endpoint_url=endpoint_url, region=push.region, profile=push.profile
-        )
-
-
-def canonical(url: str) -> str:
-    """A destination as the manifest keeps it: S3 URLs without a closing slash, directories as
-    absolute paths."""
-    if url.startswith("s3://"):
-        return "s3://" + url.removeprefix("s3://").rstrip("/")
-    if url.startswith("file://"):
-        return url
-    if "://" in url:
-        return url
-    return os.path.abspath(os.path.expanduser(url))

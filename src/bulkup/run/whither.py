@@ -1,18 +1,21 @@
-"""Where a push would go: asked of the manifest, without making a row in it."""
+"""Where a push goes: asked of the manifest, without making a row in it."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bulkup.discover.roots import anchor
-from bulkup.manifest.manifest import Reader
-from bulkup.manifest.runs import Destination
-from bulkup.run.batch import Push, canonical
+from bulkup.manifest.runs import Destination, Runs
+
+if TYPE_CHECKING:
+    from bulkup.run.batch import Push
 
 
 @dataclass(frozen=True, slots=True)
 class Whither:
-    """Where a push would go. `known` is None when nothing was ever pushed there."""
+    """Where a push goes. `known` is None when nothing was ever pushed there."""
 
     url: str
     endpoint_url: str
@@ -24,11 +27,14 @@ class Whither:
         return None if self.known is None else self.known.id
 
 
-def whither(push: Push, reader: Reader) -> Whither:
-    """As said now, else as the first root remembers, else the embedded store."""
+def whither(push: Push, runs: Runs | None) -> Whither:
+    """As said now, else as the first root remembers, else the embedded store.
+
+    `runs` is None as long as there is no manifest.
+    """
     url, endpoint_url, first_default = push.to, push.endpoint_url or "", False
     if url is None:
-        last = reader.runs.destination_of(anchor(push.roots[0])) if reader.exists else None
+        last = runs.destination_of(anchor(push.roots[0])) if runs is not None else None
         if last is not None:
             url, endpoint_url = last.url, push.endpoint_url or last.endpoint_url
         else:
@@ -36,6 +42,18 @@ def whither(push: Push, reader: Reader) -> Whither:
     url = canonical(url)
     if not url.startswith("s3://"):
         endpoint_url = ""
-    known = reader.runs.destinations() if reader.exists else []
+    known = runs.destinations() if runs is not None else []
     found = (d for d in known if (d.url, d.endpoint_url) == (url, endpoint_url))
     return Whither(url, endpoint_url, next(found, None), first_default)
+
+
+def canonical(url: str) -> str:
+    """A destination as the manifest keeps it: S3 URLs without a closing slash, directories as
+    absolute paths."""
+    if url.startswith("s3://"):
+        return "s3://" + url.removeprefix("s3://").rstrip("/")
+    if url.startswith("file://"):
+        return url
+    if "://" in url:
+        return url
+    return os.path.abspath(os.path.expanduser(url))

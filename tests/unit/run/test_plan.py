@@ -37,7 +37,7 @@ def push_of(tmp_path: Path, *roots: str) -> Push:
 def plan_of(push: Push, manifest: Path, prefix: str = "") -> tuple[Summary, list[FilePlanned]]:
     events: list[Event] = []
     with Reader(str(manifest)) as reader:
-        to = whither(push, reader)
+        to = whither(push, reader.runs if reader.exists else None)
         plan = Plan(
             push, reader, to, prefix=prefix, clock=CLOCK, emit=events.append, wants_files=True
         )
@@ -132,7 +132,7 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     events: list[Event] = []
     push = push_of(tmp_path, "one")
     with Reader(str(tmp_path / "none.db")) as reader:
-        to = whither(push, reader)
+        to = whither(push, reader.runs if reader.exists else None)
         plan = Vanishing(
             push, reader, to, prefix="", clock=CLOCK, emit=events.append, wants_files=True
         )
