@@ -26,6 +26,7 @@
         └── SourceError
             ├── SourceMissing        3          missing
             ├── SourceUnreadable     3          auth
+            ├── SourceUnavailable    3          resource
             ├── SourceChanged        3          changed
             └── SourceInvalid        3          invalid
 
@@ -276,9 +277,15 @@ class SourceMissing(SourceError):
 
 
 class SourceUnreadable(SourceError):
-    """Permission denied or an I/O error on this machine."""
+    """Permission denied, or no file at all."""
 
     error_class = ErrorClass.AUTH
+
+
+class SourceUnavailable(SourceError):
+    """This machine cannot read it just now: descriptors, memory, the disk, a network mount."""
+
+    error_class = ErrorClass.RESOURCE
 
 
 class SourceChanged(SourceError):

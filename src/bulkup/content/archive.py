@@ -21,7 +21,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from bulkup.content.inflating import MemberReader
-from bulkup.errors import SourceInvalid, SourceMissing, SourceUnreadable
+from bulkup.content.trouble import kind_of
+from bulkup.errors import SourceInvalid, SourceMissing
 from bulkup.model import FileStat
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def members(path: str, *, limit_bytes: int = LIMIT_BYTES) -> Iterator[Member | R
 
     Refused are encrypted members, symbolic links and other special files, names that lead out of
     the archive, unknown methods, and sizes or ratios above the limits, as far as they are declared.
-    Raises SourceInvalid when there is no sound central directory, SourceMissing, SourceUnreadable.
+    Raises SourceInvalid when there is no sound central directory, and otherwise what
+    `kind_of` says.
     """
     with _opened(path) as file:
         directory = _directory(path, file, limit_bytes)
@@ -122,7 +124,7 @@ def _opened(path: str) -> io.BufferedReader:
     except FileNotFoundError as error:
         raise SourceMissing(f"{path}: no such archive") from error
     except OSError as error:
-        raise SourceUnreadable(f"{path}: {error.strerror}") from error
+        raise kind_of(error)(f"{path}: {error.strerror}") from error
 
 
 def _find(path: str, file: io.BufferedReader, name: str, limit_bytes: int) -> Member:
@@ -154,7 +156,7 @@ def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Di
         with zipfile.ZipFile(file) as archive:
             infos = [info for info in archive.infolist() if not _is_folder(info)]
     except OSError as error:
-        raise SourceUnreadable(f"{path}: {error.strerror or error}") from error
+        raise kind_of(error)(f"{path}: {error.strerror or error}") from error
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         # ValueError: a seek before the start, or a name that is not the UTF-8 its flag promises.
         raise SourceInvalid(f"{path}: broken or truncated ZIP archive ({error})") from error

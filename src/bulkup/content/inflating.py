@@ -7,7 +7,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Final
 
-from bulkup.errors import SourceInvalid, SourceUnreadable
+from bulkup.content.trouble import kind_of
+from bulkup.errors import SourceInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +106,7 @@ class MemberReader(io.RawIOBase):
         try:
             data = self._archive.read(min(most, self._packed_left))
         except OSError as error:
-            raise SourceUnreadable(f"{self._name}: {error.strerror}") from error
+            raise kind_of(error)(f"{self._name}: {error.strerror}") from error
         self._packed_left -= len(data)
         return data
 
@@ -126,7 +127,7 @@ class MemberReader(io.RawIOBase):
             _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
             self._archive.seek(name_bytes + extra_bytes, io.SEEK_CUR)
         except OSError as error:
-            raise SourceUnreadable(f"{self._name}: {error.strerror}") from error
+            raise kind_of(error)(f"{self._name}: {error.strerror}") from error
 
     def _invalid(self, what: str) -> SourceInvalid:
         return SourceInvalid(f"{self._name}: {what}")

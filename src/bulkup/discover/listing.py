@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bulkup.content.trouble import kind_of
 from bulkup.errors import ErrorClass
 from bulkup.model import FileStat, Found, LeftOut
 
@@ -115,9 +116,8 @@ def unread(folder: str, reason: str, error_class: ErrorClass) -> FolderListing:
 
 
 def error_class_of(error: OSError) -> ErrorClass:
-    """MISSING where nothing is there, else AUTH: permission, or an I/O error on this machine."""
-    gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
-    return ErrorClass.MISSING if gone else ErrorClass.AUTH
+    """MISSING, RESOURCE or AUTH, as content.trouble tells them apart."""
+    return kind_of(error).error_class
 
 
 def _order(name: str) -> tuple[bool, bytes]:

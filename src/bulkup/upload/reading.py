@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from bulkup.content.archive import find_member, open_member
 from bulkup.content.digest import digest_parts
 from bulkup.content.media import HEAD_BYTES, media_type
+from bulkup.content.trouble import kind_of
 from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
 from bulkup.model import INODE_MASK, Digest, FileStat
 
@@ -47,8 +48,8 @@ def is_member(folder: str) -> bool:
 def read_whole(root: str, folder: str, name: str) -> Loaded:
     """Read a file that fits into one request.
 
-    Raises SourceError: Missing, Unreadable, Changed (it grew or changed meanwhile), Invalid (a
-    damaged member of an archive).
+    Raises SourceError: Missing, Unreadable, Unavailable, Changed (it grew or changed meanwhile),
+    Invalid (a damaged member of an archive).
     """
     if folder.endswith("#"):
         return _read_member(root, folder, name)
@@ -188,6 +189,7 @@ def _require_file(mode: int, path: str) -> None:
 
 
 def _named(error: OSError, path: str) -> SourceError:
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    kind = kind_of(error)
+    if kind is SourceMissing:
         return SourceMissing(f"{path} is gone")
-    return SourceUnreadable(f"{path} cannot be read: {error.strerror}")
+    return kind(f"{path} cannot be read: {error.strerror}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import zipfile
@@ -11,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from bulkup.content.digest import composite
-from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
+from bulkup.errors import (
+    ErrorClass,
+    SourceChanged,
+    SourceMissing,
+    SourceUnavailable,
+    SourceUnreadable,
+)
+from bulkup.upload import reading
 from bulkup.upload.reading import read_in_parts, read_whole
 
 BODY = bytes(range(256)) * 1000
@@ -91,6 +99,28 @@ def test_what_is_not_there_is_missing_and_what_is_no_file_unreadable(
     os.mkdir(f"{root}/folder")
     with pytest.raises(SourceUnreadable):
         read(root, "", "folder")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("read", [read_whole, lambda *a: read_in_parts(*a, 1 << 20)])
+def test_what_the_machine_cannot_do_just_now_is_tried_again(
+    root: str,
+    monkeypatch: pytest.MonkeyPatch,
+    read: Callable[[str, str, str], object],
+    number: int,
+) -> None:
+    """A permission that is missing is another thing: nobody gives it by waiting."""
+
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(reading.os, "open", fail)
+    with pytest.raises(SourceUnavailable) as caught:
+        read(root, "", "x.jpg")
+    assert caught.value.error_class is ErrorClass.RESOURCE
+    number = errno.EACCES
+    with pytest.raises(SourceUnreadable):
+        read(root, "", "x.jpg")
 
 
 @pytest.mark.parametrize("read", [read_whole, lambda *a: read_in_parts(*a, 1 << 20)])
