@@ -112,7 +112,7 @@ class Sender:
     async def _found(self, shelved: Shelved, body: bytes) -> Sent | None:
         """The content where it was to go, if it is there: it need not be sent again."""
         try:
-            info = await self.tries(lambda: self._store.head(shelved.key), 0, CONTROL_TRIES)
+            info = await self._look(lambda: self._store.head(shelved.key))
         except ObjectMissing:
             return None
         is_there = await is_same(
@@ -142,14 +142,23 @@ class Sender:
         body = shelved.loaded.body
         if body is None:
             return await self._parting.send(self._exclusive, shelved, key, self.attributes(shelved))
+
+        async def tries(call: Callable[[], Awaitable[T]]) -> T:
+            return await self.tries(call, len(body), failed=failed)
+
         return await send_whole(
             self._exclusive,
             key,
             body,
             digest=shelved.loaded.digest,
             attributes=self.attributes(shelved),
-            tries=lambda call: self.tries(call, len(body), failed=failed),
+            tries=tries,
+            looks=self._look,
         )
+
+    async def _look(self, call: Callable[[], Awaitable[T]]) -> T:
+        """A question about an object, with its tries."""
+        return await self.tries(call, 0, CONTROL_TRIES)
 
     def _done(self, shelved: Shelved, key: str, sent: Sent, began: float) -> tuple[Done, How]:
         seconds = self._clock.monotonic() - began
@@ -214,7 +223,8 @@ class Sender:
                 0,
             )
         except KeyTaken:
-            original, found = await self._store.head(source_key), await self._store.head(key)
+            original = await self._look(lambda: self._store.head(source_key))
+            found = await self._look(lambda: self._store.head(key))
             if original.digest is None or original.digest != found.digest:
                 raise
             return found.etag

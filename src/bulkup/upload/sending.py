@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Digest, ObjectInfo, Stored
 from bulkup.stores.store import ObjectStore
+
+T = TypeVar("T")
 
 MD5_HEX = 32
 
@@ -23,8 +25,10 @@ class Sent:
     checksum: str | None = None
 
 
-Tries = Callable[[Callable[[], Awaitable[Stored]]], Awaitable[Stored]]
-"""Runs one request, again where that may help."""
+class Tries(Protocol):
+    """Makes one request, again where that may help."""
+
+    async def __call__(self, call: Callable[[], Awaitable[T]]) -> T: ...
 
 
 async def send_whole(
@@ -35,18 +39,20 @@ async def send_whole(
     digest: Digest,
     attributes: Attributes,
     tries: Tries,
+    looks: Tries,
 ) -> Sent:
     """Put `body` under `key`, or adopt the object there when it is the same content.
 
+    `tries` are for the put, `looks` for the HEAD of what is in its way.
     Raises KeyTaken when another content is there, else as the store's `put`. A put that was
     tried again after its answer got lost finds its own object and adopts it.
     """
     try:
-        stored = await tries(
+        stored: Stored = await tries(
             lambda: store.put(key, body, digest=digest, attributes=attributes, exclusive=True)
         )
     except KeyTaken:
-        info = await store.head(key)
+        info: ObjectInfo = await looks(lambda: store.head(key))
         if not await is_same(store, info, size_bytes=len(body), digest=digest, body=body):
             raise
         return Sent(info.etag, "adopted")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.errors import ConditionalWritesUnsupported
+from bulkup.errors import ConditionalWritesUnsupported, StoreBroken, StoreBusy
 from bulkup.manifest.manifest import Manifest
 from bulkup.stores.store import Abilities
 from tests.fakes.clock import FakeClock
@@ -15,6 +15,7 @@ from tests.fakes.s3_server import FakeS3
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
 from tests.servers.endpoint import Endpoint
+from tests.unit.manifest.recording import rows
 
 
 @pytest.fixture
@@ -55,6 +56,19 @@ async def test_a_first_key_that_is_taken_by_the_same_content_is_adopted(
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent, summary.adopted) == (0, 1, 1)
     assert keys(pushing) == {"a.jpg", "b.jpg"}
+
+
+async def test_a_look_at_what_is_in_the_way_has_its_tries(
+    pushing: Pushing, store: ScriptedStore
+) -> None:
+    """A server that is busy for a moment costs no attempt there either."""
+    pushing.write({"a.jpg": b"same"})
+    there(pushing, {"a.jpg": b"same"})
+    store.fail("head", StoreBusy("503"), StoreBroken("500"))
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.adopted, store.calls["head"]) == (0, 1, 3)
+    with Manifest(pushing.manifest) as manifest:
+        assert rows(manifest, "SELECT state, attempts FROM item") == [("done", 1)]
 
 
 @pytest.mark.parametrize("conditional_writes", [None, True])

@@ -5,20 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from bulkup.errors import KeyTaken
-from bulkup.model import Attributes, Digest, ObjectInfo, Stored
+from bulkup.model import Attributes, Digest, ObjectInfo
 from bulkup.stores.directory import DirectoryStore
 from bulkup.upload.sending import is_same, send_whole
 from tests.fakes.clock import FakeClock
+
+T = TypeVar("T")
 
 BODY = b"a picture"
 DIGEST = Digest(hashlib.sha256(BODY).hexdigest())
 
 
-async def once(call: Callable[[], Awaitable[Stored]]) -> Stored:
+async def once(call: Callable[[], Awaitable[T]]) -> T:
     return await call()
 
 
@@ -30,6 +33,7 @@ async def send(store: DirectoryStore, body: bytes = BODY) -> str:
         digest=Digest(hashlib.sha256(body).hexdigest()),
         attributes=Attributes(),
         tries=once,
+        looks=once,
     )
     return sent.how
 
