@@ -40,6 +40,62 @@ def test_old_batches_go_and_files_stay_known(bulkup: Bulkup, tmp_path: Path) -> 
     assert set(objects_in(tmp_path / "store")) == {"a.jpg"}
 
 
+def test_a_destination_that_never_worked_is_forgotten(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Its batch is resumed no more, and the root goes where it went before."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
+    bulkup("push", "photos", "--to", "store")
+    bulkup("push", "photos", "--to", "no/such/place", check=4)
+    bulkup("resume", check=4)
+    shown = bulkup("clean").stdout
+    assert f"to remove: pushes to {tmp_path}/no/such/place, which was never reached (2 con" in shown
+    bulkup("resume", check=4)
+    assert "removed: pushes to" in bulkup("clean", "--yes").stdout
+    assert bulkup("clean").stdout == "Nothing to clean.\n"
+    assert bulkup("resume").stdout == "Nothing to resume\n"
+    make_tree(tmp_path / "photos", {"c.jpg": picture(3)})
+    assert "1 sent" in bulkup("push", "photos").stdout
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg", "b.jpg", "c.jpg"}
+    status = bulkup("status", "--json").json()
+    assert status["assets"]["unique"] == status["stages"]["upload"]["done"] == 3
+    assert [one["url"] for one in status["destinations"]] == [str(tmp_path / "store")]
+
+
+def test_what_was_only_pushed_to_such_a_place_is_as_new(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(1)})
+    make_tree(tmp_path / "other", {"c.jpg": picture(3)})
+    bulkup("push", "other", "--to", "store")
+    bulkup("push", "photos", "--to", "no/such/place", check=4)
+    (found,) = bulkup("clean", "--yes", "--json").json()["destinations"][:1]
+    assert (found["url"], found["error"]) == (str(tmp_path / "no/such/place"), None)
+    assert [row["path"] for row in bulkup("files", "--json").json()] == [
+        str(tmp_path / "other" / "c.jpg")
+    ]
+    assert "1 sent" in bulkup("push", "photos", "--to", "store").stdout
+
+
+def test_a_root_goes_back_although_its_history_was_cleaned(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    bulkup("clean", "--yes", "--older-than", "0s")
+    make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
+    bulkup("push", "photos", "--to", "no/such/place", check=4)
+    bulkup("clean", "--yes")
+    bulkup("push", "photos")
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg", "b.jpg"}
+
+
+def test_a_destination_that_worked_once_stays(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Also when it is not there now: its disk may be."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    (tmp_path / "store").rename(tmp_path / "unplugged")
+    make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
+    bulkup("push", "photos", check=4)
+    assert "never reached" not in bulkup("clean", "--yes", check=None).stdout
+    (tmp_path / "unplugged").rename(tmp_path / "store")
+    assert "1 sent" in bulkup("resume").stdout
+
+
 def test_leftovers_of_a_directory(bulkup: Bulkup, tmp_path: Path) -> None:
     """Temporary files go after a day."""
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "clean"
 EXAMPLE = """A multipart upload goes when its content is not to be sent any more; one that this
-manifest does not know goes when it is older than a day. No object is ever removed.
+manifest does not know goes when it is older than a day. No object is ever removed. A destination
+that refused every push so far, a mistyped one, is forgotten; its roots go where they went before.
 
 Example: bulkup clean --older-than 90d --yes"""
 
@@ -31,8 +32,9 @@ class _Found:
     """What there is to remove at one destination, or why nobody knows."""
 
     url: str
-    rubbish: Rubbish | None
-    error: BulkupError | None
+    rubbish: Rubbish | None = None
+    error: BulkupError | None = None
+    unreached_items: int | None = None  # of a destination that nothing ever came to
 
 
 def run(
@@ -76,15 +78,22 @@ def _clean(books: Manifest | Reader, settings: Settings, before: float) -> tuple
 
     only_count = not isinstance(books, Manifest)
     batches = books.runs.forget_batches(ended_before=before, only_count=only_count)
-    found = []
+    found = [
+        _Found(unreached.url, unreached_items=unreached.items)
+        for unreached in books.unreached.find()
+        if only_count or books.unreached.forget(unreached.id)
+    ]
+    dropped = {one.id for one in books.unreached.find()}  # of which nothing else can be said
     for destination in books.runs.destinations():
+        if destination.id in dropped:
+            continue
         try:
             rubbish = asyncio.run(_sweep(books, destination, settings))
-            found.append(_Found(destination.url, rubbish, None))
+            found.append(_Found(destination.url, rubbish))
         except BulkupError as error:
             if error.exit_code == ExitCode.MANIFEST:
                 raise
-            found.append(_Found(destination.url, None, error))
+            found.append(_Found(destination.url, error=error))
     return batches, found
 
 
@@ -111,6 +120,7 @@ def _print_json(batches: int, found: list[_Found], *, removed: bool) -> None:
         {
             "url": one.url,
             **(asdict(one.rubbish) if one.rubbish is not None else {}),
+            "unreached_items": one.unreached_items,
             "error": None if one.error is None else str(one.error),
         }
         for one in found
@@ -128,6 +138,9 @@ def _print(batches: int, found: list[_Found], *, removed: bool) -> None:
         lines.append(f"{verb}: {count(batches)} {noun} of the history")
     for one in found:
         rubbish = one.rubbish
+        if one.unreached_items is not None:
+            contents = count(one.unreached_items, "content")
+            lines.append(f"{verb}: pushes to {one.url}, which was never reached ({contents})")
         if rubbish is None:
             continue
         for upload in rubbish.uploads:

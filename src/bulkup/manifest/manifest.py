@@ -18,6 +18,7 @@ from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
 from bulkup.manifest.retries import Retries
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.unreached import Unreached
 from bulkup.manifest.walks import Walks
 
 
@@ -38,6 +39,7 @@ class Manifest:
         self.retries = Retries(self._db, path)
         self.reports = Reports(self._db, path)
         self.leftovers = Leftovers(self._db, path)
+        self.unreached = Unreached(self._db, path)
         self.audit = Audit(self._db, path)
 
     def wait_for_lock(self, seconds: float) -> None:
@@ -74,6 +76,7 @@ class Reader:
             self.walks = Walks(self._db, path)
             self.prospects = Prospects(self._db)
             self.leftovers = Leftovers(self._db, path)
+            self.unreached = Unreached(self._db, path)
             self.retries = Retries(self._db, path)
             self.histories = Histories(self._db, path)
 
