@@ -311,3 +311,18 @@ def test_secrets_stay_secret(
     for path in [tmp_path / "log", *bulkup.home.iterdir()]:
         assert SECRET.encode() not in path.read_bytes()
     shutil.rmtree(bulkup.home)
+
+
+def test_a_bug_exits_1_and_asks_for_a_report(bulkup, tmp_path):
+    """Scripted: nothing else makes bulkup fail in a way that nobody foresaw."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sitecustomize.py").write_text(
+        "import socket\nsocket.gethostname = lambda: 1 / 0\n", "utf-8"
+    )
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    ended = bulkup(
+        "push", str(tmp_path / "a.jpg"), env={"PYTHONPATH": str(tmp_path / "broken")}, check=None
+    )
+    assert ended.code == 1
+    assert "unexpected error: ZeroDivisionError" in ended.stderr
+    assert "report" in ended.stderr
