@@ -26,6 +26,10 @@ NETWORK_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0)
 
 OTHER_WAITS_SECONDS = (1.0, 2.0, 4.0)
 
+SILENCE_SECONDS = 1.0
+"""Without a success, and with a file's tries used up: the tries alone take seven on average. If it
+was that file's own trouble after all, the check succeeds and the run goes on a second later."""
+
 FRUITLESS_RIDES = 3
 """So many pauses after which the check succeeded and the next request failed all the same."""
 
@@ -52,12 +56,14 @@ class Riding:
         """Whether an error that came with one object speaks of the whole destination.
 
         A refusal does so as long as nothing was ever accepted; an unreachable store when nothing
-        got through since this attempt began.
+        got through since this attempt began, or for a while: all its tries may have failed after
+        a cut that others, begun at the same time, were quick enough for.
         """
         if isinstance(error, StoreForbidden):
             return self._last_success is None
         if isinstance(error, StoreUnreachable):
-            return self._last_success is None or self._last_success < began
+            silent_since = max(began, self._clock.monotonic() - SILENCE_SECONDS)
+            return self._last_success is None or self._last_success < silent_since
         return False
 
     def stop(self) -> None:

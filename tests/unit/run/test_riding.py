@@ -21,6 +21,7 @@ from bulkup.run.riding import (
     FRUITLESS_RIDES,
     NETWORK_WAITS_SECONDS,
     OTHER_WAITS_SECONDS,
+    SILENCE_SECONDS,
     Riding,
 )
 from tests.fakes.clock import FakeClock
@@ -130,3 +131,5 @@ def test_what_one_file_met_may_be_everybodys(clock: FakeClock) -> None:
     assert not proven.is_run_level(StoreForbidden("403"), began=now)
     assert not proven.is_run_level(StoreUnreachable("reset"), began=now - 1)
     assert proven.is_run_level(StoreUnreachable("reset"), began=now + 1)
+    clock.advance(SILENCE_SECONDS + 0.5)  # the success came after this attempt began, then nothing
+    assert proven.is_run_level(StoreUnreachable("refused"), began=now - 1)
