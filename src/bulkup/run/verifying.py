@@ -98,6 +98,7 @@ class Verifying:
         self._tell = tell
         self._found: list[tuple[Recorded, Doubt]] = []
         self._proven: list[Proven] = []
+        self._moved: set[int] = set()  # contents condemned just now: they may have a new key ahead
         self.checked = Checked()
 
     async def run(self) -> None:
@@ -118,6 +119,8 @@ class Verifying:
         ):
             open_questions = []
             for recorded in rows:
+                if recorded.stored_at is None and recorded.content_id in self._moved:
+                    continue
                 info = held.pop(recorded.key, None)
                 wants_bytes = next(self._picks)
                 if info is None or wants_bytes or not is_as_listed(recorded, info):
@@ -183,6 +186,7 @@ class Verifying:
             if doubt.finding != "unchecked" and recorded.stored_at is not None
         ]
         now = self._clock.now()
+        self._moved.update(one.recorded.content_id for one in condemned)
         if condemned:
             await self._ledger.call(
                 self._audit.condemn,
