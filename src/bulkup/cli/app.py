@@ -148,4 +148,4 @@ def _run() -> int:
 def _complain(message: str, hint: str | None) -> None:
     print(f"bulkup: {escape(message)}", file=sys.stderr)  # noqa: T201 - this is the terminal
     if hint:
-        print(f"  {escape(hint)}", file=sys.stderr)  # noqa: T201
+        print(f"  {escape(hint)}", file=sys.stderr)  # noqa: T201 - as above
