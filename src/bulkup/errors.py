@@ -23,11 +23,16 @@
         │   ├── StoreFull            3          resource
         │   ├── KeyTaken             3          invalid
         │   └── ObjectMissing        3          missing
-        └── SourceError
-            ├── SourceMissing        3          missing
-            ├── SourceUnreadable     3          auth
-            ├── SourceChanged        3          changed
-            └── SourceInvalid        3          invalid
+        ├── SourceError
+        │   ├── SourceMissing        3          missing
+        │   ├── SourceUnreadable     3          auth
+        │   ├── SourceChanged        3          changed
+        │   └── SourceInvalid        3          invalid
+        ├── PictureInvalid           3          invalid
+        └── WorkerError
+            ├── WorkerLost           3          resource
+            ├── WorkerTimeout        3          resource
+            └── WorkerOutOfMemory    3          resource
 
 An error is classified once, where it enters bulkup. Its type decides about retries, its
 class is what the manifest keeps.
@@ -291,3 +296,27 @@ class SourceInvalid(SourceError):
     """Not what it claims to be: a damaged archive member, a bomb, an escape."""
 
     error_class = ErrorClass.INVALID
+
+
+class PictureInvalid(ItemError):
+    """A picture that does not decode, is a bomb or is over a limit; says why in Pillow's words."""
+
+    error_class = ErrorClass.INVALID
+
+
+class WorkerError(ItemError):
+    """The worker process that had this item in hand did not get to its end."""
+
+    error_class = ErrorClass.RESOURCE
+
+
+class WorkerLost(WorkerError):
+    """The worker is gone: it crashed, was killed, or ended by itself in the middle of the item."""
+
+
+class WorkerTimeout(WorkerError):
+    """The item took longer than its time limit; its worker was killed."""
+
+
+class WorkerOutOfMemory(WorkerError):
+    """The item needs more memory than a worker may have; the worker lives on."""
