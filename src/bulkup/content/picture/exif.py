@@ -165,9 +165,9 @@ def _degrees(value: object, reference: str | None, negative: str) -> float | Non
     parts = [_number(part) for part in value]
     if parts[0] is None:
         return None
-    if any(part is None for part in parts):  # 0/0 seconds are common, and mean none
-        parts = [part or 0.0 for part in parts]
-    degrees = sum((part or 0.0) / 60**power for power, part in enumerate(parts))
+    degrees = 0.0
+    for part in reversed(parts):
+        degrees = (part or 0.0) + degrees / 60  # 0/0 seconds are common, and mean none
     return -degrees if (reference or "").upper().startswith(negative) else degrees
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from itertools import islice
 from typing import BinaryIO, Final
 
 from PIL import Image
@@ -13,6 +14,9 @@ from bulkup.errors import PictureInvalid
 
 _PART: Final = 10
 """The frame is sought at a tenth of the video: the first one often is black."""
+
+_MOST_FRAMES: Final = 120
+"""A seek ends at the key frame before; this many may be decoded from there."""
 
 _TURN_OF_DEGREES: Final = {0: 1, 90: 8, 180: 3, 270: 6}
 """EXIF's orientations for PyAV's rotation, which counts counter-clockwise."""
@@ -37,9 +41,13 @@ def frame_of(file: BinaryIO, limits: Limits) -> tuple[Image.Image, int]:
                 raise PictureInvalid("a video without a video stream")
             stream = container.streams.video[0]
             check_pixels((stream.codec_context.width, stream.codec_context.height), limits)
-            if container.duration:
-                container.seek(container.duration // _PART)
+            seconds = (container.duration or 0) / av.time_base / _PART
+            container.seek(int(seconds * av.time_base))
             frame = next(container.decode(stream))
+            for later in islice(container.decode(stream), _MOST_FRAMES):
+                if (frame.time or 0.0) >= seconds:
+                    break
+                frame = later
             return frame.to_image(), _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
     except StopIteration as error:
         raise PictureInvalid("a video of which no frame decodes") from error
