@@ -153,9 +153,8 @@ def reason_of(error: BaseException) -> str:
 
 
 def _decoded(file: BinaryIO, size_px: int, limits: Limits) -> Decoded:
-    # Pillow's own check refuses at twice this number, when the header is read; it also covers
-    # the places where a plugin finds another size later.
-    Image.MAX_IMAGE_PIXELS = limits.pixels // 2
+    # Pillow refuses twice this number while it reads the header, and where a size turns up later.
+    Image.MAX_IMAGE_PIXELS = limits.pixels
     file.seek(0)
     try:
         image = Image.open(file, formats=FORMATS)
@@ -185,6 +184,10 @@ def _raise_memory(error: BaseException) -> None:
         raise MemoryError(str(error)) from error
 
 
+_FLAT_LEVELS: Final = 16
+"""Of 256: what decoders fill the missing part with is one colour, and nearly one at its edge."""
+
+
 @contextmanager
 def _taking_what_comes() -> Iterator[None]:
     ImageFile.LOAD_TRUNCATED_IMAGES = True
@@ -198,5 +201,5 @@ def _is_flat(image: Image.Image) -> bool:
     with suppress(ValueError, OSError):
         extrema = image.getextrema()
         bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
-        return all(low == high for low, high in bands)
+        return all(high - low <= _FLAT_LEVELS for low, high in bands)  # type: ignore[operator,misc]
     return False
