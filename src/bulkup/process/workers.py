@@ -8,6 +8,7 @@ is killed while it holds the queue's lock.
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import signal
 import sys
@@ -60,6 +61,7 @@ class Workers:
         self._jobs_each = jobs_each
         self._modules = tuple(modules)
         self._free = asyncio.Semaphore(count)
+        self._is_closed = False
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
 
@@ -72,6 +74,8 @@ class Workers:
         """
         order = pickle.dumps((work, job), pickle.HIGHEST_PROTOCOL)
         async with self._free:
+            if self._is_closed:
+                raise RuntimeError("the workers are closed")
             process = await self._ready()
             self._busy.add(process)
             try:
@@ -105,11 +109,20 @@ class Workers:
         )
 
     async def close(self) -> None:
-        """Kill all workers; jobs in their hands raise WorkerLost. May be called twice."""
-        processes = [*self._idle, *self._busy]
-        self._idle.clear()
-        for process in processes:
+        """Kill all workers, and return when none is left; may be called twice.
+
+        Jobs in their hands raise WorkerLost; those that still wait for one, RuntimeError.
+        """
+        self._is_closed = True
+        for process in self._busy:
+            process.signal()
+        for _ in range(self.count):  # whoever holds a worker is through with it then
+            await self._free.acquire()
+        for process in self._idle:
             await process.kill()
+        self._idle.clear()
+        for _ in range(self.count):
+            self._free.release()
 
     async def __aenter__(self) -> Self:
         return self
@@ -149,6 +162,7 @@ class _Process:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for the parent
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         )
         try:
@@ -188,13 +202,20 @@ class _Process:
             raise WorkerLost(f"the worker process {_ending(await self._process.wait())}") from error
         return worked, result
 
-    async def kill(self) -> None:
-        """End it at once. May be called twice."""
+    def signal(self) -> None:
+        """Have it ended; whoever waits for its reply gets WorkerLost."""
         with suppress(ProcessLookupError):
             self._process.kill()
-        self._orders.close()
+
+    async def kill(self) -> None:
+        """End it at once, when nobody waits for its reply. May be called twice."""
+        self.signal()
+        if not self._orders.is_closing():
+            self._orders.transport.abort()
         with suppress(*_GONE):
-            await self._orders.wait_closed()
+            # asyncio knows of an end only when the pipes are empty, too (CPython gh-119710).
+            while await self._replies.read(1 << 16):
+                pass
         await self._process.wait()
 
 

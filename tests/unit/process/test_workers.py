@@ -125,13 +125,24 @@ async def test_a_caller_who_goes_away_takes_the_worker_along(tmp_path: Path) -> 
     async with Workers(1) as workers:
         pid, _ = await workers.run(pid_and, 0)
         task = asyncio.create_task(workers.run(misbehave, "sleep"))
-        while not workers._busy:
+        while not workers._busy:  # noqa: ASYNC110 - the task has to get to its worker first
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert not is_running(pid)
         assert (await workers.run(pid_and, 1))[1] == 1
+
+
+async def test_close_does_not_wait_for_jobs() -> None:
+    workers = Workers(1)
+    tasks = [asyncio.create_task(workers.run(misbehave, "sleep")) for _ in range(3)]
+    while not workers._busy:  # noqa: ASYNC110 - the same
+        await asyncio.sleep(0)
+    await workers.close()
+    held, *waiting = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(held, WorkerLost)
+    assert [type(error) for error in waiting] == [RuntimeError, RuntimeError]
 
 
 async def test_nothing_runs_after_close() -> None:
@@ -155,14 +166,8 @@ async def test_a_picture_folder_cannot_slip_in_modules(
 ) -> None:
     (tmp_path / "pickle.py").write_text("raise SystemExit('taken over')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(_absolute(os.environ.get("PYTHONPATH", ""))))
     async with Workers(1) as workers:
         assert (await workers.run(len, "abc")) == 3
-
-
-def _absolute(paths: str) -> list[str]:
-    root = Path(__file__).parents[3]
-    return [str(root / path) for path in paths.split(os.pathsep) if path]
 
 
 async def test_many_jobs_on_four_workers_with_deaths_among_them() -> None:

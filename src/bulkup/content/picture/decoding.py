@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -36,6 +36,7 @@ from PIL import (
 from pillow_heif import register_heif_opener
 
 from bulkup.content.picture import exif
+from bulkup.content.picture.colour import plain
 from bulkup.content.picture.quality import jpeg_quality
 from bulkup.content.picture.values import Limits
 from bulkup.errors import PictureInvalid
@@ -91,8 +92,8 @@ class Decoded:
 def decode(file: BinaryIO, *, size_px: int, limits: Limits) -> Decoded:
     """The first frame, loaded, at least `size_px` long on its longer side if the original is.
 
-    What is damaged is decoded as far as it goes, and marked; a picture of which nothing but one
-    flat colour came out counts as not decoded. Raises PictureInvalid with the decoder's reason,
+    What is damaged is decoded as far as it goes, and marked; a picture of which hardly more than
+    one flat colour came out counts as not decoded. Raises PictureInvalid with the decoder's reason,
     or MemoryError.
     """
     try:
@@ -187,6 +188,9 @@ def _raise_memory(error: BaseException) -> None:
 _FLAT_LEVELS: Final = 16
 """Of 256: what decoders fill the missing part with is one colour, and nearly one at its edge."""
 
+_FLAT_SHARE: Final = 0.99
+"""A picture of which less than the hundredth part came out shows nothing to anybody."""
+
 
 @contextmanager
 def _taking_what_comes() -> Iterator[None]:
@@ -198,8 +202,8 @@ def _taking_what_comes() -> Iterator[None]:
 
 
 def _is_flat(image: Image.Image) -> bool:
-    with suppress(ValueError, OSError):
-        extrema = image.getextrema()
-        bands = extrema if isinstance(extrema[0], tuple) else (extrema,)
-        return all(high - low <= _FLAT_LEVELS for low, high in bands)  # type: ignore[operator,misc]
-    return False
+    """Nearly all of the picture is of one lightness."""
+    small = plain(image).resize((32, 32), Image.Resampling.BOX).getchannel(0)
+    counts = small.histogram()
+    most = max(sum(counts[level : level + _FLAT_LEVELS]) for level in range(256))
+    return most >= _FLAT_SHARE * 32 * 32

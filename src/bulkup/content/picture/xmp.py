@@ -17,6 +17,8 @@ from bulkup.errors import PictureInvalid
 LIMIT_BYTES: Final = 4 << 20
 """Real packets are of some KiB; those with edit histories reach a few hundred."""
 
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+
 _RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _DC: Final = "{http://purl.org/dc/elements/1.1/}"
 _EXIF: Final = "{http://ns.adobe.com/exif/1.0/}"
@@ -44,8 +46,10 @@ def read_xmp(packet: bytes) -> Sidecar:
     if len(packet) > LIMIT_BYTES:
         raise PictureInvalid(f"XMP of {len(packet)} bytes; {LIMIT_BYTES} are allowed")
     parser = ElementTree.XMLParser(target=_NoDocumentType())  # noqa: S314 - see above
+    if not packet.startswith(_UTF_16):  # in which these bytes are halves of characters
+        packet = packet.strip(b"\0 \r\n\t")
     try:
-        parser.feed(packet.strip(b"\0 \r\n\t"))
+        parser.feed(packet)
         root = parser.close()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise PictureInvalid(f"XMP that is no XML: {error}") from error

@@ -131,6 +131,10 @@ def test_a_sidecar_is_read_in_both_spellings() -> None:
     assert said.description == "At the lake"
 
 
+def test_a_sidecar_in_utf_16_is_read() -> None:
+    assert read_xmp((XMP + "\n").encode("utf-16")).rating == 4
+
+
 def test_a_sidecar_wins_over_the_camera_and_is_silent_where_it_says_nothing() -> None:
     camera = Metadata(1, 1, "JPEG", taken_at=Moment(datetime(2000, 1, 1)), place=Place(1, 1))  # noqa: DTZ001 - a camera's clock
     said = with_sidecar(camera, read_xmp(XMP.encode()))
