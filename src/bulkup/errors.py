@@ -10,6 +10,7 @@
     │   ├── WrongRegion              4          invalid
     │   ├── ClockSkewed              4          auth
     │   └── DestinationUnreachable   4          network
+    ├── EmbedderUnusable             4          (run-level: its model or its keys are missing)
     ├── ManifestError                5          (run-level)
     │   ├── ManifestCorrupt · ManifestNewer · ManifestReadOnly · ManifestFull · ManifestLocked
     └── ItemError                    3          (one item; the rest goes on)
@@ -23,12 +24,22 @@
         │   ├── StoreFull            3          resource
         │   ├── KeyTaken             3          invalid
         │   └── ObjectMissing        3          missing
-        └── SourceError
-            ├── SourceMissing        3          missing
-            ├── SourceUnreadable     3          auth
-            ├── SourceUnavailable    3          resource
-            ├── SourceChanged        3          changed
-            └── SourceInvalid        3          invalid
+        ├── SourceError
+        │   ├── SourceMissing        3          missing
+        │   ├── SourceUnreadable     3          auth
+        │   ├── SourceUnavailable    3          resource
+        │   ├── SourceChanged        3          changed
+        │   └── SourceInvalid        3          invalid
+        ├── PictureInvalid           3          invalid
+        ├── WorkerError
+        │   ├── WorkerLost           3          resource
+        │   ├── WorkerTimeout        3          resource
+        │   └── WorkerOutOfMemory    3          resource
+        └── EmbedError
+            ├── EmbedderBusy         3          rate_limit
+            ├── EmbedderUnreachable  3          network
+            ├── EmbedderBroken       3          server
+            └── EmbedderRefused      3          invalid
 
 An error is classified once, where it enters bulkup. Its type decides about retries, its
 class is what the manifest keeps.
@@ -147,6 +158,13 @@ class DestinationUnreachable(DestinationError):
     """Nothing answers: name resolution, connection or TLS failed again and again."""
 
     error_class = ErrorClass.NETWORK
+
+
+class EmbedderUnusable(BulkupError):
+    """No picture can be embedded: a model that is not there, a service that does not let us in."""
+
+    exit_code = ExitCode.DESTINATION
+    error_class = ErrorClass.AUTH
 
 
 class ManifestError(BulkupError):
@@ -296,5 +314,61 @@ class SourceChanged(SourceError):
 
 class SourceInvalid(SourceError):
     """Not what it claims to be: a damaged archive member, a bomb, an escape."""
+
+    error_class = ErrorClass.INVALID
+
+
+class PictureInvalid(ItemError):
+    """A picture that does not decode, is a bomb or is over a limit; says why in Pillow's words."""
+
+    error_class = ErrorClass.INVALID
+
+
+class WorkerError(ItemError):
+    """The worker process that had this item in hand did not get to its end."""
+
+    error_class = ErrorClass.RESOURCE
+
+
+class WorkerLost(WorkerError):
+    """The worker is gone: it crashed, was killed, or ended by itself in the middle of the item."""
+
+
+class WorkerTimeout(WorkerError):
+    """The item took longer than its time limit; its worker was killed."""
+
+
+class WorkerOutOfMemory(WorkerError):
+    """The item needs more memory than a worker may have; the worker lives on."""
+
+
+class EmbedError(ItemError):
+    """An embedder gave no vector."""
+
+
+class EmbedderBusy(EmbedError):
+    """It throttles (429). `retry_after_seconds` is its own wish, if any."""
+
+    error_class = ErrorClass.RATE_LIMIT
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class EmbedderUnreachable(EmbedError):
+    """Reset, time-out, name resolution or TLS failed for this request."""
+
+    error_class = ErrorClass.NETWORK
+
+
+class EmbedderBroken(EmbedError):
+    """It failed on its side (5xx, a prediction that failed)."""
+
+    error_class = ErrorClass.SERVER
+
+
+class EmbedderRefused(EmbedError):
+    """It refused this picture, or its answer is no vector: a wrong dimension, NaN."""
 
     error_class = ErrorClass.INVALID

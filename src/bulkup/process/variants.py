@@ -1,0 +1,82 @@
+"""What a worker does with one content: read it, be sure of it, make its variants."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from io import BufferedReader, BytesIO
+
+from bulkup.content.archive import open_member
+from bulkup.content.picture.values import (
+    LIMITS,
+    VARIANTS,
+    Format,
+    Limits,
+    Picture,
+    Skipped,
+    VariantSpec,
+)
+from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
+from bulkup.model import Digest
+
+MODULES: Final = ("bulkup.content.picture.making",)
+"""What a worker imports before its first job of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A content to process, by where its bytes are on this machine.
+
+    `name` is what the file is called where it was found, `path` where it lies now: the same, or a
+    temporary file that the object was downloaded to. `member` names a member of the ZIP archive
+    at `path`. With `digest` the bytes are checked to be those before anything is decoded.
+    """
+
+    path: str
+    name: str
+    member: str | None = None
+    digest: Digest | None = None
+    wanted: tuple[VariantSpec, ...] = VARIANTS
+    limits: Limits = LIMITS
+
+
+def process(job: Job) -> Picture | Skipped:
+    """The variants and the metadata. For a worker: it imports Pillow, and may die.
+
+    Raises PictureInvalid, SourceMissing, SourceUnreadable, SourceChanged when the digest is
+    another, SourceInvalid for a member that does not inflate, and MemoryError.
+    """
+    from bulkup.content.picture.making import make_variants
+
+    with _opened(job) as file:
+        if job.digest is not None:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+            if found != job.digest:
+                raise SourceChanged(f"{job.name} has changed since it was uploaded")
+            file.seek(0)
+        return make_variants(file, job.wanted, name=job.name, limits=job.limits)
+
+
+def variant_key(prefix: str, name: str, digest: Digest, kind: Format) -> str:
+    """The key of a variant beside the originals: `prefix/.bulkup/thumb/ab/<digest>.webp`.
+
+    `prefix` is the destination's: '' or ending in '/'.
+    """
+    return f"{prefix}.bulkup/{name}/{digest[:2]}/{digest}.{kind.extension}"
+
+
+def _opened(job: Job) -> BufferedReader | BytesIO:
+    """The bytes, in a file that can be sought: a member is inflated into memory, to its limit."""
+    if job.member is not None:
+        with open_member(job.path, job.member, limit_bytes=job.limits.file_bytes) as member:
+            return io.BytesIO(member.read())
+    try:
+        return open(job.path, "rb")  # noqa: PTH123 - paths here are str, surrogates and all
+    except FileNotFoundError as error:
+        raise SourceMissing(f"{job.name} is gone") from error
+    except OSError as error:
+        raise SourceUnreadable(f"{job.name}: {error.strerror}") from error

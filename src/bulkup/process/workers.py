@@ -1,0 +1,230 @@
+"""Worker processes that can be limited and lost: one that dies costs its own job, and no other.
+
+Each has two pipes of its own, and nothing is shared between them. Pools that share a queue
+(concurrent.futures, pebble) break as a whole when a worker is killed while idle, or hang when it
+is killed while it holds the queue's lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from bulkup.errors import BulkupError, WorkerLost, WorkerOutOfMemory, WorkerTimeout
+from bulkup.process.worker import FRAME
+
+J = TypeVar("J")
+R = TypeVar("R")
+
+MEMORY_BYTES: Final = 2 << 30
+"""200 MP decode to 0.8 GB; a progressive JPEG or a HEIC of that size holds them twice."""
+
+SECONDS: Final = 60.0
+"""SPEC, section 6."""
+
+JOBS_EACH: Final = 500
+"""A worker is replaced after this many: what C libraries leak goes with it. A start takes about
+as long as five pictures."""
+
+_START_SECONDS: Final = 60.0
+_ALARM_GRACE_SECONDS: Final = 10
+_MOST_REPLY_BYTES: Final = 256 << 20
+_GONE: Final = (BrokenPipeError, ConnectionResetError, asyncio.IncompleteReadError)
+
+
+class Workers:
+    """At most `count` processes, started when they are needed. For one event loop.
+
+    `modules` are imported by each worker before its first job. Use as an async context manager,
+    or call `close`.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        memory_bytes: int = MEMORY_BYTES,
+        seconds: float = SECONDS,
+        jobs_each: int = JOBS_EACH,
+        modules: Sequence[str] = (),
+    ) -> None:
+        self.count = count
+        self._memory_bytes = memory_bytes
+        self._seconds = seconds
+        self._jobs_each = jobs_each
+        self._modules = tuple(modules)
+        self._free = asyncio.Semaphore(count)
+        self._is_closed = False
+        self._idle: list[_Process] = []
+        self._busy: set[_Process] = set()
+
+    async def run(self, work: Callable[[J], R], job: J) -> R:
+        """`work(job)`, done by a worker; waits until one is free, and only then counts the time.
+
+        `work` must be importable, `job` and the result small and picklable. Raises what `work`
+        raises; WorkerTimeout and WorkerLost, after which the worker is replaced; and
+        WorkerOutOfMemory. When the caller is cancelled, the worker is killed.
+        """
+        order = pickle.dumps((work, job), pickle.HIGHEST_PROTOCOL)
+        async with self._free:
+            if self._is_closed:
+                raise RuntimeError("the workers are closed")
+            process = await self._ready()
+            self._busy.add(process)
+            try:
+                worked, result = await process.ask(order, seconds=self._seconds)
+            except BaseException:
+                await process.kill()
+                raise
+            finally:
+                self._busy.discard(process)
+            if process.jobs < self._jobs_each:
+                self._idle.append(process)
+            else:
+                await process.kill()
+        if worked:
+            return result  # type: ignore[no-any-return]
+        if isinstance(result, MemoryError):
+            raise WorkerOutOfMemory(
+                f"needs more than the {self._memory_bytes >> 20} MiB that a worker may have"
+            )
+        raise result
+
+    async def _ready(self) -> _Process:
+        """An idle worker that is still alive, or a new one."""
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive:
+                return process
+            await process.kill()
+        return await _Process.start(
+            self._memory_bytes, int(self._seconds) + _ALARM_GRACE_SECONDS, self._modules
+        )
+
+    async def close(self) -> None:
+        """Kill all workers, and return when none is left; may be called twice.
+
+        Jobs in their hands raise WorkerLost; those that still wait for one, RuntimeError.
+        """
+        self._is_closed = True
+        for process in self._busy:
+            process.signal()
+        for _ in range(self.count):  # whoever holds a worker is through with it then
+            await self._free.acquire()
+        for process in self._idle:
+            await process.kill()
+        self._idle.clear()
+        for _ in range(self.count):
+            self._free.release()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class _Process:
+    """One worker and its two pipes."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process = process
+        self._orders = process.stdin
+        self._replies = process.stdout
+        self.jobs = 0
+
+    @classmethod
+    async def start(cls, memory_bytes: int, alarm_seconds: int, modules: Sequence[str]) -> Self:
+        """A worker that has done its imports. BulkupError when it does not get that far."""
+        process = cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # a picture folder may hold a file named PIL.py
+                "-m",
+                "bulkup.process.worker",
+                str(memory_bytes),
+                str(alarm_seconds),
+                *modules,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the parent
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        )
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await process._reply()
+        except (WorkerLost, TimeoutError) as error:
+            await process.kill()
+            raise BulkupError(f"a worker process does not start: {error}") from error
+        except BaseException:
+            await process.kill()
+            raise
+        return process
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.returncode is None and not self._replies.at_eof()
+
+    async def ask(self, order: bytes, *, seconds: float) -> tuple[bool, Any]:
+        """The reply to one pickled job. After an error the process is of no more use."""
+        self.jobs += 1
+        try:
+            async with asyncio.timeout(seconds):
+                with suppress(*_GONE):  # then the reply says how it ended
+                    self._orders.write(FRAME.pack(len(order)) + order)
+                    await self._orders.drain()
+                return await self._reply()
+        except TimeoutError as error:
+            raise WorkerTimeout(f"not done after {seconds:g} s") from error
+
+    async def _reply(self) -> tuple[bool, Any]:
+        try:
+            (size,) = FRAME.unpack(await self._replies.readexactly(FRAME.size))
+            if size > _MOST_REPLY_BYTES:
+                raise WorkerLost(f"the worker process replied with {size} bytes")
+            worked, result = pickle.loads(await self._replies.readexactly(size))  # noqa: S301 - our own child
+        except _GONE as error:
+            raise WorkerLost(f"the worker process {_ending(await self._process.wait())}") from error
+        return worked, result
+
+    def signal(self) -> None:
+        """Have it ended; whoever waits for its reply gets WorkerLost."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def kill(self) -> None:
+        """End it at once, when nobody waits for its reply. May be called twice."""
+        self.signal()
+        if not self._orders.is_closing():
+            self._orders.transport.abort()
+        with suppress(*_GONE):
+            # asyncio knows of an end only when the pipes are empty, too (CPython gh-119710).
+            while await self._replies.read(1 << 16):
+                pass
+        await self._process.wait()
+
+
+def _ending(code: int) -> str:
+    """How a process ended, in words: a negative code is a signal's number."""
+    if code >= 0:
+        return f"ended by itself with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"was ended by {name}"

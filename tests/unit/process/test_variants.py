@@ -1,0 +1,79 @@
+"""What a worker does with one content."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bulkup.content.picture.values import Format, Limits, Picture, Skipped
+from bulkup.errors import PictureInvalid, SourceChanged, SourceInvalid, SourceMissing
+from bulkup.model import Digest
+from bulkup.process.variants import MODULES, Job, process, variant_key
+from bulkup.process.workers import Workers
+from tests.unit.content.picture.made import saved, scene
+
+DIGEST = Digest("ab" + "0" * 62)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(saved(scene()))
+    return path
+
+
+def digest_of(path: Path) -> Digest:
+    return Digest(hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def test_a_file_whose_digest_holds_is_processed(photo: Path) -> None:
+    made = process(Job(str(photo), photo.name, digest=digest_of(photo)))
+    assert isinstance(made, Picture)
+    assert [variant.name for variant in made.variants] == ["thumb", "preview"]
+
+
+def test_a_file_that_changed_is_not(photo: Path) -> None:
+    job = Job(str(photo), photo.name, digest=digest_of(photo))
+    photo.write_bytes(saved(scene(10, 10)))
+    with pytest.raises(SourceChanged):
+        process(job)
+
+
+def test_a_file_that_is_gone_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SourceMissing):
+        process(Job(str(tmp_path / "gone.jpg"), "gone.jpg"))
+
+
+def test_members_of_archives_are_sources(tmp_path: Path, photo: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(photo, "inner/photo.jpg")
+        archive.writestr("inner/read me.txt", "hello")
+    job = Job(str(path), "photo.jpg", member="inner/photo.jpg", digest=digest_of(photo))
+    assert isinstance(process(job), Picture)
+    assert isinstance(process(Job(str(path), "read me.txt", member="inner/read me.txt")), Skipped)
+    limits = Limits(file_bytes=1000)
+    with pytest.raises((SourceInvalid, PictureInvalid)):
+        process(Job(str(path), "photo.jpg", member="inner/photo.jpg", limits=limits))
+
+
+def test_variants_lie_beside_the_originals() -> None:
+    key = variant_key("photos/", "thumb", DIGEST, Format.WEBP)
+    assert key == f"photos/.bulkup/thumb/ab/{DIGEST}.webp"
+    assert variant_key("", "preview", DIGEST, Format.JPEG).endswith(f"{DIGEST}.jpg")
+
+
+async def test_workers_do_it_and_send_outcomes_and_errors_back(tmp_path: Path, photo: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("hello")
+    liar = tmp_path / "liar.jpg"
+    liar.write_text("hello")
+    async with Workers(1, modules=MODULES) as workers:
+        made = await workers.run(process, Job(str(photo), photo.name))
+        assert made == process(Job(str(photo), photo.name))
+        assert isinstance(await workers.run(process, Job(str(text), text.name)), Skipped)
+        with pytest.raises(PictureInvalid, match="cannot identify"):
+            await workers.run(process, Job(str(liar), liar.name))
