@@ -191,15 +191,16 @@ class HttpEmbedder:
 
 def _endpoint(url: str, last: str) -> str:
     """`url` with `last` as the end of its path; a query stays. Raises EmbedderUnusable."""
+    unusable = EmbedderUnusable(
+        "the URL of the embedding service is none", hint="Write https://host/v1 as embed.url."
+    )
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
+    except ValueError as error:
+        raise unusable from error
     if not usable:
-        raise EmbedderUnusable(
-            "the URL of the embedding service is none", hint="Write https://host/v1 as embed.url."
-        )
+        raise unusable
     path = parts.path.rstrip("/")
     if not path.endswith(f"/{last}"):
         path = f"{path}/{last}"
