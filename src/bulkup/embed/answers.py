@@ -30,7 +30,7 @@ _NOT_ALLOWED = {
     403: "The key may not use this model.",
     407: "The proxy wants a password: see HTTPS_PROXY.",
 }
-_NOT_THERE = "Check embed.url, embed.api and embed.model."
+_NOT_THERE = "Check embed.url, embed.api and embed.remote_model."
 
 
 @dataclass(frozen=True, slots=True)

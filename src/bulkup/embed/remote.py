@@ -184,7 +184,7 @@ class HttpEmbedder:
         if isinstance(outcome, EmbedderRefused):
             raise EmbedderUnusable(
                 f"{refusal}, and the same for a plain grey picture",
-                hint="Check embed.model, embed.api, embed.pictures_as and embed.dimension.",
+                hint="Check embed.remote_model, embed.api, embed.pictures_as and embed.dimension.",
             ) from outcome
         self._has_worked = True
 
