@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bulkup.embed import openai, replicate
 from bulkup.embed.answers import vector_of
 from bulkup.embed.data_url import data_url
 from bulkup.embed.embedder import Embedded, Vector
-from bulkup.embed.service import Service
+from bulkup.embed.service import Key, Service
 from bulkup.errors import EmbedderRefused, EmbedderUnusable, EmbedError, ItemError
 from bulkup.pace.bucket import TokenBucket
 
@@ -45,7 +45,8 @@ class HttpEmbedder:
 
     `url` is the service's base ("https://api.jina.ai/v1") or the endpoint itself ("…/embeddings",
     "…/predictions"). `dimension` is checked where it is given; else the first vector sets it. The
-    key goes to the service as a bearer token and nowhere else.
+    key goes to the service as a bearer token and nowhere else; so does, where there is none, a
+    password in the URL.
 
     `version` is the protocol and the model: who puts other weights behind the same name must
     embed again with --force.
@@ -83,9 +84,10 @@ class HttpEmbedder:
         self._timeout_seconds = timeout_seconds
         self._has_worked = False
         bucket = TokenBucket(requests_per_minute / 60, burst, now=clock.monotonic())
+        endpoint, password = _endpoint(url, "predictions" if api == "replicate" else "embeddings")
         self._service = Service(
-            _endpoint(url, "predictions" if api == "replicate" else "embeddings"),
-            key=_sendable(key),
+            endpoint,
+            key=_sendable(key) or password,
             timeout_seconds=timeout_seconds,
             tries=tries,
             bucket=bucket,
@@ -189,8 +191,12 @@ class HttpEmbedder:
         self._has_worked = True
 
 
-def _endpoint(url: str, last: str) -> str:
-    """`url` with `last` as the end of its path; a query stays. Raises EmbedderUnusable."""
+def _endpoint(url: str, last: str) -> tuple[str, Key | None]:
+    """`url` with `last` as the end of its path, and the password that it held.
+
+    The two part here, since httpx would write the password into its log. A query stays. Raises
+    EmbedderUnusable.
+    """
     unusable = EmbedderUnusable(
         "the URL of the embedding service is none", hint="Write https://host/v1 as embed.url."
     )
@@ -204,10 +210,15 @@ def _endpoint(url: str, last: str) -> str:
     path = parts.path.rstrip("/")
     if not path.endswith(f"/{last}"):
         path = f"{path}/{last}"
-    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+    _, _, host = parts.netloc.rpartition("@")
+    password = None
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        password = Key("Basic", b64encode(pair.encode()).decode("ascii"))
+    return urlunsplit((parts.scheme, host, path, parts.query, "")), password
 
 
-def _sendable(key: str | None) -> str | None:
+def _sendable(key: str | None) -> Key | None:
     """A key that a header can hold. Raises EmbedderUnusable, which does not repeat it."""
     stripped = (key or "").strip()
     if not (stripped.isascii() and stripped.isprintable()):
@@ -215,4 +226,4 @@ def _sendable(key: str | None) -> str | None:
             "the key of the embedding service holds characters that no header can hold",
             hint="Look at BULKUP_EMBED_KEY.",
         )
-    return stripped or None
+    return Key("Bearer", stripped) if stripped else None

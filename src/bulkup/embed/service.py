@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from bulkup.embed.answers import Answer, error_of, one_line
@@ -34,18 +35,27 @@ MOST_ANSWER_BYTES: Final = 16 << 20
 """8 vectors of 4096 numbers are 700 kB of JSON. What is far longer is not read to its end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the Authorization header says (RFC 9110 §11.6.2)."""
+
+    scheme: Literal["Bearer", "Basic"]
+    secret: str = field(repr=False)
+
+
 class Service:
     """Requests to one endpoint: key, proxies, certificates, time-outs, the bucket, the tries.
 
-    `url` is the endpoint itself. Nothing it raises or prints holds the key, or any part of the URL
-    but its host. Proxies are taken from the environment (HTTPS_PROXY, NO_PROXY).
+    `url` is the endpoint itself, without a password in it. Nothing that this raises or prints holds
+    the key, or any part of the URL but its host. Proxies are taken from the environment
+    (HTTPS_PROXY, NO_PROXY).
     """
 
     def __init__(
         self,
         url: str,
         *,
-        key: str | None,
+        key: Key | None,
         timeout_seconds: float,
         tries: int,
         bucket: TokenBucket,
@@ -146,7 +156,7 @@ class Service:
         body: object,
         headers: Mapping[str, str],
     ) -> Answer:
-        key = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        key = {"Authorization": f"{self._key.scheme} {self._key.secret}"} if self._key else {}
         async with client.stream(
             method, url, json=body, headers={"Accept": "application/json", **key, **headers}
         ) as response:
@@ -163,7 +173,7 @@ class Service:
         """Services repeat a wrong key in what they say about it."""
         if not self._key:
             return answer
-        body = answer.body.replace(self._key.encode(), b"***")
+        body = answer.body.replace(self._key.secret.encode(), b"***")
         return Answer(answer.status, answer.headers, body)
 
     async def _opened(self) -> httpx.AsyncClient:
