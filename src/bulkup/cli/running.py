@@ -22,9 +22,24 @@ if TYPE_CHECKING:
     from bulkup.settings import Settings
 
 
-def means_of(settings: Settings) -> dict[str, Any]:
-    """The fields of `run.order.Means`, as the settings have them."""
+def means_of(settings: Settings, *, replaces: bool = False) -> dict[str, Any]:
+    """The fields of `run.order.Means`, as the settings have them; with `replaces`, variants that
+    are there already are made anew."""
+    from bulkup.content.picture.values import Format, Limits, VariantSpec
+    from bulkup.run.order import ProcessMeans
+
     return {
+        "process": ProcessMeans(
+            workers=0 if settings.workers == "auto" else settings.workers,
+            memory_bytes=settings.worker_memory_bytes,
+            seconds=settings.worker_seconds,
+            limits=Limits(settings.max_pixels, settings.max_picture_bytes),
+            variants=tuple(
+                VariantSpec(name, size_px, Format(form), quality)
+                for name, size_px, form, quality in settings.variants
+            ),
+            replaces=replaces,
+        ),
         "region": settings.region,
         "profile": settings.profile,
         "ca_bundle": settings.ca_bundle,

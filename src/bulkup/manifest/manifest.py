@@ -11,8 +11,10 @@ from bulkup.manifest.connection import connect, connect_to_read
 from bulkup.manifest.exporting import Exports
 from bulkup.manifest.health import Health, examine
 from bulkup.manifest.histories import Histories
+from bulkup.manifest.later import Later
 from bulkup.manifest.leftovers import Leftovers
 from bulkup.manifest.metering import Meters
+from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
@@ -41,6 +43,8 @@ class Manifest:
         self.leftovers = Leftovers(self._db, path)
         self.unreached = Unreached(self._db, path)
         self.audit = Audit(self._db, path)
+        self.later = Later(self._db, path)
+        self.pictures = Pictures(self._db, path)
 
     def wait_for_lock(self, seconds: float) -> None:
         """How long a call waits for another program's write transaction; BUSY_SECONDS at first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ from bulkup.content.picture.values import (
     Picture,
     Skipped,
     VariantSpec,
+    with_sidecar,
 )
-from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
+from bulkup.errors import PictureInvalid, SourceChanged, SourceMissing, SourceUnreadable
 from bulkup.model import Digest
 
 MODULES: Final = ("bulkup.content.picture.making",)
@@ -34,12 +35,14 @@ class Job:
     `name` is what the file is called where it was found, `path` where it lies now: the same, or a
     temporary file that the object was downloaded to. `member` names a member of the ZIP archive
     at `path`. With `digest` the bytes are checked to be those before anything is decoded.
+    `sidecar` is the XMP packet of the file beside it, if there is one.
     """
 
     path: str
     name: str
     member: str | None = None
     digest: Digest | None = None
+    sidecar: bytes | None = None
     wanted: tuple[VariantSpec, ...] = VARIANTS
     limits: Limits = LIMITS
 
@@ -58,7 +61,21 @@ def process(job: Job) -> Picture | Skipped:
             if found != job.digest:
                 raise SourceChanged(f"{job.name} has changed since it was uploaded")
             file.seek(0)
-        return make_variants(file, job.wanted, name=job.name, limits=job.limits)
+        made = make_variants(file, job.wanted, name=job.name, limits=job.limits)
+    if isinstance(made, Skipped) or job.sidecar is None:
+        return made
+    return _with_sidecar(made, job.sidecar)
+
+
+def _with_sidecar(made: Picture, packet: bytes) -> Picture:
+    """The picture with what its sidecar says; a broken one says nothing."""
+    from bulkup.content.picture.xmp import read_xmp
+
+    try:
+        sidecar = read_xmp(packet)
+    except PictureInvalid:
+        return made
+    return replace(made, metadata=with_sidecar(made.metadata, sidecar), sidecar=sidecar)
 
 
 def variant_key(prefix: str, name: str, digest: Digest, kind: Format) -> str:

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from bulkup.content.picture.values import LIMITS, VARIANTS, Limits, VariantSpec
 from bulkup.discover.roots import anchor
 from bulkup.discover.select import Selection
+from bulkup.model import Stage
 from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout
+
+STAGES = (Stage.UPLOAD, Stage.PROCESS)
+"""What a push does when nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Order:
     layout: Layout = "path"
     copies_duplicates: bool = False
     extras: Extras = field(default_factory=Extras)
+    stages: tuple[Stage, ...] = STAGES
 
     def as_options(self) -> dict[str, object]:
         """As JSON takes it; what equals the default is left out."""
@@ -73,7 +79,33 @@ def order_of(options: Mapping[str, Any]) -> Order:
         layout=options.get("layout", "path"),
         copies_duplicates=options.get("copies_duplicates", False),
         extras=Extras(**options.get("extras", {})),
+        stages=tuple(map(Stage, options.get("stages", STAGES))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMeans:
+    """How pictures are processed. What one of them may cost is bounded four ways."""
+
+    workers: int = 0  # 0: one for each core
+    memory_bytes: int = 2 << 30  # of one worker
+    seconds: float = 60.0  # for one picture
+    limits: Limits = LIMITS
+    variants: tuple[VariantSpec, ...] = VARIANTS
+    replaces: bool = False  # variants that the destination has already (--force)
+
+    @property
+    def count(self) -> int:
+        """How many workers."""
+        return self.workers or cores()
+
+
+def cores() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +125,4 @@ class Means:
     part_threshold_bytes: int | None = None
     part_size_bytes: int = 16 << 20
     stale_after_seconds: float = 600.0
+    process: ProcessMeans = field(default_factory=ProcessMeans)

@@ -48,6 +48,7 @@ class Outcomes:
         random: Random,
         emit: Emit,
         wants_files: bool,
+        follows: Stage | None = None,
     ) -> None:
         self._ledger = ledger
         self._destination_id = destination_id
@@ -56,6 +57,7 @@ class Outcomes:
         self._random = random
         self._emit = emit
         self._wants_files = wants_files  # whether anybody reads an event for each file
+        self._follows = follows
         self.counts = Counts()
         self._done: list[Done] = []
         self._failed: list[Failed] = []
@@ -145,6 +147,7 @@ class Outcomes:
                     destination_id=self._destination_id,
                     run_id=self._run_id,
                     now=self._clock.now(),
+                    follows=self._follows,
                 )
             except BaseException:
                 self._done[:0], self._failed[:0] = done, failed

@@ -260,6 +260,56 @@ class Settings:
         default="16MiB",
     )
 
+    # Decoding is what takes the time: with more than the cores have, all of it goes slower.
+    workers: int | Literal["auto"] = _setting(
+        "process.workers",
+        kinds.CONCURRENCY,
+        "Processes that decode pictures; auto: one for each core.",
+        default="auto",
+    )
+    # A grid wants the first, a screen the second; both are what immich and PhotoPrism make.
+    variants: tuple[tuple[str, int, str, int], ...] = _setting(
+        "process.variants",
+        kinds.VARIANTS,
+        "What is made of each picture: name:size in pixels:format:quality.",
+        flag=False,
+        default=["thumb:256:webp:80", "preview:1440:jpeg:80"],
+    )
+    # 200 megapixels decode to 0.8 GB; a progressive JPEG or a HEIC of that size holds them twice.
+    worker_memory_bytes: int = _setting(
+        "process.memory",
+        kinds.WORKER_MEMORY,
+        "What one worker may hold; a picture that needs more fails.",
+        flag=False,
+        env="BULKUP_PROCESS_MEMORY",
+        default="2GiB",
+    )
+    # A hundred times what a large photo takes.
+    worker_seconds: float = _setting(
+        "process.timeout",
+        kinds.SPAN,
+        "How long one picture may take.",
+        flag=False,
+        env="BULKUP_PROCESS_TIMEOUT",
+        default="60s",
+    )
+    # The largest sensors and most panoramas are below; bombs are above.
+    max_pixels: int = _setting(
+        "process.max_pixels",
+        kinds.COUNT,
+        "Refuse pictures of more pixels.",
+        flag=False,
+        default=200_000_000,
+    )
+    max_picture_bytes: int = _setting(
+        "process.max_bytes",
+        kinds.SIZE,
+        "Refuse pictures of more bytes.",
+        flag=False,
+        env="BULKUP_PROCESS_MAX_BYTES",
+        default="500MiB",
+    )
+
     # A laptop's nap must not cost its claims.
     stale_after_seconds: float = _setting(
         "claims.stale_after",
@@ -308,5 +358,5 @@ class Settings:
 
 
 def describe() -> Iterator[SettingRow]:
-    """Every setting, grouped by table: first those without one; push, s3, claims, notify."""
+    """Every setting, by the tables of bulkup.toml: first those without one."""
     return (f.metadata["row"] for f in fields(Settings))

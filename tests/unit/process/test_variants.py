@@ -70,10 +70,10 @@ async def test_workers_do_it_and_send_outcomes_and_errors_back(tmp_path: Path, p
     text = tmp_path / "notes.txt"
     text.write_text("hello")
     liar = tmp_path / "liar.jpg"
-    liar.write_text("hello")
+    liar.write_bytes(b"\xff\xd8\xff\xe0 hello")
     async with Workers(1, modules=MODULES) as workers:
         made = await workers.run(process, Job(str(photo), photo.name))
         assert made == process(Job(str(photo), photo.name))
         assert isinstance(await workers.run(process, Job(str(text), text.name)), Skipped)
-        with pytest.raises(PictureInvalid, match="cannot identify"):
+        with pytest.raises(PictureInvalid):
             await workers.run(process, Job(str(liar), liar.name))

@@ -1,0 +1,75 @@
+"""The second migration: pictures, variants and embeddings.
+
+    picture      what a content says of itself, once it is processed
+    embedder     a model and its version         embedding    a content's unit vector by one of them
+
+A variant is a row of `object` with its own digest; its kind is the variant's name.
+"""
+
+from __future__ import annotations
+
+SECOND = """
+ALTER TABLE object ADD COLUMN digest BLOB; -- of a variant; NULL: its content's
+CREATE TABLE picture (
+  content_id INTEGER PRIMARY KEY REFERENCES content (id),
+  width_px INTEGER NOT NULL,       -- as displayed, after the orientation
+  height_px INTEGER NOT NULL,
+  format TEXT NOT NULL,
+  orientation INTEGER NOT NULL,    -- EXIF, 1 to 8
+  taken_at TEXT,                   -- ISO 8601 by the camera's clock; with an offset where known
+  camera TEXT,
+  lens TEXT,
+  f_number REAL,
+  exposure_seconds REAL,
+  iso INTEGER,
+  focal_length_mm REAL,
+  latitude REAL,                   -- degrees north and east, WGS 84
+  longitude REAL,
+  altitude_metres REAL,
+  perceptual_hash TEXT,            -- 64 bits, 16 hex characters
+  is_truncated INTEGER NOT NULL,   -- 1: its data ended early
+  rating INTEGER,                  -- from here on by an XMP sidecar
+  title TEXT,
+  description TEXT,
+  keywords TEXT                    -- a JSON array
+);
+CREATE TABLE embedder (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,
+  dimension INTEGER NOT NULL,
+  UNIQUE (name, version)
+);
+CREATE TABLE embedding (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- what is newer has a higher one
+  embedder_id INTEGER NOT NULL REFERENCES embedder (id),
+  content_id INTEGER NOT NULL REFERENCES content (id),
+  vector BLOB NOT NULL,            -- float16, little-endian, of length 1
+  classes BLOB,                    -- pairs of uint16 number and float16 probability, best first
+  embedded_at REAL NOT NULL,
+  UNIQUE (embedder_id, content_id)
+);
+-- The queue of the stages after the upload: by destination, not by batch.
+CREATE INDEX item_later ON item (destination_id, stage, priority, due_at, id)
+  WHERE state IN ('ready', 'waiting') AND stage <> 'upload';
+ALTER TABLE destination ADD COLUMN followed_at REAL; -- process items were made up to this batch end
+
+CREATE VIEW pictures AS
+SELECT
+  root.path AS root,
+  -- as in the view files
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
+  lower(hex(content.digest)) AS digest,
+  asset.size_bytes,
+  picture.width_px, picture.height_px, picture.format, picture.orientation, picture.taken_at,
+  picture.camera, picture.lens, picture.f_number, picture.exposure_seconds, picture.iso,
+  picture.focal_length_mm, picture.latitude, picture.longitude, picture.altitude_metres,
+  picture.perceptual_hash, picture.is_truncated, picture.rating, picture.title,
+  picture.description, picture.keywords
+FROM picture
+JOIN content ON content.id = picture.content_id
+JOIN asset ON asset.content_id = content.id
+JOIN folder ON folder.id = asset.folder_id
+JOIN root ON root.id = folder.root_id;
+"""

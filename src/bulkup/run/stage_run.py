@@ -1,0 +1,98 @@
+"""One stage after the upload, for everything that waits for it: what cron calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+from typing import ClassVar
+
+from bulkup.clock import Clock
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue import Left
+from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
+from bulkup.run.events import Emit
+from bulkup.run.job import Begun, Job
+from bulkup.run.order import Means, Order
+from bulkup.run.run import Run
+from bulkup.run.stage_work import LaterLimits
+
+
+class StageRun(Run):
+    """One run at one stage, over all destinations. With `redoes`, also what is settled is done
+    again."""
+
+    stage: ClassVar[Stage]
+
+    def __init__(
+        self,
+        means: Means,
+        manifest: Manifest,
+        *,
+        redoes: bool,
+        environ: Mapping[str, str],
+        clock: Clock,
+        random: Random,
+        emit: Emit,
+        wants_files: bool,
+    ) -> None:
+        super().__init__(
+            means,
+            manifest,
+            environ=environ,
+            clock=clock,
+            random=random,
+            emit=emit,
+            wants_files=wants_files,
+        )
+        self._redoes = redoes
+
+    def _jobs(self) -> list[Job]:
+        manifest = self._ledger.manifest
+        found = set(manifest.later.open_destinations(self.stage))
+        if self._redoes:
+            found |= {one.id for one in manifest.runs.destinations()}
+        jobs = [self._job(one) for one in manifest.runs.destinations() if one.id in found]
+        if not jobs:
+            self._is_unfinished = manifest.later.has_failures(self.stage)
+        return jobs
+
+    def _job(self, destination: Destination) -> Job:
+        manifest, order = self._ledger.manifest, Order(stages=(self.stage,))
+
+        def begin(run_id: str, now: float) -> Begun:
+            batch_id, _ = manifest.runs.begin_batch(
+                run_id,
+                destination.id,
+                (),
+                options=order.as_options(),
+                now=now,
+                remembers=False,
+            )
+            if self._redoes:
+                limit = self._later_limits().items
+                manifest.later.redo(destination.id, self.stage, limit=limit)
+            return Begun(batch_id)
+
+        return Job(destination, order, begin, makes_copies=False)
+
+    def _later_limits(self) -> LaterLimits:
+        """What earlier destinations have left of `--limit`."""
+        limits, limit = super()._later_limits(), self._means.limit
+        if limit is None:
+            return limits
+        counts = [work.counts for crew in self._crews for work in crew.later]
+        begun = sum(one.done + one.skipped + one.failed for one in counts)
+        return replace(limits, items=max(0, limit - begun))
+
+    def _left(self) -> Left:
+        """Of the stage, at every destination: cron wants to hear of what an earlier run left."""
+        return self._ledger.manifest.later.left(self.stage, self._run_id)
+
+
+class ProcessRun(StageRun):
+    """One run of `process`."""
+
+    command = "process"
+    stage = Stage.PROCESS
