@@ -21,7 +21,7 @@ from bulkup.embed.efficientnet_graph import (
     SIDE_PX,
     efficientnet_lite0,
 )
-from bulkup.embed.embedder import Classes, Embedded
+from bulkup.embed.embedder import Classes, Embedded, Embedder
 from bulkup.embed.weights import installed_weights
 from bulkup.errors import EmbedderBroken, EmbedderUnusable, ItemError
 
@@ -53,14 +53,15 @@ _CLASSES_KEPT: Final = 20
 """Of 1000: so many does a search by words weigh; the others are hardly more than chance."""
 
 
-class EfficientNet:
+class EfficientNet(Embedder):
     """An Embedder; its classes are ImageNet's, 0 to 999 in the order of ILSVRC 2012.
 
-    Each picture is decoded and computed by one thread from beginning to end: its layers then stay
-    in that core's cache, threads never wait for each other, and no picture can depend on its
-    neighbours. On two cores that gives half as much again as batches shared between threads.
+    Each picture is decoded and computed by one thread from beginning to end. No thread waits for
+    another, also where other processes want the cores, and no picture can depend on its
+    neighbours. It is no slower than batches of 16 shared by threads of ONNX Runtime's own: 325
+    pictures a second against 309 on two cores (`benchmarks/embed.py`), in 20 MB and not in 200.
 
-    The network is loaded (0.3 s) when the first picture comes.
+    The network is loaded (0.2 s) when the first picture comes.
     """
 
     name = NAME
@@ -72,7 +73,7 @@ class EfficientNet:
         self.version = _THOROUGH_VERSION if thorough else _PLAIN_VERSION
         self._views = THOROUGH if thorough else PLAIN
         self._pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="embed")
-        self._network: _Network | None = None
+        self._network: Network | None = None
         self._loading = threading.Lock()
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
@@ -96,22 +97,26 @@ class EfficientNet:
             raise EmbedderBroken("not enough memory to decode a picture") from error
         return combined([network.run(square) for square in squares])
 
-    def _loaded(self) -> _Network:
+    def _loaded(self) -> Network:
         with self._loading:
             if self._network is None:
-                self._network = _Network()
+                self._network = Network()
             return self._network
 
 
-class _Network:
-    """A session of ONNX Runtime. For several threads at a time."""
+class Network:
+    """The installed weights in a session of ONNX Runtime. For several threads at a time.
+
+    Raises EmbedderUnusable when it is made, without the weights or without ONNX Runtime.
+    """
 
     def __init__(self) -> None:
         session = _session(efficientnet_lite0(installed_weights()))
         self._run = session.run
 
     def run(self, square: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The embedding (DIMENSION, of any length) and the logits (1000) of RGB8 pixels."""
+        """The embedding, shape (DIMENSION,), of any length, and the logits, shape (1000,), of RGB8
+        pixels, SIDE_PX squared. Raises EmbedderBroken."""
         pixels = np.frombuffer(square, np.uint8).reshape(1, SIDE_PX, SIDE_PX, 3)
         try:
             embedding, logits = self._run([EMBEDDING, LOGITS], {PIXELS: pixels})

@@ -51,21 +51,22 @@ _STAGES: Final = (
 )
 
 
-def efficientnet_lite0(weights: Weights) -> bytes:
-    """An ONNX model for one picture at a time.
+def efficientnet_lite0(weights: Weights, *, pictures: int = 1) -> bytes:
+    """An ONNX model for so many pictures at a time.
 
-    In: PIXELS, uint8, (1, SIDE_PX, SIDE_PX, 3), RGB. Out: EMBEDDING, float32, (1, DIMENSION), what
-    the classifier sees, of no particular length; LOGITS, float32, (1, CLASSES).
+    In: PIXELS, uint8, (pictures, SIDE_PX, SIDE_PX, 3), RGB. Out: EMBEDDING, float32, (pictures,
+    DIMENSION), what the classifier sees, of no particular length; LOGITS, float32, (pictures,
+    CLASSES).
     """
-    return _Network(weights).model()
+    return _Layers(weights).model(pictures)
 
 
-class _Network:
+class _Layers:
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
         self._graph = OnnxGraph("efficientnet_lite0")
 
-    def model(self) -> bytes:
+    def model(self, pictures: int) -> bytes:
         graph = self._graph
         graph.constant("zero", np.array(0, np.float32))
         graph.constant("six", np.array(6, np.float32))
@@ -82,8 +83,11 @@ class _Network:
         graph.constant("biases", self._weights["_fc.bias"])
         graph.node("Gemm", [x, "classes", "biases"], LOGITS, transB=1)
         return graph.model(
-            {PIXELS: (np.uint8, (1, SIDE_PX, SIDE_PX, 3))},
-            {EMBEDDING: (np.float32, (1, DIMENSION)), LOGITS: (np.float32, (1, CLASSES))},
+            {PIXELS: (np.uint8, (pictures, SIDE_PX, SIDE_PX, 3))},
+            {
+                EMBEDDING: (np.float32, (pictures, DIMENSION)),
+                LOGITS: (np.float32, (pictures, CLASSES)),
+            },
         )
 
     def _normalised(self) -> str:
