@@ -49,8 +49,8 @@ _VERSION: Final = "vit-b-32.1"
 _MOST_PICTURES: Final = 16
 """fastembed's own batch. More gains nothing on a CPU and holds more activations."""
 
-_HUB_SECONDS: Final = 10.0
-"""Until the hub has said what it has. A network that is there answers within one."""
+_HUB_SECONDS: Final = 5.0
+"""For the hub to say what it has. A network that is there answers within one."""
 
 
 class ClipEmbedder:
@@ -163,6 +163,8 @@ def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | N
 
     disable_progress_bars()  # the screen is not ours
     try:
+        if not local:  # a download begins by asking just this, but would wait for ever
+            huggingface_hub.HfApi().model_info(repository, timeout=_HUB_SECONDS)
         path = Path(
             huggingface_hub.snapshot_download(
                 repository,
