@@ -25,6 +25,7 @@ import base64
 import io
 import json
 import random
+import ssl
 import subprocess
 import sys
 import threading
@@ -300,11 +301,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--dimension", type=int, default=DIMENSION)
-    parser.add_argument("--key")
+    parser.add_argument("--key", help="ask for this bearer token")
+    parser.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"), help="PEM files")
     chosen = parser.parse_args()
     Handler.service = Service(chosen.dimension, chosen.key)
     server = Server(("127.0.0.1", chosen.port), Handler)
-    print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)  # noqa: T201 - its address
+    scheme = "http"
+    if chosen.tls:
+        scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*chosen.tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    print(f"{scheme}://127.0.0.1:{server.server_address[1]}", flush=True)  # noqa: T201 - its address
     server.serve_forever()
 
 

@@ -100,21 +100,14 @@ class HttpEmbedder:
         """As Embedder says.
 
         A request for several pictures that is refused as a whole is made again for each of them.
-        When nothing has worked yet and every picture is refused, a grey one decides whose fault
-        that is: the pictures' (EmbedderRefused), or that of the settings (EmbedderUnusable).
+        As long as nothing has worked, a grey picture decides whose fault a refusal is: that of the
+        pictures (EmbedderRefused), or of the settings (EmbedderUnusable).
         """
-        outcomes: list[Embedded | ItemError] | None = None
-        if 1 < len(pictures) <= self.most_pictures:
-            try:
-                outcomes = self._read(await self._numbers(pictures))
-            except EmbedderRefused:
-                outcomes = None
-        if outcomes is None:
-            outcomes = await self._one_by_one(pictures)
+        outcomes = await self._together(pictures) or await self._one_by_one(pictures)
         if any(isinstance(outcome, Embedded) for outcome in outcomes):
             self._has_worked = True
         refused = [outcome for outcome in outcomes if isinstance(outcome, EmbedderRefused)]
-        if refused and not self._has_worked:
+        if refused:
             await self._check(refused[0])
         return outcomes
 
@@ -129,6 +122,16 @@ class HttpEmbedder:
 
     async def close(self) -> None:
         await self._service.close()
+
+    async def _together(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
+        """All in one request; [] where that is not done, or was refused for one of them."""
+        if not 1 < len(pictures) <= self.most_pictures:
+            return []
+        try:
+            return self._read(await self._numbers(pictures))
+        except EmbedderRefused as error:
+            await self._check(error)  # now: to find it out with each picture takes minutes
+            return []
 
     async def _one_by_one(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
         """What was embedded is kept when the service goes away in the middle."""
@@ -178,7 +181,9 @@ class HttpEmbedder:
         return vector
 
     async def _check(self, refusal: EmbedderRefused) -> None:
-        """Raise EmbedderUnusable when the service refuses a flawless picture, too."""
+        """Raise EmbedderUnusable when nothing has worked and a flawless picture is refused, too."""
+        if self._has_worked:
+            return
         try:
             (outcome,) = self._read(await self._numbers([_GREY_PICTURE]))
         except EmbedderRefused as error:

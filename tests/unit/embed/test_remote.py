@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import math
+import shutil
 import socket
 import time
 from email.utils import formatdate
@@ -30,7 +31,7 @@ from bulkup.errors import (
     EmbedderUnusable,
 )
 from tests.fakes.clock import FakeClock
-from tests.servers import embedding
+from tests.servers import certificate, embedding
 from tests.servers.embedding import PATH, PREDICTIONS, vector_for
 from tests.servers.process import free_port
 
@@ -328,6 +329,15 @@ async def test_a_missing_ca_bundle_is_told(make, tmp_path):
         await make(ca_bundle=str(tmp_path / "none.pem")).embed([picture()])
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_only_the_ca_bundle_makes_a_private_authority_trusted(make, tmp_path):
+    made = certificate.make(tmp_path)
+    with embedding.running("--tls", str(made.chain), str(made.key)) as private:
+        await vectors(make(url=private.url, ca_bundle=str(made.ca)), [picture()])
+        with pytest.raises(EmbedderUnreachable, match="CERTIFICATE_VERIFY_FAILED"):
+            await make(url=private.url, tries=1).embed([picture()])
+
+
 async def test_the_proxy_of_the_environment_is_used(make, monkeypatch):
     """Nothing listens there, so what is asked of it fails."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
@@ -411,9 +421,12 @@ async def test_an_answer_that_is_no_vector_is_refused(make, server, vector, api)
 @pytest.mark.parametrize("count", [1, 3])
 async def test_too_few_or_too_many_vectors_are_asked_for_one_by_one(make, server, count):
     """Nobody could say whose they are."""
+    embedder = make()
+    await vectors(embedder, [picture()])
+    server.reset()
     server.fault({"count": count})
     bodies = [picture(1), picture(2)]
-    found = await vectors(make(), bodies)
+    found = await vectors(embedder, bodies)
     assert found == pytest.approx(np.stack([unit(vector_for(body)) for body in bodies]), abs=1e-6)
     assert [r["inputs"] for r in server.requests()] == [2, 1, 1]
 
@@ -422,7 +435,8 @@ async def test_settings_that_fit_no_picture_stop_the_run(make, server):
     """Else a wrong model would put 100,000 pictures among the dead letters."""
     server.fault({"status": 400, "body": {"detail": "model 'm' not found"}, "repeat": True})
     with pytest.raises(EmbedderUnusable, match="model 'm' not found"):
-        await make().embed([picture()])
+        await make().embed([picture(n) for n in range(8)])
+    assert len(server.requests()) == 2
     server.reset()
     with pytest.raises(EmbedderUnusable, match="8 dimensions instead of 512"):
         await make(dimension=512).embed([picture()])
