@@ -65,6 +65,11 @@ class Matrix:
         found = [part.vectors @ query for part in self._parts]
         return np.concatenate(found) if found else np.empty(0, np.float32)
 
+    def blocks(self) -> Iterator[Floats]:
+        """All rows in their order, as they lie: each of shape (some, dimension), not to be
+        changed."""
+        return (part.vectors for part in self._parts)
+
     def rows(self, at: NDArray[np.intp]) -> Floats:
         """The vectors at these places, shape (len(at), dimension), as a copy."""
         found = np.empty((len(at), self.dimension), np.float32)
@@ -87,6 +92,25 @@ def from_float16(dimension: int) -> Decode:
 
     def decode(blobs: Sequence[bytes]) -> Floats:
         return np.frombuffer(b"".join(blobs), "<f2").reshape(-1, dimension).astype(np.float32)
+
+    return decode
+
+
+def from_classes(most: int, to_rows: Callable[[NDArray[np.uint16], Floats], Floats]) -> Decode:
+    """A Decode for what a classifier saw, as the manifest keeps it: pairs of a uint16 number and
+    a float16 probability, little-endian, up to `most` of them; b'' for nothing.
+
+    `to_rows` gets numbers and probabilities, both of shape (n, most), filled up with 0 and 0.
+    """
+    pair = np.dtype([("number", "<u2"), ("probability", "<f2")])
+
+    def decode(blobs: Sequence[bytes]) -> Floats:
+        length = most * pair.itemsize
+        whole = b"".join(blob[:length].ljust(length, b"\0") for blob in blobs)
+        pairs = np.frombuffer(whole, pair).reshape(-1, most)
+        return to_rows(
+            np.ascontiguousarray(pairs["number"]), pairs["probability"].astype(np.float32)
+        )
 
     return decode
 

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkup.search import matrix, matrix_file
-from bulkup.search.matrix import Matrix, Row, Stamp, from_float16, open_matrix
+from bulkup.search.matrix import Matrix, Row, from_classes, from_float16, open_matrix
+from bulkup.search.matrix_file import Stamp
 
 DIMENSION = 16
 
@@ -186,6 +187,34 @@ def test_scores_are_those_of_each_row_in_file_and_memory(path: str, manifest: Ma
         manifest.truth()[1005],
     ]
     assert found.place(1) is None
+
+
+def test_blocks_are_all_rows_in_order(path: str, manifest: Manifest) -> None:
+    opened(path, manifest)
+    manifest.add(3)
+    found = opened(path, manifest)
+    blocks = list(found.blocks())
+    assert [len(block) for block in blocks] == [20, 3]
+    assert np.concatenate(blocks).tolist() == list(manifest.truth().values())
+
+
+def test_classes_are_pairs_of_number_and_probability_filled_up_with_nothing() -> None:
+    seen = []
+
+    def to_rows(numbers: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        seen.append((numbers.tolist(), probabilities.tolist()))
+        return probabilities
+
+    pair = np.dtype([("number", "<u2"), ("probability", "<f2")])
+    two = np.array([(281, 0.5), (999, 0.25)], pair).tobytes()
+    four = np.array([(1, 0.5), (2, 0.25), (3, 0.125), (4, 0.0625)], pair).tobytes()
+    assert from_classes(3, to_rows)([two, b"", four]).shape == (3, 3)
+    assert seen == [
+        (
+            [[281, 999, 0], [0, 0, 0], [1, 2, 3]],
+            [[0.5, 0.25, 0.0], [0.0, 0.0, 0.0], [0.5, 0.25, 0.125]],
+        )
+    ]
 
 
 def test_a_vector_of_another_length_is_a_bug_that_leaves_no_file(
