@@ -88,21 +88,24 @@ def label_vector(encode: Encoder, nouns: WordNet, synset: Synset) -> Floats:
         f"{name}: {synset.gloss}",
     )
     mean: Floats = encode(sentences).mean(axis=0)
-    return mean / np.linalg.norm(mean)
+    mean /= np.linalg.norm(mean)
+    return mean
 
 
 def main_axes(vectors: Floats) -> Floats:
     """The DIMENSION axes, (384, DIMENSION), along which `vectors` are longest; signs are fixed."""
-    _, axes = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
-    best = axes[:, ::-1][:, :DIMENSION]
+    _, found = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    best = found[:, ::-1][:, :DIMENSION]
     signs = np.sign(best[np.abs(best).argmax(axis=0), np.arange(DIMENSION)])
-    return (best * signs).astype(np.float32)
+    axes: Floats = (best * signs).astype(np.float32)
+    return axes
 
 
 def as_int8(vectors: Floats) -> NDArray[np.int8]:
     """Directions only: each row is stretched so that its largest component is 127."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
-    return np.rint(vectors / largest * 127).astype(np.int8)
+    stretched: Floats = np.rint(vectors / largest * 127)
+    return stretched.astype(np.int8)
 
 
 def _class_data(nouns: WordNet, classes: list[Synset], words: Words) -> dict[str, object]:

@@ -10,6 +10,7 @@ import json
 from functools import cache
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,11 @@ class Classes:
         self._of: list[list[int]] = data["of"]
         self._glosses = [frozenset(gloss.split(" ")) for gloss in data["glosses"]]
         self._words: dict[str, int] = data["words"]
-        self.labels: NDArray[np.float32] = np.load(folder / "classes.npy").astype(np.float32)
+        labels = np.load(folder / "classes.npy")
+        self.labels: NDArray[np.float32] = labels.astype(np.float32)
         """Shape (COUNT, DIMENSION): each label vector less their mean; lengths differ."""
+        self.version = f"{crc32(labels.tobytes()):08x}"
+        """Another one whenever `labels` are others."""
 
     def names(self, number: int) -> tuple[str, ...]:
         """What the class is called, the main name first: ('tabby', 'tabby cat')."""

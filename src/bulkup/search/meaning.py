@@ -164,6 +164,11 @@ def picture_vectors(numbers: NDArray[np.integer], probabilities: NDArray[np.floa
     return unit(vectors)
 
 
+def rows_version() -> str:
+    """What `picture_rows` depends on: rows of two versions are never mixed."""
+    return f"conse-1.{known_classes().version}"
+
+
 def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Floats:
     """All that a search needs of pictures, shape (n, ROW), for a matrix file."""
     rows = np.zeros((len(numbers), ROW), np.float32)

@@ -10,6 +10,7 @@ A word that the table does not have is taken back to its base by WordNet's rules
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,11 @@ class Words:
         return unit(self._rows[row].astype(np.float32))
 
     def base(self, word: str) -> str | None:
-        """`word` itself if the table has it, else what it is a form of, else None."""
+        """`word` itself if the table has it, else what it is a form of, else None.
+
+        Accents are no difference: the table has English words only, 'cafe' for 'café'.
+        """
+        word = _without_accents(word)
         if word in self:
             return word
         if word in self._forms:
@@ -161,6 +166,13 @@ class Words:
                 if base is not None:
                     return (first, base)
         return ()
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    letters = unicodedata.normalize("NFKD", word)
+    return "".join(sign for sign in letters if not unicodedata.combining(sign))
 
 
 @cache

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bulkup.errors import WordsUnknown
-from bulkup.search.classes import COUNT
+from bulkup.search.classes import COUNT, known_classes
 from bulkup.search.meaning import (
     DIMENSION,
     KEPT,
@@ -25,6 +25,7 @@ from bulkup.search.meaning import (
     picture_vectors,
     ranked,
     row_scores,
+    rows_version,
     scores,
 )
 from bulkup.search.terms import Described, matches
@@ -122,6 +123,11 @@ def test_rows_hold_all_that_a_search_needs() -> None:
     assert np.array_equal(rows[:, :DIMENSION], picture_vectors(*pictures(TABBY, PIZZA)))
     query = TextQuery.of("cat")
     assert np.array_equal(row_scores(query, rows), scores(query, *pictures(TABBY, PIZZA)))
+
+
+def test_the_version_of_rows_names_the_labels_they_were_made_of() -> None:
+    assert rows_version() == rows_version()
+    assert known_classes().version in rows_version()
 
 
 def test_every_number_of_a_class_survives_its_row() -> None:

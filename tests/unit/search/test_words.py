@@ -74,6 +74,7 @@ def test_an_unknown_word_has_no_vector() -> None:
         ("redder", "red"),
         ("glasses", "glasses"),  # spectacles: a word of its own
         ("easter", "easter"),  # no form of 'east'
+        ("cafés", "cafe"),
         ("xyzzies", None),
     ],
 )
