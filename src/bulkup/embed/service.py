@@ -101,6 +101,7 @@ class Service:
             await self._client.aclose()
 
     async def _create(self, body: object, headers: Mapping[str, str]) -> Answer:
+        await self._opened()  # nothing slow may lie between a token and its request
         await self._admitted()
         try:
             return await self._once("POST", self.url, body, headers, self._timeout_seconds)
