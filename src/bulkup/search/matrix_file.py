@@ -117,7 +117,8 @@ def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[Part]) 
     descriptor, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
     with os.fdopen(descriptor, "w+b") as file:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(OSError):  # a file system without locks: there nothing is swept away
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             head = _fill(file, stamp, dimension, blocks)
             # Before the rename: else a crash could leave the name without the bytes.
             os.fsync(descriptor)
