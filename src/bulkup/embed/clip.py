@@ -159,7 +159,7 @@ def fetched(repository: str, directory: str) -> Path:
 def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | None, str]:
     """The directory of a model that is whole, and '' or why there is none."""
     import huggingface_hub
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()  # the screen is not ours
     try:
