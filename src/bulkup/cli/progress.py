@@ -114,8 +114,8 @@ def bar(label: str, stage: StageCount, goodput: Goodput, walking: bool, width: i
         pieces.append((3, rate(goodput.bytes_per_second)))
     else:
         pieces.append((3, f"{goodput.files_per_second:.3g}/s"))
-    if stage.failed:
-        pieces.append((3, f"{count(stage.failed)} failed"))
+        if stage.failed:
+            pieces.append((3, f"{count(stage.failed)} failed"))
     if not walking:
         eta = eta_seconds(stage, goodput)
         pieces.append((1, f"ETA {'-' if eta is None else duration(eta)}"))

@@ -65,9 +65,9 @@ class Pictures:
         execute_rows(
             self._db,
             "INSERT INTO object (destination_id, key, content_id, kind, size_bytes, etag, "
-            "stored_at, digest) VALUES {rows} ON CONFLICT DO UPDATE SET "
+            "stored_at, variant_digest) VALUES {rows} ON CONFLICT DO UPDATE SET "
             "size_bytes = excluded.size_bytes, etag = excluded.etag, "
-            "stored_at = excluded.stored_at, digest = excluded.digest",
+            "stored_at = excluded.stored_at, variant_digest = excluded.variant_digest",
             [
                 (
                     destination_id,
@@ -97,8 +97,8 @@ class Pictures:
     def variants(self, content_id: int, destination_id: int) -> list[VariantRow]:
         """The content's variants at a destination, the smallest first."""
         rows = self._db.execute(
-            "SELECT kind, key, size_bytes, lower(hex(digest)), etag FROM object "
-            "WHERE content_id = ? AND +destination_id = ? AND digest IS NOT NULL "
+            "SELECT kind, key, size_bytes, lower(hex(variant_digest)), etag FROM object "
+            "WHERE content_id = ? AND +destination_id = ? AND variant_digest IS NOT NULL "
             "AND stored_at IS NOT NULL ORDER BY size_bytes, key",
             (content_id, destination_id),
         )

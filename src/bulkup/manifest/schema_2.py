@@ -9,7 +9,7 @@ A variant is a row of `object` with its own digest; its kind is the variant's na
 from __future__ import annotations
 
 SECOND = """
-ALTER TABLE object ADD COLUMN digest BLOB; -- of a variant; NULL: its content's
+ALTER TABLE object ADD COLUMN variant_digest BLOB; -- of the variant's own bytes
 CREATE TABLE picture (
   content_id INTEGER PRIMARY KEY REFERENCES content (id),
   width_px INTEGER NOT NULL,       -- as displayed, after the orientation

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
@@ -209,14 +209,13 @@ class StageWork:
                     return []
             if self._buffer:
                 waited += LOOK_SECONDS
-            if not self._buffer and not is_fed:
-                wait = await self._wait_seconds()
-                if wait is None:
-                    return []
-            else:
-                wait = LOOK_SECONDS
-            if wait > 0:
-                await self._sleep(wait)
+            if self._buffer or is_fed:
+                await self._wait(asyncio.sleep(LOOK_SECONDS))
+                continue
+            wait = await self._wait_seconds()
+            if wait is None:
+                return []
+            await self._wait(self._clock.sleep(wait))
         return []
 
     def _is_limit_reached(self) -> bool:
@@ -248,12 +247,9 @@ class StageWork:
         wait = max(0.0, due_at - self._clock.now())
         return wait if wait <= self._limits.patience_seconds else None
 
-    async def _sleep(self, seconds: float) -> None:
-        """Or until stopped."""
-        tasks = (
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._stopped.wait()),
-        )
+    async def _wait(self, sleep: Coroutine[Any, Any, None]) -> None:
+        """Sleep, or until stopped."""
+        tasks = (asyncio.create_task(sleep), asyncio.create_task(self._stopped.wait()))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -368,7 +364,7 @@ class StageWork:
 
     async def _settle_all(self) -> None:
         while True:
-            await self._clock.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(SETTLE_SECONDS)
             deadline = self._limits.deadline
             if deadline is not None and self._clock.monotonic() >= deadline:
                 self.stop("the time is up (--max-duration)")
