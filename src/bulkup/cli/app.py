@@ -12,6 +12,7 @@ from bulkup import __version__
 from bulkup.cli import (
     clean,
     doctor,
+    embed,
     export,
     files,
     history,
@@ -95,6 +96,7 @@ for _module in (
     retry,
     resume,
     process,
+    embed,
     verify,
     files,
     history,

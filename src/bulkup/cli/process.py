@@ -55,5 +55,5 @@ def run(
     from bulkup.run.order import Means
     from bulkup.run.stage_run import ProcessRun
 
-    means = Means(**means_of(settings, replaces=force))
+    means = Means(**means_of(settings, redoes=force))
     sys.exit(run_to_end(partial(ProcessRun, means, redoes=force), settings))

@@ -44,7 +44,7 @@ def run(
         str | None,
         typer.Option(metavar="DEST", help="s3://bucket/prefix or a directory; remembered."),
     ] = None,
-    stages: Annotated[str | None, typer.Option(help="Some of upload, process.")] = None,
+    stages: Annotated[str | None, typer.Option(help="Some of upload, process, embed.")] = None,
     include: Annotated[
         Globs, typer.Option(metavar="GLOB", help="Only these (gitignore syntax); repeatable.")
     ] = None,

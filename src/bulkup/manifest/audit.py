@@ -85,8 +85,9 @@ class Audit:
         `after` may be '' (from the first on), `upto` None (to the last).
         """
         rows = self._db.execute(
-            "SELECT key, content_id, lower(hex(coalesce(variant_digest, content.digest))), object.size_bytes, etag, checksum, "
-            "stored_at FROM object CROSS JOIN content ON content.id = content_id "
+            "SELECT key, content_id, lower(hex(coalesce(variant_digest, content.digest))), "
+            "object.size_bytes, etag, checksum, stored_at FROM object "
+            "CROSS JOIN content ON content.id = content_id "
             f"WHERE destination_id = ? AND key > ? {'' if upto is None else 'AND key <= ?'} "
             f"AND {_TO_CHECK} ORDER BY key LIMIT ?",
             (destination_id, after, *(() if upto is None else (upto,)), limit),

@@ -27,8 +27,9 @@ BEFORE = {Stage.PROCESS: Stage.UPLOAD, Stage.EMBED: Stage.PROCESS}
 
 _ITEM = (
     # SQLite takes the bare columns from the row that has the minimum: a present file if any.
-    "SELECT min(asset.missing_at IS NOT NULL), item.id, item.content_id, lower(hex(content.digest)), "
-    "content.size_bytes, (SELECT key FROM object WHERE object.content_id = item.content_id "
+    "SELECT min(asset.missing_at IS NOT NULL), item.id, item.content_id, "
+    "lower(hex(content.digest)), content.size_bytes, "
+    "(SELECT key FROM object WHERE object.content_id = item.content_id "
     "AND +object.destination_id = item.destination_id AND kind = 'original' "
     "AND stored_at IS NOT NULL), root.path, folder.path, asset.name, item.attempts, "
     "item.attempts_granted FROM item "

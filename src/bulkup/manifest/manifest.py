@@ -21,6 +21,7 @@ from bulkup.manifest.reports import Reports
 from bulkup.manifest.retries import Retries
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.unreached import Unreached
+from bulkup.manifest.vectors import Vectors
 from bulkup.manifest.walks import Walks
 
 
@@ -45,6 +46,7 @@ class Manifest:
         self.audit = Audit(self._db, path)
         self.later = Later(self._db, path)
         self.pictures = Pictures(self._db, path)
+        self.vectors = Vectors(self._db, path)
 
     def wait_for_lock(self, seconds: float) -> None:
         """How long a call waits for another program's write transaction; BUSY_SECONDS at first."""

@@ -38,6 +38,7 @@ CREATE TABLE embedder (
   name TEXT NOT NULL,
   version TEXT NOT NULL,
   dimension INTEGER NOT NULL,
+  generation INTEGER NOT NULL DEFAULT 0, -- grows when one of its vectors is changed or removed
   UNIQUE (name, version)
 );
 CREATE TABLE embedding (
@@ -49,6 +50,12 @@ CREATE TABLE embedding (
   embedded_at REAL NOT NULL,
   UNIQUE (embedder_id, content_id)
 );
+CREATE TRIGGER embedding_changed AFTER UPDATE ON embedding BEGIN
+  UPDATE embedder SET generation = generation + 1 WHERE id = new.embedder_id;
+END;
+CREATE TRIGGER embedding_removed AFTER DELETE ON embedding BEGIN
+  UPDATE embedder SET generation = generation + 1 WHERE id = old.embedder_id;
+END;
 -- The queue of the stages after the upload: by destination, not by batch.
 CREATE INDEX item_later ON item (destination_id, stage, priority, due_at, id)
   WHERE state IN ('ready', 'waiting') AND stage <> 'upload';

@@ -12,6 +12,7 @@ from bulkup.model import Stage
 from bulkup.pace.bucket import TokenBucket
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.run.copying import Copying
+from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
 from bulkup.run.finding import Finding
 from bulkup.run.gate import Gate
@@ -44,6 +45,7 @@ class Crew:
         means: Means,
         limits: Limits,
         later_limits: LaterLimits,
+        embedder: LazyEmbedder,
         clock: Clock,
         random: Random,
         emit: Emit,
@@ -54,6 +56,7 @@ class Crew:
         self._ledger = ledger
         self._means = means
         self._clock = clock
+        self._embedder = embedder
         self._emit = emit
         self._pacer = _pacer(job.destination, means, clock)
         self.gate = Gate(self._pacer, clock, _bandwidth(means, clock))
@@ -90,7 +93,16 @@ class Crew:
             job,
             begun,
             Surroundings(
-                ledger, store, self._sender, self.riding, run_id, clock, random, emit, wants_files
+                ledger,
+                store,
+                self._sender,
+                embedder,
+                self.riding,
+                run_id,
+                clock,
+                random,
+                emit,
+                wants_files,
             ),
             means,
             later_limits,
@@ -147,10 +159,21 @@ class Crew:
         if self.job.is_batch_only:
             return
         later = self._ledger.manifest.later
+        destination_id = self.job.destination.id
         for work in self.later:
-            await self._ledger.call(
-                later.follow, self.job.destination.id, work.stage, now=self._clock.now()
-            )
+            await self._ledger.call(later.follow, destination_id, work.stage, now=self._clock.now())
+            if work.stage is Stage.EMBED:
+                await self._reopen(destination_id)
+
+    async def _reopen(self, destination_id: int) -> None:
+        """Another model than the last one: what that has embedded is embedded again."""
+        vectors = self._ledger.manifest.vectors
+        last = await self._ledger.call(vectors.newest_name)
+        if last is None or (last == self._embedder.name and self.begun.to_walk):
+            return  # another version of the same is noticed by `embed`: to ask for it takes 0.1 s
+        embedder = self._embedder.get()
+        embedder_id = await self._ledger.call(vectors.id_of, embedder.name, embedder.version)
+        await self._ledger.call(vectors.reopen, destination_id, embedder_id)
 
     async def _work(self, work: StageWork) -> None:
         """One stage to its end; trouble with the destination ends the others, too."""

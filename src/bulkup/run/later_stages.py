@@ -9,10 +9,12 @@ from random import Random
 from bulkup.clock import Clock
 from bulkup.manifest.later import Scope
 from bulkup.model import Stage
+from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
 from bulkup.run.job import Begun, Job
 from bulkup.run.ledger import Ledger
 from bulkup.run.order import Means
+from bulkup.run.previews import Previews, best_for_embedding
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
 from bulkup.run.stage_work import Attempting, LaterLimits, StageWork
@@ -26,6 +28,7 @@ class Surroundings:
     ledger: Ledger
     store: PartStore
     sender: Sender
+    embedder: LazyEmbedder
     riding: Riding
     run_id: str
     clock: Clock
@@ -52,12 +55,13 @@ def later_stages(
     one before it."""
     works: list[StageWork] = []
     is_fed = is_uploading
-    for stage in (Stage.PROCESS,):
+    previews = Previews(best_for_embedding(means.process.variants))
+    for stage in (Stage.PROCESS, Stage.EMBED):
         if stage not in job.order.stages:
             continue
         work = StageWork(
             around.ledger,
-            _attempting(stage, job, around, means),
+            _attempting(stage, job, around, means, previews),
             Scope(job.destination.id, stage, begun.batch_id if job.is_batch_only else None),
             around.riding,
             run_id=around.run_id,
@@ -78,7 +82,23 @@ def _not_over(work: StageWork) -> Callable[[], bool]:
     return lambda: not work.is_over
 
 
-def _attempting(stage: Stage, job: Job, around: Surroundings, means: Means) -> Attempting:
+def _attempting(
+    stage: Stage, job: Job, around: Surroundings, means: Means, previews: Previews
+) -> Attempting:
+    if stage is Stage.EMBED:
+        from bulkup.run.embedding import Embedding
+
+        return Embedding(
+            around.ledger,
+            around.store,
+            around.sender,
+            around.embedder,
+            previews,
+            redoes=means.embed.redoes,
+            destination_id=job.destination.id,
+            run_id=around.run_id,
+            clock=around.clock,
+        )
     from bulkup.run.processing import Processing
 
     return Processing(
@@ -89,6 +109,6 @@ def _attempting(stage: Stage, job: Job, around: Surroundings, means: Means) -> A
         destination_id=job.destination.id,
         run_id=around.run_id,
         follows=following(job.order.stages, stage),
-        previews=None,
+        previews=previews if following(job.order.stages, stage) else None,
         clock=around.clock,
     )

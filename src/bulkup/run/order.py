@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from bulkup.content.picture.values import LIMITS, VARIANTS, Limits, VariantSpec
 from bulkup.discover.roots import anchor
@@ -14,7 +14,7 @@ from bulkup.model import Stage
 from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout
 
-STAGES = (Stage.UPLOAD, Stage.PROCESS)
+STAGES = (Stage.UPLOAD, Stage.PROCESS, Stage.EMBED)
 """What a push does when nothing else is said."""
 
 
@@ -100,6 +100,27 @@ class ProcessMeans:
         return self.workers or cores()
 
 
+@dataclass(frozen=True, slots=True)
+class EmbedMeans:
+    """What makes vectors of pictures; from `url` on it is for the embedder `http`."""
+
+    model: str = "efficientnet-lite0"
+    models_directory: str = ""  # where `clip` keeps what it fetched
+    threads: int = 0  # 0: one for each core
+    thorough: bool = False
+    redoes: bool = False  # pictures that are embedded already (--force)
+    url: str | None = None
+    api: Literal["openai", "replicate"] = "openai"
+    remote_model: str | None = None
+    key: str | None = field(default=None, repr=False)
+    pictures_as: Literal["url", "image", "message"] = "url"
+    dimension: int | None = None
+    timeout_seconds: float = 60.0
+    requests_per_minute: float = 5.0
+    burst: int = 5
+    ca_bundle: str | None = None
+
+
 def cores() -> int:
     """How many this process may use."""
     try:
@@ -126,3 +147,4 @@ class Means:
     part_size_bytes: int = 16 << 20
     stale_after_seconds: float = 600.0
     process: ProcessMeans = field(default_factory=ProcessMeans)
+    embed: EmbedMeans = field(default_factory=EmbedMeans)

@@ -23,6 +23,7 @@ from bulkup.manifest.queue import Left
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.run.crew import Crew
+from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
 from bulkup.run.job import Job
 from bulkup.run.ledger import Ledger
@@ -68,6 +69,7 @@ class Run(ABC):
             clock=clock,
             stale_after_seconds=means.stale_after_seconds,
         )
+        self._embedder = LazyEmbedder(means.embed, clock, random)
         self._crews: list[Crew] = []
         self._not_begun = 0  # items of jobs that the run did not come to
         self._refused: dict[int, BulkupError] = {}  # by destination
@@ -136,6 +138,7 @@ class Run(ABC):
         finally:
             for store in stores:
                 await store.close()
+            await self._embedder.close()
         return await self._end(jobs, is_cancelled=error is not None)
 
     def _open_store(self, destination: Destination) -> PartStore:
@@ -181,6 +184,7 @@ class Run(ABC):
             means=self._means,
             limits=self._limits(),
             later_limits=self._later_limits(),
+            embedder=self._embedder,
             clock=self._clock,
             random=self._random,
             emit=self._emit,

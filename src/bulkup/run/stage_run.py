@@ -50,13 +50,17 @@ class StageRun(Run):
 
     def _jobs(self) -> list[Job]:
         manifest = self._ledger.manifest
-        found = set(manifest.later.open_destinations(self.stage))
+        found = self._open()
         if self._redoes:
             found |= {one.id for one in manifest.runs.destinations()}
         jobs = [self._job(one) for one in manifest.runs.destinations() if one.id in found]
         if not jobs:
             self._is_unfinished = manifest.later.has_failures(self.stage)
         return jobs
+
+    def _open(self) -> set[int]:
+        """Destinations where something is to be done."""
+        return set(self._ledger.manifest.later.open_destinations(self.stage))
 
     def _job(self, destination: Destination) -> Job:
         manifest, order = self._ledger.manifest, Order(stages=(self.stage,))
@@ -89,6 +93,24 @@ class StageRun(Run):
     def _left(self) -> Left:
         """Of the stage, at every destination: cron wants to hear of what an earlier run left."""
         return self._ledger.manifest.later.left(self.stage, self._run_id)
+
+
+class EmbedRun(StageRun):
+    """One run of `embed`."""
+
+    command = "embed"
+    stage = Stage.EMBED
+
+    def _open(self) -> set[int]:
+        """Also destinations where all was embedded, by another model or version."""
+        vectors, embedder = self._ledger.manifest.vectors, self._embedder.get()
+        embedder_id = vectors.id_of(embedder.name, embedder.version)
+        lacking = {
+            one.id
+            for one in self._ledger.manifest.runs.destinations()
+            if vectors.lacks(one.id, embedder_id)
+        }
+        return super()._open() | lacking
 
 
 class ProcessRun(StageRun):

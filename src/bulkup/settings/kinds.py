@@ -11,7 +11,7 @@ from typing import Any, Literal
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
-STAGES = ("upload", "process")
+STAGES = ("upload", "process", "embed")
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
 _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "dhms"))
@@ -233,6 +233,11 @@ WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secre
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts)
 PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs)
 STAGE_LIST = Kind(f"some of {', '.join(STAGES)}", _stages)
+EMBEDDER = _choice("efficientnet-lite0", "clip", "http")
+EMBED_API = _choice("openai", "replicate")
+PICTURES_AS = _choice("url", "image", "message")
+NUMBER = Kind("a number above 0", _positive(_number))
+SECRET = Kind("a text", _text, secret=True)
 VARIANTS = Kind(
     'a list of "name:size:format:quality": a size from 16 to 16384 pixels, jpeg, webp or avif, '
     "a quality from 1 to 100; each name once",

@@ -310,6 +310,95 @@ class Settings:
         default="500MiB",
     )
 
+    # It works offline right after installation.
+    model: Literal["efficientnet-lite0", "clip", "http"] = _setting(
+        "embed.model",
+        kinds.EMBEDDER,
+        "What makes vectors of pictures: efficientnet-lite0, clip (an extra) or http (a service).",
+        default="efficientnet-lite0",
+        env="BULKUP_EMBED_MODEL",
+    )
+    # Six times the work; it helps with queries of two words, and not with those of one.
+    thorough: bool = _setting(
+        "embed.thorough",
+        kinds.TRUTH,
+        "Look at six views of each picture instead of one.",
+        default=False,
+        env="BULKUP_EMBED_THOROUGH",
+    )
+    embed_url: str | None = _setting(
+        "embed.url",
+        kinds.WEB_URL,
+        "The service for the embedder http.",
+        flag=False,
+        env="BULKUP_EMBED_URL",
+        example="https://api.example.org/v1",
+    )
+    embed_api: Literal["openai", "replicate"] = _setting(
+        "embed.api",
+        kinds.EMBED_API,
+        "Which protocol it speaks: OpenAI's embeddings, or Replicate's predictions.",
+        flag=False,
+        env="BULKUP_EMBED_API",
+        default="openai",
+    )
+    remote_model: str | None = _setting(
+        "embed.remote_model",
+        kinds.TEXT,
+        "The model to ask it for.",
+        flag=False,
+        env="BULKUP_EMBED_REMOTE_MODEL",
+        example="jina-clip-v2",
+    )
+    embed_key: str | None = _setting(
+        "embed.key",
+        kinds.SECRET,
+        "The key to the service; better kept in the environment.",
+        flag=False,
+        env="BULKUP_EMBED_KEY",
+    )
+    pictures_as: Literal["url", "image", "message"] = _setting(
+        "embed.pictures_as",
+        kinds.PICTURES_AS,
+        "How requests hold pictures: url (Infinity), image (Jina) or message (vLLM).",
+        flag=False,
+        env="BULKUP_EMBED_PICTURES_AS",
+        default="url",
+    )
+    embed_dimension: int | None = _setting(
+        "embed.dimension",
+        kinds.COUNT,
+        "Refuse vectors of another dimension.",
+        flag=False,
+        env="BULKUP_EMBED_DIMENSION",
+        example=768,
+    )
+    # What free plans allow.
+    embed_requests_per_minute: float = _setting(
+        "embed.requests_per_minute",
+        kinds.NUMBER,
+        "Ask the service at most so often.",
+        flag=False,
+        env="BULKUP_EMBED_REQUESTS_PER_MINUTE",
+        default=5,
+    )
+    embed_burst: int = _setting(
+        "embed.burst",
+        kinds.COUNT,
+        "After a rest, ask it so many times at once.",
+        flag=False,
+        env="BULKUP_EMBED_BURST",
+        default=5,
+    )
+    embed_timeout_seconds: float = _setting(
+        "embed.timeout",
+        kinds.SPAN,
+        "How long one answer of the service may take.",
+        flag=False,
+        env="BULKUP_EMBED_TIMEOUT",
+        default="60s",
+    )
+
     # A laptop's nap must not cost its claims.
     stale_after_seconds: float = _setting(
         "claims.stale_after",
