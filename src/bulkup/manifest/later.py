@@ -32,7 +32,7 @@ _ITEM = (
     "(SELECT key FROM object WHERE object.content_id = item.content_id "
     "AND +object.destination_id = item.destination_id AND kind = 'original' "
     "AND stored_at IS NOT NULL), root.path, folder.path, asset.name, item.attempts, "
-    "item.attempts_granted FROM item "
+    "item.attempts_granted, item.strikes FROM item "
     "JOIN content ON content.id = item.content_id "
     "JOIN asset ON asset.content_id = item.content_id "
     "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
@@ -180,6 +180,14 @@ class Later:
                 ((item.item_id, run_id) for item in items),
             )
 
+    def take_back(self, items: Sequence[Item], *, run_id: str) -> None:
+        """No worker has these any more, though the run still does."""
+        with transaction(self._db, self._path):
+            self._db.executemany(
+                "UPDATE item SET in_hand = 0 WHERE id = ? AND state = 'claimed' AND run_id = ?",
+                ((item.item_id, run_id) for item in items),
+            )
+
     def count_left(self, scope: Scope) -> int:
         """Items of the scope that are ready or waiting: by the tally for a destination."""
         if scope.batch_id is None:
@@ -312,9 +320,8 @@ class Later:
             for one in passed:
                 forget_unwanted(self._db, one.item.item_id)
 
-    def miss(self, missed: Sequence[Missed], *, run_id: str, now: float) -> int:
-        """Record attempts that failed; returns how many of the items are dead now."""
-        dead = 0
+    def miss(self, missed: Sequence[Missed], *, run_id: str, now: float) -> None:
+        """Record attempts that failed."""
         with transaction(self._db, self._path):
             for one in missed:
                 row = (
@@ -324,7 +331,6 @@ class Later:
                 )
                 if row is None:
                     continue  # the claim was lost: the failure is nobody's
-                dead += row[0] == "dead"
                 self._db.execute(
                     "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
                     "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
@@ -340,7 +346,6 @@ class Later:
                     ),
                 )
                 forget_unwanted(self._db, one.item.item_id)
-        return dead
 
     def _fail(self, one: Missed, run_id: str, now: float) -> tuple[str] | None:
         row: tuple[str] | None = self._db.execute(
@@ -416,4 +421,5 @@ def _item(row: tuple[Any, ...]) -> Item:
         from_sql(row[8]),
         row[9],
         row[10],
+        row[11],
     )

@@ -25,6 +25,7 @@ class Item(NamedTuple):
     name: str
     attempts: int  # ended ones
     attempts_granted: int
+    strikes: int = 0
 
     @property
     def path(self) -> str:

@@ -122,6 +122,8 @@ class Embedding:
         new = [item for item in items if item.content_id not in known]
         found = await asyncio.gather(*(self._variant(item) for item in new))
         bodies = [body for body in found if isinstance(body, bytes)]
+        later = self._ledger.manifest.later
+        await self._ledger.call(later.hand_over, new, run_id=self._run_id)
         embedded = iter(
             [
                 made

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,8 @@ from typing import Final, TypeVar
 import aiofiles
 
 from bulkup.clock import Clock
-from bulkup.content.picture.values import (
-    Picture,
-    Skipped,
-    Variant,
-)
+from bulkup.content.media import HEAD_BYTES, media_type
+from bulkup.content.picture.values import Picture, Skipped, Variant
 from bulkup.errors import (
     BulkupError,
     ItemError,
@@ -27,6 +24,8 @@ from bulkup.errors import (
     ObjectMissing,
     SourceError,
     SourceMissing,
+    SourceUnavailable,
+    WorkerLost,
 )
 from bulkup.manifest.rows_later import Item, PassedOver, Processed, Source, VariantRow, Vectored
 from bulkup.model import Attributes, Digest, Stage
@@ -138,6 +137,12 @@ class Processing:
                 return await self._work(item, path, source.name, member, sidecar)
         path = await self._download(item)
         try:
+            if item.size_bytes > self._means.limits.file_bytes and await asyncio.to_thread(
+                _is_video, path, item.name
+            ):
+                return Skipped(
+                    f"a video of {item.size_bytes} bytes, which are not fetched for a frame"
+                )
             return await self._work(item, path, item.name, None, sidecar)
         finally:
             with suppress(FileNotFoundError):
@@ -150,15 +155,32 @@ class Processing:
             path,
             name,
             member,
-            item.digest,
-            sidecar,
-            self._means.variants,
-            self._means.limits,
+            digest=item.digest,
+            size_bytes=item.size_bytes,
+            sidecar=sidecar,
+            wanted=self._means.variants,
+            limits=self._means.limits,
         )
-        return await self._workers.run(process, job)
+        later = self._ledger.manifest.later
+
+        async def begin() -> None:
+            await self._ledger.call(later.hand_over, [item], run_id=self._run_id)
+
+        try:
+            made = await self._workers.run(process, job, on_begin=begin)
+        except ItemError as error:
+            if not isinstance(error, WorkerLost):
+                await self._ledger.call(later.take_back, [item], run_id=self._run_id)
+            raise
+        await self._ledger.call(later.take_back, [item], run_id=self._run_id)
+        return made
 
     async def _download(self, item: Item) -> str:
-        """The object in a file of ours, checked by its digest. Raises SourceMissing."""
+        """The object in a file of ours, checked by its digest. Raises SourceMissing.
+
+        Of one over the limit only the first bytes are fetched: what is done with it is clear from
+        them and its size.
+        """
         if item.key is None:
             raise SourceMissing("its file is gone, and the destination has no object of it")
         key = item.key
@@ -166,18 +188,27 @@ class Processing:
             self._folder = tempfile.TemporaryDirectory(prefix="bulkup-")
         path = os.path.join(self._folder.name, str(item.item_id))
 
+        is_whole = item.size_bytes <= self._means.limits.file_bytes
+
         async def download() -> str:
             found = hashlib.sha256()
             async with aiofiles.open(path, "wb") as file:
-                async for chunk in self._store.open(key):
+                async for chunk in _chunks(self._store, key):
                     found.update(chunk)
                     await file.write(chunk)
+                    if not is_whole:
+                        await file.truncate(item.size_bytes)
+                        return item.digest
             return found.hexdigest()
 
         try:
-            digest = await self._sender.tries(download, item.size_bytes, CONTROL_TRIES)
+            digest = await self._sender.tries(
+                download, item.size_bytes if is_whole else 0, CONTROL_TRIES
+            )
         except ObjectMissing as error:
             raise SourceMissing(f"its file is gone, and so is the object {key}") from error
+        except OSError as error:
+            raise SourceUnavailable(f"the object cannot be kept here: {error.strerror}") from error
         if digest != item.digest:
             raise SourceMissing(f"its file is gone, and the object {key} holds other bytes")
         return path
@@ -200,7 +231,7 @@ class Processing:
                     return await asyncio.to_thread(_head_of, path)
             if key is not None:
                 with suppress(ItemError):
-                    return await self._look(partial(_small, self._store, key))
+                    return await self._look(partial(_body, self._store, key, SIDECAR_BYTES))
         return None
 
     # The variants -------------------------------------------------------------------------
@@ -230,7 +261,7 @@ class Processing:
         info = await self._look(lambda: self._store.head(key))
         digest = info.digest
         if digest is None:
-            body = await self._look(lambda: _small(self._store, key))
+            body = await self._look(lambda: _body(self._store, key, info.size_bytes))
             digest = Digest(hashlib.sha256(body).hexdigest())
         return VariantRow(kind, key, info.size_bytes, digest, info.etag)
 
@@ -258,11 +289,27 @@ def _head_of(path: Path) -> bytes:
         return file.read(SIDECAR_BYTES)
 
 
-async def _small(store: ObjectStore, key: str) -> bytes:
-    """The object's bytes, up to the size of a sidecar."""
+def _is_video(path: str, name: str) -> bool:
+    with Path(path).open("rb") as file:
+        return media_type(name, file.read(HEAD_BYTES)).startswith("video/")
+
+
+async def _body(store: ObjectStore, key: str, most_bytes: int) -> bytes:
+    """The object's bytes, up to about so many."""
     body = bytearray()
-    async for chunk in store.open(key):
+    async for chunk in _chunks(store, key):
         body += chunk
-        if len(body) > SIDECAR_BYTES:
+        if len(body) >= most_bytes:
             break
     return bytes(body)
+
+
+async def _chunks(store: ObjectStore, key: str) -> AsyncIterator[bytes]:
+    """The object's bytes; whoever has enough of them breaks off the request, too."""
+    chunks = store.open(key)
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()

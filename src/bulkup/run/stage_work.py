@@ -22,11 +22,13 @@ from bulkup.errors import (
     ItemError,
     StoreError,
     StoreForbidden,
+    StoreFull,
     StoreUnreachable,
     WorkerLost,
 )
 from bulkup.manifest.later import Scope
 from bulkup.manifest.rows_later import Item, Missed, PassedOver, Processed, Vectored
+from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
 from bulkup.run.events import AttemptFailed, Emit, ItemDone, ItemsDone
@@ -55,7 +57,10 @@ class Attempting(Protocol):
 
     async def attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
         """How it went for each item, in order. Raises DestinationError when nothing can go on
-        at the destination, BulkupError when nothing can go on at this stage."""
+        at the destination, BulkupError when nothing can go on at this stage.
+
+        It tells the manifest what a worker has in its hands, and for no longer than it has.
+        """
 
     async def record(self, done: Sequence[Processed | Vectored]) -> None:
         """Write the successes down, in one transaction."""
@@ -167,12 +172,12 @@ class StageWork:
             for task in (*hands, settling, stopping):
                 task.cancel()
             await asyncio.gather(working, settling, stopping, return_exceptions=True)
-            self.is_over = True
             await self._attempting.close()
         await self._settle()
         if self._buffer:
             await self._ledger.call(self._later.release, list(self._buffer), run_id=self._run_id)
             self._buffer.clear()
+        self.is_over = True  # only now has the stage after this one all that it gets
 
     async def _let_end(self, hands: Sequence[asyncio.Task[None]]) -> None:
         """After a stop: a few seconds for what is in hand."""
@@ -264,7 +269,6 @@ class StageWork:
         self.in_hand += len(items)
         is_noted = False
         try:
-            await self._ledger.call(self._later.hand_over, items, run_id=self._run_id)
             is_noted = await self._attempt(items)
         finally:
             self.in_hand -= len(items)
@@ -281,7 +285,7 @@ class StageWork:
             trouble: DestinationError | None = None
             try:
                 outcomes = await self._attempting.attempt(items)
-                trouble = next((e for e in map(self._run_level, outcomes) if e), None)
+                trouble = self._run_level(outcomes, began)
             except DestinationError as error:
                 trouble = error
             except ItemError as error:
@@ -294,23 +298,30 @@ class StageWork:
                 for item, outcome in zip(items, outcomes, strict=True):
                     self._note(item, outcome, seconds)
                 return True
-            if not await self._riding.out(trouble):
+            if self.stop_reason is not None or not await self._riding.out(trouble):
                 self.stop(str(trouble), trouble)
                 return False
 
-    def _run_level(self, outcome: Outcome) -> DestinationError | None:
-        """The whole destination's trouble in an item's error, if that is what it is."""
-        if not isinstance(outcome, (StoreForbidden, StoreUnreachable)):
-            if not isinstance(outcome, ItemError):
+    def _run_level(self, outcomes: Sequence[Outcome], began: float) -> DestinationError | None:
+        """The whole destination's trouble in the items' errors, if that is what it is."""
+        for one in outcomes:
+            if isinstance(one, (Processed, Vectored)):  # the others may have asked for nothing
                 self._riding.succeeded(self._clock.monotonic())
-            return None
-        if not self._riding.is_run_level(outcome, self._clock.monotonic()):
-            return None
-        if isinstance(outcome, StoreUnreachable):
-            return DestinationUnreachable(str(outcome), hint="Check the network and the endpoint.")
-        return CredentialsRefused(
-            str(outcome), code=outcome.code, hint="These keys may not read and write here."
-        )
+        for one in outcomes:
+            if isinstance(one, StoreFull):
+                full = DestinationError(str(one), hint="Make room at the destination.")
+                self.stop("the destination is full", full)
+                return full
+            if not isinstance(one, (StoreForbidden, StoreUnreachable)):
+                continue
+            if not self._riding.is_run_level(one, began):
+                continue
+            if isinstance(one, StoreUnreachable):
+                return DestinationUnreachable(str(one), hint="Check the network and the endpoint.")
+            return CredentialsRefused(
+                str(one), code=one.code, hint="These keys may not read and write here."
+            )
+        return None
 
     def _note(self, item: Item, outcome: Outcome, seconds: float) -> None:
         counts = self.counts
@@ -334,15 +345,15 @@ class StageWork:
             self._random,
             allowed=ATTEMPTS[self.stage] + item.attempts_granted,
         )
+        is_third = is_strike and item.strikes + 1 >= STRIKES
         due_at = None if wait is None else self._clock.now() + wait
         request_id = error.request_id if isinstance(error, StoreError) else None
         self._missed.append(
             Missed(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
         )
-        is_dead = due_at is None and not is_strike
-        if not is_strike:  # which of those are dead, the manifest says
-            self.counts.dead += is_dead
-            self.counts.waiting += not is_dead
+        is_dead = is_third if is_strike else due_at is None
+        self.counts.dead += is_dead
+        self.counts.waiting += not is_dead and not is_strike
         failures = self.counts.failures
         failures[error.error_class] = failures.get(error.error_class, 0) + 1
         self._emit(
@@ -352,7 +363,7 @@ class StageWork:
                 attempt=attempt,
                 error_class=error.error_class.value,
                 error=str(error),
-                state="ready" if is_strike else "dead" if is_dead else "waiting",
+                state="dead" if is_dead else "ready" if is_strike else "waiting",
                 next_attempt_at=None if is_strike else due_at,
                 seconds=seconds,
             )
@@ -389,11 +400,9 @@ class StageWork:
                         now=self._clock.now(),
                     )
                 if missed:
-                    dead = await self._ledger.call(
+                    await self._ledger.call(
                         self._later.miss, missed, run_id=self._run_id, now=self._clock.now()
                     )
-                    known = sum(one.due_at is None and not one.is_strike for one in missed)
-                    self.counts.dead += max(0, dead - known)  # by their third strike
             except BaseException:
                 self._done[:0], self._passed[:0], self._missed[:0] = done, passed, missed
                 raise
