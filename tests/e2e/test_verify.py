@@ -27,6 +27,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     return BucketPlace(endpoint, endpoint.make_bucket())
 
 
+@pytest.fixture(autouse=True)
+def uploads_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most of these files are pictures by their first bytes only."""
+    monkeypatch.setenv("BULKUP_STAGES", "upload")
+
+
 def findings(bulkup: Bulkup, place: Place, *options: str, check: int = 3) -> dict[str, str]:
     """What verify finds, by key without the prefix."""
     ended = bulkup("verify", *options, "--json", env=place.env, check=check)
@@ -90,9 +96,9 @@ def test_all_files_of_a_lost_content_are_named(bulkup: Bulkup, tmp_path: Path) -
     (tmp_path / "store/a.jpg").unlink()
     ended = bulkup("verify", "--csv", check=3)
     assert ended.stdout.splitlines() == [
-        "destination,key,finding,detail,path",
+        "destination,key,finding,detail,path,variant",
         *(
-            f"{tmp_path}/store,a.jpg,missing,no object has this key,{tmp_path}/photos/{name}.jpg"
+            f"{tmp_path}/store,a.jpg,missing,no object has this key,{tmp_path}/photos/{name}.jpg,"
             for name in "ab"
         ),
     ]
@@ -207,14 +213,13 @@ def test_objects_in_parts_are_known_by_their_composite(bulkup: Bulkup, place: Pl
 
 
 def test_what_bulkup_keeps_for_itself_is_not_foreign(bulkup: Bulkup, place: Place) -> None:
-    """But a variant that belongs to no content is."""
+    """Nor a variant without a row: another manifest may have made it. `clean` tells the rest."""
     make_tree(bulkup.directory / "photos", FILES)
     bulkup("push", "photos", "--to", place.url, env=place.env)
-    ours, nobody = digest(FILES["same.jpg"]), digest(b"nobody's")
-    place.put(f".bulkup/thumb/{ours[:2]}/{ours}.webp", b"thumb")
-    place.put(f".bulkup/thumb/{nobody[:2]}/{nobody}.webp", b"thumb")
+    for owner in (digest(FILES["same.jpg"]), digest(b"nobody's")):
+        place.put(f".bulkup/thumb/{owner[:2]}/{owner}.webp", b"thumb")
     place.put(".bulkup/note", b"ours")
-    assert findings(bulkup, place) == {f".bulkup/thumb/{nobody[:2]}/{nobody}.webp": "foreign"}
+    assert findings(bulkup, place, check=0) == {}
 
 
 def test_destinations_in_one_place_are_not_foreign_to_each_other(
