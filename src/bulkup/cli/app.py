@@ -22,6 +22,7 @@ from bulkup.cli import (
     rebuild,
     resume,
     retry,
+    search,
     status,
     verify,
 )
@@ -97,6 +98,7 @@ for _module in (
     resume,
     process,
     embed,
+    search,
     verify,
     files,
     history,

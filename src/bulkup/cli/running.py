@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bulkup.cli.progress import Screen
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.events import Event, Summary
-    from bulkup.run.order import EmbedMeans
+    from bulkup.run.order import EmbedMeans, ProcessMeans
     from bulkup.run.run import Run
     from bulkup.settings import Settings
 
@@ -26,21 +26,8 @@ if TYPE_CHECKING:
 def means_of(settings: Settings, *, redoes: bool = False) -> dict[str, Any]:
     """The fields of `run.order.Means`, as the settings have them; with `redoes`, variants and
     embeddings that are there already are made anew."""
-    from bulkup.content.picture.values import Format, Limits, VariantSpec
-    from bulkup.run.order import ProcessMeans
-
     return {
-        "process": ProcessMeans(
-            workers=0 if settings.workers == "auto" else settings.workers,
-            memory_bytes=settings.worker_memory_bytes,
-            seconds=settings.worker_seconds,
-            limits=Limits(settings.max_pixels, settings.max_picture_bytes),
-            variants=tuple(
-                VariantSpec(name, size_px, Format(form), quality)
-                for name, size_px, form, quality in settings.variants
-            ),
-            replaces=redoes,
-        ),
+        "process": process_means_of(settings, redoes=redoes),
         "embed": embed_means_of(settings, redoes=redoes),
         "region": settings.region,
         "profile": settings.profile,
@@ -56,6 +43,24 @@ def means_of(settings: Settings, *, redoes: bool = False) -> dict[str, Any]:
         "part_size_bytes": settings.part_size_bytes,
         "stale_after_seconds": settings.stale_after_seconds,
     }
+
+
+def process_means_of(settings: Settings, *, redoes: bool = False) -> ProcessMeans:
+    """How pictures are processed, as the settings have it."""
+    from bulkup.content.picture.values import Format, Limits, VariantSpec
+    from bulkup.run.order import ProcessMeans
+
+    return ProcessMeans(
+        workers=0 if settings.workers == "auto" else settings.workers,
+        memory_bytes=settings.worker_memory_bytes,
+        seconds=settings.worker_seconds,
+        limits=Limits(settings.max_pixels, settings.max_picture_bytes),
+        variants=tuple(
+            VariantSpec(name, size_px, Format(form), quality)
+            for name, size_px, form, quality in settings.variants
+        ),
+        replaces=redoes,
+    )
 
 
 def embed_means_of(settings: Settings, *, redoes: bool = False) -> EmbedMeans:

@@ -39,6 +39,7 @@ CREATE TABLE embedder (
   version TEXT NOT NULL,
   dimension INTEGER NOT NULL,
   generation INTEGER NOT NULL DEFAULT 0, -- grows when one of its vectors is changed or removed
+  token TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))), -- its own in every manifest
   UNIQUE (name, version)
 );
 CREATE TABLE embedding (

@@ -25,6 +25,7 @@ class EmbedderRow(NamedTuple):
     version: str
     dimension: int
     generation: int
+    token: str  # its own in every manifest
     highest: int
     rows: int
 
@@ -43,7 +44,7 @@ class Vectors:
         """The embedder, of this name if one is given, that embedded a picture last."""
         with in_our_words(self._path):
             row = self._db.execute(
-                "SELECT id, name, version, dimension, generation, "
+                "SELECT id, name, version, dimension, generation, token, "
                 "(SELECT coalesce(max(embedding.id), 0) FROM embedding "
                 "WHERE embedder_id = embedder.id) AS highest, "
                 "(SELECT count(*) FROM embedding WHERE embedder_id = embedder.id) FROM embedder "
