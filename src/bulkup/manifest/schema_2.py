@@ -62,6 +62,35 @@ CREATE INDEX item_later ON item (destination_id, stage, priority, due_at, id)
   WHERE state IN ('ready', 'waiting') AND stage <> 'upload';
 ALTER TABLE destination ADD COLUMN followed_at REAL; -- process items were made up to this batch end
 
+DROP VIEW batches;
+CREATE VIEW batches AS
+SELECT
+  batch.id,
+  run.id AS run,
+  run.command,
+  run.host,
+  run.pid,
+  destination.url AS destination,
+  (SELECT CASE WHEN sum(typeof(root.path) = 'blob')
+    THEN CAST(group_concat(root.path, char(10)) AS BLOB)
+    ELSE group_concat(root.path, char(10)) END FROM batch_root
+    JOIN root ON root.id = batch_root.root_id WHERE batch_root.batch_id = batch.id) AS roots,
+  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.started_at, 'unixepoch') AS started_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.ended_at, 'unixepoch') AS ended_at,
+  batch_run.exit_code,
+  json_extract(batch_run.summary, '$.files') AS files,
+  json_extract(batch_run.summary, '$.sent') AS sent,
+  json_extract(batch_run.summary, '$.sent_bytes') AS sent_bytes,
+  json_extract(batch_run.summary, '$.duplicates') AS duplicates,
+  json_extract(batch_run.summary, '$.duplicate_bytes') AS duplicate_bytes,
+  json_extract(batch_run.summary, '$.seconds') AS seconds,
+  json_extract(batch_run.summary, '$.processed') AS processed,
+  json_extract(batch_run.summary, '$.embedded') AS embedded
+FROM batch_run
+JOIN batch ON batch.id = batch_run.batch_id
+JOIN run ON run.id = batch_run.run_id
+JOIN destination ON destination.id = batch.destination_id;
+
 CREATE VIEW pictures AS
 SELECT
   root.path AS root,
