@@ -8,12 +8,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import access, make_tree, objects_in, picture
 from tests.fakes.s3_objects import Upload
 from tests.fakes.s3_server import FakeS3
 
 DAY = 86_400.0
+
+
+@pytest.fixture(autouse=True)
+def uploads_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These files are pictures by their first bytes only."""
+    monkeypatch.setenv("BULKUP_STAGES", "upload")
 
 
 def test_nothing_to_clean(bulkup: Bulkup, tmp_path: Path) -> None:

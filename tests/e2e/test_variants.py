@@ -82,7 +82,11 @@ def test_a_lost_variant_names_its_file_and_is_made_again(bulkup: Bulkup, place: 
     assert (row["finding"], row["variant"]) == ("missing", "thumb")
     assert row["paths"] == [str(bulkup.directory / "photos/sub/b.jpg")]
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
-    assert (failed["stage"], failed["state"], failed["error_class"]) == ("process", "dead", "missing")
+    assert (failed["stage"], failed["state"], failed["error_class"]) == (
+        "process",
+        "dead",
+        "missing",
+    )
     assert "variant thumb" in failed["error"]
     assert findings(bulkup, place) == {lost: "missing"}, "until it is made again"
 
@@ -124,3 +128,133 @@ def test_deep_reads_the_bytes_of_variants(bulkup: Bulkup, tmp_path: Path) -> Non
     place.flip(key_of("thumb", "a.jpg"))
     assert findings(bulkup, place, check=0) == {}
     assert findings(bulkup, place, "--deep") == {key_of("thumb", "a.jpg"): "different"}
+
+
+# clean ------------------------------------------------------------------------------------------
+
+NOBODYS = ".bulkup/thumb/{0}/{1}.webp".format(digest(b"nobody's")[:2], digest(b"nobody's"))
+
+
+def age(place: DirectoryPlace, *keys: str) -> None:
+    """Let the objects be two days old."""
+    for key in keys:
+        os.utime(place.path / key, (time.time() - 2 * 86_400,) * 2)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryPlace:
+    return DirectoryPlace(tmp_path / "store")
+
+
+def offered(bulkup: Bulkup, *options: str) -> dict[str, str]:
+    """Why clean would remove which variant."""
+    (found,) = bulkup("clean", "--json", *options).json()["destinations"]
+    return {variant["key"]: variant["why"] for variant in found["variants"]}
+
+
+def test_variants_of_no_content_go_after_a_day(bulkup: Bulkup, store: DirectoryPlace) -> None:
+    """And those of contents that are there stay, however old."""
+    push(bulkup, store)
+    before = store.objects()
+    age(store, *before)
+    store.put(NOBODYS, b"thumb")
+    assert bulkup("clean", "--yes").stdout == "Nothing to clean.\n"
+    age(store, NOBODYS)
+    shown = bulkup("clean").stdout
+    assert f"to remove: {store.url}: 1 variant that no content owns (5 B)\n" in shown
+    assert offered(bulkup) == {NOBODYS: "unowned"}
+    assert NOBODYS in store.objects()
+    assert "removed: " in bulkup("clean", "--yes").stdout
+    assert store.objects() == before
+    assert bulkup("clean").stdout == "Nothing to clean.\n"
+    assert findings(bulkup, store, check=0) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ("ready", None),
+        ("waiting", None),
+        ("claimed", None),
+        ("done", "unrecorded"),
+        ("skipped", "unrecorded"),
+        ("dead", "unrecorded"),
+        (None, None),
+    ],
+)
+def test_what_a_run_may_still_record_stays(
+    bulkup: Bulkup, store: DirectoryPlace, state: str | None, why: str | None
+) -> None:
+    """Without an item the picture will be processed some day, and its variants be adopted."""
+    push(bulkup, store)
+    age(store, *store.objects())
+    with manifest(bulkup) as db:
+        db.execute("DELETE FROM object WHERE key LIKE '%webp'")
+        if state is None:
+            db.execute("DELETE FROM item WHERE stage = 'process'")
+        db.execute("UPDATE item SET state = ? WHERE stage = 'process'", (state,))
+    keys = [key_of("thumb", name) for name in FILES]
+    assert offered(bulkup) == (dict.fromkeys(keys, why) if why else {})
+
+
+def test_variants_stay_while_others_keep_objects_there(
+    bulkup: Bulkup, store: DirectoryPlace
+) -> None:
+    """Another manifest's pictures own variants that this one cannot know."""
+    push(bulkup, store)
+    make_tree(bulkup.directory / "theirs", {"c.jpg": saved(scene(200, 300))})
+    bulkup("push", "theirs", "--to", store.url, "--manifest", "theirs.db")
+    before = store.objects()
+    age(store, *before)
+    assert offered(bulkup) == {}
+    ended = bulkup("clean", "--yes")
+    assert "Nothing to clean.\n" in ended.stdout
+    assert f"left: {store.url}: variants that may be others', who keep c.jpg there" in ended.stdout
+    assert store.objects() == before
+
+
+def test_variants_stay_where_a_directory_has_two_names(
+    bulkup: Bulkup, store: DirectoryPlace
+) -> None:
+    """Each has rows of its own."""
+    push(bulkup, store)
+    link = bulkup.directory / "link"
+    link.symlink_to(store.path)
+    make_tree(bulkup.directory / "more", {"c.jpg": saved(scene(200, 300))})
+    bulkup("push", "more", "--to", str(link))
+    before = store.objects()
+    age(store, *before)
+    bulkup("clean", "--yes")
+    assert store.objects() == before
+
+
+def test_variants_of_files_that_are_gone_stay_with_their_originals(
+    bulkup: Bulkup, store: DirectoryPlace
+) -> None:
+    push(bulkup, store)
+    before = store.objects()
+    age(store, *before)
+    (bulkup.directory / "photos/a.jpg").write_bytes(saved(scene(300, 200)))
+    bulkup("push", "photos")
+    bulkup("clean", "--yes")
+    assert before.items() <= store.objects().items()
+
+
+def test_names_that_are_no_setting_any_more_go_when_they_are_out_of_use(
+    bulkup: Bulkup, store: DirectoryPlace
+) -> None:
+    """A name that the last run still made stays, whatever this directory's settings say."""
+    with_small = {"BULKUP_VARIANTS": "thumb:256:webp:80,preview:1440:jpeg:80,small:64:webp:60"}
+    make_tree(bulkup.directory / "photos", FILES)
+    bulkup("push", "photos", "--to", store.url, env=with_small)
+    small = [key_of("small", name, "webp") for name in FILES]
+    assert set(small) < set(store.objects())
+    age(store, *store.objects())
+    assert offered(bulkup) == {}
+    with manifest(bulkup) as db:
+        db.execute("UPDATE object SET stored_at = stored_at - 100000 WHERE kind = 'small'")
+    assert offered(bulkup) == dict.fromkeys(small, "retired")
+    assert "2 variants of names that are no setting any more" in bulkup("clean", "--yes").stdout
+    assert not set(small) & set(store.objects())
+    assert findings(bulkup, store, check=0) == {}
+    assert bulkup("clean").stdout == "Nothing to clean.\n"
