@@ -8,8 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 
 from tests.e2e.conftest import Bulkup
+
+pytestmark = pytest.mark.usefixtures("uploads_only")
 
 
 def test_export_names_every_file_exactly(bulkup: Bulkup, tmp_path: Path) -> None:
