@@ -233,7 +233,7 @@ def _write_sheet(
     from bulkup.run.thumbs import thumbs_of
 
     wanted = [hit.picture.content_id for hit in answer.hits]
-    destinations = {one.id: one for one in reader.runs.destinations()}
+    destinations = {one.id: one for one in reader.runs.destinations()} if placed else {}
     thumbs = asyncio.run(thumbs_of(wanted, placed, destinations, settings, os.environ))
     try:
         with whole_file(html, mode=_SHEET_MODE) as file:

@@ -95,7 +95,8 @@ class Searchable:
             yield _picture(last, files)
 
     def placed(self, contents: Iterable[int]) -> dict[int, Placed]:
-        """Where each of these contents is: at the first destination that has it."""
+        """Where each of these contents is: at the first destination with a variant of it, else
+        at the first that has it."""
         found: dict[int, Placed] = {}
         for content_id in contents:
             rows = self._db.execute(
@@ -106,7 +107,7 @@ class Searchable:
             ).fetchall()
             if not rows:
                 continue
-            destination_id = rows[0][0]
+            destination_id = next((row[0] for row in rows if row[2]), rows[0][0])
             here = [row for row in rows if row[0] == destination_id]
             found[content_id] = Placed(
                 destination_id,
@@ -129,7 +130,7 @@ class Searchable:
                     "WHERE root.path = ? AND folder.path = ? AND name = ?",
                     (root, to_sql(below[:cut]), to_sql(below[cut:])),
                 ).fetchone()
-                if row is not None:
+                if row is not None and row[0] is not None:
                     return int(row[0])
         return None
 

@@ -68,6 +68,13 @@ class Vectors:
         ).fetchone()
         return None if row is None else int(row[0])
 
+    def dimension_of(self, name: str, version: str) -> tuple[int, int] | None:
+        """The embedder's id and its dimension; None as long as it has embedded nothing here."""
+        row = self._db.execute(
+            "SELECT id, dimension FROM embedder WHERE name = ? AND version = ?", (name, version)
+        ).fetchone()
+        return None if row is None else (int(row[0]), int(row[1]))
+
     def lacks(self, destination_id: int, embedder_id: int | None) -> bool:
         """Whether a content that counts as embedded there has no vector by this embedder."""
         row = self._db.execute(

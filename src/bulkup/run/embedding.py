@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
-from bulkup.errors import ItemError, ObjectMissing, SourceMissing
+from bulkup.errors import (
+    EmbedderUnusable,
+    EmbedError,
+    ItemError,
+    ObjectMissing,
+    SourceMissing,
+)
 from bulkup.manifest.rows_later import Item, PassedOver, Processed, VariantRow, Vectored
 from bulkup.model import Stage
 from bulkup.pace.retrying import CONTROL_TRIES
@@ -43,6 +49,11 @@ class LazyEmbedder:
         if self._embedder is None:
             self._embedder = embedder_of(self._means, self._clock, self._random)
         return self._embedder
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this process itself decodes the pictures."""
+        return self._means.model != "http"
 
     @property
     def most_items(self) -> int:
@@ -113,30 +124,65 @@ class Embedding:
 
     async def attempt(self, items: Sequence[Item]) -> list[Vectored | PassedOver | ItemError]:
         began = self._clock.monotonic()
-        embedder, vectors = self._lazy.get(), self._ledger.manifest.vectors
-        embedder_id = await self._ledger.call(vectors.id_of, embedder.name, embedder.version)
+        embedder = self._lazy.get()
         known: set[int] = set()
+        embedder_id = await self._recorded(embedder)
         if not self._redoes:
             contents = [item.content_id for item in items]
+            vectors = self._ledger.manifest.vectors
             known = await self._ledger.call(vectors.known, contents, embedder_id)
         new = [item for item in items if item.content_id not in known]
         found = await asyncio.gather(*(self._variant(item) for item in new))
-        bodies = [body for body in found if isinstance(body, bytes)]
-        later = self._ledger.manifest.later
-        await self._ledger.call(later.hand_over, new, run_id=self._run_id)
-        embedded = iter(
-            [
-                made
-                for start in range(0, len(bodies), embedder.most_pictures)
-                for made in await embedder.embed(bodies[start : start + embedder.most_pictures])
-            ]
-        )
         outcomes: dict[int, Vectored | ItemError] = {}
+        bodies: dict[Item, bytes] = {}
         for item, body in zip(new, found, strict=True):
-            outcomes[item.item_id] = (
-                self._outcome(item, next(embedded), began) if isinstance(body, bytes) else body
-            )
+            if isinstance(body, bytes):
+                bodies[item] = body
+            else:
+                outcomes[item.item_id] = body
+        made = await self._embedded(embedder, bodies)
+        for item, one in zip(bodies, made, strict=True):
+            outcomes[item.item_id] = self._outcome(item, one, began)
         return [outcomes.get(item.item_id) or Vectored(item, None, None, 0.0) for item in items]
+
+    async def _recorded(self, embedder: Embedder) -> int | None:
+        """The embedder's id in the manifest, if it has one, and then its dimension, too: a service
+        that answers longer or shorter vectors than before is another model."""
+        vectors = self._ledger.manifest.vectors
+        row = await self._ledger.call(vectors.dimension_of, embedder.name, embedder.version)
+        if row is None:
+            return None
+        embedder_id, dimension = row
+        if embedder.dimension is None:
+            embedder.dimension = dimension
+        if embedder.dimension != dimension:
+            raise EmbedderUnusable(
+                f"the vectors by {embedder.name} ({embedder.version}) have {dimension} dimensions, "
+                f"not {embedder.dimension}",
+                hint="Set embed.dimension to what it was, or name another embed.remote_model.",
+            )
+        return embedder_id
+
+    async def _embedded(
+        self, embedder: Embedder, bodies: Mapping[Item, bytes]
+    ) -> list[Embedded | ItemError]:
+        """For each body, in order; a call that failed as a whole costs its own pictures alone."""
+        made: list[Embedded | ItemError] = []
+        if not bodies:
+            return made
+        later = self._ledger.manifest.later
+        if self._lazy.is_local:  # a service elsewhere cannot take this process down
+            await self._ledger.call(later.hand_over, list(bodies), run_id=self._run_id)
+        pictures = list(bodies.values())
+        for start in range(0, len(pictures), embedder.most_pictures):
+            some = pictures[start : start + embedder.most_pictures]
+            try:
+                made += await embedder.embed(some)
+            except EmbedError as error:
+                made += [error] * len(some)
+        if self._lazy.is_local:  # the others' trouble with the store may be waited out with these
+            await self._ledger.call(later.take_back, list(bodies), run_id=self._run_id)
+        return made
 
     def _outcome(
         self, item: Item, made: Embedded | ItemError, began: float

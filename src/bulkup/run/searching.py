@@ -99,20 +99,19 @@ class Searching:
     def _by_words(self, row: EmbedderRow, text: str, limit: int) -> Answer:
         """By the classes that the default embedder saw, and what is literally said."""
         from bulkup.search.asking import by_words
-        from bulkup.search.meaning import TextQuery
+        from bulkup.search.meaning import TextQuery, complaint
 
         query = TextQuery.of(text)
         words = self._words(row)
         order = self._order(row, words)
         hits = by_words(query, words, [_described(picture) for picture in order], limit)
         if query.unknown and hits:
-            unknown = ", ".join(repr(word) for word in query.unknown)
-            self._notes.append(f"no known word, looked for in names only: {unknown}")
+            self._notes.append(f"{complaint(query)}. Looked for in names only")
         return self._answer(order, hits)
 
     def like(self, path: str, limit: int) -> Answer:
         """Pictures like the one at `path`: a file, or an asset of the manifest. Raises UsageError
-        when it is neither, PictureInvalid when it is no picture."""
+        when it is neither, or no picture."""
         row = self._embedder_row()
         if row is None:
             return NOTHING
@@ -228,8 +227,7 @@ class Searching:
         searchable = self._reader.searchable
         is_file = os.path.isfile(whole)
         if is_file:
-            with open(whole, "rb") as file:
-                content_id = searchable.content_of(hashlib.file_digest(file, "sha256").hexdigest())
+            content_id = searchable.content_of(_digest(whole, path))
         else:
             content_id = searchable.content_at(whole)
         vector = None if content_id is None else vector_of(content_id, matrix)
@@ -254,11 +252,14 @@ class Searching:
             seconds=self._process.seconds,
             modules=MODULES,
         ) as workers:
-            made = await workers.run(
-                process, Job(path, path, wanted=wanted, limits=self._process.limits)
-            )
+            try:
+                made = await workers.run(
+                    process, Job(path, path, wanted=wanted, limits=self._process.limits)
+                )
+            except ItemError as error:  # there is one item, and the user chose it
+                raise UsageError(f"--like {path}: {error}") from error
         if not isinstance(made, Picture):
-            raise UsageError(f"{path}: {made.reason}")
+            raise UsageError(f"--like {path}: {made.reason}")
         embedder = self._opened(row)
         try:
             (embedded,) = await embedder.embed([made.variants[0].body])
@@ -292,6 +293,15 @@ class Searching:
             f"the pictures were embedded by another version of {row.name}",
             hint="Run bulkup embed: it embeds them again.",
         )
+
+
+def _digest(path: str, named: str) -> str:
+    """The SHA-256 of a file, in hex. Raises UsageError for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"--like {named}: {error.strerror}") from error
 
 
 def _described(picture: PictureRow | None) -> Described | None:

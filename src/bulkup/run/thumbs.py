@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
-from bulkup.errors import BulkupError
+from bulkup.errors import BulkupError, ObjectMissing, StoreForbidden, StoreRefused
 from bulkup.manifest.runs import Destination
 from bulkup.manifest.searchable import Placed
 from bulkup.run.opening import open_known
@@ -28,21 +27,27 @@ async def thumbs_of(
     """The smallest variant of each content that can be had. What cannot is left out: a sheet with
     gaps says more than none."""
     stores: dict[int, ObjectStore] = {}
+    gone: set[int] = set()  # destinations that did not answer: not asked again for each picture
     gate = asyncio.Semaphore(AT_ONCE)
     found: dict[int, bytes] = {}
 
     async def bring(content_id: int, place: Placed, key: str) -> None:
+        destination_id = place.destination_id
         async with gate:
-            with suppress(BulkupError):
-                if place.destination_id not in stores:
-                    known = destinations[place.destination_id]
-                    stores[place.destination_id] = open_known(known.url, known, settings, environ)
-                body = bytearray()
-                async for chunk in stores[place.destination_id].open(key):
-                    body += chunk
-                    if len(body) > MOST_BYTES:
-                        return
-                found[content_id] = bytes(body)
+            if destination_id in gone:
+                return
+            try:
+                if destination_id not in stores:
+                    known = destinations[destination_id]
+                    stores[destination_id] = open_known(known.url, known, settings, environ)
+                body = await _read(stores[destination_id], key)
+            except (ObjectMissing, StoreForbidden, StoreRefused):
+                return
+            except BulkupError:
+                gone.add(destination_id)
+                return
+            if body is not None:
+                found[content_id] = body
 
     places = ((content_id, placed.get(content_id)) for content_id in dict.fromkeys(contents))
     wanted = ((content_id, place) for content_id, place in places if place is not None)
@@ -58,3 +63,13 @@ async def thumbs_of(
         for store in stores.values():
             await store.close()
     return found
+
+
+async def _read(store: ObjectStore, key: str) -> bytes | None:
+    """The object; None when it is too large."""
+    body = bytearray()
+    async for chunk in store.open(key):
+        body += chunk
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)

@@ -211,7 +211,7 @@ def ranked(
     could order the pictures.
     """
     if query.direction is None and query.unknown and not matched.any():
-        raise WordsUnknown(_complaint(query), unknown=query.unknown)
+        raise WordsUnknown(complaint(query), unknown=query.unknown)
     total = meanings + np.float32(LITERAL) * matched
     order = np.argsort(-total, kind="stable")
     is_hit = (meanings > UNSEEN) | (matched > 0)
@@ -240,8 +240,8 @@ def _terms(asked: Typed, passed_over: frozenset[str], words: Words) -> tuple[Ter
     return (*dates, *(Word(tuple(dict.fromkeys(pair))) for pair in forms))
 
 
-def _complaint(query: TextQuery) -> str:
-    """'unknown word 'xyzzy'; nearest known: …', for each of them."""
+def complaint(query: TextQuery) -> str:
+    """'unknown word 'xyzzy'; nearest known: …', for each of the unknown words."""
     words = known_words()
     said = []
     for typed_word in query.unknown:
