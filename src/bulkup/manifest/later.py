@@ -251,11 +251,6 @@ class Later:
             tuple(holders),
         )
 
-    def has_failures(self, stage: Stage) -> bool:
-        """Whether an item of the stage waits or is dead."""
-        left = self.left(stage, "")
-        return bool(left.waiting or left.dead)
-
     # Where its bytes are ------------------------------------------------------------------
 
     def sources(self, content_id: int) -> list[Source]:

@@ -12,7 +12,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue import Left
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
-from bulkup.run.events import Emit
+from bulkup.run.events import Emit, Notice
 from bulkup.run.job import Begun, Job
 from bulkup.run.order import Means, Order
 from bulkup.run.run import Run
@@ -55,7 +55,15 @@ class StageRun(Run):
             found |= {one.id for one in manifest.runs.destinations()}
         jobs = [self._job(one) for one in manifest.runs.destinations() if one.id in found]
         if not jobs:
-            self._is_unfinished = manifest.later.has_failures(self.stage)
+            left = manifest.later.left(self.stage, self._run_id)
+            self._is_unfinished = bool(left.waiting or left.dead)
+            if self._is_unfinished:
+                self._found.append(
+                    Notice(
+                        f"{left.waiting:,} waiting and {left.dead:,} dead at this stage: "
+                        "bulkup status --failed"
+                    )
+                )
         return jobs
 
     def _open(self) -> set[int]:
