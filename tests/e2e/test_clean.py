@@ -15,13 +15,9 @@ from tests.e2e.trees import access, make_tree, objects_in, picture
 from tests.fakes.s3_objects import Upload
 from tests.fakes.s3_server import FakeS3
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 DAY = 86_400.0
-
-
-@pytest.fixture(autouse=True)
-def uploads_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These files are pictures by their first bytes only."""
-    monkeypatch.setenv("BULKUP_STAGES", "upload")
 
 
 def test_nothing_to_clean(bulkup: Bulkup, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Variants at the destination: verified, made again, cleaned away, and adopted by a new manifest."""
+"""Variants at the destination: verified, made again, cleaned away, adopted by a new manifest."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ def test_deep_reads_the_bytes_of_variants(bulkup: Bulkup, tmp_path: Path) -> Non
 
 # clean ------------------------------------------------------------------------------------------
 
-NOBODYS = ".bulkup/thumb/{0}/{1}.webp".format(digest(b"nobody's")[:2], digest(b"nobody's"))
+NOBODY = digest(b"nobody's")
+NOBODYS = f".bulkup/thumb/{NOBODY[:2]}/{NOBODY}.webp"
 
 
 def age(place: DirectoryPlace, *keys: str) -> None:

@@ -15,6 +15,8 @@ from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 FILES = {f"{name}.jpg": picture(name) for name in ("gone", "cut", "other", "same", "sub/deep")}
 
 
@@ -25,12 +27,6 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
         return DirectoryPlace(tmp_path / "store")
     endpoint: Endpoint = request.getfixturevalue("s3" if request.param == "moto" else "ceph")
     return BucketPlace(endpoint, endpoint.make_bucket())
-
-
-@pytest.fixture(autouse=True)
-def uploads_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Most of these files are pictures by their first bytes only."""
-    monkeypatch.setenv("BULKUP_STAGES", "upload")
 
 
 def findings(bulkup: Bulkup, place: Place, *options: str, check: int = 3) -> dict[str, str]:
