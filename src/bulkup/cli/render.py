@@ -229,7 +229,7 @@ def _nothing_to_do(summary: Summary) -> bool:
     undone = (summary.waiting, summary.dead, summary.ready, summary.claimed_elsewhere)
     if any(settled) or any(undone) or summary.gone or summary.interrupted:
         return False
-    # A stage that has only failures to look back at exits with 3, and has nothing to do all the same.
+    # A stage with nothing but old failures exits with 3, and has nothing to do all the same.
     is_clean = not summary.exit_code or summary.command in ("process", "embed")
     return not summary.duplicates and is_clean
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -229,6 +229,27 @@ class Later:
             if self._may_lack(row[0], stage)
             or any(self.counts(row[0], stage).get(state, 0) > 0 for state in ("ready", "waiting"))
         ]
+
+    def begun_with(self, destination_id: int, stage: Stage) -> list[Mapping[str, Any]]:
+        """The options of the batches that items which are ready or waiting belong to."""
+        rows = self._db.execute(
+            "SELECT options FROM batch WHERE id IN (SELECT DISTINCT batch_id FROM item WHERE "
+            "destination_id = ? AND stage = ? AND stage <> 'upload' "
+            "AND state IN ('ready', 'waiting'))",
+            (destination_id, stage.value),
+        )
+        return [json.loads(options) for (options,) in rows]
+
+    def at_work(self, destination_id: int) -> list[Mapping[str, Any]]:
+        """The options of the batches that runs work on at a destination now. Runs that are gone
+        must have been buried."""
+        rows = self._db.execute(
+            "SELECT batch.options FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
+            "JOIN run ON run.id = batch_run.run_id WHERE run.ended_at IS NULL "
+            "AND batch_run.ended_at IS NULL AND batch.destination_id = ?",
+            (destination_id,),
+        )
+        return [json.loads(options) for (options,) in rows]
 
     def left(self, stage: Stage, run_id: str) -> Left:
         """What is left to do at a stage, at all destinations; `claimed` is what other runs hold."""

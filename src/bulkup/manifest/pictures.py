@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from bulkup.content.picture.values import Metadata, Sidecar
 from bulkup.manifest.bulk import execute_rows
 from bulkup.manifest.later import record_attempts
 from bulkup.manifest.letting_go import forget_unwanted
@@ -14,6 +14,9 @@ from bulkup.manifest.rows import as_text
 from bulkup.manifest.rows_later import Processed, VariantRow
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, Stage
+
+if TYPE_CHECKING:
+    from bulkup.content.picture.values import Metadata, Sidecar
 
 _COLUMNS = 21
 
@@ -107,7 +110,7 @@ class Pictures:
 
 def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tuple[object, ...]:
     """A row of the table `picture`."""
-    m, said = metadata, sidecar or Sidecar()
+    m, said = metadata, sidecar
     place, exposure = m.place, m.exposure
     row = (
         content_id,
@@ -127,10 +130,10 @@ def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tu
         None if place is None else place.altitude_metres,
         m.perceptual_hash,
         m.is_truncated,
-        said.rating,
-        _text(said.title),
-        _text(said.description),
-        json.dumps(said.keywords) if said.keywords else None,
+        said.rating if said else None,
+        _text(said.title) if said else None,
+        _text(said.description) if said else None,
+        json.dumps(said.keywords) if said and said.keywords else None,
     )
     assert len(row) == _COLUMNS
     return row

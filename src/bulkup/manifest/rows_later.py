@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from bulkup.content.picture.values import Metadata, Sidecar
 from bulkup.errors import ErrorClass
 from bulkup.model import Digest
+
+if TYPE_CHECKING:  # `status` need not know what a picture is
+    from bulkup.content.picture.values import Metadata, Sidecar
 
 
 class Item(NamedTuple):

@@ -183,7 +183,7 @@ class Run(ABC):
             run_id=self._run_id,
             means=self._means,
             limits=self._limits(),
-            later_limits=self._later_limits(),
+            later_limits=self._later_limits(job),
             embedder=self._embedder,
             clock=self._clock,
             random=self._random,
@@ -216,10 +216,16 @@ class Run(ABC):
             patience_seconds=means.patience_seconds,
         )
 
-    def _later_limits(self) -> LaterLimits:
-        """The same for the stages after the upload; a push brings through them what it finds."""
-        limits = self._limits()
-        return LaterLimits(None, limits.deadline, limits.errors, limits.patience_seconds)
+    def _later_limits(self, job: Job) -> LaterLimits:
+        """The same for the stages after the upload. What is uploaded is brought through them all;
+        where nothing is, `--limit` bounds them."""
+        limits, items = self._limits(), None
+        if self._means.limit is not None and Stage.UPLOAD not in job.order.stages:
+            earlier = (crew for crew in self._crews if Stage.UPLOAD not in crew.job.order.stages)
+            counts = [crew.later[0].counts for crew in earlier if crew.later]
+            begun = sum(one.done + one.skipped + one.failed for one in counts)
+            items = max(0, (limits.contents or 0) - begun)
+        return LaterLimits(items, limits.deadline, limits.errors, limits.patience_seconds)
 
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bulkup.search.asking import Scored
     from bulkup.search.filters import Filters
     from bulkup.search.matrix import Matrix
-    from bulkup.search.terms import Described
+    from bulkup.search.terms import Described, Term
 
 CLASSIFIER = "efficientnet-lite0"
 """The embedder whose classes meet words; others have an encoder of their own for them."""
@@ -89,12 +89,15 @@ class Searching:
         if row.name == CLASSIFIER:
             return self._by_words(row, text, limit)
         from bulkup.search.asking import by_vector_and_terms
+        from bulkup.search.meaning import TextQuery
 
         vector = asyncio.run(self._text_vector(row, text))
         matrix = self._matrix(row)
         order = self._order(row, matrix)
         said = [_described(picture) for picture in order]
-        return self._answer(order, by_vector_and_terms(vector, text, matrix, said, limit))
+        query = TextQuery.of(text)
+        hits = by_vector_and_terms(vector, query.terms, matrix, said, limit)
+        return _naming(self._answer(order, hits), query.terms)
 
     def _by_words(self, row: EmbedderRow, text: str, limit: int) -> Answer:
         """By the classes that the default embedder saw, and what is literally said."""
@@ -107,7 +110,7 @@ class Searching:
         hits = by_words(query, words, [_described(picture) for picture in order], limit)
         if query.unknown and hits:
             self._notes.append(f"{complaint(query)}. Looked for in names only")
-        return self._answer(order, hits)
+        return _naming(self._answer(order, hits), query.terms)
 
     def like(self, path: str, limit: int) -> Answer:
         """Pictures like the one at `path`: a file, or an asset of the manifest. Raises UsageError
@@ -128,7 +131,7 @@ class Searching:
         from bulkup.search.duplicates import Candidate, find_groups
 
         row = self._embedder_row()
-        found = {p.content_id: p for p in self._reader.searchable.processed() if self._allows(p)}
+        found = self._allowed(self._reader.searchable.processed())
         groups = find_groups(
             [
                 Candidate(
@@ -167,22 +170,29 @@ class Searching:
 
     def _order(self, row: EmbedderRow, matrix: Matrix) -> list[PictureRow | None]:
         """The matrix's rows as pictures; None for what no file has, or the filters leave out."""
-        rows = self._reader.searchable.embedded(row.id)
-        pictures = {picture.content_id: picture for picture in rows if self._allows(picture)}
+        pictures = self._allowed(self._reader.searchable.embedded(row.id))
         return [pictures.get(content_id) for content_id in matrix.contents.tolist()]
 
-    def _allows(self, picture: PictureRow) -> bool:
+    def _allowed(self, rows: Iterable[PictureRow]) -> dict[int, PictureRow]:
+        """By content, what the filters let through: of several files those that they ask for."""
         if not self._filters:
-            return True
+            return {picture.content_id: picture for picture in rows}
+        asked = ((picture, self._files(picture)) for picture in rows)
+        return {
+            picture.content_id: picture._replace(files=files) for picture, files in asked if files
+        }
+
+    def _files(self, picture: PictureRow) -> tuple[tuple[str, str], ...]:
         taken_at = None if picture.taken_at is None else datetime.fromisoformat(picture.taken_at)
         place = None
         if picture.latitude is not None and picture.longitude is not None:
             place = (picture.latitude, picture.longitude)
-        return any(
-            self._filters.allow(
+        return tuple(
+            (root, path)
+            for root, path in picture.files
+            if self._filters.allow(
                 _Shown(f"{root.rstrip('/')}/{path}", taken_at, picture.camera, place)
             )
-            for root, path in picture.files
         )
 
     def _answer(self, order: Sequence[PictureRow | None], scored: Sequence[Scored]) -> Answer:
@@ -311,5 +321,26 @@ def _described(picture: PictureRow | None) -> Described | None:
 
     if picture is None:
         return None
-    paths = "\n".join(f"{root.rpartition('/')[2]}/{path}" for root, path in picture.files)
+    paths = "\n".join(map(_below, picture.files))
     return Described(paths, picture.camera, picture.lens, picture.taken_at)
+
+
+def _below(file: tuple[str, str]) -> str:
+    root, path = file
+    return f"{root.rpartition('/')[2]}/{path}"
+
+
+def _naming(answer: Answer, terms: Sequence[Term]) -> Answer:
+    """The same hits; of several files that have the content, the one that says most of `terms`
+    stands first: it is why the picture was found."""
+    from bulkup.search.terms import Described, matches
+
+    def shown(hit: Found) -> Found:
+        files = hit.picture.files
+        if len(files) == 1:
+            return hit
+        said = matches(terms, (Described(_below(file)) for file in files)).tolist()
+        order = sorted(range(len(files)), key=lambda at: -said[at])
+        return hit._replace(picture=hit.picture._replace(files=tuple(files[at] for at in order)))
+
+    return Answer(tuple(map(shown, answer.hits)), answer.notes)

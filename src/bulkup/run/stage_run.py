@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
@@ -16,7 +15,6 @@ from bulkup.run.events import Emit, Notice
 from bulkup.run.job import Begun, Job
 from bulkup.run.order import Means, Order
 from bulkup.run.run import Run
-from bulkup.run.stage_work import LaterLimits
 
 
 class StageRun(Run):
@@ -83,20 +81,11 @@ class StageRun(Run):
                 remembers=False,
             )
             if self._redoes:
-                limit = self._later_limits().items
+                limit = self._means.limit
                 manifest.later.redo(destination.id, self.stage, limit=limit)
             return Begun(batch_id)
 
         return Job(destination, order, begin, makes_copies=False)
-
-    def _later_limits(self) -> LaterLimits:
-        """What earlier destinations have left of `--limit`."""
-        limits, limit = super()._later_limits(), self._means.limit
-        if limit is None:
-            return limits
-        counts = [work.counts for crew in self._crews for work in crew.later]
-        begun = sum(one.done + one.skipped + one.failed for one in counts)
-        return replace(limits, items=max(0, limit - begun))
 
     def _left(self) -> Left:
         """Of the stage, at every destination: cron wants to hear of what an earlier run left."""

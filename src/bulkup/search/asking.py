@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bulkup.search import meaning
 from bulkup.search.matrix import Matrix
 from bulkup.search.nearest import nearest
-from bulkup.search.terms import Described, matches
+from bulkup.search.terms import Described, Term, matches
 
 Floats = NDArray[np.float32]
 
@@ -48,11 +48,15 @@ def by_vector(
 
 
 def by_vector_and_terms(
-    vector: Floats, text: str, matrix: Matrix, order: Sequence[Described | None], limit: int
+    vector: Floats,
+    terms: Sequence[Term],
+    matrix: Matrix,
+    order: Sequence[Described | None],
+    limit: int,
 ) -> list[Scored]:
-    """By nearness to the words' own vector; what is literally said comes first, as in
+    """By nearness to the words' own vector; what is literally said, `terms`, comes first, as in
     `by_words`."""
-    said = matches(meaning.TextQuery.of(text).terms, (one or Described("") for one in order))
+    said = matches(terms, (one or Described("") for one in order))
     scores = matrix.scores(vector) + np.float32(meaning.LITERAL) * said
     return _scored(scores, [one is not None for one in order], limit)
 
