@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import pytest
 
 from tests.e2e.conftest import Bulkup
 from tests.e2e.places import BucketPlace, DirectoryPlace, Place
-from tests.e2e.trees import digest, make_tree
+from tests.e2e.trees import access, digest, make_tree
+from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint
 from tests.unit.content.picture.made import saved, scene
 
@@ -259,3 +260,48 @@ def test_names_that_are_no_setting_any_more_go_when_they_are_out_of_use(
     assert not set(small) & set(store.objects())
     assert findings(bulkup, store, check=0) == {}
     assert bulkup("clean").stdout == "Nothing to clean.\n"
+
+
+# rebuild ----------------------------------------------------------------------------------------
+
+
+def lose_manifest(bulkup: Bulkup) -> None:
+    for file in bulkup.home.glob("manifest.db*"):
+        file.unlink()
+
+
+def test_a_rebuilt_manifest_adopts_the_variants(bulkup: Bulkup, place: Place) -> None:
+    """They are no files' objects; processing finds them and reads the metadata anew."""
+    push(bulkup, place)
+    before = place.objects()
+    pictures = bulkup("export", "--no-vectors").stdout
+    lose_manifest(bulkup)
+    rebuilt = bulkup(
+        "rebuild", "--from", place.url, "--root", "photos", "--json", env=place.env
+    ).json()
+    assert (rebuilt["objects"], rebuilt["recorded"], rebuilt["files"]) == (2, 2, 2)
+    ended = bulkup("verify", env=place.env).stdout
+    assert ended.startswith(f"{place.url}: 2 objects checked"), "and no variant is foreign"
+    bulkup("process", env=place.env)
+    assert place.objects() == before
+    assert bulkup("export", "--no-vectors").stdout == pictures
+    assert bulkup("verify", "--deep", env=place.env).stdout.startswith(
+        f"{place.url}: 2 objects and 4 variants checked"
+    )
+
+
+def test_adopted_variants_are_not_sent(bulkup: Bulkup, fake_s3: Callable[..., FakeS3]) -> None:
+    """Counted at the server: every write is refused, since its key is taken."""
+    make_tree(bulkup.directory / "photos", FILES)
+    s3 = fake_s3(keep_bodies=True)
+    env = access(s3.url)
+    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
+    stored, held = s3.count("PutObject", 200), dict(s3.held)
+    lose_manifest(bulkup)
+    bulkup("rebuild", "--from", "s3://bucket/p", env=env)
+    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
+    bulkup("process", env=env)
+    assert s3.count("PutObject", 200) == stored
+    assert s3.held == held
+    status = bulkup("status", "--json", env=env).json()
+    assert status["stages"]["process"]["done"] == len(FILES)
