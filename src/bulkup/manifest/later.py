@@ -78,7 +78,7 @@ class Later:
         if not self._may_lack(destination_id, stage):
             return 0
         with transaction(self._db, self._path):
-            made = self._db.execute(
+            return self._db.execute(
                 "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
                 "reason, settled_at) "
                 f"SELECT content_id, destination_id, '{stage}', "
@@ -90,22 +90,12 @@ class Later:
                 f"before.destination_id AND item.stage = '{stage}')",
                 (now, destination_id),
             ).rowcount
-            if stage is Stage.PROCESS:
-                self._db.execute(
-                    "UPDATE destination SET followed_at = (SELECT max(batch_run.ended_at) "
-                    "FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
-                    "JOIN run ON run.id = batch_run.run_id "
-                    "WHERE batch.destination_id = destination.id AND "
-                    "run.command IN ('push', 'retry', 'resume')) WHERE id = ?",
-                    (destination_id,),
-                )
-        return made
 
     def _may_lack(self, destination_id: int, stage: Stage) -> bool:
         """Whether a content may be without its item: else all of them need not be looked at.
 
-        The counts tell, unless as many items came as went; for uploads a batch that was at work
-        since the last time tells that. What follows process is made together with its outcome.
+        The counts tell, unless as many uploads were undone by `verify` as came since: then those
+        wait for the next ones.
         """
         counts: dict[str, int] = dict(
             self._db.execute(
@@ -114,17 +104,7 @@ class Later:
                 (destination_id, stage.value, BEFORE[stage].value),
             ).fetchall()
         )
-        if counts.get(stage.value, 0) != counts.get(BEFORE[stage].value, 0):
-            return True
-        worked = self._db.execute(
-            "SELECT 1 FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
-            "JOIN run ON run.id = batch_run.run_id "
-            "JOIN destination ON destination.id = batch.destination_id WHERE destination.id = ? "
-            "AND run.command IN ('push', 'retry', 'resume') "
-            "AND (batch_run.ended_at IS NULL OR batch_run.ended_at > coalesce(followed_at, 0))",
-            (destination_id,),
-        ).fetchone()
-        return stage is Stage.PROCESS and worked is not None
+        return counts.get(stage.value, 0) != counts.get(BEFORE[stage].value, 0)
 
     def redo(self, destination_id: int, stage: Stage, *, limit: int | None) -> int:
         """Make settled items `ready` again, those settled longest ago first; returns how many.

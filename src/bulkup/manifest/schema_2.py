@@ -60,7 +60,6 @@ END;
 -- The queue of the stages after the upload: by destination, not by batch.
 CREATE INDEX item_later ON item (destination_id, stage, priority, due_at, id)
   WHERE state IN ('ready', 'waiting') AND stage <> 'upload';
-ALTER TABLE destination ADD COLUMN followed_at REAL; -- process items were made up to this batch end
 
 DROP VIEW batches;
 CREATE VIEW batches AS
