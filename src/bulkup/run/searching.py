@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,14 +11,11 @@ from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.clock import Clock
-from bulkup.content.picture.values import Picture
-from bulkup.errors import ItemError, UsageError
+from bulkup.errors import UsageError
 from bulkup.manifest.manifest import Reader
 from bulkup.manifest.searchable import PictureRow
 from bulkup.manifest.vectors import EmbedderRow
-from bulkup.run.embedding import embedder_of
 from bulkup.run.order import EmbedMeans, ProcessMeans
-from bulkup.run.previews import best_for_embedding
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder, Vector
@@ -231,53 +227,24 @@ class Searching:
 
     def _vector_of(self, path: str, row: EmbedderRow, matrix: Matrix) -> Vector:
         """The example's vector: as the manifest has it, or made now."""
+        from bulkup.run.example import digest_of, example_vector
         from bulkup.search.asking import vector_of
 
         whole = os.path.abspath(path)
         searchable = self._reader.searchable
         is_file = os.path.isfile(whole)
         if is_file:
-            content_id = searchable.content_of(_digest(whole, path))
+            content_id = searchable.content_of(digest_of(path))
         else:
             content_id = searchable.content_at(whole)
         vector = None if content_id is None else vector_of(content_id, matrix)
         if vector is not None:
             return vector
         if is_file:
-            return asyncio.run(self._example_vector(whole, row))
+            return asyncio.run(example_vector(path, self._opened(row), self._process))
         if content_id is not None:
             raise UsageError(f"{path} is in the manifest, but not embedded by {row.name}")
         raise UsageError(f"{path} is neither a file nor a path in the manifest")
-
-    async def _example_vector(self, path: str, row: EmbedderRow) -> Vector:
-        """Made as the pictures' own were: from the variant, by the same version."""
-        from bulkup.process.variants import MODULES, Job, process
-        from bulkup.process.workers import Workers
-
-        name = best_for_embedding(self._process.variants)
-        wanted = tuple(spec for spec in self._process.variants if spec.name == name)
-        async with Workers(
-            1,
-            memory_bytes=self._process.memory_bytes,
-            seconds=self._process.seconds,
-            modules=MODULES,
-        ) as workers:
-            try:
-                made = await workers.run(
-                    process, Job(path, path, wanted=wanted, limits=self._process.limits)
-                )
-            except ItemError as error:  # there is one item, and the user chose it
-                raise UsageError(f"--like {path}: {error}") from error
-        if not isinstance(made, Picture):
-            raise UsageError(f"--like {path}: {made.reason}")
-        embedder = self._opened(row)
-        try:
-            (embedded,) = await embedder.embed([made.variants[0].body])
-        finally:
-            await embedder.close()
-        if isinstance(embedded, ItemError):
-            raise embedded
-        return embedded.vector
 
     async def _text_vector(self, row: EmbedderRow, text: str) -> Vector:
         embedder = self._opened(row)
@@ -294,6 +261,8 @@ class Searching:
         """The embedder that made the vectors. Raises UsageError when it is another version now."""
         from dataclasses import replace
 
+        from bulkup.run.embedding import embedder_of
+
         for thorough in (self._means.thorough, not self._means.thorough):
             means = replace(self._means, model=row.name, thorough=thorough)
             embedder = embedder_of(means, self._clock, self._random)
@@ -303,15 +272,6 @@ class Searching:
             f"the pictures were embedded by another version of {row.name}",
             hint="Run bulkup embed: it embeds them again.",
         )
-
-
-def _digest(path: str, named: str) -> str:
-    """The SHA-256 of a file, in hex. Raises UsageError for one that cannot be read."""
-    try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UsageError(f"--like {named}: {error.strerror}") from error
 
 
 def _described(picture: PictureRow | None) -> Described | None:
