@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bulkup.clock import SystemClock
+from bulkup.manifest.manifest import Manifest
+from bulkup.run.cleaning import find, remove
+from bulkup.stores import open_store
 from tests.e2e.conftest import Bulkup
 from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.trees import access, digest, make_tree
@@ -197,6 +201,36 @@ def test_what_a_run_may_still_record_stays(
         db.execute("UPDATE item SET state = ? WHERE stage = 'process'", (state,))
     keys = [key_of("thumb", name) for name in FILES]
     assert offered(bulkup) == (dict.fromkeys(keys, why) if why else {})
+
+
+async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place: Place) -> None:
+    """Looked at in two days' time; what a push adopts between the look and the removal stays."""
+    push(bulkup, place)
+    body, before = saved(scene(200, 300)), place.objects()
+    owner = digest(body)
+    theirs = f".bulkup/thumb/{owner[:2]}/{owner}.webp"
+    for key in (NOBODYS, theirs):
+        place.put(key, b"thumb")
+    with Manifest(str(bulkup.home / "manifest.db")) as books:
+        (row,) = books.runs.destinations()
+        store = open_store(
+            place.url,
+            environ={**os.environ, **place.env},
+            clock=SystemClock(),
+            endpoint_url=row.endpoint_url or None,
+        )
+        found = await find(
+            books.runs, books.leftovers, row, store, names=(), now=time.time() + 2 * 86_400
+        )
+        keys = [one.key.removeprefix(store.prefix) for one in found.variants]
+        assert keys == sorted([NOBODYS, theirs])
+        make_tree(bulkup.directory / "photos", {"c.jpg": body})
+        bulkup("push", "photos", env=place.env)
+        await remove(books, row, store, found, names=())
+        await store.close()
+    assert theirs in place.objects()
+    assert NOBODYS not in place.objects()
+    assert before.items() <= place.objects().items()
 
 
 def test_variants_stay_while_others_keep_objects_there(
