@@ -280,7 +280,8 @@ def _place(source: Source) -> tuple[str, str | None]:
 def _sidecar_names(name: str) -> list[str]:
     """What an XMP sidecar of the file may be called: `IMG_1.CR2.xmp` (darktable, digiKam) or
     `IMG_1.xmp` (Lightroom, Bridge)."""
-    stem = name.rpartition(".")[0] or name
+    folder, slash, last = name.rpartition("/")  # of a member its archive's folders are in the name
+    stem = folder + slash + (last.rpartition(".")[0] or last)
     return [f"{base}.{ending}" for base in (name, stem) for ending in ("xmp", "XMP")]
 
 
