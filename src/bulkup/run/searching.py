@@ -157,6 +157,12 @@ class Searching:
         vectors = self._reader.vectors
         row = vectors.newest(self._means.model)
         if row is not None and row.rows:
+            most = vectors.most_rows()
+            if row.rows < most:
+                self._notes.append(
+                    f"only {row.rows:,} of {most:,} pictures are embedded by {row.name} "
+                    f"({row.version}) so far; bulkup embed does the rest"
+                )
             return row
         other = vectors.newest()
         if other is not None and other.rows:
