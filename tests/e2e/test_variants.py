@@ -118,13 +118,16 @@ def test_a_variant_that_came_back_is_done_again(bulkup: Bulkup, place: Place) ->
 
 def test_a_variant_with_other_bytes_is_found(bulkup: Bulkup, place: Place) -> None:
     push(bulkup, place)
-    key = key_of("preview", "a.jpg")
+    before, key = place.objects(), key_of("preview", "a.jpg")
     place.put(key, place.objects()[key_of("preview", "sub/b.jpg")])
     found = findings(bulkup, place)
     assert found in ({key: "different"}, {key: "short"})
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
     assert (failed["stage"], failed["error_class"]) == ("process", "changed")
     assert "variant preview" in failed["error"]
+    bulkup("retry", "--failed", env=place.env)
+    assert place.objects() == before, "replaced: nobody but bulkup keeps anything there"
+    assert findings(bulkup, place, "--deep", check=0) == {}
 
 
 def test_deep_reads_the_bytes_of_variants(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -133,6 +136,8 @@ def test_deep_reads_the_bytes_of_variants(bulkup: Bulkup, tmp_path: Path) -> Non
     place.flip(key_of("thumb", "a.jpg"))
     assert findings(bulkup, place, check=0) == {}
     assert findings(bulkup, place, "--deep") == {key_of("thumb", "a.jpg"): "different"}
+    bulkup("retry", "--failed")
+    assert findings(bulkup, place, "--deep", check=0) == {}
 
 
 # clean ------------------------------------------------------------------------------------------
@@ -333,8 +338,7 @@ def test_adopted_variants_are_not_sent(bulkup: Bulkup, fake_s3: Callable[..., Fa
     stored, held = s3.count("PutObject", 200), dict(s3.held)
     lose_manifest(bulkup)
     bulkup("rebuild", "--from", "s3://bucket/p", env=env)
-    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
-    bulkup("process", env=env)
+    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)  # finds only what is there
     assert s3.count("PutObject", 200) == stored
     assert s3.held == held
     status = bulkup("status", "--json", env=env).json()

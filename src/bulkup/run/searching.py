@@ -141,6 +141,8 @@ class Searching:
             ],
             None if row is None else self._matrix(row),
         )
+        if not groups:
+            self._notes.append("no near-duplicates were found")
         return Answer(
             tuple(
                 Found(found[member.candidate.content_id], member.likeness, number)
@@ -200,6 +202,8 @@ class Searching:
     def _answer(self, order: Sequence[PictureRow | None], scored: Sequence[Scored]) -> Answer:
         found = ((order[place], score) for place, score in scored)
         hits = tuple(Found(picture, score) for picture, score in found if picture is not None)
+        if not hits:
+            self._notes.append("no picture is what was asked for")
         return Answer(hits, tuple(self._notes))
 
     def _matrix(self, row: EmbedderRow) -> Matrix:
