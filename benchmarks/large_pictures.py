@@ -39,7 +39,7 @@ def make(folder: Path, megapixels: int) -> None:
     ramp = Image.linear_gradient("L").resize((side, side))
     for number, (name, (mode, form, options)) in enumerate(FORMS.items()):
         image = Image.new("I;16", (side, side), number) if mode == "I;16" else ramp.convert(mode)
-        image.save(folder / name, form, **options)  # type: ignore[arg-type]
+        image.save(folder / name, form, **options)
 
 
 def resident(pid: int) -> int:
