@@ -137,7 +137,16 @@ def shown_commands() -> Iterator[str]:
                     yield found[1]
 
 
-@pytest.mark.parametrize("line", list(shown_commands()))
+def example_commands() -> Iterator[str]:
+    """Command lines of the examples for cron and systemd."""
+    for name in ("crontab", "bulkup.service", "bulkup-pictures.service"):
+        text = (REPOSITORY / "examples" / name).read_text("utf-8")
+        found = re.findall(r"^(?:[^#\n]*\s|ExecStart=.*/)(bulkup .*)$", text, re.MULTILINE)
+        assert found, name
+        yield from found
+
+
+@pytest.mark.parametrize("line", [*shown_commands(), *example_commands()])
 def test_shown_commands_parse(line: str) -> None:
     """Command, options and arguments are ones that bulkup knows."""
     _, name, *words = shlex.split(line, comments=True)
@@ -262,6 +271,16 @@ def test_every_column_of_a_view_is_described(manifest: sqlite3.Connection, view:
     rows = re.findall(r"^\| (`.*?) \|", section(MANIFEST_PAGE, f"## {view}"), re.MULTILINE)
     described = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert described == [name for _, name, *_ in found]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_readme_lists_the_columns_of_a_view(manifest: sqlite3.Connection, view: str) -> None:
+    """All of them, in order."""
+    found = manifest.execute(f"PRAGMA table_info({view})").fetchall()
+    manifest.close()
+    listed = re.search(rf"^\| `{view}` \| .*? \| (.*) \|$", README, re.MULTILINE)
+    assert listed
+    assert re.findall(r"`(\w+)`", listed[1]) == [name for _, name, *_ in found]
 
 
 @pytest.mark.parametrize("query", [*blocks(README, "sql"), *blocks(MANIFEST_PAGE, "sql")])
