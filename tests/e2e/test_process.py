@@ -498,20 +498,6 @@ def test_a_picture_that_needs_too_much_memory_costs_only_itself(
     assert stage(bulkup) == {"done": 4}
 
 
-def test_a_picture_that_takes_too_long_costs_only_itself(
-    bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace
-) -> None:
-    photos(tmp_path / "photos", 2)
-    slow = saved(Image.effect_noise((9000, 9000), 50), "PNG", compress_level=1)
-    make_tree(tmp_path / "photos", {"000 slow.png": slow})
-    env = {"BULKUP_PROCESS_TIMEOUT": "1s"}
-    bulkup("push", "photos", "--to", place.url, *TWO, "--patience", "0s", env=env, check=3)
-    assert stage(bulkup) == {"done": 2, "waiting": 1}
-    (failure,) = bulkup("status", "--failed", "--json", check=3).json()
-    assert failure["error_class"] == "resource"
-    assert "not done after 1 s" in failure["error"]
-
-
 @pytest.mark.parametrize("is_local", [True, False])
 def test_files_and_pixels_over_the_limit_are_refused(
     bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace, is_local: bool
