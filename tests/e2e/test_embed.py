@@ -215,7 +215,7 @@ def test_what_is_no_vector_is_refused_and_the_others_are_kept(
     bulkup: Bulkup, service: EmbeddingServer, vector: list[float]
 ) -> None:
     processed(bulkup, 3)
-    one_by_one = access(service, BULKUP_EMBED_PICTURES_AS="message")
+    one_by_one = access(service, BULKUP_EMBED_PICTURES_AS="message", BULKUP_EMBED_DIMENSION="8")
     service.fault(None, {"vector": vector})
     bulkup("embed", env=one_by_one, check=3)
     assert stage(bulkup) == {"done": 2, "dead": 1}
