@@ -32,6 +32,7 @@ from bulkup.errors import (
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
+from bulkup.stores.s3.lanes import LaneBroken, Lanes, NoLane, may_go_direct
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
 
 _CONNECT_TIMEOUT = timedelta(seconds=10)
@@ -163,12 +164,21 @@ class Wire:
         """One request, one answer of whatever status. The hot path: every line here costs."""
         if self._clock.now() >= self._renew_at:
             await self._renew()
-        url = self._sign(method, key, query, headers, payload_sha256)
+        path = self._sign(method, key, query, headers, payload_sha256)
         if self._client is None:
             self._client = self._build(reading=False)
         size_bytes = len(body)
         if size_bytes > _SMALL_BYTES:
             limit += timedelta(seconds=size_bytes / _SLOWEST_BYTES_PER_SECOND)
+        if self._lanes is not None and method == "PUT" and 0 < size_bytes <= _SMALL_BYTES:
+            try:
+                return await self._lanes.put(path, headers, body, 60.0)
+            except NoLane:
+                self._lanes = None
+            except LaneBroken as error:
+                raise StoreUnreachable(str(error)) from error
+        url = self._address.origin + path
+        if query: url = f"{url}?{query}"
         try:
             request = self._client.request(method, url).timeout(limit).headers(headers)
             if size_bytes:
@@ -190,8 +200,7 @@ class Wire:
         else:
             path = f"{self._address.path_prefix}/{encode_path(key)}"
         self._signer.sign(method, path, query, headers, payload)
-        url = self._address.origin + path
-        return f"{url}?{query}" if query else url
+        return path
 
     def _error(
         self, response: Response, body: bytes, key: str | None, headers: dict[str, str]
@@ -246,6 +255,9 @@ class Wire:
             host=self._address.host,
             now=self._clock.now,
         )
+        from urllib.parse import urlsplit
+        parts = urlsplit(self._address.origin)
+        self._lanes = Lanes(parts.hostname, parts.port or 80, name=self._address.host, agent=f"bulkup/{__version__}") if parts.scheme == "http" and may_go_direct() else None
         lifetime = account.good_for_seconds
         self._renew_at = float("inf") if lifetime is None else self._clock.now() + lifetime
 
