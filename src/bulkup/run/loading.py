@@ -8,12 +8,15 @@ from typing import NamedTuple
 
 from bulkup.errors import ItemError, SourceError
 from bulkup.manifest.rows import File, Read, Work
+from bulkup.run.aside import Aside, AsideLost, is_possible
 from bulkup.run.ledger import Ledger
 from bulkup.upload.naming import Layout, key_for, spare_key
 from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
 
 IN_PLACE_BYTES = 256 << 10
 """A smaller file is read in the event loop's thread: a hop to another one costs as much (60 µs)."""
+
+ASIDE_ITEMS = 1500
 
 BREATH_ITEMS = 16
 """Read in place without a break; half a millisecond."""
@@ -67,27 +70,37 @@ class Loading:
     def __init__(self, ledger: Ledger, target: Target) -> None:
         self._ledger = ledger
         self._target = target
+        self._aside: Aside | None = None
+        self._small = 0  # small files so far
 
-    async def load(self, works: list[Work]) -> Group:
-        """Read all of `works` and settle, in one transaction, which of them are to be sent."""
+    async def load(self, works: list[Work], following: int) -> Group:
+        """Read all of `works` and settle which of them are to be sent; about `following` more are
+        to come."""
         group = Group()
+        small = [w for w in works if w.size_bytes <= IN_PLACE_BYTES and not is_member(w.folder)]
+        others = [w for w in works if w.size_bytes > IN_PLACE_BYTES or is_member(w.folder)]
+        self._small += len(small)
+        if self._aside is None and is_possible() and small and self._small + following >= ASIDE_ITEMS:
+            self._start_aside()
+        if self._aside is not None and self._aside.is_ready and small:
+            try:
+                failed = await self._load_aside(small, group)
+                small, others = [], others + failed
+            except AsideLost:
+                pass
         reads: list[Read] = []
         contents: dict[int, Loaded] = {}
-        slow: list[Work] = []
-        for number, work in enumerate(works):
+        for number, work in enumerate(small):
             if number % BREATH_ITEMS == BREATH_ITEMS - 1:
                 await asyncio.sleep(0)  # what is in flight wants to be answered
-            if work.size_bytes > IN_PLACE_BYTES or is_member(work.folder):
-                slow.append(work)
-                continue
             try:
                 loaded = read_whole(work.root, work.folder, work.name)
             except SourceError:
-                slow.append(work)  # there may be another file with the same content
+                others.append(work)  # there may be another file with the same content
                 continue
             contents[work.item_id] = loaded
             reads.append(self._read(work, loaded))
-        for found in await asyncio.gather(*(self._load_slowly(work) for work in slow)):
+        for found in await asyncio.gather(*(self._load_slowly(work) for work in others)):
             if isinstance(found[1], Loaded):
                 contents[found[0].item_id] = found[1]
                 reads.append(self._read(found[0], found[1]))
@@ -96,6 +109,42 @@ class Loading:
         if reads:
             await self._register(reads, contents, group)
         return group
+
+    def _start_aside(self) -> None:
+        target = self._target
+        self._aside = Aside(
+            (
+                self._ledger.manifest.path,
+                target.destination_id,
+                target.batch_id,
+                target.run_id,
+                target.prefix,
+                target.layout,
+                target.copies_duplicates,
+            )
+        )
+        self._aside.start()
+
+    async def close(self) -> None:
+        if self._aside is not None:
+            await self._aside.close()
+
+    async def _load_aside(self, works: list[Work], group: Group) -> list[Work]:
+        """Have the second process read `works`; those that it could not."""
+        assert self._aside is not None
+        failed = []
+        for work, found in zip(works, await self._aside.load(works), strict=True):
+            if found is None:
+                failed.append(work)
+                continue
+            read, loaded, (now, key, is_lost, is_begun) = found
+            if is_lost:
+                continue
+            if key is None:
+                group.duplicates.append(read)
+            else:
+                group.shelved.append(Shelved(now, loaded, key, is_begun))
+        return failed
 
     async def _register(self, reads: list[Read], contents: dict[int, Loaded], group: Group) -> None:
         target = self._target

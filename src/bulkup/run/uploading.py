@@ -177,6 +177,7 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        await self._loading.close()
         await self._outcomes.settle()
         await self._give_back()
 
@@ -319,7 +320,7 @@ class Uploading:
         expected_bytes = min(sum(work.size_bytes for work in group), WHOLE_BYTES)
         self._held_bytes += expected_bytes
         try:
-            loaded = await self._loading.load(group)
+            loaded = await self._loading.load(group, len(self._buffer))
         except BaseException:
             self._buffer.extendleft(reversed(group))
             raise

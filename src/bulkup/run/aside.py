@@ -1,0 +1,165 @@
+"""A second process that reads, hashes and registers small files, while this one sends them.
+
+Python computes on one core; with many small files reading, hashing and the manifest take as long
+as signing and sending. What holds the run together stays here: the claims, the window, tries,
+credentials, events and the end of every attempt.
+
+    works ──socket──▶ second process: read, hash, register ──socket──▶ keys, digests, stats
+                                        └───── shared memory ───────▶ bytes
+
+Both have the manifest open, as two runs do. Whichever process dies, the manifest is right: a
+registration is one transaction, and may be made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import marshal
+import mmap
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+from bulkup.manifest.rows import File, Read, Work
+from bulkup.model import Digest
+from bulkup.run.aside_process import FRAME
+from bulkup.upload.reading import Loaded
+
+SLOTS = 3
+SLOT_BYTES = 10 << 20
+"""Room for one group of files each."""
+
+END_SECONDS = 5.0
+"""What the process gets to end by itself: it may be reading from a disk that does not answer."""
+
+
+class AsideLost(Exception):
+    """The second process is gone; what it was asked for may have been done."""
+
+
+def is_possible() -> bool:
+    """Whether a second process can be had, and a core for it."""
+    return hasattr(os, "memfd_create") and len(os.sched_getaffinity(0)) > 1
+
+
+class Aside:
+    """The second process, as the event loop sees it. Start it once, close it at the end."""
+
+    def __init__(self, target: tuple[Any, ...]) -> None:
+        """`target` is the manifest's path and what `aside_process` wants to know besides."""
+        self._target = target
+        self._process: subprocess.Popen[bytes] | None = None
+        self._memory: mmap.mmap | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._free = list(range(SLOTS))
+        self._asked: deque[tuple[int, asyncio.Future[tuple[bool, Any]]]] = deque()
+        self.is_ready = False
+
+    def start(self) -> None:
+        """Begin to start the process; it is of use once `is_ready`."""
+        self._serving = asyncio.create_task(self._serve())
+
+    async def load(self, works: list[Work]) -> list[tuple[Read, Loaded, Any] | None]:
+        """For each work what was read and (work, key, is_lost, is_begun); None where the file
+        could not be read. Raises AsideLost, and ManifestError."""
+        if not self.is_ready or not self._free:
+            raise AsideLost
+        assert self._writer is not None
+        slot = self._free.pop()
+        answer: asyncio.Future[tuple[bool, Any]] = asyncio.get_running_loop().create_future()
+        self._asked.append((slot, answer))
+        order = (slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES, [tuple(work) for work in works])
+        self._send(order)
+        worked, found = await answer
+        if not worked:
+            self._free.append(slot)
+            raise pickle.loads(found)  # noqa: S301 - our own child
+        taken = [
+            None if row is None else self._take(work, row)
+            for work, row in zip(works, found, strict=True)
+        ]
+        self._free.append(slot)
+        return taken
+
+    def _take(self, work: Work, row: tuple[Any, ...]) -> tuple[Read, Loaded, Any]:
+        digest, size, modified_ns, inode, changed_ns, media, begin, key, lost, begun, other, asked = row
+        assert self._memory is not None
+        body = self._memory[begin : begin + size]
+        loaded = Loaded(Digest(digest), size, modified_ns, inode, changed_ns, media, body)
+        read = Read(work, loaded.digest, File(work.name, size, modified_ns, inode, changed_ns), media, asked)
+        return read, loaded, (work if other is None else Work(*other), key, lost, begun)
+
+    async def close(self) -> None:
+        """End the process, and return when it has ended. May be called twice."""
+        self.is_ready = False
+        if self._writer is not None:
+            self._writer.close()
+        if self._process is not None:
+            try:
+                await asyncio.to_thread(self._process.wait, END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                await asyncio.to_thread(self._process.wait)
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.gather(self._serving, return_exceptions=True)
+
+    async def _serve(self) -> None:
+        ours, theirs = socket.socketpair()
+        memory = os.memfd_create("bulkup", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(memory, SLOTS * SLOT_BYTES)
+            self._memory = mmap.mmap(memory, 0)
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - ourselves; forked in a millisecond
+                [
+                    sys.executable,
+                    "-P",  # a picture folder may hold a file named queue.py
+                    "-m",
+                    "bulkup.run.aside_process",
+                    str(theirs.fileno()),
+                    str(memory),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), memory),
+                start_new_session=True,  # Ctrl-C is for the parent
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        except OSError:
+            ours.close()
+            return  # then there is none
+        finally:
+            theirs.close()
+            os.close(memory)
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._send(self._target)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await _frame(reader)
+            self.is_ready = True
+            while True:
+                answer = await _frame(reader)
+                slot, asked = self._asked.popleft()
+                if asked.done():
+                    self._free.append(slot)
+                else:
+                    asked.set_result(answer)
+        self.is_ready = False
+        for _, asked in self._asked:
+            if not asked.done():
+                asked.set_exception(AsideLost())
+
+    def _send(self, value: Any) -> None:
+        assert self._writer is not None
+        body = marshal.dumps(value)
+        self._writer.write(FRAME.pack(len(body)) + body)
+
+
+async def _frame(reader: asyncio.StreamReader) -> Any:
+    (size,) = FRAME.unpack(await reader.readexactly(FRAME.size))
+    return marshal.loads(await reader.readexactly(size))  # noqa: S302 - from our own child
