@@ -23,11 +23,10 @@ import subprocess
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
-from bulkup.manifest.rows import File, Read, Work
-from bulkup.model import Digest
-from bulkup.run.aside_process import FRAME
+from bulkup.manifest.rows import Done, Registered, Work
+from bulkup.run.aside_process import FRAME, LOAD, SETTLE
 from bulkup.upload.reading import Loaded
 
 SLOTS = 3
@@ -36,6 +35,13 @@ SLOT_BYTES = 10 << 20
 
 END_SECONDS = 5.0
 """What the process gets to end by itself: it may be reading from a disk that does not answer."""
+
+
+class Taken(NamedTuple):
+    """A file that was read, and what is to be done with it."""
+
+    loaded: Loaded
+    registered: Registered
 
 
 class AsideLost(Exception):
@@ -58,28 +64,25 @@ class Aside:
         self._writer: asyncio.StreamWriter | None = None
         self._serving: asyncio.Task[None] | None = None
         self._free = list(range(SLOTS))
-        self._asked: deque[tuple[int, asyncio.Future[tuple[bool, Any]]]] = deque()
+        self._asked: deque[tuple[int | None, asyncio.Future[tuple[bool, Any]]]] = deque()
         self.is_ready = False
 
     def start(self) -> None:
-        """Begin to start the process; it is of use once `is_ready`."""
-        self._serving = asyncio.create_task(self._serve())
+        """Begin to start the process, where one can be had; it is of use once `is_ready`."""
+        if self._serving is None and is_possible():
+            self._serving = asyncio.create_task(self._serve())
 
-    async def load(self, works: list[Work]) -> list[tuple[Read, Loaded, Any] | None]:
-        """For each work what was read and (work, key, is_lost, is_begun); None where the file
-        could not be read. Raises AsideLost, and ManifestError."""
-        if not self.is_ready or not self._free:
+    async def load(self, works: list[Work]) -> list[Taken | None]:
+        """What became of each work; None where the file could not be read.
+
+        Raises AsideLost, ManifestError.
+        """
+        if not self._free:
             raise AsideLost
-        assert self._writer is not None
         slot = self._free.pop()
-        answer: asyncio.Future[tuple[bool, Any]] = asyncio.get_running_loop().create_future()
-        self._asked.append((slot, answer))
-        order = (slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES, [tuple(work) for work in works])
-        self._send(order)
-        worked, found = await answer
-        if not worked:
-            self._free.append(slot)
-            raise pickle.loads(found)  # noqa: S301 - our own child
+        begin = slot * SLOT_BYTES
+        order = (LOAD, begin, begin + SLOT_BYTES, [tuple(work) for work in works])
+        found = await self._ask(order, slot)
         taken = [
             None if row is None else self._take(work, row)
             for work, row in zip(works, found, strict=True)
@@ -87,13 +90,29 @@ class Aside:
         self._free.append(slot)
         return taken
 
-    def _take(self, work: Work, row: tuple[Any, ...]) -> tuple[Read, Loaded, Any]:
-        digest, size, modified_ns, inode, changed_ns, media, begin, key, lost, begun, other, asked = row
+    async def settle(self, done: list[Done], *, now: float) -> None:
+        """Record contents that the destination now has. Raises AsideLost, ManifestError."""
+        await self._ask((SETTLE, now, [(tuple(one.work), *one[1:]) for one in done]))
+
+    async def _ask(self, order: tuple[Any, ...], slot: int | None = None) -> Any:
+        if not self.is_ready:
+            raise AsideLost
+        answer: asyncio.Future[tuple[bool, Any]] = asyncio.get_running_loop().create_future()
+        self._asked.append((slot, answer))
+        self._send(order)
+        worked, found = await answer
+        if worked:
+            return found
+        raise pickle.loads(found)  # noqa: S301 - our own child
+
+    def _take(self, work: Work, row: tuple[Any, ...]) -> Taken:
+        digest, size, modified_ns, inode, changed_ns, media_type, begin = row[:7]
+        key, is_lost, is_begun, other = row[7:11]
         assert self._memory is not None
         body = self._memory[begin : begin + size]
-        loaded = Loaded(Digest(digest), size, modified_ns, inode, changed_ns, media, body)
-        read = Read(work, loaded.digest, File(work.name, size, modified_ns, inode, changed_ns), media, asked)
-        return read, loaded, (work if other is None else Work(*other), key, lost, begun)
+        loaded = Loaded(digest, size, modified_ns, inode, changed_ns, media_type, body)
+        now = Work(*other) if other else work
+        return Taken(loaded, Registered(now, key, is_lost, is_begun))
 
     async def close(self) -> None:
         """End the process, and return when it has ended. May be called twice."""
@@ -145,10 +164,10 @@ class Aside:
             while True:
                 answer = await _frame(reader)
                 slot, asked = self._asked.popleft()
-                if asked.done():
-                    self._free.append(slot)
-                else:
+                if not asked.done():
                     asked.set_result(answer)
+                elif slot is not None:  # whoever asked was cancelled
+                    self._free.append(slot)
         self.is_ready = False
         for _, asked in self._asked:
             if not asked.done():

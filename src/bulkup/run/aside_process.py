@@ -18,16 +18,19 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
 from bulkup.errors import SourceError
 from bulkup.manifest.connection import connect
 from bulkup.manifest.queue import Queue
-from bulkup.manifest.rows import File, Read, Registered, Work
+from bulkup.manifest.rows import Done, File, Read, Registered, Work
 from bulkup.upload.naming import key_for, spare_key
 from bulkup.upload.reading import Loaded, read_whole
 
 FRAME: Final = struct.Struct(">I")
+LOAD: Final = "load"
+SETTLE: Final = "settle"
 
 Row = tuple[Any, ...] | None
 """What became of one work: None when it could not be read here; else (digest, size, modified_ns,
@@ -46,8 +49,10 @@ def main(parent: socket.socket, memory: mmap.mmap) -> None:
     reader = _Reader(Queue(connect(path), path), memory, *target)
     _send(parent, None)
     while (order := _receive(parent)) is not None:
+        answer: tuple[bool, Any]
         try:
-            answer = (True, reader.load(*order))
+            kind, *arguments = order
+            answer = (True, (reader.load if kind == LOAD else reader.settle)(*arguments))
         except Exception as error:  # noqa: BLE001 - it is raised again in the parent
             answer = (False, pickle.dumps(error))
         _send(parent, answer)
@@ -97,7 +102,17 @@ class _Reader:
             begin += len(body)
             reads.append(self._read(work, loaded))
         registered = iter(self._register(reads) if reads else ())
-        return [_row(place, registered, reads) for place in places]
+        return [_row(place, registered) for place in places]
+
+    def settle(self, now: float, done: list[tuple[Any, ...]]) -> None:
+        """Record contents that the destination has; each is a `Done` in plain tuples."""
+        self._queue.settle(
+            [Done(Work(*one[0]), *one[1:]) for one in done],
+            [],
+            destination_id=self._destination_id,
+            run_id=self._run_id,
+            now=now,
+        )
 
     def _register(self, reads: list[Read]) -> list[tuple[Read, Registered]]:
         registered = self._queue.register(
@@ -121,13 +136,13 @@ class _Reader:
         )
 
 
-def _row(place: tuple[int, Loaded] | None, registered: Any, _: Any) -> Row:
+def _row(place: tuple[int, Loaded] | None, registered: Iterator[tuple[Read, Registered]]) -> Row:
     if place is None:
         return None
     begin, loaded = place
     read, (work, key, is_lost, is_begun) = next(registered)
     other = None if work is read.work else tuple(work)
-    return (*loaded[:6], begin, key, is_lost, is_begun, other, read.key)
+    return (*loaded[:6], begin, key, is_lost, is_begun, other)
 
 
 def _receive(parent: socket.socket) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.errors import ItemError, SourceError
 from bulkup.manifest.rows import File, Read, Work
-from bulkup.run.aside import Aside, AsideLost, is_possible
+from bulkup.run.aside import Aside, AsideLost
 from bulkup.run.ledger import Ledger
 from bulkup.upload.naming import Layout, key_for, spare_key
 from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
@@ -70,8 +71,18 @@ class Loading:
     def __init__(self, ledger: Ledger, target: Target) -> None:
         self._ledger = ledger
         self._target = target
-        self._aside: Aside | None = None
         self._small = 0  # small files so far
+        self.aside = Aside(
+            (
+                ledger.manifest.path,
+                target.destination_id,
+                target.batch_id,
+                target.run_id,
+                target.prefix,
+                target.layout,
+                target.copies_duplicates,
+            )
+        )
 
     async def load(self, works: list[Work], following: int) -> Group:
         """Read all of `works` and settle which of them are to be sent; about `following` more are
@@ -80,14 +91,12 @@ class Loading:
         small = [w for w in works if w.size_bytes <= IN_PLACE_BYTES and not is_member(w.folder)]
         others = [w for w in works if w.size_bytes > IN_PLACE_BYTES or is_member(w.folder)]
         self._small += len(small)
-        if self._aside is None and is_possible() and small and self._small + following >= ASIDE_ITEMS:
-            self._start_aside()
-        if self._aside is not None and self._aside.is_ready and small:
-            try:
-                failed = await self._load_aside(small, group)
-                small, others = [], others + failed
-            except AsideLost:
-                pass
+        if small and self._small + following >= ASIDE_ITEMS:
+            self.aside.start()
+        if small and self.aside.is_ready:
+            with suppress(AsideLost):
+                others += await self._load_aside(small, group)
+                small = []
         reads: list[Read] = []
         contents: dict[int, Loaded] = {}
         for number, work in enumerate(small):
@@ -110,38 +119,18 @@ class Loading:
             await self._register(reads, contents, group)
         return group
 
-    def _start_aside(self) -> None:
-        target = self._target
-        self._aside = Aside(
-            (
-                self._ledger.manifest.path,
-                target.destination_id,
-                target.batch_id,
-                target.run_id,
-                target.prefix,
-                target.layout,
-                target.copies_duplicates,
-            )
-        )
-        self._aside.start()
-
-    async def close(self) -> None:
-        if self._aside is not None:
-            await self._aside.close()
-
     async def _load_aside(self, works: list[Work], group: Group) -> list[Work]:
         """Have the second process read `works`; those that it could not."""
-        assert self._aside is not None
         failed = []
-        for work, found in zip(works, await self._aside.load(works), strict=True):
-            if found is None:
+        for work, taken in zip(works, await self.aside.load(works), strict=True):
+            if taken is None:
                 failed.append(work)
                 continue
-            read, loaded, (now, key, is_lost, is_begun) = found
+            loaded, (now, key, is_lost, is_begun) = taken
             if is_lost:
-                continue
+                continue  # another run has it now
             if key is None:
-                group.duplicates.append(read)
+                group.duplicates.append(self._read(work, loaded))
             else:
                 group.shelved.append(Shelved(now, loaded, key, is_begun))
         return failed

@@ -109,6 +109,7 @@ class Uploading:
             random=random,
             emit=emit,
             wants_files=wants_files,
+            aside=loading.aside,
         )
         self.counts = self._outcomes.counts
         self.stop_reason: str | None = None
@@ -177,7 +178,7 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._loading.close()
+        await self._loading.aside.close()
         await self._outcomes.settle()
         await self._give_back()
 

@@ -11,9 +11,11 @@ Source: RFC 9112 (HTTP/1.1), sections 4, 6 and 7.1.
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Mapping
 from typing import cast
-from urllib.request import getproxies
+from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 3.0
 """Then pyreqwest tries; it also goes through several addresses at once."""
@@ -22,6 +24,9 @@ IDLE_SECONDS = 20.0
 """Below the keep-alive limit of common servers."""
 
 HEAD_LIMIT_BYTES = 1 << 18
+
+_FIXED_LINES = 5
+"""Of a request: the first, the three headers of every request, and the empty one at the end."""
 
 
 class LaneBroken(Exception):
@@ -35,16 +40,28 @@ class NoLane(Exception):
 class Answer:
     """A whole answer, read as pyreqwest's Response is."""
 
-    __slots__ = ("_body", "headers", "status")
+    __slots__ = ("_body", "_head", "_lower", "status")
 
-    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def __init__(self, status: int, head: str, body: bytes) -> None:
+        """`head` begins with the status line and has no empty line at its end."""
         self.status = status
-        self.headers = headers  # by lower-case name; of several the last
+        self._head = head
+        self._lower = head.lower()
         self._body = body
 
     def get_header(self, name: str) -> str | None:
-        """The header's value; `name` is lower case."""
-        return self.headers.get(name)
+        """The header's value; of several the first. `name` is lower case."""
+        begin = self._lower.find(f"\r\n{name}:")
+        if begin < 0:
+            return None
+        end = self._head.find("\r\n", begin + 2)
+        return self._head[begin + len(name) + 3 : end if end > 0 else None].strip()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers; of several with a name the last."""
+        lines = [line.partition(":") for line in self._head.split("\r\n")[1:]]
+        return {name: value.strip() for name, _, value in lines}
 
     async def bytes(self) -> bytes:
         """The body, all of it."""
@@ -60,24 +77,31 @@ class Lanes:
         self._port = port
         self._fixed = f" HTTP/1.1\r\nhost: {name}\r\nuser-agent: {agent}\r\n"
         self._idle: list[_Lane] = []
+        self._is_reachable = True
+        self._is_closed = False
 
     async def put(
         self, path: str, headers: Mapping[str, str], body: bytes, limit_seconds: float
     ) -> Answer:
         """One PUT and its answer. Raises NoLane, LaneBroken."""
-        head = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
-        lines = f"{path}{head}"
-        if not lines.isascii() or not lines.replace("\r\n", "", len(headers) - 1).isprintable():
+        lines = "".join([f"\r\n{name}: {value}" for name, value in headers.items()])
+        start = f"PUT {path}{self._fixed}content-length: {len(body)}{lines}\r\n\r\n"
+        count = len(headers) + _FIXED_LINES
+        if not start.isascii() or start.count("\n") != count or start.count("\r") != count:
             raise NoLane
-        start = f"PUT {path}{self._fixed}content-length: {len(body)}\r\n{head}\r\n\r\n"
         lane = self._free() or await self._connect()
         answer = await lane.ask(start.encode("ascii"), body, limit_seconds)
-        if lane.is_open:
+        if not lane.is_open:
+            pass
+        elif self._is_closed:
+            lane.close()
+        else:
             self._idle.append(lane)
         return answer
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close all connections; those in use after their answer."""
+        self._is_closed = True
         for lane in self._idle:
             lane.close()
         self._idle.clear()
@@ -92,18 +116,33 @@ class Lanes:
         return None
 
     async def _connect(self) -> _Lane:
+        if not self._is_reachable or self._is_closed:
+            raise NoLane
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, lane = await loop.create_connection(_Lane, self._host, self._port)
         except OSError as error:  # also TimeoutError
+            self._is_reachable = False
             raise NoLane from error
         return lane
 
 
-def may_go_direct() -> bool:
-    """Whether no proxy is set that pyreqwest would go through."""
-    return not {"http", "all"} & getproxies().keys()
+def lanes_to(origin: str, name: str, agent: str) -> Lanes | None:
+    """Lanes to `origin` (scheme://host[:port]); None for TLS, or where a proxy is set."""
+    parts = urlsplit(origin)
+    if parts.scheme != "http" or parts.hostname is None or _has_proxy():
+        return None
+    return Lanes(parts.hostname, parts.port or 80, name=name, agent=agent)
+
+
+def _has_proxy() -> bool:
+    """Whether pyreqwest might go through a proxy; NO_PROXY is for it to read."""
+    if sys.platform in ("darwin", "win32"):  # they have proxies that are not in the environment
+        from urllib.request import getproxies
+
+        return bool(getproxies())
+    return any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ)
 
 
 class _Lane(asyncio.Protocol):
@@ -126,7 +165,8 @@ class _Lane(asyncio.Protocol):
         """Send a request; its answer. Raises LaneBroken."""
         transport = self._transport
         assert transport is not None
-        self._answer = answer = self._loop.create_future()
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._answer = answer
         self._deadline = self._loop.time() + limit_seconds
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._check_time)
@@ -220,29 +260,27 @@ def _read(data: bytes, *, is_over: bool) -> tuple[Answer, bool, int] | None:
             if len(data) - begin > HEAD_LIMIT_BYTES:
                 raise ValueError("headers without an end")
             return None
-        first, *lines = data[begin:end].decode("latin-1").split("\r\n")
-        if not first.startswith("HTTP/1."):
-            raise ValueError(first[:40])
-        status = int(first[9:12])
+        head = data[begin:end].decode("latin-1")
+        if not head.startswith("HTTP/1."):
+            raise ValueError(head[:40])
+        status = int(head[9:12])
         begin = end + 4
         if status >= 200:
             break  # what comes before, like 100 Continue, is no answer
-    headers = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        headers[name.lower()] = value.strip()
-    keeps = first[7] == "1" and headers.get("connection", "").lower() != "close"
+    answer = Answer(status, head, b"")
+    keeps = head[7] == "1" and (answer.get_header("connection") or "").lower() != "close"
     if status in (204, 304):
-        return Answer(status, headers, b""), keeps, begin
-    if "transfer-encoding" in headers:
+        return answer, keeps, begin
+    length = answer.get_header("content-length")
+    if answer.get_header("transfer-encoding") is not None:
         chunked = _read_chunks(data, begin)
-        return chunked and (Answer(status, headers, chunked[0]), keeps, chunked[1])
-    if "content-length" in headers:
-        end = begin + int(headers["content-length"])
-        if end > len(data):
-            return None
-        return Answer(status, headers, data[begin:end]), keeps, end
-    return (Answer(status, headers, data[begin:]), False, len(data)) if is_over else None
+        return None if chunked is None else (Answer(status, head, chunked[0]), keeps, chunked[1])
+    if length == "0":
+        return answer, keeps, begin
+    if length is not None:
+        end = begin + int(length)
+        return (Answer(status, head, data[begin:end]), keeps, end) if end <= len(data) else None
+    return (Answer(status, head, data[begin:]), False, len(data)) if is_over else None
 
 
 def _read_chunks(data: bytes, begin: int) -> tuple[bytes, int] | None:
