@@ -11,6 +11,7 @@ It imports as little as it can: that is what its start takes.
 
 from __future__ import annotations
 
+import gc
 import marshal
 import mmap
 import pickle
@@ -47,6 +48,8 @@ def main(parent: socket.socket, memory: mmap.mmap) -> None:
         return
     path, target = target[0], target[1:]
     reader = _Reader(Queue(connect(path), path), memory, *target)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # of the tuples made for each file none is part of a cycle
     _send(parent, None)
     while (order := _receive(parent)) is not None:
         answer: tuple[bool, Any]
