@@ -57,10 +57,11 @@ class Aside:
     """The second process, as the event loop sees it. Start it once, close it at the end."""
 
     def __init__(self, target: tuple[Any, ...]) -> None:
-        """`target` is the manifest's path and what `aside_process` wants to know besides."""
+        """`target` is the manifest's path and, by position, what `Reader` takes besides."""
         self._target = target
         self._process: subprocess.Popen[bytes] | None = None
         self._memory: mmap.mmap | None = None
+        self._socket: socket.socket | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._serving: asyncio.Task[None] | None = None
         self._free = list(range(SLOTS))
@@ -68,9 +69,8 @@ class Aside:
         self.is_ready = False
 
     def start(self) -> None:
-        """Begin to start the process, where one can be had; it is of use once `is_ready`."""
-        if self._serving is None and is_possible():
-            self._serving = asyncio.create_task(self._serve())
+        """Begin to start the process, once; it is of use when `is_ready`."""
+        self._serving = asyncio.create_task(self._serve())
 
     async def load(self, works: list[Work]) -> list[Taken | None]:
         """What became of each work; None where the file could not be read.
@@ -117,25 +117,44 @@ class Aside:
     async def close(self) -> None:
         """End the process, and return when it has ended. May be called twice."""
         self.is_ready = False
-        if self._writer is not None:
-            self._writer.close()
-        if self._process is not None:
-            try:
-                await asyncio.to_thread(self._process.wait, END_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                await asyncio.to_thread(self._process.wait)
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.gather(self._serving, return_exceptions=True)
+        if self._writer is not None:
+            self._writer.close()
+        elif self._socket is not None:
+            self._socket.close()
+        if self._process is not None:
+            await asyncio.to_thread(_end, self._process)
 
     async def _serve(self) -> None:
-        ours, theirs = socket.socketpair()
+        try:
+            reader = await self._begin()
+            await _frame(reader)
+            self.is_ready = True
+            while True:
+                answer = await _frame(reader)
+                slot, asked = self._asked.popleft()
+                if not asked.done():
+                    asked.set_result(answer)
+                elif slot is not None:  # whoever asked was cancelled
+                    self._free.append(slot)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # there is none, or it is gone: all is done here, then
+        finally:
+            self.is_ready = False
+            for _, asked in self._asked:
+                if not asked.done():
+                    asked.set_exception(AsideLost())
+
+    async def _begin(self) -> asyncio.StreamReader:
+        """Start the process and tell it what it must know. Raises OSError."""
+        self._socket, theirs = socket.socketpair()
         memory = os.memfd_create("bulkup", os.MFD_CLOEXEC)
         try:
             os.ftruncate(memory, SLOTS * SLOT_BYTES)
             self._memory = mmap.mmap(memory, 0)
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - ourselves; forked in a millisecond
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - ourselves; it takes 1 ms
                 [
                     sys.executable,
                     "-P",  # a picture folder may hold a file named queue.py
@@ -150,28 +169,12 @@ class Aside:
                 start_new_session=True,  # Ctrl-C is for the parent
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        except OSError:
-            ours.close()
-            return  # then there is none
         finally:
             theirs.close()
             os.close(memory)
-        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
         self._send(self._target)
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            await _frame(reader)
-            self.is_ready = True
-            while True:
-                answer = await _frame(reader)
-                slot, asked = self._asked.popleft()
-                if not asked.done():
-                    asked.set_result(answer)
-                elif slot is not None:  # whoever asked was cancelled
-                    self._free.append(slot)
-        self.is_ready = False
-        for _, asked in self._asked:
-            if not asked.done():
-                asked.set_exception(AsideLost())
+        return reader
 
     def _send(self, value: Any) -> None:
         assert self._writer is not None
@@ -182,3 +185,14 @@ class Aside:
 async def _frame(reader: asyncio.StreamReader) -> Any:
     (size,) = FRAME.unpack(await reader.readexactly(FRAME.size))
     return marshal.loads(await reader.readexactly(size))  # noqa: S302 - from our own child
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has seen that its socket is closed. One that reads from a disk that
+    does not answer is killed, and left behind if need be."""
+    try:
+        process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1.0)

@@ -2,8 +2,8 @@
 
 Started as `python -P -m bulkup.run.aside_process SOCKET MEMORY`, the numbers of two inherited file
 descriptors: a stream socket to the parent, and shared memory in which the files' bytes are handed
-over. A frame is its length in 4 bytes, big-endian, and a marshalled value. The first frame tells
-what `Target` does; its answer, None, says that the process is ready. Then one answer for each
+over. A frame is its length in 4 bytes, big-endian, and a marshalled value. The first frame holds
+the manifest's path and what `Reader` takes; its answer, None, says that the process is ready. Then one answer for each
 `Order`, in their order. No request is sent from here, and no secret comes here.
 
 It imports as little as it can: that is what its start takes.
@@ -14,12 +14,14 @@ from __future__ import annotations
 import gc
 import marshal
 import mmap
+import os
 import pickle
 import signal
 import socket
 import struct
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from bulkup.errors import SourceError
@@ -46,8 +48,9 @@ def main(parent: socket.socket, memory: mmap.mmap) -> None:
     target = _receive(parent)
     if target is None:
         return
-    path, target = target[0], target[1:]
-    reader = _Reader(Queue(connect(path), path), memory, *target)
+    path, *rest = target
+    connection = connect(path)
+    reader = Reader(Queue(connection, path), memory, *rest)
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # of the tuples made for each file none is part of a cycle
     _send(parent, None)
@@ -59,9 +62,10 @@ def main(parent: socket.socket, memory: mmap.mmap) -> None:
         except Exception as error:  # noqa: BLE001 - it is raised again in the parent
             answer = (False, pickle.dumps(error))
         _send(parent, answer)
+    connection.close()
 
 
-class _Reader:
+class Reader:
     """Does what `Loading` does with small files."""
 
     def __init__(
@@ -172,8 +176,10 @@ def _exactly(parent: socket.socket, size: int) -> bytes | None:
 
 def _send(parent: socket.socket, value: Any) -> None:
     body = marshal.dumps(value)
-    parent.sendall(FRAME.pack(len(body)) + body)
+    with suppress(ConnectionError):  # the next order will not come, then
+        parent.sendall(FRAME.pack(len(body)) + body)
 
 
 if __name__ == "__main__":
     main(socket.socket(fileno=int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), 0))
+    os._exit(0)  # the parent waits; there is nothing to be put in order

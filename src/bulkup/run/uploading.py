@@ -178,7 +178,7 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        await self._loading.aside.close()
+            await self._loading.aside.close()
         await self._outcomes.settle()
         await self._give_back()
 
