@@ -3,8 +3,9 @@
 Started as `python -P -m bulkup.run.aside_process SOCKET MEMORY`, the numbers of two inherited file
 descriptors: a stream socket to the parent, and shared memory in which the files' bytes are handed
 over. A frame is its length in 4 bytes, big-endian, and a marshalled value. The first frame holds
-the manifest's path and what `Reader` takes; its answer, None, says that the process is ready. Then one answer for each
-`Order`, in their order. No request is sent from here, and no secret comes here.
+the manifest's path and what `Reader` takes; its answer, None, says that the process is ready. Then
+one answer (worked, result or pickled exception) for each order (LOAD or SETTLE, arguments), one
+after the other. No request is sent from here, and no secret comes here.
 
 It imports as little as it can: that is what its start takes.
 """
@@ -181,5 +182,6 @@ def _send(parent: socket.socket, value: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])), mmap.mmap(int(sys.argv[2]), 0))
+    with socket.socket(fileno=int(sys.argv[1])) as parent, mmap.mmap(int(sys.argv[2]), 0) as memory:
+        main(parent, memory)
     os._exit(0)  # the parent waits; there is nothing to be put in order
