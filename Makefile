@@ -14,19 +14,22 @@ ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo       pictures made, pushed and counted; needs no account'
+	@echo 'make demo       pictures made, pushed, processed and found again; needs no account'
 	@echo 'make test       all tests that need no system package'
 	@echo 'make check      lint, format, types, import rules, unit tests'
-	@echo 'make test-ceph  tests against a real S3 gateway and nginx; installs Debian packages'
+	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
 	@echo 'make bench      compares with rclone and s5cmd; takes half an hour (BENCH="--scale 0.05")'
 	@echo 'make clean      removes what the others made'
 
-demo: $(VENV)/.demo $(DEMO)/photos
+demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
 	$(BULKUP) push $(DEMO)/photos
 	$(BULKUP) status
+	$(BULKUP) search sailing boat --limit 3
+	$(BULKUP) search clock --limit 3
+	$(BULKUP) search --like "$$(find $(DEMO)/example -type f)" --limit 3 --html $(DEMO)/hits.html
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n 2 -m 'not ceph and not nginx'
+	$(BIN)/pytest -n 2 -m 'not ceph and not nginx and not chromium'
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .
@@ -38,7 +41,8 @@ check: $(VENV)/.test $(VENV)/.check
 test-ceph: $(VENV)/.test
 	$(BIN)/python -m tests.servers.ceph install
 	$(BIN)/python -m tests.servers.front install
-	$(BIN)/pytest -m 'ceph or nginx'
+	$(BIN)/python -m tests.servers.chromium install
+	$(BIN)/pytest -m 'ceph or nginx or chromium'
 
 # BENCH passes options on: make bench BENCH='--only push-small --scale 0.1'
 bench: $(VENV)/.demo $(PEERS)/.installed
@@ -61,7 +65,7 @@ $(ENVIRONMENT):
 	touch $@
 
 $(VENV)/.demo: pyproject.toml $(ENVIRONMENT)
-	$(PIP) install --editable . pillow
+	$(PIP) install --editable .
 	touch $@
 
 $(VENV)/.test: pyproject.toml $(ENVIRONMENT)
@@ -81,4 +85,10 @@ $(PEERS)/.installed: benchmarks/peers.txt
 $(DEMO)/photos: | $(VENV)/.demo
 	rm -rf $@.part
 	$(BIN)/python examples/make_pictures.py $@.part
+	mv $@.part $@
+
+# A picture that bulkup has never seen, to search with: a lighthouse.
+$(DEMO)/example: | $(VENV)/.demo
+	rm -rf $@.part
+	$(BIN)/python examples/make_pictures.py $@.part --count 1 --seed 7 --only Leuchtturm
 	mv $@.part $@

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Ask the manifest with sqlite-utils: what is where, what failed, what is there twice.
+"""Ask the manifest with sqlite-utils: what is where, what failed, what is there twice, which
+camera took what and where.
 
     python examples/query_manifest.py [MANIFEST]
 
@@ -25,6 +26,27 @@ WHERE digest IS NOT NULL AND missing_since IS NULL
 GROUP BY digest
 HAVING count(*) > 1
 ORDER BY (count(*) - 1) * size_bytes DESC
+LIMIT :limit
+"""
+
+CAMERAS = """
+SELECT camera, count(DISTINCT digest) AS pictures, min(taken_at) AS first, max(taken_at) AS last
+FROM pictures
+WHERE camera IS NOT NULL
+GROUP BY camera
+ORDER BY pictures DESC
+LIMIT :limit
+"""
+
+# A degree of latitude is 111 km everywhere, one of longitude only at the equator; to group
+# pictures by towns, tenths of either will do.
+PLACES = """
+SELECT round(latitude, 1) AS latitude, round(longitude, 1) AS longitude,
+  count(DISTINCT digest) AS pictures, min(path) AS first_path
+FROM pictures
+WHERE latitude IS NOT NULL
+GROUP BY 1, 2
+ORDER BY pictures DESC
 LIMIT :limit
 """
 
@@ -62,6 +84,17 @@ def report(manifest: Database) -> list[str]:
         *(
             f"  {row['files']} files of {row['size_bytes']} bytes, such as {row['first_path']!r}"
             for row in manifest.query(DUPLICATES, {"limit": 5})
+        ),
+        "Cameras:",
+        *(
+            f"  {row['camera']}: {row['pictures']} pictures, {row['first']} to {row['last']}"
+            for row in manifest.query(CAMERAS, {"limit": 5})
+        ),
+        "Places:",
+        *(
+            f"  {row['latitude']}, {row['longitude']}: {row['pictures']} pictures,"
+            f" such as {row['first_path']!r}"
+            for row in manifest.query(PLACES, {"limit": 5})
         ),
     ]
 

@@ -2,7 +2,8 @@
 
     BulkupError                      exit code  error class
     ├── UsageError                   2
-    │   └── SettingsError            2
+    │   ├── SettingsError            2
+    │   └── WordsUnknown             2
     ├── DestinationError             4          (run-level: no item is to blame)
     │   ├── CredentialsRefused       4          auth
     │   │   └── CredentialsExpired   4          auth
@@ -97,6 +98,17 @@ class UsageError(BulkupError):
 
 class SettingsError(UsageError):
     """A settings file or environment variable that cannot be understood."""
+
+
+class WordsUnknown(UsageError):
+    """A search whose words mean nothing to bulkup and stand in no path, camera or date.
+
+    `unknown` are those words as they were typed; the message names the nearest known ones.
+    """
+
+    def __init__(self, message: str, *, unknown: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.unknown = unknown
 
 
 class DestinationError(BulkupError):

@@ -103,3 +103,9 @@ def bulkup(tmp_path: Path) -> Iterator[Bulkup]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def uploads_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For modules about the first stage: their files hold words, not pictures."""
+    monkeypatch.setenv("BULKUP_STAGES", "upload")

@@ -6,8 +6,12 @@ import os
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import make_tree, objects_in, picture
+
+pytestmark = pytest.mark.usefixtures("uploads_only")
 
 
 def _zip(path: Path, members: dict[str, bytes]) -> Path:

@@ -8,10 +8,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import access, make_tree, objects_in, picture
 from tests.fakes.s3_objects import Upload
 from tests.fakes.s3_server import FakeS3
+
+pytestmark = pytest.mark.usefixtures("uploads_only")
 
 DAY = 86_400.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 from tests.servers.process import free_port
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 
 def test_a_fresh_machine_is_well_and_stays_fresh(bulkup: Bulkup) -> None:
     ended = bulkup("doctor")
@@ -20,6 +23,47 @@ def test_a_fresh_machine_is_well_and_stays_fresh(bulkup: Bulkup) -> None:
     assert f"{bulkup.home / 'store'}: directory: is not there yet" in ended.stdout
     assert "failed" not in ended.stdout
     assert not bulkup.home.exists()
+
+
+def test_it_says_what_pictures_can_be_worked_on(bulkup: Bulkup) -> None:
+    found = {one["subject"]: one for one in bulkup("doctor", "--json").json()}
+    for subject in ("HEIC", "AVIF", "raw pictures", "videos", "downloads", "embedder"):
+        assert found[subject]["level"] == "ok"
+    assert found["embedder"]["found"] == "efficientnet-lite0: is installed"
+    assert str(tempfile.gettempdir()) in found["downloads"]["found"]
+
+
+def test_what_is_not_installed_is_named_with_its_extra(bulkup: Bulkup, tmp_path: Path) -> None:
+    """That costs nothing else; a library that does not load is a warning."""
+    for module in ("rawpy", "av"):
+        hidden = tmp_path / "hidden" / module
+        hidden.mkdir(parents=True)
+        (hidden / "__init__.py").write_text("raise ImportError('libraw.so: not found')")
+    env = {"PYTHONPATH": str(tmp_path / "hidden"), "BULKUP_EMBED_MODEL": "http"}
+    found = {one["subject"]: one for one in bulkup("doctor", "--json", env=env).json()}
+    assert found["raw pictures"]["level"] == "warning"
+    assert "libraw.so: not found" in found["raw pictures"]["found"]
+    assert found["raw pictures"]["mend"] == "pip install 'bulkup[raw]'"
+    assert found["videos"]["mend"] == "pip install 'bulkup[video]'"
+    assert found["embedder"]["level"] == "warning"
+    assert "remote_model" in found["embedder"]["mend"]
+
+
+def test_a_service_is_named_without_its_password(bulkup: Bulkup) -> None:
+    env = {
+        "BULKUP_EMBED_MODEL": "http",
+        "BULKUP_EMBED_URL": "https://me:secret@embed.example.org/v1",
+        "BULKUP_EMBED_REMOTE_MODEL": "jina-clip-v2",
+    }
+    ended = bulkup("doctor", env=env)
+    assert "embedder: http: jina-clip-v2 at embed.example.org (not asked)" in ended.stdout
+    assert "secret" not in ended.stdout
+
+
+def test_downloads_go_where_tmpdir_says(bulkup: Bulkup, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    found = bulkup("doctor", env={"TMPDIR": str(tmp_path / "scratch")}).stdout
+    assert f"free under {tmp_path / 'scratch'}" in found
 
 
 def test_it_knows_the_destinations_of_the_manifest(

@@ -14,6 +14,8 @@ from tests.e2e.trees import access, digest, make_tree, many, objects_in, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 COUNTED = (
     *("files", "new", "changed", "unchanged", "gone", "left_out", "sent", "sent_bytes"),
     *("duplicates", "duplicate_bytes", "copied", "waiting", "dead", "ready"),

@@ -7,9 +7,15 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from tests.e2e.conftest import Bulkup
+from tests.e2e.trees import make_tree
+from tests.unit.content.picture.made import saved, scene
+
+pytestmark = pytest.mark.usefixtures("uploads_only")
 
 
 def test_export_names_every_file_exactly(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -52,3 +58,36 @@ def test_a_place_that_takes_no_file_is_a_wrong_usage(bulkup: Bulkup, tmp_path: P
     ended = bulkup("export", "--output", tmp_path / "no" / "a.jsonl", check=2)
     assert "--output" in ended.stderr
     assert json.dumps("Traceback")[1:-1] not in ended.stderr
+
+
+def test_metadata_and_vectors_come_with_their_files(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Parquet and NPZ have the vectors unless told; the others when told."""
+    body = saved(scene(400, 300))
+    make_tree(tmp_path / "photos", {"a.jpg": body, "same.jpg": body, "b.jpg": saved(scene(90, 60))})
+    bulkup("push", "photos", "--quiet", env={"BULKUP_STAGES": "upload,process,embed"})
+
+    rows = bulkup("export").lines()
+    assert [(row["path"], row["width_px"]) for row in rows] == [
+        ("a.jpg", 400),
+        ("b.jpg", 90),
+        ("same.jpg", 400),
+    ]
+    assert {(row["format"], row["orientation"]) for row in rows} == {("JPEG", 1)}
+    assert "vector" not in rows[0]
+    (row,) = bulkup("export", "--vectors", "b.jpg").lines()
+    assert sum(number**2 for number in row["vector"]) == pytest.approx(1, abs=0.01)
+    assert row["embedder"].startswith("efficientnet-lite0 ")
+
+    bulkup("export", "--format", "npz", "--output", "all.npz")
+    with np.load(tmp_path / "all.npz", allow_pickle=False) as arrays:
+        assert arrays["path"].tolist() == ["a.jpg", "b.jpg", "same.jpg"]
+        assert set(arrays["digests"]) == set(arrays["digest"])
+        assert arrays["vectors"].shape == (2, len(row["vector"]))
+        at = arrays["digests"].tolist().index(row["digest"])
+        assert arrays["vectors"][at].tolist() == row["vector"]
+        assert arrays["embedder"] == row["embedder"]
+    bulkup("export", "--format", "parquet", "--output", "all.parquet")
+    table = pq.read_table(tmp_path / "all.parquet")
+    assert table["vector"].to_pylist()[1] == row["vector"]
+    bulkup("export", "--format", "parquet", "--no-vectors", "--output", "few.parquet")
+    assert "vector" not in pq.read_table(tmp_path / "few.parquet").column_names

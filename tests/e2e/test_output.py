@@ -16,6 +16,8 @@ from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 ESCAPE = "\x1b"
 
 

@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.conftest import PROGRAM, Bulkup
 from tests.e2e.trees import digest, ignores_permissions, make_tree, objects_in, picture
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 
 def test_a_fresh_machine_needs_no_account(bulkup: Bulkup, tmp_path: Path) -> None:
     """With no destination ever given the local store is used, and the first line says so."""

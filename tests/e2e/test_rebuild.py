@@ -14,6 +14,8 @@ from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 FILES = {
     "a.jpg": picture("a"),
     "sub/b.jpg": picture("b"),

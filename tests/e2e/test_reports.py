@@ -16,6 +16,8 @@ from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 STATES = {"ready", "claimed", "waiting", "done", "skipped", "dead"}
 STAGE = STATES | {"bytes_done", "p50_ms", "p95_ms", "p99_ms"}
 FAILURES = {

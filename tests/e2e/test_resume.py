@@ -18,6 +18,8 @@ from tests.e2e.trees import access, digest, make_tree, many, objects_in, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 FILES = 60
 EIGHT = ("--concurrency", "8")  # so many requests are held, whatever the window would do
 

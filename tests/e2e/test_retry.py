@@ -17,6 +17,8 @@ from tests.e2e.trees import access, digest, make_tree, many, objects_in, picture
 from tests.fakes.faults import REQUEST_ID, Fault
 from tests.fakes.s3_server import FakeS3
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 BAD = [f"bad/{n}.jpg" for n in range(5)]
 
 

@@ -6,9 +6,13 @@ import sqlite3
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import digest, make_tree, picture
 from tests.servers.endpoint import Endpoint
+
+pytestmark = pytest.mark.usefixtures("uploads_only")
 
 NAMES = [
     "a.jpg",

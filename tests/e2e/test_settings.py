@@ -10,6 +10,8 @@ import pytest
 from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import make_tree, objects_in, picture
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 
 def test_init_writes_a_file_that_changes_nothing(bulkup: Bulkup, tmp_path: Path) -> None:
     bulkup("init")

@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.conftest import Bulkup
 from tests.fakes.receiver import receiving
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:

@@ -17,6 +17,8 @@ from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 from tests.servers.process import free_port
 
+pytestmark = pytest.mark.usefixtures("uploads_only")
+
 SECRET = "do-not-print-this-secret"  # a made-up one, to be looked for
 
 

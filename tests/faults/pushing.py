@@ -10,6 +10,7 @@ from random import Random
 
 from bulkup.clock import Clock, SystemClock
 from bulkup.manifest.manifest import Manifest
+from bulkup.model import Stage
 from bulkup.run.batch import Push, PushRun
 from bulkup.run.events import Event, Summary
 from bulkup.stores.store import PartStore
@@ -47,7 +48,7 @@ class Pushing:
             roots=(str(self.root),),
             to=self.to,
             default_to=self.to,
-            **{"patience_seconds": 30.0, **self.options, **options},  # type: ignore[arg-type]
+            **{"patience_seconds": 30.0, "stages": (Stage.UPLOAD,), **self.options, **options},  # type: ignore[arg-type]
         )
         run = PushRun(
             push,

@@ -24,17 +24,30 @@ def _normal(name: str) -> str:
 
 
 def _imported() -> set[str]:
-    """The distributions that src imports, at whatever place."""
+    """The distributions that src imports, at whatever place, or reads files of."""
     modules: set[str] = set()
     for path in (REPOSITORY / "src").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                modules.update(alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                modules.add(node.module.partition(".")[0])
+            modules.update(name.partition(".")[0] for name in _modules(node))
     known = packages_distributions()
     outside = modules - sys.stdlib_module_names - {"bulkup"}
     return {_normal(name) for module in outside for name in known.get(module, [])}
+
+
+def _modules(node: ast.AST) -> list[str]:
+    """What a piece of code imports. A package of data is not imported but found: a call of
+    `find_spec` or of `files` (importlib) with its name written out."""
+    match node:
+        case ast.Import(names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module), level=0):
+            return [module]
+        case ast.Call(
+            func=ast.Name(id="find_spec" | "files") | ast.Attribute(attr="find_spec" | "files"),
+            args=[ast.Constant(value=str(module))],
+        ):
+            return [module]
+    return []
 
 
 def test_every_dependency_is_imported() -> None:

@@ -1,4 +1,4 @@
-"""bulkup clean: old batches, abandoned uploads, and what killed processes left behind."""
+"""bulkup clean: old batches, abandoned uploads, variants and vectors that nobody needs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,38 @@ from bulkup.cli.options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bulkup.manifest.leftovers import Fate
     from bulkup.manifest.manifest import Manifest, Reader
     from bulkup.manifest.runs import Destination
     from bulkup.run.cleaning import Rubbish
     from bulkup.settings import Settings
 
 NAME = "clean"
+
+_FATES: dict[Fate, str] = {
+    "unowned": "that no content owns",
+    "unrecorded": "that the manifest does not record",
+    "retired": "of names that are no setting any more",
+}
+
 EXAMPLE = """A multipart upload goes when its content is not to be sent any more; one that this
-manifest does not know goes when it is older than a day. No object is ever removed. A destination
-that refused every push so far, a mistyped one, is forgotten; its roots go where they went before.
+manifest does not know goes when it is older than a day. Variants go when they are older than a day
+and no content there owns them, no row records them, or their name is no setting any more; and none
+goes while others keep objects there, too. Vectors go when a newer embedder has made others of the
+same pictures. No object that holds a file is ever removed. A destination that refused every push so
+far, a mistyped one, is forgotten; its roots go where they went before.
 
 Example: bulkup clean --older-than 90d --yes"""
+
+
+@dataclass(frozen=True, slots=True)
+class _InManifest:
+    """How much of the manifest can go."""
+
+    batches: int = 0
+    vectors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +72,18 @@ def run(
 
     settings = flags.settings()
     before = parse_moment(older_than, now=time.time())
-    batches, found = 0, list[_Found]()
+    own, found = _InManifest(), list[_Found]()
     with Reader(settings.manifest) as reader:
         exists = reader.exists
         if exists and not yes:
-            batches, found = _clean(reader, settings, before)
+            own, found = _clean(reader, settings, before)
     if exists and yes:
         with Manifest(settings.manifest) as manifest:
-            batches, found = _clean(manifest, settings, before)
+            own, found = _clean(manifest, settings, before)
     if json:
-        _print_json(batches, found, removed=yes)
+        _print_json(own, found, removed=yes)
     elif not settings.quiet:
-        _print(batches, found, removed=yes)
+        _print(own, found, removed=yes)
     for one in found:
         if one.error is not None:
             _complain(one.url, one.error)
@@ -70,14 +91,20 @@ def run(
         raise typer.Exit(ExitCode.DESTINATION)
 
 
-def _clean(books: Manifest | Reader, settings: Settings, before: float) -> tuple[int, list[_Found]]:
+def _clean(
+    books: Manifest | Reader, settings: Settings, before: float
+) -> tuple[_InManifest, list[_Found]]:
     """Look everywhere; remove what is found if the manifest may be written."""
     import asyncio
 
     from bulkup.manifest.manifest import Manifest
 
     only_count = not isinstance(books, Manifest)
-    batches = books.runs.forget_batches(ended_before=before, only_count=only_count)
+    left = books.leftovers
+    own = _InManifest(
+        books.runs.forget_batches(ended_before=before, only_count=only_count),
+        left.old_vectors() if only_count else left.forget_old_vectors(),
+    )
     found = [
         _Found(unreached.url, unreached_items=unreached.items)
         for unreached in books.unreached.find()
@@ -94,7 +121,7 @@ def _clean(books: Manifest | Reader, settings: Settings, before: float) -> tuple
             if error.exit_code == ExitCode.MANIFEST:
                 raise
             found.append(_Found(destination.url, error=error))
-    return batches, found
+    return own, found
 
 
 async def _sweep(books: Manifest | Reader, destination: Destination, settings: Settings) -> Rubbish:
@@ -103,16 +130,19 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     from bulkup.run.opening import open_known
 
     store = open_known(destination.url, destination, settings, os.environ)
+    names = [name for name, *_ in settings.variants]
     try:
-        rubbish = await find(books.runs, books.leftovers, destination, store, now=time.time())
+        rubbish = await find(
+            books.runs, books.leftovers, destination, store, names=names, now=time.time()
+        )
         if isinstance(books, Manifest):
-            await remove(books, destination, store, rubbish)
+            await remove(books, destination, store, rubbish, names=names)
     finally:
         await store.close()
     return rubbish
 
 
-def _print_json(batches: int, found: list[_Found], *, removed: bool) -> None:
+def _print_json(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
     from dataclasses import asdict
     from json import dumps
 
@@ -125,37 +155,51 @@ def _print_json(batches: int, found: list[_Found], *, removed: bool) -> None:
         }
         for one in found
     ]
-    typer.echo(dumps({"removed": removed, "batches": batches, "destinations": destinations}))
+    typer.echo(dumps({"removed": removed, **asdict(own), "destinations": destinations}))
 
 
-def _print(batches: int, found: list[_Found], *, removed: bool) -> None:
-    from bulkup.cli.render import count, escape, printable, size
+def _print(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
+    from bulkup.cli.render import count, escape, printable
 
     verb = "removed" if removed else "to remove"
     lines = []
-    if batches:
-        noun = "old batch" if batches == 1 else "old batches"
-        lines.append(f"{verb}: {count(batches)} {noun} of the history")
+    if own.batches:
+        noun = "old batch" if own.batches == 1 else "old batches"
+        lines.append(f"{verb}: {count(own.batches)} {noun} of the history")
+    if own.vectors:
+        lines.append(f"{verb}: {count(own.vectors, 'vector')} that a newer embedder replaced")
     for one in found:
-        rubbish = one.rubbish
         if one.unreached_items is not None:
             contents = count(one.unreached_items, "content")
             lines.append(f"{verb}: pushes to {one.url}, which was never reached ({contents})")
-        if rubbish is None:
-            continue
-        for upload in rubbish.uploads:
-            began = time.strftime("%Y-%m-%d", time.gmtime(upload.begun_at))
-            lines.append(f"{verb}: {one.url}: upload of {upload.key}, begun {began}")
-        for path, size_bytes in rubbish.files:
-            lines.append(f"{verb}: {path} ({size(size_bytes)})")
-        if rubbish.reservations:
-            keys = count(len(rubbish.reservations), "reserved key")
-            lines.append(f"{verb}: {one.url}: {keys} that nothing will fill")
-    if not lines:
-        lines = ["Nothing to clean."]
-    elif not removed:
+        if one.rubbish is not None:
+            lines += [f"{verb}: {line}" for line in _lines_of(one.url, one.rubbish)]
+    if lines and not removed:
         lines.append("Next: bulkup clean --yes removes this")
+    lines = lines or ["Nothing to clean."]
+    for one in found:
+        if one.rubbish is not None and one.rubbish.shared_by is not None:
+            lines.append(
+                f"left: {one.url}: variants that may be others', who keep "
+                f"{one.rubbish.shared_by} there"
+            )
     sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+
+
+def _lines_of(url: str, rubbish: Rubbish) -> Iterator[str]:
+    from bulkup.cli.render import count, size
+
+    for upload in rubbish.uploads:
+        began = time.strftime("%Y-%m-%d", time.gmtime(upload.begun_at))
+        yield f"{url}: upload of {upload.key}, begun {began}"
+    for path, size_bytes in rubbish.files:
+        yield f"{path} ({size(size_bytes)})"
+    if rubbish.reservations:
+        yield f"{url}: {count(len(rubbish.reservations), 'reserved key')} that nothing will fill"
+    for why, words in _FATES.items():
+        sizes = [variant.size_bytes for variant in rubbish.variants if variant.why == why]
+        if sizes:
+            yield f"{url}: {count(len(sizes), 'variant')} {words} ({size(sum(sizes))})"
 
 
 def _complain(url: str, error: BulkupError) -> None:

@@ -40,7 +40,7 @@ def run(
     ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """Check the manifest, the disk, the clock and the destinations; say how to mend each."""
+    """Check decoders, embedder, manifest, disk, clock and destinations; say how to mend each."""
     settings = flags.settings(
         to=to, endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
     )
@@ -64,8 +64,10 @@ def run(
 
 def _examine(settings: Settings) -> Iterator[Finding]:
     from bulkup.run.checkup import check_machine, check_manifest
+    from bulkup.run.equipment import check_pictures
 
     yield from check_machine()
+    yield from check_pictures(settings)
     yield from check_manifest(settings.manifest)
     yield from _examine_destinations(settings)
 

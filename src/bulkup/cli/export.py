@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
 
 NAME = "export"
 EXAMPLE = """Columns: root, path, size_bytes, modified_at, digest, media_type, destination, key,
-upload, process, embed, missing_since. jsonl and npz keep names exactly, a byte that is no UTF-8
-as \\udcXX; csv and parquet show it as \\xNN. parquet and npz need an extra:
-pip install 'bulkup[parquet]' or 'bulkup[npz]'.
+upload, process, embed, missing_since; then what pictures say of themselves, empty until they are
+processed: width_px, height_px, format, orientation, taken_at, camera, lens, f_number,
+exposure_seconds, iso, focal_length_mm, latitude, longitude, altitude_metres, perceptual_hash,
+rating, title, description, keywords. With vectors: embedder and vector (in npz digests, vectors and
+embedder), all of the embedder that embedded last; parquet and npz have them unless --no-vectors.
+jsonl and npz keep names exactly, a byte that is no UTF-8 as \\udcXX; csv and parquet show it as
+\\xNN. parquet needs an extra: pip install 'bulkup[parquet]'.
 
 Example: bulkup export --format parquet --output photos.parquet '*.heic'"""
 
@@ -38,8 +43,11 @@ def run(
     output: Annotated[
         str, typer.Option(metavar="FILE|-", help="Where to; - is standard output.")
     ] = "-",
+    vectors: Annotated[
+        bool | None, typer.Option("--vectors/--no-vectors", help="With embeddings, or without.")
+    ] = None,
 ) -> None:
-    """Write files and their metadata out of the manifest."""
+    """Write files, their metadata and embeddings out of the manifest."""
     from bulkup.manifest.manifest import Reader
     from bulkup.reporting.atomic import check_writable, whole_file
     from bulkup.reporting.formats import BINARY, check_format
@@ -50,14 +58,17 @@ def run(
         raise UsageError(f"{format} is not for a terminal", hint="Name a file: --output FILE")
     if output != "-":
         check_writable(output, named="--output")
+    has_vectors = format in BINARY if vectors is None else vectors
     with Reader(settings.manifest) as reader:
-        rows = reader.exports.files(glob) if reader.exists else iter(())
+        embedder = reader.exports.embedder() if reader.exists and has_vectors else None
+        rows = reader.exports.files(glob, embedder) if reader.exists else iter(())
+        write = partial(_write, format, rows, has_vectors, embedder.dimension if embedder else 0)
         if output == "-":
-            _write(format, rows, sys.stdout.buffer)
+            write(sys.stdout.buffer)
             return
         try:
             with whole_file(output, mode=_MODE) as file:
-                count = _write(format, rows, file)
+                count = write(file)
         except OSError as error:
             raise UsageError(f"--output {output}: {error.strerror}") from error
     if not settings.quiet:
@@ -66,9 +77,19 @@ def run(
         typer.echo(f"Wrote {render.count(count, 'file')} to {render.escape(output)}", err=True)
 
 
-def _write(form: Format, rows: Iterator[ExportRow], out: BinaryIO) -> int:
+def _write(
+    form: Format,
+    rows: Iterator[ExportRow],
+    has_vectors: bool,
+    dimension: int,
+    out: BinaryIO,
+) -> int:
     from bulkup.cli.render import escape
-    from bulkup.manifest.exporting import ExportRow
+    from bulkup.manifest.exporting import OF_VECTORS, ExportRow
     from bulkup.reporting.formats import write_rows
 
-    return write_rows(form, ExportRow._fields, rows, out, escape=escape)
+    columns: tuple[str, ...] = ExportRow._fields
+    if not has_vectors:
+        columns = columns[: -len(OF_VECTORS)]
+    cells = (row[: len(columns)] for row in rows)
+    return write_rows(form, columns, cells, out, escape=escape, dimension=dimension)

@@ -40,8 +40,12 @@ def run(
     elif not rows:
         typer.echo("Nothing has been pushed yet.")
     else:
-        titles = ("Started", "Took", "Exit", "Files", "Sent", "Bytes", "Rate", "Saved", "To")
-        columns = [Column(title, right=title not in ("Started", "To")) for title in titles]
+        titles = (
+            *("Started", "Command", "Took", "Exit", "Files", "Sent", "Bytes", "Rate", "Saved"),
+            *("Processed", "Embedded", "To"),
+        )
+        left = ("Started", "Command", "To")
+        columns = [Column(title, right=title not in left) for title in titles]
         print_table(columns, [_cells(row) for row in rows], sys.stdout, os.environ)
 
 
@@ -51,6 +55,7 @@ def _cells(row: BatchRow) -> list[str]:
     seconds = row.seconds or 0.0
     return [
         row.started_at,
+        row.command,
         duration(row.seconds) if row.seconds is not None else "",
         "" if row.exit_code is None else str(row.exit_code),
         count(row.files or 0),
@@ -58,5 +63,7 @@ def _cells(row: BatchRow) -> list[str]:
         size(row.sent_bytes or 0),
         rate((row.sent_bytes or 0) / seconds) if seconds else "",
         size(row.duplicate_bytes or 0),
+        count(row.processed or 0),
+        count(row.embedded or 0),
         escape(row.destination),
     ]

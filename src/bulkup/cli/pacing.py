@@ -18,6 +18,13 @@ BwlimitOption = Annotated[
 LimitOption = Annotated[
     int | None, typer.Option("--limit", metavar="N", min=0, help="Send N contents, at most.")
 ]
+StageLimitOption = Annotated[
+    int | None, typer.Option("--limit", metavar="N", min=0, help="So many contents, at most.")
+]
+WorkersOption = Annotated[
+    str | None,
+    typer.Option("--workers", metavar="auto|N", help="Processes that decode; auto: the cores."),
+]
 MaxDurationOption = Annotated[
     str | None,
     typer.Option("--max-duration", metavar="TIME", help="Start nothing after that: 10m."),

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _REDRAWS_PER_SECOND = 10  # smooth to the eye, and about 2 % of a core
 _MEMORY_SECONDS = 15.0  # long enough to calm the ETA, short enough to follow the adaptive window
-_LABEL_WIDTH = 10
+_LABELS = {"upload": "Uploading", "process": "Processing", "embed": "Searchable"}
+_LABEL_WIDTH = 11
 _LEAST_BAR, _MOST_BAR = 8, 40
 
 
@@ -73,7 +74,7 @@ def eta_seconds(stage: StageCount, goodput: Goodput) -> float | None:
     left_files = stage.total - stage.done - stage.skipped - stage.failed
     if left_files <= 0:
         return 0.0
-    left_bytes = stage.total_bytes - stage.done_bytes
+    left_bytes = stage.total_bytes - stage.done_bytes if stage.total_bytes else 0
     left, speed = (
         (left_bytes, goodput.bytes_per_second)
         if left_bytes > 0
@@ -106,10 +107,15 @@ def bar(label: str, stage: StageCount, goodput: Goodput, walking: bool, width: i
     share = fraction(stage)
     pieces = [  # (how soon it is left out, text)
         (0, "counting…" if walking else f"{math.floor(share * 100):3d} %"),
-        (4, f"{size(stage.done_bytes)} of {size(stage.total_bytes)}"),
-        (2, f"{count(stage.done)}/{count(stage.total)} files"),
-        (3, rate(goodput.bytes_per_second)),
+        (2, f"{count(stage.done + stage.skipped)}/{count(stage.total)} files"),
     ]
+    if stage.total_bytes:  # only the upload's work is measured in bytes
+        pieces.insert(1, (4, f"{size(stage.done_bytes)} of {size(stage.total_bytes)}"))
+        pieces.append((3, rate(goodput.bytes_per_second)))
+    else:
+        pieces.append((3, f"{goodput.files_per_second:.3g}/s"))
+        if stage.failed:
+            pieces.append((3, f"{count(stage.failed)} failed"))
     if not walking:
         eta = eta_seconds(stage, goodput)
         pieces.append((1, f"ETA {'-' if eta is None else duration(eta)}"))
@@ -161,7 +167,7 @@ class Screen:
         self._stream = stream
         self._environ = environ
         self._draws = is_screen(stream, environ) and not quiet
-        self._goodput: Goodput | None = None
+        self._goodputs: dict[str, Goodput] = {}
 
     def __enter__(self) -> Self:
         if self._draws:
@@ -197,16 +203,22 @@ class Screen:
             self._stream.write("".join(f"{printable(line, self._stream)}\n" for line in lines))
             self._stream.flush()
 
+    def _goodput(self, name: str, stage: StageCount, elapsed_seconds: float) -> Goodput:
+        """The stage's goodput up to now; what was done before the first look is not this run's."""
+        at = (stage.done_bytes, stage.done + stage.skipped, elapsed_seconds)
+        last = self._goodputs.get(name)
+        self._goodputs[name] = found = last.after(*at) if last else Goodput(*at)
+        return found
+
     def _drawn(self) -> Text:
         """All lines, each shorter than the terminal: a wrapped line would leave a trace."""
         from rich.text import Text
 
         snapshot, width = self._take(), self._console.width - 1
-        stage = snapshot.upload
-        at = (stage.done_bytes, stage.done, snapshot.elapsed_seconds)
-        # What was done before the first look was done by earlier runs: no goodput of this one.
-        self._goodput = goodput = self._goodput.after(*at) if self._goodput else Goodput(*at)
-        lines = [_styled(bar("Uploading", stage, goodput, snapshot.walking, width))]
+        lines = []
+        for name, stage in snapshot.stages.items():
+            goodput = self._goodput(name, stage, snapshot.elapsed_seconds)
+            lines.append(_styled(bar(_LABELS[name], stage, goodput, snapshot.walking, width)))
         style = "yellow" if snapshot.paused else "red" if snapshot.errors else "dim"
         lines.append(Text(" " * _LABEL_WIDTH).append(traffic(snapshot, width), style))
         for line in lines:

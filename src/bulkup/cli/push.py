@@ -21,6 +21,7 @@ from bulkup.cli.pacing import (
     MaxRateOption,
     MetricsFileOption,
     PatienceOption,
+    WorkersOption,
 )
 from bulkup.cli.running import means_of, run_to_end
 
@@ -43,7 +44,7 @@ def run(
         str | None,
         typer.Option(metavar="DEST", help="s3://bucket/prefix or a directory; remembered."),
     ] = None,
-    stages: Annotated[str | None, typer.Option(help="What to do with the files: upload.")] = None,
+    stages: Annotated[str | None, typer.Option(help="Some of upload, process, embed.")] = None,
     include: Annotated[
         Globs, typer.Option(metavar="GLOB", help="Only these (gitignore syntax); repeatable.")
     ] = None,
@@ -86,6 +87,7 @@ def run(
     max_duration: MaxDurationOption = None,
     max_errors: MaxErrorsOption = None,
     patience: PatienceOption = None,
+    workers: WorkersOption = None,
     storage_class: Annotated[str | None, typer.Option(metavar="CLASS")] = None,
     cache_control: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
     metadata: Annotated[Globs, typer.Option(metavar="K=V", help="Repeatable.")] = None,
@@ -118,6 +120,7 @@ def run(
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     """What the settings ask for, with the roots checked. Raises UsageError."""
     from bulkup.discover.select import Rules, Selection, parse_moment
+    from bulkup.model import Stage
     from bulkup.run.batch import Push, check_roots
     from bulkup.upload.attributes import Extras
 
@@ -152,5 +155,6 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
             dict(settings.tags),
         ),
         endpoint_url=settings.endpoint_url,
+        stages=tuple(map(Stage, settings.stages)),
         **means_of(settings),
     )

@@ -216,11 +216,22 @@ def summary_line(summary: Summary) -> str:
 
 
 def _nothing_to_do(summary: Summary) -> bool:
-    settled = (summary.sent, summary.adopted, summary.copied, summary.new, summary.changed)
+    settled = (
+        summary.sent,
+        summary.adopted,
+        summary.copied,
+        summary.new,
+        summary.changed,
+        summary.processed,
+        summary.embedded,
+        summary.passed_over,
+    )
     undone = (summary.waiting, summary.dead, summary.ready, summary.claimed_elsewhere)
     if any(settled) or any(undone) or summary.gone or summary.interrupted:
         return False
-    return not summary.duplicates and not summary.exit_code
+    # A stage with nothing but old failures exits with 3, and has nothing to do all the same.
+    is_clean = not summary.exit_code or summary.command in ("process", "embed")
+    return not summary.duplicates and is_clean
 
 
 def _nothing_line(summary: Summary) -> str:
@@ -230,7 +241,7 @@ def _nothing_line(summary: Summary) -> str:
     if summary.left_out:
         left_out = count(summary.left_out, "file")
         return f"Nothing to do: no file was selected, {left_out} left out"
-    if summary.command in ("retry", "resume"):
+    if summary.command in ("retry", "resume", "process", "embed"):
         return f"Nothing to {summary.command}"
     return "Nothing to do"
 
@@ -261,6 +272,9 @@ def _counts(summary: Summary) -> list[tuple[str, int, str]]:
             summary.duplicates,
             f"{size(summary.duplicate_bytes)} saved",
         ),
+        ("processed", summary.processed, "thumbnails and metadata"),
+        ("embedded", summary.embedded, "searchable now"),
+        ("passed over", summary.passed_over, "no pictures, or without a decoder here"),
         ("unchanged", summary.unchanged, ""),
         ("gone", summary.gone, "no longer found; their objects stay"),
         ("left out", summary.left_out, ""),

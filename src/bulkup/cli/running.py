@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from bulkup.cli.progress import Screen
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.events import Event, Summary
+    from bulkup.run.order import EmbedMeans, ProcessMeans
     from bulkup.run.run import Run
     from bulkup.settings import Settings
 
 
-def means_of(settings: Settings) -> dict[str, Any]:
-    """The fields of `run.order.Means`, as the settings have them."""
+def means_of(settings: Settings, *, redoes: bool = False) -> dict[str, Any]:
+    """The fields of `run.order.Means`, as the settings have them; with `redoes`, variants and
+    embeddings that are there already are made anew."""
     return {
+        "process": process_means_of(settings, redoes=redoes),
+        "embed": embed_means_of(settings, redoes=redoes),
         "region": settings.region,
         "profile": settings.profile,
         "ca_bundle": settings.ca_bundle,
@@ -39,6 +43,46 @@ def means_of(settings: Settings) -> dict[str, Any]:
         "part_size_bytes": settings.part_size_bytes,
         "stale_after_seconds": settings.stale_after_seconds,
     }
+
+
+def process_means_of(settings: Settings, *, redoes: bool = False) -> ProcessMeans:
+    """How pictures are processed, as the settings have it."""
+    from bulkup.content.picture.values import Format, Limits, VariantSpec
+    from bulkup.run.order import ProcessMeans
+
+    return ProcessMeans(
+        workers=0 if settings.workers == "auto" else settings.workers,
+        memory_bytes=settings.worker_memory_bytes,
+        seconds=settings.worker_seconds,
+        limits=Limits(settings.max_pixels, settings.max_picture_bytes),
+        variants=tuple(
+            VariantSpec(name, size_px, Format(form), quality)
+            for name, size_px, form, quality in settings.variants
+        ),
+        replaces=redoes,
+    )
+
+
+def embed_means_of(settings: Settings, *, redoes: bool = False) -> EmbedMeans:
+    """How pictures are embedded, as the settings have it."""
+    from bulkup.run.order import EmbedMeans
+
+    return EmbedMeans(
+        model=settings.model,
+        models_directory=f"{settings.home}/models",
+        thorough=settings.thorough,
+        redoes=redoes,
+        url=settings.embed_url,
+        api=settings.embed_api,
+        remote_model=settings.remote_model,
+        key=settings.embed_key,
+        pictures_as=settings.pictures_as,
+        dimension=settings.embed_dimension,
+        timeout_seconds=settings.embed_timeout_seconds,
+        requests_per_minute=settings.embed_requests_per_minute,
+        burst=settings.embed_burst,
+        ca_bundle=settings.ca_bundle,
+    )
 
 
 def run_to_end(make_run: Callable[..., Run], settings: Settings) -> int:

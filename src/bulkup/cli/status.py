@@ -207,7 +207,7 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
             "missing": status.missing,
         },
         "stages": {str(stage): _stage(found) for stage, found in status.stages.items()},
-        "searchable": _searchable(status),
+        "searchable": status.searchable,
         "failures": {str(name): count for name, count in status.failures.items()},
         "runs": shown,
         "stale_claims": stale,
@@ -225,12 +225,6 @@ def _stage(stage: StageStatus) -> dict[str, object]:
         "p95_ms": stage.p95_ms,
         "p99_ms": stage.p99_ms,
     }
-
-
-def _searchable(status: Status) -> int:
-    from bulkup.model import Stage, State
-
-    return status.stages[Stage.EMBED].states[State.DONE]
 
 
 def _iso(seconds: float) -> str:

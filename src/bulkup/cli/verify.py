@@ -24,6 +24,7 @@ EXAMPLE = """One listing proves an object whose size and ETag are those it was s
 other is asked for by HEAD (checksum, SHA-256), and read where the store knows no digest of it.
 What is missing, short or different is dead until bulkup retry --failed, which sends it again;
 under another key (name~<8 hex>.ext) where its own is taken: no object is ever overwritten.
+A variant (thumb, preview) is checked in the same way, and made again under its own key.
 Foreign objects are listed only. Exits 3 when it lists anything.
 
 Example: bulkup verify --to s3://bucket/photos --sample 1%"""
@@ -31,7 +32,7 @@ Example: bulkup verify --to s3://bucket/photos --sample 1%"""
 SHOWN = 1000
 """Rows of the table at most; --json and --csv list all, as they are found."""
 
-COLUMNS = ("destination", "key", "finding", "detail", "path")
+COLUMNS = ("destination", "key", "finding", "detail", "path", "variant")
 
 
 def run(
@@ -147,15 +148,19 @@ class _Output:
         """Show one finding, with each of its files."""
         for path in one.paths or ("",):
             if len(self._rows) < SHOWN:
-                self._rows.append((one.finding, f"{url}: {one.key}", path, one.detail))
+                why = one.detail if one.variant is None else f"{one.variant}: {one.detail}"
+                self._rows.append((one.finding, f"{url}: {one.key}", path, why))
 
     def checked(self, destination: Destination, checked: Checked) -> None:
         """A destination has been compared to its end."""
         from bulkup.cli.render import count, escape, size
 
         found = [f"{count(number)} {name}" for name, number in sorted(checked.findings.items())]
+        what = count(checked.objects, "object")
+        if checked.variants:
+            what += f" and {count(checked.variants, 'variant')}"
         self._lines.append(
-            f"{escape(destination.url)}: {count(checked.objects, 'object')} checked, "
+            f"{escape(destination.url)}: {what} checked, "
             f"{size(checked.bytes_read)} read: {', '.join(found) or 'all as they were stored'}"
         )
 
@@ -192,9 +197,10 @@ class _Streamed(_Output):
         fields = (url, one.key, one.finding, one.detail)
         if self._by_file:
             for path in one.paths or ("",):
-                self._stream.add((*fields, path))
+                self._stream.add((*fields, path, one.variant))
         else:
-            self._stream.add(dict(zip((*COLUMNS[:4], "paths"), (*fields, one.paths), strict=True)))
+            row = dict(zip(COLUMNS[:4], fields, strict=True))
+            self._stream.add({**row, "paths": one.paths, "variant": one.variant})
 
     def end(self, *, quiet: bool) -> None:
         self._stream.end()

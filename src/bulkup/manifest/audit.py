@@ -13,7 +13,7 @@ from bulkup.manifest.registering import SpareKey
 from bulkup.manifest.rows import as_text, from_sql, to_sql
 from bulkup.manifest.taking_in import FoundObject, Taken, TakingIn
 from bulkup.manifest.transaction import transaction
-from bulkup.model import Digest
+from bulkup.model import Digest, Stage
 
 _CONDEMNED = (
     "(kind = 'original' AND EXISTS (SELECT 1 FROM item WHERE item.content_id = object.content_id "
@@ -25,14 +25,26 @@ _CONDEMNED = (
 """An object that an earlier check did not find as it was stored, and nobody has sent again since:
 the item died without a failed attempt."""
 
-_TO_CHECK = f"kind IN ('original', 'copy') AND (stored_at IS NOT NULL OR {_CONDEMNED})"
+_CONDEMNED_VARIANT = (
+    "(variant_digest IS NOT NULL AND EXISTS (SELECT 1 FROM item "
+    "WHERE item.content_id = object.content_id "
+    "AND item.destination_id = object.destination_id AND stage = 'process' AND state = 'dead' "
+    "AND error_class IN ('missing', 'changed')))"
+)
+"""The same of a variant. Its row is marked by nobody else, so that no attempt need be asked for: it
+is condemned until the picture is processed again."""
+
+_TO_CHECK = f"(stored_at IS NOT NULL OR {_CONDEMNED} OR {_CONDEMNED_VARIANT})"
 
 _SPARES = 8
 """So many spare keys are tried; each holds eight characters of a digest that others do not have."""
 
 
 class Recorded(NamedTuple):
-    """An object as it was when it was stored. `stored_at` is None for a condemned one."""
+    """An object as it was when it was stored. `stored_at` is None for a condemned one.
+
+    `digest` is that of the object's own bytes; `variant` is the name of a variant.
+    """
 
     key: str
     content_id: int
@@ -41,6 +53,7 @@ class Recorded(NamedTuple):
     etag: str | None
     checksum: str | None  # composite of a multipart object
     stored_at: float | None
+    variant: str | None = None
 
 
 class Condemned(NamedTuple):
@@ -85,8 +98,10 @@ class Audit:
         `after` may be '' (from the first on), `upto` None (to the last).
         """
         rows = self._db.execute(
-            "SELECT key, content_id, lower(hex(digest)), object.size_bytes, etag, checksum, "
-            "stored_at FROM object CROSS JOIN content ON content.id = content_id "
+            "SELECT key, content_id, lower(hex(coalesce(variant_digest, content.digest))), "
+            "object.size_bytes, etag, checksum, stored_at, "
+            "CASE WHEN variant_digest IS NOT NULL THEN kind END FROM object "
+            "CROSS JOIN content ON content.id = content_id "
             f"WHERE destination_id = ? AND key > ? {'' if upto is None else 'AND key <= ?'} "
             f"AND {_TO_CHECK} ORDER BY key LIMIT ?",
             (destination_id, after, *(() if upto is None else (upto,)), limit),
@@ -101,16 +116,6 @@ class Audit:
             (destination_id, json.dumps(list(keys))),
         )
         return {row[0] for row in rows}
-
-    def known_digests(self, digests: Iterable[Digest]) -> set[Digest]:
-        """Which of the digests are those of a content, wherever it is."""
-        found: set[Digest] = set()
-        for digest in set(digests):
-            if self._db.execute(
-                "SELECT 1 FROM content WHERE digest = ?", (bytes.fromhex(digest),)
-            ).fetchone():
-                found.add(digest)
-        return found
 
     def paths(self, content_id: int) -> list[str]:
         """The absolute paths of all files that have the content, missing ones included."""
@@ -137,8 +142,9 @@ class Audit:
     ) -> None:
         """Write down what is not as it was stored; one transaction.
 
-        The content's item is dead until `retry`, and its key reserved. A copy waits to be made
-        again. What has been sent again meanwhile stays done.
+        The content's upload is dead until `retry`, and its key reserved; for a variant it is the
+        content's process item. A copy waits to be made again. What has been sent or made again
+        meanwhile stays done.
         """
         with transaction(self._db, self._path):
             for one in condemned:
@@ -165,16 +171,17 @@ class Audit:
             return
         self._db.execute(
             "UPDATE item SET state = 'dead', error_class = ?, error = ?, settled_at = ? "
-            "WHERE content_id = ? AND destination_id = ? AND stage = 'upload' AND state = 'done'",
+            "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'done'",
             (
                 condemned.error_class.value,
                 as_text(condemned.error),
                 now,
                 recorded.content_id,
                 destination_id,
+                _stage_of(recorded),
             ),
         )
-        if condemned.gives_up_key:
+        if condemned.gives_up_key and recorded.variant is None:
             self._move(recorded, destination_id, spare_key)
 
     def _move(self, recorded: Recorded, destination_id: int, spare_key: SpareKey) -> None:
@@ -192,7 +199,8 @@ class Audit:
     def prove(self, proven: Sequence[Proven], *, destination_id: int, now: float) -> None:
         """Write down that these are as they were stored; one transaction.
 
-        The next check then knows them by their ETags. One that was condemned earlier is done.
+        The next check then knows them by their ETags. One that was condemned earlier is done, as
+        soon as all variants of its content are.
         """
         with transaction(self._db, self._path):
             for recorded, etag in proven:
@@ -209,12 +217,18 @@ class Audit:
                     ),
                 )
                 if recorded.stored_at is None:
-                    self._db.execute(
-                        "UPDATE item SET state = 'done', error_class = NULL, error = NULL, "
-                        "settled_at = ? WHERE content_id = ? AND destination_id = ? "
-                        "AND stage = 'upload' AND state = 'dead'",
-                        (now, recorded.content_id, destination_id),
-                    )
+                    self._acquit(recorded, destination_id, now)
+
+    def _acquit(self, recorded: Recorded, destination_id: int, now: float) -> None:
+        self._db.execute(
+            "UPDATE item SET state = 'done', error_class = NULL, error = NULL, settled_at = ? "
+            "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'dead' "
+            "AND NOT (stage = 'process' AND EXISTS (SELECT 1 FROM object "
+            "WHERE object.content_id = item.content_id "
+            "AND +object.destination_id = item.destination_id "
+            "AND variant_digest IS NOT NULL AND stored_at IS NULL))",
+            (now, recorded.content_id, destination_id, _stage_of(recorded)),
+        )
 
     # Made anew ------------------------------------------------------------------------------
 
@@ -235,3 +249,8 @@ class Audit:
         manifest knows already stays as it is. `root_id` is that of the objects' files."""
         with transaction(self._db, self._path):
             return TakingIn(self._db, destination_id, root_id, now).take_in(found)
+
+
+def _stage_of(recorded: Recorded) -> str:
+    """The stage that answers for the object."""
+    return Stage.UPLOAD.value if recorded.variant is None else Stage.PROCESS.value

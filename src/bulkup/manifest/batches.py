@@ -53,9 +53,11 @@ class Batches:
         return None if row is None else json.loads(row[0])
 
     def latest(self, destination_id: int) -> int | None:
-        """The last batch towards a destination."""
+        """The last batch towards a destination that was to upload something."""
         row = self._db.execute(
-            "SELECT max(id) FROM batch WHERE destination_id = ?", (destination_id,)
+            "SELECT max(id) FROM batch WHERE destination_id = ? "
+            "AND coalesce(json_extract(options, '$.stages') LIKE '%upload%', 1)",
+            (destination_id,),
         ).fetchone()
         return None if row[0] is None else int(row[0])
 

@@ -175,9 +175,9 @@ def _migrate(connection: sqlite3.Connection, path: str, *, is_new: bool) -> None
         return
     if version and not is_new:
         back_up(connection, f"{path}.schema-{version}.bak")
-    for migration in MIGRATIONS[version:]:
+    while version < len(MIGRATIONS):
         try:
-            migration(connection)
+            MIGRATIONS[version](connection)
         except sqlite3.OperationalError:
             # Another process may have been quicker with the same migration.
             if connection.in_transaction:

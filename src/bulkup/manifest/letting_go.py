@@ -54,7 +54,7 @@ def forget_copies(db: sqlite3.Connection, asset_id: int) -> None:
 def release_claims(db: sqlite3.Connection, items: Sequence[int], run_id: str) -> None:
     """These items, where the run still holds them, are ready again; unwanted ones end."""
     db.executemany(
-        "UPDATE item SET state = 'ready', run_id = NULL "
+        "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
         "WHERE id = ? AND state = 'claimed' AND run_id = ?",
         ((item, run_id) for item in items),
     )

@@ -11,14 +11,19 @@ from bulkup.manifest.connection import connect, connect_to_read
 from bulkup.manifest.exporting import Exports
 from bulkup.manifest.health import Health, examine
 from bulkup.manifest.histories import Histories
+from bulkup.manifest.later import Later
 from bulkup.manifest.leftovers import Leftovers
 from bulkup.manifest.metering import Meters
+from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.prospects import Prospects
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.reports import Reports
 from bulkup.manifest.retries import Retries
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.schema import MIGRATIONS
+from bulkup.manifest.searchable import Searchable
 from bulkup.manifest.unreached import Unreached
+from bulkup.manifest.vectors import Vectors
 from bulkup.manifest.walks import Walks
 
 
@@ -41,6 +46,9 @@ class Manifest:
         self.leftovers = Leftovers(self._db, path)
         self.unreached = Unreached(self._db, path)
         self.audit = Audit(self._db, path)
+        self.later = Later(self._db, path)
+        self.pictures = Pictures(self._db, path)
+        self.vectors = Vectors(self._db, path)
 
     @property
     def is_shared_easily(self) -> bool:
@@ -85,11 +93,22 @@ class Reader:
             self.unreached = Unreached(self._db, path)
             self.retries = Retries(self._db, path)
             self.histories = Histories(self._db, path)
+            self.vectors = Vectors(self._db, path)
+            self.searchable = Searchable(self._db, path)
 
     @property
     def exists(self) -> bool:
         """Whether there is a manifest at all; when not, there is nothing to ask."""
         return self._db is not None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the manifest has all tables of this version: an older one has no pictures yet,
+        and a reader migrates nothing."""
+        if self._db is None:
+            return False
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        return version >= len(MIGRATIONS)
 
     def health(self) -> Health:
         """How the file is; looks through all of it. There must be one."""

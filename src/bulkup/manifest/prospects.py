@@ -69,7 +69,7 @@ class Prospects:
             "WHERE content_id = content.id AND +destination_id = ?1 AND kind = 'original' "
             "ORDER BY stored_at IS NULL LIMIT 1) FROM content "
             "LEFT JOIN item ON item.content_id = content.id AND item.destination_id = ?1 "
-            "AND stage = 'upload' WHERE digest = ?2",
+            "AND stage = 'upload' WHERE content.digest = ?2",
             (destination_id, bytes.fromhex(digest)),
         ).fetchone()
         if row is None:
@@ -79,7 +79,7 @@ class Prospects:
     def holder_of(self, key: str, destination_id: int | None) -> Digest | None:
         """The digest of the content that a key is stored or reserved for; None when it is free."""
         row = self._db.execute(
-            "SELECT lower(hex(digest)) FROM object JOIN content ON content.id = content_id "
+            "SELECT lower(hex(content.digest)) FROM object JOIN content ON content.id = content_id "
             "WHERE destination_id = ? AND key = ?",
             (destination_id, key),
         ).fetchone()

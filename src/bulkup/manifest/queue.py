@@ -14,7 +14,7 @@ from bulkup.manifest.letting_go import forget_unwanted, release_claims
 from bulkup.manifest.registering import Registering, SpareKey, reserve
 from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, as_text, from_sql
 from bulkup.manifest.transaction import transaction
-from bulkup.model import Digest, State
+from bulkup.model import Digest, Stage, State
 
 PRIORITIES = (0, 1, 2, 3)
 """Urgent (after `retry`), normal, low, and last the ones with strikes."""
@@ -129,13 +129,19 @@ class Queue:
         destination_id: int,
         run_id: str,
         now: float,
+        follows: Stage | None = None,
     ) -> None:
-        """Record how attempts ended; one transaction. What the store has is already durable."""
+        """Record how attempts ended; one transaction. What the store has is already durable.
+
+        With `follows` that stage has an item for each content that is done from now on.
+        """
         if not done and not failed:
             return
         with transaction(self._db, self._path):
             if done:
                 self._settle_done(done, destination_id, run_id, now)
+                if follows is not None:
+                    self._follow(done, follows)
             if failed:
                 self._settle_failed(failed, run_id, now)
 
@@ -176,6 +182,16 @@ class Queue:
             "INSERT INTO latency VALUES ('upload', ?, ?) "
             "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts",
             buckets.items(),
+        )
+
+    def _follow(self, done: Sequence[Done], stage: Stage) -> None:
+        execute_rows(
+            self._db,
+            "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
+            f"batch_id) SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, "
+            "batch_id FROM item WHERE id IN (VALUES {rows}) AND state = 'done' "
+            "ON CONFLICT DO NOTHING",
+            [(d.work.item_id,) for d in done],
         )
 
     def holds_any(self, items: Sequence[int], *, run_id: str) -> bool:
@@ -227,16 +243,20 @@ class Queue:
         with transaction(self._db, self._path):
             release_claims(self._db, items, run_id)
 
-    def left(self, batches: Sequence[int], run_id: str) -> Left:
-        """What is left to do: of the batches, and among what their roots brought to light earlier.
+    def left(
+        self, batches: Sequence[int], run_id: str, stages: Sequence[Stage] = (Stage.UPLOAD,)
+    ) -> Left:
+        """What is left to do at `stages`: of the batches, and among what their roots brought to
+        light earlier.
 
         `claimed` is what other runs than this one hold. Of a batch that looked at some places only,
-        the rest of the root is not counted.
+        the rest of the root is not counted. What is ready is counted of the batches alone.
         """
+        some_stages = ", ".join(f"'{stage}'" for stage in stages)
         chosen = json.dumps(batches)
         ready = self._db.execute(
             "SELECT count(*) FROM item WHERE state = 'ready' AND state IN ('ready', 'waiting') "
-            "AND batch_id IN (SELECT value FROM json_each(?)) AND stage = 'upload'",
+            f"AND batch_id IN (SELECT value FROM json_each(?)) AND stage IN ({some_stages})",
             (chosen,),
         ).fetchone()[0]
         states: Counter[str] = Counter()
@@ -250,7 +270,7 @@ class Queue:
                 "SELECT item.state, item.run_id, count(DISTINCT item.id) FROM item "
                 "CROSS JOIN asset ON asset.content_id = item.content_id "
                 "CROSS JOIN folder ON folder.id = asset.folder_id "
-                f"WHERE {some} AND item.stage = 'upload' AND item.live "
+                f"WHERE {some} AND item.stage IN ({some_stages}) AND item.live "
                 "AND (item.batch_id IN (SELECT value FROM json_each(:batches)) "
                 "OR (item.destination_id, folder.root_id) IN ("
                 "SELECT batch.destination_id, batch_root.root_id FROM batch_root "

@@ -44,6 +44,7 @@ class Status:
     unique: int
     stages: dict[Stage, StageStatus]
     failures: dict[ErrorClass, int]
+    searchable: int = 0  # contents that are embedded
     destinations: list[DestinationStatus] = field(default_factory=list)
 
 
@@ -98,6 +99,8 @@ class BatchRow(NamedTuple):
     duplicates: int | None
     duplicate_bytes: int | None
     seconds: float | None
+    processed: int | None = None  # from here on unknown to a manifest of the first schema
+    embedded: int | None = None
 
 
 class Reports:
@@ -123,6 +126,7 @@ class Reports:
                 unique=self._unique(),
                 stages={stage: self._stage(stage, tallies) for stage in Stage},
                 failures=self._failures(),
+                searchable=self._searchable(),
                 destinations=self._destinations(),
             )
 
@@ -142,6 +146,16 @@ class Reports:
             "(SELECT count(*) FROM content WHERE assets = 0)"
         ).fetchone()[0]
         return count
+
+    def _searchable(self) -> int:
+        """Contents that are embedded, wherever they are."""
+        done = self._db.execute(
+            "SELECT items FROM tally WHERE stage = 'embed' AND state = 'done' AND items > 0"
+        ).fetchall()
+        if len(done) < 2:
+            return done[0][0] if done else 0
+        row = self._db.execute("SELECT count(DISTINCT content_id) FROM embedding").fetchone()
+        return int(row[0])
 
     def _stage(self, stage: Stage, tallies: list[tuple[str, str, int, int]]) -> StageStatus:
         states = dict.fromkeys(State, 0)

@@ -11,6 +11,8 @@ edited once released; the next one builds on it. What they hold:
     batch        one push over its roots                       tally   counts, kept by triggers
     batch_run    what one run did for a batch
 
+The second migration, in schema_2, adds pictures, variants and embeddings.
+
 Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times are seconds since
 1970 UTC (REAL); the views show them as ISO 8601.
 """
@@ -19,6 +21,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+
+from bulkup.manifest.schema_2 import SECOND
 
 Migration = Callable[[sqlite3.Connection], None]
 
@@ -317,9 +321,14 @@ JOIN destination ON destination.id = batch.destination_id;
 """
 
 
-def _first(connection: sqlite3.Connection) -> None:
-    connection.executescript("BEGIN IMMEDIATE;" + FIRST + "PRAGMA user_version = 1; COMMIT;")
+def _migration(number: int, statements: str) -> Migration:
+    script = f"BEGIN IMMEDIATE;{statements}PRAGMA user_version = {number}; COMMIT;"
+
+    def migrate(connection: sqlite3.Connection) -> None:
+        connection.executescript(script)
+
+    return migrate
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first,)
+MIGRATIONS: tuple[Migration, ...] = (_migration(1, FIRST), _migration(2, SECOND))
 """Migration number n is at index n - 1. Each one is a transaction that sets user_version itself."""

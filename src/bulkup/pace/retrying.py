@@ -126,15 +126,21 @@ async def with_tries_while(
     tries: int,
     clock: Clock,
     random: Random,
+    wished_seconds: Callable[[BaseException], float | None] = lambda _: None,
 ) -> T:
     """What `call` returns, after `tries` calls at most, for services that are no stores.
 
-    Calls again while `may_change` says of the error that it may not come back; waits with full
-    jitter between calls. Raises the last call's own error.
+    Calls again while `may_change` says of the error that it may not come back. Between calls it
+    waits as long as `wished_seconds` reads out of the error, else with full jitter. Raises the last
+    call's own error.
     """
     import tenacity
 
     def wait_seconds(state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome is not None else None
+        wished = None if error is None else wished_seconds(error)
+        if wished is not None:
+            return max(wished, 0.0)
         return random.uniform(0.0, _longest_wait_seconds(state.attempt_number))
 
     retrying = tenacity.AsyncRetrying(

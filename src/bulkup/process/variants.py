@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ from bulkup.content.picture.values import (
     Picture,
     Skipped,
     VariantSpec,
+    with_sidecar,
 )
-from bulkup.errors import SourceChanged, SourceMissing, SourceUnreadable
+from bulkup.errors import PictureInvalid, SourceChanged, SourceMissing, SourceUnreadable
 from bulkup.model import Digest
 
 MODULES: Final = ("bulkup.content.picture.making",)
@@ -33,13 +34,17 @@ class Job:
 
     `name` is what the file is called where it was found, `path` where it lies now: the same, or a
     temporary file that the object was downloaded to. `member` names a member of the ZIP archive
-    at `path`. With `digest` the bytes are checked to be those before anything is decoded.
+    at `path`. With `digest` the bytes are checked to be those before anything is decoded, unless
+    they are more than the limit: then only their number is, `size_bytes`, which decides by itself.
+    `sidecar` is the XMP packet of the file beside it, if there is one.
     """
 
     path: str
     name: str
     member: str | None = None
     digest: Digest | None = None
+    size_bytes: int | None = None
+    sidecar: bytes | None = None
     wanted: tuple[VariantSpec, ...] = VARIANTS
     limits: Limits = LIMITS
 
@@ -53,12 +58,35 @@ def process(job: Job) -> Picture | Skipped:
     from bulkup.content.picture.making import make_variants
 
     with _opened(job) as file:
-        if job.digest is not None:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != job.digest:
-                raise SourceChanged(f"{job.name} has changed since it was uploaded")
-            file.seek(0)
-        return make_variants(file, job.wanted, name=job.name, limits=job.limits)
+        _check(file, job)
+        made = make_variants(file, job.wanted, name=job.name, limits=job.limits)
+    if isinstance(made, Skipped) or job.sidecar is None:
+        return made
+    return _with_sidecar(made, job.sidecar)
+
+
+def _check(file: BufferedReader | BytesIO, job: Job) -> None:
+    """Raise SourceChanged unless these are the job's bytes. To read a video of some gigabytes
+    through would take longer than a worker has."""
+    size_bytes = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    is_same = job.size_bytes in (None, size_bytes)
+    if is_same and job.digest is not None and size_bytes <= job.limits.file_bytes:
+        is_same = hashlib.file_digest(file, "sha256").hexdigest() == job.digest
+        file.seek(0)
+    if not is_same:
+        raise SourceChanged(f"{job.name} has changed since it was uploaded")
+
+
+def _with_sidecar(made: Picture, packet: bytes) -> Picture:
+    """The picture with what its sidecar says; a broken one says nothing."""
+    from bulkup.content.picture.xmp import read_xmp
+
+    try:
+        sidecar = read_xmp(packet)
+    except PictureInvalid:
+        return made
+    return replace(made, metadata=with_sidecar(made.metadata, sidecar), sidecar=sidecar)
 
 
 def variant_key(prefix: str, name: str, digest: Digest, kind: Format) -> str:

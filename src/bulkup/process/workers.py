@@ -12,7 +12,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -32,6 +32,9 @@ SECONDS: Final = 60.0
 JOBS_EACH: Final = 500
 """A worker is replaced after this many: what C libraries leak goes with it. A start takes about
 as long as five pictures."""
+
+STARTS: Final = 3
+"""So often a start is tried: the kernel may take a worker that has no job yet, too."""
 
 _START_SECONDS: Final = 60.0
 _ALARM_GRACE_SECONDS: Final = 10
@@ -65,12 +68,19 @@ class Workers:
         self._idle: list[_Process] = []
         self._busy: set[_Process] = set()
 
-    async def run(self, work: Callable[[J], R], job: J) -> R:
+    async def run(
+        self,
+        work: Callable[[J], R],
+        job: J,
+        *,
+        on_begin: Callable[[], Awaitable[None]] | None = None,
+    ) -> R:
         """`work(job)`, done by a worker; waits until one is free, and only then counts the time.
 
-        `work` must be importable, `job` and the result small and picklable. Raises what `work`
-        raises; WorkerTimeout and WorkerLost, after which the worker is replaced; and
-        WorkerOutOfMemory. When the caller is cancelled, the worker is killed.
+        `on_begin` is awaited just before the worker gets the job. `work` must be importable, `job`
+        and the result small and picklable. Raises what `work` raises; WorkerTimeout and
+        WorkerLost, after which the worker is replaced; and WorkerOutOfMemory. When the caller is
+        cancelled, the worker is killed.
         """
         order = pickle.dumps((work, job), pickle.HIGHEST_PROTOCOL)
         async with self._free:
@@ -79,6 +89,8 @@ class Workers:
             process = await self._ready()
             self._busy.add(process)
             try:
+                if on_begin is not None:
+                    await on_begin()
                 worked, result = await process.ask(order, seconds=self._seconds)
             except BaseException:
                 await process.kill()
@@ -104,9 +116,14 @@ class Workers:
             if process.is_alive:
                 return process
             await process.kill()
-        return await _Process.start(
-            self._memory_bytes, int(self._seconds) + _ALARM_GRACE_SECONDS, self._modules
-        )
+        alarm_seconds = int(self._seconds) + _ALARM_GRACE_SECONDS
+        for _ in range(STARTS - 1):
+            with suppress(WorkerLost):
+                return await _Process.start(self._memory_bytes, alarm_seconds, self._modules)
+        try:
+            return await _Process.start(self._memory_bytes, alarm_seconds, self._modules)
+        except WorkerLost as error:
+            raise BulkupError(f"a worker process does not start: {error}") from error
 
     async def close(self) -> None:
         """Kill all workers, and return when none is left; may be called twice.
@@ -149,7 +166,7 @@ class _Process:
 
     @classmethod
     async def start(cls, memory_bytes: int, alarm_seconds: int, modules: Sequence[str]) -> Self:
-        """A worker that has done its imports. BulkupError when it does not get that far."""
+        """A worker that has done its imports. WorkerLost when it does not get that far."""
         process = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -168,9 +185,9 @@ class _Process:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await process._reply()
-        except (WorkerLost, TimeoutError) as error:
+        except TimeoutError as error:
             await process.kill()
-            raise BulkupError(f"a worker process does not start: {error}") from error
+            raise WorkerLost(f"not ready after {_START_SECONDS:g} s") from error
         except BaseException:
             await process.kill()
             raise

@@ -3,6 +3,10 @@
 JSON lines and NPZ give names back as they are: a byte that is no UTF-8 stands as `\\udcXX`
 (PEP 383), which Python's own readers turn into the same name. CSV and Parquet hold valid text
 only: there such a byte stands as `\\xNN`, and control characters are escaped, as on a terminal.
+
+A column `vector` holds float16 numbers, little-endian, which may be None. They are written as an
+array of numbers: in JSON lines and CSV as JSON, in Parquet as float32 of a fixed length. NPZ has no
+such column but `vectors` (float16, n x d) beside `digests` (n), each content once, and `embedder`.
 """
 
 from __future__ import annotations
@@ -23,29 +27,44 @@ Format = Literal["jsonl", "csv", "parquet", "npz"]
 Rows = Iterable[Sequence[object]]
 Escape = Callable[[str], str]
 
-WHOLE = frozenset({"size_bytes"})
+WHOLE = frozenset({"size_bytes", "width_px", "height_px", "orientation", "iso", "rating"})
+REAL = frozenset(
+    {
+        "f_number",
+        "exposure_seconds",
+        "focal_length_mm",
+        "latitude",
+        "longitude",
+        "altitude_metres",
+    }
+)
 MOMENTS = frozenset({"modified_at", "missing_since"})
-"""Columns that are numbers and times (ISO 8601, UTC, to the second); all others are texts."""
+"""Columns that are numbers and times (ISO 8601, UTC, to the second). `keywords` is a JSON array of
+texts; all others but `vector` are texts."""
+
+_ALWAYS = frozenset({"size_bytes"})
+"""Numbers that no file lacks."""
 
 BINARY: frozenset[Format] = frozenset({"parquet", "npz"})
 """What nobody wants on a terminal."""
 
 GROUP_ROWS = 50_000
 """In a row group of Parquet: some 20 MB before compression, and what is held in memory."""
+GROUP_ROWS_WITH_VECTORS = 5000
+"""The same with a vector of 1,280 numbers in each."""
 
 
 def check_format(form: Format) -> None:
     """Raise UsageError when the library that the format needs is not installed."""
-    module = {"parquet": "pyarrow", "npz": "numpy"}.get(form)
-    if module is None:
-        assert form in get_args(Format)
+    assert form in get_args(Format)
+    if form != "parquet":
         return
     from importlib.util import find_spec
 
-    if find_spec(module) is None:
+    if find_spec("pyarrow") is None:
         raise UsageError(
-            f"--format {form} needs {module}, which is not installed",
-            hint=f"pip install 'bulkup[{form}]'",
+            "--format parquet needs pyarrow, which is not installed",
+            hint="pip install 'bulkup[parquet]'",
         )
 
 
@@ -56,22 +75,41 @@ def write_rows(
     out: BinaryIO,
     *,
     escape: Escape,
+    dimension: int = 0,
 ) -> int:
     """Write `rows`, whose cells stand in the order of `columns`; how many there were.
 
-    Memory does not grow with the number of rows, but for NPZ, whose arrays must be whole.
-    `escape` makes any text fit for a terminal. `out` need not be seekable.
+    `dimension` is the length of every vector, 0 when there is none. Memory does not grow with the
+    number of rows, but for NPZ, whose arrays must be whole. `escape` makes any text fit for a
+    terminal. `out` need not be seekable.
     """
-    write = {"jsonl": _jsonl, "csv": _csv, "parquet": _parquet, "npz": _npz}[form]
-    return write(columns, rows, out, escape)
+    if form == "jsonl":
+        return _jsonl(columns, rows, out)
+    if form == "csv":
+        return _csv(columns, rows, out, escape)
+    if form == "parquet":
+        return _parquet(columns, rows, out, escape, dimension)
+    return _npz(columns, rows, out, dimension)
 
 
-def _jsonl(columns: Sequence[str], rows: Rows, out: BinaryIO, _escape: Escape) -> int:
+def _numbers(vector: Any) -> list[float] | None:
+    """The vector's numbers: every float16 is a float of few digits."""
+    import numpy as np
+
+    return None if vector is None else np.frombuffer(vector, "<f2").tolist()
+
+
+def _jsonl(columns: Sequence[str], rows: Rows, out: BinaryIO) -> int:
     """An object a line, ASCII only."""
     encode = json.JSONEncoder().encode
     count = 0
     for row in rows:
-        out.write(encode(dict(zip(columns, row, strict=True))).encode("ascii") + b"\n")
+        cells: dict[str, Any] = dict(zip(columns, row, strict=True))
+        if "vector" in cells:
+            cells["vector"] = _numbers(cells["vector"])
+        if cells.get("keywords"):
+            cells["keywords"] = json.loads(cells["keywords"])
+        out.write(encode(cells).encode("ascii") + b"\n")
         count += 1
     return count
 
@@ -83,29 +121,40 @@ def _csv(columns: Sequence[str], rows: Rows, out: BinaryIO, escape: Escape) -> i
     writer.writerow(columns)
     count = 0
     for row in rows:
-        writer.writerow([escape(cell) if isinstance(cell, str) else cell for cell in row])
+        writer.writerow([_csv_cell(cell, escape) for cell in row])
         count += 1
     text.detach()
     return count
 
 
-def _groups(rows: Rows) -> Iterator[list[Sequence[object]]]:
+def _csv_cell(cell: object, escape: Escape) -> object:
+    if isinstance(cell, bytes):
+        return json.dumps(_numbers(cell), separators=(",", ":"))
+    return escape(cell) if isinstance(cell, str) else cell
+
+
+def _groups(rows: Rows, length: int) -> Iterator[list[Sequence[object]]]:
     remaining = iter(rows)
-    while group := list(islice(remaining, GROUP_ROWS)):
+    while group := list(islice(remaining, length)):
         yield group
 
 
-def _parquet(columns: Sequence[str], rows: Rows, out: BinaryIO, escape: Escape) -> int:
+def _parquet(
+    columns: Sequence[str], rows: Rows, out: BinaryIO, escape: Escape, dimension: int
+) -> int:
     """Typed columns, a row group for every GROUP_ROWS rows, zstd."""
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    schema = pa.schema([(column, _arrow_type(pa, column)) for column in columns])
+    schema = pa.schema([(column, _arrow_type(pa, column, dimension)) for column in columns])
+    group_rows = GROUP_ROWS_WITH_VECTORS if "vector" in columns else GROUP_ROWS
     count = 0
     with ParquetWriter(out, schema, compression="zstd") as writer:
-        for group in _groups(rows):
+        for group in _groups(rows, group_rows):
             arrays = [
-                pa.array(_parquet_cells(column, cells, escape), schema.field(column).type)
+                _vectors(pa, cells, dimension)
+                if column == "vector"
+                else pa.array(_parquet_cells(column, cells, escape), schema.field(column).type)
                 for column, cells in zip(columns, zip(*group, strict=True), strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
@@ -113,15 +162,24 @@ def _parquet(columns: Sequence[str], rows: Rows, out: BinaryIO, escape: Escape) 
     return count
 
 
-def _arrow_type(pa: Any, column: str) -> pyarrow.DataType:
+def _arrow_type(pa: Any, column: str, dimension: int) -> pyarrow.DataType:
+    if column == "vector":
+        # Of no length that could be fixed, as long as there is none.
+        return pa.list_(pa.float32(), dimension) if dimension else pa.list_(pa.float32())
+    if column == "keywords":
+        return pa.list_(pa.string())
     if column in WHOLE:
         return pa.int64()
+    if column in REAL:
+        return pa.float64()
     return pa.timestamp("s", tz="UTC") if column in MOMENTS else pa.string()
 
 
 def _parquet_cells(column: str, cells: Iterable[Any], escape: Escape) -> list[Any]:
-    if column in WHOLE:
+    if column in WHOLE or column in REAL:
         return list(cells)
+    if column == "keywords":
+        return [cell and [escape(word) for word in json.loads(cell)] for cell in cells]
     if column in MOMENTS:
         from datetime import datetime
 
@@ -129,24 +187,56 @@ def _parquet_cells(column: str, cells: Iterable[Any], escape: Escape) -> list[An
     return [cell and escape(cell) for cell in cells]
 
 
-def _npz(columns: Sequence[str], rows: Rows, out: BinaryIO, _escape: Escape) -> int:
-    """An array for each column; None is NaT for a time and '' for a text."""
+def _vectors(pa: Any, cells: Sequence[Any], dimension: int) -> Any:
+    """Float32, since few readers know float16, from the bytes as they are."""
+    import numpy as np
+
+    if not dimension:
+        return pa.nulls(len(cells), pa.list_(pa.float32()))
+    found = np.zeros((len(cells), dimension), np.float32)
+    for row, cell in zip(found, cells, strict=True):
+        if cell is not None:
+            row[:] = np.frombuffer(cell, "<f2")
+    absent = pa.array([cell is None for cell in cells])
+    return pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), dimension, mask=absent)
+
+
+def _npz(columns: Sequence[str], rows: Rows, out: BinaryIO, dimension: int) -> int:
+    """An array for each column; None is NaT for a time, NaN for a number and '' for a text."""
     import numpy as np
 
     cells: list[list[Any]] = [[] for _ in columns]
+    vectors: dict[str, bytes] = {}
+    embedder, count = "", 0
     for row in rows:
+        count += 1
+        named: dict[str, Any] = dict(zip(columns, row, strict=True))
+        if named.get("vector") is not None:
+            vectors[named["digest"]] = named["vector"]
+            embedder = named["embedder"]
         for column, cell in zip(cells, row, strict=True):
             column.append(cell)
     arrays = {}
     for name, column in zip(columns, cells, strict=True):
-        if name in WHOLE:
-            arrays[name] = np.array(column, dtype=np.int64)
-        elif name in MOMENTS:
-            # datetime64 is UTC by definition and knows no zone.
-            moments = ["NaT" if cell is None else cell.removesuffix("Z") for cell in column]
-            arrays[name] = np.array(moments, dtype="datetime64[s]")
-        else:
-            arrays[name] = np.array([cell or "" for cell in column], dtype=np.str_)
+        if name not in ("vector", "embedder"):
+            arrays[name] = _npz_array(np, name, column)
         column.clear()
+    if "vector" in columns:
+        arrays["embedder"] = np.array(embedder)
+        arrays["digests"] = np.array(list(vectors), dtype=np.str_)
+        flat = np.frombuffer(b"".join(vectors.values()), "<f2")
+        arrays["vectors"] = flat.reshape(len(vectors), dimension)
     np.savez_compressed(out, allow_pickle=False, **arrays)
-    return len(arrays[columns[0]])
+    return count
+
+
+def _npz_array(np: Any, name: str, column: list[Any]) -> Any:
+    if name in _ALWAYS:
+        return np.array(column, dtype=np.int64)
+    if name in WHOLE or name in REAL:
+        return np.array([np.nan if cell is None else cell for cell in column], dtype=np.float64)
+    if name in MOMENTS:
+        # datetime64 is UTC by definition and knows no zone.
+        moments = ["NaT" if cell is None else cell.removesuffix("Z") for cell in column]
+        return np.array(moments, dtype="datetime64[s]")
+    return np.array([cell or "" for cell in column], dtype=np.str_)

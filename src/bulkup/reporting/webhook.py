@@ -18,7 +18,15 @@ from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
 from bulkup.pace.retrying import with_tries_while
-from bulkup.run.events import AttemptFailed, Event, Json, RunStarted, Snapshot, Summary
+from bulkup.run.events import (
+    AttemptFailed,
+    Event,
+    Json,
+    RunStarted,
+    Snapshot,
+    Summary,
+    total_of,
+)
 
 if TYPE_CHECKING:
     from random import Random
@@ -122,7 +130,7 @@ class Webhook:
         elif isinstance(event, Summary):
             self._summary = event
         elif isinstance(event, AttemptFailed) and self._wishes.on != "never":
-            stage = self._take().upload
+            stage = total_of(self._take())
             why = self._alarm.after_failure(done=stage.done, failed=max(stage.failed, 1))
             if why is not None and not self._queue.full():
                 self._queue.put_nowait(self._failures(why, event, stage.done, stage.failed))

@@ -26,6 +26,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from bulkup.manifest.rows import Done, Registered, Work
+from bulkup.model import Stage
 from bulkup.run.aside_process import FRAME, LOAD, SETTLE
 from bulkup.upload.reading import Loaded
 
@@ -90,9 +91,13 @@ class Aside:
         self._free.append(slot)
         return taken
 
-    async def settle(self, done: list[Done], *, now: float) -> None:
-        """Record contents that the destination now has. Raises AsideLost, ManifestError."""
-        await self._ask((SETTLE, now, [(tuple(one.work), *one[1:]) for one in done]))
+    async def settle(self, done: list[Done], *, now: float, follows: Stage | None) -> None:
+        """Record contents that the destination now has; see `Queue.settle`.
+
+        Raises AsideLost, ManifestError.
+        """
+        stage = None if follows is None else follows.value
+        await self._ask((SETTLE, now, stage, [(tuple(one.work), *one[1:]) for one in done]))
 
     async def _ask(self, order: tuple[Any, ...], slot: int | None = None) -> Any:
         if not self.is_ready:

@@ -29,6 +29,7 @@ from bulkup.errors import SourceError
 from bulkup.manifest.connection import connect
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.rows import Done, File, Read, Registered, Work
+from bulkup.model import Stage
 from bulkup.upload.naming import key_for, spare_key
 from bulkup.upload.reading import Loaded, read_whole
 
@@ -112,7 +113,7 @@ class Reader:
         registered = iter(self._register(reads) if reads else ())
         return [_row(place, registered) for place in places]
 
-    def settle(self, now: float, done: list[tuple[Any, ...]]) -> None:
+    def settle(self, now: float, follows: str | None, done: list[tuple[Any, ...]]) -> None:
         """Record contents that the destination has; each is a `Done` in plain tuples."""
         self._queue.settle(
             [Done(Work(*one[0]), *one[1:]) for one in done],
@@ -120,6 +121,7 @@ class Reader:
             destination_id=self._destination_id,
             run_id=self._run_id,
             now=now,
+            follows=None if follows is None else Stage(follows),
         )
 
     def _register(self, reads: list[Read]) -> list[tuple[Read, Registered]]:

@@ -13,9 +13,10 @@ from bulkup.discover.roots import check_root
 from bulkup.discover.select import Selection
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
 from bulkup.run.events import Emit
 from bulkup.run.job import Begun, Job, ToWalk
-from bulkup.run.order import Means, Order, named
+from bulkup.run.order import STAGES, Means, Order, named
 from bulkup.run.run import Run
 from bulkup.run.whither import whither
 from bulkup.stores.store import PartStore
@@ -37,6 +38,7 @@ class Push(Means):
     copies_duplicates: bool = False
     extras: Extras = field(default_factory=Extras)
     endpoint_url: str | None = None
+    stages: tuple[Stage, ...] = STAGES
 
     def order(self) -> Order:
         """What is written down of it."""
@@ -48,6 +50,7 @@ class Push(Means):
             layout=self.layout,
             copies_duplicates=self.copies_duplicates,
             extras=self.extras,
+            stages=self.stages,
         )
 
 
@@ -105,6 +108,8 @@ class PushRun(Run):
                 options=order.as_options(),
                 now=now,
             )
+            if Stage.UPLOAD not in order.stages:
+                return Begun(batch_id)
             to_walk = zip(order.roots, roots, strict=True)
             return Begun(batch_id, tuple(ToWalk(root, *found) for root, found in to_walk))
 

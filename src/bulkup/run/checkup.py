@@ -54,7 +54,7 @@ class Finding:
 
 
 def check_machine() -> Iterator[Finding]:
-    """Python and SQLite."""
+    """Python."""
     python = sys.version_info[:3]
     yield Finding(
         "machine",
@@ -89,7 +89,7 @@ def check_manifest(path: str) -> Iterator[Finding]:
             f"the manifest lies on {network}: one machine at a time may use it",
             "Keep it on a local disk: --manifest FILE or BULKUP_HOME.",
         )
-    yield _check_disk("manifest", "", path)
+    yield check_disk("manifest", "", path)
 
 
 def _check_file(path: str) -> Iterator[Finding]:
@@ -160,7 +160,7 @@ async def _check_directory(store: DirectoryStore, *, is_default: bool) -> AsyncI
         found = "is there and may be written"
         absent = Finding("destination", store.url, "directory", "ok", found)
     yield absent
-    yield _check_disk("destination", store.url, store.url)
+    yield check_disk("destination", store.url, store.url)
 
 
 def _absent_directory(url: str, *, is_default: bool) -> Finding | None:
@@ -233,14 +233,15 @@ async def _check_writing(store: S3Store) -> AsyncIterator[Finding]:
         yield Finding("destination", store.url, subject, level, f"{found} ({how})")
 
 
-def _check_disk(part: Part, of: str, path: str) -> Finding:
+def check_disk(part: Part, of: str, path: str, *, subject: str = "disk") -> Finding:
+    """How much room there is under a path, which need not be there yet."""
     place = _existing(path)
     free = shutil.disk_usage(place).free
     level: Level = "ok"
     if free < SCARCE_BYTES:
         level = "failed" if free < TOO_FEW_BYTES else "warning"
     found = f"{free / 2**30:,.1f} GiB free under {place}"
-    return Finding(part, of, "disk", level, found, None if level == "ok" else "Free some space.")
+    return Finding(part, of, subject, level, found, None if level == "ok" else "Free some space.")
 
 
 def _existing(path: str) -> str:

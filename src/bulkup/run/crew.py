@@ -6,19 +6,24 @@ import asyncio
 from random import Random
 
 from bulkup.clock import Clock
+from bulkup.errors import DestinationError
 from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
 from bulkup.pace.bucket import TokenBucket
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.run.copying import Copying
+from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
 from bulkup.run.finding import Finding
 from bulkup.run.gate import Gate
 from bulkup.run.job import Begun, Job
+from bulkup.run.later_stages import Surroundings, following, later_stages
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Loading, Target
 from bulkup.run.order import Means
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
+from bulkup.run.stage_work import LaterLimits, StageWork
 from bulkup.run.uploading import Limits, Uploading
 from bulkup.stores.store import PartStore
 
@@ -39,6 +44,8 @@ class Crew:
         run_id: str,
         means: Means,
         limits: Limits,
+        later_limits: LaterLimits,
+        embedder: LazyEmbedder,
         clock: Clock,
         random: Random,
         emit: Emit,
@@ -49,6 +56,7 @@ class Crew:
         self._ledger = ledger
         self._means = means
         self._clock = clock
+        self._embedder = embedder
         self._emit = emit
         self._pacer = _pacer(job.destination, means, clock)
         self.gate = Gate(self._pacer, clock, _bandwidth(means, clock))
@@ -76,24 +84,105 @@ class Crew:
             random=random,
             emit=emit,
             wants_files=wants_files,
+            follows=following(job.order.stages, Stage.UPLOAD),
         )
         self.finding = Finding(
             ledger, job, begun, self.uploading, run_id=run_id, clock=clock, emit=emit
         )
+        self.later = later_stages(
+            job,
+            begun,
+            Surroundings(
+                ledger,
+                store,
+                self._sender,
+                embedder,
+                self.riding,
+                run_id,
+                clock,
+                random,
+                emit,
+                wants_files,
+            ),
+            means,
+            later_limits,
+            is_uploading=lambda: self._is_uploading,
+        )
+        self._is_uploading = True
         self._walks: asyncio.Task[None] | None = None
         self.copied = 0
 
     def stop(self, reason: str, error: BaseException | None = None) -> None:
         """Claim and find no more; what is in flight may end. `run` then raises `error`."""
         self.uploading.stop(reason, error)
+        for work in self.later:
+            work.stop(reason, error)
         if self._walks is not None:
             self._walks.cancel()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why it came to an end before its work did."""
+        reasons = [self.uploading.stop_reason, *(work.stop_reason for work in self.later)]
+        return next(filter(None, reasons), None)
+
+    @property
+    def failed(self) -> int:
+        """Attempts that failed, at all stages."""
+        return self.uploading.counts.failed + sum(work.counts.failed for work in self.later)
 
     async def run(self) -> None:
         """Work until nothing is left, or until stopped.
 
         Raises DestinationError when nothing else can go on there, and whatever else stopped it.
         """
+        await self._follow()
+        works = [asyncio.create_task(self._work(one)) for one in self.later]
+        try:
+            await self._upload()
+            self._is_uploading = False
+            if self.uploading.stop_reason is not None:
+                for one in self.later:
+                    one.stop(self.uploading.stop_reason)
+            await asyncio.gather(*works)
+        finally:
+            for task in works:
+                task.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+        await self._learn()
+        errors = [self.uploading.stop_error, *(one.stop_error for one in self.later)]
+        for error in filter(None, errors):
+            raise error
+
+    async def _follow(self) -> None:
+        """What earlier runs brought to the destination goes on to this run's stages, too."""
+        if self.job.is_batch_only:
+            return
+        later = self._ledger.manifest.later
+        destination_id = self.job.destination.id
+        for work in self.later:
+            await self._ledger.call(later.follow, destination_id, work.stage, now=self._clock.now())
+            if work.stage is Stage.EMBED:
+                await self._reopen(destination_id)
+
+    async def _reopen(self, destination_id: int) -> None:
+        """Another model than the last one: what that has embedded is embedded again."""
+        vectors = self._ledger.manifest.vectors
+        last = await self._ledger.call(vectors.newest_name)
+        if last is None or (last == self._embedder.name and self.begun.to_walk):
+            return  # another version of the same is noticed by `embed`: to ask for it takes 0.1 s
+        embedder = self._embedder.get()
+        embedder_id = await self._ledger.call(vectors.id_of, embedder.name, embedder.version)
+        await self._ledger.call(vectors.reopen, destination_id, embedder_id)
+
+    async def _work(self, work: StageWork) -> None:
+        """One stage to its end; trouble with the destination ends the others, too."""
+        await work.run()
+        if isinstance(work.stop_error, DestinationError):
+            self.stop(str(work.stop_error), work.stop_error)
+
+    async def _upload(self) -> None:
+        """Walk and upload until nothing is left, or until stopped."""
         uploading = self.uploading
         uploading.take([], more=self.begun.items > 0)
         walks = asyncio.create_task(self.finding.run())
@@ -113,9 +202,6 @@ class Crew:
         finally:
             walks.cancel()
             await asyncio.gather(walks, return_exceptions=True)
-        await self._learn()
-        if uploading.stop_error is not None:
-            raise uploading.stop_error
 
     def _copying(self) -> Copying:
         return Copying(

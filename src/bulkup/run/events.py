@@ -161,6 +161,36 @@ class FilesDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ItemDone:
+    """One content that a stage after the upload is through with."""
+
+    path: str
+    digest: str
+    how: Literal["done", "skipped"]
+    reason: str | None  # why it was skipped
+    seconds: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsDone(Event):
+    """Contents that a stage after the upload is through with."""
+
+    kind = "settled"
+    stage: str
+    items: tuple[ItemDone, ...]
+
+    def as_json(self) -> list[Json]:
+        return [{"event": self.kind, "stage": self.stage, **asdict(i)} for i in self.items]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            _line(f"{self.stage} {i.how} {i.path}" + (f": {i.reason}" if i.reason else ""))
+            for i in self.items
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class FilePlanned:
     """What a push would do with one file. `key` and `digest` are None where nobody knows them."""
 
@@ -250,7 +280,7 @@ class StageCount:
 class Snapshot:
     """Where the run stands now; taken by whoever draws, ten times a second at most."""
 
-    upload: StageCount
+    stages: Mapping[str, StageCount]  # those that the run works at, in their order
     walking: bool
     walked_files: int
     window: int  # requests that may be in flight
@@ -259,6 +289,14 @@ class Snapshot:
     errors: int
     elapsed_seconds: float
     paused: str | None = None
+
+
+def total_of(snapshot: Snapshot) -> StageCount:
+    """Done and failed items of all stages together."""
+    stages = snapshot.stages.values()
+    return StageCount(
+        done=sum(stage.done for stage in stages), failed=sum(stage.failed for stage in stages)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +325,9 @@ class Summary(Event):
     ready: int  # left undone: limits, an interrupt, or claimed by nobody yet
     claimed_elsewhere: int
     throttled: int
+    processed: int = 0  # contents that this run made variants of
+    embedded: int = 0  # contents that this run made searchable
+    passed_over: int = 0  # contents that a stage does not apply to
     failures: dict[str, int] = field(default_factory=dict)  # error class → items waiting or dead
     dry_run: bool = False
     interrupted: bool = False

@@ -34,6 +34,8 @@ class Job:
 
     `begin(run_id, now)` makes it this run's, in one transaction; None when it has become another
     run's meanwhile. With `makes_copies`, copies that wait at the destination are made at the end.
+    The stages after the upload work on all that waits at the destination or, with `is_batch_only`,
+    on the batch's items only.
     """
 
     destination: Destination
@@ -41,3 +43,4 @@ class Job:
     begin: Callable[[str, float], Begun | None]
     makes_copies: bool
     items: int = 0  # that wait for it, as far as is known before it has begun
+    is_batch_only: bool = False

@@ -37,6 +37,16 @@ def kin_of(destination: Destination, others: Iterable[Destination]) -> list[Kin]
     return [kin for kin in found if kin is not None]
 
 
+def same_place(destination: Destination, others: Iterable[Destination]) -> list[Destination]:
+    """Those of `others` that may be `destination` by another name: the same bucket and prefix at
+    an endpoint that is written in another way, or the same directory."""
+    return [
+        other
+        for other in others
+        if other.id != destination.id and _url_place(other) == _url_place(destination)
+    ]
+
+
 def _kin(ours: Destination, other: Destination) -> Kin | None:
     bucket, prefix = _place(ours)
     other_bucket, other_prefix = _place(other)
@@ -61,3 +71,9 @@ def _place(destination: Destination) -> tuple[str, str]:
         return f"{destination.endpoint_url} {bucket}", f"{prefix}/" if prefix else ""
     path = unquote(urlsplit(url).path) if url.startswith("file://") else url
     return "", path.rstrip("/") + "/"
+
+
+def _url_place(destination: Destination) -> tuple[str, str]:
+    """The same without the endpoint."""
+    bucket, prefix = _place(destination)
+    return bucket.removeprefix(f"{destination.endpoint_url} "), prefix

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from bulkup.content.picture.values import LIMITS, VARIANTS, Limits, VariantSpec
 from bulkup.discover.roots import anchor
 from bulkup.discover.select import Selection
+from bulkup.model import Stage
 from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout
+
+STAGES = (Stage.UPLOAD, Stage.PROCESS, Stage.EMBED)
+"""What a push does when nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Order:
     layout: Layout = "path"
     copies_duplicates: bool = False
     extras: Extras = field(default_factory=Extras)
+    stages: tuple[Stage, ...] = STAGES
 
     def as_options(self) -> dict[str, object]:
         """As JSON takes it; what equals the default is left out."""
@@ -73,7 +79,54 @@ def order_of(options: Mapping[str, Any]) -> Order:
         layout=options.get("layout", "path"),
         copies_duplicates=options.get("copies_duplicates", False),
         extras=Extras(**options.get("extras", {})),
+        stages=tuple(map(Stage, options.get("stages", STAGES))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMeans:
+    """How pictures are processed. What one of them may cost is bounded four ways."""
+
+    workers: int = 0  # 0: one for each core
+    memory_bytes: int = 2 << 30  # of one worker
+    seconds: float = 60.0  # for one picture
+    limits: Limits = LIMITS
+    variants: tuple[VariantSpec, ...] = VARIANTS
+    replaces: bool = False  # variants that the destination has already (--force)
+
+    @property
+    def count(self) -> int:
+        """How many workers."""
+        return self.workers or cores()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedMeans:
+    """What makes vectors of pictures; from `url` on it is for the embedder `http`."""
+
+    model: str = "efficientnet-lite0"
+    models_directory: str = ""  # where `clip` keeps what it fetched
+    threads: int = 0  # 0: one for each core
+    thorough: bool = False
+    redoes: bool = False  # pictures that are embedded already (--force)
+    url: str | None = None
+    api: Literal["openai", "replicate"] = "openai"
+    remote_model: str | None = None
+    key: str | None = field(default=None, repr=False)
+    pictures_as: Literal["url", "image", "message"] = "url"
+    dimension: int | None = None
+    timeout_seconds: float = 60.0
+    requests_per_minute: float = 5.0
+    burst: int = 5
+    ca_bundle: str | None = None
+
+
+def cores() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +146,5 @@ class Means:
     part_threshold_bytes: int | None = None
     part_size_bytes: int = 16 << 20
     stale_after_seconds: float = 600.0
+    process: ProcessMeans = field(default_factory=ProcessMeans)
+    embed: EmbedMeans = field(default_factory=EmbedMeans)

@@ -50,6 +50,7 @@ class Outcomes:
         emit: Emit,
         wants_files: bool,
         aside: Aside | None = None,
+        follows: Stage | None = None,
     ) -> None:
         self._ledger = ledger
         self._destination_id = destination_id
@@ -59,6 +60,7 @@ class Outcomes:
         self._emit = emit
         self._aside = aside
         self._wants_files = wants_files  # whether anybody reads an event for each file
+        self._follows = follows
         self.counts = Counts()
         self._done: list[Done] = []
         self._failed: list[Failed] = []
@@ -150,6 +152,7 @@ class Outcomes:
                     destination_id=self._destination_id,
                     run_id=self._run_id,
                     now=self._clock.now(),
+                    follows=self._follows,
                 )
             except BaseException:
                 self._done[:0], self._failed[:0] = done, failed
@@ -162,7 +165,7 @@ class Outcomes:
         if self._aside is None or not self._aside.is_ready:
             return False
         try:
-            await self._aside.settle(done, now=self._clock.now())
+            await self._aside.settle(done, now=self._clock.now(), follows=self._follows)
         except AsideLost:
             items = [one.work.item_id for one in done]
             queue = self._ledger.manifest.queue

@@ -1,4 +1,5 @@
-"""Batches that were interrupted, gone on with: walks, multipart uploads, items, copies."""
+"""Batches that were interrupted, gone on with: walks, multipart uploads, items of all stages,
+copies."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import os
 from bulkup.discover.roots import check_root
 from bulkup.errors import UsageError
 from bulkup.manifest.batches import Interrupted
+from bulkup.manifest.later import Scope
 from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
 from bulkup.run.events import BatchFound, Notice
 from bulkup.run.job import Begun, Job, ToWalk
 from bulkup.run.order import Order, order_of
@@ -33,7 +36,50 @@ class ResumeRun(Run):
             )
             for batch in batches
         )
-        return [job for job in jobs if job is not None]
+        found = [job for job in jobs if job is not None]
+        for destination in destinations.values():
+            at_it = {
+                stage
+                for job in found
+                if job.destination.id == destination.id
+                for stage in job.order.stages
+            }
+            later = self._later_job(destination, at_it)
+            if later is not None:
+                found.append(later)
+        return found
+
+    def _later_job(self, destination: Destination, served: set[Stage]) -> Job | None:
+        """What is left of the stages after the upload at a destination, and was begun with no
+        batch that is gone on with; None when that is nothing, or a live run is at it."""
+        later, runs = self._ledger.manifest.later, self._ledger.manifest.runs
+        for options in later.at_work(destination.id):
+            served = served | set(order_of(options).stages)
+        items = {
+            stage: later.count_left(Scope(destination.id, stage))
+            for stage in (Stage.PROCESS, Stage.EMBED)
+            if stage not in served
+        }
+        stages = {stage for stage, count in items.items() if count}
+        if not stages:
+            return None
+        for stage in tuple(stages):  # and on to where those batches were to come
+            for options in later.begun_with(destination.id, stage):
+                stages |= {one for one in order_of(options).stages if one in items}
+        self._found.extend(
+            Notice(f"{count:,} contents are left to {stage} at {destination.url}")
+            for stage, count in items.items()
+            if count
+        )
+        order = Order(stages=tuple(stage for stage in Stage if stage in stages))
+
+        def begin(run_id: str, now: float) -> Begun:
+            batch_id, _ = runs.begin_batch(
+                run_id, destination.id, (), options=order.as_options(), now=now, remembers=False
+            )
+            return Begun(batch_id)
+
+        return Job(destination, order, begin, makes_copies=False, items=sum(items.values()))
 
     def _job(self, batch: Interrupted, destination: Destination, copies: int) -> Job | None:
         """The batch as a job, and what is told of it; None when none of its roots is there."""

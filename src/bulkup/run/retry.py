@@ -18,10 +18,11 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reports import matcher
 from bulkup.manifest.retries import Candidate, Retries
 from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
 from bulkup.pace.schedule import GRANTED_ATTEMPTS
 from bulkup.run.events import Emit, Notice
 from bulkup.run.job import Begun, Job, ToWalk
-from bulkup.run.order import Means, Named, Order, Place, order_of
+from bulkup.run.order import STAGES, Means, Named, Order, Place, order_of
 from bulkup.run.run import Run
 
 
@@ -110,7 +111,9 @@ class RetryRun(Run):
     def _put(self, candidate: Candidate, groups: dict[tuple[int, str], _Group]) -> None:
         """Add a candidate to those that are retried in the same manner."""
         begun_with = self._order(candidate.batch_id)
-        order = _manner(begun_with or Order())
+        order = replace(
+            _manner(begun_with or Order()), stages=_stages(Stage(candidate.stage), begun_with)
+        )
         if not candidate.is_unreadable:
             group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
             group.items[candidate.item_id] = candidate.size_bytes
@@ -161,6 +164,8 @@ class RetryRun(Run):
                 remembers=False,
             )
             granted = retries.grant(list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS)
+            if Stage.UPLOAD not in order.stages:
+                return Begun(batch_id)
             retries.adopt_unreadable(list(group.unreadable), batch_id=batch_id)
             to_walk = zip(order.roots, roots, strict=True)
             return Begun(
@@ -174,9 +179,19 @@ class RetryRun(Run):
             destination,
             order,
             begin,
-            makes_copies=True,
+            makes_copies=Stage.UPLOAD in order.stages,
             items=len(group.items) + len(group.unreadable),
+            is_batch_only=True,
         )
+
+
+def _stages(first: Stage, begun_with: Order | None) -> tuple[Stage, ...]:
+    """The stage that failed, and those after it that the batch was to come to."""
+    if begun_with is None and first is not Stage.UPLOAD:
+        return (first,)
+    wanted = STAGES if begun_with is None else begun_with.stages
+    stages = list(Stage)
+    return (first, *(one for one in stages[stages.index(first) + 1 :] if one in wanted))
 
 
 def _manner(order: Order) -> Order:

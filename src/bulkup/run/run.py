@@ -5,23 +5,32 @@ from __future__ import annotations
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from random import Random
 from typing import ClassVar
 
 from bulkup.clock import Clock
-from bulkup.errors import BulkupError, DestinationError, ExitCode, UsageError
+from bulkup.errors import (
+    BulkupError,
+    DestinationError,
+    EmbedderUnusable,
+    ExitCode,
+    UsageError,
+)
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue import Left
 from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
 from bulkup.run.crew import Crew
+from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
 from bulkup.run.job import Job
 from bulkup.run.ledger import Ledger
 from bulkup.run.liveness import machine_of
 from bulkup.run.order import Means
 from bulkup.run.presence import Presence
+from bulkup.run.stage_work import LaterLimits
 from bulkup.run.summing import snapshot_of, summary_of
 from bulkup.run.uploading import Limits
 from bulkup.stores import open_store
@@ -60,9 +69,10 @@ class Run(ABC):
             clock=clock,
             stale_after_seconds=means.stale_after_seconds,
         )
+        self._embedder = LazyEmbedder(means.embed, clock, random)
         self._crews: list[Crew] = []
         self._not_begun = 0  # items of jobs that the run did not come to
-        self._refused: dict[int, DestinationError] = {}  # by destination
+        self._refused: dict[int, BulkupError] = {}  # by destination
         self._stop_reason: str | None = None
         self._stop_code: ExitCode | None = None
         self._is_unfinished = False  # beyond what the items tell
@@ -128,6 +138,7 @@ class Run(ABC):
         finally:
             for store in stores:
                 await store.close()
+            await self._embedder.close()
         return await self._end(jobs, is_cancelled=error is not None)
 
     def _open_store(self, destination: Destination) -> PartStore:
@@ -172,6 +183,8 @@ class Run(ABC):
             run_id=self._run_id,
             means=self._means,
             limits=self._limits(),
+            later_limits=self._later_limits(job),
+            embedder=self._embedder,
             clock=self._clock,
             random=self._random,
             emit=self._emit,
@@ -183,7 +196,7 @@ class Run(ABC):
         began = self._clock.monotonic()
         try:
             await crew.run()
-        except DestinationError as error:
+        except (DestinationError, EmbedderUnusable) as error:
             self._refused[job.destination.id] = error
             hint = f" {error.hint}" if error.hint else ""
             self._emit(Notice(f"{error}{hint}", is_error=True))
@@ -195,7 +208,7 @@ class Run(ABC):
         means, total = self._means, [crew.uploading.counts for crew in self._crews]
         duration, errors = means.max_duration_seconds, means.max_errors
         begun = sum(counts.sent + counts.adopted for counts in total)
-        failed = sum(counts.failed for counts in total)
+        failed = sum(crew.failed for crew in self._crews)
         return Limits(
             contents=None if means.limit is None else max(0, means.limit - begun),
             deadline=None if duration is None else self._began + duration,
@@ -203,10 +216,21 @@ class Run(ABC):
             patience_seconds=means.patience_seconds,
         )
 
+    def _later_limits(self, job: Job) -> LaterLimits:
+        """The same for the stages after the upload. What is uploaded is brought through them all;
+        where nothing is, `--limit` bounds them."""
+        limits, items = self._limits(), None
+        if self._means.limit is not None and Stage.UPLOAD not in job.order.stages:
+            earlier = (crew for crew in self._crews if Stage.UPLOAD not in crew.job.order.stages)
+            counts = [crew.later[0].counts for crew in earlier if crew.later]
+            begun = sum(one.done + one.skipped + one.failed for one in counts)
+            items = max(0, (limits.contents or 0) - begun)
+        return LaterLimits(items, limits.deadline, limits.errors, limits.patience_seconds)
+
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""
         return any(
-            crew.uploading.stop_reason is not None and crew.job.destination.id not in self._refused
+            crew.stop_reason is not None and crew.job.destination.id not in self._refused
             for crew in self._crews
         )
 
@@ -222,7 +246,7 @@ class Run(ABC):
         """Write down how one job ended."""
         queue = self._ledger.manifest.queue
         batch_id, destination = crew.begun.batch_id, crew.job.destination
-        left = await self._ledger.call(queue.left, [batch_id], self._run_id)
+        left = await self._ledger.call(queue.left, [batch_id], self._run_id, _stages([crew]))
         if crew.job.makes_copies:
             copies = await self._ledger.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
@@ -236,7 +260,7 @@ class Run(ABC):
             summary=asdict(replace(summary, seconds=seconds)),
         )
 
-    def _exit_code(self, left: Left, error: DestinationError | None) -> ExitCode:
+    def _exit_code(self, left: Left, error: BulkupError | None) -> ExitCode:
         if self._stop_code is not None:
             return self._stop_code
         if error is not None:
@@ -246,8 +270,7 @@ class Run(ABC):
         return ExitCode.DONE
 
     async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
-        batches = [crew.begun.batch_id for crew in self._crews]
-        left = await self._ledger.call(self._ledger.manifest.queue.left, batches, self._run_id)
+        left = await self._ledger.call(self._left)
         left = left._replace(ready=left.ready + self._not_begun)
         await self._tell_claims(left)
         summary = self._summary(jobs, left, is_cancelled=is_cancelled)
@@ -260,6 +283,11 @@ class Run(ABC):
         )
         self._emit(summary)
         return summary
+
+    def _left(self) -> Left:
+        """What is left of all that this run was to do."""
+        batches = [crew.begun.batch_id for crew in self._crews]
+        return self._ledger.manifest.queue.left(batches, self._run_id, _stages(self._crews))
 
     async def _give_up(self, error: BulkupError) -> None:
         """The run is over without a summary; its claims are given back."""
@@ -297,6 +325,11 @@ class Run(ABC):
                         f"pid {run.pid} on {machine_of(run.host)}"
                     )
                 )
+
+
+def _stages(crews: Sequence[Crew]) -> list[Stage]:
+    """What the crews' orders name."""
+    return [stage for stage in Stage if any(stage in crew.job.order.stages for crew in crews)]
 
 
 def _urls(jobs: list[Job]) -> str:

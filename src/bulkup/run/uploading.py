@@ -27,6 +27,7 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.manifest.rows import Work
+from bulkup.model import Stage
 from bulkup.run.events import Emit
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
@@ -91,6 +92,7 @@ class Uploading:
         random: Random,
         emit: Emit,
         wants_files: bool,
+        follows: Stage | None = None,
     ) -> None:
         self._ledger = ledger
         self._sender = sender
@@ -110,6 +112,7 @@ class Uploading:
             emit=emit,
             wants_files=wants_files,
             aside=loading.aside,
+            follows=follows,
         )
         self.counts = self._outcomes.counts
         self.stop_reason: str | None = None

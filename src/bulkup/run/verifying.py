@@ -10,11 +10,14 @@ memory does not grow with either. What proves an object, from the cheapest on:
 
 The order of the listing is relied on for speed only: an object that is not where it should be is
 asked for by its key, and a key nobody expects is looked up, before anything is said about it.
+
+Variants are checked as originals are, by the digest of their own bytes. What lies below `.bulkup/`
+and has no row is not foreign: other manifests may keep their variants there, and `clean` tells
+those that nobody owns.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -23,7 +26,7 @@ from typing import Literal, NamedTuple
 from bulkup.clock import Clock
 from bulkup.errors import ErrorClass, ObjectMissing, StoreError
 from bulkup.manifest.audit import Condemned, Proven, Recorded
-from bulkup.model import Digest, ObjectInfo
+from bulkup.model import ObjectInfo
 from bulkup.run.asking import INTERNAL, Asking, computed_digest, each
 from bulkup.run.kinship import Kin
 from bulkup.run.ledger import Ledger
@@ -32,8 +35,6 @@ from bulkup.upload.naming import spare_key
 ROWS = 1000
 """Of the manifest's, compared together; as many as a page of a listing holds."""
 
-_VARIANT = re.compile(r"\.bulkup/(?:thumb|preview)/[0-9a-f]{2}/([0-9a-f]{64})\.\w+")
-
 FindingKind = Literal["missing", "short", "different", "foreign", "unchecked"]
 
 
@@ -41,20 +42,23 @@ FindingKind = Literal["missing", "short", "different", "foreign", "unchecked"]
 class Discrepancy:
     """A key at which manifest and destination disagree, or that could not be `unchecked`.
 
-    `paths` are the files that have the content; a foreign object has none.
+    `paths` are the files that have the content; a foreign object has none. `variant` is the name
+    of a variant of theirs, None for an object with their bytes.
     """
 
     key: str
     finding: FindingKind
     detail: str
     paths: tuple[str, ...] = ()
+    variant: str | None = None
 
 
 @dataclass(slots=True)
 class Checked:
-    """What a check came to."""
+    """What a check came to. `objects` are without the variants."""
 
     objects: int = 0
+    variants: int = 0
     bytes_read: int = 0
     findings: dict[FindingKind, int] = field(default_factory=dict)
 
@@ -119,7 +123,11 @@ class Verifying:
         ):
             open_questions = []
             for recorded in rows:
-                if recorded.stored_at is None and recorded.content_id in self._moved:
+                if (
+                    recorded.stored_at is None
+                    and recorded.variant is None
+                    and recorded.content_id in self._moved
+                ):
                     continue
                 info = held.pop(recorded.key, None)
                 wants_bytes = next(self._picks)
@@ -127,7 +135,9 @@ class Verifying:
                     open_questions.append(_Question(recorded, info, wants_bytes))
                 elif recorded.stored_at is None:
                     self._proven.append(Proven(recorded, recorded.etag))
-            self.checked.objects += len(rows)
+            variants = sum(recorded.variant is not None for recorded in rows)
+            self.checked.objects += len(rows) - variants
+            self.checked.variants += variants
             try:
                 await each(open_questions, self._ask)
             finally:
@@ -186,7 +196,9 @@ class Verifying:
             if doubt.finding != "unchecked" and recorded.stored_at is not None
         ]
         now = self._clock.now()
-        self._moved.update(one.recorded.content_id for one in condemned)
+        self._moved.update(
+            one.recorded.content_id for one in condemned if one.recorded.variant is None
+        )
         if condemned:
             await self._ledger.call(
                 self._audit.condemn,
@@ -201,7 +213,11 @@ class Verifying:
             )
         for recorded, doubt in found:
             paths = await self._ledger.call(self._audit.paths, recorded.content_id)
-            self._report(Discrepancy(recorded.key, doubt.finding, doubt.detail, tuple(paths)))
+            self._report(
+                Discrepancy(
+                    recorded.key, doubt.finding, doubt.detail, tuple(paths), recorded.variant
+                )
+            )
 
     async def _find_foreign(self, held: dict[str, ObjectInfo]) -> None:
         """Tell of those keys that the manifest knows nothing of."""
@@ -217,16 +233,8 @@ class Verifying:
             )
             found = {theirs[key] for key in taken}
             strange = [key for key in strange if key not in found]
-        variants = {key: _variant_of(key, self._asking.prefix) for key in strange}
-        owned = await self._ledger.call(
-            self._audit.known_digests, [digest for digest in variants.values() if digest]
-        )
         for key in strange:
-            digest = variants[key]
-            if digest is not None:
-                if digest not in owned:
-                    self._report(Discrepancy(key, "foreign", "a variant that no content owns"))
-            elif not key.startswith(self._asking.prefix + INTERNAL):
+            if not key.startswith(self._asking.prefix + INTERNAL):
                 self._report(Discrepancy(key, "foreign", "not in the manifest"))
 
     def _report(self, discrepancy: Discrepancy) -> None:
@@ -303,16 +311,14 @@ def _parts(info: ObjectInfo) -> str:
     return info.checksum.partition("-")[2] or (info.etag or "").strip('"').partition("-")[2]
 
 
-def _variant_of(key: str, prefix: str) -> Digest | None:
-    match = _VARIANT.fullmatch(key, len(prefix))
-    return Digest(match[1]) if match else None
-
-
 def _class_of(doubt: Doubt) -> ErrorClass:
     return ErrorClass.MISSING if doubt.finding == "missing" else ErrorClass.CHANGED
 
 
 def _message(recorded: Recorded, doubt: Doubt) -> str:
+    what = f"object {recorded.key}"
+    if recorded.variant is not None:
+        what = f"variant {recorded.variant} ({recorded.key})"
     if doubt.finding == "missing":
-        return f"verify: the object {recorded.key} is gone"
-    return f"verify: the object {recorded.key} is not what was stored: {doubt.detail}"
+        return f"verify: the {what} is gone"
+    return f"verify: the {what} is not what was stored: {doubt.detail}"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
-STAGES = ("upload",)
+STAGES = ("upload", "process", "embed")
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
 _DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "dhms"))
@@ -179,6 +179,26 @@ def _stages(value: object) -> tuple[str, ...]:
     return tuple(stage for stage in STAGES if stage in chosen)
 
 
+_FORMATS = ("jpeg", "webp", "avif")
+_VARIANT = re.compile(r"([a-z][a-z0-9_-]{0,31}):(\d{1,5}):([a-z]+):(\d{1,3})")
+
+
+def _variants(value: object) -> tuple[tuple[str, int, str, int], ...]:
+    """(name, size in pixels, format, quality) of each."""
+    matches = [_VARIANT.fullmatch(text.strip()) for text in _texts(value)]
+    found = []
+    for match in matches:
+        if match is None or match[3] not in _FORMATS:
+            raise ValueError
+        size_px, quality = int(match[2]), int(match[4])
+        if not 16 <= size_px <= 16_384 or not 1 <= quality <= 100:
+            raise ValueError
+        found.append((match[1], size_px, match[3], quality))
+    if not found or len({name for name, *_ in found}) < len(found):
+        raise ValueError
+    return tuple(found)
+
+
 def _pairs(value: object) -> dict[str, str]:
     if isinstance(value, Mapping):
         return {_text(name): _text(text) for name, text in value.items()}
@@ -213,6 +233,18 @@ WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secre
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts)
 PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs)
 STAGE_LIST = Kind(f"some of {', '.join(STAGES)}", _stages)
+EMBEDDER = _choice("efficientnet-lite0", "clip", "http")
+EMBED_API = _choice("openai", "replicate")
+PICTURES_AS = _choice("url", "image", "message")
+NUMBER = Kind("a number above 0", _positive(_number))
+SECRET = Kind("a text", _text, secret=True)
+VARIANTS = Kind(
+    'a list of "name:size:format:quality": a size from 16 to 16384 pixels, jpeg, webp or avif, '
+    "a quality from 1 to 100; each name once",
+    _variants,
+)
+# Below that not even an ordinary photo decodes; RLIMIT_DATA takes what a pointer can address.
+WORKER_MEMORY = Kind('a size from "256MiB"', _size_between(256 * MIB, 1 << 60))
 CONCURRENCY = Kind('"auto" or a whole number from 1', _concurrency)
 LAYOUT = _choice("path", "content")
 ON_DUPLICATE = _choice("skip", "copy")

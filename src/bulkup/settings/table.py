@@ -260,6 +260,145 @@ class Settings:
         default="16MiB",
     )
 
+    # Decoding is what takes the time: with more than the cores have, all of it goes slower.
+    workers: int | Literal["auto"] = _setting(
+        "process.workers",
+        kinds.CONCURRENCY,
+        "Processes that decode pictures; auto: one for each core.",
+        default="auto",
+    )
+    # A grid wants the first, a screen the second; both are what immich and PhotoPrism make.
+    variants: tuple[tuple[str, int, str, int], ...] = _setting(
+        "process.variants",
+        kinds.VARIANTS,
+        "What is made of each picture: name:size in pixels:format:quality.",
+        flag=False,
+        default=["thumb:256:webp:80", "preview:1440:jpeg:80"],
+    )
+    # 200 megapixels decode to 0.8 GB; a progressive JPEG or a HEIC of that size holds them twice.
+    worker_memory_bytes: int = _setting(
+        "process.memory",
+        kinds.WORKER_MEMORY,
+        "What one worker may hold; a picture that needs more fails.",
+        flag=False,
+        env="BULKUP_PROCESS_MEMORY",
+        default="2GiB",
+    )
+    # A hundred times what a large photo takes.
+    worker_seconds: float = _setting(
+        "process.timeout",
+        kinds.SPAN,
+        "How long one picture may take.",
+        flag=False,
+        env="BULKUP_PROCESS_TIMEOUT",
+        default="60s",
+    )
+    # The largest sensors and most panoramas are below; bombs are above.
+    max_pixels: int = _setting(
+        "process.max_pixels",
+        kinds.COUNT,
+        "Refuse pictures of more pixels.",
+        flag=False,
+        default=200_000_000,
+    )
+    max_picture_bytes: int = _setting(
+        "process.max_bytes",
+        kinds.SIZE,
+        "Refuse pictures of more bytes.",
+        flag=False,
+        env="BULKUP_PROCESS_MAX_BYTES",
+        default="500MiB",
+    )
+
+    # It works offline right after installation.
+    model: Literal["efficientnet-lite0", "clip", "http"] = _setting(
+        "embed.model",
+        kinds.EMBEDDER,
+        "What makes vectors of pictures: efficientnet-lite0, clip (an extra) or http (a service).",
+        default="efficientnet-lite0",
+        env="BULKUP_EMBED_MODEL",
+    )
+    # Six times the work; it helps with queries of two words, and not with those of one.
+    thorough: bool = _setting(
+        "embed.thorough",
+        kinds.TRUTH,
+        "Look at six views of each picture instead of one.",
+        default=False,
+        env="BULKUP_EMBED_THOROUGH",
+    )
+    embed_url: str | None = _setting(
+        "embed.url",
+        kinds.WEB_URL,
+        "The service for the embedder http.",
+        flag=False,
+        env="BULKUP_EMBED_URL",
+        example="https://api.example.org/v1",
+    )
+    embed_api: Literal["openai", "replicate"] = _setting(
+        "embed.api",
+        kinds.EMBED_API,
+        "Which protocol it speaks: OpenAI's embeddings, or Replicate's predictions.",
+        flag=False,
+        env="BULKUP_EMBED_API",
+        default="openai",
+    )
+    remote_model: str | None = _setting(
+        "embed.remote_model",
+        kinds.TEXT,
+        "The model to ask it for.",
+        flag=False,
+        env="BULKUP_EMBED_REMOTE_MODEL",
+        example="jina-clip-v2",
+    )
+    embed_key: str | None = _setting(
+        "embed.key",
+        kinds.SECRET,
+        "The key to the service; better kept in the environment.",
+        flag=False,
+        env="BULKUP_EMBED_KEY",
+    )
+    pictures_as: Literal["url", "image", "message"] = _setting(
+        "embed.pictures_as",
+        kinds.PICTURES_AS,
+        "How requests hold pictures: url (Infinity), image (Jina) or message (vLLM).",
+        flag=False,
+        env="BULKUP_EMBED_PICTURES_AS",
+        default="url",
+    )
+    embed_dimension: int | None = _setting(
+        "embed.dimension",
+        kinds.COUNT,
+        "Refuse vectors of another dimension.",
+        flag=False,
+        env="BULKUP_EMBED_DIMENSION",
+        example=768,
+    )
+    # What free plans allow.
+    embed_requests_per_minute: float = _setting(
+        "embed.requests_per_minute",
+        kinds.NUMBER,
+        "Ask the service at most so often.",
+        flag=False,
+        env="BULKUP_EMBED_REQUESTS_PER_MINUTE",
+        default=5,
+    )
+    embed_burst: int = _setting(
+        "embed.burst",
+        kinds.COUNT,
+        "After a rest, ask it so many times at once.",
+        flag=False,
+        env="BULKUP_EMBED_BURST",
+        default=5,
+    )
+    embed_timeout_seconds: float = _setting(
+        "embed.timeout",
+        kinds.SPAN,
+        "How long one answer of the service may take.",
+        flag=False,
+        env="BULKUP_EMBED_TIMEOUT",
+        default="60s",
+    )
+
     # A laptop's nap must not cost its claims.
     stale_after_seconds: float = _setting(
         "claims.stale_after",
@@ -308,5 +447,5 @@ class Settings:
 
 
 def describe() -> Iterator[SettingRow]:
-    """Every setting, grouped by table: first those without one; push, s3, claims, notify."""
+    """Every setting, by the tables of bulkup.toml: first those without one."""
     return (f.metadata["row"] for f in fields(Settings))

@@ -15,7 +15,7 @@ from bulkup.run.events import Snapshot, StageCount
 
 STAGE = StageCount(done=1000, total=4000, failed=2, done_bytes=1_000_000, total_bytes=4_000_000)
 SNAPSHOT = Snapshot(
-    upload=STAGE,
+    stages={"upload": STAGE},
     walking=False,
     walked_files=12345,
     window=24,

@@ -70,10 +70,26 @@ async def test_workers_do_it_and_send_outcomes_and_errors_back(tmp_path: Path, p
     text = tmp_path / "notes.txt"
     text.write_text("hello")
     liar = tmp_path / "liar.jpg"
-    liar.write_text("hello")
+    liar.write_bytes(b"\xff\xd8\xff\xe0 hello")
     async with Workers(1, modules=MODULES) as workers:
         made = await workers.run(process, Job(str(photo), photo.name))
         assert made == process(Job(str(photo), photo.name))
         assert isinstance(await workers.run(process, Job(str(text), text.name)), Skipped)
-        with pytest.raises(PictureInvalid, match="cannot identify"):
+        with pytest.raises(PictureInvalid):
             await workers.run(process, Job(str(liar), liar.name))
+
+
+def test_half_a_gigabyte_is_refused_without_being_read(photo: Path) -> None:
+    """Its size decides; it takes no room on the disk here, and no time."""
+    with photo.open("ab") as file:
+        file.truncate((500 << 20) + 1)
+    job = Job(str(photo), photo.name, digest=DIGEST, size_bytes=(500 << 20) + 1)
+    with pytest.raises(PictureInvalid, match="524288001 bytes; 524288000 are allowed"):
+        process(job)
+
+
+def test_a_file_of_another_size_has_changed_whatever_its_size(photo: Path) -> None:
+    with photo.open("ab") as file:
+        file.truncate((500 << 20) + 1)
+    with pytest.raises(SourceChanged):
+        process(Job(str(photo), photo.name, digest=DIGEST, size_bytes=(500 << 20) + 2))

@@ -33,6 +33,23 @@ PLAIN = ExportRow(
     None,
     None,
 )
+SHOT = PLAIN._replace(
+    width_px=4032,
+    height_px=3024,
+    format="HEIF",
+    orientation=6,
+    taken_at="2026-01-31T09:15:00+01:00",
+    camera="Maker Model 1",
+    f_number=1.8,
+    exposure_seconds=0.004,
+    iso=100,
+    latitude=47.5,
+    longitude=-8.25,
+    rating=-1,
+    keywords='["s\\u00f8", "b\\u0007"]',
+    embedder="model 2",
+    vector=np.array([0.5, -0.25, 0.125], "<f2").tobytes(),
+)
 ODD = PLAIN._replace(
     path='caf\udce9 "a,b\n.jpg',
     digest=None,
@@ -43,9 +60,10 @@ ODD = PLAIN._replace(
 )
 
 
-def written(form: Format, *rows: ExportRow) -> bytes:
-    out = io.BytesIO()
-    assert write_rows(form, ExportRow._fields, iter(rows), out, escape=escape) == len(rows)
+def written(form: Format, *rows: ExportRow, columns: int = 99, dimension: int = 3) -> bytes:
+    out, cells = io.BytesIO(), (row[:columns] for row in rows)
+    names = ExportRow._fields[:columns]
+    assert write_rows(form, names, cells, out, escape=escape, dimension=dimension) == len(rows)
     return out.getvalue()
 
 
@@ -76,7 +94,7 @@ def test_parquet_has_typed_columns_and_nulls() -> None:
 
 def test_parquet_is_written_a_row_group_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of a group are let go before the next group is taken."""
-    monkeypatch.setattr(formats, "GROUP_ROWS", 10)
+    monkeypatch.setattr(formats, "GROUP_ROWS_WITH_VECTORS", 10)
     out = io.BytesIO()
     sizes_seen = []
 
@@ -94,12 +112,69 @@ def test_parquet_is_written_a_row_group_at_a_time(monkeypatch: pytest.MonkeyPatc
 
 def test_npz_has_an_array_for_each_column() -> None:
     with np.load(io.BytesIO(written("npz", PLAIN, ODD)), allow_pickle=False) as arrays:
-        assert set(arrays) == set(ExportRow._fields)
+        assert set(arrays) == {*ExportRow._fields, "digests", "vectors"} - {"vector"}
         assert arrays["size_bytes"].tolist() == [1 << 40, 1 << 40]
         assert arrays["path"].tolist() == [PLAIN.path, ODD.path]
         assert arrays["key"].tolist() == [PLAIN.key, ""]
         assert arrays["modified_at"][0] == np.datetime64("2026-01-31T08:15:00")
         assert np.isnat(arrays["missing_since"]).tolist() == [True, False]
+
+
+def test_json_lines_have_lists_where_there_are_several() -> None:
+    first, second = map(json.loads, written("jsonl", SHOT, PLAIN).splitlines())
+    assert first == {
+        **SHOT._asdict(),
+        "keywords": ["s\u00f8", "b\a"],
+        "vector": [0.5, -0.25, 0.125],
+    }
+    assert second == PLAIN._asdict()
+
+
+def test_csv_has_json_where_there_are_several() -> None:
+    first, second = csv.DictReader(io.StringIO(written("csv", SHOT, PLAIN).decode()))
+    assert json.loads(first["keywords"]) == ["s\u00f8", "b\a"]
+    assert first["vector"] == "[0.5,-0.25,0.125]"
+    assert (first["f_number"], first["rating"]) == ("1.8", "-1")
+    assert second["vector"] == second["keywords"] == ""
+
+
+def test_parquet_has_vectors_of_one_length_and_lists() -> None:
+    table = pq.read_table(io.BytesIO(written("parquet", SHOT, PLAIN)))
+    assert str(table.schema.field("vector").type) == "fixed_size_list<element: float>[3]"
+    first, second = table.to_pylist()
+    assert first["vector"] == [0.5, -0.25, 0.125]
+    assert first["keywords"] == ["s\u00f8", "b\\x07"]
+    assert first["latitude"] == 47.5
+    assert (first["width_px"], first["rating"]) == (4032, -1)
+    assert (second["vector"], second["keywords"], second["latitude"]) == (None, None, None)
+
+
+def test_parquet_before_anything_is_embedded_has_the_column_all_the_same() -> None:
+    table = pq.read_table(io.BytesIO(written("parquet", PLAIN, dimension=0)))
+    assert table["vector"].to_pylist() == [None]
+
+
+def test_npz_has_each_vector_once() -> None:
+    """By the digests beside them; numbers that are not there are NaN."""
+    other = SHOT._replace(digest="cd" * 32, vector=np.array([1, 0, 0], "<f2").tobytes())
+    rows = (SHOT, SHOT._replace(path="copy.jpg"), PLAIN._replace(digest="ef" * 32), other)
+    with np.load(io.BytesIO(written("npz", *rows)), allow_pickle=False) as arrays:
+        assert arrays["digests"].tolist() == [SHOT.digest, other.digest]
+        assert arrays["vectors"].dtype == np.float16
+        assert arrays["vectors"].tolist() == [[0.5, -0.25, 0.125], [1, 0, 0]]
+        assert arrays["embedder"] == "model 2"
+        assert arrays["width_px"].tolist()[0] == 4032
+        assert np.isnan(arrays["iso"]).tolist() == [False, False, True, False]
+
+
+def test_without_vectors_there_is_no_column_of_them() -> None:
+    assert b"vector" not in written("jsonl", SHOT, columns=-2)
+    assert b"vector" not in written("csv", SHOT, columns=-2)
+    assert (
+        "vector" not in pq.read_table(io.BytesIO(written("parquet", SHOT, columns=-2))).schema.names
+    )
+    with np.load(io.BytesIO(written("npz", SHOT, columns=-2))) as arrays:
+        assert not {"vectors", "digests", "embedder"} & set(arrays)
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "npz"])
@@ -113,15 +188,15 @@ def test_nothing_is_a_file_too(form: Format) -> None:
             assert len(arrays["path"]) == 0
 
 
-@pytest.mark.parametrize(
-    ("form", "module"), [("parquet", "pyarrow"), ("npz", "numpy")], ids=["parquet", "npz"]
-)
 def test_a_library_that_is_not_there_is_named_with_its_extra(
-    form: Format, module: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    check_format(form)
-    monkeypatch.delitem(sys.modules, module, raising=False)
+    """Only Parquet needs one."""
+    check_format("parquet")
+    monkeypatch.delitem(sys.modules, "pyarrow", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=module) as caught:
+    with pytest.raises(UsageError, match="pyarrow") as caught:
+        check_format("parquet")
+    assert caught.value.hint == "pip install 'bulkup[parquet]'"
+    for form in ("jsonl", "csv", "npz"):
         check_format(form)
-    assert caught.value.hint == f"pip install 'bulkup[{form}]'"

@@ -62,7 +62,7 @@ class Progress:
 
     def take(self) -> Snapshot:
         return Snapshot(
-            upload=StageCount(done=self.done, failed=self.failed),
+            stages={"upload": StageCount(done=self.done, failed=self.failed)},
             walking=False,
             walked_files=0,
             window=1,

@@ -13,6 +13,7 @@ import pytest
 from bulkup.errors import ManifestLocked
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import Done, Work
+from bulkup.model import Stage
 from bulkup.run import loading as loading_module
 from bulkup.run.aside import Aside, AsideLost, is_possible
 from bulkup.run.loading import Group, Loading
@@ -148,9 +149,9 @@ async def test_a_process_lost_while_it_settled_settles_once(
     pushing.write(TREE)
     settle = Aside.settle
 
-    async def lossy(self: Aside, done: list[Done], *, now: float) -> None:
+    async def lossy(self: Aside, done: list[Done], *, now: float, follows: Stage | None) -> None:
         if is_recorded:
-            await settle(self, done, now=now)
+            await settle(self, done, now=now, follows=follows)
         raise AsideLost
 
     monkeypatch.setattr(Aside, "settle", lossy)
@@ -206,3 +207,15 @@ def test_a_locked_manifest_is_told_with_its_hint() -> None:
     """What is raised there and pickled says here what it said there."""
     error = pickle.loads(pickle.dumps(ManifestLocked("locked", hint="Close it.")))
     assert (str(error), error.hint) == ("locked", "Close it.")
+
+
+async def test_the_next_stage_follows(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.run.crew.following", lambda *_: Stage.PROCESS)
+    pushing.write(TREE)
+    await pushing.push()
+    with Manifest(pushing.manifest) as manifest:
+        found = manifest._db.execute("SELECT count(*) FROM item WHERE stage = 'process'").fetchone()
+    assert found == (CONTENTS,)
+    assert asides

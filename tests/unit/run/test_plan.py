@@ -16,6 +16,7 @@ from bulkup.discover.select import Selection
 from bulkup.manifest.manifest import Manifest, Reader
 from bulkup.manifest.runs import RunRow
 from bulkup.manifest.walks import Folder, Scope
+from bulkup.model import Stage
 from bulkup.run.batch import Push
 from bulkup.run.events import Event, FilePlanned, FilesPlanned, Summary
 from bulkup.run.liveness import here, process_started
@@ -31,6 +32,7 @@ def push_of(tmp_path: Path, *roots: str) -> Push:
         to=str(tmp_path / "store"),
         default_to=str(tmp_path / "default"),
         selection=Selection(all_files=True),
+        stages=(Stage.UPLOAD,),
     )
 
 

@@ -31,7 +31,7 @@ def load_here(tmp_path: Path) -> Load:
 
 def test_defaults_are_those_of_the_contract(load_here: Load) -> None:
     settings = load_here()
-    assert settings.stages == ("upload",)
+    assert settings.stages == ("upload", "process", "embed")
     assert (settings.layout, settings.on_duplicate) == ("path", "skip")
     assert settings.concurrency == "auto"
     assert settings.patience_seconds == 30
@@ -264,10 +264,10 @@ def test_the_manifest_lies_in_home(load_here: Load) -> None:
 # --- values -------------------------------------------------------------------------------------
 
 
-def test_a_stage_that_is_not_built_is_refused(load_here: Load) -> None:
-    assert load_here(stages="upload").stages == ("upload",)
-    with pytest.raises(SettingsError, match="embed"):
-        load_here(stages="embed,upload")
+def test_stages_are_put_in_their_order_and_unknown_ones_refused(load_here: Load) -> None:
+    assert load_here(stages="embed,upload").stages == ("upload", "embed")
+    with pytest.raises(SettingsError, match="process"):
+        load_here(stages="upload,download")
 
 
 def test_metadata_comes_as_table_variable_or_flags(load_here: Load) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from bulkup.content.endings import MEDIA_TYPES, RAW_TYPES, SIDECAR_TYPES
 from bulkup.content.media import HEAD_BYTES, extension, media_type
@@ -67,18 +67,29 @@ def make_variants(
         size_bytes = file.seek(0, io.SEEK_END)
         if size_bytes == 0:
             return Skipped("empty file")
-        if size_bytes > limits.file_bytes:
-            raise PictureInvalid(f"{size_bytes} bytes; {limits.file_bytes} are allowed")
         file.seek(0)
-        kind = media_type(name, file.read(HEAD_BYTES))
-        if kind in _RAW_KINDS:
-            return _of_raw(file, wanted, kind, limits)
-        if kind.startswith(_VIDEO_KINDS):
+        head = file.read(HEAD_BYTES)
+        kind = media_type(name, head)
+        if kind.startswith(_VIDEO_KINDS):  # of whatever size: one frame is read, not the file
             return _of_video(file, wanted, kind, limits)
         reason = _why_no_picture(kind, name)
         if reason is not None:
             return Skipped(reason)
-        return _of_picture(file, wanted, limits)
+        if size_bytes > limits.file_bytes:
+            raise PictureInvalid(f"{size_bytes} bytes; {limits.file_bytes} are allowed")
+        if kind in _RAW_KINDS:
+            return _of_raw(file, wanted, kind, limits)
+        try:
+            return _of_picture(file, wanted, limits)
+        except PictureInvalid as error:
+            if isinstance(error.__cause__, UnidentifiedImageError) and not _is_signed(head):
+                return Skipped(f"named .{extension(name)}, but its bytes are no picture")
+            raise
+
+
+def _is_signed(head: bytes) -> bool:
+    """The first bytes are those of a picture. A name alone makes none."""
+    return media_type("", head).startswith("image/")
 
 
 def _why_no_picture(kind: str, name: str) -> str | None:

@@ -157,6 +157,7 @@ class Picture:
 
     variants: tuple[Variant, ...]
     metadata: Metadata
+    sidecar: Sidecar | None = None  # what an XMP file beside the picture says
 
 
 @dataclass(frozen=True, slots=True)

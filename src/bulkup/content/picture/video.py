@@ -54,5 +54,7 @@ def frame_of(file: BinaryIO, limits: Limits) -> tuple[Image.Image, int]:
             return image, _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
     except StopIteration as error:
         raise PictureInvalid("a video of which no frame decodes") from error
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except av.FFmpegError as error:  # its words name the file by where it lies just now
+        raise PictureInvalid(f"a video that FFmpeg refuses: {error.strerror}") from error
+    except (OSError, ValueError) as error:
         raise PictureInvalid(reason_of(error)) from error

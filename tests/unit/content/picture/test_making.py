@@ -289,9 +289,14 @@ def test_what_is_no_picture_is_skipped_with_the_reason(data: bytes, name: str, r
 
 
 @pytest.mark.parametrize("data", [b"hello, world", b"<html>404</html>", b"%PDF-1.7"])
-def test_anything_else_with_a_pictures_name_is_invalid(data: bytes) -> None:
-    with pytest.raises(PictureInvalid, match=r"^cannot identify image file$"):
-        make_variants(data, name="holiday.jpg")
+def test_anything_else_with_a_pictures_name_is_skipped_as_no_picture(data: bytes) -> None:
+    made = make_variants(data, name="holiday.jpg")
+    assert made == Skipped("named .jpg, but its bytes are no picture")
+
+
+def test_a_picture_by_its_signature_that_does_not_decode_is_invalid() -> None:
+    with pytest.raises(PictureInvalid):
+        make_variants(b"\xff\xd8\xff\xe0" + bytes(200), name="holiday.jpg")
 
 
 def test_the_signature_decides_not_the_name(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""bulkup embed: what is processed becomes searchable."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.cli.pacing import (
+    BwlimitOption,
+    ConcurrencyOption,
+    JsonOption,
+    MaxDurationOption,
+    MaxErrorsOption,
+    MaxRateOption,
+    MetricsFileOption,
+    PatienceOption,
+    StageLimitOption,
+)
+from bulkup.cli.running import means_of, run_to_end
+
+NAME = "embed"
+EXAMPLE = "Example: bulkup embed --limit 1000"
+
+
+def run(
+    flags: Flags,
+    limit: StageLimitOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Also what is embedded already.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="efficientnet-lite0, clip (an extra) or http (a service)."
+        ),
+    ] = None,
+    thorough: Annotated[
+        bool | None,
+        typer.Option("--thorough", help="Six views of each picture: six times the work."),
+    ] = None,
+    concurrency: ConcurrencyOption = None,
+    max_rate: MaxRateOption = None,
+    bwlimit: BwlimitOption = None,
+    max_duration: MaxDurationOption = None,
+    max_errors: MaxErrorsOption = None,
+    patience: PatienceOption = None,
+    metrics_file: MetricsFileOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Make everything searchable that is processed and not embedded by this model.
+
+    For cron: runs may overlap, each picture is embedded once. Exits with 3 while an item waits or
+    is dead. Vectors of another model stay until bulkup clean.
+    """
+    options = dict(locals())
+    for name in ("flags", "force"):
+        del options[name]
+    settings = flags.settings(**options)
+    from bulkup.run.order import Means
+    from bulkup.run.stage_run import EmbedRun
+
+    means = Means(**means_of(settings, redoes=force))
+    sys.exit(run_to_end(partial(EmbedRun, means, redoes=force), settings))

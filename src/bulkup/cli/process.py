@@ -1,0 +1,59 @@
+"""bulkup process: thumbnails and metadata for what is uploaded."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.cli.pacing import (
+    BwlimitOption,
+    ConcurrencyOption,
+    JsonOption,
+    MaxDurationOption,
+    MaxErrorsOption,
+    MaxRateOption,
+    MetricsFileOption,
+    PatienceOption,
+    StageLimitOption,
+    WorkersOption,
+)
+from bulkup.cli.running import means_of, run_to_end
+
+NAME = "process"
+EXAMPLE = "Example: bulkup process --max-duration 50m"
+
+
+def run(
+    flags: Flags,
+    limit: StageLimitOption = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what is processed already; replaces variants.")
+    ] = False,
+    workers: WorkersOption = None,
+    concurrency: ConcurrencyOption = None,
+    max_rate: MaxRateOption = None,
+    bwlimit: BwlimitOption = None,
+    max_duration: MaxDurationOption = None,
+    max_errors: MaxErrorsOption = None,
+    patience: PatienceOption = None,
+    metrics_file: MetricsFileOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Make thumbnails and read the metadata of everything that is uploaded and not processed.
+
+    For cron: runs may overlap, each picture is processed once. Exits with 3 while an item waits or
+    is dead.
+    """
+    options = dict(locals())
+    for name in ("flags", "force"):
+        del options[name]
+    settings = flags.settings(**options)
+    from bulkup.run.order import Means
+    from bulkup.run.stage_run import ProcessRun
+
+    means = Means(**means_of(settings, redoes=force))
+    sys.exit(run_to_end(partial(ProcessRun, means, redoes=force), settings))

@@ -1,0 +1,247 @@
+"""bulkup search: pictures by words, by example, and those that are there twice."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.options import Flags
+from bulkup.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.searchable import Placed
+    from bulkup.run.searching import Answer, Found
+    from bulkup.search.filters import Filters
+    from bulkup.settings import Settings
+
+NAME = "search"
+EXAMPLE = """\b
+Example: bulkup search sailing boat --after 2019 --limit 50
+Example: bulkup search --like holiday.jpg --html hits.html
+Example: bulkup search --duplicates --json"""
+
+_SHEET_MODE = 0o600  # private pictures are private
+
+
+def run(
+    flags: Flags,
+    text: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]…", help="What is to be seen, or named.")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A picture, or a path in the manifest.")
+    ] = None,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="Near-duplicates: one picture, other bytes.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="So many hits, or groups: 20.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Only files whose path ends so.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Taken since: 2019, 2019-05, 30d.")
+    ] = None,
+    before: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Taken before: 2019, 2019-05, 30d.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="A part of the camera's name.")
+    ] = None,
+    near: Annotated[
+        str | None, typer.Option(metavar="LAT,LON,KM", help="Taken within so many kilometres.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Whose embeddings; embed.model's if not said."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+    html: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Also as a contact sheet to look at.")
+    ] = None,
+    print0: Annotated[
+        bool, typer.Option("--print0", help="Only paths, each ended by NUL: for xargs -0.")
+    ] = False,
+) -> None:
+    """Find pictures by words, by example, or twice; the closest matches come first.
+
+    Words are known offline: what ImageNet's classes name, what is near to it in meaning, and what
+    paths, cameras and dates say literally.
+    """
+    asked = [bool(text), like is not None, duplicates]
+    if sum(asked) != 1:
+        raise UsageError(
+            "one question at a time: words, --like FILE or --duplicates",
+            hint="bulkup search sailing boat",
+        )
+    settings = flags.settings(model=model)
+    filters = _filters(path, after, before, camera, near)
+    if html is not None:
+        from bulkup.reporting.atomic import check_writable
+
+        check_writable(html, named="--html")
+    from bulkup.manifest.manifest import Reader
+
+    with Reader(settings.manifest) as reader:
+        words = " ".join(text or ())
+        answer = _answer(reader, settings, filters, words, like, duplicates, limit)
+        placed = {}
+        if answer.hits:
+            placed = reader.searchable.placed(hit.picture.content_id for hit in answer.hits)
+        if not settings.quiet:
+            _tell(answer.notes)
+        if html is not None:
+            title = "Near-duplicates" if duplicates else f"Closest matches: {words or like}"
+            _write_sheet(html, title, answer, placed, reader, settings)
+        _print(answer, placed, json=json, print0=print0, is_groups=duplicates)
+
+
+def _filters(
+    path: str | None, after: str | None, before: str | None, camera: str | None, near: str | None
+) -> Filters:
+    from bulkup.manifest.reports import matcher
+    from bulkup.search.filters import Filters, parse_near, parse_when
+
+    now = datetime.now()  # noqa: DTZ005 - cameras' clocks show local time
+    return Filters(
+        path=None if path is None else matcher(path),
+        after=None if after is None else parse_when(after, now=now, option="--after"),
+        before=None if before is None else parse_when(before, now=now, option="--before"),
+        camera=camera,
+        near=None if near is None else parse_near(near),
+    )
+
+
+def _answer(
+    reader: Reader,
+    settings: Settings,
+    filters: Filters,
+    text: str,
+    like: str | None,
+    duplicates: bool,
+    limit: int | None,
+) -> Answer:
+    from random import Random
+
+    from bulkup.cli.running import embed_means_of, process_means_of
+    from bulkup.clock import SystemClock
+    from bulkup.run.searching import NOTHING, Searching
+
+    if not reader.is_current:
+        return NOTHING
+    searching = Searching(
+        reader,
+        embed_means_of(settings),
+        process_means_of(settings),
+        filters,
+        clock=SystemClock(),
+        random=Random(),  # noqa: S311 - jitter, no secret
+    )
+    if duplicates:
+        return searching.duplicates(limit)
+    if like is not None:
+        return searching.like(like, limit or 20)
+    return searching.text(text, limit or 20)
+
+
+def _tell(notes: Sequence[str]) -> None:
+    from bulkup.cli.render import escape
+
+    for note in notes:
+        print(f"bulkup: {escape(note)}", file=sys.stderr)  # noqa: T201 - this is the terminal
+
+
+def _print(
+    answer: Answer, placed: dict[int, Placed], *, json: bool, print0: bool, is_groups: bool
+) -> None:
+    if print0:
+        for hit in answer.hits:
+            sys.stdout.buffer.write(os.fsencode(hit.picture.path) + b"\0")
+    elif json:
+        from bulkup.cli.rows import print_json
+
+        print_json(_documents(answer.hits, placed))
+    elif answer.hits:
+        _print_table(answer.hits, is_groups)
+
+
+def _documents(hits: Sequence[Found], placed: dict[int, Placed]) -> Iterator[dict[str, object]]:
+    for hit in hits:
+        picture = hit.picture
+        place = placed.get(picture.content_id)
+        document: dict[str, object] = {
+            "path": picture.path,
+            "digest": picture.digest,
+            "key": None if place is None else place.key,
+            "score": round(hit.score, 6),
+            "taken_at": picture.taken_at,
+            "camera": picture.camera,
+        }
+        if hit.group is not None:
+            document["group"] = hit.group
+        yield document
+
+
+def _print_table(hits: Sequence[Found], is_groups: bool) -> None:
+    from bulkup.cli.render import Column, escape, print_table, size
+
+    first = [Column("Group", right=True)] if is_groups else []
+    columns = [
+        *first,
+        Column("Score", right=True),
+        Column("Taken"),
+        Column("Camera"),
+        Column("Pixels", right=True),
+        Column("Size", right=True),
+        Column("File"),
+    ]
+    rows = [
+        [
+            *([str(hit.group)] if is_groups else []),
+            f"{hit.score:.3f}",
+            (hit.picture.taken_at or "")[:16].replace("T", " "),
+            hit.picture.camera or "",
+            f"{hit.picture.width_px}x{hit.picture.height_px}" if hit.picture.width_px else "",
+            size(hit.picture.size_bytes),
+            escape(hit.picture.path),
+        ]
+        for hit in hits
+    ]
+    print_table(columns, rows, sys.stdout, os.environ)
+
+
+def _write_sheet(
+    html: str,
+    title: str,
+    answer: Answer,
+    placed: dict[int, Placed],
+    reader: Reader,
+    settings: Settings,
+) -> None:
+    import asyncio
+
+    from bulkup.cli.sheet import write_sheet
+    from bulkup.cli.sheet_frames import sections_of
+    from bulkup.reporting.atomic import whole_file
+    from bulkup.run.thumbs import thumbs_of
+
+    wanted = [hit.picture.content_id for hit in answer.hits]
+    destinations = {one.id: one for one in reader.runs.destinations()} if placed else {}
+    thumbs = asyncio.run(thumbs_of(wanted, placed, destinations, settings, os.environ))
+    try:
+        with whole_file(html, mode=_SHEET_MODE) as file:
+            count = write_sheet(sections_of(answer, placed, thumbs), file, title=title)
+    except OSError as error:
+        raise UsageError(f"--html {html}: {error.strerror}") from error
+    if not settings.quiet:
+        from bulkup.cli import render
+
+        where = render.escape(html)
+        print(f"Wrote {render.count(count, 'picture')} to {where}", file=sys.stderr)  # noqa: T201 - told beside the result

@@ -1,0 +1,150 @@
+"""What an embedding service answered: an error of ours, or numbers that are a vector. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkup.embed.embedder import Vector
+from bulkup.errors import (
+    EmbedderBroken,
+    EmbedderBusy,
+    EmbedderRefused,
+    EmbedderUnreachable,
+    EmbedderUnusable,
+    EmbedError,
+)
+
+SAID_CHARACTERS = 300
+"""Of a server's own words in an error: a page of them says no more than its beginning."""
+
+_NOT_ALLOWED = {
+    401: "The key is missing, wrong or expired: set BULKUP_EMBED_KEY.",
+    402: "The account has no credit left.",
+    403: "The key may not use this model.",
+    407: "The proxy wants a password: see HTTPS_PROXY.",
+}
+_NOT_THERE = "Check embed.url, embed.api and embed.remote_model."
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response, whole. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> object:
+        """Raises EmbedderBroken when the body is no JSON: a page of some gateway, mostly."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError) as error:
+            raise EmbedderBroken("the service's answer is no JSON") from error
+
+
+def error_of(answer: Answer, now: float, named: str) -> EmbedError | EmbedderUnusable | None:
+    """What a status means; None for a 2xx. `now` is in seconds since 1970.
+
+    429, and 503 with Retry-After, are EmbedderBusy; 408 and 425 say that this request came at a
+    bad moment. What no picture can change (keys, credit, an address without such a service, a
+    redirect, which would carry the key elsewhere) is EmbedderUnusable. All other 4xx are
+    EmbedderRefused: the fault may lie in a picture of this request.
+    """
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    said = f"{named} answered {status}{_words(answer)}"
+    wished = wait_wished(answer, now)
+    if status == 429 or (status == 503 and wished is not None):
+        return EmbedderBusy(said, retry_after_seconds=wished)
+    if status >= 500:
+        return EmbedderBroken(said)
+    if status in _NOT_ALLOWED:
+        return EmbedderUnusable(said, hint=_NOT_ALLOWED[status])
+    if status in (404, 405, 410) or status < 400:
+        return EmbedderUnusable(said, hint=_NOT_THERE)
+    if status in (408, 425):
+        return EmbedderUnreachable(said)
+    return EmbedderRefused(said)
+
+
+def wait_wished(answer: Answer, now: float) -> float | None:
+    """How many seconds Retry-After asks for, 0 or more; None where it is absent or nonsense.
+
+    It is a count of seconds or an HTTP date (RFC 9110 §10.2.3).
+    """
+    text = answer.headers.get("retry-after", "").strip()
+    try:
+        wait = float(text)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(text).timestamp() - now
+        except (ValueError, OverflowError):
+            return None
+    return max(wait, 0.0) if math.isfinite(wait) else None
+
+
+def vector_of(numbers: object, dimension: int | None) -> Vector:
+    """`numbers` as a vector of length 1, float32, shape (dimension,).
+
+    Raises EmbedderRefused for what is no list of finite numbers, has another dimension than the
+    one given, or no direction.
+    """
+    if not isinstance(numbers, list) or not numbers:
+        raise EmbedderRefused("the service answered no vector")
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise EmbedderRefused("the service's vector holds something that is no number")
+    if dimension is not None and len(numbers) != dimension:
+        raise EmbedderRefused(
+            f"the service's vector has {len(numbers)} dimensions instead of {dimension}"
+        )
+    try:
+        values = np.asarray(numbers, dtype=np.float64)
+    except OverflowError as error:  # JSON may hold integers of any length
+        raise EmbedderRefused("the service's vector holds a number that is not finite") from error
+    return unit(values)
+
+
+def unit(values: NDArray[np.floating]) -> Vector:
+    """`values` at length 1, as float32.
+
+    Raises EmbedderRefused when one is not finite, or all are zero.
+    """
+    if not np.isfinite(values).all():
+        raise EmbedderRefused("the embedder's vector holds a number that is not finite")
+    wide = values.astype(np.float64)
+    largest = float(np.abs(wide).max())
+    if largest == 0.0:
+        raise EmbedderRefused("the embedder's vector is zero")
+    scaled = wide / largest  # so that no square is too large or too small
+    return np.asarray(scaled / np.linalg.norm(scaled), dtype=np.float32)
+
+
+def one_line(text: str) -> str:
+    """`text` without control characters, shortened."""
+    shown = "".join(char if char.isprintable() else " " for char in text[: SAID_CHARACTERS * 2])
+    return " ".join(shown.split())[:SAID_CHARACTERS]
+
+
+def _words(answer: Answer) -> str:
+    """': ' and what the server says about it, on one line; '' where it says nothing in JSON.
+
+    OpenAI: {"error": {"message"}}; FastAPI: {"detail"}; Replicate: {"title", "detail"}.
+    """
+    try:
+        found = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return ""
+    for name in ("error", "detail", "message", "title"):
+        if isinstance(found, dict) and found.get(name):
+            found = found[name]
+    if isinstance(found, list):
+        found = json.dumps(found)
+    return f": {one_line(found)}" if isinstance(found, str) and found else ""

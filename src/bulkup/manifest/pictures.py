@@ -1,0 +1,143 @@
+"""What was made of pictures and what they say of themselves, recorded."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.later import record_attempts
+from bulkup.manifest.letting_go import forget_unwanted
+from bulkup.manifest.rows import as_text
+from bulkup.manifest.rows_later import Processed, VariantRow
+from bulkup.manifest.transaction import transaction
+from bulkup.model import Digest, Stage
+
+if TYPE_CHECKING:
+    from bulkup.content.picture.values import Metadata, Sidecar
+
+_COLUMNS = 21
+
+
+class Pictures:
+    """Variants and metadata by content. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def settle(
+        self,
+        done: Sequence[Processed],
+        *,
+        follows: Stage | None,
+        destination_id: int,
+        run_id: str,
+        now: float,
+    ) -> None:
+        """Record contents whose variants the destination has; one transaction. With `follows`
+        that stage has an item for each of them from now on."""
+        if not done:
+            return
+        with transaction(self._db, self._path):
+            execute_rows(
+                self._db,
+                "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
+                "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
+                "settled_at = v.column2 FROM (VALUES {rows}) AS v "
+                # By whomever it is claimed: what the store has is done.
+                "WHERE id = v.column1 AND state = 'claimed'",
+                [(p.item.item_id, now) for p in done],
+            )
+            self._record_variants(done, destination_id, now)
+            execute_rows(
+                self._db,
+                "INSERT OR REPLACE INTO picture VALUES {rows}",
+                [_picture(p.item.content_id, p.metadata, p.sidecar) for p in done],
+            )
+            ended = [(p.item, p.seconds) for p in done]
+            record_attempts(self._db, ended, "done", Stage.PROCESS, run_id, now)
+            if follows is not None:
+                self._follow(done, follows)
+            for one in done:
+                forget_unwanted(self._db, one.item.item_id)
+
+    def _record_variants(self, done: Sequence[Processed], destination_id: int, now: float) -> None:
+        execute_rows(
+            self._db,
+            "INSERT INTO object (destination_id, key, content_id, kind, size_bytes, etag, "
+            "stored_at, variant_digest) VALUES {rows} ON CONFLICT DO UPDATE SET "
+            "size_bytes = excluded.size_bytes, etag = excluded.etag, "
+            "stored_at = excluded.stored_at, variant_digest = excluded.variant_digest",
+            [
+                (
+                    destination_id,
+                    v.key,
+                    p.item.content_id,
+                    v.kind,
+                    v.size_bytes,
+                    v.etag,
+                    now,
+                    bytes.fromhex(v.digest),
+                )
+                for p in done
+                for v in p.variants
+            ],
+        )
+
+    def _follow(self, done: Sequence[Processed], stage: Stage) -> None:
+        self._db.executemany(
+            "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
+            "batch_id, priority) "
+            f"SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, batch_id, "
+            "priority FROM item WHERE id = ? AND state = 'done' "
+            "ON CONFLICT DO UPDATE SET state = 'ready', reason = NULL WHERE state = 'skipped'",
+            ((p.item.item_id,) for p in done),
+        )
+
+    def variants(self, content_id: int, destination_id: int) -> list[VariantRow]:
+        """The content's variants at a destination, the smallest first."""
+        rows = self._db.execute(
+            "SELECT kind, key, size_bytes, lower(hex(variant_digest)), etag FROM object "
+            "WHERE content_id = ? AND +destination_id = ? AND variant_digest IS NOT NULL "
+            "AND stored_at IS NOT NULL ORDER BY size_bytes, key",
+            (content_id, destination_id),
+        )
+        return [VariantRow(r[0], r[1], r[2], Digest(r[3]), r[4]) for r in rows]
+
+
+def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tuple[object, ...]:
+    """A row of the table `picture`."""
+    m, said = metadata, sidecar
+    place, exposure = m.place, m.exposure
+    row = (
+        content_id,
+        m.width_px,
+        m.height_px,
+        m.format,
+        m.orientation,
+        None if m.taken_at is None else str(m.taken_at),
+        _text(m.camera),
+        _text(m.lens),
+        exposure.f_number,
+        exposure.exposure_seconds,
+        exposure.iso,
+        exposure.focal_length_mm,
+        None if place is None else place.latitude_degrees,
+        None if place is None else place.longitude_degrees,
+        None if place is None else place.altitude_metres,
+        m.perceptual_hash,
+        m.is_truncated,
+        said.rating if said else None,
+        _text(said.title) if said else None,
+        _text(said.description) if said else None,
+        json.dumps(said.keywords) if said and said.keywords else None,
+    )
+    assert len(row) == _COLUMNS
+    return row
+
+
+def _text(words: str | None) -> str | None:
+    return None if words is None else as_text(words)

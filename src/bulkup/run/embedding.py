@@ -1,0 +1,240 @@
+"""The embed stage at work: variants found, given to the embedder many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from random import Random
+from typing import TYPE_CHECKING
+
+from bulkup.clock import Clock
+from bulkup.errors import (
+    EmbedderUnusable,
+    EmbedError,
+    ItemError,
+    ObjectMissing,
+    SourceMissing,
+)
+from bulkup.manifest.rows_later import Item, PassedOver, Processed, VariantRow, Vectored
+from bulkup.model import Stage
+from bulkup.pace.retrying import CONTROL_TRIES
+from bulkup.run.ledger import Ledger
+from bulkup.run.order import EmbedMeans
+from bulkup.run.previews import Previews
+from bulkup.run.sender import Sender
+from bulkup.stores.store import ObjectStore
+
+if TYPE_CHECKING:
+    from bulkup.embed.embedder import Embedded, Embedder
+
+MOST_ITEMS = 16
+MOST_REMOTE_ITEMS = 8
+HANDS = 2
+"""While one call is computed, the variants of the next are found."""
+
+
+class LazyEmbedder:
+    """The run's embedder, made when it is first needed: numpy alone takes 0.1 s to import."""
+
+    def __init__(self, means: EmbedMeans, clock: Clock, random: Random) -> None:
+        self.name = means.model
+        self._means = means
+        self._clock = clock
+        self._random = random
+        self._embedder: Embedder | None = None
+
+    def get(self) -> Embedder:
+        """Raises UsageError and EmbedderUnusable."""
+        if self._embedder is None:
+            self._embedder = embedder_of(self._means, self._clock, self._random)
+        return self._embedder
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this process itself decodes the pictures."""
+        return self._means.model != "http"
+
+    @property
+    def most_items(self) -> int:
+        """In one attempt. A service that takes one picture a request is asked for one: what it
+        answered is then recorded before the next."""
+        means = self._means
+        is_single = means.api == "replicate" or means.pictures_as == "message"
+        return MOST_ITEMS if means.model != "http" else 1 if is_single else MOST_REMOTE_ITEMS
+
+    async def close(self) -> None:
+        if self._embedder is not None:
+            await self._embedder.close()
+
+
+def embedder_of(means: EmbedMeans, clock: Clock, random: Random) -> Embedder:
+    """The embedder that is asked for. Raises UsageError and EmbedderUnusable."""
+    from bulkup.embed.choosing import open_embedder
+
+    return open_embedder(
+        means.model,
+        clock=clock,
+        random=random,
+        models_directory=means.models_directory,
+        threads=means.threads or None,
+        thorough=means.thorough,
+        url=means.url,
+        api=means.api,
+        model=means.remote_model,
+        key=means.key,
+        pictures_as=means.pictures_as,
+        dimension=means.dimension,
+        timeout_seconds=means.timeout_seconds,
+        requests_per_minute=means.requests_per_minute,
+        burst=means.burst,
+        ca_bundle=means.ca_bundle,
+    )
+
+
+class Embedding:
+    """Attempts of the embed stage at one destination. For one event loop."""
+
+    stage = Stage.EMBED
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ObjectStore,
+        sender: Sender,
+        embedder: LazyEmbedder,
+        previews: Previews,
+        *,
+        redoes: bool,
+        destination_id: int,
+        run_id: str,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._sender = sender
+        self._lazy = embedder
+        self._previews = previews
+        self._redoes = redoes
+        self._destination_id = destination_id
+        self._run_id = run_id
+        self._clock = clock
+        self.hands = HANDS
+        self.most_items = embedder.most_items
+
+    async def attempt(self, items: Sequence[Item]) -> list[Vectored | PassedOver | ItemError]:
+        began = self._clock.monotonic()
+        embedder = self._lazy.get()
+        known: set[int] = set()
+        embedder_id = await self._recorded(embedder)
+        if not self._redoes:
+            contents = [item.content_id for item in items]
+            vectors = self._ledger.manifest.vectors
+            known = await self._ledger.call(vectors.known, contents, embedder_id)
+        new = [item for item in items if item.content_id not in known]
+        found = await asyncio.gather(*(self._variant(item) for item in new))
+        outcomes: dict[int, Vectored | ItemError] = {}
+        bodies: dict[Item, bytes] = {}
+        for item, body in zip(new, found, strict=True):
+            if isinstance(body, bytes):
+                bodies[item] = body
+            else:
+                outcomes[item.item_id] = body
+        made = await self._embedded(embedder, bodies)
+        for item, one in zip(bodies, made, strict=True):
+            outcomes[item.item_id] = self._outcome(item, one, began)
+        return [outcomes.get(item.item_id) or Vectored(item, None, None, 0.0) for item in items]
+
+    async def _recorded(self, embedder: Embedder) -> int | None:
+        """The embedder's id in the manifest, if it has one, and then its dimension, too: a service
+        that answers longer or shorter vectors than before is another model."""
+        vectors = self._ledger.manifest.vectors
+        row = await self._ledger.call(vectors.dimension_of, embedder.name, embedder.version)
+        if row is None:
+            return None
+        embedder_id, dimension = row
+        if embedder.dimension is None:
+            embedder.dimension = dimension
+        if embedder.dimension != dimension:
+            raise EmbedderUnusable(
+                f"the vectors by {embedder.name} ({embedder.version}) have {dimension} dimensions, "
+                f"not {embedder.dimension}",
+                hint="Set embed.dimension to what it was, or name another embed.remote_model.",
+            )
+        return embedder_id
+
+    async def _embedded(
+        self, embedder: Embedder, bodies: Mapping[Item, bytes]
+    ) -> list[Embedded | ItemError]:
+        """For each body, in order; a call that failed as a whole costs its own pictures alone."""
+        made: list[Embedded | ItemError] = []
+        if not bodies:
+            return made
+        later = self._ledger.manifest.later
+        if self._lazy.is_local:  # a service elsewhere cannot take this process down
+            await self._ledger.call(later.hand_over, list(bodies), run_id=self._run_id)
+        pictures = list(bodies.values())
+        for start in range(0, len(pictures), embedder.most_pictures):
+            some = pictures[start : start + embedder.most_pictures]
+            try:
+                made += await embedder.embed(some)
+            except EmbedError as error:
+                made += [error] * len(some)
+        if self._lazy.is_local:  # the others' trouble with the store may be waited out with these
+            await self._ledger.call(later.take_back, list(bodies), run_id=self._run_id)
+        return made
+
+    def _outcome(
+        self, item: Item, made: Embedded | ItemError, began: float
+    ) -> Vectored | ItemError:
+        from bulkup.embed.packing import classes_blob, vector_blob
+
+        if isinstance(made, ItemError):
+            return made
+        seconds = self._clock.monotonic() - began
+        return Vectored(item, vector_blob(made.vector), classes_blob(made.classes), seconds)
+
+    async def record(self, done: Sequence[Processed | Vectored]) -> None:
+        """The contents are searchable."""
+        embedder = self._lazy.get()
+        await self._ledger.call(
+            self._ledger.manifest.vectors.settle,
+            [one for one in done if isinstance(one, Vectored)],
+            name=embedder.name,
+            version=embedder.version,
+            dimension=embedder.dimension or 0,
+            run_id=self._run_id,
+            now=self._clock.now(),
+        )
+
+    async def close(self) -> None:
+        """The embedder is the run's, and may have other destinations to serve."""
+
+    async def _variant(self, item: Item) -> bytes | ItemError:
+        """The bytes to embed, as just made or from the destination."""
+        held = self._previews.take(item.content_id)
+        if held is not None:
+            return held
+        variants = await self._ledger.call(
+            self._ledger.manifest.pictures.variants, item.content_id, self._destination_id
+        )
+        if not variants:
+            return SourceMissing("it has no variant at the destination; process it again")
+        variant = _chosen(variants, self._previews.name)
+        try:
+            look = partial(_body, self._store, variant.key)
+            body = await self._sender.tries(look, 0, CONTROL_TRIES)
+        except ObjectMissing:
+            return SourceMissing(f"the variant {variant.key} is gone; process it again")
+        except ItemError as error:
+            return error
+        return body
+
+
+def _chosen(variants: Sequence[VariantRow], name: str) -> VariantRow:
+    """The one of this name, else the largest."""
+    return next((one for one in variants if one.kind == name), variants[-1])
+
+
+async def _body(store: ObjectStore, key: str) -> bytes:
+    return b"".join([chunk async for chunk in store.open(key)])

@@ -1,0 +1,429 @@
+"""One run's work at a stage after the upload: claim, hand over, attempt, settle.
+
+The same for all such stages; what an attempt is, an `Attempting` knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+from bulkup.clock import Clock
+from bulkup.errors import (
+    BulkupError,
+    CredentialsRefused,
+    DestinationError,
+    DestinationUnreachable,
+    ErrorClass,
+    ItemError,
+    StoreError,
+    StoreForbidden,
+    StoreFull,
+    StoreUnreachable,
+    WorkerLost,
+)
+from bulkup.manifest.later import Scope
+from bulkup.manifest.rows_later import Item, Missed, PassedOver, Processed, Vectored
+from bulkup.manifest.runs import STRIKES
+from bulkup.model import Stage
+from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
+from bulkup.run.events import AttemptFailed, Emit, ItemDone, ItemsDone
+from bulkup.run.ledger import Ledger
+from bulkup.run.riding import Riding
+
+SETTLE_SECONDS = 0.1
+LOOK_SECONDS = 0.1
+"""How often it is looked whether the stage before has brought something."""
+
+GATHER_SECONDS = 0.5
+"""How long a call that could take more items waits for them, while more may come."""
+
+IN_FLIGHT_SECONDS = 5.0
+"""What attempts in flight get to end by themselves after an interrupt (SPEC §4)."""
+
+Outcome = Processed | Vectored | PassedOver | ItemError
+
+
+class Attempting(Protocol):
+    """What a stage does with its items."""
+
+    stage: Stage
+    hands: int  # attempts at the same time
+    most_items: int  # in one attempt
+
+    async def attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
+        """How it went for each item, in order. Raises DestinationError when nothing can go on
+        at the destination, BulkupError when nothing can go on at this stage.
+
+        It tells the manifest what a worker has in its hands, and for no longer than it has.
+        """
+
+    async def record(self, done: Sequence[Processed | Vectored]) -> None:
+        """Write the successes down, in one transaction."""
+
+    async def close(self) -> None:
+        """Give processes, threads and files back. May be called twice."""
+
+
+@dataclass(slots=True)
+class LaterCounts:
+    """What this run's work at one stage came to."""
+
+    done: int = 0
+    skipped: int = 0
+    waiting: int = 0
+    dead: int = 0
+    done_bytes: int = 0  # of the contents, not of what was made of them
+    failures: dict[ErrorClass, int] = field(default_factory=dict)
+
+    @property
+    def failed(self) -> int:
+        return self.waiting + self.dead
+
+
+@dataclass(frozen=True, slots=True)
+class LaterLimits:
+    """Where the work ends before there is none left."""
+
+    items: int | None = None
+    deadline: float | None = None  # on the monotonic clock
+    errors: int | None = None
+    patience_seconds: float = 30.0
+
+
+class StageWork:
+    """Works at one stage in one scope until nothing is left and the stage before is over."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        attempting: Attempting,
+        scope: Scope,
+        riding: Riding,
+        *,
+        run_id: str,
+        follows: Stage | None,
+        limits: LaterLimits,
+        is_fed: Callable[[], bool],
+        clock: Clock,
+        random: Random,
+        emit: Emit,
+        wants_files: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._later = ledger.manifest.later
+        self._attempting = attempting
+        self._scope = scope
+        self._riding = riding
+        self._run_id = run_id
+        self._follows = follows
+        self._limits = limits
+        self._is_fed = is_fed  # whether the stage before may still bring items
+        self._clock = clock
+        self._random = random
+        self._emit = emit
+        self._wants_files = wants_files
+        self.counts = LaterCounts()
+        self.left = 0  # ready or waiting, when it was last looked
+        self.is_over = False
+        self.stop_reason: str | None = None
+        self.stop_error: BaseException | None = None
+        self._stopped = asyncio.Event()
+        self._claiming = asyncio.Lock()
+        self._buffer: deque[Item] = deque()
+        self._begun = 0
+        self.in_hand = 0
+        self._done: list[Processed | Vectored] = []
+        self._passed: list[PassedOver] = []
+        self._missed: list[Missed] = []
+        self._settling = asyncio.Lock()
+
+    @property
+    def stage(self) -> Stage:
+        return self._attempting.stage
+
+    def stop(self, reason: str, error: BaseException | None = None) -> None:
+        """Claim no more; what is in hand may end."""
+        if self.stop_reason is None:
+            self.stop_reason, self.stop_error = reason, error
+        self._stopped.set()
+
+    async def run(self) -> None:
+        """Work; every claim is settled or given back. What stopped it is in `stop_error`."""
+        hands = [asyncio.create_task(self._hand()) for _ in range(self._attempting.hands)]
+        settling = asyncio.create_task(self._settle_all())
+        stopping = asyncio.create_task(self._stopped.wait())
+        working = asyncio.gather(*hands)
+        try:
+            await _first_of(working, settling, stopping)
+            if stopping.done() and not working.done():
+                await self._let_end(hands)
+            elif settling.done():
+                settling.result()
+            await asyncio.gather(*hands)
+        except asyncio.CancelledError:
+            if not self._stopped.is_set():
+                raise
+        finally:
+            for task in (*hands, settling, stopping):
+                task.cancel()
+            await asyncio.gather(working, settling, stopping, return_exceptions=True)
+            await self._attempting.close()
+        await self._settle()
+        if self._buffer:
+            await self._ledger.call(self._later.release, list(self._buffer), run_id=self._run_id)
+            self._buffer.clear()
+        self.is_over = True  # only now has the stage after this one all that it gets
+
+    async def _let_end(self, hands: Sequence[asyncio.Task[None]]) -> None:
+        """After a stop: a few seconds for what is in hand."""
+        time_up = asyncio.create_task(self._clock.sleep(IN_FLIGHT_SECONDS))
+        late: set[asyncio.Task[None]] = set(hands)
+        while late and not time_up.done():
+            ended, _ = await asyncio.wait({*late, time_up}, return_when=asyncio.FIRST_COMPLETED)
+            late -= ended
+        for task in (*late, time_up):
+            task.cancel()
+        await asyncio.gather(*late, time_up, return_exceptions=True)
+
+    # Claim --------------------------------------------------------------------------------
+
+    async def _hand(self) -> None:
+        while items := await self._next():
+            await self._work(items)
+
+    async def _next(self) -> list[Item]:
+        """Items to attempt together; empty when this run has nothing left to do here."""
+        waited = 0.0
+        while self.stop_reason is None:
+            async with self._claiming:
+                is_fed = self._is_fed()  # before the look: what came last must be seen
+                await self._fill()
+                most = self._attempting.most_items
+                if self._buffer and (
+                    len(self._buffer) >= most or not is_fed or waited >= GATHER_SECONDS
+                ):
+                    taken = [self._buffer.popleft() for _ in range(min(most, len(self._buffer)))]
+                    self._begun += len(taken)
+                    return taken
+                if self._is_limit_reached():
+                    return []
+            if self._buffer:
+                waited += LOOK_SECONDS
+            if self._buffer or is_fed:
+                await self._wait(asyncio.sleep(LOOK_SECONDS))
+                continue
+            wait = await self._wait_seconds()
+            if wait is None:
+                return []
+            await self._wait(self._clock.sleep(wait))
+        return []
+
+    def _is_limit_reached(self) -> bool:
+        return self._limits.items is not None and self._begun >= self._limits.items
+
+    async def _fill(self) -> None:
+        """Claim for every hand, so that other processes find their share, too."""
+        room = self._attempting.most_items * self._attempting.hands - len(self._buffer)
+        if self._limits.items is not None:
+            room = min(room, self._limits.items - self._begun - len(self._buffer))
+        if room <= 0 or len(self._buffer) >= self._attempting.most_items:
+            return
+        self._buffer.extend(
+            await self._ledger.call(
+                self._later.claim,
+                self._scope,
+                run_id=self._run_id,
+                limit=room,
+                now=self._clock.now(),
+            )
+        )
+
+    async def _wait_seconds(self) -> float | None:
+        """Until the next item falls due, if one does within the patience; else None."""
+        await self._settle()
+        due_at = await self._ledger.call(self._later.next_due_at, self._scope)
+        if due_at is None:
+            return None
+        wait = max(0.0, due_at - self._clock.now())
+        return wait if wait <= self._limits.patience_seconds else None
+
+    async def _wait(self, sleep: Coroutine[Any, Any, None]) -> None:
+        """Sleep, or until stopped."""
+        tasks = (asyncio.create_task(sleep), asyncio.create_task(self._stopped.wait()))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # Attempt ------------------------------------------------------------------------------
+
+    async def _work(self, items: list[Item]) -> None:
+        """One attempt; run-level trouble is ridden out without counting it."""
+        self.in_hand += len(items)
+        is_noted = False
+        try:
+            is_noted = await self._attempt(items)
+        finally:
+            self.in_hand -= len(items)
+            if not is_noted:
+                self._buffer.extendleft(reversed(items))  # given back at the end
+
+    async def _attempt(self, items: list[Item]) -> bool:
+        """Note the outcomes; False when this run is to stop, and the items go back."""
+        while True:
+            if self._riding.is_under_way and not await self._riding.clear():
+                return False
+            began = self._clock.monotonic()
+            outcomes: Sequence[Outcome] = ()
+            trouble: DestinationError | None = None
+            try:
+                outcomes = await self._attempting.attempt(items)
+                trouble = self._run_level(outcomes, began)
+            except DestinationError as error:
+                trouble = error
+            except ItemError as error:
+                outcomes = [error] * len(items)
+            except BulkupError as error:  # of this stage as a whole
+                self.stop(str(error), error)
+                return False
+            if trouble is None:
+                seconds = self._clock.monotonic() - began
+                for item, outcome in zip(items, outcomes, strict=True):
+                    self._note(item, outcome, seconds)
+                return True
+            if self.stop_reason is not None or not await self._riding.out(trouble):
+                self.stop(str(trouble), trouble)
+                return False
+
+    def _run_level(self, outcomes: Sequence[Outcome], began: float) -> DestinationError | None:
+        """The whole destination's trouble in the items' errors, if that is what it is."""
+        for one in outcomes:
+            if isinstance(one, (Processed, Vectored)):  # the others may have asked for nothing
+                self._riding.succeeded(self._clock.monotonic())
+        for one in outcomes:
+            if isinstance(one, StoreFull):
+                full = DestinationError(str(one), hint="Make room at the destination.")
+                self.stop("the destination is full", full)
+                return full
+            if not isinstance(one, (StoreForbidden, StoreUnreachable)):
+                continue
+            if not self._riding.is_run_level(one, began):
+                continue
+            if isinstance(one, StoreUnreachable):
+                return DestinationUnreachable(str(one), hint="Check the network and the endpoint.")
+            return CredentialsRefused(
+                str(one), code=one.code, hint="These keys may not read and write here."
+            )
+        return None
+
+    def _note(self, item: Item, outcome: Outcome, seconds: float) -> None:
+        counts = self.counts
+        if isinstance(outcome, ItemError):
+            self._note_error(item, outcome, seconds)
+        elif isinstance(outcome, PassedOver):
+            counts.skipped += 1
+            self._passed.append(outcome)
+        else:
+            counts.done += 1
+            counts.done_bytes += item.size_bytes
+            self._done.append(outcome)
+
+    def _note_error(self, item: Item, error: ItemError, seconds: float) -> None:
+        attempt = item.attempts + 1
+        is_strike = isinstance(error, WorkerLost)
+        wait = attempt_wait_seconds(
+            self.stage,
+            attempt,
+            error.error_class,
+            self._random,
+            allowed=ATTEMPTS[self.stage] + item.attempts_granted,
+        )
+        is_third = is_strike and item.strikes + 1 >= STRIKES
+        due_at = None if wait is None else self._clock.now() + wait
+        request_id = error.request_id if isinstance(error, StoreError) else None
+        self._missed.append(
+            Missed(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
+        )
+        is_dead = is_third if is_strike else due_at is None
+        self.counts.dead += is_dead
+        self.counts.waiting += not is_dead and not is_strike
+        failures = self.counts.failures
+        failures[error.error_class] = failures.get(error.error_class, 0) + 1
+        self._emit(
+            AttemptFailed(
+                path=item.path,
+                stage=self.stage.value,
+                attempt=attempt,
+                error_class=error.error_class.value,
+                error=str(error),
+                state="dead" if is_dead else "ready" if is_strike else "waiting",
+                next_attempt_at=None if is_strike else due_at,
+                seconds=seconds,
+            )
+        )
+        if self._limits.errors is not None and self.counts.failed >= self._limits.errors:
+            self.stop(f"{self.counts.failed} errors (--max-errors)")
+
+    # Settle -------------------------------------------------------------------------------
+
+    async def _settle_all(self) -> None:
+        while True:
+            await asyncio.sleep(SETTLE_SECONDS)
+            deadline = self._limits.deadline
+            if deadline is not None and self._clock.monotonic() >= deadline:
+                self.stop("the time is up (--max-duration)")
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Record what has ended since the last time."""
+        async with self._settling:
+            done, self._done = self._done, []
+            passed, self._passed = self._passed, []
+            missed, self._missed = self._missed, []
+            try:
+                if done:
+                    await self._attempting.record(done)
+                if passed:
+                    await self._ledger.call(
+                        self._later.pass_over,
+                        passed,
+                        stage=self.stage,
+                        follows=self._follows,
+                        run_id=self._run_id,
+                        now=self._clock.now(),
+                    )
+                if missed:
+                    await self._ledger.call(
+                        self._later.miss, missed, run_id=self._run_id, now=self._clock.now()
+                    )
+            except BaseException:
+                self._done[:0], self._passed[:0], self._missed[:0] = done, passed, missed
+                raise
+            # Of a retried batch: what is left of it; of a destination, what its tally says.
+            self.left = await self._ledger.call(self._later.count_left, self._scope)
+        if self._wants_files and (done or passed):
+            self._emit(ItemsDone(self.stage.value, tuple(map(_item_done, [*done, *passed]))))
+
+
+def _item_done(outcome: Processed | Vectored | PassedOver) -> ItemDone:
+    item = outcome.item
+    return ItemDone(
+        item.path,
+        item.digest,
+        "skipped" if isinstance(outcome, PassedOver) else "done",
+        outcome.reason if isinstance(outcome, PassedOver) else None,
+        outcome.seconds,
+        item.attempts + 1,
+    )
+
+
+async def _first_of(*tasks: asyncio.Future[Any]) -> None:
+    """Wait until one of them is done."""
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,157 @@
+"""Which pictures a search may show: by path, date, camera and place. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from bulkup.errors import UsageError
+
+_EARTH_KM: Final = 6371.0088  # mean radius, IUGG
+_DATE: Final = re.compile(
+    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?)?)?", re.ASCII
+)
+_AGE: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdwMy])", re.ASCII)  # as push --newer-than has it
+_UNIT_SECONDS: Final = {
+    "s": 1,
+    "m": 60,
+    "h": 3600,
+    "d": 86400,
+    "w": 7 * 86400,
+    "M": 30 * 86400,
+    "y": 365 * 86400,
+}
+
+
+class Shown(Protocol):
+    """What is asked of a picture. `taken_at` is by its camera's clock, without a zone."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def taken_at(self) -> datetime | None: ...
+    @property
+    def camera(self) -> str | None: ...
+    @property
+    def place_degrees(self) -> tuple[float, float] | None: ...  # north, east
+
+
+@dataclass(frozen=True, slots=True)
+class Circle:
+    """All places within `radius_km` of one, on the sphere."""
+
+    latitude_degrees: float
+    longitude_degrees: float
+    radius_km: float
+
+    def holds(self, latitude_degrees: float, longitude_degrees: float) -> bool:
+        here = (self.latitude_degrees, self.longitude_degrees)
+        return distance_km(here, (latitude_degrees, longitude_degrees)) <= self.radius_km
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is asked for; None asks nothing. A picture without the fact that is asked for is out.
+
+    `after` and `before` are compared with the camera's clock: `after` is inclusive, `before` is
+    not. `camera` is a part of its name in any case of letters.
+    """
+
+    path: Callable[[str], bool] | None = None
+    after: datetime | None = None
+    before: datetime | None = None
+    camera: str | None = None
+    near: Circle | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is asked at all."""
+        asked = (self.path, self.after, self.before, self.camera, self.near)
+        return any(value is not None for value in asked)
+
+    def allow(self, picture: Shown) -> bool:
+        return (
+            (self.path is None or self.path(picture.path))
+            and self._allow_time(picture.taken_at)
+            and self._allow_camera(picture.camera)
+            and self._allow_place(picture.place_degrees)
+        )
+
+    def _allow_time(self, taken_at: datetime | None) -> bool:
+        if self.after is None and self.before is None:
+            return True
+        if taken_at is None:
+            return False
+        local = taken_at.replace(tzinfo=None)
+        return (self.after is None or local >= self.after) and (
+            self.before is None or local < self.before
+        )
+
+    def _allow_camera(self, camera: str | None) -> bool:
+        if self.camera is None:
+            return True
+        return camera is not None and self.camera.casefold() in camera.casefold()
+
+    def _allow_place(self, place_degrees: tuple[float, float] | None) -> bool:
+        if self.near is None:
+            return True
+        return place_degrees is not None and self.near.holds(*place_degrees)
+
+
+def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """Between two places, degrees north and east: the haversine formula, right at poles too."""
+    north_1, east_1, north_2, east_2 = (math.radians(value) for value in (*one, *other))
+    half = (
+        math.sin((north_2 - north_1) / 2) ** 2
+        + math.cos(north_1) * math.cos(north_2) * math.sin((east_2 - east_1) / 2) ** 2
+    )
+    return 2 * _EARTH_KM * math.asin(math.sqrt(min(1.0, half)))
+
+
+def parse_near(text: str) -> Circle:
+    """`LAT,LON,KM` in degrees north and east, as in `51.5,-0.12,5`. Raises UsageError."""
+    try:
+        latitude, longitude, radius = (float(part) for part in text.split(","))
+    except ValueError:
+        latitude = longitude = radius = math.nan
+    if not (-90 <= latitude <= 90 and -180 <= longitude <= 180 and 0 < radius < math.inf):
+        raise UsageError(
+            f"--near {text!r} is no place",
+            hint="Write degrees north, degrees east and kilometres: --near 51.5,-0.12,5",
+        )
+    return Circle(latitude, longitude, radius)
+
+
+def parse_when(text: str, *, now: datetime, option: str) -> datetime:
+    """The start of a year, month, day or minute (`2024`, `2024-05`, `2024-05-03`,
+    `2024-05-03 14:30`), or an age before `now` (`30d`, `1d12h`; `M` is a month of 30 days).
+
+    `now` is the machine's local time; it and the result have no zone, as a camera's clock has
+    none. So `--after 2024-05` begins with the first of May, and `--before 2024-05` ends before
+    it. Raises UsageError naming `option`.
+    """
+    text = text.strip()
+    ages = list(_AGE.finditer(text))
+    try:
+        if ages and "".join(age[0] for age in ages) == text:
+            return now - timedelta(
+                seconds=sum(float(age[1]) * _UNIT_SECONDS[age[2]] for age in ages)
+            )
+        date = _DATE.fullmatch(text)
+        if date is not None:
+            first = (1, 1, 1, 0, 0, 0)  # where a part begins that is not given
+            given = zip(date.groups(), first, strict=True)
+            year, month, day, hour, minute, second = (
+                start if part is None else int(part) for part, start in given
+            )
+            # A camera's clock has no zone.
+            return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - see above
+    except (ValueError, OverflowError):
+        pass
+    raise UsageError(
+        f"{option} {text!r} is neither a date nor an age",
+        hint="Write a date as 2024, 2024-05 or 2024-05-03, an age as 30d or 12h.",
+    )

@@ -1,0 +1,207 @@
+"""What a query says literally of pictures: words of their paths, their camera, their lens, a date.
+
+A date is read in the ways people type it: 2024, 2019-05, 2019-05-17, may, may 2019, 17 May 2019,
+May 17, 2019. It is compared with what the camera's clock showed (ISO 8601, as the manifest has
+`taken_at`), and with paths that are sorted by date (2019/05/…, IMG_20190517_…).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MONTHS: Final = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
+_MONTH_NUMBERS: Final = {
+    spelling: number
+    for number, month in enumerate(MONTHS, 1)
+    for spelling in (month, month[:3], "sept" if month == "september" else month)
+}
+
+_TYPOGRAPHIC: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
+_TOKEN: Final = re.compile(r"\d{4}-\d{2}(?:-\d{2})?(?!\w)|\w+(?:[-'.]\w+)*")
+_YEAR: Final = re.compile(r"(?:18|19|20|21)\d\d")
+_ISO: Final = re.compile(_YEAR.pattern + r"-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?")
+_DAY: Final = re.compile(r"(0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?")
+_ORDERS: Final = ("i", "dmy", "mdy", "ymd", "my", "ym", "dm", "md", "y", "m")
+"""Of an ISO date, days, months by name and years; the first that fits wins."""
+
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+class Described(NamedTuple):
+    """What the manifest says of a picture, as far as it knows."""
+
+    path: str  # of a content with several assets all of them, one on a line
+    camera: str | None = None
+    lens: str | None = None
+    taken_at: str | None = None  # ISO 8601, the camera's clock: '2019-05-17T10:00:00+02:00'
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that may stand in a path, a camera's or a lens's name; `forms` in lower case."""
+
+    forms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Date:
+    """A year, a month, a day, as far as it was given; never all None."""
+
+    year: int | None = None
+    month: int | None = None
+    day: int | None = None
+
+
+Term = Word | Date
+_Test = Callable[[Described, str], bool]
+"""Of a picture and all that is said of it in words, folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A query taken apart: its words in lower case, in order, without what was a date.
+
+    A month alone is both a date and a word: 'december' looks like snow. 'may' is a date only.
+    """
+
+    words: tuple[str, ...]
+    dates: tuple[Date, ...]
+
+
+def typed(text: str) -> Typed:
+    """`text` taken apart. Signs between words are lost; apostrophes, hyphens inside are kept."""
+    tokens = _TOKEN.findall(folded(text).replace(_TYPOGRAPHIC, "'"))
+    words: list[str] = []
+    dates: list[Date] = []
+    start = 0
+    while start < len(tokens):
+        date, count = _date(tokens[start : start + 3])
+        if date is None:
+            words.append(tokens[start].removesuffix("'s"))
+        else:
+            dates.append(date)
+            if count == 1 and date.year is None and tokens[start] != "may":
+                words.append(tokens[start])
+        start += max(count, 1)
+    return Typed(tuple(words), tuple(dates))
+
+
+def folded(text: str) -> str:
+    """For comparing: composed (macOS has file names decomposed), without case."""
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).casefold()
+
+
+def matches(terms: Sequence[Term], pictures: Iterable[Described]) -> NDArray[np.int32]:
+    """For each picture how many of `terms` it matches, shape (n,).
+
+    100,000 pictures take 0.1 s, and 0.5 s where nearly all match.
+    """
+    tests = [_word_test(term) if isinstance(term, Word) else _date_test(term) for term in terms]
+    if not tests:
+        return np.zeros(sum(1 for _ in pictures), np.int32)
+    counts = (
+        sum([test(picture, hay) for test in tests])
+        for picture in pictures
+        for hay in (folded(_said(picture)),)
+    )
+    return np.fromiter(counts, np.int32)
+
+
+def _said(picture: Described) -> str:
+    return f"{picture.path}\n{picture.camera or ''}\n{picture.lens or ''}"
+
+
+def _date(tokens: Sequence[str]) -> tuple[Date | None, int]:
+    """The date that `tokens` begin with and how many of them it takes, or None and 0."""
+    pieces = [_piece(token) for token in tokens]
+    pattern = "".join(kind for kind, _ in pieces)
+    order = next((order for order in _ORDERS if pattern.startswith(order)), "")
+    if order == "i":
+        return Date(*(int(number) for number in tokens[0].split("-"))), 1
+    said = dict(pieces[: len(order)])
+    date = Date(said.get("y"), said.get("m"), said.get("d")) if said else None
+    return date, len(order)
+
+
+def _piece(token: str) -> tuple[str, int]:
+    """What a token may be in a date, as a letter of _ORDERS, and its number; '-' for nothing."""
+    if token in _MONTH_NUMBERS:
+        return "m", _MONTH_NUMBERS[token]
+    if _YEAR.fullmatch(token):
+        return "y", int(token)
+    if day := _DAY.fullmatch(token):
+        return "d", int(day[1])
+    return ("i" if _ISO.fullmatch(token) else "-"), 0
+
+
+def _word_test(word: Word) -> _Test:
+    patterns = [re.compile(_whole(form)) for form in word.forms]
+    stems = [form.removesuffix("y") for form in word.forms]
+
+    def test(picture: Described, said: str) -> bool:
+        if not any(stem in said for stem in stems):  # most pictures end here, cheaply
+            return False
+        if any(pattern.search(said) for pattern in patterns):
+            return True
+        split = folded(_CAMEL.sub(" ", _said(picture)))
+        return split != said and any(pattern.search(split) for pattern in patterns)
+
+    return test
+
+
+def _whole(form: str) -> str:
+    """A pattern for `form` or its plural as a whole word: where letters or digits begin and end.
+
+    So 'beach' is in 'beach2019.jpg' and '5d' in 'EOS5D', but 'art' not in 'party'. Scripts that
+    do not part their words are searched without this.
+    """
+    if not form.isascii():
+        return re.escape(form)
+    before, after = (r"\d" if sign.isdigit() else r"[^\W\d_]" for sign in (form[0], form[-1]))
+    endings = (
+        rf"{re.escape(form[:-1])}(?:y|ies)" if form[-1] == "y" else rf"{re.escape(form)}(?:e?s)?"
+    )
+    return rf"(?<!{before}){endings}(?!{after})"
+
+
+def _date_test(date: Date) -> _Test:
+    taken = re.compile(
+        "{}-{}-{}".format(
+            *(r"\d+" if number is None else f"{number:02}" for number in _numbers(date))
+        )
+    )
+    filed = _filed(date)
+
+    def test(picture: Described, said: str) -> bool:
+        if picture.taken_at is not None and taken.match(picture.taken_at):
+            return True
+        return filed is not None and filed.search(picture.path) is not None
+
+    return test
+
+
+def _filed(date: Date) -> re.Pattern[str] | None:
+    """How a path names the date: '2019/05', '2019-05-17', '20190517'; None without a year."""
+    if date.year is None:
+        return None
+    month = r"(?:\d\d)?" if date.month is None else f"{date.month:02}"
+    day = r"(?:\d\d)?" if date.day is None else f"{date.day:02}"
+    compact = rf"{date.year}{month}{day}"
+    if date.month is None:
+        return re.compile(rf"(?<!\d)(?:{compact})(?!\d)")
+    end = "" if date.day is None else rf"[-_/.]?{day}"
+    return re.compile(rf"(?<!\d)(?:{compact}|{date.year}[-_/.]{month}{end})(?!\d)")
+
+
+def _numbers(date: Date) -> tuple[int | None, int | None, int | None]:
+    return date.year, date.month, date.day

@@ -1,0 +1,188 @@
+"""The words bulkup knows, and the direction of each in the space where pictures lie, too.
+
+The table (data/words.*) is made by docs/words/make_words.py: what a small text encoder makes of
+"a photo of a …" for each word of English that may name something seen, on 128 axes in int8. So no
+encoder is needed to search; against the encoder itself one-word queries lose nothing that can be
+measured. Rows have a direction and no length.
+
+A word that the table does not have is taken back to its base by WordNet's rules (morphy(7WN)).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache, cached_property
+from heapq import nlargest
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+"""Shape (DIMENSION,), of length 1."""
+
+DIMENSION: Final = 128
+DATA: Final = Path(__file__).parent / "data"
+
+_NOUN_ENDINGS: Final = (
+    *(("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh")),
+    *(("men", "man"), ("ies", "y")),
+)
+_VERB_ENDINGS: Final = (
+    *(("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e")),
+    ("ing", ""),
+)
+_ADJECTIVE_ENDINGS: Final = (("er", ""), ("est", ""), ("er", "e"), ("est", "e"))
+_ENDINGS: Final = (*_NOUN_ENDINGS, *_VERB_ENDINGS, *_ADJECTIVE_ENDINGS)
+
+_LONGEST_PHRASE: Final = 4  # words: 'lily of the valley'
+_LEAST_OF_COMPOUND: Final = 4  # letters a half: shorter ones are found in nearly every string
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was typed, and the word or words of the table it was read as.
+
+    `typed` is several words where the table has a name of several. `words` has two entries for a
+    compound that only its halves explain, and none for what is not known.
+    """
+
+    typed: str
+    words: tuple[str, ...]
+
+
+class Words:
+    """The table. Everything that is looked up is in lower case."""
+
+    def __init__(self, folder: Path = DATA) -> None:
+        self._words = (folder / "words.txt").read_text("ascii").split("\n")
+        self._rows: NDArray[np.int8] = np.load(folder / "words.npy", mmap_mode="r")
+        self._forms_file = folder / "forms.txt"
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __contains__(self, word: str) -> bool:
+        return self._row(word) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """In ascending order."""
+        return iter(self._words)
+
+    def vector(self, word: str) -> Vector:
+        """Of a word or name that the table has; KeyError otherwise."""
+        row = self._row(word)
+        if row is None:
+            raise KeyError(word)
+        return unit(self._rows[row].astype(np.float32))
+
+    def base(self, word: str) -> str | None:
+        """`word` itself if the table has it, else what it is a form of, else None.
+
+        Accents are no difference: the table has English words only, 'cafe' for 'café'.
+        """
+        word = _without_accents(word)
+        if word in self:
+            return word
+        if word in self._forms:
+            return self._forms[word]
+        bases = (word.removesuffix(end) + new for end, new in _ENDINGS if word.endswith(end))
+        return next((base for base in bases if len(base) > 1 and base in self), None)
+
+    def read(self, typed: Sequence[str], passed_over: frozenset[str] = frozenset()) -> list[Part]:
+        """`typed`, in order, as parts; the longest name first, so 'hot dog' is one part.
+
+        Words of `passed_over` are no parts of their own, but may be inside a name.
+        """
+        parts = []
+        start = 0
+        while start < len(typed):
+            part, count = self._part(typed[start : start + _LONGEST_PHRASE], passed_over)
+            start += count
+            if part is not None:
+                parts.append(part)
+        return parts
+
+    def nearest(self, word: str, count: int = 3) -> list[str]:
+        """Known words spelt most like `word`, the nearest first; perhaps fewer, perhaps none."""
+        pairs = {a + b for a, b in pairwise(word)}
+        matcher = SequenceMatcher(None, "", word, autojunk=False)
+        ratios = []
+        for known in self._words:
+            if abs(len(known) - len(word)) > 2 or not any(pair in known for pair in pairs):
+                continue
+            matcher.set_seq1(known)
+            if matcher.quick_ratio() >= 0.6 and (ratio := matcher.ratio()) >= 0.6:
+                ratios.append((ratio, known))
+        return [known for _, known in nlargest(count, ratios, key=lambda pair: pair[0])]
+
+    @cached_property
+    def _forms(self) -> dict[str, str]:
+        lines = self._forms_file.read_text("ascii").splitlines()
+        return dict(line.split(" ") for line in lines)
+
+    def _row(self, word: str) -> int | None:
+        row = bisect_left(self._words, word)
+        return row if row < len(self._words) and self._words[row] == word else None
+
+    def _part(self, typed: Sequence[str], passed_over: frozenset[str]) -> tuple[Part | None, int]:
+        """What `typed` begins with, and how many of its words that takes."""
+        if typed[0] not in passed_over:
+            for count in range(len(typed), 1, -1):
+                if typed[count - 1] not in passed_over and (name := self._name(typed[:count])):
+                    return Part(" ".join(typed[:count]), (name,)), count
+            return Part(typed[0], self._single(typed[0])), 1
+        return None, 1
+
+    def _name(self, typed: Sequence[str]) -> str | None:
+        """The table's name for several words, in any of the three ways to write a compound."""
+        joined = (self.base(glue.join(typed)) for glue in (" ", "-", ""))
+        return next((name for name in joined if name is not None), None)
+
+    def _single(self, typed: str) -> tuple[str, ...]:
+        """The words of the table for one that was typed: 'hotdog', 'hot-dog', 'mountainbikes'."""
+        base = self.base(typed)
+        if base is not None:
+            return (base,)
+        if "-" in typed:
+            pieces = [piece for piece in typed.split("-") if piece]
+            name = self._name(pieces)
+            bases = (name,) if name else tuple(self.base(piece) for piece in pieces)
+            return tuple(base for base in bases if base is not None)
+        halves = [(typed[:cut], typed[cut:]) for cut in range(2, len(typed) - 1)]
+        for first, second in halves:
+            if name := self.base(f"{first} {second}") or self.base(f"{first}-{second}"):
+                return (name,)
+        least = _LEAST_OF_COMPOUND
+        for first, second in halves:
+            if min(len(first), len(second)) >= least and first in self:
+                base = self.base(second)
+                if base is not None:
+                    return (first, base)
+        return ()
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    letters = unicodedata.normalize("NFKD", word)
+    return "".join(sign for sign in letters if not unicodedata.combining(sign))
+
+
+@cache
+def known_words() -> Words:
+    """The table that comes with bulkup; read (5 ms) when it is first asked for."""
+    return Words()
+
+
+def unit(vectors: Vector) -> Vector:
+    """Rows made 1 long; those that are 0 stay 0."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    scaled: Vector = (vectors / np.maximum(lengths, np.float32(1e-12))).astype(np.float32)
+    return scaled

@@ -1,0 +1,105 @@
+"""Stand-ins for CLIP's two encoders, in the layout that the Hugging Face hub's cache has.
+
+Tiny ONNX models with the inputs, the outputs and the files of the real ones, so that all of the way
+through fastembed is walked. Their vectors mean nothing, but differ for what differs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from bulkup.embed.clip import DIMENSION, TEXT, VISION
+from bulkup.embed.onnx_graph import IR_VERSION, OPERATORS_VERSION, OnnxGraph, _bytes, _number
+
+FLOAT, INT64 = 1, 7
+REVISION = "0" * 40
+NORMALISED = {  # preprocessor_config.json of CLIP: pixels to the mean and spread of its training
+    "image_processor_type": "CLIPImageProcessor",
+    "do_resize": True,
+    "size": {"shortest_edge": 224},
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 224},
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+}
+
+
+def write_models(directory: Path) -> None:
+    """Both models, as if they had been fetched once."""
+    vision = _snapshot(directory, VISION)
+    (vision / "model.onnx").write_bytes(_vision())
+    (vision / "preprocessor_config.json").write_text(json.dumps(NORMALISED))
+    text = _snapshot(directory, TEXT)
+    (text / "model.onnx").write_bytes(_text())
+    (text / "config.json").write_text(json.dumps({"pad_token_id": 0}))
+    pad = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
+    (text / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 77, **pad}))
+    (text / "special_tokens_map.json").write_text(json.dumps(pad))
+    (text / "tokenizer.json").write_text(_tokenizer())
+
+
+def _snapshot(directory: Path, repository: str) -> Path:
+    home = directory / f"models--{repository.replace('/', '--')}"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text(REVISION)
+    snapshot = home / "snapshots" / REVISION
+    snapshot.mkdir(parents=True)
+    return snapshot
+
+
+def _vision() -> bytes:
+    """The mean colours of 16 tiles, thrown in all directions."""
+    graph = OnnxGraph("vision")
+    throw = np.random.default_rng(1).normal(size=(48, DIMENSION)).astype(np.float32)
+    tiles = graph.node(
+        "AveragePool", ["pixel_values"], "tiles", kernel_shape=[56, 56], strides=[56, 56]
+    )
+    flat = graph.node("Flatten", [tiles], "flat")
+    graph.node("MatMul", [flat, graph.constant("throw", throw)], "image_embeds")
+    return _model(graph, {"pixel_values": FLOAT}, {"image_embeds": FLOAT})
+
+
+def _text() -> bytes:
+    """Waves of the tokens' mean."""
+    graph = OnnxGraph("text")
+    waves = np.random.default_rng(2).normal(size=(1, DIMENSION)).astype(np.float32)
+    numbers = graph.node("Cast", ["input_ids"], "numbers", to=FLOAT)
+    mean = graph.node("ReduceMean", [numbers], "mean", axes=[1], keepdims=1)
+    phases = graph.node("MatMul", [mean, graph.constant("waves", waves)], "phases")
+    graph.node("Cos", [phases], "text_embeds")
+    return _model(graph, {"input_ids": INT64}, {"text_embeds": FLOAT})
+
+
+def _model(graph: OnnxGraph, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
+    """A model whose inputs may have any shape, as those of encoders have: ModelProto."""
+
+    def value(name: str, element: int) -> bytes:
+        return _bytes(1, name.encode()) + _bytes(2, _bytes(1, _number(1, element)))
+
+    body = (
+        b"".join(_bytes(1, node) for node in graph._nodes)
+        + _bytes(2, b"stand-in")
+        + b"".join(_bytes(5, constant) for constant in graph._constants)
+        + b"".join(_bytes(11, value(*item)) for item in inputs.items())
+        + b"".join(_bytes(12, value(*item)) for item in outputs.items())
+    )
+    operators = _bytes(1, b"") + _number(2, OPERATORS_VERSION)
+    return _number(1, IR_VERSION) + _bytes(7, body) + _bytes(8, operators)
+
+
+def _tokenizer() -> str:
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    words = ["[PAD]", "[UNK]", "a", "cat", "dog"]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = Whitespace()
+    return tokenizer.to_str()

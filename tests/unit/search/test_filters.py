@@ -1,0 +1,138 @@
+"""Filters: dates, cameras, places."""
+
+# ruff: noqa: DTZ001 - a camera's clock has no zone
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.errors import UsageError
+from bulkup.search.filters import Circle, Filters, distance_km, parse_near, parse_when
+
+NOW = datetime(2026, 7, 31, 12, 0)
+
+
+@dataclass(frozen=True)
+class Picture:
+    path: str = "a.jpg"
+    taken_at: datetime | None = None
+    camera: str | None = None
+    place_degrees: tuple[float, float] | None = None
+
+
+def when(text: str) -> datetime:
+    return parse_when(text, now=NOW, option="--after")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024", datetime(2024, 1, 1)),
+        ("2024-05", datetime(2024, 5, 1)),
+        ("2024-05-03", datetime(2024, 5, 3)),
+        ("2024-5-3", datetime(2024, 5, 3)),
+        ("2024-05-03 14:30", datetime(2024, 5, 3, 14, 30)),
+        ("2024-05-03T14:30:15", datetime(2024, 5, 3, 14, 30, 15)),
+        ("30d", datetime(2026, 7, 1, 12, 0)),
+        ("1d12h", datetime(2026, 7, 30, 0, 0)),
+        ("10m", datetime(2026, 7, 31, 11, 50)),
+        ("1M", datetime(2026, 7, 1, 12, 0)),
+    ],
+)
+def test_a_date_or_an_age_is_the_start_of_it(text: str, expected: datetime) -> None:
+    assert when(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "2024-13", "2024-00", "2024-02-30", "24", "30", "9999999y", "٢٠٢٤"]
+)
+def test_what_is_no_date_is_refused_by_the_name_of_its_option(text: str) -> None:
+    with pytest.raises(UsageError, match="--before"):
+        parse_when(text, now=NOW, option="--before")
+
+
+def test_after_takes_its_first_moment_and_before_does_not() -> None:
+    moment = datetime(2024, 5, 3)
+    picture = Picture(taken_at=moment)
+    assert Filters(after=moment).allow(picture)
+    assert not Filters(before=moment).allow(picture)
+    assert Filters(before=moment + timedelta(seconds=1)).allow(picture)
+    assert not Filters(after=moment + timedelta(seconds=1)).allow(picture)
+
+
+def test_the_clock_of_the_camera_counts_whatever_its_zone() -> None:
+    picture = Picture(taken_at=datetime(2024, 5, 3, tzinfo=UTC))
+    assert Filters(after=datetime(2024, 5, 3)).allow(picture)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(after=datetime(1970, 1, 1)),
+        Filters(before=datetime(2100, 1, 1)),
+        Filters(camera="canon"),
+        Filters(near=Circle(0, 0, 30_000)),
+    ],
+)
+def test_a_picture_without_the_fact_is_out(filters: Filters) -> None:
+    assert filters
+    assert not filters.allow(Picture())
+
+
+def test_no_filter_allows_everything() -> None:
+    assert not Filters()
+    assert Filters().allow(Picture())
+
+
+def test_a_camera_is_found_by_a_part_of_its_name_in_any_case() -> None:
+    picture = Picture(camera="Canon PowerShot S40")
+    assert Filters(camera="powershot").allow(picture)
+    assert not Filters(camera="Nikon").allow(picture)
+
+
+def test_the_path_is_asked() -> None:
+    filters = Filters(path=lambda path: path.endswith("b.jpg"))
+    assert [filters.allow(Picture(path=path)) for path in ("a.jpg", "b.jpg")] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "km"),
+    [
+        ((51.4778, -0.0015), (48.8584, 2.2945), 334),  # Greenwich to Paris
+        ((0, 179.9), (0, -179.9), 22.2),  # across the date line
+        ((89.9, 0), (89.9, 180), 22.2),  # across the pole
+        ((90, 0), (90, 123), 0),  # the pole has every longitude
+        ((0, 0), (0, 180), 20015),
+    ],
+)
+def test_distances_on_the_sphere(one, other, km: float) -> None:
+    assert distance_km(one, other) == pytest.approx(km, rel=0.005, abs=1e-6)
+
+
+degrees = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
+
+
+@given(degrees, degrees)
+def test_a_distance_is_the_same_both_ways_and_never_over_half_the_earth(one, other) -> None:
+    there = distance_km(one, other)
+    assert there == pytest.approx(distance_km(other, one), abs=1e-6)
+    assert 0 <= there <= 20016
+
+
+def test_near_holds_what_lies_within_its_radius() -> None:
+    near = parse_near("0, 179.9, 30")
+    assert Filters(near=near).allow(Picture(place_degrees=(0, -179.9)))
+    assert not Filters(near=near).allow(Picture(place_degrees=(0, 0)))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2", "1,2,3,4", "91,0,1", "0,181,1", "0,0,0", "0,0,-1", "nan,0,1", "0,0,inf"]
+)
+def test_what_is_no_place_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--near"):
+        parse_near(text)
