@@ -130,6 +130,23 @@ async def test_a_connection_is_used_again_only_where_that_is_safe(first: bytes, 
     assert came == connections
 
 
+async def test_a_connection_with_a_body_half_sent_is_not_used_again():
+    """The endpoint refused before it had read it all, and might take the rest for a request."""
+    came = 0
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]  # a full socket
+        writer.write(answer(503))
+
+    async with lanes_over(early) as lanes:
+        for _ in range(2):
+            assert (await lanes.put("/", {}, bytes(32 << 20), 5.0)).status == 503
+    assert came == 2
+
+
 BROKEN = {
     "nothing": b"",
     "half a head": b"HTTP/1.1 200 OK\r\ncont",

@@ -1,9 +1,9 @@
 """Small bodies over plain HTTP, in the event loop's own thread.
 
 A request of 20 KiB costs pyreqwest twice what it costs here: there it goes to another thread and
-comes back. Only what is simple goes this way: HTTP/1.1 without TLS or a proxy, a PUT with a body
-that fits a socket's buffer or nearly, an answer that is small. All else is pyreqwest's, and so is
-whatever cannot be connected: it knows more ways, and says better what is wrong.
+comes back. Only what is simple goes this way: a PUT without TLS or a proxy, its body and its answer
+small enough to be held. All else is pyreqwest's, and so is whatever cannot be connected: it knows
+more ways, and says better what is wrong.
 
 Source: RFC 9112 (HTTP/1.1), sections 4, 6 and 7.1.
 """
@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 
 CONNECT_SECONDS = 3.0
 """Then pyreqwest tries; it also goes through several addresses at once."""
+
+UNREACHABLE_SECONDS = 30.0
+"""After a connection that failed, pyreqwest has all requests for so long."""
 
 IDLE_SECONDS = 20.0
 """Below the keep-alive limit of common servers."""
@@ -77,7 +80,7 @@ class Lanes:
         self._port = port
         self._fixed = f" HTTP/1.1\r\nhost: {name}\r\nuser-agent: {agent}\r\n"
         self._idle: list[_Lane] = []
-        self._is_reachable = True
+        self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
 
     async def put(
@@ -116,14 +119,14 @@ class Lanes:
         return None
 
     async def _connect(self) -> _Lane:
-        if not self._is_reachable or self._is_closed:
-            raise NoLane
         loop = asyncio.get_running_loop()
+        if self._is_closed or loop.time() < self._unreachable_until:
+            raise NoLane
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, lane = await loop.create_connection(_Lane, self._host, self._port)
         except OSError as error:  # also TimeoutError
-            self._is_reachable = False
+            self._unreachable_until = loop.time() + UNREACHABLE_SECONDS
             raise NoLane from error
         return lane
 
@@ -226,9 +229,10 @@ class _Lane(asyncio.Protocol):
         waiting, self._answer = self._answer, None
         self._received = b""
         self._used_at = self._loop.time()
-        if not keeps:
-            self.close()
         assert waiting is not None
+        assert self._transport is not None
+        if not keeps or self._transport.get_write_buffer_size():  # answered before it was all sent
+            self.close()
         waiting.set_result(answer)
 
     def _break(self, reason: str) -> None:

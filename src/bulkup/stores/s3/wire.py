@@ -5,6 +5,7 @@ a URL whose path holds only unreserved and percent-encoded characters reaches th
 but for the segments '.' and '..'; `bytes` bodies are not copied; HTTP_PROXY, HTTPS_PROXY and
 NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
 `read_timeout` runs while the body is still being sent, so that it may not be set for uploads.
+Small bodies over plain HTTP do without it: see lanes.
 """
 
 from __future__ import annotations
