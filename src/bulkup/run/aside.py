@@ -34,6 +34,9 @@ SLOTS = 3
 SLOT_BYTES = 10 << 20
 """Room for one group of files each."""
 
+PROMPT_SECONDS = 0.2
+"""Where a group takes longer, from a slow disk, outcomes do not wait behind it."""
+
 END_SECONDS = 5.0
 """What the process gets to end by itself: it may be reading from a disk that does not answer."""
 
@@ -67,7 +70,13 @@ class Aside:
         self._serving: asyncio.Task[None] | None = None
         self._free = list(range(SLOTS))
         self._asked: deque[tuple[int | None, asyncio.Future[tuple[bool, Any]]]] = deque()
+        self._load_seconds = 0.0  # what the last group took
         self.is_ready = False
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether what is asked now is done soon."""
+        return self.is_ready and self._load_seconds < PROMPT_SECONDS
 
     def start(self) -> None:
         """Begin to start the process, once; it is of use when `is_ready`."""
@@ -83,7 +92,9 @@ class Aside:
         slot = self._free.pop()
         begin = slot * SLOT_BYTES
         order = (LOAD, begin, begin + SLOT_BYTES, [tuple(work) for work in works])
+        began = asyncio.get_running_loop().time()
         found = await self._ask(order, slot)
+        self._load_seconds = asyncio.get_running_loop().time() - began
         taken = [
             None if row is None else self._take(work, row)
             for work, row in zip(works, found, strict=True)

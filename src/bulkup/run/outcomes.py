@@ -162,7 +162,7 @@ class Outcomes:
 
     async def _settle_aside(self, done: list[Done]) -> bool:
         """Have the second process record `done`; False when that is left to do here."""
-        if self._aside is None or not self._aside.is_ready:
+        if self._aside is None or not self._aside.is_prompt:
             return False
         try:
             await self._aside.settle(done, now=self._clock.now(), follows=self._follows)

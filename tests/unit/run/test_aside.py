@@ -161,6 +161,21 @@ async def test_a_process_lost_while_it_settled_settles_once(
     assert asides
 
 
+async def test_outcomes_do_not_wait_behind_a_slow_disk(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.run.aside.PROMPT_SECONDS", 0.0)
+
+    async def never(*_: object, **__: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(Aside, "settle", never)
+    pushing.write(TREE)
+    assert (await pushing.push()).sent == CONTENTS
+    assert attempts(pushing) == [(1, CONTENTS)]
+    assert asides
+
+
 async def test_a_process_that_does_not_start_is_done_without(
     pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
 ) -> None:
