@@ -58,6 +58,8 @@ TABLES = {
     "": "Everywhere",
     "push": "What a push takes, and how it works: `[push]`",
     "s3": "The server and its objects: `[s3]`",
+    "process": "Thumbnails and previews: `[process]`",
+    "embed": "What makes pictures searchable: `[embed]`",
     "claims": "Several runs at once: `[claims]`",
     "notify": "The webhook: `[notify]`",
 }

@@ -4,8 +4,9 @@
     python docs/make_picture.py
 
 Makes some pictures, pushes them in a pseudo-terminal to an S3 server in this process, keeps what
-bulkup drew, and writes docs/pictures/push.svg (while a push runs) and docs/pictures/status.svg
-(afterwards). The server is held at 4 MiB/s so that there is something to see. Needs Pillow.
+bulkup drew, and writes docs/pictures/push.svg (while a push runs, in all three stages) and
+docs/pictures/status.svg (afterwards, with a search). The server is held at 4 MiB/s so that there
+is something to see. Needs bulkup.
 """
 
 from __future__ import annotations
@@ -121,9 +122,14 @@ def main() -> None:
         drawn = screens(run(push))
         bars = [screen for screen in drawn if "Uploading" in screen.plain]
         bars = [bar for bar in bars if "ETA" in bar.plain and " 0 in flight" not in bar.plain]
+        bars = [bar for bar in bars if "Searchable" in bar.plain]
         save("push", "bulkup push", [prompt(push), bars[len(bars) * 3 // 5]])
         lines = [prompt(push), drawn[-1]]
-        for command in ("bulkup status", "bulkup status --failed"):
+        for command in (
+            "bulkup search clock --limit 3",
+            "bulkup status",
+            "bulkup status --failed",
+        ):
             lines += [Text(""), prompt(command), Text.from_ansi(run(command).strip("\n"))]
         save("status", "bulkup", lines)
 

@@ -85,12 +85,14 @@ def plan(count: int, *, seed: int, longest: int, scenes: Sequence[str]) -> list[
     """What to make, in order of time; every path occurs once."""
     rng = random.Random(seed)
     shots: list[Shot] = []
+    turn: list[str] = []  # scenes that are still to come before any comes again
     taken_at = datetime(2019, 6, 1, 9, 30, tzinfo=UTC)
     for number in range(1, count + 1):
         taken_at += timedelta(hours=rng.randint(1, 400), seconds=rng.randint(0, 3599))
         ending, format_name = rng.choice(FORMATS)
         # Some programs write é as one code point, some as two (NFC and NFD).
-        scene = rng.choice(scenes)
+        turn = turn or rng.sample(scenes, len(scenes))
+        scene = turn.pop()
         name = rng.choice(NAMES).format(n=number, scene=scene)
         stem = unicodedata.normalize("NFC" if rng.random() < 0.7 else "NFD", name)
         folder = rng.choice(FOLDERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import runpy
@@ -12,8 +13,11 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
+from PIL import ExifTags, Image
+from pillow_heif import register_heif_opener
 from typer.main import get_command
 
 from bulkup.cli.app import app
@@ -21,9 +25,12 @@ from bulkup.errors import ErrorClass, ExitCode
 from bulkup.manifest.manifest import Manifest
 from bulkup.run.events import Event
 from bulkup.settings import describe
-from tests.e2e.trees import make_tree, picture
+from tests.e2e.trees import make_tree
 
 REPOSITORY = Path(__file__).parents[2]
+sys.path.insert(0, str(REPOSITORY / "examples"))
+from painting import SCENES  # noqa: E402 - after the path to it
+
 README = (REPOSITORY / "README.md").read_text("utf-8")
 MANIFEST_PAGE = (REPOSITORY / "docs" / "manifest.md").read_text("utf-8")
 PAGES = sorted(
@@ -32,7 +39,7 @@ PAGES = sorted(
     for page in REPOSITORY.glob(pattern)
 )
 COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
-VIEWS = ("files", "failures", "progress", "batches")
+VIEWS = ("files", "failures", "progress", "batches", "pictures")
 LIMIT_SECONDS = 60
 
 
@@ -130,7 +137,16 @@ def shown_commands() -> Iterator[str]:
                     yield found[1]
 
 
-@pytest.mark.parametrize("line", list(shown_commands()))
+def example_commands() -> Iterator[str]:
+    """Command lines of the examples for cron and systemd."""
+    for name in ("crontab", "bulkup.service", "bulkup-pictures.service"):
+        text = (REPOSITORY / "examples" / name).read_text("utf-8")
+        found = re.findall(r"^(?:[^#\n]*\s|ExecStart=.*/)(bulkup .*)$", text, re.MULTILINE)
+        assert found, name
+        yield from found
+
+
+@pytest.mark.parametrize("line", [*shown_commands(), *example_commands()])
 def test_shown_commands_parse(line: str) -> None:
     """Command, options and arguments are ones that bulkup knows."""
     _, name, *words = shlex.split(line, comments=True)
@@ -158,18 +174,45 @@ def flat(output: str) -> str:
     return "".join(f"{' '.join(line.split())}\n" for line in output.splitlines())
 
 
-@pytest.fixture
-def session(tmp_path: Path) -> Path:
-    """The directory in which the README's commands are typed: 24 pictures and an archive."""
+WORDS = ("Häuser", "Tante Zoë", "Brief", "Ballonfahrt", "Leuchtturm", "Berge", "Wanduhr", "Ampel")
+
+
+def painted(word: str, seed: int, kind: str = "jpg") -> bytes:
+    """One of the example's scenes, small; a JPEG says when, where and with what it was taken."""
+    random = Random(seed)
+    image = SCENES[word](random, (480, 360))
+    exif = Image.Exif()
+    exif[ExifTags.Base.Model] = "Pocket 4" if seed % 2 else "K-7"
+    details = exif.get_ifd(ExifTags.IFD.Exif)
+    details[ExifTags.Base.DateTimeOriginal] = f"2019:0{1 + seed % 9}:17 12:00:00"
+    place = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    place.update({1: "N", 2: (54.0, 53.0, 26.5), 3: "E", 4: (10.0, 24.0, 37.0)})
+    out = io.BytesIO()
+    options = {"exif": exif.tobytes()} if kind == "jpg" else {}
+    image.save(out, {"jpg": "JPEG", "png": "PNG", "heic": "HEIF"}[kind], **options)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def tree() -> dict[str, bytes]:
+    """24 pictures, three of them copies of others."""
+    register_heif_opener()
     kinds = ("jpg", "png", "heic")
-    files = {f"2019/Ærø & co/IMG_{n:04d}.{kinds[n % 3]}": picture(f"p{n}") for n in range(20)}
-    files["phone/first.jpg"] = picture("first")
-    files |= {f"phone/copy {n}.jpg": picture(f"p{n}") for n in (0, 3, 6)}
-    make_tree(tmp_path / "photos", files)
+    numbered = [painted(WORDS[n % len(WORDS)], n, kinds[n % 3]) for n in range(20)]
+    files = {f"2019/Ærø & co/IMG_{n:04d}.{kinds[n % 3]}": numbered[n] for n in range(20)}
+    files["phone/first.jpg"] = painted("Segeln", 20)
+    return files | {f"phone/copy {n}.jpg": numbered[n] for n in (0, 3, 6)}
+
+
+@pytest.fixture
+def session(tmp_path: Path, tree: dict[str, bytes]) -> Path:
+    """The directory in which the README's commands are typed: pictures and an archive."""
+    make_tree(tmp_path / "photos", tree)
     with zipfile.ZipFile(tmp_path / "album.zip", "w") as archive:
-        for name in ("one", "two"):
-            archive.writestr(f"day 1/{name}.jpg", picture(name) * 100)
+        for seed, name in enumerate(("one", "two"), 30):
+            archive.writestr(f"day 1/{name}.jpg", painted("Gänseblümchen", seed))
     (tmp_path / "nas").mkdir()
+    (tmp_path / "lighthouse.jpg").write_bytes(painted("Leuchtturm", 40))
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
     return tmp_path
 
@@ -228,6 +271,16 @@ def test_every_column_of_a_view_is_described(manifest: sqlite3.Connection, view:
     rows = re.findall(r"^\| (`.*?) \|", section(MANIFEST_PAGE, f"## {view}"), re.MULTILINE)
     described = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
     assert described == [name for _, name, *_ in found]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_readme_lists_the_columns_of_a_view(manifest: sqlite3.Connection, view: str) -> None:
+    """All of them, in order."""
+    found = manifest.execute(f"PRAGMA table_info({view})").fetchall()
+    manifest.close()
+    listed = re.search(rf"^\| `{view}` \| .*? \| (.*) \|$", README, re.MULTILINE)
+    assert listed
+    assert re.findall(r"`(\w+)`", listed[1]) == [name for _, name, *_ in found]
 
 
 @pytest.mark.parametrize("query", [*blocks(README, "sql"), *blocks(MANIFEST_PAGE, "sql")])

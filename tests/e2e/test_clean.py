@@ -169,3 +169,25 @@ def test_an_unreachable_destination_does_not_stop_the_others(
     assert "s3://bucket: " in ended.stderr
     assert "removed: " in ended.stdout
     assert not (tmp_path / "store/.bulkup/tmp/old-1").exists()
+
+
+def test_vectors_that_a_newer_embedder_replaced(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Shown with their number, removed with --yes; a reader changes nothing."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
+    bulkup("push", "photos", "--to", "store")
+    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+        for name, contents in (("old", (1, 2)), ("new", (1,))):
+            db.execute("INSERT INTO embedder (name, version, dimension) VALUES (?, 1, 2)", (name,))
+            db.executemany(
+                "INSERT INTO embedding (embedder_id, content_id, vector, embedded_at) "
+                "VALUES ((SELECT max(id) FROM embedder), ?, x'00000000', 0)",
+                ((content,) for content in contents),
+            )
+    db.close()
+    shown = bulkup("clean").stdout
+    assert shown.startswith("to remove: 1 vector that a newer embedder replaced\nNext: ")
+    assert bulkup("clean", "--json").json()["vectors"] == 1
+    assert "removed: 1 vector that" in bulkup("clean", "--yes").stdout
+    assert bulkup("clean").stdout == "Nothing to clean.\n"
+    rows = bulkup("export", "--vectors").lines()
+    assert [row["vector"] for row in rows] == [[0.0, 0.0], None], "what only the old one has stays"

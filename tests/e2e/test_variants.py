@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bulkup.clock import SystemClock
+from bulkup.manifest.manifest import Manifest
+from bulkup.run.cleaning import find, remove
+from bulkup.stores import open_store
 from tests.e2e.conftest import Bulkup
 from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.trees import access, digest, make_tree
@@ -114,13 +118,16 @@ def test_a_variant_that_came_back_is_done_again(bulkup: Bulkup, place: Place) ->
 
 def test_a_variant_with_other_bytes_is_found(bulkup: Bulkup, place: Place) -> None:
     push(bulkup, place)
-    key = key_of("preview", "a.jpg")
+    before, key = place.objects(), key_of("preview", "a.jpg")
     place.put(key, place.objects()[key_of("preview", "sub/b.jpg")])
     found = findings(bulkup, place)
     assert found in ({key: "different"}, {key: "short"})
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
     assert (failed["stage"], failed["error_class"]) == ("process", "changed")
     assert "variant preview" in failed["error"]
+    bulkup("retry", "--failed", env=place.env)
+    assert place.objects() == before, "replaced: nobody but bulkup keeps anything there"
+    assert findings(bulkup, place, "--deep", check=0) == {}
 
 
 def test_deep_reads_the_bytes_of_variants(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -129,6 +136,8 @@ def test_deep_reads_the_bytes_of_variants(bulkup: Bulkup, tmp_path: Path) -> Non
     place.flip(key_of("thumb", "a.jpg"))
     assert findings(bulkup, place, check=0) == {}
     assert findings(bulkup, place, "--deep") == {key_of("thumb", "a.jpg"): "different"}
+    bulkup("retry", "--failed")
+    assert findings(bulkup, place, "--deep", check=0) == {}
 
 
 # clean ------------------------------------------------------------------------------------------
@@ -197,6 +206,36 @@ def test_what_a_run_may_still_record_stays(
         db.execute("UPDATE item SET state = ? WHERE stage = 'process'", (state,))
     keys = [key_of("thumb", name) for name in FILES]
     assert offered(bulkup) == (dict.fromkeys(keys, why) if why else {})
+
+
+async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place: Place) -> None:
+    """Looked at in two days' time; what a push adopts between the look and the removal stays."""
+    push(bulkup, place)
+    body, before = saved(scene(200, 300)), place.objects()
+    owner = digest(body)
+    theirs = f".bulkup/thumb/{owner[:2]}/{owner}.webp"
+    for key in (NOBODYS, theirs):
+        place.put(key, b"thumb")
+    with Manifest(str(bulkup.home / "manifest.db")) as books:
+        (row,) = books.runs.destinations()
+        store = open_store(
+            place.url,
+            environ={**os.environ, **place.env},
+            clock=SystemClock(),
+            endpoint_url=row.endpoint_url or None,
+        )
+        found = await find(
+            books.runs, books.leftovers, row, store, names=(), now=time.time() + 2 * 86_400
+        )
+        keys = [one.key.removeprefix(store.prefix) for one in found.variants]
+        assert keys == sorted([NOBODYS, theirs])
+        make_tree(bulkup.directory / "photos", {"c.jpg": body})
+        bulkup("push", "photos", env=place.env)
+        await remove(books, row, store, found, names=())
+        await store.close()
+    assert theirs in place.objects()
+    assert NOBODYS not in place.objects()
+    assert before.items() <= place.objects().items()
 
 
 def test_variants_stay_while_others_keep_objects_there(
@@ -299,8 +338,7 @@ def test_adopted_variants_are_not_sent(bulkup: Bulkup, fake_s3: Callable[..., Fa
     stored, held = s3.count("PutObject", 200), dict(s3.held)
     lose_manifest(bulkup)
     bulkup("rebuild", "--from", "s3://bucket/p", env=env)
-    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)
-    bulkup("process", env=env)
+    bulkup("push", "photos", "--to", "s3://bucket/p", env=env)  # finds only what is there
     assert s3.count("PutObject", 200) == stored
     assert s3.held == held
     status = bulkup("status", "--json", env=env).json()

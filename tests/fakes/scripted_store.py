@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from bulkup.clock import Clock
 from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
@@ -81,6 +81,11 @@ class ScriptedStore(DirectoryStore):
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         await self._called("head")
         return await super().head(key, with_checksum=with_checksum)
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        await self._called("open")
+        async for chunk in super().open(key):
+            yield chunk
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         await self._called("copy")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 
 from hypothesis import HealthCheck, settings
@@ -17,16 +18,20 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     precondition,
     rule,
 )
 
+from bulkup.content.picture.values import Metadata
 from bulkup.discover.changes import compare
 from bulkup.discover.listing import FolderListing, in_order
 from bulkup.errors import ErrorClass
+from bulkup.manifest.later import Scope as LaterScope
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import Broken, File, Work
+from bulkup.manifest.rows_later import Item, Missed, PassedOver, Processed, VariantRow
 from bulkup.model import Digest, LeftOut, Stage, State
 from bulkup.upload.naming import spare_key
 from tests.unit.manifest.recording import (
@@ -57,6 +62,8 @@ class Run:
     pusher: Pusher
     works: list[Work] = field(default_factory=list)
     sending: list[Sending] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)  # of the process stage, claimed
+    in_hand: set[int] = field(default_factory=set)  # of these, what a worker has
 
     @property
     def id(self) -> str:
@@ -75,8 +82,12 @@ class SharedManifest(RuleBasedStateMachine):
         self.manifest = Manifest(self.path)
         self.tree: dict[str, tuple[str, int]] = {}  # name → content, stamp
         self.store: dict[str, Digest] = {}
+        self.variants: dict[str, Digest] = {}
         self.alive: dict[str, Run] = {}
         self.settled: set[Digest] = set()
+        self.processed: set[int] = set()  # contents, at the one destination
+        self.strikes: Counter[int] = Counter()
+        self.unburied: dict[str, set[int]] = {}  # what workers of vanished runs had in hand
         self.stamp = 0
         self.born = 0
         self.now = NOW
@@ -91,6 +102,11 @@ class SharedManifest(RuleBasedStateMachine):
             shutil.rmtree(self.home)
 
     # The user -----------------------------------------------------------------------------------
+
+    @initialize()
+    def take_some_pictures(self) -> None:
+        for name, content in zip(NAMES, CONTENTS, strict=False):
+            self.write(name, content)
 
     @rule(name=st.sampled_from(NAMES), content=st.sampled_from(CONTENTS))
     def write(self, name: str, content: str) -> None:
@@ -225,11 +241,113 @@ class SharedManifest(RuleBasedStateMachine):
     @rule(run_id=consumes(runs))
     def vanish(self, run_id: str) -> None:
         """Killed: its memory is gone, what the store has stays."""
-        self.alive.pop(run_id).pusher.manifest.close()
+        self.gone(self.alive.pop(run_id))
+
+    def gone(self, run: Run) -> None:
+        run.pusher.manifest.close()
+        self.unburied[run.id] = run.in_hand
 
     @rule()
     def bury(self) -> None:
+        for in_hand in self.unburied.values():
+            self.strikes.update(in_hand)
+        self.unburied.clear()
         self.manifest.runs.bury(lambda run: run.id not in self.alive, now=self.now)
+
+    # The process stage --------------------------------------------------------------------------
+
+    @rule(run_id=runs)
+    def follow(self, run_id: str) -> None:
+        run = self.alive[run_id]
+        to = run.pusher.scope.destination_id
+        run.pusher.manifest.later.follow(to, Stage.PROCESS, now=self.now)
+
+    @rule(run_id=runs, hands=st.integers(0, 2))
+    def upload_all_and_go_on(self, run_id: str, hands: int) -> None:
+        """Many steps in one, so that what is tested here is not seldom reached."""
+        self.walk(run_id, 3, is_zip_broken=False)
+        run = self.alive[run_id]
+        while run.works:
+            self.read(run_id, 10, copy=False)
+        for _ in range(2 * len(run.sending)):
+            self.put(run_id)
+        self.settle(run_id)
+        self.follow(run_id)
+        self.claim_to_process(run_id, 2)
+        for _ in range(hands):
+            self.hand_over(run_id)
+
+    @rule(run_id=runs, limit=st.integers(1, 3))
+    def claim_to_process(self, run_id: str, limit: int) -> None:
+        run = self.alive[run_id]
+        claimed = run.pusher.manifest.later.claim(
+            LaterScope(run.pusher.scope.destination_id, Stage.PROCESS),
+            run_id=run_id,
+            limit=limit,
+            now=self.now,
+        )
+        assert len(claimed) <= limit
+        for item in claimed:
+            assert item.content_id not in self.processed, "done, and claimed again"
+            assert item.strikes == self.strikes[item.item_id]
+        run.items += claimed
+
+    @rule(run_id=runs)
+    def hand_over(self, run_id: str) -> None:
+        run = self.alive[run_id]
+        new = [item for item in run.items if item.item_id not in run.in_hand][:1]
+        run.pusher.manifest.later.hand_over(new, run_id=run_id)
+        run.in_hand |= {item.item_id for item in new}
+
+    @rule(run_id=runs)
+    def take_back(self, run_id: str) -> None:
+        run = self.alive[run_id]
+        held = [item for item in run.items if item.item_id in run.in_hand][:1]
+        run.pusher.manifest.later.take_back(held, run_id=run_id)
+        run.in_hand -= {item.item_id for item in held}
+
+    @rule(run_id=runs, how=st.sampled_from(("done", "skip", "wait", "die", "strike", "release")))
+    def end_of_an_attempt(self, run_id: str, how: str) -> None:
+        run = self.alive[run_id]
+        if not run.items:
+            return
+        item = run.items.pop(0)
+        run.in_hand.discard(item.item_id)
+        later = run.pusher.manifest.later
+        if how == "done":
+            self.processed_one(run, item)
+        elif how == "skip":
+            passed = [PassedOver(item, "no picture", 0.1)]
+            later.pass_over(
+                passed, stage=Stage.PROCESS, follows=Stage.EMBED, run_id=run_id, now=self.now
+            )
+        elif how == "release":
+            later.release([item], run_id=run_id)
+        else:
+            self.strikes[item.item_id] += how == "strike"
+            due_at = self.now + 50 if how == "wait" else None
+            error = (ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, how == "strike")
+            later.miss([Missed(item, *error)], run_id=run_id, now=self.now)
+
+    def processed_one(self, run: Run, item: Item) -> None:
+        key = f".bulkup/thumb/{item.digest[:2]}/{item.digest}.webp"
+        self.variants[key] = item.digest
+        run.pusher.manifest.pictures.settle(
+            [
+                Processed(
+                    item,
+                    (VariantRow("thumb", key, 1, item.digest, None),),
+                    Metadata(1, 1, "JPEG"),
+                    None,
+                    0.1,
+                )
+            ],
+            follows=Stage.EMBED,
+            destination_id=run.pusher.scope.destination_id,
+            run_id=run.id,
+            now=self.now,
+        )
+        self.processed.add(item.content_id)
 
     # What always holds --------------------------------------------------------------------------
 
@@ -254,7 +372,7 @@ class SharedManifest(RuleBasedStateMachine):
             "(SELECT 1 FROM item WHERE content_id = content.id AND live)"
         )
         assert not self.rows(
-            "SELECT id FROM item WHERE NOT live AND state NOT IN ('done', 'claimed')"
+            "SELECT id FROM item WHERE NOT live AND state NOT IN ('done', 'claimed', 'skipped')"
         )
         status = self.manifest.reports.status()
         assert status.unique == sum(status.stages[Stage.UPLOAD].states.values())
@@ -278,6 +396,44 @@ class SharedManifest(RuleBasedStateMachine):
         )
         assert sorted(str(digest) for _, digest in stored) == sorted(self.settled)
         assert all(self.store[str(key)] == digest for key, digest in stored)
+
+    @invariant()
+    def what_is_processed_stays_so_and_goes_on(self) -> None:
+        done = self.rows("SELECT content_id FROM item WHERE stage = 'process' AND state = 'done'")
+        assert {row[0] for row in done} == self.processed
+        assert not self.rows(
+            "SELECT id FROM item AS one WHERE stage = 'process' AND state IN ('done', 'skipped') "
+            "AND live AND NOT EXISTS (SELECT 1 FROM item WHERE content_id = one.content_id "
+            "AND stage = 'embed')"
+        )
+        variants = self.rows("SELECT key FROM object WHERE kind = 'thumb'")
+        assert {row[0] for row in variants} == set(self.variants)
+
+    @invariant()
+    def what_is_processed_was_uploaded(self) -> None:
+        assert not self.rows(
+            "SELECT id FROM item AS one WHERE stage = 'process' AND NOT EXISTS (SELECT 1 FROM item "
+            "WHERE content_id = one.content_id AND stage = 'upload' AND state = 'done')"
+        )
+
+    @invariant()
+    def what_is_held_to_be_processed_is_one_runs(self) -> None:
+        query = "SELECT id, run_id FROM item WHERE state = 'claimed' AND stage = 'process'"
+        claims = dict(self.rows(query))
+        for run in self.alive.values():
+            for item in run.items:
+                assert claims[item.item_id] == run.id
+        in_hand = {row[0] for row in self.rows("SELECT id FROM item WHERE in_hand")}
+        assert {one for run in self.alive.values() for one in run.in_hand} <= in_hand
+
+    @invariant()
+    def strikes_are_counted_and_three_are_the_end(self) -> None:
+        for item_id, strikes, state in self.rows(
+            "SELECT id, strikes, state FROM item WHERE stage = 'process'"
+        ):
+            assert strikes == self.strikes[int(str(item_id))]
+            assert (int(str(strikes)) < 3) or state == "dead"
+        assert not self.rows("SELECT id FROM item WHERE stage = 'upload' AND strikes > 0")
 
     @invariant()
     def a_content_has_one_key(self) -> None:
@@ -307,10 +463,15 @@ class SharedManifest(RuleBasedStateMachine):
     def drain(self) -> None:
         """All runs vanish, and one more comes: then every file's bytes are there."""
         for run in self.alive.values():
-            run.pusher.manifest.close()
+            self.gone(run)
         self.alive.clear()
         self.bury()
-        self.manifest._db.execute("UPDATE item SET state = 'ready' WHERE state = 'dead'")
+        self.manifest._db.execute(
+            "UPDATE item SET state = 'ready', strikes = 0 WHERE state = 'dead'"
+        )
+        self.strikes.clear()
+        for item_id, strikes in self.rows("SELECT id, strikes FROM item WHERE stage = 'process'"):
+            self.strikes[int(str(item_id))] = int(str(strikes))
         run_id = self.begin()
         self.walk(run_id, 1, is_zip_broken=False)
         run = self.alive[run_id]
@@ -330,6 +491,14 @@ class SharedManifest(RuleBasedStateMachine):
         }
         assert set(there) == set(self.tree)
         assert {state for state, _ in there.values()} <= {State.DONE}
+        self.follow(run_id)
+        self.claim_to_process(run_id, 100)
+        while run.items:
+            self.end_of_an_attempt(run_id, "done")
+        assert not self.rows(
+            "SELECT path FROM files WHERE missing_since IS NULL "
+            "AND coalesce(process, '') NOT IN ('done', 'skipped')"
+        )
         self.end(run_id)
         assert not self.rows("SELECT id FROM item WHERE state = 'claimed'")
 
@@ -343,8 +512,8 @@ class SharedManifest(RuleBasedStateMachine):
 
 TestSharedManifest = SharedManifest.TestCase
 TestSharedManifest.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
+    max_examples=80,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

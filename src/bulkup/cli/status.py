@@ -16,7 +16,7 @@ from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.manifest import Reader
-    from bulkup.manifest.reports import StageStatus, Status
+    from bulkup.manifest.reports import StageStatus
     from bulkup.settings import Settings
 
 NAME = "status"

@@ -196,6 +196,15 @@ class Audit:
             if moved.rowcount:
                 return
 
+    def is_condemned(self, destination_id: int, key: str) -> bool:
+        """Whether the object under the key is a variant that is to be made again."""
+        row = self._db.execute(
+            "SELECT 1 FROM object WHERE destination_id = ? AND key = ? "
+            "AND variant_digest IS NOT NULL AND stored_at IS NULL",
+            (destination_id, key),
+        ).fetchone()
+        return row is not None
+
     def prove(self, proven: Sequence[Proven], *, destination_id: int, now: float) -> None:
         """Write down that these are as they were stored; one transaction.
 

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from bulkup.errors import (
@@ -174,7 +174,7 @@ def _migrate(connection: sqlite3.Connection, path: str, *, is_new: bool) -> None
     if version == len(MIGRATIONS):
         return
     if version and not is_new:
-        back_up(connection, f"{path}.schema-{version}.bak")
+        _back_up_before(connection, path, version)
     while version < len(MIGRATIONS):
         try:
             MIGRATIONS[version](connection)
@@ -204,6 +204,21 @@ def use_wal(connection: sqlite3.Connection) -> bool:
             time.sleep(0.005)
         else:
             return mode == "wal"
+
+
+def _back_up_before(connection: sqlite3.Connection, path: str, version: int) -> None:
+    """Keep the manifest as it is with this schema, unless another process migrates it just now.
+
+    Nobody can write meanwhile: a copy made after another's migration would replace the real one.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == version:
+            # SQLite copies from no connection that holds the write lock itself.
+            with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as reader:
+                back_up(reader, f"{path}.schema-{version}.bak")
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def back_up(connection: sqlite3.Connection, target: str) -> None:

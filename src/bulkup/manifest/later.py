@@ -84,7 +84,7 @@ class Later:
                 f"SELECT content_id, destination_id, '{stage}', "
                 "CASE state WHEN 'done' THEN 'ready' ELSE 'skipped' END, live, size_bytes, "
                 "reason, CASE state WHEN 'skipped' THEN ? END FROM item AS before "
-                f"WHERE stage = '{BEFORE[stage]}' AND state IN ('done', 'skipped') "
+                f"WHERE stage = '{BEFORE[stage]}' AND state IN ('done', 'skipped') AND live "
                 "AND destination_id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE "
                 "item.content_id = before.content_id AND item.destination_id = "
                 f"before.destination_id AND item.stage = '{stage}')",

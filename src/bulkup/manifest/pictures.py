@@ -59,6 +59,7 @@ class Pictures:
             )
             ended = [(p.item, p.seconds) for p in done]
             record_attempts(self._db, ended, "done", Stage.PROCESS, run_id, now)
+            self._wake(done, destination_id)
             if follows is not None:
                 self._follow(done, follows)
             for one in done:
@@ -87,13 +88,21 @@ class Pictures:
             ],
         )
 
+    def _wake(self, done: Sequence[Processed], destination_id: int) -> None:
+        """What was passed over when it was first processed, embedding passed over, too."""
+        self._db.executemany(
+            "UPDATE item SET state = 'ready', reason = NULL WHERE content_id = ? "
+            f"AND destination_id = ? AND stage = '{Stage.EMBED}' AND state = 'skipped'",
+            ((p.item.content_id, destination_id) for p in done if p.item.attempts),
+        )
+
     def _follow(self, done: Sequence[Processed], stage: Stage) -> None:
         self._db.executemany(
             "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
             "batch_id, priority) "
             f"SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, batch_id, "
             "priority FROM item WHERE id = ? AND state = 'done' "
-            "ON CONFLICT DO UPDATE SET state = 'ready', reason = NULL WHERE state = 'skipped'",
+            "ON CONFLICT DO NOTHING",
             ((p.item.item_id,) for p in done),
         )
 

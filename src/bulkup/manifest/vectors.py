@@ -53,6 +53,15 @@ class Vectors:
             ).fetchone()
         return None if row is None else EmbedderRow(*row)
 
+    def most_rows(self) -> int:
+        """How many embeddings the embedder has that has most of them."""
+        with in_our_words(self._path):
+            row = self._db.execute(
+                "SELECT max(rows) FROM (SELECT count(*) AS rows FROM embedding "
+                "GROUP BY embedder_id)"
+            ).fetchone()
+        return int(row[0] or 0)
+
     def newest_name(self) -> str | None:
         """Whose embedding was written last: one look at the end of the table."""
         row = self._db.execute(

@@ -140,6 +140,7 @@ class Crew:
         works = [asyncio.create_task(self._work(one)) for one in self.later]
         try:
             await self._upload()
+            await self._follow()  # also what the walk found to be there already
             self._is_uploading = False
             if self.uploading.stop_reason is not None:
                 for one in self.later:

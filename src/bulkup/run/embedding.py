@@ -50,6 +50,12 @@ class LazyEmbedder:
             self._embedder = embedder_of(self._means, self._clock, self._random)
         return self._embedder
 
+    def check(self) -> None:
+        """Raise UsageError or EmbedderUnusable for settings that no service can be asked by, before
+        any work."""
+        if not self.is_local:
+            self.get()
+
     @property
     def is_local(self) -> bool:
         """Whether this process itself decodes the pictures."""

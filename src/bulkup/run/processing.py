@@ -237,23 +237,30 @@ class Processing:
     # The variants -------------------------------------------------------------------------
 
     async def _put(self, item: Item, variant: Variant) -> VariantRow:
-        """Store a variant; one that is there already is kept, unless it is to be replaced."""
+        """Store a variant; one that is there already is kept, unless it is to be replaced: by
+        order, or since `verify` found other bytes in it."""
         key = variant_key(self._store.prefix, variant.name, item.digest, variant.format)
+        try:
+            return await self._stored(variant, key, is_exclusive=not self._means.replaces)
+        except KeyTaken:
+            audit = self._ledger.manifest.audit
+            if await self._ledger.call(audit.is_condemned, self._destination_id, key):
+                return await self._stored(variant, key, is_exclusive=False)
+            return await self._found(variant.name, key)
+
+    async def _stored(self, variant: Variant, key: str, *, is_exclusive: bool) -> VariantRow:
+        """Raises KeyTaken when it must not replace what is there."""
         digest = Digest(hashlib.sha256(variant.body).hexdigest())
         attributes = Attributes(content_type=variant.content_type)
-        is_exclusive = not self._means.replaces
         store: ObjectStore = self._store
         if is_exclusive and not store.abilities.conditional_writes:
             store = self._listed
-        try:
-            stored = await self._sender.tries(
-                lambda: store.put(
-                    key, variant.body, digest=digest, attributes=attributes, exclusive=is_exclusive
-                ),
-                len(variant.body),
-            )
-        except KeyTaken:
-            return await self._found(variant.name, key)
+        stored = await self._sender.tries(
+            lambda: store.put(
+                key, variant.body, digest=digest, attributes=attributes, exclusive=is_exclusive
+            ),
+            len(variant.body),
+        )
         return VariantRow(variant.name, key, len(variant.body), digest, stored.etag)
 
     async def _found(self, kind: str, key: str) -> VariantRow:
@@ -280,7 +287,8 @@ def _place(source: Source) -> tuple[str, str | None]:
 def _sidecar_names(name: str) -> list[str]:
     """What an XMP sidecar of the file may be called: `IMG_1.CR2.xmp` (darktable, digiKam) or
     `IMG_1.xmp` (Lightroom, Bridge)."""
-    stem = name.rpartition(".")[0] or name
+    folder, slash, last = name.rpartition("/")  # of a member its archive's folders are in the name
+    stem = folder + slash + (last.rpartition(".")[0] or last)
     return [f"{base}.{ending}" for base in (name, stem) for ending in ("xmp", "XMP")]
 
 

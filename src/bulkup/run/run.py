@@ -113,6 +113,8 @@ class Run(ABC):
             summary = self._summary(jobs, Left(self._not_begun, 0, 0, 0))
             self._emit(summary)
             return summary
+        if any(Stage.EMBED in job.order.stages for job in jobs):
+            self._embedder.check()
         stores: list[PartStore] = []
         error: BaseException | None = None
         try:

@@ -141,6 +141,8 @@ class Searching:
             ],
             None if row is None else self._matrix(row),
         )
+        if not groups:
+            self._notes.append("no near-duplicates were found")
         return Answer(
             tuple(
                 Found(found[member.candidate.content_id], member.likeness, number)
@@ -157,6 +159,12 @@ class Searching:
         vectors = self._reader.vectors
         row = vectors.newest(self._means.model)
         if row is not None and row.rows:
+            most = vectors.most_rows()
+            if row.rows < most:
+                self._notes.append(
+                    f"only {row.rows:,} of {most:,} pictures are embedded by {row.name} "
+                    f"({row.version}) so far; bulkup embed does the rest"
+                )
             return row
         other = vectors.newest()
         if other is not None and other.rows:
@@ -194,6 +202,8 @@ class Searching:
     def _answer(self, order: Sequence[PictureRow | None], scored: Sequence[Scored]) -> Answer:
         found = ((order[place], score) for place, score in scored)
         hits = tuple(Found(picture, score) for picture, score in found if picture is not None)
+        if not hits:
+            self._notes.append("no picture is what was asked for")
         return Answer(hits, tuple(self._notes))
 
     def _matrix(self, row: EmbedderRow) -> Matrix:

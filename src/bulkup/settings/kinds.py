@@ -194,7 +194,8 @@ def _variants(value: object) -> tuple[tuple[str, int, str, int], ...]:
         if not 16 <= size_px <= 16_384 or not 1 <= quality <= 100:
             raise ValueError
         found.append((match[1], size_px, match[3], quality))
-    if not found or len({name for name, *_ in found}) < len(found):
+    names = {name for name, *_ in found}
+    if not found or len(names) < len(found) or names & {"original", "copy"}:  # other objects' kinds
         raise ValueError
     return tuple(found)
 

@@ -17,7 +17,7 @@ from bulkup.manifest.audit import Recorded
 from bulkup.manifest.runs import Destination
 from bulkup.model import Digest, ObjectInfo
 from bulkup.run.auditing import parse_sample
-from bulkup.run.kinship import kin_of
+from bulkup.run.kinship import kin_of, same_place
 from bulkup.run.verifying import Doubt, doubt_by_head, doubt_by_size, is_as_listed, picks
 
 OURS, OTHER = digest_of(b"ours"), digest_of(b"other")
@@ -153,3 +153,21 @@ def test_what_a_key_is_at_another_destination(
 def test_the_same_bucket_elsewhere_is_another() -> None:
     ours = destination(1, "s3://b")
     assert kin_of(ours, [destination(2, "s3://b/in", "http://elsewhere")]) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "is_same"),
+    [
+        (("s3://b/p", "http://one"), ("s3://b/p", "http://other"), True),  # or so it is spelled
+        (("s3://b/p", ""), ("s3://b", ""), False),
+        (("s3://b/p", ""), ("s3://c/p", ""), False),
+        (("/store", ""), ("file:///store", ""), True),
+        (("/store", ""), ("/store/in", ""), False),
+        (("/store", ""), ("s3://store", ""), False),
+    ],
+)
+def test_who_may_be_the_same_destination_by_another_name(
+    ours: tuple[str, str], other: tuple[str, str], is_same: bool
+) -> None:
+    one, two = destination(1, *ours), destination(2, *other)
+    assert same_place(one, [one, two]) == ([two] if is_same else [])

@@ -359,3 +359,18 @@ def test_importing_settings_is_light() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not {"tomllib", "platformdirs", "difflib", "typer", "rich", "asyncio"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "variants",
+    ["thumb", "thumb:0:webp:80", "a:64:gif:80", "a:64:webp:0", "a:64:webp:80,a:32:webp:80",
+     "original:64:webp:80", "copy:64:webp:80", "../x:64:webp:80", ""],
+)  # fmt: skip
+def test_variants_that_cannot_be_are_refused(load_here: Load, variants: str) -> None:
+    with pytest.raises(SettingsError, match="variants"):
+        load_here(f"[process]\nvariants = {variants.split(',')!r}")
+
+
+def test_variants_are_name_size_format_and_quality(load_here: Load) -> None:
+    settings = load_here("[process]\nvariants = ['small:96:jpeg:70', 'big:2048:avif:55']")
+    assert settings.variants == (("small", 96, "jpeg", 70), ("big", 2048, "avif", 55))

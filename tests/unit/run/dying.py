@@ -1,0 +1,15 @@
+"""Work for workers that some pictures do not survive."""
+
+from __future__ import annotations
+
+from bulkup.content.picture.values import Picture, Skipped
+from bulkup.process.variants import Job, process
+from tests.unit.process.jobs import misbehave
+
+
+def process_or_die(job: Job) -> Picture | Skipped:
+    """As `process`; a file named `abort 1.jpg` does to its worker what `misbehave` knows."""
+    how = job.name.partition(" ")[0]
+    if how in ("abort", "exit", "kill", "loop", "memory", "raise"):
+        misbehave(how)
+    return process(job)
