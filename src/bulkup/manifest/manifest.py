@@ -50,6 +50,12 @@ class Manifest:
         self.pictures = Pictures(self._db, path)
         self.vectors = Vectors(self._db, path)
 
+    @property
+    def is_shared_easily(self) -> bool:
+        """Whether readers and a writer do not wait for each other (WAL holds)."""
+        mode: str = self._db.execute("PRAGMA journal_mode").fetchone()[0]
+        return mode == "wal"
+
     def wait_for_lock(self, seconds: float) -> None:
         """How long a call waits for another program's write transaction; BUSY_SECONDS at first."""
         self._db.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}")

@@ -194,6 +194,15 @@ class Queue:
             [(d.work.item_id,) for d in done],
         )
 
+    def holds_any(self, items: Sequence[int], *, run_id: str) -> bool:
+        """Whether any of the items is still claimed by the run."""
+        row = self._db.execute(
+            "SELECT 1 FROM item WHERE id IN (SELECT value FROM json_each(?)) "
+            "AND state = 'claimed' AND run_id = ? LIMIT 1",
+            (json.dumps(items), run_id),
+        ).fetchone()
+        return row is not None
+
     def _settle_failed(self, failed: Sequence[Failed], run_id: str, now: float) -> None:
         for f in failed:
             state = State.DEAD if f.due_at is None else State.WAITING

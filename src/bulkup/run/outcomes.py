@@ -10,6 +10,7 @@ from bulkup.errors import ErrorClass, ItemError, StoreError
 from bulkup.manifest.rows import Done, Failed, Read, Work
 from bulkup.model import Digest, Stage
 from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
+from bulkup.run.aside import Aside, AsideLost
 from bulkup.run.events import AttemptFailed, Emit, FileDone, FilesDone, How
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Shelved
@@ -48,6 +49,7 @@ class Outcomes:
         random: Random,
         emit: Emit,
         wants_files: bool,
+        aside: Aside | None = None,
         follows: Stage | None = None,
     ) -> None:
         self._ledger = ledger
@@ -56,6 +58,7 @@ class Outcomes:
         self._clock = clock
         self._random = random
         self._emit = emit
+        self._aside = aside
         self._wants_files = wants_files  # whether anybody reads an event for each file
         self._follows = follows
         self.counts = Counts()
@@ -140,6 +143,8 @@ class Outcomes:
         files, self._files = self._files, []
         if done or failed:
             try:
+                if done and await self._settle_aside(done):
+                    done = []
                 await self._ledger.call(
                     self._ledger.manifest.queue.settle,
                     done,
@@ -154,6 +159,18 @@ class Outcomes:
                 raise
         if files:
             self._emit(FilesDone(tuple(files)))
+
+    async def _settle_aside(self, done: list[Done]) -> bool:
+        """Have the second process record `done`; False when that is left to do here."""
+        if self._aside is None or not self._aside.is_prompt:
+            return False
+        try:
+            await self._aside.settle(done, now=self._clock.now(), follows=self._follows)
+        except AsideLost:
+            items = [one.work.item_id for one in done]
+            queue = self._ledger.manifest.queue
+            return not await self._ledger.call(queue.holds_any, items, run_id=self._run_id)
+        return True
 
 
 def _file_done(

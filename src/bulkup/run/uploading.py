@@ -111,6 +111,7 @@ class Uploading:
             random=random,
             emit=emit,
             wants_files=wants_files,
+            aside=loading.aside,
             follows=follows,
         )
         self.counts = self._outcomes.counts
@@ -180,6 +181,7 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._loading.aside.close()
         await self._outcomes.settle()
         await self._give_back()
 
@@ -322,7 +324,7 @@ class Uploading:
         expected_bytes = min(sum(work.size_bytes for work in group), WHOLE_BYTES)
         self._held_bytes += expected_bytes
         try:
-            loaded = await self._loading.load(group)
+            loaded = await self._loading.load(group, len(self._buffer))
         except BaseException:
             self._buffer.extendleft(reversed(group))
             raise

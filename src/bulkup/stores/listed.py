@@ -34,18 +34,20 @@ class Listed(PartStore):
         self.abilities = store.abilities
         self._heads = 0
         self._listing: asyncio.Task[array[int]] | None = None
+        self._marks: array[int] | None = None  # what the listing brought
 
     async def _look(self, key: str) -> None:
         """Raise KeyTaken when there is an object under `key`."""
         if self._heads >= HEADS:
             if self._listing is None:
                 self._listing = asyncio.create_task(self._list())
-            try:
-                marks = await asyncio.shield(self._listing)
-            except BaseException:
-                self._listing = None
-                raise
-            mark = _mark(key)
+            if self._marks is None:
+                try:
+                    self._marks = await asyncio.shield(self._listing)
+                except BaseException:
+                    self._listing = None
+                    raise
+            marks, mark = self._marks, _mark(key)
             at = bisect_left(marks, mark)
             if at == len(marks) or marks[at] != mark:
                 return

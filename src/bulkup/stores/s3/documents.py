@@ -11,9 +11,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
-from xml.sax.saxutils import escape
 
 from bulkup.errors import StoreBroken
 from bulkup.model import Digest, ObjectInfo, Part
@@ -125,7 +125,8 @@ def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
     lines = ['<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">']
     for part in parts:
         lines.append(
-            f"<Part><PartNumber>{part.number}</PartNumber><ETag>{escape(part.etag)}</ETag>"
+            f"<Part><PartNumber>{part.number}</PartNumber>"
+            f"<ETag>{escape(part.etag, quote=False)}</ETag>"
         )
         if checksums and part.digest is not None:
             lines.append(f"<ChecksumSHA256>{checksum(part.digest)}</ChecksumSHA256>")

@@ -14,8 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 EMPTY_SHA256 = sha256(b"").hexdigest()
 """The payload hash of a request without a body."""
@@ -32,6 +35,15 @@ def encode_query(parameters: Mapping[str, str]) -> str:
     """The canonical query string: names in order, both sides percent-encoded; '' for none."""
     pairs = sorted((quote(k, safe="~"), quote(v, safe="~")) for k, v in parameters.items())
     return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _keyed(key: bytes) -> tuple[Hash, Hash]:
+    """HMAC-SHA-256 before its message: the inner and the outer hash (RFC 2104, section 2).
+
+    A third of what hmac.HMAC.copy costs for each signature. `key` has 64 bytes at most.
+    """
+    padded = key.ljust(64, b"\0")
+    return sha256(bytes(b ^ 0x36 for b in padded)), sha256(bytes(b ^ 0x5C for b in padded))
 
 
 class Signer:
@@ -59,7 +71,8 @@ class Signer:
         self._day = ""
         self._scope = ""
         self._credential = ""
-        self._key = hmac.new(b"", digestmod=sha256)
+        self._to_sign = ""
+        self._inner, self._outer = _keyed(b"")
         self._layouts: dict[tuple[str, ...], tuple[Callable[[Any], Any], str, str]] = {}
 
     def sign(
@@ -89,13 +102,11 @@ class Signer:
         if "  " in block or ": " in block or " \n" in block or "\t" in block:
             block = template % values({k: " ".join(v.split()) for k, v in headers.items()})
         canonical = f"{method}\n{path}\n{query}\n{block}\n{signed_names}\n{payload_sha256}"
-        signature = self._key.copy()
-        signature.update(
-            f"AWS4-HMAC-SHA256\n{self._stamp}\n{self._scope}\n"
-            f"{sha256(canonical.encode()).hexdigest()}".encode()
-        )
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(f"{self._to_sign}{sha256(canonical.encode()).hexdigest()}".encode())
+        outer.update(inner.digest())
         headers["authorization"] = (
-            f"{self._credential}, SignedHeaders={signed_names}, Signature={signature.hexdigest()}"
+            f"{self._credential}, SignedHeaders={signed_names}, Signature={outer.hexdigest()}"
         )
 
     def _lay_out(self, names: tuple[str, ...]) -> tuple[Callable[[Any], Any], str, str]:
@@ -115,12 +126,15 @@ class Signer:
         self._second = second
         self._stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         day = self._stamp[:8]
-        if day == self._day:
-            return
+        if day != self._day:
+            self._turn_day(day)
+        self._to_sign = f"AWS4-HMAC-SHA256\n{self._stamp}\n{self._scope}\n"
+
+    def _turn_day(self, day: str) -> None:
         self._day = day
         self._scope = f"{day}/{self._region}/s3/aws4_request"
         self._credential = f"AWS4-HMAC-SHA256 Credential={self._access_key}/{self._scope}"
         key = f"AWS4{self._secret_key}".encode()
         for step in (day, self._region, "s3", "aws4_request"):
             key = hmac.digest(key, step.encode(), sha256)
-        self._key = hmac.new(key, digestmod=sha256)
+        self._inner, self._outer = _keyed(key)

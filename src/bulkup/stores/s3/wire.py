@@ -5,6 +5,7 @@ a URL whose path holds only unreserved and percent-encoded characters reaches th
 but for the segments '.' and '..'; `bytes` bodies are not copied; HTTP_PROXY, HTTPS_PROXY and
 NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
 `read_timeout` runs while the body is still being sent, so that it may not be set for uploads.
+Small bodies over plain HTTP do without it: see lanes.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ from bulkup.errors import (
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
+from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
 
+_AGENT = f"bulkup/{__version__}"
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _STALL_TIMEOUT = timedelta(seconds=60)
 """Nothing was acknowledged, or nothing came, for so long: the connection is given up."""
@@ -72,6 +75,7 @@ class Wire:
         self._account: Account | None = None
         self._address = Address("", "", "", is_aws=False)
         self._client: Client | None = None
+        self._lanes: Lanes | None = None
         self._reader: Client | None = None
         if isinstance(account, Account):
             self._settle(account)
@@ -99,7 +103,7 @@ class Wire:
         body: bytes = b"",
         payload_sha256: str = EMPTY_SHA256,
         answer_timeout: timedelta = _STALL_TIMEOUT,
-    ) -> Response:
+    ) -> Response | Answer:
         """Send one request for `key`, or for the bucket; the answer is a success, read to its end.
 
         `headers` (lower-case names) are changed by the signing. Raises what the endpoint's refusal
@@ -126,7 +130,7 @@ class Wire:
         if self._clock.now() >= self._renew_at:
             await self._renew()
         headers: dict[str, str] = {}
-        url = self._sign("GET", key, "", headers, EMPTY_SHA256)
+        url = self._address.origin + self._sign("GET", key, "", headers, EMPTY_SHA256)
         if self._reader is None:
             self._reader = self._build(reading=True)
         try:
@@ -141,6 +145,8 @@ class Wire:
 
     async def close(self) -> None:
         """Close the connections. May be called twice; a later request opens new ones."""
+        if self._lanes is not None:
+            self._lanes.close()
         for client in (self._client, self._reader):
             if client is not None:
                 await client.close()
@@ -159,16 +165,24 @@ class Wire:
         body: bytes,
         payload_sha256: str,
         limit: timedelta,
-    ) -> Response:
+    ) -> Response | Answer:
         """One request, one answer of whatever status. The hot path: every line here costs."""
         if self._clock.now() >= self._renew_at:
             await self._renew()
-        url = self._sign(method, key, query, headers, payload_sha256)
+        path = self._sign(method, key, query, headers, payload_sha256)
+        size_bytes = len(body)
+        if self._lanes is not None and method == "PUT" and 0 < size_bytes <= _SMALL_BYTES:
+            try:
+                return await self._lanes.put(path, headers, body, limit.total_seconds())
+            except LaneBroken as error:
+                raise StoreUnreachable(str(error)) from error
+            except NoLane:
+                pass  # pyreqwest knows more ways, and says better what is wrong
         if self._client is None:
             self._client = self._build(reading=False)
-        size_bytes = len(body)
         if size_bytes > _SMALL_BYTES:
             limit += timedelta(seconds=size_bytes / _SLOWEST_BYTES_PER_SECOND)
+        url = self._address.origin + path
         try:
             request = self._client.request(method, url).timeout(limit).headers(headers)
             if size_bytes:
@@ -184,17 +198,16 @@ class Wire:
     def _sign(
         self, method: str, key: str | None, query: str, headers: dict[str, str], payload: str
     ) -> str:
-        """Sign `headers` and return the URL."""
+        """Sign `headers` and return the URL's path and query."""
         if key is None:
             path = self._address.path_prefix or "/"
         else:
             path = f"{self._address.path_prefix}/{encode_path(key)}"
         self._signer.sign(method, path, query, headers, payload)
-        url = self._address.origin + path
-        return f"{url}?{query}" if query else url
+        return f"{path}?{query}" if query else path
 
     def _error(
-        self, response: Response, body: bytes, key: str | None, headers: dict[str, str]
+        self, response: Response | Answer, body: bytes, key: str | None, headers: dict[str, str]
     ) -> BulkupError:
         return classify(
             Refusal(
@@ -237,7 +250,10 @@ class Wire:
         """Use `account` from now on; `region` overrides its own."""
         self._region = region or account.region
         self._account = account
-        self._address = locate(self.bucket, endpoint_url=account.endpoint_url, region=self._region)
+        address = locate(self.bucket, endpoint_url=account.endpoint_url, region=self._region)
+        if address != self._address:
+            self._address = address
+            self._lanes = lanes_to(address.origin, address.host, _AGENT)
         self._signer = Signer(
             access_key=account.access_key,
             secret_key=account.secret_key,
@@ -253,7 +269,7 @@ class Wire:
         """A client that leaves every answer as it is; `reading` ones give up on a stalled body."""
         builder = (
             ClientBuilder()
-            .user_agent(f"bulkup/{__version__}")
+            .user_agent(_AGENT)
             .gzip(False)
             .brotli(False)
             .zstd(False)
@@ -276,7 +292,7 @@ class Wire:
             raise _unreachable(error) from error
 
 
-def header_reader(response: Response) -> Callable[[str], str | None]:
+def header_reader(response: Response | Answer) -> Callable[[str], str | None]:
     """Reads headers of `response` by name; one that is no ASCII text counts as absent."""
 
     def header(name: str) -> str | None:

@@ -1,0 +1,189 @@
+"""The second process of a push: reads small files, hashes and registers them.
+
+Started as `python -P -m bulkup.run.aside_process SOCKET MEMORY`, the numbers of two inherited file
+descriptors: a stream socket to the parent, and shared memory in which the files' bytes are handed
+over. A frame is its length in 4 bytes, big-endian, and a marshalled value. The first frame holds
+the manifest's path and what `Reader` takes; its answer, None, says that the process is ready. Then
+one answer (worked, result or pickled exception) for each order (LOAD or SETTLE, arguments), one
+after the other. No request is sent from here, and no secret comes here.
+
+It imports as little as it can: that is what its start takes.
+"""
+
+from __future__ import annotations
+
+import gc
+import marshal
+import mmap
+import os
+import pickle
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from bulkup.errors import SourceError
+from bulkup.manifest.connection import connect
+from bulkup.manifest.queue import Queue
+from bulkup.manifest.rows import Done, File, Read, Registered, Work
+from bulkup.model import Stage
+from bulkup.upload.naming import key_for, spare_key
+from bulkup.upload.reading import Loaded, read_whole
+
+FRAME: Final = struct.Struct(">I")
+LOAD: Final = "load"
+SETTLE: Final = "settle"
+
+Row = tuple[Any, ...] | None
+"""What became of one work: None when it could not be read here; else (digest, size, modified_ns,
+inode, changed_ns, media type, where its bytes begin, key or None, is_lost, is_begun, and the work
+as a tuple where it is another one now, else None)."""
+
+
+def main(parent: socket.socket, memory: mmap.mmap) -> None:
+    """Serve until the parent closes its end, which it also does by dying."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent knows what is to be finished
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    target = _receive(parent)
+    if target is None:
+        return
+    path, *rest = target
+    connection = connect(path)
+    reader = Reader(Queue(connection, path), memory, *rest)
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)  # of the tuples made for each file none is part of a cycle
+    _send(parent, None)
+    while (order := _receive(parent)) is not None:
+        answer: tuple[bool, Any]
+        try:
+            kind, *arguments = order
+            answer = (True, (reader.load if kind == LOAD else reader.settle)(*arguments))
+        except Exception as error:  # noqa: BLE001 - it is raised again in the parent
+            answer = (False, pickle.dumps(error))
+        _send(parent, answer)
+    connection.close()
+
+
+class Reader:
+    """Does what `Loading` does with small files."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        memory: mmap.mmap,
+        destination_id: int,
+        batch_id: int,
+        run_id: str,
+        prefix: str,
+        layout: Any,
+        copies_duplicates: bool,
+    ) -> None:
+        self._queue = queue
+        self._memory = memory
+        self._destination_id = destination_id
+        self._batch_id = batch_id
+        self._run_id = run_id
+        self._prefix = prefix
+        self._layout = layout
+        self._copies_duplicates = copies_duplicates
+
+    def load(self, begin: int, end: int, works: list[tuple[Any, ...]]) -> list[Row]:
+        """Read the works' files into `memory[begin:end]` and register what was read."""
+        places: list[tuple[int, Loaded] | None] = []
+        reads: list[Read] = []
+        for one in works:
+            work = Work(*one)
+            try:
+                loaded = read_whole(work.root, work.folder, work.name)
+            except SourceError:
+                places.append(None)  # the parent tries again, and says what is wrong
+                continue
+            body = loaded.body
+            assert body is not None
+            if begin + len(body) > end:  # it has grown
+                places.append(None)
+                continue
+            self._memory[begin : begin + len(body)] = body
+            places.append((begin, loaded))
+            begin += len(body)
+            reads.append(self._read(work, loaded))
+        registered = iter(self._register(reads) if reads else ())
+        return [_row(place, registered) for place in places]
+
+    def settle(self, now: float, follows: str | None, done: list[tuple[Any, ...]]) -> None:
+        """Record contents that the destination has; each is a `Done` in plain tuples."""
+        self._queue.settle(
+            [Done(Work(*one[0]), *one[1:]) for one in done],
+            [],
+            destination_id=self._destination_id,
+            run_id=self._run_id,
+            now=now,
+            follows=None if follows is None else Stage(follows),
+        )
+
+    def _register(self, reads: list[Read]) -> list[tuple[Read, Registered]]:
+        registered = self._queue.register(
+            reads,
+            destination_id=self._destination_id,
+            batch_id=self._batch_id,
+            run_id=self._run_id,
+            copy=self._copies_duplicates,
+            spare_key=spare_key,
+        )
+        return list(zip(reads, registered, strict=True))
+
+    def _read(self, work: Work, loaded: Loaded) -> Read:
+        digest, size_bytes, modified_ns, inode, changed_ns, media_type, *_ = loaded
+        return Read(
+            work,
+            digest,
+            File(work.name, size_bytes, modified_ns, inode, changed_ns),
+            media_type,
+            key_for(self._prefix, work.folder + work.name, digest, self._layout),
+        )
+
+
+def _row(place: tuple[int, Loaded] | None, registered: Iterator[tuple[Read, Registered]]) -> Row:
+    if place is None:
+        return None
+    begin, loaded = place
+    read, (work, key, is_lost, is_begun) = next(registered)
+    other = None if work is read.work else tuple(work)
+    return (*loaded[:6], begin, key, is_lost, is_begun, other)
+
+
+def _receive(parent: socket.socket) -> Any:
+    head = _exactly(parent, FRAME.size)
+    if head is None:
+        return None
+    body = _exactly(parent, FRAME.unpack(head)[0])
+    return None if body is None else marshal.loads(body)  # noqa: S302 - from our own parent
+
+
+def _exactly(parent: socket.socket, size: int) -> bytes | None:
+    """So many bytes; None when the parent has gone."""
+    data = b""
+    while len(data) < size:
+        try:
+            more = parent.recv(size - len(data))
+        except ConnectionError:
+            return None
+        if not more:
+            return None
+        data += more
+    return data
+
+
+def _send(parent: socket.socket, value: Any) -> None:
+    body = marshal.dumps(value)
+    with suppress(ConnectionError):  # the next order will not come, then
+        parent.sendall(FRAME.pack(len(body)) + body)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as parent, mmap.mmap(int(sys.argv[2]), 0) as memory:
+        main(parent, memory)
+    os._exit(0)  # the parent waits; there is nothing to be put in order

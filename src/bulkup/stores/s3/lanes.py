@@ -1,0 +1,306 @@
+"""Small bodies over plain HTTP, in the event loop's own thread.
+
+A request of 20 KiB costs pyreqwest twice what it costs here: there it goes to another thread and
+comes back. Only what is simple goes this way: a PUT without TLS or a proxy, its body and its answer
+small enough to be held. All else is pyreqwest's, and so is whatever cannot be connected: it knows
+more ways, and says better what is wrong.
+
+Source: RFC 9112 (HTTP/1.1), sections 4, 6 and 7.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from typing import cast
+from urllib.parse import urlsplit
+
+CONNECT_SECONDS = 3.0
+"""Then pyreqwest tries; it also goes through several addresses at once."""
+
+UNREACHABLE_SECONDS = 30.0
+"""After a connection that failed, pyreqwest has all requests for so long."""
+
+IDLE_SECONDS = 20.0
+"""Below the keep-alive limit of common servers."""
+
+HEAD_LIMIT_BYTES = 1 << 18
+
+_FIXED_LINES = 5
+"""Of a request: the first, the three headers of every request, and the empty one at the end."""
+
+
+class LaneBroken(Exception):
+    """The request was sent, in part at least, and no whole answer came."""
+
+
+class NoLane(Exception):
+    """Nothing was sent: no connection, or headers that are not plain text."""
+
+
+class Answer:
+    """A whole answer, read as pyreqwest's Response is."""
+
+    __slots__ = ("_body", "_head", "_lower", "status")
+
+    def __init__(self, status: int, head: str, body: bytes) -> None:
+        """`head` begins with the status line and has no empty line at its end."""
+        self.status = status
+        self._head = head
+        self._lower = head.lower()
+        self._body = body
+
+    def get_header(self, name: str) -> str | None:
+        """The header's value; of several the first. `name` is lower case."""
+        begin = self._lower.find(f"\r\n{name}:")
+        if begin < 0:
+            return None
+        end = self._head.find("\r\n", begin + 2)
+        return self._head[begin + len(name) + 3 : end if end > 0 else None].strip()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers; of several with a name the last."""
+        lines = [line.partition(":") for line in self._head.split("\r\n")[1:]]
+        return {name: value.strip() for name, _, value in lines}
+
+    async def bytes(self) -> bytes:
+        """The body, all of it."""
+        return self._body
+
+
+class Lanes:
+    """Connections to one host. For use from one event loop."""
+
+    def __init__(self, host: str, port: int, *, name: str, agent: str) -> None:
+        """`name` is the Host header as sent."""
+        self._host = host
+        self._port = port
+        self._fixed = f" HTTP/1.1\r\nhost: {name}\r\nuser-agent: {agent}\r\n"
+        self._idle: list[_Lane] = []
+        self._unreachable_until = 0.0  # on the loop's clock
+        self._is_closed = False
+
+    async def put(
+        self, path: str, headers: Mapping[str, str], body: bytes, limit_seconds: float
+    ) -> Answer:
+        """One PUT and its answer. Raises NoLane, LaneBroken."""
+        lines = "".join([f"\r\n{name}: {value}" for name, value in headers.items()])
+        start = f"PUT {path}{self._fixed}content-length: {len(body)}{lines}\r\n\r\n"
+        count = len(headers) + _FIXED_LINES
+        if not start.isascii() or start.count("\n") != count or start.count("\r") != count:
+            raise NoLane
+        lane = self._free() or await self._connect()
+        answer = await lane.ask(start.encode("ascii"), body, limit_seconds)
+        if not lane.is_open:
+            pass
+        elif self._is_closed:
+            lane.close()
+        else:
+            self._idle.append(lane)
+        return answer
+
+    def close(self) -> None:
+        """Close all connections; those in use after their answer."""
+        self._is_closed = True
+        for lane in self._idle:
+            lane.close()
+        self._idle.clear()
+
+    def _free(self) -> _Lane | None:
+        """The connection that was used last; those that were not used for long are closed."""
+        while self._idle:
+            lane = self._idle.pop()
+            if lane.is_open and lane.idle_seconds() < IDLE_SECONDS:
+                return lane
+            lane.close()
+        return None
+
+    async def _connect(self) -> _Lane:
+        loop = asyncio.get_running_loop()
+        if self._is_closed or loop.time() < self._unreachable_until:
+            raise NoLane
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, lane = await loop.create_connection(_Lane, self._host, self._port)
+        except OSError as error:  # also TimeoutError
+            self._unreachable_until = loop.time() + UNREACHABLE_SECONDS
+            raise NoLane from error
+        return lane
+
+
+def lanes_to(origin: str, name: str, agent: str) -> Lanes | None:
+    """Lanes to `origin` (scheme://host[:port]); None for TLS, or where a proxy is set."""
+    parts = urlsplit(origin)
+    if parts.scheme != "http" or parts.hostname is None or _has_proxy():
+        return None
+    return Lanes(parts.hostname, parts.port or 80, name=name, agent=agent)
+
+
+def _has_proxy() -> bool:
+    """Whether pyreqwest might go through a proxy; NO_PROXY is for it to read."""
+    if sys.platform in ("darwin", "win32"):  # they have proxies that are not in the environment
+        from urllib.request import getproxies
+
+        return bool(getproxies())
+    return any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ)
+
+
+class _Lane(asyncio.Protocol):
+    """One connection, one request at a time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._received = b""
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._used_at = self._loop.time()
+        self.is_open = False
+
+    def idle_seconds(self) -> float:
+        return self._loop.time() - self._used_at
+
+    async def ask(self, head: bytes, body: bytes, limit_seconds: float) -> Answer:
+        """Send a request; its answer. Raises LaneBroken."""
+        transport = self._transport
+        assert transport is not None
+        answer: asyncio.Future[Answer] = self._loop.create_future()
+        self._answer = answer
+        self._deadline = self._loop.time() + limit_seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._deadline, self._check_time)
+        transport.write(head + body)
+        try:
+            return await answer
+        except BaseException:  # cancelled, or broken: nobody knows what would come next
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self.is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self.is_open = True
+
+    def data_received(self, data: bytes) -> None:
+        waiting = self._answer
+        if waiting is None or waiting.done():  # nothing was asked
+            self.close()
+            return
+        self._received = received = self._received + data if self._received else data
+        try:
+            found = _read(received, is_over=False)
+        except ValueError as error:
+            self._break(f"the answer is no HTTP: {error}")
+            return
+        if found is not None:
+            answer, keeps, length = found
+            self._end(answer, keeps=keeps and length == len(received))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.is_open = False
+        waiting = self._answer
+        if waiting is None or waiting.done():
+            return
+        try:
+            found = _read(self._received, is_over=True)
+        except ValueError:
+            found = None
+        if found is not None:
+            self._end(found[0], keeps=False)
+        else:
+            self._break(f"the connection was closed before the answer came: {error or 'no error'}")
+
+    # The end of a request --------------------------------------------------------------------
+
+    def _end(self, answer: Answer, *, keeps: bool) -> None:
+        waiting, self._answer = self._answer, None
+        self._received = b""
+        self._used_at = self._loop.time()
+        assert waiting is not None
+        assert self._transport is not None
+        if not keeps or self._transport.get_write_buffer_size():  # answered before it was all sent
+            self.close()
+        waiting.set_result(answer)
+
+    def _break(self, reason: str) -> None:
+        waiting, self._answer = self._answer, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(LaneBroken(reason))
+        self.close()
+
+    def _check_time(self) -> None:
+        self._timer = None
+        if self._answer is None:
+            return
+        if self._loop.time() >= self._deadline:
+            self._break("no answer came in time")
+        else:
+            self._timer = self._loop.call_at(self._deadline, self._check_time)
+
+
+def _read(data: bytes, *, is_over: bool) -> tuple[Answer, bool, int] | None:
+    """The answer that `data` holds, whether the connection lives on, and how long the answer is.
+
+    None while more is to come; `is_over`: nothing more will. Raises ValueError for what is no
+    HTTP.
+    """
+    begin = 0
+    while True:
+        end = data.find(b"\r\n\r\n", begin)
+        if end < 0:
+            if len(data) - begin > HEAD_LIMIT_BYTES:
+                raise ValueError("headers without an end")
+            return None
+        head = data[begin:end].decode("latin-1")
+        if not head.startswith("HTTP/1."):
+            raise ValueError(head[:40])
+        status = int(head[9:12])
+        begin = end + 4
+        if status >= 200:
+            break  # what comes before, like 100 Continue, is no answer
+    answer = Answer(status, head, b"")
+    keeps = head[7] == "1" and (answer.get_header("connection") or "").lower() != "close"
+    if status in (204, 304):
+        return answer, keeps, begin
+    length = answer.get_header("content-length")
+    if answer.get_header("transfer-encoding") is not None:
+        chunked = _read_chunks(data, begin)
+        return None if chunked is None else (Answer(status, head, chunked[0]), keeps, chunked[1])
+    if length == "0":
+        return answer, keeps, begin
+    if length is not None:
+        end = begin + int(length)
+        return (Answer(status, head, data[begin:end]), keeps, end) if end <= len(data) else None
+    return (Answer(status, head, data[begin:]), False, len(data)) if is_over else None
+
+
+def _read_chunks(data: bytes, begin: int) -> tuple[bytes, int] | None:
+    """A chunked body and where it ends; None while more is to come. Raises ValueError."""
+    body = []
+    while True:
+        end = data.find(b"\r\n", begin)
+        if end < 0:
+            return None
+        size = int(data[begin:end].partition(b";")[0], 16)
+        begin = end + 2
+        if size == 0:
+            break
+        body.append(data[begin : begin + size])
+        begin += size + 2
+    if data[begin : begin + 2] == b"\r\n":
+        return b"".join(body), begin + 2
+    end = data.find(b"\r\n\r\n", begin)  # trailers
+    return None if end < 0 else (b"".join(body), end + 4)

@@ -1,0 +1,236 @@
+"""With a second process a push does what it does without one, whatever becomes of that process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bulkup.errors import ManifestLocked
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.rows import Done, Work
+from bulkup.model import Stage
+from bulkup.run import loading as loading_module
+from bulkup.run.aside import Aside, AsideLost, is_possible
+from bulkup.run.loading import Group, Loading
+from tests.fakes.clock import FakeClock
+from tests.fakes.scripted_store import ScriptedStore
+from tests.faults.pushing import Pushing, views
+
+pytestmark = pytest.mark.skipif(not is_possible(), reason="one core, or no memfd_create")
+
+TREE = {
+    "a.jpg": b"the first",
+    "b/again.jpg": b"the first",
+    "b/c.jpg": b"another",
+    "b/empty.jpg": b"",
+    "b/straße.jpg": b"a third",
+    os.fsdecode(b"b/no-utf8-\xff.jpg"): b"a fourth",
+    "large.jpg": bytes(300 << 10),
+    **{f"many/{number:03d}.jpg": f"{number}".encode() for number in range(600)},
+}
+CONTENTS = len(set(TREE.values()))
+
+
+@pytest.fixture
+def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Aside]]:
+    """Every group of files is read by a second process, as soon as there is one; all of those."""
+    monkeypatch.setattr(loading_module, "ASIDE_ITEMS", 1)
+    started: list[Aside] = []
+    load, start = Loading.load, Aside.start
+
+    def noted(self: Aside) -> None:
+        start(self)
+        started.append(self)
+
+    async def patient(self: Loading, works: list[Work], following: int) -> Group:
+        self._consider_aside(1)
+        serving = self.aside._serving
+        while serving is not None and not self.aside.is_ready and not serving.done():  # noqa: ASYNC110 - no event for tests
+            await asyncio.sleep(0)
+        return await load(self, works, following)
+
+    monkeypatch.setattr(Aside, "start", noted)
+    monkeypatch.setattr(Loading, "load", patient)
+    yield started
+    for aside in started:
+        assert aside._process is not None
+        assert aside._process.returncode is not None, "left behind"
+
+
+def attempts(pushing: Pushing) -> list[tuple[int, int]]:
+    """How many items have so many attempts."""
+    with Manifest(pushing.manifest) as manifest:
+        return manifest._db.execute(
+            "SELECT n, count(*) FROM "
+            "(SELECT count(*) AS n FROM attempt GROUP BY item_id) GROUP BY n"
+        ).fetchall()
+
+
+async def test_a_push_is_the_same_with_and_without(
+    tmp_path: Path, clock: FakeClock, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for name in ("with", "without"):
+        home = tmp_path / name
+        home.mkdir()
+        store = ScriptedStore(str(home / "to"), clock=clock)
+        pushing = Pushing(home, str(home / "to"), clock=clock, store=store)
+        pushing.write(TREE)
+        if name == "without":
+            monkeypatch.setattr(loading_module, "is_possible", lambda: False)
+        summary = await pushing.push()
+        assert (summary.exit_code, summary.sent, store.calls["put"]) == (0, CONTENTS, CONTENTS)
+        assert summary.duplicates == len(TREE) - CONTENTS
+        seen = views(pushing.manifest)
+        found.append((seen["files"], seen["failures"], attempts(pushing)))
+    assert found[0] == found[1]
+    assert len(asides) == 1
+
+
+async def test_what_cannot_be_read_there_is_told_from_here(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing.write({"a.jpg": b"a", "b.jpg": b"b", "gone.jpg": b"gone"})
+    load = Aside.load
+
+    async def late(self: Aside, works: list[Work]) -> object:
+        (pushing.root / "gone.jpg").unlink(missing_ok=True)
+        return await load(self, works)
+
+    monkeypatch.setattr(Aside, "load", late)
+    summary = await pushing.push()
+    assert (summary.sent, set(summary.failures)) == (2, {"missing"})
+    assert [row[0] for row in views(pushing.manifest)["failures"]] == ["gone.jpg"]
+    assert asides
+
+
+async def test_a_file_that_outgrows_its_place_is_read_here(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.run.aside.SLOT_BYTES", 4096)
+    pushing.write({"a.jpg": bytes(4096), "b.jpg": b"b" * 4096})
+    summary = await pushing.push()
+    assert (summary.sent, summary.sent_bytes, summary.exit_code) == (2, 8192, 0)
+    assert asides
+
+
+async def test_a_process_that_is_killed_is_done_without(
+    pushing: Pushing, store: ScriptedStore, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing.write(TREE)
+    load = Aside.load
+    asked = 0
+
+    async def deadly(self: Aside, works: list[Work]) -> object:
+        nonlocal asked
+        asked += 1
+        if asked == 2:
+            assert self._process is not None
+            self._process.kill()
+        return await load(self, works)
+
+    monkeypatch.setattr(Aside, "load", deadly)
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent, store.calls["put"]) == (0, CONTENTS, CONTENTS)
+    assert asked >= 2
+    assert attempts(pushing) == [(1, CONTENTS)]
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_a_process_lost_while_it_settled_settles_once(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch, is_recorded: bool
+) -> None:
+    """Whether it came to record the outcomes or not."""
+    pushing.write(TREE)
+    settle = Aside.settle
+
+    async def lossy(self: Aside, done: list[Done], *, now: float, follows: Stage | None) -> None:
+        if is_recorded:
+            await settle(self, done, now=now, follows=follows)
+        raise AsideLost
+
+    monkeypatch.setattr(Aside, "settle", lossy)
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent) == (0, CONTENTS)
+    assert attempts(pushing) == [(1, CONTENTS)]
+    assert asides
+
+
+async def test_outcomes_do_not_wait_behind_a_slow_disk(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.run.aside.PROMPT_SECONDS", 0.0)
+
+    async def never(*_: object, **__: object) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(Aside, "settle", never)
+    pushing.write(TREE)
+    assert (await pushing.push()).sent == CONTENTS
+    assert attempts(pushing) == [(1, CONTENTS)]
+    assert asides
+
+
+async def test_a_process_that_does_not_start_is_done_without(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    pushing.write(TREE)
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent) == (0, CONTENTS)
+
+
+async def test_its_errors_are_raised_here(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing.write({"a.jpg": b"a"})
+    ask = Aside._ask
+
+    async def unknown(self: Aside, order: tuple[object, ...], slot: int | None = None) -> object:
+        return await ask(self, (order[0], "no number", *order[2:]), slot)
+
+    monkeypatch.setattr(Aside, "_ask", unknown)
+    with pytest.raises(TypeError, match=r"no number|int"):
+        await pushing.push()
+
+
+async def test_a_stopped_push_leaves_nothing_claimed(
+    pushing: Pushing, store: ScriptedStore, asides: list[Aside]
+) -> None:
+    pushing.write(TREE)
+    store.hold()
+    with Manifest(pushing.manifest) as manifest:
+        run = pushing.begin(manifest)
+        going = asyncio.create_task(run.run())
+        await store.holding.wait()
+        run.stop("enough")
+        store.release()
+        await going
+        assert manifest._db.execute(
+            "SELECT count(*) FROM item WHERE state = 'claimed'"
+        ).fetchone() == (0,)
+    assert (await pushing.push()).exit_code == 0
+    assert attempts(pushing) == [(1, CONTENTS)]
+
+
+def test_a_locked_manifest_is_told_with_its_hint() -> None:
+    """What is raised there and pickled says here what it said there."""
+    error = pickle.loads(pickle.dumps(ManifestLocked("locked", hint="Close it.")))
+    assert (str(error), error.hint) == ("locked", "Close it.")
+
+
+async def test_the_next_stage_follows(
+    pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.run.crew.following", lambda *_: Stage.PROCESS)
+    pushing.write(TREE)
+    await pushing.push()
+    with Manifest(pushing.manifest) as manifest:
+        found = manifest._db.execute("SELECT count(*) FROM item WHERE stage = 'process'").fetchone()
+    assert found == (CONTENTS,)
+    assert asides

@@ -1,0 +1,225 @@
+"""Small bodies over plain HTTP: every shape of answer, and what comes of trouble."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from bulkup.stores.s3.lanes import LaneBroken, Lanes, NoLane, lanes_to
+from tests.unit.stores.raw_server import OK, answer
+
+HEADERS = {"x-amz-date": "20260101T000000Z", "authorization": "AWS4 a=b, c=d"}
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def lanes_over(serve: Serve) -> AsyncIterator[Lanes]:
+    """Lanes to a server; each of its connections is handled by `serve`, then closed."""
+    tasks = []
+
+    async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    server = await asyncio.start_server(tracked, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    lanes = lanes_to(f"http://127.0.0.1:{port}", "example:80", "bulkup/x")
+    assert lanes is not None
+    try:
+        yield lanes
+    finally:
+        lanes.close()
+        server.close()
+        await asyncio.gather(*tasks)
+
+
+def answering(*answers: bytes, heads: list[str] | None = None, once: bool = False) -> Serve:
+    """Answers each request on a connection with the next of `answers`, the last one for ever."""
+    left = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\nbody")
+            if heads is not None:
+                heads.append(head.decode())
+            writer.write(left.pop(0) if len(left) > 1 else left[0])
+            if once:
+                return
+
+    return serve
+
+
+async def test_a_put_goes_out_whole_and_its_answer_comes_back():
+    heads: list[str] = []
+    said = answer(412, b"<Error/>", ETag='"E"', X_Many="  two  words ")
+    async with lanes_over(answering(said, heads=heads)) as lanes:
+        got = await lanes.put("/b/k%20?x", HEADERS, b"body", 5.0)
+    assert (got.status, await got.bytes()) == (412, b"<Error/>")
+    assert (got.get_header("etag"), got.get_header("x-many")) == ('"E"', "two  words")
+    assert got.get_header("none") is None
+    assert got.headers["ETag"] == '"E"'
+    assert heads[0].split("\r\n") == [
+        "PUT /b/k%20?x HTTP/1.1",
+        "host: example:80",
+        "user-agent: bulkup/x",
+        "content-length: 4",
+        "x-amz-date: 20260101T000000Z",
+        "authorization: AWS4 a=b, c=d",
+        "",
+        "body",
+    ]
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+SHAPES = {
+    "chunked": CHUNKED + b"3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+    "trailers": CHUNKED + b"d\r\nabc0123456789\r\n0\r\nt: r\r\n\r\n",
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, b"abc0123456789"),
+    "until closed": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc0123456789",
+    "1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 13\r\n\r\nabc0123456789",
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("step", [1, 7, 1000])
+async def test_answers_are_read_to_their_end_however_they_come(shape: str, step: int):
+    sent = SHAPES[shape]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nbody")
+        for begin in range(0, len(sent), step):
+            writer.write(sent[begin : begin + step])
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with lanes_over(serve) as lanes:
+        got = await lanes.put("/", {}, b"body", 5.0)
+        assert (got.status, await got.bytes()) == (200, b"abc0123456789")
+
+
+@pytest.mark.parametrize(
+    ("first", "connections"),
+    [
+        (OK, 1),
+        (answer(204), 1),
+        (answer(200, connection="close"), 2),
+        (answer(200, connection="Close"), 2),
+        (OK + b"more than was asked for", 2),
+    ],
+    ids=["whole", "no content", "close", "Close", "too much"],
+)
+async def test_a_connection_is_used_again_only_where_that_is_safe(first: bytes, connections: int):
+    came = 0
+    serve = answering(first)
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        await serve(reader, writer)
+
+    async with lanes_over(counting) as lanes:
+        for _ in range(2):
+            await lanes.put("/", {}, b"body", 5.0)
+    assert came == connections
+
+
+async def test_a_connection_with_a_body_half_sent_is_not_used_again():
+    """The endpoint refused before it had read it all, and might take the rest for a request."""
+    came = 0
+
+    async def early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal came
+        came += 1
+        await reader.readuntil(b"\r\n\r\n")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]  # a full socket
+        writer.write(answer(503))
+
+    async with lanes_over(early) as lanes:
+        for _ in range(2):
+            assert (await lanes.put("/", {}, bytes(32 << 20), 5.0)).status == 503
+    assert came == 2
+
+
+BROKEN = {
+    "nothing": b"",
+    "half a head": b"HTTP/1.1 200 OK\r\ncont",
+    "half a body": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc",
+    "another protocol": b"SSH-2.0-x\r\n\r\n",
+    "no status": b"HTTP/1.1 2x0 OK\r\n\r\n",
+    "no length": b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
+    "no chunk": CHUNKED + b"xyz\r\n",
+}
+
+
+@pytest.mark.parametrize("trouble", BROKEN)
+async def test_what_is_no_whole_answer_breaks_the_lane(trouble: str):
+    async with lanes_over(answering(BROKEN[trouble], OK, once=True)) as lanes:
+        with pytest.raises(LaneBroken):
+            await lanes.put("/", HEADERS, b"body", 5.0)
+        assert (await lanes.put("/", HEADERS, b"body", 5.0)).status == 200
+
+
+async def test_an_answer_that_does_not_come_in_time_breaks_the_lane():
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with lanes_over(silent) as lanes:
+        with pytest.raises(LaneBroken, match="in time"):
+            await lanes.put("/", HEADERS, b"body", 0.01)
+
+
+async def test_a_cancelled_request_closes_its_connection():
+    came, ended = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\nbody")
+        came.set()
+        with suppress(ConnectionError):
+            await reader.read()
+        ended.set()
+
+    async with lanes_over(silent) as lanes:
+        going = asyncio.create_task(lanes.put("/", {}, b"body", 5.0))
+        await came.wait()
+        going.cancel()
+        await asyncio.wait({going})
+        assert going.cancelled()
+        await ended.wait()
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "é"])
+async def test_headers_that_are_not_plain_are_not_sent(value: str):
+    heads: list[str] = []
+    async with lanes_over(answering(OK, heads=heads)) as lanes:
+        with pytest.raises(NoLane):
+            await lanes.put("/", {**HEADERS, "x": value}, b"body", 5.0)
+        assert heads == []
+        assert (await lanes.put("/", HEADERS, b"body", 5.0)).status == 200
+
+
+async def test_where_nobody_listens_there_is_no_lane():
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    lanes = Lanes("127.0.0.1", port, name="n", agent="a")
+    with pytest.raises(NoLane):
+        await lanes.put("/", HEADERS, b"body", 5.0)
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_is_left_to_pyreqwest(name: str, monkeypatch: pytest.MonkeyPatch):
+    assert lanes_to("http://127.0.0.1:1", "n", "a") is not None
+    monkeypatch.setenv(name, "http://proxy:3128")
+    assert lanes_to("http://127.0.0.1:1", "n", "a") is None
+
+
+def test_tls_is_left_to_pyreqwest():
+    assert lanes_to("https://127.0.0.1:1", "n", "a") is None
