@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := build/peers
 DEMO := .demo
+PHOTOS ?= $(DEMO)/photos
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 
-.PHONY: help demo test check test-ceph bench clean
+.PHONY: help demo test check test-ceph bench bench-push bench-pictures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,7 +19,8 @@ help:
 	@echo 'make test       all tests that need no system package'
 	@echo 'make check      lint, format, types, import rules, unit tests'
 	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
-	@echo 'make bench      compares with rclone and s5cmd; takes half an hour (BENCH="--scale 0.05")'
+	@echo 'make bench      compares with rclone, s5cmd and vipsthumbnail; takes 40 minutes'
+	@echo '                (its halves: bench-push BENCH="--scale 0.05", bench-pictures PHOTOS=DIR)'
 	@echo 'make clean      removes what the others made'
 
 demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
@@ -44,11 +46,21 @@ test-ceph: $(VENV)/.test
 	$(BIN)/python -m tests.servers.chromium install
 	$(BIN)/pytest -m 'ceph or nginx or chromium'
 
-# BENCH passes options on: make bench BENCH='--only push-small --scale 0.1'
-bench: $(VENV)/.demo $(PEERS)/.installed
+bench: bench-push bench-pictures
+
+# BENCH passes options on: make bench-push BENCH='--only push-small --scale 0.1'
+bench-push: $(VENV)/.demo $(PEERS)/.installed
 	$(BIN)/python -m tests.servers.ceph install
 	$(BIN)/python -m tests.servers.front install
 	$(BIN)/python -m benchmarks.bench --peers $(PEERS) --json bench-results/bench.json $(BENCH)
+
+# PHOTOS names real photos; drawn ones cost less to decode.
+bench-pictures: $(VENV)/.demo $(DEMO)/photos
+	$(BIN)/python -m benchmarks.thumbs $(PHOTOS)
+	$(BIN)/python -m benchmarks.embed $(PHOTOS)
+	$(BIN)/python -m benchmarks.stages $(PHOTOS) --bulkup $(BIN)/bulkup
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.search_process --bulkup $(BIN)/bulkup
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist bench-results

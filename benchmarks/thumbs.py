@@ -25,6 +25,7 @@ from benchmarks.measure import Measured, measure
 from bulkup.content.picture.values import PREVIEW, THUMB, Picture, VariantSpec
 from bulkup.process.variants import MODULES, Job, process
 from bulkup.process.workers import Workers
+from tests.servers.packages import install
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 SPECS = {"thumb": (THUMB,), "both": (THUMB, PREVIEW)}
@@ -119,6 +120,7 @@ def main() -> None:
         photos = options.folder.read_text().split("\0")
         asyncio.run(make(photos, options.out, SPECS[options.make], options.workers))
         return
+    install({"vipsthumbnail": "libvips-tools"})
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         scratch = Path(name)
