@@ -21,11 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from tests.servers.packages import install
+
 from benchmarks.measure import Measured, measure
 from bulkup.content.picture.values import PREVIEW, THUMB, Picture, VariantSpec
 from bulkup.process.variants import MODULES, Job, process
 from bulkup.process.workers import Workers
-from tests.servers.packages import install
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 SPECS = {"thumb": (THUMB,), "both": (THUMB, PREVIEW)}

@@ -40,6 +40,8 @@ def run(
                     Column("File"),
                     Column("Size", right=True),
                     Column("Upload"),
+                    Column("Process"),
+                    Column("Embed"),
                     Column("Key"),
                     Column("SHA-256"),
                 ],
@@ -48,6 +50,8 @@ def run(
                         escape(row.path),
                         size(row.size_bytes),
                         row.upload or "",
+                        row.process or "",
+                        row.embed or "",
                         escape(row.key or ""),
                         (row.digest or "")[:12],
                     ]
