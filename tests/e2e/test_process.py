@@ -648,3 +648,15 @@ def test_real_photos_of_all_formats_go_through(
         manifest_of(bulkup), "SELECT count(*) FROM picture WHERE taken_at LIKE '20__-__-__T%'"
     )
     assert times[0] > 50
+
+
+def test_a_push_without_upload_walks_nothing_and_leaves_nothing_to_resume(
+    bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace
+) -> None:
+    photos(tmp_path / "photos", 2)
+    bulkup("push", "photos", "--to", place.url, "--stages", "upload")
+    photos(tmp_path / "photos", 1, first=2)
+    bulkup("push", "photos", "--stages", "process")
+    assert stage(bulkup) == {"done": 2}, "the third photo is not looked for"
+    assert "Nothing to resume" in bulkup("resume").stdout
+    assert stage(bulkup, "upload") == {"done": 2}

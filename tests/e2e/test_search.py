@@ -440,3 +440,20 @@ def test_searching_writes_nothing_into_the_manifest(pushed: Bulkup) -> None:
     pushed("search", "boat")
     pushed("search", "--duplicates")
     assert asked(manifest_of(pushed), "PRAGMA data_version") == before
+
+
+def test_keywords_and_titles_of_sidecars_are_matched(bulkup: Bulkup) -> None:
+    root = photos(bulkup.directory / "photos", 3)
+    (root / "001.jpg.xmp").write_text(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:subject><rdf:Bag><rdf:li>Zwetschge'
+        "</rdf:li><rdf:li>garden</rdf:li></rdf:Bag></dc:subject><dc:title><rdf:Alt>"
+        '<rdf:li xml:lang="x-default">Grandma Erna</rdf:li></rdf:Alt></dc:title>'
+        "</rdf:Description></rdf:RDF></x:xmpmeta>"
+    )
+    bulkup("push", "photos")
+    for question in ("zwetschge", "erna"):
+        found = bulkup("search", question, "--json").json()
+        assert found[0]["path"].endswith("001.jpg"), question
+        assert found[0]["score"] >= 1

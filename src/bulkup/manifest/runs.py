@@ -224,11 +224,13 @@ class Runs:
         options: Mapping[str, object],
         now: float,
         remembers: bool = True,
+        walks: bool = True,
     ) -> tuple[int, list[tuple[int, bool]]]:
         """A batch over `roots`: its id, and for each root its id and whether its last walk came
         to an end towards this same destination.
 
-        With `remembers`, that is where each root goes from now on.
+        With `remembers`, that is where each root goes from now on. Without `walks`, none is to be
+        walked.
         """
         with transaction(self._db, self._path):
             cursor = self._db.execute(
@@ -244,8 +246,8 @@ class Runs:
             )
             found = [self._add_root(path, destination_id, remembers) for path in roots]
             self._db.executemany(
-                "INSERT OR IGNORE INTO batch_root (batch_id, root_id) VALUES (?, ?)",
-                ((batch_id, root_id) for root_id, _ in found),
+                "INSERT OR IGNORE INTO batch_root (batch_id, root_id, walked_at) VALUES (?, ?, ?)",
+                ((batch_id, root_id, None if walks else now) for root_id, _ in found),
             )
         return batch_id, found
 

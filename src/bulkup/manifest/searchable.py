@@ -27,6 +27,7 @@ class PictureRow(NamedTuple):
     latitude: float | None
     longitude: float | None
     perceptual_hash: str | None
+    words: str | None  # title, description and keywords, as sidecars give them
 
     @property
     def path(self) -> str:
@@ -46,7 +47,10 @@ class Placed(NamedTuple):
 _ROWS = (
     "SELECT content.id, lower(hex(content.digest)), content.size_bytes, root.path, folder.path, "
     "asset.name, asset.id, width_px, height_px, taken_at, camera, lens, latitude, longitude, "
-    "perceptual_hash FROM {first} "
+    "perceptual_hash, CASE WHEN coalesce(title, description, keywords) IS NOT NULL THEN "
+    "coalesce(title, '') || char(10) || coalesce(description, '') || char(10) || "
+    "coalesce((SELECT group_concat(value, char(10)) FROM json_each(keywords)), '') END "
+    "FROM {first} "
     "JOIN asset ON asset.content_id = content.id "
     "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
 )

@@ -107,6 +107,7 @@ class PushRun(Run):
                 [root.path for root in order.roots],
                 options=order.as_options(),
                 now=now,
+                walks=Stage.UPLOAD in order.stages,
             )
             if Stage.UPLOAD not in order.stages:
                 return Begun(batch_id)

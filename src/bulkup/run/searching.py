@@ -292,7 +292,7 @@ def _described(picture: PictureRow | None) -> Described | None:
     if picture is None:
         return None
     paths = "\n".join(map(_below, picture.files))
-    return Described(paths, picture.camera, picture.lens, picture.taken_at)
+    return Described(paths, picture.camera, picture.lens, picture.taken_at, picture.words)
 
 
 def _below(file: tuple[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What a query says literally of pictures: words of their paths, their camera, their lens, a date.
+"""What a query says literally of pictures: of paths, cameras, lenses, titles, keywords, dates.
 
 A date is read in the ways people type it: 2024, 2019-05, 2019-05-17, may, may 2019, 17 May 2019,
 May 17, 2019. It is compared with what the camera's clock showed (ISO 8601, as the manifest has
@@ -44,6 +44,7 @@ class Described(NamedTuple):
     camera: str | None = None
     lens: str | None = None
     taken_at: str | None = None  # ISO 8601, the camera's clock: '2019-05-17T10:00:00+02:00'
+    words: str | None = None  # title, description, keywords
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def matches(terms: Sequence[Term], pictures: Iterable[Described]) -> NDArray[np.
 
 
 def _said(picture: Described) -> str:
-    return f"{picture.path}\n{picture.camera or ''}\n{picture.lens or ''}"
+    return f"{picture.path}\n{picture.camera or ''}\n{picture.lens or ''}\n{picture.words or ''}"
 
 
 def _date(tokens: Sequence[str]) -> tuple[Date | None, int]:

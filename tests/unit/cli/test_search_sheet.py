@@ -17,7 +17,7 @@ from tests.unit.content.picture.made import saved, scene
 def picture(content_id: int, name: str, size_bytes: int = 1000) -> PictureRow:
     return PictureRow(
         content_id, Digest(f"{content_id:064x}"), size_bytes, (("/root/", name), ("/other", "x")),
-        1, 30, 20, "2020-01-02T03:04:05+02:00", "Canon", None, None, None, None,
+        1, 30, 20, "2020-01-02T03:04:05+02:00", "Canon", None, None, None, None, None,
     )  # fmt: skip
 
 
