@@ -73,7 +73,7 @@ def run(
     """Find pictures by words, by example, or twice; the closest matches come first.
 
     Words are known offline: what ImageNet's classes name, what is near to it in meaning, and what
-    paths, cameras and dates say literally.
+    paths, titles, keywords, cameras and dates say literally.
     """
     asked = [bool(text), like is not None, duplicates]
     if sum(asked) != 1:
