@@ -31,7 +31,7 @@ demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
 	$(BULKUP) search --like "$$(find $(DEMO)/example -type f)" --limit 3 --html $(DEMO)/hits.html
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n 2 -m 'not ceph and not nginx and not chromium'
+	$(BIN)/pytest -n 3 -m 'not ceph and not nginx and not chromium'
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .
@@ -59,6 +59,7 @@ bench-pictures: $(VENV)/.demo $(DEMO)/photos
 	$(BIN)/python -m benchmarks.thumbs $(PHOTOS)
 	$(BIN)/python -m benchmarks.embed $(PHOTOS)
 	$(BIN)/python -m benchmarks.stages $(PHOTOS) --bulkup $(BIN)/bulkup
+	$(BIN)/python -m benchmarks.large_pictures
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.search_process --bulkup $(BIN)/bulkup
 
