@@ -152,6 +152,6 @@ def _run() -> int:
 
 
 def _complain(message: str, hint: str | None) -> None:
-    print(f"bulkup: {escape(message)}", file=sys.stderr)  # noqa: T201 - this is the terminal
+    print(f"bulkup: {escape(message)}", file=sys.stderr)
     if hint:
-        print(f"  {escape(hint)}", file=sys.stderr)  # noqa: T201 - as above
+        print(f"  {escape(hint)}", file=sys.stderr)

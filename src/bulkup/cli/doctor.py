@@ -102,7 +102,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     from bulkup.run.opening import open_known
     from bulkup.run.whither import canonical
 
-    default = os.path.join(settings.home, "store")  # noqa: PTH118 - a str, as typed
+    default = settings.store
     try:
         with Reader(settings.manifest) as reader:
             known = reader.runs.destinations() if reader.exists else []

@@ -28,7 +28,7 @@ def show_plan(push: Push, settings: Settings) -> None:
     with Reader(settings.manifest) as reader, Journal(sinks, clock) as journal:
         to = whither(push, reader.runs if reader.exists else None)
         if to.first_default and not (settings.quiet or settings.json):
-            print(f"No destination given: planning for the local store {escape(to.url)}")  # noqa: T201 - the command's result
+            print(f"No destination given: planning for the local store {escape(to.url)}")
 
         def emit(event: Event) -> None:
             journal.emit(event)

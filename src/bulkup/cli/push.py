@@ -124,7 +124,7 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     from bulkup.run.batch import Push, check_roots
     from bulkup.upload.attributes import Extras
 
-    roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))  # noqa: PTH100 - keeps links
+    roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     check_roots(roots)
     newer, older = settings.newer_than, settings.older_than
     selection = Selection(
@@ -142,10 +142,10 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     return Push(
         roots=roots,
         to=settings.to,
-        default_to=os.path.join(settings.home, "store"),  # noqa: PTH118 - a str, as typed
+        default_to=settings.store,
         selection=selection,
         files_from=settings.files_from,
-        cwd=os.getcwd(),  # noqa: PTH109 - a str, as the paths are
+        cwd=os.getcwd(),
         layout=settings.layout,
         copies_duplicates=settings.on_duplicate == "copy",
         extras=Extras(

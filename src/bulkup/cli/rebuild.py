@@ -59,7 +59,7 @@ def run(
                 source,
                 settings,
                 os.environ,
-                root=None if root is None else os.path.abspath(root),  # noqa: PTH100 - as push
+                root=None if root is None else os.path.abspath(root),
                 deep=deep,
                 clock=SystemClock(),
                 random=Random(),  # noqa: S311 - jitter, no secret
@@ -77,7 +77,7 @@ def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet
         from dataclasses import asdict
         from json import dumps
 
-        print(dumps(asdict(rebuilt)))  # noqa: T201 - the command's result
+        print(dumps(asdict(rebuilt)))
         return
     parts = [f"{count(rebuilt.recorded)} recorded"]
     if rebuilt.known:

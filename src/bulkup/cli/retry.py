@@ -101,7 +101,7 @@ def _show(wanted: Wanted, settings: Settings) -> None:
     if settings.json:
         print_json(rows)
     elif not rows:
-        print("Nothing to retry")  # noqa: T201 - the command's result
+        print("Nothing to retry")
     else:
         titles = {"path": "File", "stage": "Stage", "error_class": "Class", "error": "Error"}
         print_table(

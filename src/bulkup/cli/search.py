@@ -159,7 +159,7 @@ def _tell(notes: Sequence[str]) -> None:
     from bulkup.cli.render import escape
 
     for note in notes:
-        print(f"bulkup: {escape(note)}", file=sys.stderr)  # noqa: T201 - this is the terminal
+        print(f"bulkup: {escape(note)}", file=sys.stderr)
 
 
 def _print(
@@ -248,4 +248,4 @@ def _write_sheet(
         from bulkup.cli import render
 
         where = render.escape(html)
-        print(f"Wrote {render.count(count, 'picture')} to {where}", file=sys.stderr)  # noqa: T201 - told beside the result
+        print(f"Wrote {render.count(count, 'picture')} to {where}", file=sys.stderr)

@@ -113,7 +113,7 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
     ]
     if not table:
         if not settings.quiet:
-            print("Nothing has failed.")  # noqa: T201 - the command's result
+            print("Nothing has failed.")
         return False
     titles = ("File", "Stage", "State", "Class", "Attempts", "Next attempt", "Error")
     print_table(
@@ -151,7 +151,7 @@ def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
             lines.append(f"  {one.number}  {one.ended_at}  {duration(one.seconds)}  {why}")
     nothing = [] if settings.quiet else ["Nothing has failed."]
     for line in lines or nothing:
-        print(printable(escape(line), sys.stdout))  # noqa: T201 - the command's result
+        print(printable(escape(line), sys.stdout))
     return bool(lines)
 
 
@@ -163,7 +163,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
     if json:
         from json import dumps
 
-        print(dumps(document, indent=1))  # noqa: T201 - the command's result
+        print(dumps(document, indent=1))
     elif csv:
         from bulkup.cli.rows import print_csv
 

@@ -64,7 +64,7 @@ def run(
     depth = Depth(share=1.0 if deep else 0.0)
     if sample is not None:
         depth = parse_sample(sample, seed)
-        print(f"Sample: --seed {seed} picks the same objects again", file=sys.stderr)  # noqa: T201
+        print(f"Sample: --seed {seed} picks the same objects again", file=sys.stderr)
     with Reader(settings.manifest) as reader:
         exists = reader.exists
     output = _output(json=json, csv=csv)
@@ -87,7 +87,7 @@ def _verify(
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.auditing import destinations_of, verify
 
-    roots = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - keeps links, as push does
+    roots = [os.path.abspath(path) for path in paths]
     refused = False
     with Manifest(settings.manifest) as manifest:
         chosen = destinations_of(

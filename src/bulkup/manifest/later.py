@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.finishing import record_attempts
 from bulkup.manifest.letting_go import forget_unwanted, release_claims
-from bulkup.manifest.queue import PRIORITIES, Left, latency_bucket
+from bulkup.manifest.queue import PRIORITIES, Left
 from bulkup.manifest.rows import as_text, from_sql, to_sql
 from bulkup.manifest.rows_later import Item, Missed, PassedOver, Source
 from bulkup.manifest.runs import STRIKES
@@ -378,31 +377,6 @@ class Later:
         """Give claims back unattempted: the items are ready again, nothing is counted."""
         with transaction(self._db, self._path):
             release_claims(self._db, [item.item_id for item in items], run_id)
-
-
-def record_attempts(
-    db: sqlite3.Connection,
-    ended: Sequence[tuple[Item, float]],
-    outcome: str,
-    stage: Stage,
-    run_id: str,
-    now: float,
-) -> None:
-    """Attempts that did not fail, with their seconds; part of the caller's transaction."""
-    execute_rows(
-        db,
-        "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) VALUES {rows}",
-        [
-            (item.item_id, item.attempts + 1, run_id, now, seconds, outcome)
-            for item, seconds in ended
-        ],
-    )
-    buckets = Counter(latency_bucket(seconds) for _, seconds in ended)
-    db.executemany(
-        "INSERT INTO latency VALUES (?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts",
-        ((stage.value, bucket, count) for bucket, count in buckets.items()),
-    )
 
 
 def _item(row: tuple[Any, ...]) -> Item:

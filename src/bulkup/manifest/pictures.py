@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bulkup.manifest.bulk import execute_rows
-from bulkup.manifest.later import record_attempts
+from bulkup.manifest.finishing import finish
 from bulkup.manifest.letting_go import forget_unwanted
 from bulkup.manifest.rows import as_text
 from bulkup.manifest.rows_later import Processed, VariantRow
@@ -42,23 +42,13 @@ class Pictures:
         if not done:
             return
         with transaction(self._db, self._path):
-            execute_rows(
-                self._db,
-                "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
-                "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
-                "settled_at = v.column2 FROM (VALUES {rows}) AS v "
-                # By whomever it is claimed: what the store has is done.
-                "WHERE id = v.column1 AND state = 'claimed'",
-                [(p.item.item_id, now) for p in done],
-            )
+            finish(self._db, [(p.item, p.seconds) for p in done], Stage.PROCESS, run_id, now)
             self._record_variants(done, destination_id, now)
             execute_rows(
                 self._db,
                 "INSERT OR REPLACE INTO picture VALUES {rows}",
                 [_picture(p.item.content_id, p.metadata, p.sidecar) for p in done],
             )
-            ended = [(p.item, p.seconds) for p in done]
-            record_attempts(self._db, ended, "done", Stage.PROCESS, run_id, now)
             self._wake(done, destination_id)
             if follows is not None:
                 self._follow(done, follows)

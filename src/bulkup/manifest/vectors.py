@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bulkup.manifest.bulk import execute_rows
 from bulkup.manifest.connection import in_our_words
-from bulkup.manifest.later import record_attempts
+from bulkup.manifest.finishing import finish
 from bulkup.manifest.letting_go import forget_unwanted
 from bulkup.manifest.rows_later import Vectored
 from bulkup.manifest.transaction import transaction
@@ -150,16 +150,7 @@ class Vectors:
                     if v.vector is not None
                 ],
             )
-            execute_rows(
-                self._db,
-                "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
-                "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
-                "settled_at = v.column2 FROM (VALUES {rows}) AS v "
-                "WHERE id = v.column1 AND state = 'claimed'",
-                [(v.item.item_id, now) for v in done],
-            )
-            ended = [(v.item, v.seconds) for v in done]
-            record_attempts(self._db, ended, "done", Stage.EMBED, run_id, now)
+            finish(self._db, [(v.item, v.seconds) for v in done], Stage.EMBED, run_id, now)
             for one in done:
                 forget_unwanted(self._db, one.item.item_id)
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from random import Random
+from typing import Unpack
 
-from bulkup.clock import Clock
 from bulkup.discover.roots import check_root
 from bulkup.discover.select import Selection
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
-from bulkup.run.events import Emit
 from bulkup.run.job import Begun, Job, ToWalk
 from bulkup.run.order import STAGES, Means, Order, named
-from bulkup.run.run import Run
+from bulkup.run.run import Around, Run
 from bulkup.run.whither import whither
 from bulkup.stores.store import PartStore
 from bulkup.upload.attributes import Extras
@@ -69,22 +66,9 @@ class PushRun(Run):
         self,
         push: Push,
         manifest: Manifest,
-        *,
-        environ: Mapping[str, str],
-        clock: Clock,
-        random: Random,
-        emit: Emit,
-        wants_files: bool,
+        **around: Unpack[Around],
     ) -> None:
-        super().__init__(
-            push,
-            manifest,
-            environ=environ,
-            clock=clock,
-            random=random,
-            emit=emit,
-            wants_files=wants_files,
-        )
+        super().__init__(push, manifest, **around)
         self._push = push
         self._uses_first_default = False
 

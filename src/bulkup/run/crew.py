@@ -137,6 +137,7 @@ class Crew:
         Raises DestinationError when nothing else can go on there, and whatever else stopped it.
         """
         await self._follow()
+        await self._reopen()
         works = [asyncio.create_task(self._work(one)) for one in self.later]
         try:
             await self._upload()
@@ -163,18 +164,18 @@ class Crew:
         destination_id = self.job.destination.id
         for work in self.later:
             await self._ledger.call(later.follow, destination_id, work.stage, now=self._clock.now())
-            if work.stage is Stage.EMBED:
-                await self._reopen(destination_id)
 
-    async def _reopen(self, destination_id: int) -> None:
+    async def _reopen(self) -> None:
         """Another model than the last one: what that has embedded is embedded again."""
+        if self.job.is_batch_only or all(work.stage is not Stage.EMBED for work in self.later):
+            return
         vectors = self._ledger.manifest.vectors
         last = await self._ledger.call(vectors.newest_name)
         if last is None or (last == self._embedder.name and self.begun.to_walk):
             return  # another version of the same is noticed by `embed`: to ask for it takes 0.1 s
         embedder = self._embedder.get()
         embedder_id = await self._ledger.call(vectors.id_of, embedder.name, embedder.version)
-        await self._ledger.call(vectors.reopen, destination_id, embedder_id)
+        await self._ledger.call(vectors.reopen, self.job.destination.id, embedder_id)
 
     async def _work(self, work: StageWork) -> None:
         """One stage to its end; trouble with the destination ends the others, too."""

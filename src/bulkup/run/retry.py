@@ -6,11 +6,10 @@ found, so they are looked at again, with the selection of the push that came upo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from random import Random
+from typing import Unpack
 
-from bulkup.clock import Clock
 from bulkup.discover.roots import check_root
 from bulkup.discover.select import Selection
 from bulkup.errors import UsageError
@@ -20,10 +19,10 @@ from bulkup.manifest.retries import Candidate, Retries
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.pace.schedule import GRANTED_ATTEMPTS
-from bulkup.run.events import Emit, Notice
+from bulkup.run.events import Notice
 from bulkup.run.job import Begun, Job, ToWalk
 from bulkup.run.order import STAGES, Means, Named, Order, Place, order_of
-from bulkup.run.run import Run
+from bulkup.run.run import Around, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +70,9 @@ class RetryRun(Run):
         wanted: Wanted,
         means: Means,
         manifest: Manifest,
-        *,
-        environ: Mapping[str, str],
-        clock: Clock,
-        random: Random,
-        emit: Emit,
-        wants_files: bool,
+        **around: Unpack[Around],
     ) -> None:
-        super().__init__(
-            means,
-            manifest,
-            environ=environ,
-            clock=clock,
-            random=random,
-            emit=emit,
-            wants_files=wants_files,
-        )
+        super().__init__(means, manifest, **around)
         self._wanted = wanted
         self._orders: dict[int | None, Order | None] = {}
 

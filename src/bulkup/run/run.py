@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, TypedDict, Unpack
 
 from bulkup.clock import Clock
 from bulkup.errors import (
@@ -37,6 +37,16 @@ from bulkup.stores import open_store
 from bulkup.stores.store import Abilities, PartStore
 
 
+class Around(TypedDict):
+    """What every run is given besides its own, by keyword."""
+
+    environ: Mapping[str, str]
+    clock: Clock
+    random: Random
+    emit: Emit
+    wants_files: bool
+
+
 class Run(ABC):
     """One process at work. Made and used in one event loop; each command says what its jobs are."""
 
@@ -46,20 +56,16 @@ class Run(ABC):
         self,
         means: Means,
         manifest: Manifest,
-        *,
-        environ: Mapping[str, str],
-        clock: Clock,
-        random: Random,
-        emit: Emit,
-        wants_files: bool,
+        **around: Unpack[Around],
     ) -> None:
+        clock = around["clock"]
         self._means = means
         self._ledger = Ledger(manifest)
-        self._environ = environ
+        self._environ = around["environ"]
         self._clock = clock
-        self._random = random
-        self._emit = emit
-        self._wants_files = wants_files
+        self._random = around["random"]
+        self._emit = around["emit"]
+        self._wants_files = around["wants_files"]
         self._began = clock.monotonic()
         self._run_id = secrets.token_hex(6)
         self._presence = Presence(
@@ -69,7 +75,7 @@ class Run(ABC):
             clock=clock,
             stale_after_seconds=means.stale_after_seconds,
         )
-        self._embedder = LazyEmbedder(means.embed, clock, random)
+        self._embedder = LazyEmbedder(means.embed, clock, self._random)
         self._crews: list[Crew] = []
         self._not_begun = 0  # items of jobs that the run did not come to
         self._refused: dict[int, BulkupError] = {}  # by destination

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from random import Random
-from typing import ClassVar
+from typing import ClassVar, Unpack
 
-from bulkup.clock import Clock
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue import Left
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
-from bulkup.run.events import Emit, Notice
+from bulkup.run.events import Notice
 from bulkup.run.job import Begun, Job
 from bulkup.run.order import Means, Order
-from bulkup.run.run import Run
+from bulkup.run.run import Around, Run
 
 
 class StageRun(Run):
@@ -29,21 +26,9 @@ class StageRun(Run):
         manifest: Manifest,
         *,
         redoes: bool,
-        environ: Mapping[str, str],
-        clock: Clock,
-        random: Random,
-        emit: Emit,
-        wants_files: bool,
+        **around: Unpack[Around],
     ) -> None:
-        super().__init__(
-            means,
-            manifest,
-            environ=environ,
-            clock=clock,
-            random=random,
-            emit=emit,
-            wants_files=wants_files,
-        )
+        super().__init__(means, manifest, **around)
         self._redoes = redoes
 
     def _jobs(self) -> list[Job]:

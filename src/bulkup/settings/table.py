@@ -445,6 +445,11 @@ class Settings:
         example=100,
     )
 
+    @property
+    def store(self) -> str:
+        """The embedded store: where a push goes when no destination was ever given."""
+        return f"{self.home}/store"
+
 
 def describe() -> Iterator[SettingRow]:
     """Every setting, by the tables of bulkup.toml: first those without one."""
