@@ -336,7 +336,11 @@ def test_four_at_once_process_each_content_exactly_once(
     s3 = fake_s3()
     bulkup("push", "photos", "--to", "s3://bucket", "--stages", "upload", env=access(s3.url))
     before = s3.count("PutObject")
+    s3.script(Fault(op="PutObject", times=None, does="hold"))  # until all have begun
     runs = [bulkup.start("process", "--workers", "1", env=access(s3.url)) for _ in range(4)]
+    claims = "SELECT count(DISTINCT run_id) FROM item WHERE state = 'claimed'"
+    wait_for(lambda: asked(manifest_of(bulkup), claims) == [4])
+    s3.release()
     for run in runs:
         bulkup.finish(run, check=0)
     assert stage(bulkup) == {"done": count}
@@ -347,7 +351,7 @@ def test_four_at_once_process_each_content_exactly_once(
         "JOIN item ON item.id = item_id WHERE stage = 'process'",
     )
     assert attempts[0][:2] == (count, count)
-    assert attempts[0][2] > 1, "they shared the work"
+    assert attempts[0][2] == 4, "they shared the work"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
