@@ -26,8 +26,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from bulkup.manifest.rows import Done, Registered, Work
-from bulkup.model import Stage
-from bulkup.run.aside_process import FRAME, LOAD, SETTLE
+from bulkup.model import Body, Stage
+from bulkup.run.aside_process import FRAME, LOAD, PREPARE, SETTLE
+from bulkup.stores.store import Preparing
 from bulkup.upload.reading import Loaded
 
 SLOTS = 3
@@ -46,6 +47,7 @@ class Taken(NamedTuple):
 
     loaded: Loaded
     registered: Registered
+    request: bytes | None  # head and body, ready to be sent
 
 
 class AsideLost(Exception):
@@ -70,6 +72,7 @@ class Aside:
         self._serving: asyncio.Task[None] | None = None
         self._free = list(range(SLOTS))
         self._asked: deque[tuple[int | None, asyncio.Future[tuple[bool, Any]]]] = deque()
+        self._preparing: Preparing | None = None
         self._load_seconds = 0.0  # what the last group took
         self.is_ready = False
 
@@ -82,11 +85,17 @@ class Aside:
         """Begin to start the process, once; it is of use when `is_ready`."""
         self._serving = asyncio.create_task(self._serve())
 
-    async def load(self, works: list[Work]) -> list[Taken | None]:
-        """What became of each work; None where the file could not be read.
+    async def load(
+        self, works: list[Work], preparing: Preparing | None = None
+    ) -> list[Taken | None]:
+        """What became of each work; None where the file could not be read. Requests are made
+        ready by `preparing`.
 
         Raises AsideLost, ManifestError.
         """
+        if preparing is not self._preparing:
+            self._preparing = preparing
+            await self._ask((PREPARE, None if preparing is None else pickle.dumps(preparing)))
         if not self._free:
             raise AsideLost
         slot = self._free.pop()
@@ -122,13 +131,17 @@ class Aside:
         raise pickle.loads(found)  # noqa: S301 - our own child
 
     def _take(self, work: Work, row: tuple[Any, ...]) -> Taken:
-        digest, size, modified_ns, inode, changed_ns, media_type, begin = row[:7]
-        key, is_lost, is_begun, other = row[7:11]
+        digest, size, modified_ns, inode, changed_ns, media_type, begin, head_bytes = row[:8]
+        key, is_lost, is_begun, other = row[8:]
         assert self._memory is not None
-        body = self._memory[begin : begin + size]
+        body: Body
+        body = request = self._memory[begin - head_bytes : begin + size]
+        if head_bytes:
+            body = memoryview(request)[head_bytes:]
         loaded = Loaded(digest, size, modified_ns, inode, changed_ns, media_type, body)
         now = Work(*other) if other else work
-        return Taken(loaded, Registered(now, key, is_lost, is_begun))
+        registered = Registered(now, key, is_lost, is_begun)
+        return Taken(loaded, registered, request if head_bytes else None)
 
     async def close(self) -> None:
         """End the process, and return when it has ended. May be called twice."""

@@ -73,7 +73,12 @@ class Crew:
         self.uploading = Uploading(
             ledger,
             self._sender,
-            Loading(ledger, _target(job, begun, store, run_id, means)),
+            Loading(
+                ledger,
+                _target(job, begun, store, run_id, means),
+                preparing=self._sender.preparing,
+                monotonic=clock.monotonic,
+            ),
             self.gate,
             self.riding,
             batch_id=begun.batch_id,
@@ -261,6 +266,7 @@ def _target(job: Job, begun: Begun, store: PartStore, run_id: str, means: Means)
         prefix=store.prefix,
         layout=job.order.layout,
         copies_duplicates=job.order.copies_duplicates,
+        extras=job.order.extras,
         part_threshold_bytes=threshold,
         part_size_bytes=means.part_size_bytes,
     )

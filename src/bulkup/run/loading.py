@@ -6,6 +6,8 @@ Where there are many small files, a second process does it (`run/aside.py`).
 from __future__ import annotations
 
 import asyncio
+import pickle
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,6 +16,8 @@ from bulkup.errors import ItemError, SourceError
 from bulkup.manifest.rows import File, Read, Work
 from bulkup.run.aside import Aside, AsideLost, is_possible
 from bulkup.run.ledger import Ledger
+from bulkup.stores.store import Preparing
+from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout, key_for, spare_key
 from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
 
@@ -43,6 +47,7 @@ class Target:
     prefix: str
     layout: Layout
     copies_duplicates: bool
+    extras: Extras
     part_threshold_bytes: int | None
     part_size_bytes: int
 
@@ -54,6 +59,8 @@ class Shelved(NamedTuple):
     loaded: Loaded
     key: str
     is_begun: bool = False  # sent before, perhaps with success: nobody was left to say so
+    request: bytes | None = None  # that will bring it there
+    prepared_at: float = 0.0  # on the monotonic clock
 
     @property
     def held_bytes(self) -> int:
@@ -73,9 +80,19 @@ class Group:
 class Loading:
     """Reads files and registers what was read."""
 
-    def __init__(self, ledger: Ledger, target: Target) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        target: Target,
+        *,
+        preparing: Callable[[], Preparing | None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`preparing` is asked before each group: what makes requests ready by now."""
         self._ledger = ledger
         self._target = target
+        self._preparing = preparing
+        self._monotonic = monotonic
         self._small = 0  # small files so far
         self._is_decided = False  # about a second process
         self.aside = Aside(
@@ -87,6 +104,7 @@ class Loading:
                 target.prefix,
                 target.layout,
                 target.copies_duplicates,
+                pickle.dumps(target.extras),
             )
         )
 
@@ -136,17 +154,20 @@ class Loading:
     async def _load_aside(self, works: list[Work], group: Group) -> list[Work]:
         """Have the second process read `works`; those that it could not."""
         failed = []
-        for work, taken in zip(works, await self.aside.load(works), strict=True):
+        prepared_at = self._monotonic()
+        found = await self.aside.load(works, self._preparing())
+        for work, taken in zip(works, found, strict=True):
             if taken is None:
                 failed.append(work)
                 continue
-            loaded, (now, key, is_lost, is_begun) = taken
+            loaded, (now, key, is_lost, is_begun), request = taken
             if is_lost:
                 continue  # another run has it now
             if key is None:
                 group.duplicates.append(self._read(work, loaded))
             else:
-                group.shelved.append(Shelved(now, loaded, key, is_begun))
+                shelved = Shelved(now, loaded, key, is_begun, request, prepared_at)
+                group.shelved.append(shelved)
         return failed
 
     async def _register(self, reads: list[Read], contents: dict[int, Loaded], group: Group) -> None:

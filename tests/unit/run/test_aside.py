@@ -98,9 +98,9 @@ async def test_what_cannot_be_read_there_is_told_from_here(
     pushing.write({"a.jpg": b"a", "b.jpg": b"b", "gone.jpg": b"gone"})
     load = Aside.load
 
-    async def late(self: Aside, works: list[Work]) -> object:
+    async def late(self: Aside, works: list[Work], preparing: object) -> object:
         (pushing.root / "gone.jpg").unlink(missing_ok=True)
-        return await load(self, works)
+        return await load(self, works, preparing)
 
     monkeypatch.setattr(Aside, "load", late)
     summary = await pushing.push()
@@ -126,13 +126,13 @@ async def test_a_process_that_is_killed_is_done_without(
     load = Aside.load
     asked = 0
 
-    async def deadly(self: Aside, works: list[Work]) -> object:
+    async def deadly(self: Aside, works: list[Work], preparing: object) -> object:
         nonlocal asked
         asked += 1
         if asked == 2:
             assert self._process is not None
             self._process.kill()
-        return await load(self, works)
+        return await load(self, works, preparing)
 
     monkeypatch.setattr(Aside, "load", deadly)
     summary = await pushing.push()
