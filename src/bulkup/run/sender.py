@@ -9,7 +9,7 @@ from typing import TypeVar
 from bulkup.clock import Clock
 from bulkup.errors import KeyTaken, ObjectMissing, StoreError
 from bulkup.manifest.rows import Done
-from bulkup.model import Attributes, Stored
+from bulkup.model import Attributes, Body, Stored
 from bulkup.pace.retrying import CONTROL_TRIES, PUT_TRIES, with_tries
 from bulkup.run.events import How
 from bulkup.run.gate import Gate
@@ -109,7 +109,7 @@ class Sender:
             sent = await self._send(shelved, key, None)
         return self._done(shelved, key, sent, began)
 
-    async def _found(self, shelved: Shelved, body: bytes) -> Sent | None:
+    async def _found(self, shelved: Shelved, body: Body) -> Sent | None:
         """The content where it was to go, if it is there: it need not be sent again."""
         try:
             info = await self._look(lambda: self._store.head(shelved.key))
@@ -258,7 +258,7 @@ class Sender:
             self._exclusive = self._store
         return stored
 
-    async def _probe(self, shelved: Shelved, body: bytes) -> Stored | None:
+    async def _probe(self, shelved: Shelved, body: Body) -> Stored | None:
         try:
             abilities, stored = await self.tries(
                 lambda: self._store.probe(

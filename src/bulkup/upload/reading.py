@@ -19,7 +19,7 @@ from bulkup.content.digest import digest_parts
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.trouble import kind_of
 from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
-from bulkup.model import INODE_MASK, Digest, FileStat
+from bulkup.model import INODE_MASK, Body, Digest, FileStat
 
 
 class Loaded(NamedTuple):
@@ -31,7 +31,7 @@ class Loaded(NamedTuple):
     inode: int
     changed_ns: int
     media_type: str
-    body: bytes | None
+    body: Body | None
     part_digests: tuple[Digest, ...] = ()
     part_bytes: int = 0
 

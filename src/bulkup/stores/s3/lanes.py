@@ -17,6 +17,8 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
+from bulkup.model import Body
+
 CONNECT_SECONDS = 3.0
 """Then pyreqwest tries; it also goes through several addresses at once."""
 
@@ -84,7 +86,7 @@ class Lanes:
         self._is_closed = False
 
     async def put(
-        self, path: str, headers: Mapping[str, str], body: bytes, limit_seconds: float
+        self, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
     ) -> Answer:
         """One PUT and its answer. Raises NoLane, LaneBroken."""
         lines = "".join([f"\r\n{name}: {value}" for name, value in headers.items()])
@@ -164,7 +166,7 @@ class _Lane(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def ask(self, head: bytes, body: bytes, limit_seconds: float) -> Answer:
+    async def ask(self, head: bytes, body: Body, limit_seconds: float) -> Answer:
         """Send a request; its answer. Raises LaneBroken."""
         transport = self._transport
         assert transport is not None
@@ -173,7 +175,7 @@ class _Lane(asyncio.Protocol):
         self._deadline = self._loop.time() + limit_seconds
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._check_time)
-        transport.write(head + body)
+        transport.write(b"".join((head, body)))
         try:
             return await answer
         except BaseException:  # cancelled, or broken: nobody knows what would come next
