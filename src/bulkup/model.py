@@ -11,6 +11,10 @@ from bulkup.errors import ErrorClass
 Digest = NewType("Digest", str)
 """The SHA-256 of a content, 64 lower-case hex characters."""
 
+Body = bytes | memoryview
+"""Bytes that are to be stored. A view is one-dimensional, of single bytes, and its memory does not
+change as long as anything refers to it."""
+
 
 class Stage(StrEnum):
     """What is done with a content, in this order."""

@@ -53,6 +53,20 @@ async def test_bytes_come_back_as_they_were(store, size):
     assert info.modified_at is not None
 
 
+@pytest.mark.parametrize("size", [0, 20_480, 3_000_000])
+async def test_a_view_is_stored_as_its_bytes_are(store, size):
+    """A body may be a part of a larger memory: in one request, and as a part of an object."""
+    memory = bytes(i * 7 % 251 for i in range(1000)) * 3001
+    view = memoryview(memory)[100 : 100 + size]
+    key = await put(store, "view.jpg", view)
+    assert await read(store, key) == memory[100 : 100 + size]
+    upload_id = await store.begin_parts(store.prefix + "p", digest=None, attributes=PLAIN)
+    part = await store.put_part(store.prefix + "p", upload_id, 1, view, digest=digest_of(view))
+    assert part.size_bytes == size
+    await store.complete_parts(store.prefix + "p", upload_id, [part], exclusive=True)
+    assert await read(store, store.prefix + "p") == memory[100 : 100 + size]
+
+
 async def test_large_objects_come_in_chunks(store):
     """No chunk holds more than 1 MiB, so that a reader's memory does not grow with the object."""
     key = await put(store, "large", bytes(3_500_000))

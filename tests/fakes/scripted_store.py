@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
 from bulkup.clock import Clock
-from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.directory import DirectoryStore
 from bulkup.stores.store import Abilities
 
@@ -57,7 +57,7 @@ class ScriptedStore(DirectoryStore):
         await super().check()
 
     async def put(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         if self._free is not None:
             self.holding.set()
@@ -69,7 +69,7 @@ class ScriptedStore(DirectoryStore):
         )
 
     async def probe(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
     ) -> tuple[Abilities, Stored]:
         await self._called("probe")
         stored = await DirectoryStore.put(
@@ -96,7 +96,7 @@ class ScriptedStore(DirectoryStore):
         return await super().begin_parts(key, digest=digest, attributes=attributes)
 
     async def put_part(
-        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
         await self._called("put_part")
         self.part_numbers.append(number)

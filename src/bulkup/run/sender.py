@@ -127,7 +127,7 @@ class Sender:
         """What makes requests ready elsewhere, once it is known how they must be."""
         return self._exclusive.preparing(exclusive=True) if self.is_ready else None
 
-    async def _found(self, shelved: Shelved, body: bytes) -> Sent | None:
+    async def _found(self, shelved: Shelved, body: Body) -> Sent | None:
         """The content where it was to go, if it is there: it need not be sent again."""
         try:
             info = await self._look(lambda: self._store.head(shelved.key))
@@ -276,7 +276,7 @@ class Sender:
             self._exclusive = self._store
         return stored
 
-    async def _probe(self, shelved: Shelved, body: bytes) -> Stored | None:
+    async def _probe(self, shelved: Shelved, body: Body) -> Stored | None:
         try:
             abilities, stored = await self.tries(
                 lambda: self._store.probe(

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiofiles
 
 from bulkup.errors import BucketMissing, CredentialsRefused, DestinationError, SourceChanged
-from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.files import TEMPORARY, Files, store_error
 from bulkup.stores.part_files import PartFiles
 from bulkup.stores.store import Abilities
@@ -120,7 +120,7 @@ class DirectoryStore:
         )
 
     async def put(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         """Store all of `body` or nothing; bodies up to 256 KiB on the calling thread."""
 
@@ -138,7 +138,7 @@ class DirectoryStore:
         return Stored()
 
     async def probe(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
     ) -> tuple[Abilities, Stored]:
         """An exclusive put: a directory can do everything."""
         stored = await self.put(key, body, digest=digest, attributes=attributes, exclusive=True)
@@ -192,7 +192,7 @@ class DirectoryStore:
         """There are no requests."""
 
     async def put_part(
-        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
         """Store one part as a file. Raises ObjectMissing when the upload is unknown."""
 
@@ -235,7 +235,7 @@ class DirectoryStore:
         """Nothing is held open."""
 
 
-def _require_digest(body: bytes, digest: Digest, key: str) -> None:
+def _require_digest(body: Body, digest: Digest, key: str) -> None:
     if sha256(body).hexdigest() != digest:
         raise SourceChanged(f"key {key!r}: the bytes do not have the digest they were announced by")
 

@@ -25,7 +25,7 @@ from bulkup.errors import (
     StoreFull,
     StoreRefused,
 )
-from bulkup.model import Attributes, Digest, ObjectInfo
+from bulkup.model import Attributes, Body, Digest, ObjectInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +104,7 @@ class Files:
         return sorted(found)
 
     def write(
-        self, key: str, body: bytes, digest: Digest | None, attributes: Attributes, exclusive: bool
+        self, key: str, body: Body, digest: Digest | None, attributes: Attributes, exclusive: bool
     ) -> None:
         """Put `body` at `key`. Raises OSError as the system does, FileExistsError when taken."""
         target = self.path(key)

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import cast
 
 from bulkup.errors import KeyTaken, ObjectMissing
-from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.store import Abilities, ObjectStore, PartStore, Preparing
 
 HEADS = 32
@@ -69,7 +69,7 @@ class Listed(PartStore):
         await self._store.check()
 
     async def put(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         if exclusive:
             await self._look(key)
@@ -86,7 +86,7 @@ class Listed(PartStore):
         return await self._store.put_prepared(key, request, exclusive=False)
 
     async def probe(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
     ) -> tuple[Abilities, Stored]:
         return await self._store.probe(key, body, digest=digest, attributes=attributes)
 
@@ -118,7 +118,7 @@ class Listed(PartStore):
         return await self._parts.begin_parts(key, digest=digest, attributes=attributes)
 
     async def put_part(
-        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
         return await self._parts.put_part(key, upload_id, number, body, digest=digest)
 

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bulkup.errors import ObjectMissing, StoreRefused
-from bulkup.model import Attributes, Digest, Part
+from bulkup.model import Attributes, Body, Digest, Part
 from bulkup.stores.files import PARTS, Files
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PartFiles:
         self._save(f"{folder}/{_UPLOAD}", json.dumps(upload).encode())
         return upload_id
 
-    def write(self, key: str, upload_id: str, number: int, body: bytes, digest: Digest) -> Part:
+    def write(self, key: str, upload_id: str, number: int, body: Body, digest: Digest) -> Part:
         """Store a part; an older one of the same number goes."""
         self._upload(key, upload_id)
         folder = self._root + upload_id
@@ -121,7 +121,7 @@ class PartFiles:
             upload: dict[str, Any] = json.load(file)
         return upload
 
-    def _save(self, path: str, body: bytes) -> None:
+    def _save(self, path: str, body: Body) -> None:
         fd, temporary = self._files.create()
         try:
             with open(fd, "wb") as file:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class ObjectStore(Protocol):
         """Raise DestinationError unless the destination is there and lets us in. One request."""
 
     async def put(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         """Store all of `body` or nothing.
 
@@ -75,7 +75,7 @@ class ObjectStore(Protocol):
         """
 
     async def probe(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
     ) -> tuple[Abilities, Stored]:
         """Store `body` under a free key, and learn `abilities` by it; they are set here, too.
 
@@ -121,7 +121,7 @@ class PartStore(ObjectStore, Protocol):
         """
 
     async def put_part(
-        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
         """Store one part or nothing; sending a number again replaces it. Raises ObjectMissing
         when the upload id is unknown."""

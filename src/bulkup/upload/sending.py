@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from bulkup.errors import KeyTaken, ObjectMissing
-from bulkup.model import Attributes, Digest, ObjectInfo, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.store import ObjectStore
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Tries(Protocol):
 async def send_whole(
     store: ObjectStore,
     key: str,
-    body: bytes,
+    body: Body,
     *,
     digest: Digest,
     attributes: Attributes,
@@ -65,7 +65,7 @@ async def is_same(
     *,
     size_bytes: int,
     digest: Digest,
-    body: bytes | None,
+    body: Body | None,
 ) -> bool:
     """Whether the object holds the content with this size and digest.
 

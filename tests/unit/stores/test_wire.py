@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import weakref
 from base64 import b64decode
 from hashlib import sha256
 
@@ -16,6 +19,7 @@ from bulkup.errors import (
     DestinationUnreachable,
     KeyTaken,
     StoreBroken,
+    StoreBusy,
     StoreForbidden,
     StoreRefused,
     StoreUnreachable,
@@ -88,6 +92,62 @@ async def test_a_put_holds_what_the_store_must_know():
         assert server.bodies == [b"x"]
         assert "very-secret" not in server.heads[0]
         await store.close()
+
+
+class Memory(bytearray):
+    """Bytes of which one may know when nobody has them any more."""
+
+
+def viewed(size):
+    """A view of fresh bytes, what it holds, and an event for when nothing refers to it."""
+    memory = Memory(i * 7 % 251 for i in range(size))
+    is_free = threading.Event()
+    weakref.finalize(memory, is_free.set)
+    return memoryview(memory)[10:], bytes(memory[10:]), is_free
+
+
+@pytest.mark.parametrize("size", [20_000, 3_000_000])
+async def test_a_view_arrives_whole_and_is_let_go_of(size):
+    """Over lanes and over pyreqwest: after the answer its memory can be used again."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        view, expected, is_free = viewed(size)
+        await put(store, body=view)
+        assert server.bodies == [expected]
+        del view
+        assert await asyncio.to_thread(is_free.wait, 10)
+        await store.close()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_view_is_held_as_long_as_it_is_sent(is_cancelled):
+    """What was answered early, or is not waited for any more, may still be read from; when the
+    connection is closed it is free."""
+    has_come, may_end = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        has_come.set()
+        if not is_cancelled:
+            writer.write(answer(503))
+            await writer.drain()
+        await may_end.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    store = open_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    view, _, is_free = viewed(30_000_000)  # more than fits between here and there
+    sending = asyncio.create_task(put(store, body=view))
+    await has_come.wait()
+    if is_cancelled:
+        sending.cancel()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else StoreBusy):
+        await sending
+    del view, sending
+    may_end.set()
+    assert await asyncio.to_thread(is_free.wait, 10)
+    server.close()
+    await store.close()
 
 
 async def test_empty_bodies_say_so():

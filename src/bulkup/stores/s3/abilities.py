@@ -12,7 +12,7 @@ from itertools import product
 from typing import Protocol
 
 from bulkup.errors import KeyTaken, ObjectMissing, StoreRefused
-from bulkup.model import Attributes, Digest, ObjectInfo, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.store import Abilities
 
 
@@ -25,7 +25,7 @@ class Prober(Protocol):
     async def put_as(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         *,
         digest: Digest,
         attributes: Attributes,
@@ -35,7 +35,7 @@ class Prober(Protocol):
 
 
 async def probe(
-    store: Prober, key: str, body: bytes, digest: Digest, attributes: Attributes
+    store: Prober, key: str, body: Body, digest: Digest, attributes: Attributes
 ) -> tuple[Abilities, Stored]:
     """Store `body` under `key` and learn by it what `store.abilities` leaves open.
 
@@ -73,7 +73,7 @@ async def probe(
 
 
 async def _refuses_again(
-    store: Prober, key: str, body: bytes, digest: Digest, attributes: Attributes, checksums: bool
+    store: Prober, key: str, body: Body, digest: Digest, attributes: Attributes, checksums: bool
 ) -> bool:
     """Is a second conditional write of the very same bytes refused, as it should be?"""
     try:

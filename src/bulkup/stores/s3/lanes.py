@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
+from bulkup.model import Body
 from bulkup.stores.s3.heads import fixed_lines, head_of
 
 CONNECT_SECONDS = 3.0
@@ -83,13 +84,13 @@ class Lanes:
         self._is_closed = False
 
     async def put(
-        self, path: str, headers: Mapping[str, str], body: bytes, limit_seconds: float
+        self, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
     ) -> Answer:
         """One PUT and its answer. Raises NoLane, LaneBroken."""
         head = head_of(path, self.fixed, headers, len(body))
         if head is None:
             raise NoLane
-        return await self.send(head + body, limit_seconds)
+        return await self.send(b"".join((head, body)), limit_seconds)
 
     async def send(self, request: bytes, limit_seconds: float) -> Answer:
         """One whole request and its answer. Raises NoLane, LaneBroken."""

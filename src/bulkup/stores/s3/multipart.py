@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from hashlib import sha256
 from typing import Protocol
 
-from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.s3.attributes import checksum
 from bulkup.stores.s3.documents import (
     read_parts,
@@ -55,7 +55,7 @@ async def put_part(
     key: str,
     upload_id: str,
     number: int,
-    body: bytes,
+    body: Body,
     digest: Digest,
     *,
     checksums: bool,

@@ -19,7 +19,7 @@ from bulkup.errors import (
     StoreRefused,
     StoreUnreachable,
 )
-from bulkup.model import Attributes, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.s3 import multipart
 from bulkup.stores.s3.abilities import probe
 from bulkup.stores.s3.account import Account
@@ -92,7 +92,7 @@ class S3Store:
             ) from error
 
     async def put(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes, exclusive: bool
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         """Store all of `body` or nothing; the endpoint computes its SHA-256 and compares."""
         if exclusive and not self.abilities.conditional_writes:
@@ -110,7 +110,7 @@ class S3Store:
     async def put_as(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         *,
         digest: Digest,
         attributes: Attributes,
@@ -135,7 +135,7 @@ class S3Store:
         return None if response is None else Stored(response.get_header("etag"))
 
     async def probe(
-        self, key: str, body: bytes, *, digest: Digest, attributes: Attributes
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
     ) -> tuple[Abilities, Stored]:
         """Store an object and learn the endpoint's abilities by it. See abilities.probe."""
         self.abilities, stored = await probe(self, key, body, digest, attributes)
@@ -216,7 +216,7 @@ class S3Store:
         )
 
     async def put_part(
-        self, key: str, upload_id: str, number: int, body: bytes, *, digest: Digest
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
         """UploadPart; the endpoint computes the part's SHA-256 and compares."""
         checksums = self.abilities.checksums is not False

@@ -2,8 +2,9 @@
 
 What was found out about pyreqwest 0.15 and is relied on here (tests/unit/stores/test_wire.py):
 a URL whose path holds only unreserved and percent-encoded characters reaches the server as it is,
-but for the segments '.' and '..'; `bytes` bodies are not copied; HTTP_PROXY, HTTPS_PROXY and
-NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
+but for the segments '.' and '..'; bodies are not copied, views neither, and are let go of once
+nothing is sent from them any more, which may be after `send` has returned; HTTP_PROXY, HTTPS_PROXY
+and NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
 `read_timeout` runs while the body is still being sent, so that it may not be set for uploads.
 Small bodies over plain HTTP do without it: see lanes.
 """
@@ -30,6 +31,7 @@ from bulkup.errors import (
     StoreUnreachable,
     WrongRegion,
 )
+from bulkup.model import Body
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
@@ -103,7 +105,7 @@ class Wire:
         headers: dict[str, str],
         *,
         query: str = "",
-        body: bytes = b"",
+        body: Body = b"",
         payload_sha256: str = EMPTY_SHA256,
         answer_timeout: timedelta = _STALL_TIMEOUT,
     ) -> Response | Answer:
@@ -118,8 +120,11 @@ class Wire:
         if response.status < 300:
             return response
         error = self._error(response, bytes(await response.bytes()), key, headers)
-        if not await self._mended(error):
-            raise error
+        try:
+            if not await self._mended(error):
+                raise error
+        finally:
+            del error  # it refers to this frame: as a cycle the two would hold the body for long
         response = await self._exchange(
             method, key, headers, query, body, payload_sha256, answer_timeout
         )
@@ -206,7 +211,7 @@ class Wire:
         key: str | None,
         headers: dict[str, str],
         query: str,
-        body: bytes,
+        body: Body,
         payload_sha256: str,
         limit: timedelta,
     ) -> Response | Answer:
