@@ -1,13 +1,11 @@
 """The second process of a push: reads small files, hashes and registers them.
 
-Started as `python -P -m bulkup.run.aside_process SOCKET MEMORY`, the numbers of two inherited file
-descriptors: a stream socket to the parent, and shared memory in which the files' bytes are handed
-over. A frame is its length in 4 bytes, big-endian, and a marshalled value. The first frame holds
-the manifest's path and what `Reader` takes; its answer, None, says that the process is ready. Then
-one answer (worked, result or pickled exception) for each order (LOAD, SETTLE or PREPARE, and its
-arguments), one after the other. No request is sent from here: the parent sends those made here.
-
-It imports as little as it can: that is what its start takes.
+Forked by `aside.fork_aside`, with a stream socket to the parent and shared memory in which the
+files' bytes are handed over. A frame is its length in 4 bytes, big-endian, and a marshalled value.
+The first frame holds the manifest's path and what `Reader` takes; its answer, None, says that the
+process is ready. Then one answer (worked, result or pickled exception) for each order (LOAD, SETTLE
+or PREPARE, and its arguments), one after the other. No request is sent from here: the parent sends
+those made here.
 """
 
 from __future__ import annotations
@@ -20,7 +18,6 @@ import pickle
 import signal
 import socket
 import struct
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -52,10 +49,22 @@ request, key or None, is_lost, is_begun, and the work as a tuple where it is ano
 None)."""
 
 
-def main(parent: socket.socket, memory: mmap.mmap) -> None:
-    """Serve until the parent closes its end, which it also does by dying."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent knows what is to be finished
+def serve_alone(parent: socket.socket, memory: mmap.mmap) -> None:
+    """Leave the parent's terminal and files alone, and serve until it closes its end."""
+    os.setsid()  # Ctrl-C is for the parent: only it knows what is to be finished
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):  # whoever reads the parent's output must see it end
+        os.dup2(nothing, standard)
+    own = os.dup2(parent.detach(), 3)
+    os.closerange(own + 1, os.sysconf("SC_OPEN_MAX"))
+    with socket.socket(fileno=own) as parent:
+        serve(parent, memory)
+
+
+def serve(parent: socket.socket, memory: mmap.mmap) -> None:
+    """Serve until the parent closes its end, which it also does by dying."""
     target = _receive(parent)
     if target is None:
         return
@@ -218,9 +227,3 @@ def _send(parent: socket.socket, value: Any) -> None:
     body = marshal.dumps(value)
     with suppress(ConnectionError):  # the next order will not come, then
         parent.sendall(FRAME.pack(len(body)) + body)
-
-
-if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as parent, mmap.mmap(int(sys.argv[2]), 0) as memory:
-        main(parent, memory)
-    os._exit(0)  # the parent waits; there is nothing to be put in order

@@ -11,6 +11,7 @@ from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.pace.bucket import TokenBucket
 from bulkup.pace.pacer import Learned, Pacer
+from bulkup.run.aside import Aside
 from bulkup.run.copying import Copying
 from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
@@ -50,6 +51,7 @@ class Crew:
         random: Random,
         emit: Emit,
         wants_files: bool,
+        aside: Aside | None,
     ) -> None:
         self.job = job
         self.begun = begun
@@ -76,6 +78,7 @@ class Crew:
             Loading(
                 ledger,
                 _target(job, begun, store, run_id, means),
+                aside=aside,
                 preparing=self._sender.preparing,
                 monotonic=clock.monotonic,
             ),
