@@ -203,6 +203,14 @@ async def test_a_process_that_does_not_start_is_done_without(
     assert (summary.exit_code, summary.sent) == (0, CONTENTS)
 
 
+def test_where_no_process_can_be_had_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", refuse)
+    assert fork_aside() is None
+
+
 async def test_its_errors_are_raised_here(
     pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
 ) -> None:

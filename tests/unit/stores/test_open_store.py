@@ -144,13 +144,13 @@ def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     assert account.endpoint_url == "https://s3.example.net"
     assert account.good_for_seconds is not None
     with pytest.raises(CredentialsRefused):
-        find({}, profile="no-such-profile")()
+        find({}, profile="no-such-profile")(anew=False)
 
 
 def test_no_credentials(tmp_path):
     """The chain ends with a hint."""
     with pytest.raises(CredentialsRefused) as caught:
-        find({})()
+        find({})(anew=False)
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
 
 

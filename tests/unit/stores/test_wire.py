@@ -256,7 +256,7 @@ async def test_expired_keys_are_renewed_once():
         tokens = iter(["old", "new", "new", "new"])
         clock = FixedClock()
         wire = Wire(
-            "bucket", lambda: account(next(tokens), url=server.url), ca_pem=None, clock=clock
+            "bucket", lambda anew: account(next(tokens), url=server.url), ca_pem=None, clock=clock
         )
         store = S3Store("s3://bucket", "", wire, ABLE)
         server.answers = [refusal(400, "ExpiredToken"), OK, refusal(400, "ExpiredToken")]
@@ -304,7 +304,7 @@ async def test_an_error_inside_a_success_is_an_error():
 async def test_no_keys_at_all_is_said_at_the_first_request():
     """Not when the store is opened: that must stay cheap."""
 
-    def none():
+    def none(*, anew):
         raise CredentialsRefused("no credentials were found")
 
     wire = Wire("bucket", none, ca_pem=None, clock=SystemClock())

@@ -5,11 +5,12 @@ boto3 costs 0.4 s to import, so that only profiles, SSO, instance roles and the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from bulkup.errors import CredentialsExpired, CredentialsRefused
 
@@ -34,13 +35,20 @@ class Account:
     origin: str = "environment"  # where the keys were found
 
 
+class AskAccount(Protocol):
+    """Says whose keys are to be used by now; may block."""
+
+    def __call__(self, *, anew: bool) -> Account:
+        """With `anew` nothing is believed that was read before. Raises CredentialsRefused."""
+
+
 def find_account(
     environ: Mapping[str, str],
     *,
     profile: str | None,
     region: str | None,
     endpoint_url: str | None,
-) -> Account | Callable[[], Account]:
+) -> Account | AskAccount:
     """The account, or, where boto3 must be asked, a function that asks it.
 
     The function blocks (imports, files, perhaps requests), may be called again for renewed keys,
@@ -80,7 +88,7 @@ def _configured_region(environ: Mapping[str, str]) -> str | None:
 
 
 class _Chain:
-    """Asks boto3's credential chain; one session for the life of a store."""
+    """Asks boto3's credential chain; one session, until keys that it brought have ended."""
 
     def __init__(self, profile: str | None, region: str | None, endpoint_url: str | None) -> None:
         self._profile = profile
@@ -88,13 +96,13 @@ class _Chain:
         self._endpoint_url = endpoint_url
         self._session: object | None = None
 
-    def __call__(self) -> Account:
+    def __call__(self, *, anew: bool) -> Account:
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
 
         try:
-            if self._session is None:
+            if self._session is None or anew:  # a session reads its files and asks programs once
                 self._session = boto3.Session(profile_name=self._profile)
             session = self._session
             assert isinstance(session, boto3.Session)

@@ -32,7 +32,7 @@ from bulkup.errors import (
     WrongRegion,
 )
 from bulkup.model import Body
-from bulkup.stores.s3.account import Account
+from bulkup.stores.s3.account import Account, AskAccount
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
@@ -65,7 +65,7 @@ class Wire:
     def __init__(
         self,
         bucket: str,
-        account: Account | Callable[[], Account],
+        account: Account | AskAccount,
         *,
         ca_pem: bytes | None,
         clock: Clock,
@@ -281,17 +281,17 @@ class Wire:
             return True
         if isinstance(error, CredentialsExpired) and self._ask_account is not None:
             self._renew_at = 0.0
-            await self._renew()
+            await self._renew(anew=True)
             return account != self._account
         return False
 
-    async def _renew(self) -> None:
+    async def _renew(self, *, anew: bool = False) -> None:
         """Ask for the account again, once for however many tasks wait for it."""
         assert self._ask_account is not None
         async with self._renewing:
             if self._clock.now() < self._renew_at:
                 return
-            account = await asyncio.to_thread(self._ask_account)
+            account = await asyncio.to_thread(self._ask_account, anew=anew)
             region = None if account.region_given or self._account is None else self._region
             self._settle(account, region=region)
 
