@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bulkup.cli.commands import NAMES
+
 HEAVY = {"PIL", "boto3", "botocore", "httpx", "numpy", "onnxruntime", "rich", "tenacity"}
 
 
@@ -22,6 +24,16 @@ def loaded_by(*arguments: str) -> set[str]:
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     return set(done.stderr.split())
+
+
+def test_only_the_command_that_runs_is_loaded(tmp_path: Path) -> None:
+    commands = {f"bulkup.cli.{name}" for name in NAMES}
+    assert not loaded_by("--version") & commands
+    modules = loaded_by("status", "--manifest", str(tmp_path / "none.db"))
+    assert modules & commands == {"bulkup.cli.status"}
+    assert not modules & (HEAVY | {"asyncio", "uvloop", "pyreqwest", "zipfile"})
+    assert not any(name.startswith(("bulkup.stores", "bulkup.content.picture")) for name in modules)
+    assert loaded_by("--help") & commands == commands
 
 
 def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> None:
