@@ -24,7 +24,8 @@ from statistics import median
 from tests.servers.packages import install
 
 from benchmarks.measure import Measured, measure
-from bulkup.content.picture.values import PREVIEW, THUMB, Picture, VariantSpec
+from bulkup.content.picture.values import Picture
+from bulkup.content.picture.wanted import PREVIEW, THUMB, VariantSpec
 from bulkup.process.variants import MODULES, Job, process
 from bulkup.process.workers import Workers
 

@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.content.picture.making import make_variants
-from bulkup.content.picture.values import VARIANTS, Picture
+from bulkup.content.picture.values import Picture
+from bulkup.content.picture.wanted import VARIANTS
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
 from bulkup.search.meaning import TextQuery, picture_rows, row_scores

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from bulkup.content.picture.making import make_variants
-from bulkup.content.picture.values import VARIANTS, Picture
+from bulkup.content.picture.values import Picture
+from bulkup.content.picture.wanted import VARIANTS
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
 from bulkup.manifest.manifest import Reader

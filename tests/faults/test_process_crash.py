@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.values import Format, VariantSpec
+from bulkup.content.picture.wanted import Format, VariantSpec
 from bulkup.model import Stage
 from bulkup.run.order import ProcessMeans
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants

@@ -9,23 +9,7 @@ from typing import Annotated
 import typer
 
 from bulkup import __version__
-from bulkup.cli import (
-    clean,
-    doctor,
-    embed,
-    export,
-    files,
-    history,
-    init,
-    process,
-    push,
-    rebuild,
-    resume,
-    retry,
-    search,
-    status,
-    verify,
-)
+from bulkup.cli.commands import CommandGroup
 from bulkup.cli.options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -33,7 +17,6 @@ from bulkup.cli.options import (
     ManifestOption,
     QuietOption,
     VerboseOption,
-    with_globals,
 )
 from bulkup.cli.render import escape
 from bulkup.errors import BulkupError, ExitCode
@@ -54,6 +37,7 @@ Example: bulkup push ./photos --to s3://bucket/photos
 
 app = typer.Typer(
     name="bulkup",
+    cls=CommandGroup,
     help="Take directories of pictures to object storage: fast, never twice.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -89,26 +73,6 @@ def options(
     context.obj = {
         name: value for name, value in zip(GLOBAL_OPTIONS, values, strict=True) if value is not None
     }
-
-
-for _module in (
-    push,
-    status,
-    retry,
-    resume,
-    process,
-    embed,
-    search,
-    verify,
-    files,
-    history,
-    export,
-    rebuild,
-    init,
-    doctor,
-    clean,
-):
-    app.command(_module.NAME, epilog=_module.EXAMPLE)(with_globals(_module.run))
 
 
 def main() -> None:

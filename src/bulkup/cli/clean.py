@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bulkup.run.cleaning import Rubbish
     from bulkup.settings import Settings
 
-NAME = "clean"
 
 _FATES: dict[Fate, str] = {
     "unowned": "that no content owns",

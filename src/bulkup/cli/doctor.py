@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bulkup.settings import Settings
     from bulkup.stores.store import PartStore
 
-NAME = "doctor"
 EXAMPLE = """What an endpoint can do is remembered after the first push. Before that, doctor
 stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
 

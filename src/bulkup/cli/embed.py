@@ -22,7 +22,6 @@ from bulkup.cli.pacing import (
 )
 from bulkup.cli.running import means_of, run_to_end
 
-NAME = "embed"
 EXAMPLE = "Example: bulkup embed --limit 1000"
 
 

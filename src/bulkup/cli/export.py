@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from bulkup.manifest.exporting import ExportRow
     from bulkup.reporting.formats import Format
 
-NAME = "export"
 EXAMPLE = """Columns: root, path, size_bytes, modified_at, digest, media_type, destination, key,
 upload, process, embed, missing_since; then what pictures say of themselves, empty until they are
 processed: width_px, height_px, format, orientation, taken_at, camera, lens, f_number,

@@ -10,7 +10,6 @@ import typer
 
 from bulkup.cli.options import Flags
 
-NAME = "files"
 EXAMPLE = "Example: bulkup files '*.heic' --json"
 
 

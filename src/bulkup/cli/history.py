@@ -13,7 +13,6 @@ from bulkup.cli.options import Flags
 if TYPE_CHECKING:
     from bulkup.manifest.reports import BatchRow
 
-NAME = "history"
 EXAMPLE = "Example: bulkup history --limit 5"
 
 

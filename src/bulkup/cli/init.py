@@ -11,7 +11,6 @@ from bulkup.cli.options import Flags
 from bulkup.cli.render import escape
 from bulkup.errors import UsageError
 
-NAME = "init"
 EXAMPLE = "Example: bulkup init"
 
 

@@ -23,7 +23,6 @@ from bulkup.cli.pacing import (
 )
 from bulkup.cli.running import means_of, run_to_end
 
-NAME = "process"
 EXAMPLE = "Example: bulkup process --max-duration 50m"
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bulkup.run.batch import Push
     from bulkup.settings import Settings
 
-NAME = "push"
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
 
 Globs = list[str] | None

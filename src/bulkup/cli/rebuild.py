@@ -14,7 +14,6 @@ from bulkup.errors import ExitCode
 if TYPE_CHECKING:
     from bulkup.run.rebuilding import Rebuilt
 
-NAME = "rebuild"
 EXAMPLE = """It only adds: what the manifest knows already stays as it is. The next push of the
 same tree sends nothing; with --root it does not even read the files whose size and modification
 time are those they were pushed with (layout path).

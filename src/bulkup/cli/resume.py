@@ -19,7 +19,6 @@ from bulkup.cli.pacing import (
 )
 from bulkup.cli.running import means_of, run_to_end
 
-NAME = "resume"
 EXAMPLE = "Example: bulkup resume --max-duration 50m"
 
 

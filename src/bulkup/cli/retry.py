@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from bulkup.run.retry import Wanted
     from bulkup.settings import Settings
 
-NAME = "retry"
 EXAMPLE = "Example: bulkup retry --failed --error network"
 
 

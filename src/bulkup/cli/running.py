@@ -48,7 +48,7 @@ def means_of(settings: Settings, *, redoes: bool = False) -> dict[str, Any]:
 
 def process_means_of(settings: Settings, *, redoes: bool = False) -> ProcessMeans:
     """How pictures are processed, as the settings have it."""
-    from bulkup.content.picture.values import Format, Limits, VariantSpec
+    from bulkup.content.picture.wanted import Format, Limits, VariantSpec
     from bulkup.run.order import ProcessMeans
 
     return ProcessMeans(

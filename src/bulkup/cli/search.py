@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from bulkup.search.filters import Filters
     from bulkup.settings import Settings
 
-NAME = "search"
 EXAMPLE = """\b
 Example: bulkup search sailing boat --after 2019 --limit 50
 Example: bulkup search --like holiday.jpg --html hits.html

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bulkup.manifest.reports import StageStatus
     from bulkup.settings import Settings
 
-NAME = "status"
 EXAMPLE = "Example: bulkup status --failed --json"
 
 WATCH_SECONDS = 2.0

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from bulkup.run.verifying import Checked, Discrepancy
     from bulkup.settings import Settings
 
-NAME = "verify"
 EXAMPLE = """One listing proves an object whose size and ETag are those it was stored with; any
 other is asked for by HEAD (checksum, SHA-256), and read where the store knows no digest of it.
 What is missing, short or different is dead until bulkup retry --failed, which sends it again;

@@ -14,7 +14,6 @@ import os
 import re
 import stat
 import threading
-import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ from bulkup.errors import SourceInvalid, SourceMissing
 from bulkup.model import FileStat
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Iterator
 
 LIMIT_BYTES: Final = 500 << 20  # SPEC: the file limit of the process stage, for members too
@@ -34,6 +34,7 @@ RATIO_FREE_BYTES: Final = 10 << 20  # below this size a high ratio harms nobody
 
 _KEPT_DIRECTORIES: Final = 4  # one for each archive a crew is likely to read at once
 _ENCRYPTED_FLAGS: Final = 0x1 | 0x40 | 0x2000  # bits 0, 6 and 13 (APPNOTE 4.4.4)
+_STORED, _DEFLATED = 0, 8  # methods (APPNOTE 4.4.5)
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _DOS_EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, for dates that are none
 
@@ -152,6 +153,8 @@ def _directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directo
 
 
 def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directory:
+    import zipfile  # most runs meet no archive
+
     try:
         with zipfile.ZipFile(file) as archive:
             infos = [info for info in archive.infolist() if not _is_folder(info)]
@@ -181,7 +184,7 @@ def _judged(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> Member | Refu
             changed_ns=info.CRC,
         ),
         packed_bytes=info.compress_size,
-        is_deflated=info.compress_type == zipfile.ZIP_DEFLATED,
+        is_deflated=info.compress_type == _DEFLATED,
     )
 
 
@@ -196,7 +199,7 @@ def _why_refused(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> str | No
         return "symbolic link in an archive"
     if kind not in (0, stat.S_IFREG):
         return "neither file nor folder"
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if info.compress_type not in (_STORED, _DEFLATED):
         return f"compression method {info.compress_type} is not supported"
     if info.file_size > limit_bytes:
         return f"declares {info.file_size} bytes, more than the limit of {limit_bytes}"

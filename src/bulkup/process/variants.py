@@ -11,16 +11,8 @@ if TYPE_CHECKING:
     from io import BufferedReader, BytesIO
 
 from bulkup.content.archive import open_member
-from bulkup.content.picture.values import (
-    LIMITS,
-    VARIANTS,
-    Format,
-    Limits,
-    Picture,
-    Skipped,
-    VariantSpec,
-    with_sidecar,
-)
+from bulkup.content.picture.values import Picture, Skipped, with_sidecar
+from bulkup.content.picture.wanted import LIMITS, VARIANTS, Format, Limits, VariantSpec
 from bulkup.errors import PictureInvalid, SourceChanged, SourceMissing, SourceUnreadable
 from bulkup.model import Digest
 

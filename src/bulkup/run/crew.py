@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
 from bulkup.errors import DestinationError
@@ -13,20 +14,21 @@ from bulkup.pace.bucket import TokenBucket
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.run.aside import Aside
 from bulkup.run.copying import Copying
-from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
 from bulkup.run.finding import Finding
 from bulkup.run.gate import Gate
-from bulkup.run.job import Begun, Job
-from bulkup.run.later_stages import Surroundings, following, later_stages
+from bulkup.run.job import Begun, Job, LaterLimits
+from bulkup.run.lazy_embedder import LazyEmbedder
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Loading, Target
 from bulkup.run.order import Means
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
-from bulkup.run.stage_work import LaterLimits, StageWork
 from bulkup.run.uploading import Limits, Uploading
 from bulkup.stores.store import PartStore
+
+if TYPE_CHECKING:
+    from bulkup.run.stage_work import StageWork
 
 BANDWIDTH_BURST_SECONDS = 0.25
 """--bwlimit holds over a quarter of a second: no longer surge fills the uplink's queue."""
@@ -92,31 +94,35 @@ class Crew:
             random=random,
             emit=emit,
             wants_files=wants_files,
-            follows=following(job.order.stages, Stage.UPLOAD),
+            follows=job.order.stage_after(Stage.UPLOAD),
         )
         self.finding = Finding(
             ledger, job, begun, self.uploading, run_id=run_id, clock=clock, emit=emit
         )
-        self.later = later_stages(
-            job,
-            begun,
-            Surroundings(
-                ledger,
-                store,
-                self._sender,
-                embedder,
-                self.riding,
-                run_id,
-                clock,
-                random,
-                emit,
-                wants_files,
-            ),
-            means,
-            later_limits,
-            is_uploading=lambda: self._is_uploading,
-        )
         self._is_uploading = True
+        self.later: list[StageWork] = []
+        if any(stage is not Stage.UPLOAD for stage in job.order.stages):
+            from bulkup.run.later_stages import Surroundings, later_stages
+
+            self.later = later_stages(
+                job,
+                begun,
+                Surroundings(
+                    ledger,
+                    store,
+                    self._sender,
+                    embedder,
+                    self.riding,
+                    run_id,
+                    clock,
+                    random,
+                    emit,
+                    wants_files,
+                ),
+                means,
+                later_limits,
+                is_uploading=lambda: self._is_uploading,
+            )
         self._walks: asyncio.Task[None] | None = None
         self.copied = 0
 

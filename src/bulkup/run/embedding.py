@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
-from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
@@ -19,8 +18,8 @@ from bulkup.errors import (
 from bulkup.manifest.rows_later import Item, PassedOver, Processed, VariantRow, Vectored
 from bulkup.model import Stage
 from bulkup.pace.retrying import CONTROL_TRIES
+from bulkup.run.lazy_embedder import LazyEmbedder
 from bulkup.run.ledger import Ledger
-from bulkup.run.order import EmbedMeans
 from bulkup.run.previews import Previews
 from bulkup.run.sender import Sender
 from bulkup.stores.store import ObjectStore
@@ -28,74 +27,8 @@ from bulkup.stores.store import ObjectStore
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedded, Embedder
 
-MOST_ITEMS = 16
-MOST_REMOTE_ITEMS = 8
 HANDS = 2
 """While one call is computed, the variants of the next are found."""
-
-
-class LazyEmbedder:
-    """The run's embedder, made when it is first needed: numpy alone takes 0.1 s to import."""
-
-    def __init__(self, means: EmbedMeans, clock: Clock, random: Random) -> None:
-        self.name = means.model
-        self._means = means
-        self._clock = clock
-        self._random = random
-        self._embedder: Embedder | None = None
-
-    def get(self) -> Embedder:
-        """Raises UsageError and EmbedderUnusable."""
-        if self._embedder is None:
-            self._embedder = embedder_of(self._means, self._clock, self._random)
-        return self._embedder
-
-    def check(self) -> None:
-        """Raise UsageError or EmbedderUnusable for settings that no service can be asked by, before
-        any work."""
-        if not self.is_local:
-            self.get()
-
-    @property
-    def is_local(self) -> bool:
-        """Whether this process itself decodes the pictures."""
-        return self._means.model != "http"
-
-    @property
-    def most_items(self) -> int:
-        """In one attempt. A service that takes one picture a request is asked for one: what it
-        answered is then recorded before the next."""
-        means = self._means
-        is_single = means.api == "replicate" or means.pictures_as == "message"
-        return MOST_ITEMS if means.model != "http" else 1 if is_single else MOST_REMOTE_ITEMS
-
-    async def close(self) -> None:
-        if self._embedder is not None:
-            await self._embedder.close()
-
-
-def embedder_of(means: EmbedMeans, clock: Clock, random: Random) -> Embedder:
-    """The embedder that is asked for. Raises UsageError and EmbedderUnusable."""
-    from bulkup.embed.choosing import open_embedder
-
-    return open_embedder(
-        means.model,
-        clock=clock,
-        random=random,
-        models_directory=means.models_directory,
-        threads=means.threads or None,
-        thorough=means.thorough,
-        url=means.url,
-        api=means.api,
-        model=means.remote_model,
-        key=means.key,
-        pictures_as=means.pictures_as,
-        dimension=means.dimension,
-        timeout_seconds=means.timeout_seconds,
-        requests_per_minute=means.requests_per_minute,
-        burst=means.burst,
-        ca_bundle=means.ca_bundle,
-    )
 
 
 class Embedding:

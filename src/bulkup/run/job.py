@@ -44,3 +44,12 @@ class Job:
     makes_copies: bool
     items: int = 0  # that wait for it, as far as is known before it has begun
     is_batch_only: bool = False
+
+
+class LaterLimits(NamedTuple):
+    """Where the work at a stage after the upload ends before there is none left."""
+
+    items: int | None = None
+    deadline: float | None = None  # on the monotonic clock
+    errors: int | None = None
+    patience_seconds: float = 30.0

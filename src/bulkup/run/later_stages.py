@@ -9,15 +9,15 @@ from random import Random
 from bulkup.clock import Clock
 from bulkup.manifest.later import Scope
 from bulkup.model import Stage
-from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
-from bulkup.run.job import Begun, Job
+from bulkup.run.job import Begun, Job, LaterLimits
+from bulkup.run.lazy_embedder import LazyEmbedder
 from bulkup.run.ledger import Ledger
 from bulkup.run.order import Means
 from bulkup.run.previews import Previews, best_for_embedding
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
-from bulkup.run.stage_work import Attempting, LaterLimits, StageWork
+from bulkup.run.stage_work import Attempting, StageWork
 from bulkup.stores.store import PartStore
 
 
@@ -35,12 +35,6 @@ class Surroundings:
     random: Random
     emit: Emit
     wants_files: bool
-
-
-def following(order_stages: tuple[Stage, ...], stage: Stage) -> Stage | None:
-    """The stage that items of `stage` go on to in this run."""
-    after = {Stage.UPLOAD: Stage.PROCESS, Stage.PROCESS: Stage.EMBED}.get(stage)
-    return after if after in order_stages else None
 
 
 def later_stages(
@@ -65,7 +59,7 @@ def later_stages(
             Scope(job.destination.id, stage, begun.batch_id if job.is_batch_only else None),
             around.riding,
             run_id=around.run_id,
-            follows=following(job.order.stages, stage),
+            follows=job.order.stage_after(stage),
             limits=limits,
             is_fed=is_fed,
             clock=around.clock,
@@ -108,7 +102,7 @@ def _attempting(
         means.process,
         destination_id=job.destination.id,
         run_id=around.run_id,
-        follows=following(job.order.stages, stage),
-        previews=previews if following(job.order.stages, stage) else None,
+        follows=job.order.stage_after(stage),
+        previews=previews if job.order.stage_after(stage) else None,
         clock=around.clock,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from bulkup.content.picture.values import LIMITS, VARIANTS, Limits, VariantSpec
+from bulkup.content.picture.wanted import LIMITS, VARIANTS, Limits, VariantSpec
 from bulkup.discover.roots import anchor
 from bulkup.discover.select import Selection
 from bulkup.model import Stage
@@ -58,6 +58,11 @@ class Order:
     copies_duplicates: bool = False
     extras: Extras = field(default_factory=Extras)
     stages: tuple[Stage, ...] = STAGES
+
+    def stage_after(self, stage: Stage) -> Stage | None:
+        """The stage that items of `stage` go on to in a run with this order."""
+        after = {Stage.UPLOAD: Stage.PROCESS, Stage.PROCESS: Stage.EMBED}.get(stage)
+        return after if after in self.stages else None
 
     def as_options(self) -> dict[str, object]:
         """As JSON takes it; what equals the default is left out."""

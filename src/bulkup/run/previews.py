@@ -6,7 +6,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
-from bulkup.content.picture.values import Variant, VariantSpec
+from bulkup.content.picture.values import Variant
+from bulkup.content.picture.wanted import VariantSpec
 
 HELD_BYTES: Final = 48 << 20
 """About 250 previews; what does not fit is read back from the destination."""

@@ -24,14 +24,13 @@ from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.run.aside import Aside
 from bulkup.run.crew import Crew
-from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
-from bulkup.run.job import Job
+from bulkup.run.job import Job, LaterLimits
+from bulkup.run.lazy_embedder import LazyEmbedder
 from bulkup.run.ledger import Ledger
 from bulkup.run.liveness import machine_of
 from bulkup.run.order import Means
 from bulkup.run.presence import Presence
-from bulkup.run.stage_work import LaterLimits
 from bulkup.run.summing import snapshot_of, summary_of
 from bulkup.run.uploading import Limits
 from bulkup.stores import open_store

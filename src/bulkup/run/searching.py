@@ -271,7 +271,7 @@ class Searching:
         """The embedder that made the vectors. Raises UsageError when it is another version now."""
         from dataclasses import replace
 
-        from bulkup.run.embedding import embedder_of
+        from bulkup.run.lazy_embedder import embedder_of
 
         for thorough in (self._means.thorough, not self._means.thorough):
             means = replace(self._means, model=row.name, thorough=thorough)

@@ -32,6 +32,7 @@ from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
 from bulkup.run.events import AttemptFailed, Emit, ItemDone, ItemsDone
+from bulkup.run.job import LaterLimits
 from bulkup.run.ledger import Ledger
 from bulkup.run.riding import Riding
 
@@ -83,16 +84,6 @@ class LaterCounts:
     @property
     def failed(self) -> int:
         return self.waiting + self.dead
-
-
-@dataclass(frozen=True, slots=True)
-class LaterLimits:
-    """Where the work ends before there is none left."""
-
-    items: int | None = None
-    deadline: float | None = None  # on the monotonic clock
-    errors: int | None = None
-    patience_seconds: float = 30.0
 
 
 class StageWork:

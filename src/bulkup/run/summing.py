@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bulkup.manifest.queue import Left
 from bulkup.model import Stage
-from bulkup.run.crew import Crew
 from bulkup.run.events import Snapshot, StageCount, Summary
-from bulkup.run.stage_work import StageWork
+
+if TYPE_CHECKING:
+    from bulkup.run.crew import Crew
+    from bulkup.run.stage_work import StageWork
 
 
 def summary_of(crews: Sequence[Crew], left: Left) -> Summary:

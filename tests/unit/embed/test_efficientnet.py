@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from bulkup.content.picture.making import make_variants
 from bulkup.content.picture.pixels import view_pixels
-from bulkup.content.picture.values import PREVIEW, Picture
+from bulkup.content.picture.values import Picture
+from bulkup.content.picture.wanted import PREVIEW
 from bulkup.embed.efficientnet import THOROUGH, EfficientNet, Network, combined
 from bulkup.embed.efficientnet_graph import SIDE_PX
 from bulkup.errors import EmbedderUnusable

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.values import Format, Limits, Picture, Skipped
+from bulkup.content.picture.values import Picture, Skipped
+from bulkup.content.picture.wanted import Format, Limits
 from bulkup.errors import PictureInvalid, SourceChanged, SourceInvalid, SourceMissing
 from bulkup.model import Digest
 from bulkup.process.variants import MODULES, Job, process, variant_key

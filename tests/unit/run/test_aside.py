@@ -253,7 +253,7 @@ def test_a_locked_manifest_is_told_with_its_hint() -> None:
 async def test_the_next_stage_follows(
     pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bulkup.run.crew.following", lambda *_: Stage.PROCESS)
+    monkeypatch.setattr("bulkup.run.order.Order.stage_after", lambda *_: Stage.PROCESS)
     pushing.write(TREE)
     await pushing.push()
     with Manifest(pushing.manifest) as manifest:

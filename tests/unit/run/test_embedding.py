@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bulkup.content.picture.values import Format, VariantSpec
+from bulkup.content.picture.wanted import Format, VariantSpec
 from bulkup.embed.embedder import Classes, Embedded
 from bulkup.errors import (
     DestinationUnreachable,
@@ -19,8 +19,8 @@ from bulkup.errors import (
     ItemError,
     StoreUnreachable,
 )
-from bulkup.run import embedding
-from bulkup.run.embedding import LazyEmbedder
+from bulkup.run import lazy_embedder
+from bulkup.run.lazy_embedder import LazyEmbedder
 from bulkup.run.order import EmbedMeans, ProcessMeans
 from tests.e2e.pictures import asked, photo
 from tests.fakes.clock import FakeClock
@@ -59,7 +59,7 @@ class Scripted:
 @pytest.fixture
 def embedder(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     made = Scripted()
-    monkeypatch.setattr(embedding, "embedder_of", lambda *_: made)
+    monkeypatch.setattr(lazy_embedder, "embedder_of", lambda *_: made)
     return made
 
 

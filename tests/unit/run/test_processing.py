@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.values import Format, Limits, VariantSpec
+from bulkup.content.picture.wanted import Format, Limits, VariantSpec
 from bulkup.errors import StoreBusy, StoreFull, StoreRefused, StoreUnreachable
 from bulkup.model import Stage
 from bulkup.run import processing

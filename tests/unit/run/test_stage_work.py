@@ -26,9 +26,10 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows_later import Item, PassedOver, Processed, Vectored
 from bulkup.model import Stage
 from bulkup.run.events import AttemptFailed, Event, ItemsDone
+from bulkup.run.job import LaterLimits
 from bulkup.run.ledger import Ledger
 from bulkup.run.riding import Riding
-from bulkup.run.stage_work import LaterLimits, Outcome, StageWork
+from bulkup.run.stage_work import Outcome, StageWork
 from tests.fakes.clock import FakeClock
 from tests.unit.manifest.recording import NOW, recount_differs, rows, run_row
 from tests.unit.manifest.test_later import followed

@@ -41,7 +41,8 @@ def refusal(status, code, message="", extra="", **headers):
 
 
 @asynccontextmanager
-async def raw_server():
+async def raw_server(tls=None):
+    """With `tls`, a server's SSLContext, it speaks HTTPS."""
     seen = RawServer()
     tasks = set()
 
@@ -64,8 +65,8 @@ async def raw_server():
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    seen.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    seen.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield seen
     finally:

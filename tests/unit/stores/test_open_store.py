@@ -139,7 +139,7 @@ def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     ask = find(KEYS, profile="p")
     assert not isinstance(ask, Account)
-    account = ask()
+    account = ask(anew=False)
     assert (account.access_key, account.secret_key, account.region) == ("PK", "PS", "eu-west-2")
     assert account.endpoint_url == "https://s3.example.net"
     assert account.good_for_seconds is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import weakref
 from base64 import b64decode
@@ -32,6 +33,9 @@ from bulkup.stores.s3.address import Address
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.store import S3Store
 from bulkup.stores.s3.wire import Wire, split_pem
+from tests.servers.certificate import NEEDED
+from tests.servers.certificate import make as make_certificate
+from tests.servers.packages import missing
 from tests.unit.stores.raw_server import OK, answer, raw_server, refusal
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
@@ -268,6 +272,31 @@ async def test_expired_keys_are_renewed_once():
         await put(store)
         assert next(tokens, None) is None
         await store.close()
+
+
+@pytest.mark.skipif(bool(missing(NEEDED)), reason="needs openssl")
+async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
+    """Where there is no TLS certificates are not looked at; the client of another address does."""
+    certificate = make_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.chain, certificate.key)
+    async with raw_server() as plain, raw_server(tls) as secured:
+        urls = iter([plain.url, secured.url])
+        clock = FixedClock()
+        wire = Wire("bucket", lambda: account(None, url=next(urls)), ca_pem=None, clock=clock)
+        await wire.send("GET", None, {})
+        clock.seconds += 61
+        with pytest.raises(StoreUnreachable) as caught:
+            await wire.send("GET", None, {})
+        assert "--ca-bundle" in caught.value.hint
+        assert len(plain.heads) == 1
+        assert secured.heads == []
+        await wire.close()
+        ca_pem = certificate.ca.read_bytes()
+        trusting = Wire("bucket", account(None, url=secured.url), ca_pem=ca_pem, clock=clock)
+        await trusting.send("GET", None, {})
+        assert len(secured.heads) == 1
+        await trusting.close()
 
 
 async def test_a_refused_head_is_asked_why():

@@ -19,16 +19,8 @@ from bulkup.content.picture.colour import adobe_rgb
 from bulkup.content.picture.decoding import Decoded, decode, reason_of
 from bulkup.content.picture.encoding import variants_of
 from bulkup.content.picture.hashing import perceptual_hash
-from bulkup.content.picture.values import (
-    LIMITS,
-    VARIANTS,
-    Limits,
-    Metadata,
-    Picture,
-    Skipped,
-    VariantSpec,
-    with_sidecar,
-)
+from bulkup.content.picture.values import Metadata, Picture, Skipped, with_sidecar
+from bulkup.content.picture.wanted import LIMITS, VARIANTS, Limits, VariantSpec
 from bulkup.content.picture.xmp import read_xmp
 from bulkup.errors import PictureInvalid
 

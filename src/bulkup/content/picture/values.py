@@ -1,55 +1,11 @@
-"""What goes into the decoding of a picture and what comes out of it. Needs no Pillow."""
+"""What comes out of the decoding of a picture. Needs no Pillow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
-from enum import StrEnum
-from typing import Final
 
-from bulkup.content.archive import LIMIT_BYTES
-
-
-class Format(StrEnum):
-    """What a variant can be encoded as. JPEG has no alpha: such a variant becomes WebP."""
-
-    JPEG = "jpeg"
-    WEBP = "webp"
-    AVIF = "avif"
-
-    @property
-    def content_type(self) -> str:
-        return f"image/{self.value}"
-
-    @property
-    def extension(self) -> str:
-        return "jpg" if self is Format.JPEG else self.value
-
-
-@dataclass(frozen=True, slots=True)
-class VariantSpec:
-    """A variant that is wanted: it fits a square of `size_px`, and is never enlarged."""
-
-    name: str
-    size_px: int
-    format: Format
-    quality: int  # 1 to 100, as the encoder understands it
-
-
-THUMB: Final = VariantSpec("thumb", 256, Format.WEBP, 80)
-PREVIEW: Final = VariantSpec("preview", 1440, Format.JPEG, 80)
-VARIANTS: Final = (THUMB, PREVIEW)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a picture may cost. Its own claim of pixels counts, before anything is decoded."""
-
-    pixels: int = 200_000_000
-    file_bytes: int = LIMIT_BYTES
-
-
-LIMITS: Final = Limits()
+from bulkup.content.picture.wanted import Format
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,8 @@ from PIL import Image, ImageCms, PngImagePlugin
 from bulkup.content.picture import raw, video
 from bulkup.content.picture.decoding import fitted
 from bulkup.content.picture.making import make_variants
-from bulkup.content.picture.values import (
-    PREVIEW,
-    THUMB,
-    Format,
-    Limits,
-    Picture,
-    Skipped,
-    VariantSpec,
-)
+from bulkup.content.picture.values import Picture, Skipped
+from bulkup.content.picture.wanted import PREVIEW, THUMB, Format, Limits, VariantSpec
 from bulkup.errors import PictureInvalid
 from tests.unit.content.picture.made import DISPLAY_P3, mean_error, opened, saved, scene
 

@@ -1,0 +1,65 @@
+"""The commands by their names. One is loaded and built when it is asked for: each start of bulkup
+pays for the command that it runs, not for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from bulkup.cli.options import with_globals
+
+NAMES = (
+    "push",
+    "status",
+    "retry",
+    "resume",
+    "process",
+    "embed",
+    "search",
+    "verify",
+    "files",
+    "history",
+    "export",
+    "rebuild",
+    "init",
+    "doctor",
+    "clean",
+)
+"""In the order of `--help`. The module of the same name has `run`, its docstring, and EXAMPLE."""
+
+
+class CommandGroup(TyperGroup):
+    """All commands of bulkup."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = _Commands()  # type: ignore[assignment]  # nothing is ever added
+
+
+class _Commands(Mapping[str, TyperCommand]):
+    def __getitem__(self, name: str) -> TyperCommand:
+        if name not in NAMES:
+            raise KeyError(name)
+        return _built(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+@cache
+def _built(name: str) -> TyperCommand:
+    module = import_module(f"bulkup.cli.{name}")
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, epilog=module.EXAMPLE)(with_globals(module.run))
+    command = get_command(alone)
+    assert isinstance(command, TyperCommand)
+    return command

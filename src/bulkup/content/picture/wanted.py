@@ -1,0 +1,48 @@
+"""What is wanted of a picture, and what it may cost. Every run knows it: it is light to import."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from bulkup.content.archive import LIMIT_BYTES
+
+
+class Format(StrEnum):
+    """What a variant can be encoded as. JPEG has no alpha: such a variant becomes WebP."""
+
+    JPEG = "jpeg"
+    WEBP = "webp"
+    AVIF = "avif"
+
+    @property
+    def content_type(self) -> str:
+        return f"image/{self.value}"
+
+    @property
+    def extension(self) -> str:
+        return "jpg" if self is Format.JPEG else self.value
+
+
+class VariantSpec(NamedTuple):
+    """A variant that is wanted: it fits a square of `size_px`, and is never enlarged."""
+
+    name: str
+    size_px: int
+    format: Format
+    quality: int  # 1 to 100, as the encoder understands it
+
+
+THUMB: Final = VariantSpec("thumb", 256, Format.WEBP, 80)
+PREVIEW: Final = VariantSpec("preview", 1440, Format.JPEG, 80)
+VARIANTS: Final = (THUMB, PREVIEW)
+
+
+class Limits(NamedTuple):
+    """What a picture may cost. Its own claim of pixels counts, before anything is decoded."""
+
+    pixels: int = 200_000_000
+    file_bytes: int = LIMIT_BYTES
+
+
+LIMITS: Final = Limits()

@@ -1,0 +1,57 @@
+"""What a command loads before it does anything: each module is paid for at every start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from bulkup.cli.commands import NAMES
+
+HEAVY = {"PIL", "boto3", "botocore", "httpx", "numpy", "onnxruntime", "rich", "tenacity"}
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """The modules that a call of bulkup has loaded when it is over."""
+    code = (
+        "import sys\n"
+        "from bulkup.cli.app import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as leaving: assert not leaving.code, leaving.code\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    return set(done.stderr.split())
+
+
+def test_only_the_command_that_runs_is_loaded(tmp_path: Path) -> None:
+    commands = {f"bulkup.cli.{name}" for name in NAMES}
+    assert not loaded_by("--version") & commands
+    modules = loaded_by("status", "--manifest", str(tmp_path / "none.db"))
+    assert modules & commands == {"bulkup.cli.status"}
+    assert not modules & (HEAVY | {"asyncio", "uvloop", "pyreqwest", "zipfile"})
+    assert not any(name.startswith(("bulkup.stores", "bulkup.content.picture")) for name in modules)
+    assert loaded_by("--help") & commands == commands
+
+
+def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0 as good as a picture")
+    common = ("--manifest", str(tmp_path / "m.db"), "--quiet")
+    where = ("push", str(folder), "--to", str(tmp_path / "there"), *common)
+    modules = loaded_by(*where, "--stages", "upload")
+    assert (tmp_path / "there").exists()
+    assert not modules & HEAVY
+    assert not modules & {
+        "bulkup.content.picture.values",
+        "bulkup.run.embedding",
+        "bulkup.run.later_stages",
+        "bulkup.run.previews",
+        "bulkup.run.processing",
+        "bulkup.run.stage_work",
+        "zipfile",
+    }
+    assert not any(name.startswith(("bulkup.process", "bulkup.embed.")) for name in modules)
