@@ -11,6 +11,7 @@ from random import Random
 from bulkup.clock import Clock, SystemClock
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
+from bulkup.run.aside import Aside
 from bulkup.run.batch import Push, PushRun
 from bulkup.run.events import Event, Summary
 from bulkup.stores.store import PartStore
@@ -27,6 +28,7 @@ class Pushing:
     options: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     store: PartStore | None = None  # instead of the one that `to` names
+    aside: Aside | None = None  # for the next run
 
     @property
     def root(self) -> Path:
@@ -58,6 +60,7 @@ class Pushing:
             random=Random(1),
             emit=self.events.append,
             wants_files=True,
+            aside=self.aside,
         )
         if self.store is not None:
             run._open_store = lambda _: self.store  # type: ignore[method-assign, assignment, return-value]

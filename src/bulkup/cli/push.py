@@ -114,7 +114,7 @@ def run(
         return
     from bulkup.run.batch import PushRun
 
-    sys.exit(run_to_end(partial(PushRun, push), settings))
+    sys.exit(run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.stages))
 
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:

@@ -42,4 +42,4 @@ def run(
     from bulkup.run.order import Means
     from bulkup.run.resume import ResumeRun
 
-    sys.exit(run_to_end(partial(ResumeRun, Means(**means_of(settings))), settings))
+    sys.exit(run_to_end(partial(ResumeRun, Means(**means_of(settings))), settings, uploads=True))

@@ -74,7 +74,8 @@ def run(
         return
     from bulkup.run.order import Means
 
-    sys.exit(run_to_end(partial(RetryRun, wanted, Means(**means_of(settings))), settings))
+    make_run = partial(RetryRun, wanted, Means(**means_of(settings)))
+    sys.exit(run_to_end(make_run, settings, uploads=True))
 
 
 def _show(wanted: Wanted, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bulkup.errors import ExitCode
@@ -85,25 +86,31 @@ def embed_means_of(settings: Settings, *, redoes: bool = False) -> EmbedMeans:
     )
 
 
-def run_to_end(make_run: Callable[..., Run], settings: Settings) -> int:
+def run_to_end(make_run: Callable[..., Run], settings: Settings, *, uploads: bool = False) -> int:
     """Make the run, show it to its end, and return the exit code.
 
     `make_run` is called with the manifest and by keyword with all that every Run takes: environ,
-    clock, random, emit, wants_files.
+    clock, random, emit, wants_files, aside. A run that `uploads` gets a second process.
     """
     import asyncio
     import gc
 
     from bulkup.manifest.manifest import Manifest
+    from bulkup.run.aside import fork_aside
 
     # What has been imported stays; and of the tuples made for each file none is part of a cycle.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    with (
-        Manifest(settings.manifest) as manifest,
-        asyncio.Runner(loop_factory=_loop_factory()) as runner,
-    ):
-        return runner.run(_run(make_run, settings, manifest))
+    aside = fork_aside() if uploads else None
+    try:
+        with (
+            Manifest(settings.manifest) as manifest,
+            asyncio.Runner(loop_factory=_loop_factory()) as runner,
+        ):
+            return runner.run(_run(partial(make_run, aside=aside), settings, manifest))
+    finally:
+        if aside is not None:
+            aside.end()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

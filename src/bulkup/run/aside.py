@@ -18,16 +18,17 @@ import marshal
 import mmap
 import os
 import pickle
+import signal
 import socket
-import subprocess
 import sys
+import time
 from collections import deque
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from bulkup.manifest.rows import Done, Registered, Work
-from bulkup.model import Stage
-from bulkup.run.aside_process import FRAME, LOAD, SETTLE
+from bulkup.model import Body, Stage
+from bulkup.run.aside_process import FRAME, LOAD, PREPARE, SETTLE, serve_alone
+from bulkup.stores.store import Preparing
 from bulkup.upload.reading import Loaded
 
 SLOTS = 3
@@ -46,6 +47,7 @@ class Taken(NamedTuple):
 
     loaded: Loaded
     registered: Registered
+    request: bytes | None  # head and body, ready to be sent
 
 
 class AsideLost(Exception):
@@ -54,22 +56,47 @@ class AsideLost(Exception):
 
 def is_possible() -> bool:
     """Whether a second process can be had, and a core for it."""
-    return hasattr(os, "memfd_create") and len(os.sched_getaffinity(0)) > 1
+    if sys.platform != "linux":  # macOS: its frameworks do not outlive a fork
+        return False
+    return len(os.sched_getaffinity(0)) > 1
+
+
+def fork_aside() -> Aside | None:
+    """The second process: a fork, so that it starts within a millisecond and has imported all it
+    needs. Fork before there is a thread, an event loop or an open manifest.
+
+    It waits until it is told what to do, and ends when the socket is closed. None where there
+    cannot be one.
+    """
+    if not is_possible():
+        return None
+    try:
+        memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
+        ours, theirs = socket.socketpair()
+        pid = os.fork()
+    except OSError:  # too many processes, too little memory
+        return None
+    if pid == 0:
+        try:
+            serve_alone(theirs, memory)
+        finally:
+            os._exit(0)  # the parent's stack is below this one
+    theirs.close()
+    return Aside(pid, ours, memory)
 
 
 class Aside:
-    """The second process, as the event loop sees it. Start it once, close it at the end."""
+    """The second process, as one event loop sees it. Start it once, end it in any case."""
 
-    def __init__(self, target: tuple[Any, ...]) -> None:
-        """`target` is the manifest's path and, by position, what `Reader` takes besides."""
-        self._target = target
-        self._process: subprocess.Popen[bytes] | None = None
-        self._memory: mmap.mmap | None = None
-        self._socket: socket.socket | None = None
+    def __init__(self, pid: int, parent: socket.socket, memory: mmap.mmap) -> None:
+        self._pid: int | None = pid  # None once it has ended
+        self._socket = parent
+        self._memory = memory
         self._writer: asyncio.StreamWriter | None = None
         self._serving: asyncio.Task[None] | None = None
         self._free = list(range(SLOTS))
         self._asked: deque[tuple[int | None, asyncio.Future[tuple[bool, Any]]]] = deque()
+        self._preparing: Preparing | None = None
         self._load_seconds = 0.0  # what the last group took
         self.is_ready = False
 
@@ -78,15 +105,25 @@ class Aside:
         """Whether what is asked now is done soon."""
         return self.is_ready and self._load_seconds < PROMPT_SECONDS
 
-    def start(self) -> None:
-        """Begin to start the process, once; it is of use when `is_ready`."""
-        self._serving = asyncio.create_task(self._serve())
+    def start(self, target: tuple[Any, ...]) -> None:
+        """Tell the process what it is for; it is of use when `is_ready`. Once.
 
-    async def load(self, works: list[Work]) -> list[Taken | None]:
-        """What became of each work; None where the file could not be read.
+        `target` is the manifest's path and, by position, what `Reader` takes besides.
+        """
+        if self._pid is not None and self._serving is None:
+            self._serving = asyncio.create_task(self._serve(target))
+
+    async def load(
+        self, works: list[Work], preparing: Preparing | None = None
+    ) -> list[Taken | None]:
+        """What became of each work; None where the file could not be read. Requests are made
+        ready by `preparing`.
 
         Raises AsideLost, ManifestError.
         """
+        if preparing is not self._preparing:
+            self._preparing = preparing
+            await self._ask((PREPARE, None if preparing is None else pickle.dumps(preparing)))
         if not self._free:
             raise AsideLost
         slot = self._free.pop()
@@ -122,13 +159,16 @@ class Aside:
         raise pickle.loads(found)  # noqa: S301 - our own child
 
     def _take(self, work: Work, row: tuple[Any, ...]) -> Taken:
-        digest, size, modified_ns, inode, changed_ns, media_type, begin = row[:7]
-        key, is_lost, is_begun, other = row[7:11]
-        assert self._memory is not None
-        body = self._memory[begin : begin + size]
+        digest, size, modified_ns, inode, changed_ns, media_type, begin, head_bytes = row[:8]
+        key, is_lost, is_begun, other = row[8:]
+        body: Body
+        body = request = self._memory[begin - head_bytes : begin + size]
+        if head_bytes:
+            body = memoryview(request)[head_bytes:]
         loaded = Loaded(digest, size, modified_ns, inode, changed_ns, media_type, body)
         now = Work(*other) if other else work
-        return Taken(loaded, Registered(now, key, is_lost, is_begun))
+        registered = Registered(now, key, is_lost, is_begun)
+        return Taken(loaded, registered, request if head_bytes else None)
 
     async def close(self) -> None:
         """End the process, and return when it has ended. May be called twice."""
@@ -138,14 +178,25 @@ class Aside:
             await asyncio.gather(self._serving, return_exceptions=True)
         if self._writer is not None:
             self._writer.close()
-        elif self._socket is not None:
-            self._socket.close()
-        if self._process is not None:
-            await asyncio.to_thread(_end, self._process)
+        await asyncio.to_thread(self.end)
 
-    async def _serve(self) -> None:
+    def end(self) -> None:
+        """The same where there is no event loop, or not any more.
+
+        A process that reads from a disk that does not answer is killed, and left behind if need be.
+        """
+        pid, self._pid = self._pid, None
+        if pid is None:
+            return
+        self._socket.close()
+        if not _has_ended(pid, END_SECONDS):
+            os.kill(pid, signal.SIGKILL)
+            _has_ended(pid, 1.0)
+
+    async def _serve(self, target: tuple[Any, ...]) -> None:
         try:
-            reader = await self._begin()
+            reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
+            self._send(target)
             await _frame(reader)
             self.is_ready = True
             while True:
@@ -163,35 +214,6 @@ class Aside:
                 if not asked.done():
                     asked.set_exception(AsideLost())
 
-    async def _begin(self) -> asyncio.StreamReader:
-        """Start the process and tell it what it must know. Raises OSError."""
-        self._socket, theirs = socket.socketpair()
-        memory = os.memfd_create("bulkup", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(memory, SLOTS * SLOT_BYTES)
-            self._memory = mmap.mmap(memory, 0)
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - ourselves; it takes 1 ms
-                [
-                    sys.executable,
-                    "-P",  # a picture folder may hold a file named queue.py
-                    "-m",
-                    "bulkup.run.aside_process",
-                    str(theirs.fileno()),
-                    str(memory),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), memory),
-                start_new_session=True,  # Ctrl-C is for the parent
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-        finally:
-            theirs.close()
-            os.close(memory)
-        reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
-        self._send(self._target)
-        return reader
-
     def _send(self, value: Any) -> None:
         assert self._writer is not None
         body = marshal.dumps(value)
@@ -203,12 +225,11 @@ async def _frame(reader: asyncio.StreamReader) -> Any:
     return marshal.loads(await reader.readexactly(size))  # noqa: S302 - from our own child
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Wait until the process has seen that its socket is closed. One that reads from a disk that
-    does not answer is killed, and left behind if need be."""
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(1.0)
+def _has_ended(pid: int, seconds: float) -> bool:
+    """Whether a child ends within this time: it should as soon as it sees its socket closed."""
+    until = time.monotonic() + seconds
+    while os.waitpid(pid, os.WNOHANG)[0] == 0:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.001)
+    return True

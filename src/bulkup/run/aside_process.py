@@ -1,13 +1,11 @@
 """The second process of a push: reads small files, hashes and registers them.
 
-Started as `python -P -m bulkup.run.aside_process SOCKET MEMORY`, the numbers of two inherited file
-descriptors: a stream socket to the parent, and shared memory in which the files' bytes are handed
-over. A frame is its length in 4 bytes, big-endian, and a marshalled value. The first frame holds
-the manifest's path and what `Reader` takes; its answer, None, says that the process is ready. Then
-one answer (worked, result or pickled exception) for each order (LOAD or SETTLE, arguments), one
-after the other. No request is sent from here, and no secret comes here.
-
-It imports as little as it can: that is what its start takes.
+Forked by `aside.fork_aside`, with a stream socket to the parent and shared memory in which the
+files' bytes are handed over. A frame is its length in 4 bytes, big-endian, and a marshalled value.
+The first frame holds the manifest's path and what `Reader` takes; its answer, None, says that the
+process is ready. Then one answer (worked, result or pickled exception) for each order (LOAD, SETTLE
+or PREPARE, and its arguments), one after the other. No request is sent from here: the parent sends
+those made here.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ import pickle
 import signal
 import socket
 import struct
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -29,24 +27,44 @@ from bulkup.errors import SourceError
 from bulkup.manifest.connection import connect
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.rows import Done, File, Read, Registered, Work
-from bulkup.model import Stage
+from bulkup.model import Attributes, Digest, Stage
+from bulkup.upload.attributes import Extras, attributes_for
 from bulkup.upload.naming import key_for, spare_key
 from bulkup.upload.reading import Loaded, read_whole
 
 FRAME: Final = struct.Struct(">I")
 LOAD: Final = "load"
 SETTLE: Final = "settle"
+PREPARE: Final = "prepare"
+
+HEAD_BYTES: Final = 2048
+"""Before each body there is room for the head of its request."""
+
+Prepare = Callable[[str, Digest, int, Attributes], bytes | None]
 
 Row = tuple[Any, ...] | None
 """What became of one work: None when it could not be read here; else (digest, size, modified_ns,
-inode, changed_ns, media type, where its bytes begin, key or None, is_lost, is_begun, and the work
-as a tuple where it is another one now, else None)."""
+inode, changed_ns, media type, where its bytes begin, how many bytes before them are the head of its
+request, key or None, is_lost, is_begun, and the work as a tuple where it is another one now, else
+None)."""
 
 
-def main(parent: socket.socket, memory: mmap.mmap) -> None:
-    """Serve until the parent closes its end, which it also does by dying."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the parent knows what is to be finished
+def serve_alone(parent: socket.socket, memory: mmap.mmap) -> None:
+    """Leave the parent's terminal and files alone, and serve until it closes its end."""
+    os.setsid()  # Ctrl-C is for the parent: only it knows what is to be finished
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):  # whoever reads the parent's output must see it end
+        os.dup2(nothing, standard)
+    own = os.dup2(parent.detach(), 3)
+    os.closerange(own + 1, os.sysconf("SC_OPEN_MAX"))
+    with socket.socket(fileno=own) as parent:
+        serve(parent, memory)
+
+
+def serve(parent: socket.socket, memory: mmap.mmap) -> None:
+    """Serve until the parent closes its end, which it also does by dying."""
     target = _receive(parent)
     if target is None:
         return
@@ -60,7 +78,7 @@ def main(parent: socket.socket, memory: mmap.mmap) -> None:
         answer: tuple[bool, Any]
         try:
             kind, *arguments = order
-            answer = (True, (reader.load if kind == LOAD else reader.settle)(*arguments))
+            answer = (True, reader.orders[kind](*arguments))
         except Exception as error:  # noqa: BLE001 - it is raised again in the parent
             answer = (False, pickle.dumps(error))
         _send(parent, answer)
@@ -80,7 +98,9 @@ class Reader:
         prefix: str,
         layout: Any,
         copies_duplicates: bool,
+        extras: bytes,
     ) -> None:
+        """`extras` are pickled, as `preparing` of `prepare` is."""
         self._queue = queue
         self._memory = memory
         self._destination_id = destination_id
@@ -89,9 +109,23 @@ class Reader:
         self._prefix = prefix
         self._layout = layout
         self._copies_duplicates = copies_duplicates
+        self._extras: Extras = pickle.loads(extras)  # noqa: S301 - from our own parent
+        self._prepare: Prepare | None = None
+        self.orders: dict[str, Callable[..., Any]] = {
+            LOAD: self.load,
+            SETTLE: self.settle,
+            PREPARE: self.prepare,
+        }
+
+    def prepare(self, preparing: bytes | None) -> None:
+        """Make requests ready from now on, or with None no more."""
+        self._prepare = None
+        if preparing is not None:
+            self._prepare = pickle.loads(preparing).begin(time.time)  # noqa: S301 - as above
 
     def load(self, begin: int, end: int, works: list[tuple[Any, ...]]) -> list[Row]:
-        """Read the works' files into `memory[begin:end]` and register what was read."""
+        """Read the works' files into `memory[begin:end]` and register what was read; make the
+        requests of what is to be sent."""
         places: list[tuple[int, Loaded] | None] = []
         reads: list[Read] = []
         for one in works:
@@ -103,7 +137,9 @@ class Reader:
                 continue
             body = loaded.body
             assert body is not None
+            begin += HEAD_BYTES
             if begin + len(body) > end:  # it has grown
+                begin -= HEAD_BYTES
                 places.append(None)
                 continue
             self._memory[begin : begin + len(body)] = body
@@ -111,7 +147,7 @@ class Reader:
             begin += len(body)
             reads.append(self._read(work, loaded))
         registered = iter(self._register(reads) if reads else ())
-        return [_row(place, registered) for place in places]
+        return [self._row(place, registered) for place in places]
 
     def settle(self, now: float, follows: str | None, done: list[tuple[Any, ...]]) -> None:
         """Record contents that the destination has; each is a `Done` in plain tuples."""
@@ -145,14 +181,24 @@ class Reader:
             key_for(self._prefix, work.folder + work.name, digest, self._layout),
         )
 
-
-def _row(place: tuple[int, Loaded] | None, registered: Iterator[tuple[Read, Registered]]) -> Row:
-    if place is None:
-        return None
-    begin, loaded = place
-    read, (work, key, is_lost, is_begun) = next(registered)
-    other = None if work is read.work else tuple(work)
-    return (*loaded[:6], begin, key, is_lost, is_begun, other)
+    def _row(
+        self, place: tuple[int, Loaded] | None, registered: Iterator[tuple[Read, Registered]]
+    ) -> Row:
+        if place is None:
+            return None
+        begin, loaded = place
+        read, (work, key, is_lost, is_begun) = next(registered)
+        other = None if work is read.work else tuple(work)
+        head_bytes = 0
+        if self._prepare is not None and key is not None and not is_begun:
+            attributes = attributes_for(
+                work.name, loaded.modified_ns, loaded.media_type, self._extras
+            )
+            head = self._prepare(key, loaded.digest, loaded.size_bytes, attributes)
+            if head is not None and loaded.size_bytes and len(head) <= HEAD_BYTES:
+                head_bytes = len(head)
+                self._memory[begin - head_bytes : begin] = head
+        return (*loaded[:6], begin, head_bytes, key, is_lost, is_begun, other)
 
 
 def _receive(parent: socket.socket) -> Any:
@@ -181,9 +227,3 @@ def _send(parent: socket.socket, value: Any) -> None:
     body = marshal.dumps(value)
     with suppress(ConnectionError):  # the next order will not come, then
         parent.sendall(FRAME.pack(len(body)) + body)
-
-
-if __name__ == "__main__":
-    with socket.socket(fileno=int(sys.argv[1])) as parent, mmap.mmap(int(sys.argv[2]), 0) as memory:
-        main(parent, memory)
-    os._exit(0)  # the parent waits; there is nothing to be put in order

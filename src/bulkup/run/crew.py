@@ -11,6 +11,7 @@ from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.pace.bucket import TokenBucket
 from bulkup.pace.pacer import Learned, Pacer
+from bulkup.run.aside import Aside
 from bulkup.run.copying import Copying
 from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit
@@ -50,6 +51,7 @@ class Crew:
         random: Random,
         emit: Emit,
         wants_files: bool,
+        aside: Aside | None,
     ) -> None:
         self.job = job
         self.begun = begun
@@ -73,7 +75,13 @@ class Crew:
         self.uploading = Uploading(
             ledger,
             self._sender,
-            Loading(ledger, _target(job, begun, store, run_id, means)),
+            Loading(
+                ledger,
+                _target(job, begun, store, run_id, means),
+                aside=aside,
+                preparing=self._sender.preparing,
+                monotonic=clock.monotonic,
+            ),
             self.gate,
             self.riding,
             batch_id=begun.batch_id,
@@ -261,6 +269,7 @@ def _target(job: Job, begun: Begun, store: PartStore, run_id: str, means: Means)
         prefix=store.prefix,
         layout=job.order.layout,
         copies_duplicates=job.order.copies_duplicates,
+        extras=job.order.extras,
         part_threshold_bytes=threshold,
         part_size_bytes=means.part_size_bytes,
     )

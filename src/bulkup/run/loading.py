@@ -6,24 +6,28 @@ Where there are many small files, a second process does it (`run/aside.py`).
 from __future__ import annotations
 
 import asyncio
+import pickle
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.errors import ItemError, SourceError
 from bulkup.manifest.rows import File, Read, Work
-from bulkup.run.aside import Aside, AsideLost, is_possible
+from bulkup.run.aside import Aside, AsideLost
 from bulkup.run.ledger import Ledger
+from bulkup.stores.store import Preparing
 from bulkup.upload.arena import Arena
+from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout, key_for, spare_key
 from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
 
 IN_PLACE_BYTES = 256 << 10
 """A smaller file is read in the event loop's thread: a hop to another one costs as much (60 µs)."""
 
-ASIDE_ITEMS = 1500
-"""So many small files are worth a second process: its start takes 60 ms of another core, and each
-file costs this one 30 µs less."""
+ASIDE_ITEMS = 200
+"""So many small files are worth the second process: to open the manifest there takes some
+milliseconds, and each file costs this one a third less."""
 
 BREATH_ITEMS = 16
 """Read in place without a break; half a millisecond."""
@@ -44,6 +48,7 @@ class Target:
     prefix: str
     layout: Layout
     copies_duplicates: bool
+    extras: Extras
     part_threshold_bytes: int | None
     part_size_bytes: int
 
@@ -55,6 +60,8 @@ class Shelved(NamedTuple):
     loaded: Loaded
     key: str
     is_begun: bool = False  # sent before, perhaps with success: nobody was left to say so
+    request: bytes | None = None  # that will bring it there
+    prepared_at: float = 0.0  # on the monotonic clock
 
     @property
     def held_bytes(self) -> int:
@@ -74,23 +81,24 @@ class Group:
 class Loading:
     """Reads files and registers what was read."""
 
-    def __init__(self, ledger: Ledger, target: Target) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        target: Target,
+        *,
+        aside: Aside | None,
+        preparing: Callable[[], Preparing | None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`preparing` is asked before each group: what makes requests ready by now."""
         self._ledger = ledger
         self._target = target
+        self._arena = Arena()
+        self._preparing = preparing
+        self._monotonic = monotonic
         self._small = 0  # small files so far
         self._is_decided = False  # about a second process
-        self._arena = Arena()
-        self.aside = Aside(
-            (
-                ledger.manifest.path,
-                target.destination_id,
-                target.batch_id,
-                target.run_id,
-                target.prefix,
-                target.layout,
-                target.copies_duplicates,
-            )
-        )
+        self.aside = aside
 
     async def load(self, works: list[Work], following: int) -> Group:
         """Read all of `works` and settle which of them are to be sent; about `following` more are
@@ -101,9 +109,9 @@ class Loading:
         if small:
             self._small += len(small)
             self._consider_aside(following * len(small) // len(works))
-        if small and self.aside.is_ready:
+        if small and self.aside is not None and self.aside.is_ready:
             with suppress(AsideLost):
-                others += await self._load_aside(small, group)
+                others += await self._load_aside(self.aside, small, group)
                 small = []
         reads: list[Read] = []
         contents: dict[int, Loaded] = {}
@@ -129,26 +137,41 @@ class Loading:
 
     def _consider_aside(self, following: int) -> None:
         """Start the second process once there are, or follow, enough small files."""
-        if self._is_decided or self._small + following < ASIDE_ITEMS:
+        if self.aside is None or self._is_decided or self._small + following < ASIDE_ITEMS:
             return
         self._is_decided = True
-        if is_possible() and self._ledger.manifest.is_shared_easily:
-            self.aside.start()
+        if self._ledger.manifest.is_shared_easily:
+            target = self._target
+            self.aside.start(
+                (
+                    self._ledger.manifest.path,
+                    target.destination_id,
+                    target.batch_id,
+                    target.run_id,
+                    target.prefix,
+                    target.layout,
+                    target.copies_duplicates,
+                    pickle.dumps(target.extras),
+                )
+            )
 
-    async def _load_aside(self, works: list[Work], group: Group) -> list[Work]:
+    async def _load_aside(self, aside: Aside, works: list[Work], group: Group) -> list[Work]:
         """Have the second process read `works`; those that it could not."""
         failed = []
-        for work, taken in zip(works, await self.aside.load(works), strict=True):
+        prepared_at = self._monotonic()
+        found = await aside.load(works, self._preparing())
+        for work, taken in zip(works, found, strict=True):
             if taken is None:
                 failed.append(work)
                 continue
-            loaded, (now, key, is_lost, is_begun) = taken
+            loaded, (now, key, is_lost, is_begun), request = taken
             if is_lost:
                 continue  # another run has it now
             if key is None:
                 group.duplicates.append(self._read(work, loaded))
             else:
-                group.shelved.append(Shelved(now, loaded, key, is_begun))
+                shelved = Shelved(now, loaded, key, is_begun, request, prepared_at)
+                group.shelved.append(shelved)
         return failed
 
     async def _register(self, reads: list[Read], contents: dict[int, Loaded], group: Group) -> None:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from random import Random
-from typing import ClassVar, TypedDict, Unpack
+from typing import ClassVar, NotRequired, TypedDict, Unpack
 
 from bulkup.clock import Clock
 from bulkup.errors import (
@@ -22,6 +22,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue import Left
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
+from bulkup.run.aside import Aside
 from bulkup.run.crew import Crew
 from bulkup.run.embedding import LazyEmbedder
 from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
@@ -45,6 +46,7 @@ class Around(TypedDict):
     random: Random
     emit: Emit
     wants_files: bool
+    aside: NotRequired[Aside | None]  # for the first batch that is uploaded; it is ended with it
 
 
 class Run(ABC):
@@ -66,6 +68,7 @@ class Run(ABC):
         self._random = around["random"]
         self._emit = around["emit"]
         self._wants_files = around["wants_files"]
+        self._aside = around.get("aside")
         self._began = clock.monotonic()
         self._run_id = secrets.token_hex(6)
         self._presence = Presence(
@@ -197,6 +200,7 @@ class Run(ABC):
             random=self._random,
             emit=self._emit,
             wants_files=self._wants_files,
+            aside=self._aside,
         )
         self._crews.append(crew)
         if self._stop_reason is not None:

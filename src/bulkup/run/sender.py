@@ -17,7 +17,7 @@ from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Shelved
 from bulkup.run.parting import Parting
 from bulkup.stores.listed import Listed
-from bulkup.stores.store import ObjectStore
+from bulkup.stores.store import ObjectStore, Preparing
 from bulkup.upload.attributes import Extras, attributes_for
 from bulkup.upload.naming import spare_key
 from bulkup.upload.sending import Sent, is_same, send_whole
@@ -30,6 +30,10 @@ where each connection takes its full ten seconds to time out."""
 
 PROBES = 3
 """So many first files may have their keys taken; then nothing more is learned in this run."""
+
+
+FRESH_SECONDS = 300.0
+"""S3 takes no request whose time is more than 15 minutes off, and clocks differ."""
 
 
 class Sender:
@@ -84,13 +88,7 @@ class Sender:
                 await gate.enter(size_bytes)
             entered = self._clock.monotonic()
             try:
-                stored = await self._exclusive.put(
-                    shelved.key,
-                    body,
-                    digest=shelved.loaded.digest,
-                    attributes=self.attributes(shelved),
-                    exclusive=True,
-                )
+                stored = await self._put(shelved, body, entered)
             except BaseException as error:
                 gate.leave_failed(entered, error)
                 if not isinstance(error, StoreError):
@@ -108,6 +106,26 @@ class Sender:
             key = await self._spare_key(shelved)
             sent = await self._send(shelved, key, None)
         return self._done(shelved, key, sent, began)
+
+    async def _put(self, shelved: Shelved, body: Body, now: float) -> Stored:
+        """One request; the one that was made ready with the file, if there is one."""
+        if shelved.request is not None and now - shelved.prepared_at < FRESH_SECONDS:
+            stored = await self._exclusive.put_prepared(
+                shelved.key, shelved.request, exclusive=True
+            )
+            if stored is not None:
+                return stored
+        return await self._exclusive.put(
+            shelved.key,
+            body,
+            digest=shelved.loaded.digest,
+            attributes=self.attributes(shelved),
+            exclusive=True,
+        )
+
+    def preparing(self) -> Preparing | None:
+        """What makes requests ready elsewhere, once it is known how they must be."""
+        return self._exclusive.preparing(exclusive=True) if self.is_ready else None
 
     async def _found(self, shelved: Shelved, body: Body) -> Sent | None:
         """The content where it was to go, if it is there: it need not be sent again."""

@@ -182,7 +182,8 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await self._loading.aside.close()
+            if self._loading.aside is not None:
+                await self._loading.aside.close()
         await self._outcomes.settle()
         await self._give_back()
 

@@ -185,6 +185,12 @@ class DirectoryStore:
         self._files.path(key)
         return await _in_thread(key, lambda: self._parts.begin(key, digest, attributes))
 
+    def preparing(self, *, exclusive: bool) -> None:
+        """There are no requests."""
+
+    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> None:
+        """There are no requests."""
+
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:

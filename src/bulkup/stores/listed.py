@@ -16,7 +16,7 @@ from typing import cast
 
 from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
-from bulkup.stores.store import Abilities, ObjectStore, PartStore
+from bulkup.stores.store import Abilities, ObjectStore, PartStore, Preparing
 
 HEADS = 32
 """So many keys are looked for one by one; whoever has more to write lists the prefix once, at one
@@ -76,6 +76,14 @@ class Listed(PartStore):
         return await self._store.put(
             key, body, digest=digest, attributes=attributes, exclusive=False
         )
+
+    def preparing(self, *, exclusive: bool) -> Preparing | None:
+        return self._store.preparing(exclusive=False)
+
+    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> Stored | None:
+        if exclusive:
+            await self._look(key)
+        return await self._store.put_prepared(key, request, exclusive=False)
 
     async def probe(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes

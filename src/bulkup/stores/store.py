@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,16 @@ class Abilities:
 
     conditional_writes: bool | None = None
     checksums: bool | None = None
+
+
+class Preparing(Protocol):
+    """Makes requests ready in another process of ours. Can be pickled; may hold secrets."""
+
+    def begin(
+        self, now: Callable[[], float]
+    ) -> Callable[[str, Digest, int, Attributes], bytes | None]:
+        """What makes the part of a request before its body, for a key, digest, size in bytes and
+        attributes; None for what `put` itself must look at. `now` gives seconds since 1970."""
 
 
 class ObjectStore(Protocol):
@@ -52,6 +62,16 @@ class ObjectStore(Protocol):
 
         The store refuses bytes that do not have `digest` (SourceChanged). With `exclusive`, raises
         KeyTaken when the key holds anything; without, replaces it.
+        """
+
+    def preparing(self, *, exclusive: bool) -> Preparing | None:
+        """What makes requests for `put_prepared`: the same object as long as they will be the
+        same. None where nothing is gained by it."""
+
+    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> Stored | None:
+        """`put` by a request (head and body) that `preparing` made ready, not many minutes ago.
+
+        None when `put` is to do it instead: nothing was stored. Raises as `put` does.
         """
 
     async def probe(

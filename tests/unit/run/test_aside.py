@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import Done, Work
 from bulkup.model import Stage
 from bulkup.run import loading as loading_module
-from bulkup.run.aside import Aside, AsideLost, is_possible
+from bulkup.run.aside import Aside, AsideLost, fork_aside, is_possible
+from bulkup.run.batch import PushRun
 from bulkup.run.loading import Group, Loading
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
 
-pytestmark = pytest.mark.skipif(not is_possible(), reason="one core, or no memfd_create")
+pytestmark = pytest.mark.skipif(not is_possible(), reason="one core, or no Linux")
 
 TREE = {
     "a.jpg": b"the first",
@@ -38,28 +40,37 @@ CONTENTS = len(set(TREE.values()))
 
 @pytest.fixture
 def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Aside]]:
-    """Every group of files is read by a second process, as soon as there is one; all of those."""
+    """Every group of files is read by a second process; those that have been started. They are
+    forked here, where no event loop is running."""
     monkeypatch.setattr(loading_module, "ASIDE_ITEMS", 1)
+    forked = [fork_aside(), fork_aside()]
+    waiting = list(forked)
     started: list[Aside] = []
-    load, start = Loading.load, Aside.start
+    load, start, begin = Loading.load, Aside.start, Pushing.begin
 
-    def noted(self: Aside) -> None:
-        start(self)
+    def noted(self: Aside, target: tuple[object, ...]) -> None:
+        start(self, target)
         started.append(self)
 
     async def patient(self: Loading, works: list[Work], following: int) -> Group:
         self._consider_aside(1)
-        serving = self.aside._serving
+        serving = None if self.aside is None else self.aside._serving
         while serving is not None and not self.aside.is_ready and not serving.done():  # noqa: ASYNC110 - no event for tests
             await asyncio.sleep(0)
         return await load(self, works, following)
 
+    def with_one(self: Pushing, manifest: Manifest) -> PushRun:
+        self.aside = waiting.pop() if waiting else None
+        return begin(self, manifest)
+
     monkeypatch.setattr(Aside, "start", noted)
     monkeypatch.setattr(Loading, "load", patient)
+    monkeypatch.setattr(Pushing, "begin", with_one)
     yield started
     for aside in started:
-        assert aside._process is not None
-        assert aside._process.returncode is not None, "left behind"
+        assert aside._pid is None, "left behind"
+    for aside in forked:
+        aside.end()
 
 
 def attempts(pushing: Pushing) -> list[tuple[int, int]]:
@@ -82,7 +93,7 @@ async def test_a_push_is_the_same_with_and_without(
         pushing = Pushing(home, str(home / "to"), clock=clock, store=store)
         pushing.write(TREE)
         if name == "without":
-            monkeypatch.setattr(loading_module, "is_possible", lambda: False)
+            monkeypatch.setattr(Aside, "start", lambda *_: None)
         summary = await pushing.push()
         assert (summary.exit_code, summary.sent, store.calls["put"]) == (0, CONTENTS, CONTENTS)
         assert summary.duplicates == len(TREE) - CONTENTS
@@ -98,9 +109,9 @@ async def test_what_cannot_be_read_there_is_told_from_here(
     pushing.write({"a.jpg": b"a", "b.jpg": b"b", "gone.jpg": b"gone"})
     load = Aside.load
 
-    async def late(self: Aside, works: list[Work]) -> object:
+    async def late(self: Aside, works: list[Work], preparing: object) -> object:
         (pushing.root / "gone.jpg").unlink(missing_ok=True)
-        return await load(self, works)
+        return await load(self, works, preparing)
 
     monkeypatch.setattr(Aside, "load", late)
     summary = await pushing.push()
@@ -126,13 +137,13 @@ async def test_a_process_that_is_killed_is_done_without(
     load = Aside.load
     asked = 0
 
-    async def deadly(self: Aside, works: list[Work]) -> object:
+    async def deadly(self: Aside, works: list[Work], preparing: object) -> object:
         nonlocal asked
         asked += 1
         if asked == 2:
-            assert self._process is not None
-            self._process.kill()
-        return await load(self, works)
+            assert self._pid is not None
+            os.kill(self._pid, signal.SIGKILL)
+        return await load(self, works, preparing)
 
     monkeypatch.setattr(Aside, "load", deadly)
     summary = await pushing.push()
@@ -179,7 +190,14 @@ async def test_outcomes_do_not_wait_behind_a_slow_disk(
 async def test_a_process_that_does_not_start_is_done_without(
     pushing: Pushing, asides: list[Aside], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.executable", "/bin/false")
+    start = Aside.start
+
+    def dead(self: Aside, target: tuple[object, ...]) -> None:
+        assert self._pid is not None
+        os.kill(self._pid, signal.SIGKILL)
+        start(self, target)
+
+    monkeypatch.setattr(Aside, "start", dead)
     pushing.write(TREE)
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent) == (0, CONTENTS)

@@ -8,6 +8,7 @@ Stra%C3%9Fe.jpg`. Values that other programs wrote come back with their %XX read
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from urllib.parse import quote, unquote, urlencode
 
@@ -44,6 +45,24 @@ def put_headers(attributes: Attributes, digest: Digest | None) -> dict[str, str]
     if attributes.tags:
         headers["x-amz-tagging"] = urlencode(attributes.tags)
     return headers
+
+
+def object_headers(
+    attributes: Attributes, digest: Digest, *, checksums: bool, conditional: bool
+) -> dict[str, str]:
+    """Headers for PutObject of a body that has `digest`; `checksums`: the endpoint compares and
+    keeps it; `conditional`: nothing is to be replaced. Raises as `put_headers` does."""
+    headers = put_headers(attributes, digest)
+    if checksums:
+        headers["x-amz-checksum-sha256"] = checksum(digest)
+    if conditional:
+        headers["if-none-match"] = "*"
+    return headers
+
+
+def checksum(digest: Digest) -> str:
+    """A digest as S3's checksum headers want it: base64 of the 32 bytes."""
+    return b64encode(bytes.fromhex(digest)).decode()
 
 
 def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -> ObjectInfo:

@@ -7,7 +7,7 @@ CompleteMultipartUpload, Error). Name spaces are ignored: endpoints disagree abo
 from __future__ import annotations
 
 import re
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from urllib.parse import unquote_plus
 
 from bulkup.errors import StoreBroken
 from bulkup.model import Digest, ObjectInfo, Part
+from bulkup.stores.s3.attributes import checksum
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -133,11 +134,6 @@ def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
         lines.append("</Part>")
     lines.append("</CompleteMultipartUpload>")
     return "".join(lines).encode()
-
-
-def checksum(digest: Digest) -> str:
-    """A digest as S3's checksum headers want it: base64 of the 32 bytes."""
-    return b64encode(bytes.fromhex(digest)).decode()
 
 
 def _digest(text: str | None) -> Digest | None:

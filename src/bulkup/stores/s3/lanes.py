@@ -18,6 +18,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from bulkup.model import Body
+from bulkup.stores.s3.heads import fixed_lines, head_of
 
 CONNECT_SECONDS = 3.0
 """Then pyreqwest tries; it also goes through several addresses at once."""
@@ -29,9 +30,6 @@ IDLE_SECONDS = 20.0
 """Below the keep-alive limit of common servers."""
 
 HEAD_LIMIT_BYTES = 1 << 18
-
-_FIXED_LINES = 5
-"""Of a request: the first, the three headers of every request, and the empty one at the end."""
 
 
 class LaneBroken(Exception):
@@ -80,7 +78,7 @@ class Lanes:
         """`name` is the Host header as sent."""
         self._host = host
         self._port = port
-        self._fixed = f" HTTP/1.1\r\nhost: {name}\r\nuser-agent: {agent}\r\n"
+        self.fixed = fixed_lines(name, agent)
         self._idle: list[_Lane] = []
         self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
@@ -89,13 +87,15 @@ class Lanes:
         self, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
     ) -> Answer:
         """One PUT and its answer. Raises NoLane, LaneBroken."""
-        lines = "".join([f"\r\n{name}: {value}" for name, value in headers.items()])
-        start = f"PUT {path}{self._fixed}content-length: {len(body)}{lines}\r\n\r\n"
-        count = len(headers) + _FIXED_LINES
-        if not start.isascii() or start.count("\n") != count or start.count("\r") != count:
+        head = head_of(path, self.fixed, headers, len(body))
+        if head is None:
             raise NoLane
+        return await self.send(b"".join((head, body)), limit_seconds)
+
+    async def send(self, request: bytes, limit_seconds: float) -> Answer:
+        """One whole request and its answer. Raises NoLane, LaneBroken."""
         lane = self._free() or await self._connect()
-        answer = await lane.ask(start.encode("ascii"), body, limit_seconds)
+        answer = await lane.ask(request, limit_seconds)
         if not lane.is_open:
             pass
         elif self._is_closed:
@@ -166,7 +166,7 @@ class _Lane(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def ask(self, head: bytes, body: Body, limit_seconds: float) -> Answer:
+    async def ask(self, request: bytes, limit_seconds: float) -> Answer:
         """Send a request; its answer. Raises LaneBroken."""
         transport = self._transport
         assert transport is not None
@@ -175,7 +175,7 @@ class _Lane(asyncio.Protocol):
         self._deadline = self._loop.time() + limit_seconds
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._check_time)
-        transport.write(b"".join((head, body)))
+        transport.write(request)
         try:
             return await answer
         except BaseException:  # cancelled, or broken: nobody knows what would come next

@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Protocol
 
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.s3.attributes import checksum
 from bulkup.stores.s3.documents import (
-    checksum,
     read_parts,
     read_uploads,
     read_value,

@@ -24,8 +24,9 @@ from bulkup.stores.s3 import multipart
 from bulkup.stores.s3.abilities import probe
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import require_addressable
-from bulkup.stores.s3.attributes import put_headers, read_info
-from bulkup.stores.s3.documents import checksum, read_objects, read_value
+from bulkup.stores.s3.attributes import object_headers, put_headers, read_info
+from bulkup.stores.s3.documents import read_objects, read_value
+from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import encode_path, encode_query
 from bulkup.stores.s3.wire import PATIENT_TIMEOUT, Wire, header_reader
 from bulkup.stores.store import Abilities
@@ -97,11 +98,12 @@ class S3Store:
         if exclusive and not self.abilities.conditional_writes:
             raise RuntimeError("exclusive put to an endpoint without conditional writes")
         require_addressable(key)
-        headers = put_headers(attributes, digest)
-        if self.abilities.checksums is not False:
-            headers["x-amz-checksum-sha256"] = checksum(digest)
-        if exclusive:
-            headers["if-none-match"] = "*"
+        headers = object_headers(
+            attributes,
+            digest,
+            checksums=self.abilities.checksums is not False,
+            conditional=exclusive,
+        )
         response = await self._wire.send("PUT", key, headers, body=body, payload_sha256=digest)
         return Stored(response.get_header("etag"))
 
@@ -117,13 +119,20 @@ class S3Store:
     ) -> Stored:
         """`put` whatever the endpoint's abilities are: for the probe."""
         require_addressable(key)
-        headers = put_headers(attributes, digest)
-        if checksums:
-            headers["x-amz-checksum-sha256"] = checksum(digest)
-        if conditional:
-            headers["if-none-match"] = "*"
+        headers = object_headers(attributes, digest, checksums=checksums, conditional=conditional)
         response = await self._wire.send("PUT", key, headers, body=body, payload_sha256=digest)
         return Stored(response.get_header("etag"))
+
+    def preparing(self, *, exclusive: bool) -> S3Preparing | None:
+        """For small bodies over plain HTTP."""
+        return self._wire.preparing(
+            checksums=self.abilities.checksums is not False, conditional=exclusive
+        )
+
+    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> Stored | None:
+        """Send a request made ready by `preparing`."""
+        response = await self._wire.send_prepared(key, request, conditional=exclusive)
+        return None if response is None else Stored(response.get_header("etag"))
 
     async def probe(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes

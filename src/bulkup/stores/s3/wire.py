@@ -36,11 +36,13 @@ from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
+from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
 
 _AGENT = f"bulkup/{__version__}"
 _CONNECT_TIMEOUT = timedelta(seconds=10)
-_STALL_TIMEOUT = timedelta(seconds=60)
+_STALL_SECONDS = 60.0
+_STALL_TIMEOUT = timedelta(seconds=_STALL_SECONDS)
 """Nothing was acknowledged, or nothing came, for so long: the connection is given up."""
 PATIENT_TIMEOUT = timedelta(minutes=15)
 """For what the endpoint does by itself before it answers: copying, joining parts."""
@@ -79,6 +81,7 @@ class Wire:
         self._client: Client | None = None
         self._lanes: Lanes | None = None
         self._reader: Client | None = None
+        self._preparing: tuple[tuple[bool, bool], S3Preparing] | None = None
         if isinstance(account, Account):
             self._settle(account)
 
@@ -128,6 +131,47 @@ class Wire:
         if response.status < 300:
             return response
         raise self._error(response, bytes(await response.bytes()), key, headers)
+
+    def preparing(self, *, checksums: bool, conditional: bool) -> S3Preparing | None:
+        """What makes PUT requests ready elsewhere, for `send_prepared`: the same object as long as
+        they will be the same. None where it would be of no use, or no account is known."""
+        account = self._account
+        if account is None or self._lanes is None or self._clock.now() >= self._renew_at:
+            return None
+        wishes = (checksums, conditional)
+        if self._preparing is None or self._preparing[0] != wishes:
+            found = S3Preparing(
+                fixed=self._lanes.fixed,
+                path_prefix=self._address.path_prefix,
+                host=self._address.host,
+                access_key=account.access_key,
+                secret_key=account.secret_key,
+                token=account.token,
+                region=self._region,
+                checksums=checksums,
+                conditional=conditional,
+            )
+            self._preparing = (wishes, found)
+        return self._preparing[1]
+
+    async def send_prepared(self, key: str, request: bytes, *, conditional: bool) -> Answer | None:
+        """Send a request that `preparing` made ready; the answer is a success. None when `send`
+        is to do it instead: nothing was stored. Raises as `send` does."""
+        if self._lanes is None or self._clock.now() >= self._renew_at:
+            return None
+        try:
+            answer = await self._lanes.send(request, _STALL_SECONDS)
+        except LaneBroken as error:
+            raise StoreUnreachable(str(error)) from error
+        except NoLane:
+            return None
+        if answer.status < 300:
+            return answer
+        headers = {"if-none-match": "*"} if conditional else {}
+        refusal = self._error(answer, await answer.bytes(), key, headers)
+        if await self._mended(refusal):
+            return None
+        raise refusal
 
     async def stream(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes in chunks of 1 MiB at most. Raises as `send` does."""
@@ -255,6 +299,7 @@ class Wire:
         """Use `account` from now on; `region` overrides its own."""
         self._region = region or account.region
         self._account = account
+        self._preparing = None
         address = locate(self.bucket, endpoint_url=account.endpoint_url, region=self._region)
         if address != self._address:
             self._address = address
