@@ -27,6 +27,7 @@ from bulkup.run.sender import Sender
 from bulkup.run.stage_work import LaterLimits, StageWork
 from bulkup.run.uploading import Limits, Uploading
 from bulkup.stores.store import PartStore
+from bulkup.upload.arena import Arena
 
 BANDWIDTH_BURST_SECONDS = 0.25
 """--bwlimit holds over a quarter of a second: no longer surge fills the uplink's queue."""
@@ -62,10 +63,12 @@ class Crew:
         self._emit = emit
         self._pacer = _pacer(job.destination, means, clock)
         self.gate = Gate(self._pacer, clock, _bandwidth(means, clock))
+        arena = Arena()
         self._sender = Sender(
             store,
             ledger,
             self.gate,
+            arena,
             destination_id=job.destination.id,
             extras=job.order.extras,
             clock=clock,
@@ -78,6 +81,7 @@ class Crew:
             Loading(
                 ledger,
                 _target(job, begun, store, run_id, means),
+                arena,
                 aside=aside,
                 preparing=self._sender.preparing,
                 monotonic=clock.monotonic,

@@ -85,6 +85,7 @@ class Loading:
         self,
         ledger: Ledger,
         target: Target,
+        arena: Arena,
         *,
         aside: Aside | None,
         preparing: Callable[[], Preparing | None],
@@ -93,7 +94,7 @@ class Loading:
         """`preparing` is asked before each group: what makes requests ready by now."""
         self._ledger = ledger
         self._target = target
-        self._arena = Arena()
+        self._arena = arena
         self._preparing = preparing
         self._monotonic = monotonic
         self._small = 0  # small files so far
