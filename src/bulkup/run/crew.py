@@ -26,6 +26,7 @@ from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
 from bulkup.run.uploading import Limits, Uploading
 from bulkup.stores.store import PartStore
+from bulkup.upload.arena import Arena
 
 if TYPE_CHECKING:
     from bulkup.run.stage_work import StageWork
@@ -64,10 +65,12 @@ class Crew:
         self._emit = emit
         self._pacer = _pacer(job.destination, means, clock)
         self.gate = Gate(self._pacer, clock, _bandwidth(means, clock))
+        arena = Arena()
         self._sender = Sender(
             store,
             ledger,
             self.gate,
+            arena,
             destination_id=job.destination.id,
             extras=job.order.extras,
             clock=clock,
@@ -80,6 +83,7 @@ class Crew:
             Loading(
                 ledger,
                 _target(job, begun, store, run_id, means),
+                arena,
                 aside=aside,
                 preparing=self._sender.preparing,
                 monotonic=clock.monotonic,

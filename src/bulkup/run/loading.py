@@ -17,6 +17,7 @@ from bulkup.manifest.rows import File, Read, Work
 from bulkup.run.aside import Aside, AsideLost
 from bulkup.run.ledger import Ledger
 from bulkup.stores.store import Preparing
+from bulkup.upload.arena import Arena
 from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout, key_for, spare_key
 from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
@@ -84,6 +85,7 @@ class Loading:
         self,
         ledger: Ledger,
         target: Target,
+        arena: Arena,
         *,
         aside: Aside | None,
         preparing: Callable[[], Preparing | None],
@@ -92,6 +94,7 @@ class Loading:
         """`preparing` is asked before each group: what makes requests ready by now."""
         self._ledger = ledger
         self._target = target
+        self._arena = arena
         self._preparing = preparing
         self._monotonic = monotonic
         self._small = 0  # small files so far
@@ -195,14 +198,14 @@ class Loading:
         """Read in a thread; where the file fails, any other file known to have the content."""
         part_bytes = await self._part_bytes(work)
         try:
-            return work, await asyncio.to_thread(_load, work, part_bytes)
+            return work, await asyncio.to_thread(_load, work, part_bytes, self._arena)
         except SourceError as error:
             first = error
         for other in await self._ledger.call(self._ledger.manifest.queue.sources, work.item_id):
             if other.asset_id == work.asset_id:
                 continue
             try:
-                return other, await asyncio.to_thread(_load, other, part_bytes)
+                return other, await asyncio.to_thread(_load, other, part_bytes, self._arena)
             except SourceError:
                 continue
         return work, first
@@ -237,7 +240,7 @@ def part_bytes_for(size_bytes: int, part_size_bytes: int) -> int:
     return max(part_size_bytes, -(-least // PART_STEP_BYTES) * PART_STEP_BYTES)
 
 
-def _load(work: Work, part_bytes: int | None) -> Loaded:
+def _load(work: Work, part_bytes: int | None, arena: Arena) -> Loaded:
     if part_bytes is None:
-        return read_whole(work.root, work.folder, work.name)
+        return read_whole(work.root, work.folder, work.name, arena)
     return read_in_parts(work.root, work.folder, work.name, part_bytes)

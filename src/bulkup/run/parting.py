@@ -19,6 +19,7 @@ from bulkup.pace.retrying import CONTROL_TRIES, PUT_TRIES
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Shelved
 from bulkup.stores.store import ObjectStore, PartStore
+from bulkup.upload.arena import Arena, let_go
 from bulkup.upload.reading import is_member, open_source
 from bulkup.upload.sending import Sent, is_same
 
@@ -33,10 +34,17 @@ class Parting:
     """Multipart uploads of one run to one destination."""
 
     def __init__(
-        self, ledger: Ledger, tries: Tries, *, destination_id: int, now: Callable[[], float]
+        self,
+        ledger: Ledger,
+        tries: Tries,
+        arena: Arena,
+        *,
+        destination_id: int,
+        now: Callable[[], float],
     ) -> None:
         self._ledger = ledger
         self._tries = tries
+        self._arena = arena
         self._destination_id = destination_id
         self._now = now
         self._slots = asyncio.Semaphore(0)
@@ -126,19 +134,21 @@ class Parting:
         """Read the missing parts in order, send several at a time, record each as it is stored."""
         slots = self._slots_for(shelved.loaded.part_bytes)
         sent: dict[int, Part] = {}
-        reader = _Bodies(shelved, missing)
+        reader = _Bodies(shelved, missing, self._arena)
 
-        async def send(number: int, body: bytes) -> None:
+        async def send(number: int, body: memoryview) -> None:
+            size_bytes = len(body)
             digest = shelved.loaded.part_digests[number - 1]
             try:
                 part = await self._tries(
                     lambda: store.put_part(key, upload_id, number, body, digest=digest),
-                    len(body),
+                    size_bytes,
                     PUT_TRIES,
                 )
             finally:
+                let_go(body)
                 slots.release()
-            part = Part(number, len(body), part.etag, digest)
+            part = Part(number, size_bytes, part.etag, digest)
             await self._ledger.call(
                 self._ledger.manifest.runs.record_part, shelved.work.item_id, part
             )
@@ -181,14 +191,15 @@ class Parting:
 class _Bodies:
     """The bytes of some parts of a content, in ascending order."""
 
-    def __init__(self, shelved: Shelved, numbers: list[int]) -> None:
+    def __init__(self, shelved: Shelved, numbers: list[int], arena: Arena) -> None:
         self._work = shelved.work
         self._loaded = shelved.loaded
         self._numbers = iter(numbers)
-        self._source: Generator[bytes] | None = None
+        self._arena = arena
+        self._source: Generator[memoryview] | None = None
         self._lock = Lock()  # a reading thread outlives the task that was cancelled
 
-    def next(self) -> bytes:
+    def next(self) -> memoryview:
         """The next part's bytes. Raises SourceError."""
         with self._lock:
             if self._source is None:
@@ -201,7 +212,7 @@ class _Bodies:
             if self._source is not None:
                 self._source.close()
 
-    def _read(self) -> Generator[bytes]:
+    def _read(self) -> Generator[memoryview]:
         work, part_bytes = self._work, self._loaded.part_bytes
         size = self._loaded.size_bytes
         position = 0
@@ -209,9 +220,23 @@ class _Bodies:
             for number in self._numbers:
                 start = (number - 1) * part_bytes
                 _skip(file, work, start - position, start)
-                body = _exactly(file, min(part_bytes, size - start), work)
-                position = start + len(body)
-                yield body
+                count = min(part_bytes, size - start)
+                position = start + count
+                yield self._exactly(file, count)
+
+    def _exactly(self, file: BinaryIO, count: int) -> memoryview:
+        """The next `count` bytes. Raises SourceChanged when there are fewer."""
+        body = self._arena.take(count)
+        if body is None:
+            body = memoryview(bytearray(count))
+        got = 0
+        while got < count and (more := file.readinto(body[got:])):  # type: ignore[attr-defined]
+            got += more
+        if got < count:
+            raise SourceChanged(
+                f"{self._work.folder}{self._work.name} became shorter while it was sent"
+            )
+        return body
 
 
 def _skip(file: BinaryIO, work: Work, count: int, to: int) -> None:
@@ -221,20 +246,6 @@ def _skip(file: BinaryIO, work: Work, count: int, to: int) -> None:
         return
     while count > 0 and (chunk := file.read(min(count, 1 << 20))):
         count -= len(chunk)
-
-
-def _exactly(file: BinaryIO, count: int, work: Work) -> bytes:
-    body = file.read(count)
-    if len(body) == count:
-        return body
-    pieces = [body]
-    got = len(body)
-    while got < count and (piece := file.read(count - got)):
-        pieces.append(piece)
-        got += len(piece)
-    if got < count:
-        raise SourceChanged(f"{work.folder}{work.name} became shorter while it was sent")
-    return b"".join(pieces)
 
 
 def _count(shelved: Shelved) -> int:

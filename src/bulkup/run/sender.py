@@ -18,6 +18,7 @@ from bulkup.run.loading import Shelved
 from bulkup.run.parting import Parting
 from bulkup.stores.listed import Listed
 from bulkup.stores.store import ObjectStore, Preparing
+from bulkup.upload.arena import Arena
 from bulkup.upload.attributes import Extras, attributes_for
 from bulkup.upload.naming import spare_key
 from bulkup.upload.sending import Sent, is_same, send_whole
@@ -44,6 +45,7 @@ class Sender:
         store: ObjectStore,
         ledger: Ledger,
         gate: Gate,
+        arena: Arena,
         *,
         destination_id: int,
         extras: Extras,
@@ -60,7 +62,9 @@ class Sender:
         self._random = random
         self._is_checked = False
         self._probes = 0
-        self._parting = Parting(ledger, self.tries, destination_id=destination_id, now=clock.now)
+        self._parting = Parting(
+            ledger, self.tries, arena, destination_id=destination_id, now=clock.now
+        )
         self.is_ready = False
         self.resting = 0  # contents that wait to be tried again
         self.abandoned: list[int] = []  # items whose sending was begun and given up

@@ -35,6 +35,7 @@ from bulkup.run.loading import Loading, Shelved
 from bulkup.run.outcomes import Outcomes
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
+from bulkup.upload.arena import let_go
 
 SETTLE_SECONDS = 0.1
 SETTLE_ITEMS = 500
@@ -375,6 +376,7 @@ class Uploading:
                 raise
             finally:
                 self._held_bytes -= shelved.held_bytes
+                let_go(shelved.loaded.body)
             if not self._news.is_set() and self._may_load():
                 self._news.set()
             if not was_ready or len(self._sending) > self._most_senders():

@@ -20,6 +20,7 @@ from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.trouble import kind_of
 from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
 from bulkup.model import INODE_MASK, Body, Digest, FileStat
+from bulkup.upload.arena import Arena
 
 
 class Loaded(NamedTuple):
@@ -45,8 +46,8 @@ def is_member(folder: str) -> bool:
     return folder.endswith("#")
 
 
-def read_whole(root: str, folder: str, name: str) -> Loaded:
-    """Read a file that fits into one request.
+def read_whole(root: str, folder: str, name: str, arena: Arena | None = None) -> Loaded:
+    """Read a file that fits into one request; into memory of `arena`, where that has room.
 
     Raises SourceError: Missing, Unreadable, Unavailable, Changed (it grew or changed meanwhile),
     Invalid (a damaged member of an archive).
@@ -59,18 +60,14 @@ def read_whole(root: str, folder: str, name: str) -> Loaded:
             before = os.fstat(descriptor)
             _require_file(before.st_mode, folder + name)
             size = before.st_size
-            # One byte more than there should be, in one call: a larger buffer would cost more
-            # than the read (the allocator maps fresh pages for it).
-            body = os.read(descriptor, size + 1)
-            while len(body) < size and (more := os.read(descriptor, size)):
-                body += more
+            body, count = _read(descriptor, size, arena)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
     except OSError as error:
         raise _named(error, folder + name) from error
     if (
-        len(body) != size
+        count != size
         or before.st_mtime_ns != after.st_mtime_ns
         or before.st_ctime_ns != after.st_ctime_ns
         or size != after.st_size
@@ -82,9 +79,27 @@ def read_whole(root: str, folder: str, name: str) -> Loaded:
         before.st_mtime_ns,
         before.st_ino & INODE_MASK,
         before.st_ctime_ns,
-        media_type(name, body[:HEAD_BYTES]),
+        media_type(name, bytes(body[:HEAD_BYTES])),
         body,
     )
+
+
+def _read(descriptor: int, size: int, arena: Arena | None) -> tuple[Body, int]:
+    """`size` bytes, and how many there were: one more is asked for, so that it is seen when the
+    file has grown."""
+    view = None if arena is None else arena.take(size)
+    if view is None:
+        # In one call: a larger buffer would cost more than the read (the allocator maps fresh
+        # pages for it).
+        body = os.read(descriptor, size + 1)
+        while len(body) < size and (more := os.read(descriptor, size)):
+            body += more
+        return body, len(body)
+    beyond = bytearray(1)
+    count = os.readv(descriptor, [view, beyond])
+    while count < size and (got := os.readv(descriptor, [view[count:], beyond])):
+        count += got
+    return view, count
 
 
 def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:

@@ -8,6 +8,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from bulkup.errors import (
     SourceUnreadable,
 )
 from bulkup.upload import reading
+from bulkup.upload.arena import UNIT_BYTES, Arena
 from bulkup.upload.reading import read_in_parts, read_whole
 
 BODY = bytes(range(256)) * 1000
@@ -33,27 +35,60 @@ def root(tmp_path: Path) -> str:
 
 def meddle(monkeypatch: pytest.MonkeyPatch, with_file: Callable[[], object]) -> None:
     """Do something to the file after its first bytes have been read."""
-    read = os.read
+    for name in ("read", "readv"):
+        monkeypatch.setattr(os, name, _then(getattr(os, name), with_file))
 
-    def read_then_meddle(descriptor: int, count: int) -> bytes:
-        body = read(descriptor, count)
+
+def _then(read: Callable[..., Any], with_file: Callable[[], object]) -> Callable[..., Any]:
+    def read_then_meddle(*arguments: object) -> object:
+        found = read(*arguments)
         with_file()
-        return body
+        return found
 
-    monkeypatch.setattr(os, "read", read_then_meddle)
+    return read_then_meddle
 
 
-def test_a_file_is_read_with_its_digest_and_stat(root: str) -> None:
-    loaded = read_whole(root, "", "x.jpg")
+@pytest.fixture(params=["bytes", "arena"])
+def arena(request: pytest.FixtureRequest) -> Arena | None:
+    """Whether the file is read into memory that is used again."""
+    return Arena(1 << 20) if request.param == "arena" else None
+
+
+def test_a_file_is_read_with_its_digest_and_stat(root: str, arena: Arena | None) -> None:
+    loaded = read_whole(root, "", "x.jpg", arena)
+    assert isinstance(loaded.body, bytes if arena is None else memoryview)
     found = os.stat(f"{root}/x.jpg")
     assert loaded.body == BODY
     assert loaded.digest == hashlib.sha256(BODY).hexdigest()
     assert (loaded.size_bytes, loaded.modified_ns) == (len(BODY), found.st_mtime_ns)
 
 
-def test_an_empty_file_is_a_file(root: str) -> None:
+def test_an_empty_file_is_a_file(root: str, arena: Arena | None) -> None:
     Path(root, "empty").write_bytes(b"")
-    assert read_whole(root, "", "empty").body == b""
+    assert read_whole(root, "", "empty", arena).body == b""
+
+
+def test_a_file_that_comes_in_pieces_is_read_to_its_end(
+    root: str, monkeypatch: pytest.MonkeyPatch, arena: Arena | None
+) -> None:
+    """As some network file systems hand it out."""
+    read, readv = os.read, os.readv
+
+    def some(descriptor: int, into: list[memoryview]) -> int:
+        return readv(descriptor, [into[0][:1000]])
+
+    monkeypatch.setattr(os, "read", lambda descriptor, count: read(descriptor, min(count, 1000)))
+    monkeypatch.setattr(os, "readv", some)
+    assert read_whole(root, "", "x.jpg", arena).body == BODY
+
+
+def test_a_file_is_read_as_bytes_where_the_arena_has_no_room(root: str) -> None:
+    arena = Arena(5 * UNIT_BYTES)
+    first, second = (read_whole(root, "", "x.jpg", arena) for _ in range(2))
+    assert [type(first.body), type(second.body)] == [memoryview, bytes]
+    assert first.body == second.body == BODY
+    del first
+    assert isinstance(read_whole(root, "", "x.jpg", arena).body, memoryview)
 
 
 @pytest.mark.parametrize(
@@ -67,11 +102,33 @@ def test_an_empty_file_is_a_file(root: str) -> None:
     ids=["grows", "shrinks", "is emptied", "is touched"],
 )
 def test_a_file_that_changes_while_it_is_read_is_not_taken(
-    root: str, monkeypatch: pytest.MonkeyPatch, edit: Callable[[Path], object]
+    root: str,
+    monkeypatch: pytest.MonkeyPatch,
+    edit: Callable[[Path], object],
+    arena: Arena | None,
 ) -> None:
     meddle(monkeypatch, lambda: edit(Path(root, "x.jpg")))
     with pytest.raises(SourceChanged, match=r"x\.jpg changed"):
-        read_whole(root, "", "x.jpg")
+        read_whole(root, "", "x.jpg", arena)
+    assert arena is None or arena.take((1 << 20) - 1) is not None, "its memory is free again"
+
+
+@pytest.mark.parametrize("change", [1, -1], ids=["grows", "shrinks"])
+def test_a_file_that_changes_before_the_first_byte_is_read_is_not_taken(
+    root: str, monkeypatch: pytest.MonkeyPatch, arena: Arena | None, change: int
+) -> None:
+    """Its new bytes would all fit, or nearly so: the byte beyond tells of it."""
+    stat, path = os.fstat, Path(root, "x.jpg")
+
+    def stat_then_change(descriptor: int) -> os.stat_result:
+        found = stat(descriptor)
+        os.truncate(path, len(BODY) + change)
+        os.utime(path, ns=(found.st_mtime_ns, found.st_mtime_ns))
+        return found
+
+    monkeypatch.setattr(os, "fstat", stat_then_change)
+    with pytest.raises(SourceChanged):
+        read_whole(root, "", "x.jpg", arena)
 
 
 def test_a_file_that_is_removed_while_it_is_read_changes_its_ctime(
