@@ -70,11 +70,13 @@ def fork_aside() -> Aside | None:
     """
     if not is_possible():
         return None
+    memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
+    ours, theirs = socket.socketpair()
     try:
-        memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
-        ours, theirs = socket.socketpair()
         pid = os.fork()
-    except OSError:  # too many processes, too little memory
+    except OSError:  # too many processes, or too little memory
+        ours.close()
+        theirs.close()
         return None
     if pid == 0:
         try:

@@ -21,8 +21,8 @@ from weakref import ref
 from bulkup.model import Body
 
 ARENA_BYTES = 96 << 20
-"""As much as a run holds of files' bytes (run/uploading.py); only what is used gets memory. Parts of
-large files share it: what finds no room here is fresh memory, as without an arena."""
+"""As much as a run holds of files' bytes (run/uploading.py); only what is used gets memory. Parts
+of large files share it: what finds no room here is fresh memory, as without an arena."""
 
 UNIT_BYTES = 64 << 10
 """Pieces begin and end at multiples: few gaps, and whole pages."""

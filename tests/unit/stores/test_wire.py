@@ -283,7 +283,7 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
     async with raw_server() as plain, raw_server(tls) as secured:
         urls = iter([plain.url, secured.url])
         clock = FixedClock()
-        wire = Wire("bucket", lambda: account(None, url=next(urls)), ca_pem=None, clock=clock)
+        wire = Wire("bucket", lambda anew: account(None, url=next(urls)), ca_pem=None, clock=clock)
         await wire.send("GET", None, {})
         clock.seconds += 61
         with pytest.raises(StoreUnreachable) as caught:
