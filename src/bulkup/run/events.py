@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from bulkup.model import LeftOut
 
@@ -132,8 +132,7 @@ class FilesLeftOut(Event):
         return "\n".join(_line(f"left out {f.folder}{f.name}: {f.reason}") for f in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class FileDone:
+class FileDone(NamedTuple):
     """One file whose bytes the destination now has."""
 
     path: str
@@ -154,14 +153,13 @@ class FilesDone(Event):
     files: tuple[FileDone, ...]
 
     def as_json(self) -> list[Json]:
-        return [{"event": self.kind, **asdict(f)} for f in self.files]
+        return [{"event": self.kind, **f._asdict()} for f in self.files]
 
     def __str__(self) -> str:
         return "\n".join(_line(f"{f.how} {f.path} → {f.key}") for f in self.files)
 
 
-@dataclass(frozen=True, slots=True)
-class ItemDone:
+class ItemDone(NamedTuple):
     """One content that a stage after the upload is through with."""
 
     path: str
@@ -181,7 +179,7 @@ class ItemsDone(Event):
     items: tuple[ItemDone, ...]
 
     def as_json(self) -> list[Json]:
-        return [{"event": self.kind, "stage": self.stage, **asdict(i)} for i in self.items]
+        return [{"event": self.kind, "stage": self.stage, **i._asdict()} for i in self.items]
 
     def __str__(self) -> str:
         return "\n".join(
@@ -190,8 +188,7 @@ class ItemsDone(Event):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class FilePlanned:
+class FilePlanned(NamedTuple):
     """What a push would do with one file. `key` and `digest` are None where nobody knows them."""
 
     path: str
@@ -210,7 +207,7 @@ class FilesPlanned(Event):
     files: tuple[FilePlanned, ...]
 
     def as_json(self) -> list[Json]:
-        return [{"event": self.kind, **asdict(f)} for f in self.files]
+        return [{"event": self.kind, **f._asdict()} for f in self.files]
 
     def __str__(self) -> str:
         return "\n".join(
@@ -264,8 +261,7 @@ class Notice(Event):
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
-class StageCount:
+class StageCount(NamedTuple):
     """One bar's worth of numbers. `total` grows while the walk goes on."""
 
     done: int = 0
@@ -276,8 +272,7 @@ class StageCount:
     total_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """Where the run stands now; taken by whoever draws, ten times a second at most."""
 
     stages: Mapping[str, StageCount]  # those that the run works at, in their order

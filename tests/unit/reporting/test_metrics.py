@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -49,7 +48,7 @@ def busy_manifest(path: str) -> None:
 
 
 def retry_row(run_id: str) -> RunRow:
-    return replace(run_row(run_id), started_at=NOW + 1, command="retry")
+    return run_row(run_id)._replace(started_at=NOW + 1, command="retry")
 
 
 def test_the_file_says_what_the_manifest_says(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ Codes: "Error Responses", Amazon S3 API Reference; Ceph's and MinIO's own additi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from bulkup import errors
 from bulkup.stores.s3.documents import read_error
@@ -61,8 +61,7 @@ _PASSING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """An answer of an endpoint that is no success.
 
     `header` gives a header by lower-case name, or None. `subject` says, for people, what was
