@@ -9,7 +9,8 @@ from threading import Event
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkup.errors import ErrorClass, ManifestLocked
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.runs import RunRow
 from bulkup.reporting.metrics import Facts, MetricsFile, cumulative, gather, render, write
 from tests.unit.manifest.recording import NOW, Pusher, file, folder, run_row

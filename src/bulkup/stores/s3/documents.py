@@ -10,7 +10,6 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -118,6 +117,8 @@ def read_value(body: bytes, root_name: str, name: str) -> str:
 
 def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
     """The body of CompleteMultipartUpload; with `checksums`, each part names its SHA-256."""
+    from html import escape
+
     lines = ['<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">']
     for part in parts:
         lines.append(
