@@ -96,9 +96,7 @@ def run_to_end(make_run: Callable[..., Run], settings: Settings) -> int:
 
     from bulkup.manifest.manifest import Manifest
 
-    # What has been imported stays; and of the tuples made for each file none is part of a cycle.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()  # what has been imported stays
     with (
         Manifest(settings.manifest) as manifest,
         asyncio.Runner(loop_factory=_loop_factory()) as runner,
