@@ -11,7 +11,8 @@ from statistics import median
 
 from benchmarks.make_manifest import ASSETS, NOW, make
 from benchmarks.measure import measure
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 
 STATUS, CLAIM = "status-1m", "claim"
 NAMES = (STATUS, CLAIM)

@@ -39,8 +39,7 @@ INODE_MASK = (1 << 63) - 1
 """Inodes are kept modulo 2**63: some file systems use the top bit, SQLite has no room for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileStat:
+class FileStat(NamedTuple):
     """What tells a changed file from an unchanged one without reading it."""
 
     size_bytes: int
@@ -49,8 +48,7 @@ class FileStat:
     changed_ns: int  # ctime: catches an edit that put the old mtime back
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file that the walk selected.
 
     `folder` is the path of its directory relative to the root, '' or ending in '/'; for a member
@@ -68,8 +66,7 @@ class Found:
         return self.folder + self.name
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """A file that the walk did not select, or could not read; `reason` is for people.
 
     `error_class` is None for what was left out by rule (junk, filters, a socket), and set where
@@ -130,8 +127,7 @@ class Part:
     digest: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """An error as the manifest keeps it."""
 
     error_class: ErrorClass

@@ -11,7 +11,7 @@ from random import Random
 from PIL import Image, ImageOps
 
 from bulkup.clock import SystemClock
-from bulkup.manifest.manifest import Reader
+from bulkup.manifest.reader import Reader
 from bulkup.run.order import EmbedMeans, ProcessMeans
 from bulkup.run.searching import Searching
 from bulkup.search.filters import Filters

@@ -15,7 +15,7 @@ from bulkup.content.picture.values import Picture
 from bulkup.content.picture.wanted import VARIANTS
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
-from bulkup.manifest.manifest import Reader
+from bulkup.manifest.reader import Reader
 from tests.conftest import foreign
 from tests.e2e.conftest import Bulkup
 from tests.e2e.searched import EDITS, as_jpeg, cropped, searching, turned, upright

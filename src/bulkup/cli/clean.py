@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bulkup.manifest.leftovers import Fate
-    from bulkup.manifest.manifest import Manifest, Reader
+    from bulkup.manifest.manifest import Manifest
+    from bulkup.manifest.reader import Reader
     from bulkup.manifest.runs import Destination
     from bulkup.run.cleaning import Rubbish
     from bulkup.settings import Settings
@@ -67,7 +68,8 @@ def run(
 ) -> None:
     """Show what nobody needs any more; remove it with --yes."""
     from bulkup.discover.select import parse_moment
-    from bulkup.manifest.manifest import Manifest, Reader
+    from bulkup.manifest.manifest import Manifest
+    from bulkup.manifest.reader import Reader
 
     settings = flags.settings()
     before = parse_moment(older_than, now=time.time())

@@ -97,7 +97,7 @@ def _examine_destinations(settings: Settings) -> Iterator[Finding]:
 def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupError]]:
     """(URL, whether it is the embedded default, the store or why it cannot be opened)."""
     from bulkup.errors import ManifestError
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.run.opening import open_known
     from bulkup.run.whither import canonical
 

@@ -19,7 +19,7 @@ def show_plan(push: Push, settings: Settings) -> None:
     """Print what a push would do: a line a file with --verbose or --json, and the summary."""
     from bulkup.cli.journal import Journal
     from bulkup.clock import SystemClock
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.run.plan import Plan
     from bulkup.run.whither import whither
 

@@ -47,7 +47,7 @@ def run(
     ] = None,
 ) -> None:
     """Write files, their metadata and embeddings out of the manifest."""
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.reporting.atomic import check_writable, whole_file
     from bulkup.reporting.formats import BINARY, check_format
 

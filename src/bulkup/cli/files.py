@@ -24,7 +24,7 @@ def run(
     """List files with their keys, states and digests."""
     from bulkup.cli.render import Column, escape, print_table, size
     from bulkup.cli.rows import print_csv, print_json
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports import FileRow
 
     with Reader(flags.settings().manifest) as reader:

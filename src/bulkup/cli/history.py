@@ -25,7 +25,7 @@ def run(
     """Show earlier batches: when, how long, how much, and how they ended."""
     from bulkup.cli.render import Column, print_table
     from bulkup.cli.rows import print_csv, print_json
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports import BatchRow
     from bulkup.run.liveness import machine_of
 

@@ -7,8 +7,7 @@ keeps the lines at the bottom of the screen.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 
 from bulkup.cli.render import count, duration, escape, is_screen, printable, rate, size
 
@@ -26,8 +25,7 @@ _LABEL_WIDTH = 11
 _LEAST_BAR, _MOST_BAR = 8, 40
 
 
-@dataclass(frozen=True, slots=True)
-class Goodput:
+class Goodput(NamedTuple):
     """Bytes and files per second that reached the destination, the last seconds counting most.
 
     An exponentially weighted mean over time: a span `_MEMORY_SECONDS` back weighs 1/e of the last.
@@ -92,8 +90,7 @@ def fraction(stage: StageCount) -> float:
     return min(settled / stage.total, 1.0) if stage.total else 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """One line: a label, `filled` of `width` cells, and what fits beside them."""
 
     label: str

@@ -81,7 +81,7 @@ def _show(wanted: Wanted, settings: Settings) -> None:
     """What would be tried again, a file a line."""
     from bulkup.cli.render import Column, print_table
     from bulkup.cli.rows import print_json
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.run.retry import matching, path_of
 
     with Reader(settings.manifest) as reader:

@@ -98,9 +98,7 @@ def run_to_end(make_run: Callable[..., Run], settings: Settings, *, uploads: boo
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.aside import fork_aside
 
-    # What has been imported stays; and of the tuples made for each file none is part of a cycle.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.freeze()  # what has been imported stays
     aside = fork_aside() if uploads else None
     try:
         with (

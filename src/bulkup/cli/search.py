@@ -14,7 +14,7 @@ from bulkup.cli.options import Flags
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.manifest.searchable import Placed
     from bulkup.run.searching import Answer, Found
     from bulkup.search.filters import Filters
@@ -90,7 +90,7 @@ def run(
         from bulkup.reporting.atomic import check_writable
 
         check_writable(html, named="--html")
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
 
     with Reader(settings.manifest) as reader:
         words = " ".join(text or ())

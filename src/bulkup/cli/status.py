@@ -15,7 +15,7 @@ from bulkup.cli.options import Flags
 from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports import StageStatus
     from bulkup.settings import Settings
 
@@ -41,7 +41,7 @@ def run(
     ] = None,
 ) -> None:
     """Say where everything stands: counts by stage and state, failures, runs at work."""
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
 
     settings = flags.settings(metrics_file=metrics_file)
     while True:

@@ -55,7 +55,7 @@ def run(
     """Compare the manifest with the destinations: missing, short, different, foreign."""
     import secrets
 
-    from bulkup.manifest.manifest import Reader
+    from bulkup.manifest.reader import Reader
     from bulkup.run.auditing import Depth, parse_sample
 
     settings = flags.settings(endpoint_url=endpoint_url)

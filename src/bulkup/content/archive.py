@@ -15,9 +15,8 @@ import re
 import stat
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 from bulkup.content.inflating import MemberReader
 from bulkup.content.trouble import kind_of
@@ -39,8 +38,7 @@ _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _DOS_EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, for dates that are none
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A member that can be read.
 
     `name` is its path in the archive: `/` between folders, no empty and no `.` component. Of two
@@ -57,8 +55,7 @@ class Member:
     is_deflated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """A member that must not or cannot be read, and why. `name` is distinct as a Member's is."""
 
     name: str

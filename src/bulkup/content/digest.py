@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from bulkup.model import Digest
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(NamedTuple):
     """What one pass over a content finds.
 
     `parts` holds the digest of every part in order; all parts but the last have the part size, and

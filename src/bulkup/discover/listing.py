@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from bulkup.content.trouble import kind_of
 from bulkup.errors import ErrorClass
@@ -18,8 +18,7 @@ FileRow = tuple[str, int, int, int, int]
 million of them pass by, and because rows of a database compare with it as they come."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderListing:
+class FolderListing(NamedTuple):
     """What was found in one folder, or in one range of its names.
 
     `folder` is relative to the root's anchor, '' or ending in '/'; for the members of a ZIP

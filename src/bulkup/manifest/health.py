@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkup.manifest.connection import in_our_words
 from bulkup.manifest.schema import MIGRATIONS
@@ -12,8 +12,7 @@ LEAST_SQLITE = (3, 35, 0)
 """The first with RETURNING, which a claim needs (sqlite.org, "RETURNING")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """What was found out about the file. `damage` is None when SQLite finds none."""
 
     schema: int

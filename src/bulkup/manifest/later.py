@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkup.manifest.finishing import record_attempts
 from bulkup.manifest.letting_go import forget_unwanted, release_claims
@@ -39,8 +38,7 @@ _ITEM = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Whose items of a stage: a destination's, or of those only a batch's."""
 
     destination_id: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.errors import ErrorClass
@@ -14,8 +13,7 @@ from bulkup.manifest.rows import from_sql
 from bulkup.model import Stage, State
 
 
-@dataclass(frozen=True, slots=True)
-class StageStatus:
+class StageStatus(NamedTuple):
     """One stage's counts by state, the bytes done, and how long its attempts take."""
 
     states: dict[State, int]
@@ -25,8 +23,7 @@ class StageStatus:
     p99_ms: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationStatus:
+class DestinationStatus(NamedTuple):
     """What the manifest knows to be at a destination."""
 
     url: str
@@ -34,8 +31,7 @@ class DestinationStatus:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """Where everything stands."""
 
     assets: int
@@ -45,7 +41,7 @@ class Status:
     stages: dict[Stage, StageStatus]
     failures: dict[ErrorClass, int]
     searchable: int = 0  # contents that are embedded
-    destinations: list[DestinationStatus] = field(default_factory=list)
+    destinations: Sequence[DestinationStatus] = ()
 
 
 def empty_status() -> Status:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bulkup.manifest.connection import in_our_words
 from bulkup.manifest.letting_go import release_all_claims
@@ -18,8 +18,7 @@ STRIKES = 3
 """After this many lost workers an item is given up (SPEC §4)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
+class RunRow(NamedTuple):
     """A run as the manifest has it; whether it is alive is for `run.liveness` to say."""
 
     id: str
@@ -31,8 +30,7 @@ class RunRow:
     heartbeat_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """A destination and what was learned of it."""
 
     id: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkup.manifest.bulk import execute_rows
 from bulkup.manifest.letting_go import forget_copies, release_content
@@ -12,8 +12,7 @@ from bulkup.manifest.rows import Broken, File, Known, Work, as_text, from_sql, t
 from bulkup.manifest.transaction import transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """The walk of one root within one batch of one run, to one destination."""
 
     root_id: int
@@ -23,8 +22,7 @@ class Scope:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(NamedTuple):
     """What a walk found out about a part of one folder, as compared with the manifest."""
 
     path: str

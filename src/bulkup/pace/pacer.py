@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.pace import rate
 from bulkup.pace.bucket import TokenBucket
@@ -49,8 +48,7 @@ LATENCY_WEIGHT = 0.05
 """Of the newest request in the mean latency: it follows within some twenty requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(NamedTuple):
     """What a run found out about a destination, kept in the manifest for the next one."""
 
     limit: int
@@ -190,7 +188,7 @@ class Pacer:
         if self._rate is None:
             # Refusals overtake the answers to what was accepted: what is in flight counts as that.
             accepted = measured.accepted + self.in_flight
-            self._rate = rate.first_limit(replace(measured, accepted=accepted))
+            self._rate = rate.first_limit(measured._replace(accepted=accepted))
         elif measured.too_many_refused:
             self._rate = rate.cut(self._rate, measured)
         else:

@@ -13,7 +13,7 @@ packets fill; here a refused request has left nothing behind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 FLOOR_PER_SECOND = 0.5
 """No throttle brings the rate below this: botocore's floor in adaptive mode."""
@@ -47,8 +47,7 @@ MEASURED_ACCEPTED = 16
 """A measure over less time or fewer requests mostly shows the burst that servers let through."""
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What was answered at the current cap; requests sent before it do not count."""
 
     seconds: float
@@ -69,8 +68,7 @@ class Measured:
         return self.refused > 2 + 0.02 * (self.accepted + self.refused)
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimit:
+class RateLimit(NamedTuple):
     """A cap on the requests that start each second; there is none before the first throttle."""
 
     per_second: float
@@ -129,11 +127,11 @@ def grown(limit: RateLimit, seconds: float, *, clean: bool) -> RateLimit:
         if not clean:
             return limit
         faster = limit.per_second * limit.growth
-        return replace(limit, per_second=faster, known_good=faster, stepped=True)
+        return limit._replace(per_second=faster, known_good=faster, stepped=True)
     bound = limit.bound_seconds + seconds
     plateau = max(PLATEAU_SECONDS, PLATEAU_REQUESTS / limit.known_good)
     x = (bound - plateau) / plateau
     on_curve = limit.known_good * (1 + (1 - CUT) * x**3)
     fastest = limit.per_second * (1 + FASTEST_GROWTH_PER_SECOND * seconds)
     per_second = max(limit.per_second, min(on_curve, fastest))
-    return replace(limit, per_second=per_second, bound_seconds=bound)
+    return limit._replace(per_second=per_second, bound_seconds=bound)

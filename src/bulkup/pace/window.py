@@ -8,8 +8,8 @@ in flight, a distant region wants hundreds: goodput is the signal, a refusal onl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 START_LIMIT = 8
 """Enough to be quick from the first request, few enough to frighten no server."""
@@ -56,8 +56,7 @@ class Phase(StrEnum):
     DOWN = "down"  # one step below it
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """What one period brought. Requests are counted when they are answered."""
 
     seconds: float
@@ -88,8 +87,7 @@ class Sample:
         return answers >= 4 and self.failed * 2 >= answers
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """How many requests may be in flight, and what is known about other numbers."""
 
     limit: int = START_LIMIT
@@ -138,8 +136,7 @@ def _backed_off(window: Window, sample: Sample) -> Window:
     # needs (Little's law) would only starve it, and it may climb again at once.
     floor = min(max(sample.needed, 1), window.limit)
     limit = max(int(window.limit * BACK_OFF), floor)
-    return replace(
-        window,
+    return window._replace(
         limit=limit,
         phase=Phase.CLIMB if sample.needed else Phase.HOLD,
         kept_limit=limit,
@@ -155,8 +152,7 @@ def _backed_off(window: Window, sample: Sample) -> Window:
 def _climbed(window: Window, sample: Sample) -> Window:
     enough = window.kept_goodput * _gain(window.limit / window.kept_limit)
     if window.kept_goodput == 0.0 or sample.goodput >= enough:
-        window = replace(
-            window,
+        window = window._replace(
             kept_limit=window.limit,
             kept_goodput=sample.goodput,
             best_goodput=max(window.best_goodput, sample.goodput),
@@ -164,17 +160,17 @@ def _climbed(window: Window, sample: Sample) -> Window:
         )
         if window.limit == window.max_limit:
             return _held(window)
-        return replace(window, limit=min(window.limit * 2, window.max_limit))
+        return window._replace(limit=min(window.limit * 2, window.max_limit))
     at_top = window.limit == window.max_limit
     floor = min(QUICK_LIMIT, window.max_limit) if sample.quick else 1
     if window.limit < floor:
-        return replace(window, limit=min(window.limit * 2, floor))
+        return window._replace(limit=min(window.limit * 2, floor))
     if window.missed or at_top or sample.seconds >= SHORT_SECONDS:
         kept = max(window.kept_limit, floor)
         if kept != window.kept_limit:
-            window = replace(window, kept_limit=kept, kept_goodput=0.0)
-        return _held(replace(window, look=Phase.DOWN))
-    return replace(window, limit=min(window.limit * 2, window.max_limit), missed=True)
+            window = window._replace(kept_limit=kept, kept_goodput=0.0)
+        return _held(window._replace(look=Phase.DOWN))
+    return window._replace(limit=min(window.limit * 2, window.max_limit), missed=True)
 
 
 def _measured(window: Window, sample: Sample) -> Window:
@@ -182,7 +178,7 @@ def _measured(window: Window, sample: Sample) -> Window:
     before = window.kept_goodput
     goodput = sample.goodput if before == 0.0 else (before + sample.goodput) / 2
     best = max(window.best_goodput * BEST_DECAY, goodput)
-    return replace(window, kept_goodput=goodput, best_goodput=best, held=window.held + 1)
+    return window._replace(kept_goodput=goodput, best_goodput=best, held=window.held + 1)
 
 
 def _looked(window: Window, sample: Sample) -> Window:
@@ -197,7 +193,7 @@ def _looked(window: Window, sample: Sample) -> Window:
     stepped = _step(window.limit, look, window.max_limit)
     if stepped == window.limit:
         return window
-    return replace(window, limit=stepped, phase=look, held=0, look=look)
+    return window._replace(limit=stepped, phase=look, held=0, look=look)
 
 
 def _judged(window: Window, sample: Sample) -> Window:
@@ -209,9 +205,8 @@ def _judged(window: Window, sample: Sample) -> Window:
     if not keep:
         other = Phase.DOWN if window.phase is Phase.UP else Phase.UP
         holds = min(window.holds * 2, MOST_HOLDS)
-        return _held(replace(window, look=other, holds=holds))
-    window = replace(
-        window,
+        return _held(window._replace(look=other, holds=holds))
+    window = window._replace(
         kept_limit=window.limit,
         kept_goodput=sample.goodput,
         best_goodput=max(window.best_goodput * BEST_DECAY, sample.goodput),
@@ -221,11 +216,11 @@ def _judged(window: Window, sample: Sample) -> Window:
     too_low = sample.quick and stepped < QUICK_LIMIT and window.phase is Phase.DOWN
     if stepped == window.limit or too_low:
         return _held(window)
-    return replace(window, limit=stepped)
+    return window._replace(limit=stepped)
 
 
 def _held(window: Window) -> Window:
-    return replace(window, limit=window.kept_limit, phase=Phase.HOLD, missed=False, held=0)
+    return window._replace(limit=window.kept_limit, phase=Phase.HOLD, missed=False, held=0)
 
 
 def _gain(ratio: float) -> float:

@@ -12,8 +12,8 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
 from bulkup.errors import BulkupError
-from bulkup.manifest.manifest import Reader
 from bulkup.manifest.metering import LastRun
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports import Status, empty_status
 from bulkup.model import Stage, State
 from bulkup.reporting.atomic import whole_file

@@ -72,7 +72,6 @@ def serve(parent: socket.socket, memory: mmap.mmap) -> None:
     connection = connect(path)
     reader = Reader(Queue(connection, path), memory, *rest)
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)  # of the tuples made for each file none is part of a cycle
     _send(parent, None)
     while (order := _receive(parent)) is not None:
         answer: tuple[bool, Any]

@@ -19,7 +19,7 @@ from bulkup.content.digest import digest_of
 from bulkup.errors import BulkupError, ManifestError, StoreError
 from bulkup.manifest.connection import network_file_system
 from bulkup.manifest.health import LEAST_SQLITE, sqlite_version
-from bulkup.manifest.manifest import Reader
+from bulkup.manifest.reader import Reader
 from bulkup.model import Attributes
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 
 from bulkup.clock import Clock
 from bulkup.discover.listed import listed, read_paths
@@ -126,7 +125,7 @@ class Finding:
 
 
 def _not_exhaustive(listing: FolderListing) -> FolderListing:
-    return replace(listing, is_exhaustive=False)
+    return listing._replace(is_exhaustive=False)
 
 
 def _some(found: Iterator[tuple[str, FolderListing]]) -> list[tuple[str, FolderListing]]:

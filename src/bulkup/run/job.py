@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkup.manifest.runs import Destination
@@ -18,8 +17,7 @@ class ToWalk(NamedTuple):
     is_known: bool  # its last walk came to an end towards this same destination
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
     """A batch that is this run's now, with what is left of it."""
 
     batch_id: int
@@ -28,8 +26,7 @@ class Begun:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A batch to begin or to go on with.
 
     `begin(run_id, now)` makes it this run's, in one transaction; None when it has become another

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bulkup.manifest.runs import RunRow
 
@@ -14,8 +14,7 @@ HEARTBEAT_SECONDS = 15.0
 """Between two signs of life: a fortieth of the time after which a silent run counts as gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Here:
+class Here(NamedTuple):
     """This machine, as runs name it."""
 
     host: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from bulkup.discover.changes import broken
 from bulkup.discover.listing import FolderListing, is_archive_name
@@ -46,8 +45,7 @@ class Places:
                 yield listing
             elif listing.folder in self._names:
                 names = self._names[listing.folder]
-                yield replace(
-                    listing,
+                yield listing._replace(
                     files=[row for row in listing.files if row[0] in names],
                     left_out=[one for one in listing.left_out if one.name in names],
                     archives=[name for name in listing.archives if name in names],

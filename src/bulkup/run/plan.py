@@ -19,8 +19,8 @@ from bulkup.discover.listing import FolderListing
 from bulkup.discover.roots import anchor
 from bulkup.discover.walk import walk
 from bulkup.errors import ErrorClass, SourceError
-from bulkup.manifest.manifest import Reader
 from bulkup.manifest.prospects import Pending
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.rows import File, Known
 from bulkup.model import Digest, LeftOut, State
 from bulkup.pace.schedule import is_final

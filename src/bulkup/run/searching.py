@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.clock import Clock
 from bulkup.errors import UsageError
-from bulkup.manifest.manifest import Reader
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.searchable import PictureRow
 from bulkup.manifest.vectors import EmbedderRow
 from bulkup.run.order import EmbedMeans, ProcessMeans

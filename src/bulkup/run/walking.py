@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkup.clock import Clock
 from bulkup.discover.changes import broken, compare
@@ -44,8 +45,7 @@ class Walked:
     broken: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Recorded:
+class _Recorded(NamedTuple):
     """What one listing came to."""
 
     works: list[Work]

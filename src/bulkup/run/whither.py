@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.discover.roots import anchor
 from bulkup.manifest.runs import Destination, Runs
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from bulkup.run.batch import Push
 
 
-@dataclass(frozen=True, slots=True)
-class Whither:
+class Whither(NamedTuple):
     """Where a push goes. `known` is None when nothing was ever pushed there."""
 
     url: str

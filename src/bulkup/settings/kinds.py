@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -48,8 +47,7 @@ def parse_duration(text: str) -> float:
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """What values a setting may have: `parse` raises ValueError for all but what `expects` says.
 
     `parse` gets text (from the environment or a flag) or what TOML and the flag parser make of it.

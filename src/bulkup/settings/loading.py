@@ -16,9 +16,9 @@ This module is on the start-up path of every command: it imports late what few c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
 from bulkup.settings.table import Settings
@@ -37,8 +37,7 @@ _KEY_OF_FLAG = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(NamedTuple):
     """A value as somebody wrote it: `where` is for error messages, `folder` for relative paths."""
 
     value: object

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from bulkup.settings import kinds
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from bulkup.settings.kinds import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class SettingRow:
+class SettingRow(NamedTuple):
     """One setting, for people: the rows of the documentation and of `bulkup init`."""
 
     key: str  # in bulkup.toml, with its table: push.limit

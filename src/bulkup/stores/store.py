@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Abilities:
+class Abilities(NamedTuple):
     """What an endpoint was found to do, so that it is probed once and remembered.
 
     `conditional_writes` is None until somebody has looked.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,7 +78,7 @@ def test_empty_files_are_counted_by_number() -> None:
 
 
 def test_nothing_left_takes_no_time_though_bytes_of_failed_files_are_missing() -> None:
-    assert eta_seconds(replace(STAGE, done=3000, skipped=998), STEADY) == 0
+    assert eta_seconds(STAGE._replace(done=3000, skipped=998), STEADY) == 0
 
 
 def test_a_standstill_has_no_eta() -> None:
@@ -112,17 +111,17 @@ def test_while_the_walk_goes_on_no_end_is_forecast() -> None:
     assert drawn.words.startswith("counting…")
     assert "ETA" not in drawn.words
     assert drawn.filled == 0
-    assert traffic(replace(SNAPSHOT, walking=True), 119).startswith("12,345 found")
+    assert traffic(SNAPSHOT._replace(walking=True), 119).startswith("12,345 found")
 
 
 def test_below_the_bar_stand_window_flight_throttles_and_errors() -> None:
     assert traffic(SNAPSHOT, 119) == "window 24 · 20 in flight · 0 throttled · 3 errors"
     assert traffic(SNAPSHOT, 39) == "window 24 · 3 errors"
-    assert traffic(replace(SNAPSHOT, throttled=2), 39) == "2 throttled · 3 errors"
+    assert traffic(SNAPSHOT._replace(throttled=2), 39) == "2 throttled · 3 errors"
 
 
 def test_a_pause_says_why_escaped() -> None:
-    assert traffic(replace(SNAPSHOT, paused="no net\x1b"), 79) == r"paused: no net\x1b"
+    assert traffic(SNAPSHOT._replace(paused="no net\x1b"), 79) == r"paused: no net\x1b"
 
 
 counts = st.integers(0, 10**13)

@@ -55,3 +55,15 @@ def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> No
         "zipfile",
     }
     assert not any(name.startswith(("bulkup.process", "bulkup.embed.")) for name in modules)
+
+
+def test_a_start_is_not_held_up_by_looking_for_garbage() -> None:
+    code = (
+        "import gc, sys\n"
+        "before = sum(generation['collections'] for generation in gc.get_stats())\n"
+        "import bulkup.cli.app, bulkup.cli.push, bulkup.run.batch\n"
+        "after = sum(generation['collections'] for generation in gc.get_stats())\n"
+        "print(after - before)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 3

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bulkup.manifest.exporting import Exports
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.schema import FIRST
 from tests.unit.manifest.recording import Pusher, digest_of
 

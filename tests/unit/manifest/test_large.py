@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from benchmarks.make_manifest import NOW, make, state_of
 
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.model import Stage, State
 from tests.unit.manifest.recording import recount_differs
 

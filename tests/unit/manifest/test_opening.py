@@ -20,7 +20,8 @@ from bulkup.errors import (
     ManifestReadOnly,
 )
 from bulkup.manifest import connection as opening
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.schema import MIGRATIONS
 from tests.unit.manifest.recording import Pusher, file, folder, rows
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +29,7 @@ def sample(limit: int, goodput: float = 100.0, **changes: object) -> Sample:
         latency_seconds=0.1,
         limit_used=True,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return plain._replace(**changes)  # type: ignore[arg-type]
 
 
 def settle(window: Window, goodput_at: object, periods: int) -> list[int]:
@@ -164,7 +162,7 @@ def test_stays_in_bounds_whatever_happens(start: int, max_limit: int, course: li
     window = window_at(start, max_limit=max_limit)
     for one in course:
         before = window
-        window = next_limit(window, replace(one, limit=window.limit))
+        window = next_limit(window, one._replace(limit=window.limit))
         assert 1 <= window.limit <= max_limit
         assert 1 <= window.kept_limit <= max_limit
         if one.throttled:

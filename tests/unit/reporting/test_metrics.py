@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from bulkup.errors import ErrorClass, ManifestLocked
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.runs import RunRow
 from bulkup.reporting.metrics import Facts, MetricsFile, cumulative, gather, render, write
 from tests.unit.manifest.recording import NOW, Pusher, file, folder, run_row
@@ -49,7 +49,7 @@ def busy_manifest(path: str) -> None:
 
 
 def retry_row(run_id: str) -> RunRow:
-    return replace(run_row(run_id), started_at=NOW + 1, command="retry")
+    return run_row(run_id)._replace(started_at=NOW + 1, command="retry")
 
 
 def test_the_file_says_what_the_manifest_says(tmp_path: Path) -> None:

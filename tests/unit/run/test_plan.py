@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from bulkup.clock import SystemClock
 from bulkup.content.digest import digest_of
 from bulkup.discover.select import Selection
-from bulkup.manifest.manifest import Manifest, Reader
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.runs import RunRow
 from bulkup.manifest.walks import Folder, Scope
 from bulkup.model import Stage

@@ -6,8 +6,6 @@ boto3 costs 0.4 s to import, so that only profiles, SSO, instance roles and the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigError
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -76,6 +74,9 @@ def find_account(
 
 def _configured_region(environ: Mapping[str, str]) -> str | None:
     """The region in the AWS config file, read without botocore; None where there is none."""
+    from configparser import ConfigParser
+    from configparser import Error as ConfigError
+
     path = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
     profile = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
     parser = ConfigParser(interpolation=None, strict=False)

@@ -6,7 +6,7 @@ asks, unless their name has dots, which no TLS wildcard matches; every other end
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bulkup.errors import StoreRefused, UsageError
@@ -14,8 +14,7 @@ from bulkup.errors import StoreRefused, UsageError
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """`origin` + `path_prefix` + '/' + encoded key is the URL of an object."""
 
     origin: str  # scheme://host[:port], no slash at the end

@@ -77,7 +77,7 @@ def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -
         key=key,
         size_bytes=int(header("content-length") or 0),
         etag=header("etag"),
-        modified_at=_moment(header("last-modified")),
+        modified_at=http_moment(header("last-modified")),
         digest=Digest(digest) if _HEX_DIGEST(digest) else None,
         content_type=header("content-type"),
         metadata=metadata,
@@ -94,11 +94,11 @@ def _header_name(name: str) -> str:
     return _names.setdefault(name, _META + name)
 
 
-def _moment(date: str | None) -> float | None:
-    """An HTTP date as seconds since 1970."""
+def http_moment(date: str | None) -> float | None:
+    """An HTTP date as seconds since 1970; None for none or nonsense."""
     from email.utils import parsedate_to_datetime
 
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -9,10 +9,8 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
 from bulkup.errors import StoreBroken
@@ -27,24 +25,21 @@ _MESSAGE_LENGTH = 300
 """Of an endpoint's message, what is kept: some send whole pages."""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectPage:
+class ObjectPage(NamedTuple):
     """One page of ListObjectsV2; `next_token` is None on the last."""
 
     objects: list[ObjectInfo]
     next_token: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PartPage:
+class PartPage(NamedTuple):
     """One page of ListParts; `next_marker` is None on the last."""
 
     parts: list[Part]
     next_marker: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class UploadPage:
+class UploadPage(NamedTuple):
     """One page of ListMultipartUploads: (key, upload id, begun at), and where the next begins."""
 
     uploads: list[tuple[str, str, float]]
@@ -123,6 +118,8 @@ def read_value(body: bytes, root_name: str, name: str) -> str:
 
 def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
     """The body of CompleteMultipartUpload; with `checksums`, each part names its SHA-256."""
+    from html import escape
+
     lines = ['<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">']
     for part in parts:
         lines.append(

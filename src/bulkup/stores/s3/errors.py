@@ -6,10 +6,10 @@ Codes: "Error Responses", Amazon S3 API Reference; Ceph's and MinIO's own additi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from bulkup import errors
+from bulkup.stores.s3.attributes import http_moment
 from bulkup.stores.s3.documents import read_error
 
 _EXPIRED = frozenset(
@@ -61,8 +61,7 @@ _PASSING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """An answer of an endpoint that is no success.
 
     `header` gives a header by lower-case name, or None. `subject` says, for people, what was
@@ -157,11 +156,8 @@ def wait_wished(refusal: Refusal) -> float | None:
     since 1970.
     """
     wait = _number(refusal.header("retry-after"))
-    if wait is None and (date := refusal.header("retry-after")):
-        try:
-            wait = parsedate_to_datetime(date).timestamp() - refusal.now
-        except (ValueError, OverflowError):
-            wait = None
+    if wait is None and (moment := http_moment(refusal.header("retry-after"))) is not None:
+        wait = moment - refusal.now
     if wait is None and (wait := _number(refusal.header("x-amz-retry-after"))) is not None:
         wait /= 1000
     if wait is None and (wait := _number(refusal.header("x-ratelimit-reset"))) is not None:
@@ -180,9 +176,8 @@ def _number(text: str | None) -> float | None:
 
 def _skew_hint(refusal: Refusal) -> str:
     """By how much this machine's clock is wrong, as far as the answer's Date header tells."""
-    try:
-        theirs = parsedate_to_datetime(refusal.header("date") or "").timestamp()
-    except (ValueError, OverflowError):
+    theirs = http_moment(refusal.header("date"))
+    if theirs is None:
         return "Set this machine's clock."
     ahead = refusal.now - theirs
     word = "ahead of" if ahead > 0 else "behind"

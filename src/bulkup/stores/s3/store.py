@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins  # `list` is a method here
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from email.utils import parsedate_to_datetime
 
 from bulkup.errors import (
     BucketMissing,
@@ -24,7 +23,7 @@ from bulkup.stores.s3 import multipart
 from bulkup.stores.s3.abilities import probe
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import require_addressable
-from bulkup.stores.s3.attributes import object_headers, put_headers, read_info
+from bulkup.stores.s3.attributes import http_moment, object_headers, put_headers, read_info
 from bulkup.stores.s3.documents import read_objects, read_value
 from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import encode_path, encode_query
@@ -60,11 +59,7 @@ class S3Store:
         answer; None where it sends none. Raises as `check` does, but unclassified."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
         response = await self._wire.send("GET", None, {}, query=encode_query(query))
-        date = header_reader(response)("date")
-        try:
-            return None if date is None else parsedate_to_datetime(date).timestamp()
-        except ValueError:
-            return None
+        return http_moment(header_reader(response)("date"))
 
     async def check(self) -> None:
         """List one key. Raises DestinationError unless keys, bucket and region are right."""
