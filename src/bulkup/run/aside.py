@@ -96,6 +96,7 @@ class Aside:
         self._memory = memory
         self._writer: asyncio.StreamWriter | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._started: asyncio.Future[None] | None = None  # done when it is ready, or lost
         self._free = list(range(SLOTS))
         self._asked: deque[tuple[int | None, asyncio.Future[tuple[bool, Any]]]] = deque()
         self._preparing: Preparing | None = None
@@ -113,7 +114,14 @@ class Aside:
         `target` is the manifest's path and, by position, what `Reader` takes besides.
         """
         if self._pid is not None and self._serving is None:
+            self._started = asyncio.get_running_loop().create_future()
             self._serving = asyncio.create_task(self._serve(target))
+
+    async def wait_until_ready(self) -> bool:
+        """Whether the process is of use, once that is known: some milliseconds after its start."""
+        if self._started is not None and not self._started.done():
+            await asyncio.wait((self._started,))
+        return self.is_ready
 
     async def load(
         self, works: list[Work], preparing: Preparing | None = None
@@ -196,11 +204,13 @@ class Aside:
             _has_ended(pid, 1.0)
 
     async def _serve(self, target: tuple[Any, ...]) -> None:
+        assert self._started is not None
         try:
             reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
             self._send(target)
             await _frame(reader)
             self.is_ready = True
+            self._started.set_result(None)
             while True:
                 answer = await _frame(reader)
                 slot, asked = self._asked.popleft()
@@ -212,6 +222,8 @@ class Aside:
             pass  # there is none, or it is gone: all is done here, then
         finally:
             self.is_ready = False
+            if not self._started.done():
+                self._started.set_result(None)
             for _, asked in self._asked:
                 if not asked.done():
                     asked.set_exception(AsideLost())
