@@ -84,6 +84,25 @@ def serve(parent: socket.socket, memory: mmap.mmap) -> None:
     connection.close()
 
 
+class _Slot:
+    """Room for one file after the other, each with that for its request's head before it."""
+
+    __slots__ = ("_end", "_view", "begin")
+
+    def __init__(self, view: memoryview, begin: int, end: int) -> None:
+        self._view = view
+        self.begin = begin
+        self._end = end
+
+    def take(self, size_bytes: int) -> memoryview | None:
+        begin = self.begin + HEAD_BYTES
+        end = begin + size_bytes
+        if end > self._end:
+            return None
+        self.begin = end
+        return self._view[begin:end]
+
+
 class Reader:
     """Does what `Loading` does with small files."""
 
@@ -102,6 +121,7 @@ class Reader:
         """`extras` are pickled, as `preparing` of `prepare` is."""
         self._queue = queue
         self._memory = memory
+        self._view = memoryview(memory)
         self._destination_id = destination_id
         self._batch_id = batch_id
         self._run_id = run_id
@@ -125,25 +145,21 @@ class Reader:
     def load(self, begin: int, end: int, works: list[tuple[Any, ...]]) -> list[Row]:
         """Read the works' files into `memory[begin:end]` and register what was read; make the
         requests of what is to be sent."""
+        slot = _Slot(self._view, begin, end)
         places: list[tuple[int, Loaded] | None] = []
         reads: list[Read] = []
         for one in works:
             work = Work(*one)
+            place = slot.begin + HEAD_BYTES
             try:
-                loaded = read_whole(work.root, work.folder, work.name)
+                loaded = read_whole(work.root, work.folder, work.name, slot)
             except SourceError:
                 places.append(None)  # the parent tries again, and says what is wrong
                 continue
-            body = loaded.body
-            assert body is not None
-            begin += HEAD_BYTES
-            if begin + len(body) > end:  # it has grown
-                begin -= HEAD_BYTES
+            if slot.begin < place:  # it has grown, and there was no room
                 places.append(None)
                 continue
-            self._memory[begin : begin + len(body)] = body
-            places.append((begin, loaded))
-            begin += len(body)
+            places.append((place, loaded))
             reads.append(self._read(work, loaded))
         registered = iter(self._register(reads) if reads else ())
         return [self._row(place, registered) for place in places]

@@ -60,6 +60,10 @@ GROUP_BYTES = 8 << 20
 HELD_BYTES = 96 << 20
 """File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
 
+AHEAD_BYTES = 32 << 20
+"""From here on only what can be sent at once is read: memory that was never used before costs more
+than the bytes that are read into it."""
+
 IN_FLIGHT_SECONDS = 5.0
 """What requests in flight get to end by themselves after an interrupt (SPEC §4)."""
 
@@ -239,7 +243,9 @@ class Uploading:
 
     def _may_load(self) -> bool:
         few = len(self._shelf) < 2 * self._gate.pacer.limit + GROUP_ITEMS
-        return few and len(self._loads) < LOADS and self._held_bytes < HELD_BYTES
+        is_dry = not self._shelf and not self._loads
+        most_bytes = HELD_BYTES if is_dry else AHEAD_BYTES
+        return few and len(self._loads) < LOADS and self._held_bytes < most_bytes
 
     async def _wait_for_news(self) -> None:
         self._news.clear()

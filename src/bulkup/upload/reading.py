@@ -12,7 +12,7 @@ import stat as stat_module  # `stat` is a name for values here
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
 from bulkup.content.archive import find_member, open_member
 from bulkup.content.digest import digest_parts
@@ -20,7 +20,6 @@ from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.trouble import kind_of
 from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
 from bulkup.model import INODE_MASK, Body, Digest, FileStat
-from bulkup.upload.arena import Arena
 
 
 class Loaded(NamedTuple):
@@ -46,8 +45,15 @@ def is_member(folder: str) -> bool:
     return folder.endswith("#")
 
 
-def read_whole(root: str, folder: str, name: str, arena: Arena | None = None) -> Loaded:
-    """Read a file that fits into one request; into memory of `arena`, where that has room.
+class Room(Protocol):
+    """Memory that is there already, see `arena`."""
+
+    def take(self, size_bytes: int) -> memoryview | None:
+        """So many bytes; None where there is no room for them."""
+
+
+def read_whole(root: str, folder: str, name: str, room: Room | None = None) -> Loaded:
+    """Read a file that fits into one request; into `room`, if it has any.
 
     Raises SourceError: Missing, Unreadable, Unavailable, Changed (it grew or changed meanwhile),
     Invalid (a damaged member of an archive).
@@ -60,7 +66,7 @@ def read_whole(root: str, folder: str, name: str, arena: Arena | None = None) ->
             before = os.fstat(descriptor)
             _require_file(before.st_mode, folder + name)
             size = before.st_size
-            body, count = _read(descriptor, size, arena)
+            body, count, digest = _read(descriptor, size, room)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -74,7 +80,7 @@ def read_whole(root: str, folder: str, name: str, arena: Arena | None = None) ->
     ):
         raise SourceChanged(f"{folder}{name} changed while it was read")
     return Loaded(
-        Digest(sha256(body).hexdigest()),
+        digest,
         size,
         before.st_mtime_ns,
         before.st_ino & INODE_MASK,
@@ -84,22 +90,23 @@ def read_whole(root: str, folder: str, name: str, arena: Arena | None = None) ->
     )
 
 
-def _read(descriptor: int, size: int, arena: Arena | None) -> tuple[Body, int]:
-    """`size` bytes, and how many there were: one more is asked for, so that it is seen when the
-    file has grown."""
-    view = None if arena is None else arena.take(size)
+def _read(descriptor: int, size: int, room: Room | None) -> tuple[Body, int, Digest]:
+    """`size` bytes, how many there were, and their digest: one more is asked for, so that it is
+    seen when the file has grown."""
+    view = None if room is None else room.take(size)
     if view is None:
         # In one call: a larger buffer would cost more than the read (the allocator maps fresh
         # pages for it).
         body = os.read(descriptor, size + 1)
         while len(body) < size and (more := os.read(descriptor, size)):
             body += more
-        return body, len(body)
+        return body, len(body), Digest(sha256(body).hexdigest())
+    # In two calls, and not by and by: after each a thread has to win the interpreter lock back.
     beyond = bytearray(1)
     count = os.readv(descriptor, [view, beyond])
     while count < size and (got := os.readv(descriptor, [view[count:], beyond])):
         count += got
-    return view, count
+    return view, count, Digest(sha256(view).hexdigest())
 
 
 def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import ssl
 from hashlib import sha256
 
 import pytest
@@ -16,6 +17,7 @@ from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.store import S3Store
 from bulkup.stores.s3.wire import Wire
 from tests.fakes.clock import FakeClock
+from tests.servers.certificate import make as make_certificate
 from tests.unit.stores.raw_server import OK, answer, raw_server, refusal
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
@@ -26,12 +28,20 @@ PLAIN = Attributes("image/jpeg", {"name": "a.jpg", "mtime": "1.000000000"})
 RICH = Attributes("image/png", {"name": "ß  %"}, "max-age=1,  private", "GLACIER", {"a b": "c&d"})
 
 
-def store_at(url: str, *, conditional: bool = True, checksums: bool = True, **environ: str):
+def store_at(
+    url: str,
+    *,
+    conditional: bool = True,
+    checksums: bool = True,
+    ca_bundle: str | None = None,
+    **environ: str,
+):
     store = open_store(
         "s3://bucket/p",
         environ={**KEYS, **environ},
         clock=FakeClock(),
         endpoint_url=url,
+        ca_bundle=ca_bundle,
         abilities=Abilities(conditional_writes=conditional, checksums=checksums),
     )
     assert isinstance(store, S3Store)
@@ -92,12 +102,20 @@ async def test_it_stays_the_same_object_while_requests_stay_the_same():
         await store.close()
 
 
-async def test_over_tls_there_is_none():
-    store = store_at("https://127.0.0.1:1")
-    await store.identify()
-    assert store.preparing(exclusive=True) is None
-    assert await store.put_prepared("k", b"request", exclusive=True) is None
-    await store.close()
+async def test_over_tls_it_is_the_same_too(tmp_path):
+    """There pyreqwest sends it."""
+    certificate = make_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.chain, certificate.key)
+    async with raw_server(tls) as server:
+        server.answers = [LIST, OK, OK]
+        store = store_at(server.url, ca_bundle=str(certificate.ca))
+        request = await prepared(store, "p/é.jpg", RICH)
+        assert await store.put_prepared("p/é.jpg", request, exclusive=True) == Stored("e")
+        await store.put("p/é.jpg", BODY, digest=DIGEST, attributes=RICH, exclusive=True)
+        assert server.heads[-1] == server.heads[-2]
+        assert server.bodies[-2:] == [BODY, BODY]
+        await store.close()
 
 
 def test_it_tells_no_secret():

@@ -78,7 +78,7 @@ class Lanes:
         """`name` is the Host header as sent."""
         self._host = host
         self._port = port
-        self.fixed = fixed_lines(name, agent)
+        self._fixed = fixed_lines(name, agent)
         self._idle: list[_Lane] = []
         self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
@@ -87,7 +87,7 @@ class Lanes:
         self, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
     ) -> Answer:
         """One PUT and its answer. Raises NoLane, LaneBroken."""
-        head = head_of(path, self.fixed, headers, len(body))
+        head = head_of(path, self._fixed, headers, len(body))
         if head is None:
             raise NoLane
         return await self.send(b"".join((head, body)), limit_seconds)

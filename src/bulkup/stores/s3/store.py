@@ -119,7 +119,7 @@ class S3Store:
         return Stored(response.get_header("etag"))
 
     def preparing(self, *, exclusive: bool) -> S3Preparing | None:
-        """For small bodies over plain HTTP."""
+        """For small bodies."""
         return self._wire.preparing(
             checksums=self.abilities.checksums is not False, conditional=exclusive
         )

@@ -35,6 +35,7 @@ from bulkup.model import Body
 from bulkup.stores.s3.account import Account, AskAccount
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
+from bulkup.stores.s3.heads import fixed_lines, split_request
 from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
 from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
@@ -134,14 +135,14 @@ class Wire:
 
     def preparing(self, *, checksums: bool, conditional: bool) -> S3Preparing | None:
         """What makes PUT requests ready elsewhere, for `send_prepared`: the same object as long as
-        they will be the same. None where it would be of no use, or no account is known."""
+        they will be the same. None as long as no account is known."""
         account = self._account
-        if account is None or self._lanes is None or self._clock.now() >= self._renew_at:
+        if account is None or self._clock.now() >= self._renew_at:
             return None
         wishes = (checksums, conditional)
         if self._preparing is None or self._preparing[0] != wishes:
             found = S3Preparing(
-                fixed=self._lanes.fixed,
+                fixed=fixed_lines(self._address.host, _AGENT),
                 path_prefix=self._address.path_prefix,
                 host=self._address.host,
                 access_key=account.access_key,
@@ -154,21 +155,28 @@ class Wire:
             self._preparing = (wishes, found)
         return self._preparing[1]
 
-    async def send_prepared(self, key: str, request: bytes, *, conditional: bool) -> Answer | None:
+    async def send_prepared(
+        self, key: str, request: bytes, *, conditional: bool
+    ) -> Response | Answer | None:
         """Send a request that `preparing` made ready; the answer is a success. None when `send`
         is to do it instead: nothing was stored. Raises as `send` does."""
-        if self._lanes is None or self._clock.now() >= self._renew_at:
+        if self._clock.now() >= self._renew_at:
             return None
-        try:
-            answer = await self._lanes.send(request, _STALL_SECONDS)
-        except LaneBroken as error:
-            raise StoreUnreachable(str(error)) from error
-        except NoLane:
-            return None
+        answer: Response | Answer
+        if self._lanes is None:
+            path, headers, body = split_request(request)
+            answer = await self._ask("PUT", path, headers, body, _STALL_TIMEOUT)
+        else:
+            try:
+                answer = await self._lanes.send(request, _STALL_SECONDS)
+            except LaneBroken as error:
+                raise StoreUnreachable(str(error)) from error
+            except NoLane:
+                return None
         if answer.status < 300:
             return answer
         headers = {"if-none-match": "*"} if conditional else {}
-        refusal = self._error(answer, await answer.bytes(), key, headers)
+        refusal = self._error(answer, bytes(await answer.bytes()), key, headers)
         if await self._mended(refusal):
             return None
         raise refusal
@@ -227,14 +235,20 @@ class Wire:
                 raise StoreUnreachable(str(error)) from error
             except NoLane:
                 pass  # pyreqwest knows more ways, and says better what is wrong
-        if self._client is None:
-            self._client = self._build(reading=False)
         if size_bytes > _SMALL_BYTES:
             limit += timedelta(seconds=size_bytes / _SLOWEST_BYTES_PER_SECOND)
+        return await self._ask(method, path, headers, body, limit)
+
+    async def _ask(
+        self, method: str, path: str, headers: dict[str, str], body: Body, limit: timedelta
+    ) -> Response:
+        """One signed request by pyreqwest, whatever comes of it."""
+        if self._client is None:
+            self._client = self._build(reading=False)
         url = self._address.origin + path
         try:
             request = self._client.request(method, url).timeout(limit).headers(headers)
-            if size_bytes:
+            if body:
                 request = request.body_bytes(body)
             elif method in ("PUT", "POST"):
                 request = request.header("content-length", "0")
@@ -242,7 +256,7 @@ class Wire:
         except PyreqwestError as error:
             raise _unreachable(error) from error
         except ValueError as error:
-            raise StoreRefused(f"key {key!r}: a header cannot be sent: {error}") from error
+            raise StoreRefused(f"{path}: a header cannot be sent: {error}") from error
 
     def _sign(
         self, method: str, key: str | None, query: str, headers: dict[str, str], payload: str
