@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Bulkup
+from tests.e2e.conftest import PROGRAM, Bulkup
 from tests.e2e.trees import access, make_tree, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
@@ -129,6 +130,27 @@ def test_the_second_process_goes_with_the_first(
     while Path(f"/proc/{child}").exists() and not is_zombie(child):
         assert time.monotonic() < until, "it is still there"
         time.sleep(0.02)
+
+
+def test_closed_standard_streams_do_not_cost_the_second_process(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """Its socket may then have one of their numbers."""
+    tree(tmp_path / "photos")
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=200, times=None, does="hold")])
+    push = ("push", "photos", "--to", "s3://bucket")
+    run = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", PROGRAM, *push],
+        env=bulkup.environment(access(s3.url)),
+        cwd=bulkup.directory,
+    )
+    bulkup.started.append(run)
+    s3.wait_for("PutObject", 200)
+    child = second_process(run.pid)
+    assert child is not None
+    assert not is_zombie(child)
+    s3.release()
+    assert run.wait(timeout=30) == 0
 
 
 def is_zombie(pid: int) -> bool:

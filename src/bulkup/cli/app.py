@@ -82,6 +82,7 @@ def main() -> None:
     that is taken apart under them now and then aborts the whole process (seen with pyreqwest
     0.12). What has to last is on the disk by now, so nothing is lost by not waiting.
     """
+    _open_closed_streams()
     code = _run()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -91,6 +92,15 @@ def main() -> None:
         except (OSError, ValueError):
             code = code or int(ExitCode.BUG)
     os._exit(code)
+
+
+def _open_closed_streams() -> None:
+    """A standard stream that the caller has closed (`>&-`) leads nowhere from now on. Else there
+    is none to print to, and a file or a socket that is opened later would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(nowhere, mode, encoding="utf-8"))  # noqa: SIM115 - stays open
 
 
 def _run() -> int:

@@ -60,7 +60,7 @@ class Outside:
         wishes = Wishes(
             url, settings.notify_on, settings.notify_failure_rate, settings.notify_every
         )
-        return Webhook(wishes, take, self._clock, Random())  # noqa: S311 - jitter, no secret
+        return Webhook(wishes, take, self._clock, Random())
 
     def _open_metrics(self, path: str, take: Callable[[], Snapshot]) -> MetricsFile:
         from bulkup.reporting.metrics import MetricsFile, write

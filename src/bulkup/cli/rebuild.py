@@ -61,7 +61,7 @@ def run(
                 root=None if root is None else os.path.abspath(root),
                 deep=deep,
                 clock=SystemClock(),
-                random=Random(),  # noqa: S311 - jitter, no secret
+                random=Random(),
             )
         )
     _print(rebuilt, source, root, json=json, quiet=settings.quiet)

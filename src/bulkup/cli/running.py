@@ -136,7 +136,7 @@ async def _run(make_run: Callable[..., Run], settings: Settings, manifest: Manif
             manifest,
             environ=os.environ,
             clock=clock,
-            random=Random(),  # noqa: S311 - jitter, no secret
+            random=Random(),
             emit=output.emit,
             wants_files=settings.json or settings.log_file is not None or settings.verbose,
         )

@@ -145,7 +145,7 @@ def _answer(
         process_means_of(settings),
         filters,
         clock=SystemClock(),
-        random=Random(),  # noqa: S311 - jitter, no secret
+        random=Random(),
     )
     if duplicates:
         return searching.duplicates(limit)

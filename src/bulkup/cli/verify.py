@@ -102,7 +102,7 @@ def _verify(
                         os.environ,
                         depth=depth,
                         clock=SystemClock(),
-                        random=Random(),  # noqa: S311 - jitter, no secret
+                        random=Random(),
                         tell=output.teller(destination),
                     )
                 )
