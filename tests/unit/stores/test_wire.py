@@ -30,9 +30,10 @@ from bulkup.model import Attributes, Part
 from bulkup.stores import Abilities, open_store
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address
+from bulkup.stores.s3.client import split_pem
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.store import S3Store
-from bulkup.stores.s3.wire import Wire, split_pem
+from bulkup.stores.s3.wire import Wire
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
 from tests.servers.packages import missing

@@ -12,17 +12,14 @@ Small bodies over plain HTTP do without it: see lanes.
 from __future__ import annotations
 
 import asyncio
-import re
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import PyreqwestError
 from pyreqwest.response import Response
 
-from bulkup import __version__
 from bulkup.clock import Clock
 from bulkup.errors import (
     BulkupError,
@@ -34,26 +31,19 @@ from bulkup.errors import (
 from bulkup.model import Body
 from bulkup.stores.s3.account import Account, AskAccount
 from bulkup.stores.s3.address import Address, locate, require_addressable
+from bulkup.stores.s3.client import AGENT, STALL_TIMEOUT, build_client, unreachable
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.heads import fixed_lines, split_request
 from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
 from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
 
-_AGENT = f"bulkup/{__version__}"
-_CONNECT_TIMEOUT = timedelta(seconds=10)
-_STALL_SECONDS = 60.0
-_STALL_TIMEOUT = timedelta(seconds=_STALL_SECONDS)
-"""Nothing was acknowledged, or nothing came, for so long: the connection is given up."""
 PATIENT_TIMEOUT = timedelta(minutes=15)
 """For what the endpoint does by itself before it answers: copying, joining parts."""
-_IDLE_TIMEOUT = timedelta(seconds=20)  # below the keep-alive limit of common servers
 _SMALL_BYTES = 256 * 1024
 _SLOWEST_BYTES_PER_SECOND = 16 * 1024
 """A larger body may take a minute and as long as it needs at this rate."""
 _CHUNK_BYTES = 1024 * 1024
-
-_URL_IN_MESSAGE = re.compile(r"\s*(?:for )?url \([^)]*\)|https?://\S+")
 
 
 class Wire:
@@ -108,7 +98,7 @@ class Wire:
         query: str = "",
         body: Body = b"",
         payload_sha256: str = EMPTY_SHA256,
-        answer_timeout: timedelta = _STALL_TIMEOUT,
+        answer_timeout: timedelta = STALL_TIMEOUT,
     ) -> Response | Answer:
         """Send one request for `key`, or for the bucket; the answer is a success, read to its end.
 
@@ -142,7 +132,7 @@ class Wire:
         wishes = (checksums, conditional)
         if self._preparing is None or self._preparing[0] != wishes:
             found = S3Preparing(
-                fixed=fixed_lines(self._address.host, _AGENT),
+                fixed=fixed_lines(self._address.host, AGENT),
                 path_prefix=self._address.path_prefix,
                 host=self._address.host,
                 access_key=account.access_key,
@@ -165,10 +155,10 @@ class Wire:
         answer: Response | Answer
         if self._lanes is None:
             path, headers, body = split_request(request)
-            answer = await self._ask("PUT", path, headers, body, _STALL_TIMEOUT)
+            answer = await self._ask("PUT", path, headers, body, STALL_TIMEOUT)
         else:
             try:
-                answer = await self._lanes.send(request, _STALL_SECONDS)
+                answer = await self._lanes.send(request, STALL_TIMEOUT.total_seconds())
             except LaneBroken as error:
                 raise StoreUnreachable(str(error)) from error
             except NoLane:
@@ -189,7 +179,7 @@ class Wire:
         headers: dict[str, str] = {}
         url = self._address.origin + self._sign("GET", key, "", headers, EMPTY_SHA256)
         if self._reader is None:
-            self._reader = self._build(reading=True)
+            self._reader = build_client(self._ca_pem, reading=True, has_tls=self._lanes is None)
         try:
             async with self._reader.get(url).headers(headers).build_streamed() as response:
                 if response.status >= 300:
@@ -198,7 +188,7 @@ class Wire:
                 while (chunk := await response.body_reader.read(_CHUNK_BYTES)) is not None:
                     yield bytes(chunk)
         except PyreqwestError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
 
     async def close(self) -> None:
         """Close the connections. May be called twice; a later request opens new ones."""
@@ -244,7 +234,7 @@ class Wire:
     ) -> Response:
         """One signed request by pyreqwest, whatever comes of it."""
         if self._client is None:
-            self._client = self._build(reading=False)
+            self._client = build_client(self._ca_pem, reading=False, has_tls=self._lanes is None)
         url = self._address.origin + path
         try:
             request = self._client.request(method, url).timeout(limit).headers(headers)
@@ -254,7 +244,7 @@ class Wire:
                 request = request.header("content-length", "0")
             return await request.build().send()
         except PyreqwestError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
         except ValueError as error:
             raise StoreRefused(f"{path}: a header cannot be sent: {error}") from error
 
@@ -318,7 +308,7 @@ class Wire:
         if address != self._address:
             self._address = address
             self._client = self._reader = None  # they were built for the former address
-            self._lanes = lanes_to(address.origin, address.host, _AGENT)
+            self._lanes = lanes_to(address.origin, address.host, AGENT)
         self._signer = Signer(
             access_key=account.access_key,
             secret_key=account.secret_key,
@@ -329,36 +319,6 @@ class Wire:
         )
         lifetime = account.good_for_seconds
         self._renew_at = float("inf") if lifetime is None else self._clock.now() + lifetime
-
-    def _build(self, *, reading: bool) -> Client:
-        """A client that leaves every answer as it is; `reading` ones give up on a stalled body."""
-        builder = (
-            ClientBuilder()
-            .user_agent(_AGENT)
-            .gzip(False)
-            .brotli(False)
-            .zstd(False)
-            .deflate(False)
-            .follow_redirects(False)
-            .referer(False)
-            .http1_only()
-            .connect_timeout(_CONNECT_TIMEOUT)
-            .pool_idle_timeout(_IDLE_TIMEOUT)
-        )
-        if sys.platform == "linux":
-            builder = builder.tcp_user_timeout(_STALL_TIMEOUT)
-        if reading:
-            builder = builder.read_timeout(_STALL_TIMEOUT)
-        if self._lanes is not None:
-            # Without TLS on any way, as lanes are, certificates are of no use, and to read those of
-            # the system takes 5 to 25 ms, in which nothing else is done.
-            return builder.no_proxy().danger_accept_invalid_certs(True).build()
-        for certificate in split_pem(self._ca_pem or b""):
-            builder = builder.add_root_certificate_pem(certificate)
-        try:
-            return builder.build()
-        except PyreqwestError as error:
-            raise _unreachable(error) from error
 
 
 def header_reader(response: Response | Answer) -> Callable[[str], str | None]:
@@ -373,26 +333,5 @@ def header_reader(response: Response | Answer) -> Callable[[str], str | None]:
     return header
 
 
-def split_pem(bundle: bytes) -> list[bytes]:
-    """The certificates of a PEM bundle, one by one."""
-    return re.findall(
-        rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", bundle, re.DOTALL
-    )
-
-
 def _no_header(name: str) -> str | None:
     return None
-
-
-def _unreachable(error: PyreqwestError) -> StoreUnreachable:
-    """What went wrong below HTTP, in words, without the URL."""
-    details = getattr(error, "details", None) or {}
-    causes = [cause["message"] for cause in details.get("causes") or []]
-    words = [_URL_IN_MESSAGE.sub("", text) for text in (error.message, *causes)]
-    text = ": ".join(dict.fromkeys(word for word in words if word))
-    hint = None
-    if "certificate" in text or "UnknownIssuer" in text:
-        hint = "Name the endpoint's certificate authority with --ca-bundle."
-    elif "dns" in text.lower() or "Connect" in type(error).__name__:
-        hint = "Check --endpoint-url, the network, and HTTP_PROXY/HTTPS_PROXY."
-    return StoreUnreachable(text, hint=hint)
