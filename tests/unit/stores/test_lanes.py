@@ -1,14 +1,20 @@
-"""Small bodies over plain HTTP: every shape of answer, and what comes of trouble."""
+"""Small bodies: every shape of answer, and what comes of trouble."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
 from bulkup.stores.s3.lanes import LaneBroken, Lanes, NoLane, lanes_to
+from tests.servers.certificate import NEEDED
+from tests.servers.certificate import make as make_certificate
+from tests.servers.packages import missing
 from tests.unit.stores.raw_server import OK, answer
 
 HEADERS = {"x-amz-date": "20260101T000000Z", "authorization": "AWS4 a=b, c=d"}
@@ -16,7 +22,13 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def lanes_over(serve: Serve) -> AsyncIterator[Lanes]:
+async def lanes_over(
+    serve: Serve,
+    tls: ssl.SSLContext | None = None,
+    *,
+    host: str = "127.0.0.1",
+    ca_pem: bytes | None = None,
+) -> AsyncIterator[Lanes]:
     """Lanes to a server; each of its connections is handled by `serve`, then closed."""
     tasks = []
 
@@ -28,9 +40,10 @@ async def lanes_over(serve: Serve) -> AsyncIterator[Lanes]:
         with suppress(ConnectionError):
             await writer.wait_closed()
 
-    server = await asyncio.start_server(tracked, "127.0.0.1", 0)
+    server = await asyncio.start_server(tracked, host, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
-    lanes = lanes_to(f"http://127.0.0.1:{port}", "example:80", "bulkup/x")
+    scheme = "https" if tls else "http"
+    lanes = lanes_to(f"{scheme}://{host}:{port}", "example:80", "bulkup/x", ca_pem)
     assert lanes is not None
     try:
         yield lanes
@@ -214,12 +227,92 @@ async def test_where_nobody_listens_there_is_no_lane():
         await lanes.put("/", HEADERS, b"body", 5.0)
 
 
-@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
-def test_a_proxy_is_left_to_pyreqwest(name: str, monkeypatch: pytest.MonkeyPatch):
-    assert lanes_to("http://127.0.0.1:1", "n", "a") is not None
-    monkeypatch.setenv(name, "http://proxy:3128")
-    assert lanes_to("http://127.0.0.1:1", "n", "a") is None
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("name", ["{}_proxy", "{}_PROXY", "all_proxy", "ALL_PROXY"])
+def test_a_proxy_is_left_to_pyreqwest(scheme: str, name: str, monkeypatch: pytest.MonkeyPatch):
+    origin = f"{scheme}://127.0.0.1:1"
+    assert lanes_to(origin, "n", "a") is not None
+    other = "https" if scheme == "http" else "http"
+    if "{}" in name:
+        monkeypatch.setenv(name.replace("{}", other), "http://proxy:3128")
+        assert lanes_to(origin, "n", "a") is not None
+    monkeypatch.setenv(name.replace("{}", scheme), "http://proxy:3128")
+    assert lanes_to(origin, "n", "a") is None
 
 
-def test_tls_is_left_to_pyreqwest():
-    assert lanes_to("https://127.0.0.1:1", "n", "a") is None
+class TLS:
+    """A server's side of TLS for 127.0.0.1, and who vouches for it."""
+
+    def __init__(self, directory: Path) -> None:
+        certificate = make_certificate(directory)
+        self.server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.server.load_cert_chain(certificate.chain, certificate.key)
+        self.ca_pem = b"# ours, \xe9\n" + certificate.ca.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> TLS:
+    if missing(NEEDED):
+        pytest.skip("needs openssl")
+    return TLS(tmp_path_factory.mktemp("tls"))
+
+
+async def test_over_tls_a_connection_is_used_again(tls: TLS):
+    heads: list[str] = []
+    connections = 0
+    serve = answering(answer(412, b"<Error/>"), OK, heads=heads)
+
+    async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await serve(reader, writer)
+
+    async with lanes_over(counting, tls.server, ca_pem=tls.ca_pem) as lanes:
+        assert lanes.has_tls
+        got = [await lanes.put("/b/k", HEADERS, b"body", 5.0) for _ in range(3)]
+    assert [one.status for one in got] == [412, 200, 200]
+    assert await got[0].bytes() == b"<Error/>"
+    assert len(heads) == 3
+    assert connections == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "is_known"),
+    [
+        ("127.0.0.1", False),
+        pytest.param(
+            "127.0.0.2", True, marks=pytest.mark.skipif(sys.platform != "linux", reason="one lo")
+        ),
+    ],
+    ids=["unknown authority", "another's certificate"],
+)
+async def test_without_a_certificate_to_trust_nothing_is_sent(host: str, is_known: bool, tls: TLS):
+    heads: list[str] = []
+    serve = answering(OK, heads=heads)
+    ca_pem = tls.ca_pem if is_known else None
+    async with lanes_over(serve, tls.server, host=host, ca_pem=ca_pem) as lanes:
+        with pytest.raises(NoLane):
+            await lanes.put("/", HEADERS, b"body", 5.0)
+    assert heads == []
+
+
+@pytest.mark.parametrize(("said", "connections"), [(b"HTTP/1.1 400 X\r\n\r\n", 1), (b"", 2)])
+async def test_where_tls_itself_fails_it_is_not_tried_again(
+    said: bytes, connections: int, monkeypatch: pytest.MonkeyPatch
+):
+    """As it is where the connection fails: pyreqwest's TLS may still succeed."""
+    monkeypatch.setattr("bulkup.stores.s3.lanes.UNREACHABLE_SECONDS", 0.0)
+    seen = 0
+
+    async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        seen += 1
+        await reader.read(100)
+        writer.write(said)
+
+    async with lanes_over(no_tls) as plain:
+        lanes = Lanes(plain.host, plain.port, name="n", agent="a", has_tls=True)
+        for _ in range(2):
+            with pytest.raises(NoLane):
+                await lanes.put("/", HEADERS, b"body", 5.0)
+    assert seen == connections

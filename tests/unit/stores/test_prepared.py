@@ -17,7 +17,9 @@ from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.store import S3Store
 from bulkup.stores.s3.wire import Wire
 from tests.fakes.clock import FakeClock
+from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
+from tests.servers.packages import missing
 from tests.unit.stores.raw_server import OK, answer, raw_server, refusal
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
@@ -91,6 +93,20 @@ async def test_what_the_store_refuses_is_left_to_it():
         await store.close()
 
 
+async def test_behind_a_proxy_nothing_is_made_ready(monkeypatch):
+    """There pyreqwest sends everything."""
+    async with raw_server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        proxy.answers = [LIST]
+        store = store_at("http://store.invalid")
+        await store.check()
+        assert store.preparing(exclusive=True) is None
+        await store.put("k", BODY, digest=DIGEST, attributes=PLAIN, exclusive=True)
+        assert proxy.targets[-1] == "http://store.invalid/bucket/k"
+        assert proxy.bodies[-1] == BODY
+        await store.close()
+
+
 async def test_it_stays_the_same_object_while_requests_stay_the_same():
     async with raw_server() as server:
         server.answers = [LIST]
@@ -102,8 +118,8 @@ async def test_it_stays_the_same_object_while_requests_stay_the_same():
         await store.close()
 
 
+@pytest.mark.skipif(bool(missing(NEEDED)), reason="needs openssl")
 async def test_over_tls_it_is_the_same_too(tmp_path):
-    """There pyreqwest sends it."""
     certificate = make_certificate(tmp_path)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(certificate.chain, certificate.key)

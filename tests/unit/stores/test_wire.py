@@ -30,9 +30,9 @@ from bulkup.model import Attributes, Part
 from bulkup.stores import Abilities, open_store
 from bulkup.stores.s3.account import Account
 from bulkup.stores.s3.address import Address
-from bulkup.stores.s3.client import split_pem
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.store import S3Store
+from bulkup.stores.s3.trust import split_pem
 from bulkup.stores.s3.wire import Wire
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
@@ -290,13 +290,18 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
         with pytest.raises(StoreUnreachable) as caught:
             await wire.send("GET", None, {})
         assert "--ca-bundle" in caught.value.hint
+        with pytest.raises(StoreUnreachable) as caught:
+            await wire.send("PUT", "k", {}, body=b"small")
+        assert "--ca-bundle" in caught.value.hint
         assert len(plain.heads) == 1
         assert secured.heads == []
         await wire.close()
         ca_pem = certificate.ca.read_bytes()
         trusting = Wire("bucket", account(None, url=secured.url), ca_pem=ca_pem, clock=clock)
         await trusting.send("GET", None, {})
-        assert len(secured.heads) == 1
+        await trusting.send("PUT", "k", {}, body=b"small")
+        await trusting.send("PUT", "k", {}, body=b"large" * 60_000)
+        assert [len(body) for body in secured.bodies] == [0, 5, 300_000]
         await trusting.close()
 
 

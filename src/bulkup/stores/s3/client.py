@@ -11,6 +11,7 @@ from pyreqwest.exceptions import PyreqwestError
 
 from bulkup import __version__
 from bulkup.errors import StoreUnreachable
+from bulkup.stores.s3.trust import split_pem
 
 AGENT = f"bulkup/{__version__}"
 _CONNECT_TIMEOUT = timedelta(seconds=10)
@@ -50,13 +51,6 @@ def build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Clien
         return builder.build()
     except PyreqwestError as error:
         raise unreachable(error) from error
-
-
-def split_pem(bundle: bytes) -> list[bytes]:
-    """The certificates of a PEM bundle, one by one."""
-    return re.findall(
-        rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", bundle, re.DOTALL
-    )
 
 
 def unreachable(error: PyreqwestError) -> StoreUnreachable:

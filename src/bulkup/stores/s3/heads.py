@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bulkup.model import Body
-
 _FIXED_LINES = 5
 """Of a head: the first, the three headers of every request, and the empty one at the end."""
 
@@ -26,11 +24,3 @@ def head_of(path: str, fixed: str, headers: Mapping[str, str], size_bytes: int) 
     if not head.isascii() or head.count("\n") != count or head.count("\r") != count:
         return None
     return head.encode("ascii")
-
-
-def split_request(request: bytes) -> tuple[str, dict[str, str], Body]:
-    """Path and query, the headers that `head_of` was given, and the body of a whole request."""
-    end = request.index(b"\r\n\r\n")
-    lines = request[:end].decode("ascii").split("\r\n")
-    headers = dict([line.split(": ", 1) for line in lines[_FIXED_LINES - 1 :]])
-    return lines[0].split(" ")[1], headers, memoryview(request)[end + 4 :]

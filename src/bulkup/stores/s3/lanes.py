@@ -1,9 +1,9 @@
-"""Small bodies over plain HTTP, in the event loop's own thread.
+"""Small bodies over HTTP/1.1, in the event loop's own thread.
 
 A request of 20 KiB costs pyreqwest twice what it costs here: there it goes to another thread and
-comes back. Only what is simple goes this way: a PUT without TLS or a proxy, its body and its answer
-small enough to be held. All else is pyreqwest's, and so is whatever cannot be connected: it knows
-more ways, and says better what is wrong.
+comes back. Only what is simple goes this way: a PUT without a proxy, its body and its answer small
+enough to be held. All else is pyreqwest's, and so is whatever cannot be connected or does not show
+a certificate to trust: it knows more ways, and says better what is wrong.
 
 Source: RFC 9112 (HTTP/1.1), sections 4, 6 and 7.1.
 """
@@ -14,17 +14,21 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from math import inf
+from ssl import SSLContext, SSLError
 from typing import cast
 from urllib.parse import urlsplit
 
 from bulkup.model import Body
 from bulkup.stores.s3.heads import fixed_lines, head_of
+from bulkup.stores.s3.trust import tls_context
 
 CONNECT_SECONDS = 3.0
 """Then pyreqwest tries; it also goes through several addresses at once."""
 
 UNREACHABLE_SECONDS = 30.0
-"""After a connection that failed, pyreqwest has all requests for so long."""
+"""After a connection that failed, pyreqwest has all requests for so long; for good, where TLS is
+what failed: it has another TLS, and other ways to find the system's authorities."""
 
 IDLE_SECONDS = 20.0
 """Below the keep-alive limit of common servers."""
@@ -74,10 +78,23 @@ class Answer:
 class Lanes:
     """Connections to one host. For use from one event loop."""
 
-    def __init__(self, host: str, port: int, *, name: str, agent: str) -> None:
-        """`name` is the Host header as sent."""
-        self._host = host
-        self._port = port
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        name: str,
+        agent: str,
+        has_tls: bool = False,
+        ca_pem: bytes | None = None,
+    ) -> None:
+        """`name` is the Host header as sent; over TLS `ca_pem` is trusted as well as the system's
+        authorities."""
+        self.host = host
+        self.port = port
+        self.has_tls = has_tls
+        self._ca_pem = ca_pem
+        self._context: asyncio.Future[SSLContext] | None = None
         self._fixed = fixed_lines(name, agent)
         self._idle: list[_Lane] = []
         self._unreachable_until = 0.0  # on the loop's clock
@@ -125,29 +142,39 @@ class Lanes:
         if self._is_closed or loop.time() < self._unreachable_until:
             raise NoLane
         try:
+            tls = await self._tls() if self.has_tls else None
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, lane = await loop.create_connection(_Lane, self._host, self._port)
+                _, lane = await loop.create_connection(_Lane, self.host, self.port, ssl=tls)
         except OSError as error:  # also TimeoutError
-            self._unreachable_until = loop.time() + UNREACHABLE_SECONDS
+            lasts = isinstance(error, SSLError)
+            self._unreachable_until = inf if lasts else loop.time() + UNREACHABLE_SECONDS
             raise NoLane from error
         return lane
 
+    async def _tls(self) -> SSLContext:
+        """Made once, in a thread, for all connections. Raises OSError."""
+        if self._context is None:
+            self._context = asyncio.ensure_future(asyncio.to_thread(tls_context, self._ca_pem))
+        return await asyncio.shield(self._context)
 
-def lanes_to(origin: str, name: str, agent: str) -> Lanes | None:
-    """Lanes to `origin` (scheme://host[:port]); None for TLS, or where a proxy is set."""
+
+def lanes_to(origin: str, name: str, agent: str, ca_pem: bytes | None = None) -> Lanes | None:
+    """Lanes to `origin` (scheme://host[:port]); None where a proxy is set."""
     parts = urlsplit(origin)
-    if parts.scheme != "http" or parts.hostname is None or _has_proxy():
+    if parts.hostname is None or _has_proxy(parts.scheme):
         return None
-    return Lanes(parts.hostname, parts.port or 80, name=name, agent=agent)
+    has_tls = parts.scheme == "https"
+    port = parts.port or (443 if has_tls else 80)
+    return Lanes(parts.hostname, port, name=name, agent=agent, has_tls=has_tls, ca_pem=ca_pem)
 
 
-def _has_proxy() -> bool:
+def _has_proxy(scheme: str) -> bool:
     """Whether pyreqwest might go through a proxy; NO_PROXY is for it to read."""
     if sys.platform in ("darwin", "win32"):  # they have proxies that are not in the environment
         from urllib.request import getproxies
 
         return bool(getproxies())
-    return any(name.lower() in ("http_proxy", "all_proxy") for name in os.environ)
+    return any(name.lower() in (f"{scheme}_proxy", "all_proxy") for name in os.environ)
 
 
 class _Lane(asyncio.Protocol):

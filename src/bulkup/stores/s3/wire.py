@@ -6,7 +6,7 @@ but for the segments '.' and '..'; bodies are not copied, views neither, and are
 nothing is sent from them any more, which may be after `send` has returned; HTTP_PROXY, HTTPS_PROXY
 and NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
 `read_timeout` runs while the body is still being sent, so that it may not be set for uploads.
-Small bodies over plain HTTP do without it: see lanes.
+Small bodies do without it: see lanes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bulkup.stores.s3.account import Account, AskAccount
 from bulkup.stores.s3.address import Address, locate, require_addressable
 from bulkup.stores.s3.client import AGENT, STALL_TIMEOUT, build_client, unreachable
 from bulkup.stores.s3.errors import Refusal, classify
-from bulkup.stores.s3.heads import fixed_lines, split_request
+from bulkup.stores.s3.heads import fixed_lines
 from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
 from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
@@ -125,9 +125,9 @@ class Wire:
 
     def preparing(self, *, checksums: bool, conditional: bool) -> S3Preparing | None:
         """What makes PUT requests ready elsewhere, for `send_prepared`: the same object as long as
-        they will be the same. None as long as no account is known."""
+        they will be the same. None as long as no account is known, and where there are no lanes."""
         account = self._account
-        if account is None or self._clock.now() >= self._renew_at:
+        if account is None or self._lanes is None or self._clock.now() >= self._renew_at:
             return None
         wishes = (checksums, conditional)
         if self._preparing is None or self._preparing[0] != wishes:
@@ -145,24 +145,17 @@ class Wire:
             self._preparing = (wishes, found)
         return self._preparing[1]
 
-    async def send_prepared(
-        self, key: str, request: bytes, *, conditional: bool
-    ) -> Response | Answer | None:
+    async def send_prepared(self, key: str, request: bytes, *, conditional: bool) -> Answer | None:
         """Send a request that `preparing` made ready; the answer is a success. None when `send`
         is to do it instead: nothing was stored. Raises as `send` does."""
-        if self._clock.now() >= self._renew_at:
+        if self._lanes is None or self._clock.now() >= self._renew_at:
             return None
-        answer: Response | Answer
-        if self._lanes is None:
-            path, headers, body = split_request(request)
-            answer = await self._ask("PUT", path, headers, body, STALL_TIMEOUT)
-        else:
-            try:
-                answer = await self._lanes.send(request, STALL_TIMEOUT.total_seconds())
-            except LaneBroken as error:
-                raise StoreUnreachable(str(error)) from error
-            except NoLane:
-                return None
+        try:
+            answer = await self._lanes.send(request, STALL_TIMEOUT.total_seconds())
+        except LaneBroken as error:
+            raise StoreUnreachable(str(error)) from error
+        except NoLane:
+            return None
         if answer.status < 300:
             return answer
         headers = {"if-none-match": "*"} if conditional else {}
@@ -179,7 +172,7 @@ class Wire:
         headers: dict[str, str] = {}
         url = self._address.origin + self._sign("GET", key, "", headers, EMPTY_SHA256)
         if self._reader is None:
-            self._reader = build_client(self._ca_pem, reading=True, has_tls=self._lanes is None)
+            self._reader = self._build_client(reading=True)
         try:
             async with self._reader.get(url).headers(headers).build_streamed() as response:
                 if response.status >= 300:
@@ -234,7 +227,7 @@ class Wire:
     ) -> Response:
         """One signed request by pyreqwest, whatever comes of it."""
         if self._client is None:
-            self._client = build_client(self._ca_pem, reading=False, has_tls=self._lanes is None)
+            self._client = self._build_client(reading=False)
         url = self._address.origin + path
         try:
             request = self._client.request(method, url).timeout(limit).headers(headers)
@@ -247,6 +240,11 @@ class Wire:
             raise unreachable(error) from error
         except ValueError as error:
             raise StoreRefused(f"{path}: a header cannot be sent: {error}") from error
+
+    def _build_client(self, *, reading: bool) -> Client:
+        """Where there are lanes without TLS, no other way leads there, either: see `lanes_to`."""
+        has_tls = self._lanes is None or self._lanes.has_tls
+        return build_client(self._ca_pem, reading=reading, has_tls=has_tls)
 
     def _sign(
         self, method: str, key: str | None, query: str, headers: dict[str, str], payload: str
@@ -308,7 +306,7 @@ class Wire:
         if address != self._address:
             self._address = address
             self._client = self._reader = None  # they were built for the former address
-            self._lanes = lanes_to(address.origin, address.host, AGENT)
+            self._lanes = lanes_to(address.origin, address.host, AGENT, self._ca_pem)
         self._signer = Signer(
             access_key=account.access_key,
             secret_key=account.secret_key,
