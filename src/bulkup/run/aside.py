@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from bulkup.manifest.rows import Done, Registered, Work
 from bulkup.model import Body, Stage
 from bulkup.run.aside_process import FRAME, LOAD, PREPARE, SETTLE, serve_alone
+from bulkup.run.turns import Turns
 from bulkup.stores.store import Preparing
 from bulkup.upload.reading import Loaded
 
@@ -37,6 +38,9 @@ SLOT_BYTES = 10 << 20
 
 PROMPT_SECONDS = 0.2
 """Where a group takes longer, from a slow disk, outcomes do not wait behind it."""
+
+BEHIND_ORDERS = 2
+"""With so many orders before it an outcome is recorded here instead."""
 
 END_SECONDS = 5.0
 """What the process gets to end by itself: it may be reading from a disk that does not answer."""
@@ -73,24 +77,27 @@ def fork_aside() -> Aside | None:
     memory = mmap.mmap(-1, SLOTS * SLOT_BYTES)
     ours, theirs = socket.socketpair()
     try:
+        turns = Turns()
         pid = os.fork()
-    except OSError:  # too many processes, or too little memory
+    except OSError:  # too many processes, too little memory, a sandbox
         ours.close()
         theirs.close()
         return None
     if pid == 0:
         try:
-            serve_alone(theirs, memory)
+            serve_alone(theirs, memory, turns)
         finally:
             os._exit(0)  # the parent's stack is below this one
     theirs.close()
-    return Aside(pid, ours, memory)
+    return Aside(pid, ours, memory, turns)
 
 
 class Aside:
     """The second process, as one event loop sees it. Start it once, end it in any case."""
 
-    def __init__(self, pid: int, parent: socket.socket, memory: mmap.mmap) -> None:
+    def __init__(self, pid: int, parent: socket.socket, memory: mmap.mmap, turns: Turns) -> None:
+        """`turns` are to be taken by whoever else writes into the manifest here."""
+        self.turns = turns
         self._pid: int | None = pid  # None once it has ended
         self._socket = parent
         self._memory = memory
@@ -105,8 +112,10 @@ class Aside:
 
     @property
     def is_prompt(self) -> bool:
-        """Whether what is asked now is done soon."""
-        return self.is_ready and self._load_seconds < PROMPT_SECONDS
+        """Whether what is asked now is done soon: one group is before it at the most, and groups
+        do not take long. Where more wait, that process is the one that is behind."""
+        is_quick = self._load_seconds < PROMPT_SECONDS
+        return self.is_ready and is_quick and len(self._asked) < BEHIND_ORDERS
 
     def start(self, target: tuple[Any, ...]) -> None:
         """Tell the process what it is for; it is of use when `is_ready`. Once.

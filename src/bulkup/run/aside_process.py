@@ -21,6 +21,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, Final
 
 from bulkup.errors import SourceError
@@ -28,6 +29,7 @@ from bulkup.manifest.connection import connect
 from bulkup.manifest.queue import Queue
 from bulkup.manifest.rows import Done, File, Read, Registered, Work
 from bulkup.model import Attributes, Digest, Stage
+from bulkup.run.turns import Turns
 from bulkup.upload.attributes import Extras, attributes_for
 from bulkup.upload.naming import key_for, spare_key
 from bulkup.upload.reading import Loaded, read_whole
@@ -49,7 +51,7 @@ request, key or None, is_lost, is_begun, and the work as a tuple where it is ano
 None)."""
 
 
-def serve_alone(parent: socket.socket, memory: mmap.mmap) -> None:
+def serve_alone(parent: socket.socket, memory: mmap.mmap, turns: Turns) -> None:
     """Leave the parent's terminal and files alone, and serve until it closes its end."""
     os.setsid()  # Ctrl-C is for the parent: only it knows what is to be finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -57,20 +59,22 @@ def serve_alone(parent: socket.socket, memory: mmap.mmap) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):  # whoever reads the parent's output must see it end
         os.dup2(nothing, standard)
-    own = os.dup2(parent.detach(), 3)
-    os.closerange(own + 1, os.sysconf("SC_OPEN_MAX"))
+    own = parent.detach()
+    kept = sorted((own, turns.fileno()))
+    for begin, end in pairwise((2, *kept, os.sysconf("SC_OPEN_MAX"))):
+        os.closerange(begin + 1, end)
     with socket.socket(fileno=own) as parent:
-        serve(parent, memory)
+        serve(parent, memory, turns)
 
 
-def serve(parent: socket.socket, memory: mmap.mmap) -> None:
+def serve(parent: socket.socket, memory: mmap.mmap, turns: Turns) -> None:
     """Serve until the parent closes its end, which it also does by dying."""
     target = _receive(parent)
     if target is None:
         return
     path, *rest = target
     connection = connect(path)
-    reader = Reader(Queue(connection, path), memory, *rest)
+    reader = Reader(Queue(connection, path), memory, turns, *rest)
     gc.freeze()
     _send(parent, None)
     while (order := _receive(parent)) is not None:
@@ -110,6 +114,7 @@ class Reader:
         self,
         queue: Queue,
         memory: mmap.mmap,
+        turns: Turns,
         destination_id: int,
         batch_id: int,
         run_id: str,
@@ -121,6 +126,7 @@ class Reader:
         """`extras` are pickled, as `preparing` of `prepare` is."""
         self._queue = queue
         self._memory = memory
+        self._turns = turns
         self._view = memoryview(memory)
         self._destination_id = destination_id
         self._batch_id = batch_id
@@ -166,24 +172,26 @@ class Reader:
 
     def settle(self, now: float, follows: str | None, done: list[tuple[Any, ...]]) -> None:
         """Record contents that the destination has; each is a `Done` in plain tuples."""
-        self._queue.settle(
-            [Done(Work(*one[0]), *one[1:]) for one in done],
-            [],
-            destination_id=self._destination_id,
-            run_id=self._run_id,
-            now=now,
-            follows=None if follows is None else Stage(follows),
-        )
+        with self._turns:
+            self._queue.settle(
+                [Done(Work(*one[0]), *one[1:]) for one in done],
+                [],
+                destination_id=self._destination_id,
+                run_id=self._run_id,
+                now=now,
+                follows=None if follows is None else Stage(follows),
+            )
 
     def _register(self, reads: list[Read]) -> list[tuple[Read, Registered]]:
-        registered = self._queue.register(
-            reads,
-            destination_id=self._destination_id,
-            batch_id=self._batch_id,
-            run_id=self._run_id,
-            copy=self._copies_duplicates,
-            spare_key=spare_key,
-        )
+        with self._turns:
+            registered = self._queue.register(
+                reads,
+                destination_id=self._destination_id,
+                batch_id=self._batch_id,
+                run_id=self._run_id,
+                copy=self._copies_duplicates,
+                spare_key=spare_key,
+            )
         return list(zip(reads, registered, strict=True))
 
     def _read(self, work: Work, loaded: Loaded) -> Read:

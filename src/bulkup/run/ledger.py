@@ -11,10 +11,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from bulkup.errors import ManifestLocked
 from bulkup.manifest.manifest import Manifest
+
+if TYPE_CHECKING:
+    from bulkup.run.turns import Turns
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,11 +30,17 @@ QUICK_SECONDS = 0.05
 """How long the event loop may stand still for a lock: bulkup's own transactions are shorter."""
 
 
+TURN_SECONDS = 0.001
+"""How often it is looked whether the other process of this run has done its writing."""
+
+
 class Ledger:
     """Calls into one manifest, one after the other."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, turns: Turns | None = None) -> None:
+        """`turns` are taken with another process of this run that writes, too."""
         self.manifest = manifest
+        self._turns = turns
         self._is_quick = False
         self._waiting = asyncio.Lock()  # held while a call waits in a thread
 
@@ -40,11 +49,16 @@ class Ledger:
         if not self._is_quick:  # what comes before the first call may wait for as long as it takes
             self.manifest.wait_for_lock(QUICK_SECONDS)
             self._is_quick = True
-        if not self._waiting.locked():
-            try:
+        if self._turns is not None:
+            await _take(self._turns)
+        try:
+            if not self._waiting.locked():
                 return function(*args, **kwargs)
-            except ManifestLocked:
-                pass
+        except ManifestLocked:
+            pass
+        finally:
+            if self._turns is not None:
+                self._turns.give()
         async with self._waiting:
             until = [time.monotonic() + LOCK_SECONDS]
             waiting = asyncio.ensure_future(
@@ -56,6 +70,13 @@ class Ledger:
                 until[0] = 0.0
                 await asyncio.wait({waiting})  # two threads must not use the manifest at once
                 raise
+
+
+async def _take(turns: Turns) -> None:
+    """Take the turn; not for ever, since SQLite sees to order, too."""
+    until = time.monotonic() + QUICK_SECONDS
+    while not turns.take_now() and time.monotonic() < until:  # noqa: ASYNC110 - no event reaches
+        await asyncio.sleep(TURN_SECONDS)  # from one process into the other's loop
 
 
 def _patiently(function: Callable[[], T], until: Sequence[float]) -> T:

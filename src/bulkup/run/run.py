@@ -61,13 +61,13 @@ class Run(ABC):
     ) -> None:
         clock = around["clock"]
         self._means = means
-        self._ledger = Ledger(manifest)
+        self._aside = around.get("aside")
+        self._ledger = Ledger(manifest, None if self._aside is None else self._aside.turns)
         self._environ = around["environ"]
         self._clock = clock
         self._random = around["random"]
         self._emit = around["emit"]
         self._wants_files = around["wants_files"]
-        self._aside = around.get("aside")
         self._began = clock.monotonic()
         self._run_id = secrets.token_hex(6)
         self._presence = Presence(

@@ -53,7 +53,7 @@ WHOLE_BYTES = 64 << 20
 LOADS = 3
 """Groups read at the same time: two keep two cores busy with hashing, one more hides the gaps."""
 
-GROUP_ITEMS = 256
+GROUP_ITEMS = 512
 GROUP_BYTES = 8 << 20
 """Read, registered and shelved together."""
 
