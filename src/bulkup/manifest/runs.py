@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bulkup.manifest.connection import in_our_words
-from bulkup.manifest.letting_go import release_all_claims
+from bulkup.manifest.letting_go import forget_unwanted, release_all_claims
 from bulkup.manifest.rows import to_sql
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, Part
@@ -145,10 +145,13 @@ class Runs:
                     "error_class = CASE WHEN strikes + 1 >= ? THEN 'resource' END, "
                     "error = CASE WHEN strikes + 1 >= ? "
                     "THEN 'took the worker down three times' END, run_id = NULL, in_hand = 0 "
-                    "WHERE run_id = ? AND state = 'claimed' AND stage <> 'upload' AND in_hand",
+                    "WHERE run_id = ? AND state = 'claimed' AND stage <> 'upload' AND in_hand "
+                    "RETURNING id",
                     (STRIKES, STRIKES, STRIKES, run.id),
-                )
-                returned += struck.rowcount + release_all_claims(self._db, run.id)
+                ).fetchall()
+                for (item_id,) in struck:
+                    forget_unwanted(self._db, item_id)
+                returned += len(struck) + release_all_claims(self._db, run.id)
                 self._db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run.id))
                 self._end_batches(run.id, now)
         return returned

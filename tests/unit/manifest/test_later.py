@@ -221,6 +221,16 @@ def test_an_item_of_a_content_that_no_file_has_any_more_ends(manifest: Manifest)
     assert not recount_differs(manifest)
 
 
+def test_an_item_in_hand_of_a_content_without_files_ends_with_its_run(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    (item,) = claim(manifest, scope)
+    manifest.later.hand_over([item], run_id="a")
+    pusher = Pusher.begin(manifest, "again")
+    pusher.record(folder(changed=[(pusher.known()["a.jpg"], file("a.jpg", stamp=2))]))
+    assert manifest.runs.bury(lambda run: run.id == "a", now=NOW) == 1
+    assert rows(manifest, "SELECT 1 FROM item WHERE stage = 'process'") == []
+
+
 def test_where_batches_with_open_items_were_to_come(manifest: Manifest) -> None:
     scope = followed(manifest, "a.jpg")
     assert manifest.later.begun_with(scope.destination_id, Stage.PROCESS) == []
