@@ -1,10 +1,7 @@
 """The upload stage at work: claim, read and hash, register, send, settle.
 
-    walk ──works──▶ buffer ──read, hash, register──▶ shelf ──gate──▶ store ──▶ settle
-                      ▲ claim (what the walk left in the manifest, what falls due)
-
-Files are read in groups and registered in one transaction before the first byte is sent: so no
-content is ever sent twice, by whichever process. What a group holds in memory is bounded by bytes.
+walk ──works──▶ buffer ──read, register (reading_ahead)──▶ shelf ──gate──▶ store ──▶ settle
+                  ▲ claim (what the walk left in the manifest, what falls due)
 """
 
 from __future__ import annotations
@@ -26,16 +23,16 @@ from bulkup.errors import (
     StoreFull,
     StoreUnreachable,
 )
-from bulkup.manifest.rows import Work
+from bulkup.manifest.rows import Read, Work
 from bulkup.model import Stage
 from bulkup.run.events import Emit
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
 from bulkup.run.loading import Loading, Shelved
 from bulkup.run.outcomes import Outcomes
+from bulkup.run.reading_ahead import GROUP_BYTES, GROUP_ITEMS, ReadingAhead
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
-from bulkup.upload.arena import let_go
 
 SETTLE_SECONDS = 0.1
 SETTLE_ITEMS = 500
@@ -47,22 +44,8 @@ BUFFER_ITEMS = 20_000
 CLAIM_ITEMS = 500
 """Claimed in one statement: 4 ms, so that other processes hardly wait for the lock."""
 
-WHOLE_BYTES = 64 << 20
-"""About what a group holds at the most: one file that is just small enough for one request."""
-
-LOADS = 3
-"""Groups read at the same time: two keep two cores busy with hashing, one more hides the gaps."""
-
-GROUP_ITEMS = 512
-GROUP_BYTES = 8 << 20
-"""Read, registered and shelved together."""
-
-HELD_BYTES = 96 << 20
-"""File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
-
-AHEAD_BYTES = 32 << 20
-"""From here on only what can be sent at once is read: memory that was never used before costs more
-than the bytes that are read into it."""
+HUNGRY_REQUESTS = 4
+"""With fewer in flight nothing is waited for that could be sent."""
 
 IN_FLIGHT_SECONDS = 5.0
 """What requests in flight get to end by themselves after an interrupt (SPEC §4)."""
@@ -101,7 +84,8 @@ class Uploading:
     ) -> None:
         self._ledger = ledger
         self._sender = sender
-        self._loading = loading
+        self._aside = loading.aside
+        self._ahead = ReadingAhead(loading, self)
         self._gate = gate
         self._riding = riding
         self._batch_id = batch_id
@@ -125,12 +109,7 @@ class Uploading:
         self._walking = True
         self._has_more = False  # ready items of this batch are in the manifest
         self._buffer: deque[Work] = deque()
-        self._shelf: deque[Shelved] = deque()
-        self._held_bytes = 0
-        self._loads: set[asyncio.Task[None]] = set()
-        self._in_load = 0  # works being read
         self._sending: set[asyncio.Task[None]] = set()
-        self._started = 0  # contents whose sending has begun
         self._news = asyncio.Event()
         self._settle_now = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -144,7 +123,7 @@ class Uploading:
             return 0
         room = BUFFER_ITEMS - len(self._buffer)
         if self._limits.contents is not None:
-            room = min(room, self._limits.contents - self._started - len(self._buffer))
+            room = min(room, self._limits.contents - self._ahead.shelved - len(self._buffer))
         return max(0, room)
 
     def take(self, works: list[Work], more: bool) -> None:
@@ -186,8 +165,8 @@ class Uploading:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            if self._loading.aside is not None:
-                await self._loading.aside.close()
+            if self._aside is not None:
+                await self._aside.close()
         await self._outcomes.settle()
         await self._give_back()
 
@@ -204,48 +183,29 @@ class Uploading:
 
     async def _give_back(self) -> None:
         held = [work.item_id for work in self._buffer]
-        held += [shelved.work.item_id for shelved in self._shelf]
+        held += self._ahead.held_items
         held += self._sender.abandoned
         if held:
             await self._ledger.call(self._ledger.manifest.queue.release, held, run_id=self._run_id)
-        self._buffer.clear()
-        self._shelf.clear()
 
-    # Claim, read, register -----------------------------------------------------------------------
+    # Claim and read -------------------------------------------------------------------------------
 
     async def _load_all(self) -> None:
+        ahead = self._ahead
         try:
             while group := await self._next_group():
-                self._in_load += len(group)  # before the next group is asked for
-                load = asyncio.create_task(self._load(group))
-                self._loads.add(load)
-                load.add_done_callback(self._loaded)
-                while not self._is_stopped() and not self._may_load():
+                ahead.begin(group, len(self._buffer))
+                while not self._is_stopped() and not ahead.has_room(self._gate.pacer.limit):
                     await self._wait_for_news()
             while not self._is_stopped() and self._is_busy():
                 self._send_more()
                 await self._wait_for_news()
-            await asyncio.gather(*self._loads)
+            await ahead.end()
         finally:
-            for load in self._loads:
-                load.cancel()
-            await asyncio.gather(*self._loads, return_exceptions=True)
-
-    def _loaded(self, load: asyncio.Task[None]) -> None:
-        if load.cancelled() or load.exception() is None:
-            self._loads.discard(load)  # one with an error is waited for, and raises it
-        else:
-            self.stop("an unexpected error", load.exception())
-        self._news.set()
+            await ahead.cancel()
 
     def _is_stopped(self) -> bool:
         return self.stop_reason is not None
-
-    def _may_load(self) -> bool:
-        few = len(self._shelf) < 2 * self._gate.pacer.limit + GROUP_ITEMS
-        is_dry = not self._shelf and not self._loads
-        most_bytes = HELD_BYTES if is_dry else AHEAD_BYTES
-        return few and len(self._loads) < LOADS and self._held_bytes < most_bytes
 
     async def _wait_for_news(self) -> None:
         self._news.clear()
@@ -276,11 +236,11 @@ class Uploading:
         does not count, so this is asked again after each group."""
         if self._limits.contents is None:
             return BUFFER_ITEMS
-        return max(0, self._limits.contents - self._started - self._in_load)
+        return max(0, self._limits.contents - self._ahead.shelved - self._ahead.to_come)
 
     def _is_busy(self) -> bool:
         """Whether contents are on their way: they may fail, and be left to do once more."""
-        return bool(self._loads or self._shelf or self._sending)
+        return bool(self._ahead.is_busy or self._sending)
 
     def _group(self, room: int) -> list[Work]:
         group: list[Work] = []
@@ -328,26 +288,32 @@ class Uploading:
         self._has_more = True
         return True
 
-    async def _load(self, group: list[Work]) -> None:
-        expected_bytes = min(sum(work.size_bytes for work in group), WHOLE_BYTES)
-        self._held_bytes += expected_bytes
-        try:
-            loaded = await self._loading.load(group, len(self._buffer))
-        except BaseException:
-            self._buffer.extendleft(reversed(group))
-            raise
-        finally:
-            self._held_bytes -= expected_bytes
-            self._in_load -= len(group)
-        for work, error in loaded.failed:
-            self._fail(work, error, 0.0)
-        for read in loaded.duplicates:
-            self._outcomes.duplicate(read)
-        self._started += len(loaded.shelved)
-        for shelved in loaded.shelved:
-            self._held_bytes += shelved.held_bytes
-            self._shelf.append(shelved)
+    # For what is read ahead -----------------------------------------------------------------------
+
+    def fail(self, work: Work, error: ItemError, seconds: float = 0.0) -> None:
+        """An attempt has failed, after so many seconds of sending."""
+        self._outcomes.fail(work, error, seconds)
+        failed = self.counts.failed
+        if self._limits.errors is not None and failed >= self._limits.errors:
+            self.stop(f"{failed} errors (--max-errors)")
+
+    def duplicate(self, read: Read) -> None:
+        """The destination has the content, or will have it."""
+        self._outcomes.duplicate(read)
+
+    def shelved(self) -> None:
+        """There is more to send."""
         self._send_more()
+
+    def ended(self, error: BaseException | None) -> None:
+        """There may be room to read more."""
+        if error is not None:
+            self.stop("an unexpected error", error)
+        self._news.set()
+
+    def is_hungry(self) -> bool:
+        """Whether too little is being sent."""
+        return len(self._sending) < HUNGRY_REQUESTS
 
     # Send ----------------------------------------------------------------------------------------
 
@@ -355,7 +321,8 @@ class Uploading:
         """As many senders as requests may be in flight, not counting those that rest."""
         if self.stop_reason is not None:
             return
-        for _ in range(min(len(self._shelf), self._most_senders() - len(self._sending))):
+        shelved = len(self._ahead.shelf)
+        for _ in range(min(shelved, self._most_senders() - len(self._sending))):
             task = asyncio.create_task(self._send_shelf())
             self._sending.add(task)
             task.add_done_callback(self._sent)
@@ -369,21 +336,22 @@ class Uploading:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.stop("an unexpected error", error)
         self._send_more()
+        self._ahead.look()
         self._news.set()
 
     async def _send_shelf(self) -> None:
-        while self._shelf and self.stop_reason is None:
+        ahead = self._ahead
+        while ahead.shelf and self.stop_reason is None:
             was_ready = self._sender.is_ready
-            shelved = self._shelf.popleft()
+            shelved = ahead.take()
             try:
                 await self._send(shelved)
             except asyncio.CancelledError:
                 self._sender.abandoned.append(shelved.work.item_id)
                 raise
             finally:
-                self._held_bytes -= shelved.held_bytes
-                let_go(shelved.loaded.body)
-            if not self._news.is_set() and self._may_load():
+                ahead.let_go(shelved)
+            if not self._news.is_set() and ahead.has_room(self._gate.pacer.limit):
                 self._news.set()
             if not was_ready or len(self._sending) > self._most_senders():
                 return  # `_sent` starts as many as there may be by now
@@ -405,11 +373,11 @@ class Uploading:
                 self.stop("the destination is full", _full(error))
             except (StoreForbidden, StoreUnreachable) as error:
                 if not self._riding.is_run_level(error, began):
-                    self._fail(work, error, self._clock.monotonic() - began)
+                    self.fail(work, error, self._clock.monotonic() - began)
                     return
                 await self._ride(_run_level(error))
             except ItemError as error:
-                self._fail(work, error, self._clock.monotonic() - began)
+                self.fail(work, error, self._clock.monotonic() - began)
                 return
             else:
                 self._riding.succeeded(self._clock.monotonic())
@@ -422,12 +390,6 @@ class Uploading:
             self.stop(str(error), error)
 
     # Settle --------------------------------------------------------------------------------------
-
-    def _fail(self, work: Work, error: ItemError, seconds: float) -> None:
-        self._outcomes.fail(work, error, seconds)
-        failed = self.counts.failed
-        if self._limits.errors is not None and failed >= self._limits.errors:
-            self.stop(f"{failed} errors (--max-errors)")
 
     async def _settle_all(self) -> None:
         while not self._is_over:

@@ -322,7 +322,7 @@ async def test_nothing_is_held_in_memory_at_the_end(pushing: Pushing) -> None:
         run = pushing.begin(manifest)
         await run.run()
         (crew,) = run._crews
-        assert crew.uploading._held_bytes == 0
+        assert crew.uploading._ahead._held_bytes == 0
         assert crew.gate.pacer.in_flight == 0
 
 

@@ -1,0 +1,179 @@
+"""Contents on their way to be sent: read in groups, registered, and put on a shelf.
+
+    group ──read, hash──▶ read ──register──▶ shelf
+
+Files are registered before the first byte of them is sent: so no content is ever sent twice, by
+whichever process. What is held in memory is bounded by bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from bulkup.errors import ItemError
+from bulkup.manifest.rows import Read, Work
+from bulkup.run.loading import Group, Loading, Shelved
+from bulkup.upload.arena import let_go
+from bulkup.upload.reading import Loaded
+
+WHOLE_BYTES = 64 << 20
+"""About what a group holds at the most: one file that is just small enough for one request."""
+
+LOADS = 3
+"""Groups read at the same time: two keep two cores busy with hashing, one more hides the gaps."""
+
+GROUP_ITEMS = 512
+GROUP_BYTES = 8 << 20
+"""Read together, and of small files registered and shelved together."""
+
+REGISTER_ITEMS = 8
+"""As long as enough is being sent, so many files are registered together: a transaction of its
+own costs a file half a millisecond, a third of what it takes to hash 1 MiB."""
+
+HELD_BYTES = 96 << 20
+"""File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
+
+AHEAD_BYTES = 32 << 20
+"""From here on only what can be sent at once is read: memory that was never used before costs more
+than the bytes that are read into it."""
+
+
+class Follow(Protocol):
+    """Who is told what became of the works."""
+
+    def fail(self, work: Work, error: ItemError) -> None:
+        """It could not be read."""
+
+    def duplicate(self, read: Read) -> None:
+        """Its content is known, and not this run's to send."""
+
+    def shelved(self) -> None:
+        """There is more to send."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """A step has ended, so there may be room for more; `error` is a bug, or the manifest's."""
+
+    def is_hungry(self) -> bool:
+        """Whether there is too little to send."""
+
+
+class ReadingAhead:
+    """Reads groups of claimed works. Made and used in one event loop."""
+
+    def __init__(self, loading: Loading, follow: Follow) -> None:
+        self._loading = loading
+        self._follow = follow
+        self.shelf: deque[Shelved] = deque()
+        self.shelved = 0  # contents that have ever been on it
+        self._works: set[int] = set()  # items being read, or read and not registered yet
+        self._unregistered: list[tuple[Read, Loaded]] = []
+        self._held_bytes = 0
+        self._reading: set[asyncio.Task[None]] = set()
+        self._registering: set[asyncio.Task[None]] = set()  # one at the most
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is on its way, or waits on the shelf."""
+        return bool(self._works or self.shelf or self._reading or self._registering)
+
+    @property
+    def to_come(self) -> int:
+        """Works of which it is not known yet whether they will be on the shelf."""
+        return len(self._works)
+
+    @property
+    def held_items(self) -> list[int]:
+        """Items whose sending has not begun."""
+        return [*self._works, *(shelved.work.item_id for shelved in self.shelf)]
+
+    def has_room(self, limit: int) -> bool:
+        """Whether the next group may be begun while so many requests may be in flight."""
+        few = len(self.shelf) < 2 * limit + GROUP_ITEMS
+        is_dry = not self.shelf and not self._works
+        most_bytes = HELD_BYTES if is_dry else AHEAD_BYTES
+        return few and len(self._reading) < LOADS and self._held_bytes < most_bytes
+
+    def begin(self, group: list[Work], following: int) -> None:
+        """Start to read a group; about `following` more works are to come."""
+        self._works.update([work.item_id for work in group])
+        self._start(self._read(group, following), self._reading)
+
+    def take(self) -> Shelved:
+        """The next content from the shelf; call `let_go` when it has been dealt with."""
+        return self.shelf.popleft()
+
+    def let_go(self, shelved: Shelved) -> None:
+        """Nobody will look at its bytes any more."""
+        self._held_bytes -= shelved.held_bytes
+        let_go(shelved.loaded.body)
+        self.look()
+
+    def look(self) -> None:
+        """Register what was read, unless it may as well wait for more."""
+        if self._unregistered and not self._registering and self._is_time_to_register():
+            self._start(self._register(), self._registering)
+
+    def _is_time_to_register(self) -> bool:
+        many = len(self._unregistered) >= REGISTER_ITEMS
+        return many or not self._reading or (not self.shelf and self._follow.is_hungry())
+
+    async def end(self) -> None:
+        """Return when all that has begun has ended. Raises what went wrong."""
+        while tasks := {*self._reading, *self._registering}:
+            await asyncio.gather(*tasks)
+
+    async def cancel(self) -> None:
+        """End at once."""
+        tasks = {*self._reading, *self._registering}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self, doing: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+        task = asyncio.create_task(doing)
+        tasks.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            error = None if task.cancelled() else task.exception()
+            if error is None:  # one with an error is waited for, and raises it
+                tasks.discard(task)
+                self.look()
+            self._follow.ended(error)
+
+        task.add_done_callback(ended)
+
+    async def _read(self, works: list[Work], following: int) -> None:
+        expected_bytes = min(sum(work.size_bytes for work in works), WHOLE_BYTES)
+        self._held_bytes += expected_bytes
+        try:
+            group = await self._loading.read(works, following)
+        finally:
+            self._held_bytes -= expected_bytes
+        self._held_bytes += sum([loaded.held_bytes for _, loaded in group.unregistered])
+        self._unregistered += group.unregistered
+        left = {read.work.item_id for read, _ in group.unregistered}
+        self._works.difference_update([w.item_id for w in works if w.item_id not in left])
+        self._sort(group)
+
+    async def _register(self) -> None:
+        while self._unregistered and self._is_time_to_register():
+            some, self._unregistered = self._unregistered, []
+            group = await self._loading.register(some)
+            self._held_bytes -= sum([loaded.held_bytes for _, loaded in some])
+            self._works.difference_update([read.work.item_id for read, _ in some])
+            self._sort(group)
+
+    def _sort(self, group: Group) -> None:
+        """Tell what became of the works, and put what is to be sent on the shelf."""
+        for work, error in group.failed:
+            self._follow.fail(work, error)
+        for read in group.duplicates:
+            self._follow.duplicate(read)
+        self.shelved += len(group.shelved)
+        self._held_bytes += sum([shelved.held_bytes for shelved in group.shelved])
+        self.shelf += group.shelved
+        if group.shelved:
+            self._follow.shelved()
