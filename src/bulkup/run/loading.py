@@ -66,21 +66,20 @@ class Shelved(NamedTuple):
     @property
     def held_bytes(self) -> int:
         """What it holds in memory."""
-        return self.loaded.held_bytes
+        return len(self.loaded.body) if self.loaded.body is not None else 0
 
 
 @dataclass(slots=True)
 class Group:
-    """What became of a group of works. Those in no list have gone to another run."""
+    """What became of a group of works."""
 
     shelved: list[Shelved] = field(default_factory=list)
     duplicates: list[Read] = field(default_factory=list)
     failed: list[tuple[Work, ItemError]] = field(default_factory=list)
-    unregistered: list[tuple[Read, Loaded]] = field(default_factory=list)
 
 
 class Loading:
-    """Reads files, and registers what was read."""
+    """Reads files and registers what was read."""
 
     def __init__(
         self,
@@ -102,9 +101,9 @@ class Loading:
         self._is_decided = False  # about a second process
         self.aside = aside
 
-    async def read(self, works: list[Work], following: int) -> Group:
-        """Read all of `works`; about `following` more are to come. What the second process reads
-        it registers, too."""
+    async def load(self, works: list[Work], following: int) -> Group:
+        """Read all of `works` and settle which of them are to be sent; about `following` more are
+        to come."""
         group = Group()
         small = [w for w in works if w.size_bytes <= IN_PLACE_BYTES and not is_member(w.folder)]
         others = [w for w in works if w.size_bytes > IN_PLACE_BYTES or is_member(w.folder)]
@@ -115,6 +114,8 @@ class Loading:
             with suppress(AsideLost):
                 others += await self._load_aside(self.aside, small, group)
                 small = []
+        reads: list[Read] = []
+        contents: dict[int, Loaded] = {}
         for number, work in enumerate(small):
             if number % BREATH_ITEMS == BREATH_ITEMS - 1:
                 await asyncio.sleep(0)  # what is in flight wants to be answered
@@ -123,36 +124,16 @@ class Loading:
             except SourceError:
                 others.append(work)  # there may be another file with the same content
                 continue
-            group.unregistered.append((self._read(work, loaded), loaded))
-        for work, found in await asyncio.gather(*(self._load_slowly(work) for work in others)):
-            if isinstance(found, Loaded):
-                group.unregistered.append((self._read(work, found), found))
+            contents[work.item_id] = loaded
+            reads.append(self._read(work, loaded))
+        for found in await asyncio.gather(*(self._load_slowly(work) for work in others)):
+            if isinstance(found[1], Loaded):
+                contents[found[0].item_id] = found[1]
+                reads.append(self._read(found[0], found[1]))
             else:
-                group.failed.append((work, found))
-        return group
-
-    async def register(self, unregistered: list[tuple[Read, Loaded]]) -> Group:
-        """Settle in one transaction which contents are to be sent."""
-        group = Group()
-        target = self._target
-        registered = await self._ledger.call(
-            self._ledger.manifest.queue.register,
-            [read for read, _ in unregistered],
-            destination_id=target.destination_id,
-            batch_id=target.batch_id,
-            run_id=target.run_id,
-            copy=target.copies_duplicates,
-            spare_key=spare_key,
-        )
-        for (read, loaded), (work, key, is_lost, is_begun) in zip(
-            unregistered, registered, strict=True
-        ):
-            if is_lost:
-                continue  # another run has it now
-            if key is None:
-                group.duplicates.append(read)
-            else:
-                group.shelved.append(Shelved(work, loaded, key, is_begun))
+                group.failed.append((found[0], found[1]))
+        if reads:
+            await self._register(reads, contents, group)
         return group
 
     def _consider_aside(self, following: int) -> None:
@@ -193,6 +174,25 @@ class Loading:
                 shelved = Shelved(now, loaded, key, is_begun, request, prepared_at)
                 group.shelved.append(shelved)
         return failed
+
+    async def _register(self, reads: list[Read], contents: dict[int, Loaded], group: Group) -> None:
+        target = self._target
+        registered = await self._ledger.call(
+            self._ledger.manifest.queue.register,
+            reads,
+            destination_id=target.destination_id,
+            batch_id=target.batch_id,
+            run_id=target.run_id,
+            copy=target.copies_duplicates,
+            spare_key=spare_key,
+        )
+        for read, (work, key, is_lost, is_begun) in zip(reads, registered, strict=True):
+            if is_lost:
+                continue  # another run has it now
+            if key is None:
+                group.duplicates.append(read)
+            else:
+                group.shelved.append(Shelved(work, contents[read.work.item_id], key, is_begun))
 
     async def _load_slowly(self, work: Work) -> tuple[Work, Loaded | ItemError]:
         """Read in a thread; where the file fails, any other file known to have the content."""

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from typing import Protocol
 
 from bulkup.errors import ItemError
 from bulkup.manifest.rows import Read, Work
-from bulkup.run.loading import Group, Loading, Shelved
+from bulkup.run.loading import Loading, Shelved
 from bulkup.upload.arena import let_go
-from bulkup.upload.reading import Loaded
 
 WHOLE_BYTES = 64 << 20
 """About what a group holds at the most: one file that is just small enough for one request."""
@@ -27,11 +25,7 @@ LOADS = 3
 
 GROUP_ITEMS = 512
 GROUP_BYTES = 8 << 20
-"""Read together, and of small files registered and shelved together."""
-
-REGISTER_ITEMS = 8
-"""As long as enough is being sent, so many files are registered together: a transaction of its
-own costs a file half a millisecond, a third of what it takes to hash 1 MiB."""
+"""Read and registered together."""
 
 HELD_BYTES = 96 << 20
 """File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
@@ -50,14 +44,11 @@ class Follow(Protocol):
     def duplicate(self, read: Read) -> None:
         """Its content is known, and not this run's to send."""
 
-    def shelved(self) -> None:
-        """There is more to send."""
+    def look(self) -> None:
+        """There may be more on the shelf."""
 
     def ended(self, error: BaseException | None) -> None:
         """A step has ended, so there may be room for more; `error` is a bug, or the manifest's."""
-
-    def is_hungry(self) -> bool:
-        """Whether there is too little to send."""
 
 
 class ReadingAhead:
@@ -69,15 +60,13 @@ class ReadingAhead:
         self.shelf: deque[Shelved] = deque()
         self.shelved = 0  # contents that have ever been on it
         self._works: set[int] = set()  # items being read, or read and not registered yet
-        self._unregistered: list[tuple[Read, Loaded]] = []
         self._held_bytes = 0
         self._reading: set[asyncio.Task[None]] = set()
-        self._registering: set[asyncio.Task[None]] = set()  # one at the most
 
     @property
     def is_busy(self) -> bool:
         """Whether anything is on its way, or waits on the shelf."""
-        return bool(self._works or self.shelf or self._reading or self._registering)
+        return bool(self._works or self.shelf or self._reading)
 
     @property
     def to_come(self) -> int:
@@ -99,7 +88,9 @@ class ReadingAhead:
     def begin(self, group: list[Work], following: int) -> None:
         """Start to read a group; about `following` more works are to come."""
         self._works.update([work.item_id for work in group])
-        self._start(self._read(group, following), self._reading)
+        task = asyncio.create_task(self._read(group, following))
+        self._reading.add(task)
+        task.add_done_callback(self._ended)
 
     def take(self) -> Shelved:
         """The next content from the shelf; call `let_go` when it has been dealt with."""
@@ -109,71 +100,37 @@ class ReadingAhead:
         """Nobody will look at its bytes any more."""
         self._held_bytes -= shelved.held_bytes
         let_go(shelved.loaded.body)
-        self.look()
-
-    def look(self) -> None:
-        """Register what was read, unless it may as well wait for more."""
-        if self._unregistered and not self._registering and self._is_time_to_register():
-            self._start(self._register(), self._registering)
-
-    def _is_time_to_register(self) -> bool:
-        many = len(self._unregistered) >= REGISTER_ITEMS
-        return many or not self._reading or (not self.shelf and self._follow.is_hungry())
 
     async def end(self) -> None:
         """Return when all that has begun has ended. Raises what went wrong."""
-        while tasks := {*self._reading, *self._registering}:
-            await asyncio.gather(*tasks)
+        await asyncio.gather(*self._reading)
 
     async def cancel(self) -> None:
         """End at once."""
-        tasks = {*self._reading, *self._registering}
-        for task in tasks:
+        for task in self._reading:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._reading, return_exceptions=True)
 
-    def _start(self, doing: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-        task = asyncio.create_task(doing)
-        tasks.add(task)
-
-        def ended(task: asyncio.Task[None]) -> None:
-            error = None if task.cancelled() else task.exception()
-            if error is None:  # one with an error is waited for, and raises it
-                tasks.discard(task)
-                self.look()
-            self._follow.ended(error)
-
-        task.add_done_callback(ended)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is None:  # one with an error is waited for, and raises it
+            self._reading.discard(task)
+        self._follow.ended(error)
 
     async def _read(self, works: list[Work], following: int) -> None:
         expected_bytes = min(sum(work.size_bytes for work in works), WHOLE_BYTES)
         self._held_bytes += expected_bytes
         try:
-            group = await self._loading.read(works, following)
+            group = await self._loading.load(works, following)
         finally:
             self._held_bytes -= expected_bytes
-        self._held_bytes += sum([loaded.held_bytes for _, loaded in group.unregistered])
-        self._unregistered += group.unregistered
-        left = {read.work.item_id for read, _ in group.unregistered}
-        self._works.difference_update([w.item_id for w in works if w.item_id not in left])
-        self._sort(group)
-
-    async def _register(self) -> None:
-        while self._unregistered and self._is_time_to_register():
-            some, self._unregistered = self._unregistered, []
-            group = await self._loading.register(some)
-            self._held_bytes -= sum([loaded.held_bytes for _, loaded in some])
-            self._works.difference_update([read.work.item_id for read, _ in some])
-            self._sort(group)
-
-    def _sort(self, group: Group) -> None:
-        """Tell what became of the works, and put what is to be sent on the shelf."""
+        self._works.difference_update([work.item_id for work in works])
         for work, error in group.failed:
             self._follow.fail(work, error)
         for read in group.duplicates:
             self._follow.duplicate(read)
+        for shelved in group.shelved:
+            self._held_bytes += shelved.held_bytes
+            self.shelf.append(shelved)
         self.shelved += len(group.shelved)
-        self._held_bytes += sum([shelved.held_bytes for shelved in group.shelved])
-        self.shelf += group.shelved
-        if group.shelved:
-            self._follow.shelved()
+        self._follow.look()

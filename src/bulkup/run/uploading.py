@@ -44,9 +44,6 @@ BUFFER_ITEMS = 20_000
 CLAIM_ITEMS = 500
 """Claimed in one statement: 4 ms, so that other processes hardly wait for the lock."""
 
-HUNGRY_REQUESTS = 4
-"""With fewer in flight nothing is waited for that could be sent."""
-
 IN_FLIGHT_SECONDS = 5.0
 """What requests in flight get to end by themselves after an interrupt (SPEC §4)."""
 
@@ -301,8 +298,8 @@ class Uploading:
         """The destination has the content, or will have it."""
         self._outcomes.duplicate(read)
 
-    def shelved(self) -> None:
-        """There is more to send."""
+    def look(self) -> None:
+        """There may be more to send."""
         self._send_more()
 
     def ended(self, error: BaseException | None) -> None:
@@ -310,10 +307,6 @@ class Uploading:
         if error is not None:
             self.stop("an unexpected error", error)
         self._news.set()
-
-    def is_hungry(self) -> bool:
-        """Whether too little is being sent."""
-        return len(self._sending) < HUNGRY_REQUESTS
 
     # Send ----------------------------------------------------------------------------------------
 
@@ -336,7 +329,6 @@ class Uploading:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.stop("an unexpected error", error)
         self._send_more()
-        self._ahead.look()
         self._news.set()
 
     async def _send_shelf(self) -> None:

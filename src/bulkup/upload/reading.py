@@ -35,11 +35,6 @@ class Loaded(NamedTuple):
     part_digests: tuple[Digest, ...] = ()
     part_bytes: int = 0
 
-    @property
-    def held_bytes(self) -> int:
-        """What it holds in memory."""
-        return len(self.body) if self.body is not None else 0
-
 
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 """A pipe that has taken the place of a file since the walk must not block the event loop."""

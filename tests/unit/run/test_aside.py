@@ -46,7 +46,7 @@ def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Aside]]:
     forked = [fork_aside(), fork_aside()]
     waiting = list(forked)
     started: list[Aside] = []
-    read, start, begin = Loading.read, Aside.start, Pushing.begin
+    load, start, begin = Loading.load, Aside.start, Pushing.begin
 
     def noted(self: Aside, target: tuple[object, ...]) -> None:
         start(self, target)
@@ -57,14 +57,14 @@ def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Aside]]:
         serving = None if self.aside is None else self.aside._serving
         while serving is not None and not self.aside.is_ready and not serving.done():  # noqa: ASYNC110 - no event for tests
             await asyncio.sleep(0)
-        return await read(self, works, following)
+        return await load(self, works, following)
 
     def with_one(self: Pushing, manifest: Manifest) -> PushRun:
         self.aside = waiting.pop() if waiting else None
         return begin(self, manifest)
 
     monkeypatch.setattr(Aside, "start", noted)
-    monkeypatch.setattr(Loading, "read", patient)
+    monkeypatch.setattr(Loading, "load", patient)
     monkeypatch.setattr(Pushing, "begin", with_one)
     yield started
     for aside in started:
