@@ -161,6 +161,7 @@ class Crew:
             await self._upload()
             await self._follow()  # also what the walk found to be there already
             self._is_uploading = False
+            self._look()
             if self.uploading.stop_reason is not None:
                 for one in self.later:
                     one.stop(self.uploading.stop_reason)
@@ -198,8 +199,14 @@ class Crew:
     async def _work(self, work: StageWork) -> None:
         """One stage to its end; trouble with the destination ends the others, too."""
         await work.run()
+        self._look()
         if isinstance(work.stop_error, DestinationError):
             self.stop(str(work.stop_error), work.stop_error)
+
+    def _look(self) -> None:
+        """One stage is over; those that wait for it need wait no longer."""
+        for work in self.later:
+            work.look()
 
     async def _upload(self) -> None:
         """Walk and upload until nothing is left, or until stopped."""

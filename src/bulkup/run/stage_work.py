@@ -1,4 +1,4 @@
-"""One run's work at a stage after the upload: claim, hand over, attempt, settle.
+"""One run's work at a stage after the upload: claim, hand over, attempt.
 
 The same for all such stages; what an attempt is, an `Attempting` knows.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
@@ -18,23 +17,19 @@ from bulkup.errors import (
     CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
-    ErrorClass,
     ItemError,
-    StoreError,
     StoreForbidden,
     StoreFull,
     StoreUnreachable,
-    WorkerLost,
 )
 from bulkup.manifest.later import Scope
-from bulkup.manifest.rows_later import Item, Missed, PassedOver, Processed, Vectored
-from bulkup.manifest.runs import STRIKES
+from bulkup.manifest.rows_later import Item, Processed, Vectored
 from bulkup.model import Stage
-from bulkup.pace.schedule import ATTEMPTS, attempt_wait_seconds
-from bulkup.run.events import AttemptFailed, Emit, ItemDone, ItemsDone
+from bulkup.run.events import Emit
 from bulkup.run.job import LaterLimits
 from bulkup.run.ledger import Ledger
 from bulkup.run.riding import Riding
+from bulkup.run.stage_outcomes import Outcome, StageOutcomes
 
 SETTLE_SECONDS = 0.1
 LOOK_SECONDS = 0.1
@@ -45,8 +40,6 @@ GATHER_SECONDS = 0.5
 
 IN_FLIGHT_SECONDS = 5.0
 """What attempts in flight get to end by themselves after an interrupt (SPEC §4)."""
-
-Outcome = Processed | Vectored | PassedOver | ItemError
 
 
 class Attempting(Protocol):
@@ -68,22 +61,6 @@ class Attempting(Protocol):
 
     async def close(self) -> None:
         """Give processes, threads and files back. May be called twice."""
-
-
-@dataclass(slots=True)
-class LaterCounts:
-    """What this run's work at one stage came to."""
-
-    done: int = 0
-    skipped: int = 0
-    waiting: int = 0
-    dead: int = 0
-    done_bytes: int = 0  # of the contents, not of what was made of them
-    failures: dict[ErrorClass, int] = field(default_factory=dict)
-
-    @property
-    def failed(self) -> int:
-        return self.waiting + self.dead
 
 
 class StageWork:
@@ -111,27 +88,30 @@ class StageWork:
         self._scope = scope
         self._riding = riding
         self._run_id = run_id
-        self._follows = follows
         self._limits = limits
         self._is_fed = is_fed  # whether the stage before may still bring items
         self._clock = clock
-        self._random = random
-        self._emit = emit
-        self._wants_files = wants_files
-        self.counts = LaterCounts()
-        self.left = 0  # ready or waiting, when it was last looked
+        self.outcomes = StageOutcomes(
+            ledger,
+            attempting.record,
+            scope,
+            run_id=run_id,
+            follows=follows,
+            clock=clock,
+            random=random,
+            emit=emit,
+            wants_files=wants_files,
+        )
+        self.counts = self.outcomes.counts
         self.is_over = False
         self.stop_reason: str | None = None
         self.stop_error: BaseException | None = None
         self._stopped = asyncio.Event()
+        self._looked = asyncio.Event()
         self._claiming = asyncio.Lock()
         self._buffer: deque[Item] = deque()
         self._begun = 0
         self.in_hand = 0
-        self._done: list[Processed | Vectored] = []
-        self._passed: list[PassedOver] = []
-        self._missed: list[Missed] = []
-        self._settling = asyncio.Lock()
 
     @property
     def stage(self) -> Stage:
@@ -142,6 +122,10 @@ class StageWork:
         if self.stop_reason is None:
             self.stop_reason, self.stop_error = reason, error
         self._stopped.set()
+
+    def look(self) -> None:
+        """The stage before has brought all that it will: nothing more need be waited for."""
+        self._looked.set()
 
     async def run(self) -> None:
         """Work; every claim is settled or given back. What stopped it is in `stop_error`."""
@@ -164,7 +148,7 @@ class StageWork:
                 task.cancel()
             await asyncio.gather(working, settling, stopping, return_exceptions=True)
             await self._attempting.close()
-        await self._settle()
+        await self.outcomes.settle()
         if self._buffer:
             await self._ledger.call(self._later.release, list(self._buffer), run_id=self._run_id)
             self._buffer.clear()
@@ -192,6 +176,7 @@ class StageWork:
         waited = 0.0
         while self.stop_reason is None:
             async with self._claiming:
+                self._looked.clear()
                 is_fed = self._is_fed()  # before the look: what came last must be seen
                 await self._fill()
                 most = self._attempting.most_items
@@ -236,7 +221,7 @@ class StageWork:
 
     async def _wait_seconds(self) -> float | None:
         """Until the next item falls due, if one does within the patience; else None."""
-        await self._settle()
+        await self.outcomes.settle()
         due_at = await self._ledger.call(self._later.next_due_at, self._scope)
         if due_at is None:
             return None
@@ -244,8 +229,9 @@ class StageWork:
         return wait if wait <= self._limits.patience_seconds else None
 
     async def _wait(self, sleep: Coroutine[Any, Any, None]) -> None:
-        """Sleep, or until stopped."""
-        tasks = (asyncio.create_task(sleep), asyncio.create_task(self._stopped.wait()))
+        """Sleep, or until stopped, or until there is something to look for."""
+        waits = (sleep, self._stopped.wait(), self._looked.wait())
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(wait) for wait in waits]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -315,52 +301,10 @@ class StageWork:
         return None
 
     def _note(self, item: Item, outcome: Outcome, seconds: float) -> None:
-        counts = self.counts
-        if isinstance(outcome, ItemError):
-            self._note_error(item, outcome, seconds)
-        elif isinstance(outcome, PassedOver):
-            counts.skipped += 1
-            self._passed.append(outcome)
-        else:
-            counts.done += 1
-            counts.done_bytes += item.size_bytes
-            self._done.append(outcome)
-
-    def _note_error(self, item: Item, error: ItemError, seconds: float) -> None:
-        attempt = item.attempts + 1
-        is_strike = isinstance(error, WorkerLost)
-        wait = attempt_wait_seconds(
-            self.stage,
-            attempt,
-            error.error_class,
-            self._random,
-            allowed=ATTEMPTS[self.stage] + item.attempts_granted,
-        )
-        is_third = is_strike and item.strikes + 1 >= STRIKES
-        due_at = None if wait is None else self._clock.now() + wait
-        request_id = error.request_id if isinstance(error, StoreError) else None
-        self._missed.append(
-            Missed(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
-        )
-        is_dead = is_third if is_strike else due_at is None
-        self.counts.dead += is_dead
-        self.counts.waiting += not is_dead and not is_strike
-        failures = self.counts.failures
-        failures[error.error_class] = failures.get(error.error_class, 0) + 1
-        self._emit(
-            AttemptFailed(
-                path=item.path,
-                stage=self.stage.value,
-                attempt=attempt,
-                error_class=error.error_class.value,
-                error=str(error),
-                state="dead" if is_dead else "ready" if is_strike else "waiting",
-                next_attempt_at=None if is_strike else due_at,
-                seconds=seconds,
-            )
-        )
-        if self._limits.errors is not None and self.counts.failed >= self._limits.errors:
-            self.stop(f"{self.counts.failed} errors (--max-errors)")
+        self.outcomes.note(item, outcome, seconds)
+        failed = self.counts.failed
+        if self._limits.errors is not None and failed >= self._limits.errors:
+            self.stop(f"{failed} errors (--max-errors)")
 
     # Settle -------------------------------------------------------------------------------
 
@@ -370,49 +314,7 @@ class StageWork:
             deadline = self._limits.deadline
             if deadline is not None and self._clock.monotonic() >= deadline:
                 self.stop("the time is up (--max-duration)")
-            await self._settle()
-
-    async def _settle(self) -> None:
-        """Record what has ended since the last time."""
-        async with self._settling:
-            done, self._done = self._done, []
-            passed, self._passed = self._passed, []
-            missed, self._missed = self._missed, []
-            try:
-                if done:
-                    await self._attempting.record(done)
-                if passed:
-                    await self._ledger.call(
-                        self._later.pass_over,
-                        passed,
-                        stage=self.stage,
-                        follows=self._follows,
-                        run_id=self._run_id,
-                        now=self._clock.now(),
-                    )
-                if missed:
-                    await self._ledger.call(
-                        self._later.miss, missed, run_id=self._run_id, now=self._clock.now()
-                    )
-            except BaseException:
-                self._done[:0], self._passed[:0], self._missed[:0] = done, passed, missed
-                raise
-            # Of a retried batch: what is left of it; of a destination, what its tally says.
-            self.left = await self._ledger.call(self._later.count_left, self._scope)
-        if self._wants_files and (done or passed):
-            self._emit(ItemsDone(self.stage.value, tuple(map(_item_done, [*done, *passed]))))
-
-
-def _item_done(outcome: Processed | Vectored | PassedOver) -> ItemDone:
-    item = outcome.item
-    return ItemDone(
-        item.path,
-        item.digest,
-        "skipped" if isinstance(outcome, PassedOver) else "done",
-        outcome.reason if isinstance(outcome, PassedOver) else None,
-        outcome.seconds,
-        item.attempts + 1,
-    )
+            await self.outcomes.settle()
 
 
 async def _first_of(*tasks: asyncio.Future[Any]) -> None:

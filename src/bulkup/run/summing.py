@@ -101,6 +101,6 @@ def _later_count(works: Sequence[StageWork], before: StageCount) -> StageCount:
         done=sum(c.done for c in counts),
         skipped=sum(c.skipped for c in counts),
         failed=sum(c.failed for c in counts),
-        total=settled + in_hand + sum(work.left for work in works) + coming,
+        total=settled + in_hand + sum(work.outcomes.left for work in works) + coming,
         done_bytes=sum(c.done_bytes for c in counts),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import zipfile
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from bulkup.content.picture.wanted import Format, Limits, VariantSpec
 from bulkup.errors import StoreBusy, StoreFull, StoreRefused, StoreUnreachable
 from bulkup.model import Stage
-from bulkup.run import processing
+from bulkup.run import processing, stage_work
 from bulkup.run.events import AttemptFailed
 from bulkup.run.order import ProcessMeans
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
@@ -281,3 +282,12 @@ async def test_without_conditional_writes_variants_that_are_there_are_kept(
     await pushing.push()
     assert objects_in(Path(pushing.to))[key] == b"other"
     assert wrong_variants(Path(pushing.manifest), objects_in(Path(pushing.to))) == []
+
+
+async def test_a_push_does_not_wait_for_stages_that_nothing_comes_to(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_work, "LOOK_SECONDS", 1000.0)
+    (pushing.root / "empty").mkdir()
+    summary = await asyncio.wait_for(pushing.push(), 20)
+    assert summary.exit_code == 0

@@ -25,11 +25,13 @@ from bulkup.manifest.later import Scope
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows_later import Item, PassedOver, Processed, Vectored
 from bulkup.model import Stage
+from bulkup.run import stage_work
 from bulkup.run.events import AttemptFailed, Event, ItemsDone
 from bulkup.run.job import LaterLimits
 from bulkup.run.ledger import Ledger
 from bulkup.run.riding import Riding
-from bulkup.run.stage_work import Outcome, StageWork
+from bulkup.run.stage_outcomes import Outcome
+from bulkup.run.stage_work import StageWork
 from tests.fakes.clock import FakeClock
 from tests.unit.manifest.recording import NOW, recount_differs, rows, run_row
 from tests.unit.manifest.test_later import followed
@@ -315,6 +317,23 @@ async def test_a_stage_waits_for_the_one_before_it(working: Working) -> None:
 
     await working.run(done, is_fed=is_fed)
     assert working.states == {"done": 5}
+
+
+async def test_a_stage_ends_as_soon_as_the_one_before_it(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_work, "LOOK_SECONDS", 1000.0)
+    fed = [True]
+
+    async def end_soon() -> None:
+        while working.states != {"done": 5}:  # noqa: ASYNC110 - no event for tests
+            await asyncio.sleep(0.01)
+        fed[0] = False
+        working.work.look()
+
+    ending = asyncio.create_task(end_soon())
+    await working.run(done, is_fed=lambda: fed[0])
+    await ending
 
 
 async def test_a_stop_gives_back_what_is_not_begun(working: Working) -> None:
