@@ -1,6 +1,6 @@
 """The upload stage at work: claim, read and hash, register, send, settle.
 
-walk ──works──▶ buffer ──read, register (reading_ahead)──▶ shelf ──gate──▶ store ──▶ settle
+walk ──works──▶ buffer ──read, register (reading_ahead)──▶ shelf ──▶ senders ──▶ settle
                   ▲ claim (what the walk left in the manifest, what falls due)
 """
 
@@ -13,30 +13,21 @@ from dataclasses import dataclass
 from random import Random
 
 from bulkup.clock import Clock
-from bulkup.errors import (
-    CredentialsRefused,
-    DestinationError,
-    DestinationUnreachable,
-    ItemError,
-    StoreError,
-    StoreForbidden,
-    StoreFull,
-    StoreUnreachable,
-)
+from bulkup.errors import ItemError
 from bulkup.manifest.rows import Read, Work
 from bulkup.model import Stage
 from bulkup.run.events import Emit
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
-from bulkup.run.loading import Loading, Shelved
+from bulkup.run.loading import Loading
 from bulkup.run.outcomes import Outcomes
 from bulkup.run.reading_ahead import GROUP_BYTES, GROUP_ITEMS, ReadingAhead
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
+from bulkup.run.senders import Senders
 
 SETTLE_SECONDS = 0.1
-SETTLE_ITEMS = 500
-"""One transaction for so many outcomes, or so often (DESIGN §1)."""
+"""Outcomes are recorded so often, or as soon as there are many (senders)."""
 
 BUFFER_ITEMS = 20_000
 """Handed over by the walk and not yet read, 5 MB: what the walk hands over need not be claimed."""
@@ -106,17 +97,22 @@ class Uploading:
         self._walking = True
         self._has_more = False  # ready items of this batch are in the manifest
         self._buffer: deque[Work] = deque()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._senders = Senders(self._ahead, sender, gate, riding, self._outcomes, clock, self)
         self._news = asyncio.Event()
         self._settle_now = asyncio.Event()
         self._stopped = asyncio.Event()
         self._is_over = False
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return self.stop_reason is not None
+
     # For the walk --------------------------------------------------------------------------------
 
     def room(self) -> int:
         """How many more works may be handed over. Safe from the manifest's thread."""
-        if self.stop_reason is not None:
+        if self.is_stopped:
             return 0
         room = BUFFER_ITEMS - len(self._buffer)
         if self._limits.contents is not None:
@@ -158,7 +154,7 @@ class Uploading:
             await settling  # not cancelled: a settlement under way must not be made twice
             await loading
         finally:
-            tasks = (settling, loading, stopping, *self._sending)
+            tasks = (settling, loading, stopping, *self._senders.tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -169,7 +165,7 @@ class Uploading:
 
     async def _let_end(self, loading: asyncio.Task[None]) -> None:
         """After a stop: a few seconds for requests in flight, and for files being read."""
-        late = {loading, *self._sending}
+        late = {loading, *self._senders.tasks}
         time_up = asyncio.create_task(self._clock.sleep(IN_FLIGHT_SECONDS))
         while late and not time_up.done():
             ended, _ = await asyncio.wait({*late, time_up}, return_when=asyncio.FIRST_COMPLETED)
@@ -192,17 +188,14 @@ class Uploading:
         try:
             while group := await self._next_group():
                 ahead.begin(group, len(self._buffer))
-                while not self._is_stopped() and not ahead.has_room(self._gate.pacer.limit):
+                while not self.is_stopped and not ahead.has_room(self._gate.pacer.limit):
                     await self._wait_for_news()
-            while not self._is_stopped() and self._is_busy():
-                self._send_more()
+            while not self.is_stopped and self._is_busy():
+                self._senders.start()
                 await self._wait_for_news()
             await ahead.end()
         finally:
             await ahead.cancel()
-
-    def _is_stopped(self) -> bool:
-        return self.stop_reason is not None
 
     async def _wait_for_news(self) -> None:
         self._news.clear()
@@ -210,7 +203,7 @@ class Uploading:
 
     async def _next_group(self) -> list[Work]:
         """Works to read next, in a group; empty when this run has nothing left to do."""
-        while self.stop_reason is None:
+        while not self.is_stopped:
             self._check_deadline()
             room = self._contents_left()
             if room == 0:
@@ -237,7 +230,7 @@ class Uploading:
 
     def _is_busy(self) -> bool:
         """Whether contents are on their way: they may fail, and be left to do once more."""
-        return bool(self._ahead.is_busy or self._sending)
+        return bool(self._ahead.is_busy or self._senders.tasks)
 
     def _group(self, room: int) -> list[Work]:
         group: list[Work] = []
@@ -285,7 +278,7 @@ class Uploading:
         self._has_more = True
         return True
 
-    # For what is read ahead -----------------------------------------------------------------------
+    # For what is read ahead and sent --------------------------------------------------------------
 
     def fail(self, work: Work, error: ItemError, seconds: float = 0.0) -> None:
         """An attempt has failed, after so many seconds of sending."""
@@ -300,86 +293,17 @@ class Uploading:
 
     def look(self) -> None:
         """There may be more to send."""
-        self._send_more()
+        self._senders.start()
 
     def ended(self, error: BaseException | None) -> None:
-        """There may be room to read more."""
+        """A step has ended: there may be room to read more, or nothing left to do."""
         if error is not None:
             self.stop("an unexpected error", error)
         self._news.set()
 
-    # Send ----------------------------------------------------------------------------------------
-
-    def _send_more(self) -> None:
-        """As many senders as requests may be in flight, not counting those that rest."""
-        if self.stop_reason is not None:
-            return
-        shelved = len(self._ahead.shelf)
-        for _ in range(min(shelved, self._most_senders() - len(self._sending))):
-            task = asyncio.create_task(self._send_shelf())
-            self._sending.add(task)
-            task.add_done_callback(self._sent)
-
-    def _most_senders(self) -> int:
-        """One more than may send would make all of them queue, one behind the other."""
-        return self._gate.pacer.limit + self._sender.resting if self._sender.is_ready else 1
-
-    def _sent(self, task: asyncio.Task[None]) -> None:
-        self._sending.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.stop("an unexpected error", error)
-        self._send_more()
-        self._news.set()
-
-    async def _send_shelf(self) -> None:
-        ahead = self._ahead
-        while ahead.shelf and self.stop_reason is None:
-            was_ready = self._sender.is_ready
-            shelved = ahead.take()
-            try:
-                await self._send(shelved)
-            except asyncio.CancelledError:
-                self._sender.abandoned.append(shelved.work.item_id)
-                raise
-            finally:
-                ahead.let_go(shelved)
-            if not self._news.is_set() and ahead.has_room(self._gate.pacer.limit):
-                self._news.set()
-            if not was_ready or len(self._sending) > self._most_senders():
-                return  # `_sent` starts as many as there may be by now
-
-    async def _send(self, shelved: Shelved) -> None:
-        """Bring one content to the destination, or settle why not; run-level trouble is ridden out
-        without counting an attempt."""
-        work = shelved.work
-        while True:
-            if self._riding.is_under_way and not await self._riding.clear():
-                self._sender.abandoned.append(work.item_id)
-                return
-            began = self._clock.monotonic()
-            try:
-                done = await self._sender.send(shelved)
-            except DestinationError as error:
-                await self._ride(error)
-            except StoreFull as error:
-                self.stop("the destination is full", _full(error))
-            except (StoreForbidden, StoreUnreachable) as error:
-                if not self._riding.is_run_level(error, began):
-                    self.fail(work, error, self._clock.monotonic() - began)
-                    return
-                await self._ride(_run_level(error))
-            except ItemError as error:
-                self.fail(work, error, self._clock.monotonic() - began)
-                return
-            else:
-                self._riding.succeeded(self._clock.monotonic())
-                if self._outcomes.succeed(shelved, *done) >= SETTLE_ITEMS:
-                    self._settle_now.set()
-                return
-
-    async def _ride(self, error: DestinationError) -> None:
-        if not await self._riding.out(error):
-            self.stop(str(error), error)
+    def many_done(self) -> None:
+        """Enough has been sent to be recorded now."""
+        self._settle_now.set()
 
     # Settle --------------------------------------------------------------------------------------
 
@@ -389,23 +313,10 @@ class Uploading:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._settle_now.wait(), SETTLE_SECONDS)
             self._check_deadline()
-            self._send_more()  # the window may have grown
+            self._senders.start()  # the window may have grown
             await self._outcomes.settle()
 
     def _check_deadline(self) -> None:
         deadline = self._limits.deadline
         if deadline is not None and self._clock.monotonic() >= deadline:
             self.stop("the time is up (--max-duration)")
-
-
-def _full(error: StoreFull) -> DestinationError:
-    return DestinationError(str(error), hint="Make room at the destination, then push again.")
-
-
-def _run_level(error: StoreError) -> DestinationError:
-    """The same trouble as one of the whole destination."""
-    if isinstance(error, StoreUnreachable):
-        return DestinationUnreachable(str(error), hint="Check the network and the endpoint.")
-    return CredentialsRefused(
-        str(error), code=error.code, hint="These keys may not write here: ask for s3:PutObject."
-    )
