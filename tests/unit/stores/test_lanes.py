@@ -73,7 +73,7 @@ async def test_a_put_goes_out_whole_and_its_answer_comes_back():
     heads: list[str] = []
     said = answer(412, b"<Error/>", ETag='"E"', X_Many="  two  words ")
     async with lanes_over(answering(said, heads=heads)) as lanes:
-        got = await lanes.put("/b/k%20?x", HEADERS, b"body", 5.0)
+        got = await lanes.ask("PUT", "/b/k%20?x", HEADERS, b"body", 5.0)
     assert (got.status, await got.bytes()) == (412, b"<Error/>")
     assert (got.get_header("etag"), got.get_header("x-many")) == ('"E"', "two  words")
     assert got.get_header("none") is None
@@ -113,7 +113,7 @@ async def test_answers_are_read_to_their_end_however_they_come(shape: str, step:
             await asyncio.sleep(0)
 
     async with lanes_over(serve) as lanes:
-        got = await lanes.put("/", {}, b"body", 5.0)
+        got = await lanes.ask("PUT", "/", {}, b"body", 5.0)
         assert (got.status, await got.bytes()) == (200, b"abc0123456789")
 
 
@@ -139,8 +139,60 @@ async def test_a_connection_is_used_again_only_where_that_is_safe(first: bytes, 
 
     async with lanes_over(counting) as lanes:
         for _ in range(2):
-            await lanes.put("/", {}, b"body", 5.0)
+            await lanes.ask("PUT", "/", {}, b"body", 5.0)
     assert came == connections
+
+
+async def test_an_answer_to_head_has_no_body():
+    """Whatever length it names; and the connection is good for more."""
+    heads: list[str] = []
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            is_head = heads[-1].startswith("HEAD ")
+            said = answer(200, b"" if is_head else b"listed")
+            writer.write(said.replace(b"length: 0", b"length: 9000") if is_head else said)
+
+    async with lanes_over(serve) as lanes:
+        for method, body in (("HEAD", b""), ("GET", b"listed"), ("HEAD", b"")):
+            got = await lanes.ask(method, "/b/k?x=y", HEADERS, b"", 5.0)
+            assert (got.status, await got.bytes()) == (200, body)
+    assert connections == 1
+    assert heads[0].split("\r\n")[:4] == [
+        "HEAD /b/k?x=y HTTP/1.1",
+        "host: example:80",
+        "user-agent: bulkup/x",
+        "x-amz-date: 20260101T000000Z",
+    ]
+
+
+@pytest.mark.parametrize(("method", "is_asked_again"), [("GET", True), ("PUT", False)])
+async def test_a_connection_that_is_closed_as_it_is_used_again(method: str, is_asked_again: bool):
+    """What changes nothing is asked once more; a PUT is for those who count tries."""
+    asked = 0
+    end = b"\r\n\r\n" + (b"body" if method == "PUT" else b"")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(end)
+        asked += 1
+        writer.write(OK)
+        await reader.readuntil(end)
+        asked += 1  # and hang up
+
+    async with lanes_over(serve) as lanes:
+        body = b"body" if method == "PUT" else b""
+        assert (await lanes.ask(method, "/", HEADERS, body, 5.0)).status == 200
+        if is_asked_again:
+            assert (await lanes.ask(method, "/", HEADERS, body, 5.0)).status == 200
+        else:
+            with pytest.raises(LaneBroken):
+                await lanes.ask(method, "/", HEADERS, body, 5.0)
+    assert asked == (3 if is_asked_again else 2)
 
 
 async def test_a_connection_with_a_body_half_sent_is_not_used_again():
@@ -156,7 +208,7 @@ async def test_a_connection_with_a_body_half_sent_is_not_used_again():
 
     async with lanes_over(early) as lanes:
         for _ in range(2):
-            assert (await lanes.put("/", {}, bytes(32 << 20), 5.0)).status == 503
+            assert (await lanes.ask("PUT", "/", {}, bytes(32 << 20), 5.0)).status == 503
     assert came == 2
 
 
@@ -175,8 +227,8 @@ BROKEN = {
 async def test_what_is_no_whole_answer_breaks_the_lane(trouble: str):
     async with lanes_over(answering(BROKEN[trouble], OK, once=True)) as lanes:
         with pytest.raises(LaneBroken):
-            await lanes.put("/", HEADERS, b"body", 5.0)
-        assert (await lanes.put("/", HEADERS, b"body", 5.0)).status == 200
+            await lanes.ask("PUT", "/", HEADERS, b"body", 5.0)
+        assert (await lanes.ask("PUT", "/", HEADERS, b"body", 5.0)).status == 200
 
 
 async def test_an_answer_that_does_not_come_in_time_breaks_the_lane():
@@ -185,7 +237,7 @@ async def test_an_answer_that_does_not_come_in_time_breaks_the_lane():
 
     async with lanes_over(silent) as lanes:
         with pytest.raises(LaneBroken, match="in time"):
-            await lanes.put("/", HEADERS, b"body", 0.01)
+            await lanes.ask("PUT", "/", HEADERS, b"body", 0.01)
 
 
 async def test_a_cancelled_request_closes_its_connection():
@@ -199,7 +251,7 @@ async def test_a_cancelled_request_closes_its_connection():
         ended.set()
 
     async with lanes_over(silent) as lanes:
-        going = asyncio.create_task(lanes.put("/", {}, b"body", 5.0))
+        going = asyncio.create_task(lanes.ask("PUT", "/", {}, b"body", 5.0))
         await came.wait()
         going.cancel()
         await asyncio.wait({going})
@@ -212,9 +264,9 @@ async def test_headers_that_are_not_plain_are_not_sent(value: str):
     heads: list[str] = []
     async with lanes_over(answering(OK, heads=heads)) as lanes:
         with pytest.raises(NoLane):
-            await lanes.put("/", {**HEADERS, "x": value}, b"body", 5.0)
+            await lanes.ask("PUT", "/", {**HEADERS, "x": value}, b"body", 5.0)
         assert heads == []
-        assert (await lanes.put("/", HEADERS, b"body", 5.0)).status == 200
+        assert (await lanes.ask("PUT", "/", HEADERS, b"body", 5.0)).status == 200
 
 
 async def test_where_nobody_listens_there_is_no_lane():
@@ -224,7 +276,7 @@ async def test_where_nobody_listens_there_is_no_lane():
     await server.wait_closed()
     lanes = Lanes("127.0.0.1", port, name="n", agent="a")
     with pytest.raises(NoLane):
-        await lanes.put("/", HEADERS, b"body", 5.0)
+        await lanes.ask("PUT", "/", HEADERS, b"body", 5.0)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -269,7 +321,7 @@ async def test_over_tls_a_connection_is_used_again(tls: TLS):
 
     async with lanes_over(counting, tls.server, ca_pem=tls.ca_pem) as lanes:
         assert lanes.has_tls
-        got = [await lanes.put("/b/k", HEADERS, b"body", 5.0) for _ in range(3)]
+        got = [await lanes.ask("PUT", "/b/k", HEADERS, b"body", 5.0) for _ in range(3)]
     assert [one.status for one in got] == [412, 200, 200]
     assert await got[0].bytes() == b"<Error/>"
     assert len(heads) == 3
@@ -292,7 +344,7 @@ async def test_without_a_certificate_to_trust_nothing_is_sent(host: str, is_know
     ca_pem = tls.ca_pem if is_known else None
     async with lanes_over(serve, tls.server, host=host, ca_pem=ca_pem) as lanes:
         with pytest.raises(NoLane):
-            await lanes.put("/", HEADERS, b"body", 5.0)
+            await lanes.ask("PUT", "/", HEADERS, b"body", 5.0)
     assert heads == []
 
 
@@ -314,5 +366,5 @@ async def test_where_tls_itself_fails_it_is_not_tried_again(
         lanes = Lanes(plain.host, plain.port, name="n", agent="a", has_tls=True)
         for _ in range(2):
             with pytest.raises(NoLane):
-                await lanes.put("/", HEADERS, b"body", 5.0)
+                await lanes.ask("PUT", "/", HEADERS, b"body", 5.0)
     assert seen == connections

@@ -1,11 +1,9 @@
-"""Small bodies over HTTP/1.1, in the event loop's own thread.
+"""Small requests over HTTP/1.1, in the event loop's own thread.
 
 A request of 20 KiB costs pyreqwest twice what it costs here: there it goes to another thread and
-comes back. Only what is simple goes this way: a PUT without a proxy, its body and its answer small
+comes back. Only what is simple goes this way: what needs no proxy, its body and its answer small
 enough to be held. All else is pyreqwest's, and so is whatever cannot be connected or does not show
 a certificate to trust: it knows more ways, and says better what is wrong.
-
-Source: RFC 9112 (HTTP/1.1), sections 4, 6 and 7.1.
 """
 
 from __future__ import annotations
@@ -14,12 +12,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from math import inf
 from ssl import SSLContext, SSLError
 from typing import cast
 from urllib.parse import urlsplit
 
 from bulkup.model import Body
+from bulkup.stores.s3.answers import Answer, read_answer
 from bulkup.stores.s3.heads import fixed_lines, head_of
 from bulkup.stores.s3.trust import tls_context
 
@@ -33,46 +33,17 @@ what failed: it has another TLS, and other ways to find the system's authorities
 IDLE_SECONDS = 20.0
 """Below the keep-alive limit of common servers."""
 
-HEAD_LIMIT_BYTES = 1 << 18
-
 
 class LaneBroken(Exception):
     """The request was sent, in part at least, and no whole answer came."""
 
 
+class LaneClosed(LaneBroken):
+    """Of these: the other side closed the connection."""
+
+
 class NoLane(Exception):
     """Nothing was sent: no connection, or headers that are not plain text."""
-
-
-class Answer:
-    """A whole answer, read as pyreqwest's Response is."""
-
-    __slots__ = ("_body", "_head", "_lower", "status")
-
-    def __init__(self, status: int, head: str, body: bytes) -> None:
-        """`head` begins with the status line and has no empty line at its end."""
-        self.status = status
-        self._head = head
-        self._lower = head.lower()
-        self._body = body
-
-    def get_header(self, name: str) -> str | None:
-        """The header's value; of several the first. `name` is lower case."""
-        begin = self._lower.find(f"\r\n{name}:")
-        if begin < 0:
-            return None
-        end = self._head.find("\r\n", begin + 2)
-        return self._head[begin + len(name) + 3 : end if end > 0 else None].strip()
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """All headers; of several with a name the last."""
-        lines = [line.partition(":") for line in self._head.split("\r\n")[1:]]
-        return {name: value.strip() for name, _, value in lines}
-
-    async def bytes(self) -> bytes:
-        """The body, all of it."""
-        return self._body
 
 
 class Lanes:
@@ -100,19 +71,39 @@ class Lanes:
         self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
 
-    async def put(
-        self, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Body,
+        limit_seconds: float,
     ) -> Answer:
-        """One PUT and its answer. Raises NoLane, LaneBroken."""
-        head = head_of(path, self._fixed, headers, len(body))
+        """One request and its answer. Raises NoLane, LaneBroken.
+
+        A connection may be closed at the very moment it is used again. What changes nothing is
+        asked once more, then, over a new one.
+        """
+        head = head_of(method, path, self._fixed, headers, len(body))
         if head is None:
             raise NoLane
-        return await self.send(b"".join((head, body)), limit_seconds)
+        if method == "PUT":
+            return await self.send(b"".join((head, body)), limit_seconds)
+        lane = self._free()
+        if lane is not None:
+            with suppress(LaneClosed):
+                return await self._use(lane, head, limit_seconds, is_head=method == "HEAD")
+        lane = await self._connect()
+        return await self._use(lane, head, limit_seconds, is_head=method == "HEAD")
 
     async def send(self, request: bytes, limit_seconds: float) -> Answer:
-        """One whole request and its answer. Raises NoLane, LaneBroken."""
-        lane = self._free() or await self._connect()
-        answer = await lane.ask(request, limit_seconds)
+        """One whole PUT and its answer. Raises NoLane, LaneBroken."""
+        return await self._use(self._free() or await self._connect(), request, limit_seconds)
+
+    async def _use(
+        self, lane: _Lane, request: bytes, limit_seconds: float, *, is_head: bool = False
+    ) -> Answer:
+        answer = await lane.ask(request, limit_seconds, is_head=is_head)
         if not lane.is_open:
             pass
         elif self._is_closed:
@@ -185,6 +176,7 @@ class _Lane(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[Answer] | None = None
         self._received = b""
+        self._is_head = False  # asked for; its answer has no body
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
@@ -193,8 +185,9 @@ class _Lane(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def ask(self, request: bytes, limit_seconds: float) -> Answer:
+    async def ask(self, request: bytes, limit_seconds: float, *, is_head: bool) -> Answer:
         """Send a request; its answer. Raises LaneBroken."""
+        self._is_head = is_head
         transport = self._transport
         assert transport is not None
         answer: asyncio.Future[Answer] = self._loop.create_future()
@@ -230,9 +223,9 @@ class _Lane(asyncio.Protocol):
             return
         self._received = received = self._received + data if self._received else data
         try:
-            found = _read(received, is_over=False)
+            found = read_answer(received, is_head=self._is_head, is_over=False)
         except ValueError as error:
-            self._break(f"the answer is no HTTP: {error}")
+            self._break(LaneBroken(f"the answer is no HTTP: {error}"))
             return
         if found is not None:
             answer, keeps, length = found
@@ -244,13 +237,14 @@ class _Lane(asyncio.Protocol):
         if waiting is None or waiting.done():
             return
         try:
-            found = _read(self._received, is_over=True)
+            found = read_answer(self._received, is_head=self._is_head, is_over=True)
         except ValueError:
             found = None
         if found is not None:
             self._end(found[0], keeps=False)
         else:
-            self._break(f"the connection was closed before the answer came: {error or 'no error'}")
+            reason = f"the connection was closed before the answer came: {error or 'no error'}"
+            self._break(LaneClosed(reason))
 
     # The end of a request --------------------------------------------------------------------
 
@@ -264,10 +258,10 @@ class _Lane(asyncio.Protocol):
             self.close()
         waiting.set_result(answer)
 
-    def _break(self, reason: str) -> None:
+    def _break(self, error: LaneBroken) -> None:
         waiting, self._answer = self._answer, None
         if waiting is not None and not waiting.done():
-            waiting.set_exception(LaneBroken(reason))
+            waiting.set_exception(error)
         self.close()
 
     def _check_time(self) -> None:
@@ -275,61 +269,6 @@ class _Lane(asyncio.Protocol):
         if self._answer is None:
             return
         if self._loop.time() >= self._deadline:
-            self._break("no answer came in time")
+            self._break(LaneBroken("no answer came in time"))
         else:
             self._timer = self._loop.call_at(self._deadline, self._check_time)
-
-
-def _read(data: bytes, *, is_over: bool) -> tuple[Answer, bool, int] | None:
-    """The answer that `data` holds, whether the connection lives on, and how long the answer is.
-
-    None while more is to come; `is_over`: nothing more will. Raises ValueError for what is no
-    HTTP.
-    """
-    begin = 0
-    while True:
-        end = data.find(b"\r\n\r\n", begin)
-        if end < 0:
-            if len(data) - begin > HEAD_LIMIT_BYTES:
-                raise ValueError("headers without an end")
-            return None
-        head = data[begin:end].decode("latin-1")
-        if not head.startswith("HTTP/1."):
-            raise ValueError(head[:40])
-        status = int(head[9:12])
-        begin = end + 4
-        if status >= 200:
-            break  # what comes before, like 100 Continue, is no answer
-    answer = Answer(status, head, b"")
-    keeps = head[7] == "1" and (answer.get_header("connection") or "").lower() != "close"
-    if status in (204, 304):
-        return answer, keeps, begin
-    length = answer.get_header("content-length")
-    if answer.get_header("transfer-encoding") is not None:
-        chunked = _read_chunks(data, begin)
-        return None if chunked is None else (Answer(status, head, chunked[0]), keeps, chunked[1])
-    if length == "0":
-        return answer, keeps, begin
-    if length is not None:
-        end = begin + int(length)
-        return (Answer(status, head, data[begin:end]), keeps, end) if end <= len(data) else None
-    return (Answer(status, head, data[begin:]), False, len(data)) if is_over else None
-
-
-def _read_chunks(data: bytes, begin: int) -> tuple[bytes, int] | None:
-    """A chunked body and where it ends; None while more is to come. Raises ValueError."""
-    body = []
-    while True:
-        end = data.find(b"\r\n", begin)
-        if end < 0:
-            return None
-        size = int(data[begin:end].partition(b";")[0], 16)
-        begin = end + 2
-        if size == 0:
-            break
-        body.append(data[begin : begin + size])
-        begin += size + 2
-    if data[begin : begin + 2] == b"\r\n":
-        return b"".join(body), begin + 2
-    end = data.find(b"\r\n\r\n", begin)  # trailers
-    return None if end < 0 else (b"".join(body), end + 4)

@@ -70,6 +70,6 @@ class S3Preparing:
                 return None
             path = f"{self._path_prefix}/{encode_path(key)}"
             signer.sign("PUT", path, "", headers, digest)
-            return head_of(path, self._fixed, headers, size_bytes)
+            return head_of("PUT", path, self._fixed, headers, size_bytes)
 
         return prepare

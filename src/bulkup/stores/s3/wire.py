@@ -6,7 +6,7 @@ but for the segments '.' and '..'; bodies are not copied, views neither, and are
 nothing is sent from them any more, which may be after `send` has returned; HTTP_PROXY, HTTPS_PROXY
 and NO_PROXY are obeyed; an empty body is sent without Content-Length, which AWS refuses; and
 `read_timeout` runs while the body is still being sent, so that it may not be set for uploads.
-Small bodies do without it: see lanes.
+Small requests do without it: see lanes.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from bulkup.errors import (
 from bulkup.model import Body
 from bulkup.stores.s3.account import Account, AskAccount
 from bulkup.stores.s3.address import Address, locate, require_addressable
+from bulkup.stores.s3.answers import Answer
 from bulkup.stores.s3.client import AGENT, STALL_TIMEOUT, build_client, unreachable
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.heads import fixed_lines
-from bulkup.stores.s3.lanes import Answer, LaneBroken, Lanes, NoLane, lanes_to
+from bulkup.stores.s3.lanes import LaneBroken, Lanes, NoLane, lanes_to
 from bulkup.stores.s3.prepared import S3Preparing
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path
 
@@ -211,9 +212,9 @@ class Wire:
             await self._renew()
         path = self._sign(method, key, query, headers, payload_sha256)
         size_bytes = len(body)
-        if self._lanes is not None and method == "PUT" and 0 < size_bytes <= _SMALL_BYTES:
+        if self._lanes is not None and _is_simple(method, key, size_bytes):
             try:
-                return await self._lanes.put(path, headers, body, limit.total_seconds())
+                return await self._lanes.ask(method, path, headers, body, limit.total_seconds())
             except LaneBroken as error:
                 raise StoreUnreachable(str(error)) from error
             except NoLane:
@@ -317,6 +318,13 @@ class Wire:
         )
         lifetime = account.good_for_seconds
         self._renew_at = float("inf") if lifetime is None else self._clock.now() + lifetime
+
+
+def _is_simple(method: str, key: str | None, size_bytes: int) -> bool:
+    """Whether body and answer are small, and the answer comes soon."""
+    if method == "PUT":
+        return 0 < size_bytes <= _SMALL_BYTES  # an empty one may be a copy, which takes its time
+    return method == "HEAD" or (method == "GET" and key is None)
 
 
 def header_reader(response: Response | Answer) -> Callable[[str], str | None]:
