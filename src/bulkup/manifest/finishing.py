@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bulkup.manifest.bulk import execute_rows
-from bulkup.manifest.queue import latency_bucket
+from bulkup.manifest.latency import latency_bucket
 from bulkup.manifest.rows_later import Item
 from bulkup.model import Stage
 
