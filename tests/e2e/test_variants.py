@@ -225,7 +225,13 @@ async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place:
             endpoint_url=row.endpoint_url or None,
         )
         found = await find(
-            books.runs, books.leftovers, row, store, names=(), now=time.time() + 2 * 86_400
+            books.runs,
+            books.uploads,
+            books.leftovers,
+            row,
+            store,
+            names=(),
+            now=time.time() + 2 * 86_400,
         )
         keys = [one.key.removeprefix(store.prefix) for one in found.variants]
         assert keys == sorted([NOBODYS, theirs])

@@ -134,7 +134,13 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     names = [name for name, *_ in settings.variants]
     try:
         rubbish = await find(
-            books.runs, books.leftovers, destination, store, names=names, now=time.time()
+            books.runs,
+            books.uploads,
+            books.leftovers,
+            destination,
+            store,
+            names=names,
+            now=time.time(),
         )
         if isinstance(books, Manifest):
             await remove(books, destination, store, rubbish, names=names)

@@ -1,4 +1,5 @@
-"""Batches that are gone on with: which were interrupted, who takes them over, how they ended."""
+"""Batches, after they have begun: with which options, which were interrupted, who takes them over,
+how they ended."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 from bulkup.manifest.connection import in_our_words
 from bulkup.manifest.rows import from_sql
 from bulkup.manifest.transaction import transaction
+from bulkup.model import Stage
 
 _OPEN_WALKS = (
     # A walk that came to no end, unless the same batch was begun again later and did.
@@ -71,6 +73,28 @@ class Batches:
         if row is None:
             return None
         return Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
+
+    def begun_with(self, destination_id: int, stage: Stage) -> list[Mapping[str, Any]]:
+        """The options of the batches that ready or waiting items of a stage after the upload belong
+        to."""
+        rows = self._db.execute(
+            "SELECT options FROM batch WHERE id IN (SELECT DISTINCT batch_id FROM item WHERE "
+            "destination_id = ? AND stage = ? AND stage <> 'upload' "
+            "AND state IN ('ready', 'waiting'))",
+            (destination_id, stage.value),
+        )
+        return [json.loads(options) for (options,) in rows]
+
+    def at_work(self, destination_id: int) -> list[Mapping[str, Any]]:
+        """The options of the batches that runs work on at a destination now. Runs that are gone
+        must have been buried."""
+        rows = self._db.execute(
+            "SELECT batch.options FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
+            "JOIN run ON run.id = batch_run.run_id WHERE run.ended_at IS NULL "
+            "AND batch_run.ended_at IS NULL AND batch.destination_id = ?",
+            (destination_id,),
+        )
+        return [json.loads(options) for (options,) in rows]
 
     def interrupted(self) -> list[Interrupted]:
         """Batches of ended runs with work left, in their order. Runs that are gone must have been

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bulkup.manifest.finishing import record_attempts
-from bulkup.manifest.letting_go import forget_unwanted, release_claims
+from bulkup.manifest.finishing import finish_missed, finish_passed
+from bulkup.manifest.letting_go import release_claims
 from bulkup.manifest.queue import PRIORITIES, Left
-from bulkup.manifest.rows import as_text, from_sql, to_sql
+from bulkup.manifest.rows import from_sql, to_sql
 from bulkup.manifest.rows_later import Item, Missed, PassedOver, Source
-from bulkup.manifest.runs import STRIKES
 from bulkup.manifest.transaction import transaction
 from bulkup.model import Digest, Stage
 
@@ -207,27 +206,6 @@ class Later:
             or any(self.counts(row[0], stage).get(state, 0) > 0 for state in ("ready", "waiting"))
         ]
 
-    def begun_with(self, destination_id: int, stage: Stage) -> list[Mapping[str, Any]]:
-        """The options of the batches that items which are ready or waiting belong to."""
-        rows = self._db.execute(
-            "SELECT options FROM batch WHERE id IN (SELECT DISTINCT batch_id FROM item WHERE "
-            "destination_id = ? AND stage = ? AND stage <> 'upload' "
-            "AND state IN ('ready', 'waiting'))",
-            (destination_id, stage.value),
-        )
-        return [json.loads(options) for (options,) in rows]
-
-    def at_work(self, destination_id: int) -> list[Mapping[str, Any]]:
-        """The options of the batches that runs work on at a destination now. Runs that are gone
-        must have been buried."""
-        rows = self._db.execute(
-            "SELECT batch.options FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
-            "JOIN run ON run.id = batch_run.run_id WHERE run.ended_at IS NULL "
-            "AND batch_run.ended_at IS NULL AND batch.destination_id = ?",
-            (destination_id,),
-        )
-        return [json.loads(options) for (options,) in rows]
-
     def left(self, stage: Stage, run_id: str) -> Left:
         """What is left to do at a stage, at all destinations; `claimed` is what other runs hold."""
         states: dict[str, int] = dict(
@@ -294,82 +272,12 @@ class Later:
     ) -> None:
         """The stage does not apply to these; nor does `follows`, for the same reason."""
         with transaction(self._db, self._path):
-            self._db.executemany(
-                "UPDATE item SET state = 'skipped', run_id = NULL, in_hand = 0, reason = ?, "
-                "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
-                "settled_at = ? WHERE id = ? AND state = 'claimed'",
-                ((as_text(p.reason), now, p.item.item_id) for p in passed),
-            )
-            ended = [(p.item, p.seconds) for p in passed]
-            record_attempts(self._db, ended, "skipped", stage, run_id, now)
-            if follows is not None:
-                self._db.executemany(
-                    "INSERT INTO item (content_id, destination_id, stage, state, live, "
-                    "size_bytes, reason, settled_at) SELECT content_id, destination_id, "
-                    f"'{follows}', 'skipped', live, size_bytes, reason, settled_at FROM item "
-                    "WHERE id = ? AND state = 'skipped' ON CONFLICT DO NOTHING",
-                    ((p.item.item_id,) for p in passed),
-                )
-            for one in passed:
-                forget_unwanted(self._db, one.item.item_id)
+            finish_passed(self._db, passed, stage, follows, run_id, now)
 
     def miss(self, missed: Sequence[Missed], *, run_id: str, now: float) -> None:
         """Record attempts that failed."""
         with transaction(self._db, self._path):
-            for one in missed:
-                row = (
-                    self._strike(one, run_id, now)
-                    if one.is_strike
-                    else self._fail(one, run_id, now)
-                )
-                if row is None:
-                    continue  # the claim was lost: the failure is nobody's
-                self._db.execute(
-                    "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
-                    "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
-                    (
-                        one.item.item_id,
-                        one.item.attempts + 1,
-                        run_id,
-                        now,
-                        one.seconds,
-                        one.error_class.value,
-                        as_text(one.error),
-                        one.request_id,
-                    ),
-                )
-                forget_unwanted(self._db, one.item.item_id)
-
-    def _fail(self, one: Missed, run_id: str, now: float) -> tuple[str] | None:
-        row: tuple[str] | None = self._db.execute(
-            "UPDATE item SET state = ?, run_id = NULL, in_hand = 0, attempts = attempts + 1, "
-            "due_at = ?, error_class = ?, error = ?, settled_at = ? "
-            "WHERE id = ? AND state = 'claimed' AND run_id = ? RETURNING state",
-            (
-                "dead" if one.due_at is None else "waiting",
-                one.due_at or 0,
-                one.error_class.value,
-                as_text(one.error),
-                now,
-                one.item.item_id,
-                run_id,
-            ),
-        ).fetchone()
-        return row
-
-    def _strike(self, one: Missed, run_id: str, now: float) -> tuple[str] | None:
-        """Its worker was lost: last in the queue, and at three strikes dead (SPEC §4)."""
-        row: tuple[str] | None = self._db.execute(
-            "UPDATE item SET strikes = strikes + 1, priority = 3, run_id = NULL, in_hand = 0, "
-            "attempts = attempts + 1, due_at = 0, settled_at = ?1, "
-            "state = CASE WHEN strikes + 1 >= ?2 THEN 'dead' ELSE 'ready' END, "
-            "error_class = CASE WHEN strikes + 1 >= ?2 THEN 'resource' ELSE ?3 END, "
-            "error = CASE WHEN strikes + 1 >= ?2 "
-            "THEN 'took the worker down three times' ELSE ?4 END "
-            "WHERE id = ?5 AND state = 'claimed' AND run_id = ?6 RETURNING state",
-            (now, STRIKES, one.error_class.value, as_text(one.error), one.item.item_id, run_id),
-        ).fetchone()
-        return row
+            finish_missed(self._db, missed, run_id, now)
 
     def release(self, items: Sequence[Item], *, run_id: str) -> None:
         """Give claims back unattempted: the items are ready again, nothing is counted."""

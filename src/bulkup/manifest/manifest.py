@@ -16,6 +16,7 @@ from bulkup.manifest.reports import Reports
 from bulkup.manifest.retries import Retries
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.unreached import Unreached
+from bulkup.manifest.uploads import Uploads
 from bulkup.manifest.vectors import Vectors
 from bulkup.manifest.walks import Walks
 
@@ -31,6 +32,7 @@ class Manifest:
         self.path = path
         self._db = connect(path)
         self.runs = Runs(self._db, path)
+        self.uploads = Uploads(self._db, path)
         self.walks = Walks(self._db, path)
         self.queue = Queue(self._db, path)
         self.batches = Batches(self._db, path)

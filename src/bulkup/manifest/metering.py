@@ -6,7 +6,7 @@ import sqlite3
 from typing import NamedTuple
 
 from bulkup.manifest.connection import in_our_words
-from bulkup.manifest.queue import bucket_ms
+from bulkup.manifest.latency import bucket_ms
 from bulkup.model import Stage
 
 

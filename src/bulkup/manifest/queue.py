@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bulkup.manifest.bulk import execute_rows
-from bulkup.manifest.letting_go import forget_unwanted, release_claims
+from bulkup.manifest.letting_go import release_claims
 from bulkup.manifest.registering import Registering, SpareKey, reserve
-from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, as_text, from_sql
+from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, from_sql
+from bulkup.manifest.settling import follow, settle_done, settle_failed
 from bulkup.manifest.transaction import transaction
-from bulkup.model import Digest, Stage, State
+from bulkup.model import Digest, Stage
 
 PRIORITIES = (0, 1, 2, 3)
 """Urgent (after `retry`), normal, low, and last the ones with strikes."""
@@ -139,60 +138,11 @@ class Queue:
             return
         with transaction(self._db, self._path):
             if done:
-                self._settle_done(done, destination_id, run_id, now)
+                settle_done(self._db, done, destination_id, run_id, now)
                 if follows is not None:
-                    self._follow(done, follows)
+                    follow(self._db, done, follows)
             if failed:
-                self._settle_failed(failed, run_id, now)
-
-    def _settle_done(
-        self, done: Sequence[Done], destination_id: int, run_id: str, now: float
-    ) -> None:
-        execute_rows(
-            self._db,
-            "UPDATE item SET state = 'done', run_id = NULL, attempts = attempts + 1, priority = 1, "
-            "error_class = NULL, error = NULL, settled_at = v.column3 "
-            # By whomever it is claimed: what the store has is done, also when another run has
-            # taken this one for gone. Ids of unwanted items come back, with another content.
-            "FROM (VALUES {rows}) AS v "
-            "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'",
-            [(d.work.item_id, d.work.content_id, now) for d in done],
-        )
-        execute_rows(
-            self._db,
-            "UPDATE object SET etag = v.column1, checksum = v.column2, stored_at = v.column3, "
-            "size_bytes = v.column4 FROM (VALUES {rows}) AS v "
-            "WHERE destination_id = v.column5 AND key = v.column6 AND content_id = v.column7",
-            [
-                (d.etag, d.checksum, now, d.size_bytes, destination_id, d.key, d.work.content_id)
-                for d in done
-            ],
-        )
-        execute_rows(
-            self._db,
-            "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) "
-            "VALUES {rows}",
-            [(d.work.item_id, d.work.attempts + 1, run_id, now, d.seconds, "done") for d in done],
-        )
-        large = [(d.work.item_id,) for d in done if d.checksum is not None]
-        self._db.executemany("DELETE FROM part WHERE item_id = ?", large)
-        self._db.executemany("DELETE FROM upload WHERE item_id = ?", large)
-        buckets = Counter(latency_bucket(d.seconds) for d in done)
-        self._db.executemany(
-            "INSERT INTO latency VALUES ('upload', ?, ?) "
-            "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts",
-            buckets.items(),
-        )
-
-    def _follow(self, done: Sequence[Done], stage: Stage) -> None:
-        execute_rows(
-            self._db,
-            "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
-            f"batch_id) SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, "
-            "batch_id FROM item WHERE id IN (VALUES {rows}) AND state = 'done' "
-            "ON CONFLICT DO NOTHING",
-            [(d.work.item_id,) for d in done],
-        )
+                settle_failed(self._db, failed, run_id, now)
 
     def holds_any(self, items: Sequence[int], *, run_id: str) -> bool:
         """Whether any of the items is still claimed by the run."""
@@ -202,41 +152,6 @@ class Queue:
             (json.dumps(items), run_id),
         ).fetchone()
         return row is not None
-
-    def _settle_failed(self, failed: Sequence[Failed], run_id: str, now: float) -> None:
-        for f in failed:
-            state = State.DEAD if f.due_at is None else State.WAITING
-            settled = self._db.execute(
-                "UPDATE item SET state = ?, run_id = NULL, attempts = attempts + 1, due_at = ?, "
-                "error_class = ?, error = ?, settled_at = ? "
-                "WHERE id = ? AND state = 'claimed' AND run_id = ?",
-                (
-                    state.value,
-                    f.due_at or 0,
-                    f.error_class.value,
-                    as_text(f.error),
-                    now,
-                    f.work.item_id,
-                    run_id,
-                ),
-            )
-            if not settled.rowcount:
-                continue  # the claim was lost: the failure is nobody's
-            self._db.execute(
-                "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
-                "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
-                (
-                    f.work.item_id,
-                    f.work.attempts + 1,
-                    run_id,
-                    now,
-                    f.seconds,
-                    f.error_class.value,
-                    as_text(f.error),
-                    f.request_id,
-                ),
-            )
-            forget_unwanted(self._db, f.work.item_id)
 
     def release(self, items: Sequence[int], *, run_id: str) -> None:
         """Give claims back unattempted: the items are ready again, nothing is counted."""
@@ -353,16 +268,6 @@ class Queue:
                 "DELETE FROM object WHERE destination_id = ? AND key = ? AND stored_at IS NULL",
                 (destination_id, copy.key),
             )
-
-
-def latency_bucket(seconds: float) -> int:
-    """Eight buckets to each doubling, so that a percentile is right within 9 %."""
-    return round(8 * math.log2(max(seconds, 0.0001) * 1000))
-
-
-def bucket_ms(bucket: int) -> float:
-    """The middle of a latency bucket in milliseconds."""
-    return float(2 ** (bucket / 8))
 
 
 def _work(row: tuple[Any, ...]) -> Work:

@@ -18,6 +18,7 @@ from bulkup.manifest.runs import Runs
 from bulkup.manifest.schema import MIGRATIONS
 from bulkup.manifest.searchable import Searchable
 from bulkup.manifest.unreached import Unreached
+from bulkup.manifest.uploads import Uploads
 from bulkup.manifest.vectors import Vectors
 from bulkup.manifest.walks import Walks
 
@@ -33,6 +34,7 @@ class Reader:
             self.exports = Exports(self._db, path)
             self.meters = Meters(self._db, path)
             self.runs = Runs(self._db, path)
+            self.uploads = Uploads(self._db, path)
             self.walks = Walks(self._db, path)
             self.prospects = Prospects(self._db)
             self.leftovers = Leftovers(self._db, path)

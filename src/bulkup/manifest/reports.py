@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.connection import in_our_words
-from bulkup.manifest.queue import bucket_ms
+from bulkup.manifest.latency import bucket_ms
 from bulkup.manifest.rows import from_sql
 from bulkup.model import Stage, State
 

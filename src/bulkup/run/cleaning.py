@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from bulkup.manifest.leftovers import DAY_SECONDS, Fate, Leftovers
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import Destination, Runs
+from bulkup.manifest.uploads import Uploads
 from bulkup.model import Digest, ObjectInfo
 from bulkup.run.asking import INTERNAL
 from bulkup.run.kinship import Kin, kin_of, same_place
@@ -76,6 +77,7 @@ class Rubbish:
 
 async def find(
     runs: Runs,
+    uploads: Uploads,
     leftovers: Leftovers,
     destination: Destination,
     store: PartStore,
@@ -87,7 +89,7 @@ async def find(
     DestinationError and StoreError."""
     ours = [
         OpenUpload(key, upload_id, begun_at, item_id)
-        for item_id, key, upload_id, begun_at in runs.abandoned_uploads(destination.id)
+        for item_id, key, upload_id, begun_at in uploads.abandoned_uploads(destination.id)
     ]
     known = {upload.upload_id for upload in ours}
     is_directory = isinstance(store, DirectoryStore)
@@ -100,7 +102,7 @@ async def find(
         if upload_id not in known and begun_at < now - DAY_SECONDS
     ]
     # Asked after the listing: an upload that is recorded by now is somebody's.
-    wanted = runs.wanted_uploads(destination.id)
+    wanted = uploads.wanted_uploads(destination.id)
     files = []
     if isinstance(store, DirectoryStore):
         files = await store.leftovers(before=now - DAY_SECONDS)
@@ -200,7 +202,7 @@ async def remove(
     for upload in rubbish.uploads:
         await store.abort_parts(upload.key, upload.upload_id)
         if upload.item_id is not None:
-            manifest.runs.drop_upload(upload.item_id)
+            manifest.uploads.drop_upload(upload.item_id)
     for path, _ in rubbish.files:
         with suppress(FileNotFoundError):
             os.unlink(path)

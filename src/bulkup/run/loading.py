@@ -216,7 +216,7 @@ class Loading:
         threshold = self._target.part_threshold_bytes
         if threshold is None or work.size_bytes < threshold:
             return None
-        begun = await self._ledger.call(self._ledger.manifest.runs.open_upload, work.item_id)
+        begun = await self._ledger.call(self._ledger.manifest.uploads.open_upload, work.item_id)
         if begun is not None:
             return begun.part_bytes
         return part_bytes_for(work.size_bytes, self._target.part_size_bytes)

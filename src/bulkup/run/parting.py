@@ -99,8 +99,8 @@ class Parting:
         self, store: PartStore, shelved: Shelved, key: str, attributes: Attributes
     ) -> tuple[str, dict[int, Part]]:
         """The upload id to go on with, and the good parts that the store has of it."""
-        work, runs = shelved.work, self._ledger.manifest.runs
-        begun = await self._ledger.call(runs.open_upload, work.item_id)
+        work, uploads = shelved.work, self._ledger.manifest.uploads
+        begun = await self._ledger.call(uploads.open_upload, work.item_id)
         if begun is not None and (begun.key, begun.part_bytes) == (key, shelved.loaded.part_bytes):
             try:
                 listed = await self._tries(
@@ -118,7 +118,7 @@ class Parting:
             CONTROL_TRIES,
         )
         await self._ledger.call(
-            runs.begin_upload,
+            uploads.begin_upload,
             work.item_id,
             destination_id=self._destination_id,
             key=key,
@@ -150,7 +150,7 @@ class Parting:
                 slots.release()
             part = Part(number, size_bytes, part.etag, digest)
             await self._ledger.call(
-                self._ledger.manifest.runs.record_part, shelved.work.item_id, part
+                self._ledger.manifest.uploads.record_part, shelved.work.item_id, part
             )
             sent[number] = part
 
@@ -185,7 +185,7 @@ class Parting:
 
     async def _abort(self, store: PartStore, shelved: Shelved, key: str, upload_id: str) -> None:
         await self._tries(lambda: store.abort_parts(key, upload_id), 0, CONTROL_TRIES)
-        await self._ledger.call(self._ledger.manifest.runs.drop_upload, shelved.work.item_id)
+        await self._ledger.call(self._ledger.manifest.uploads.drop_upload, shelved.work.item_id)
 
 
 class _Bodies:

@@ -52,8 +52,9 @@ class ResumeRun(Run):
     def _later_job(self, destination: Destination, served: set[Stage]) -> Job | None:
         """What is left of the stages after the upload at a destination, and was begun with no
         batch that is gone on with; None when that is nothing, or a live run is at it."""
-        later, runs = self._ledger.manifest.later, self._ledger.manifest.runs
-        for options in later.at_work(destination.id):
+        manifest = self._ledger.manifest
+        batches, later, runs = manifest.batches, manifest.later, manifest.runs
+        for options in batches.at_work(destination.id):
             served = served | set(order_of(options).stages)
         items = {
             stage: later.count_left(Scope(destination.id, stage))
@@ -64,7 +65,7 @@ class ResumeRun(Run):
         if not stages:
             return None
         for stage in tuple(stages):  # and on to where those batches were to come
-            for options in later.begun_with(destination.id, stage):
+            for options in batches.begun_with(destination.id, stage):
                 stages |= {one for one in order_of(options).stages if one in items}
         self._found.extend(
             Notice(f"{count:,} contents are left to {stage} at {destination.url}")

@@ -233,12 +233,12 @@ def test_an_item_in_hand_of_a_content_without_files_ends_with_its_run(manifest: 
 
 def test_where_batches_with_open_items_were_to_come(manifest: Manifest) -> None:
     scope = followed(manifest, "a.jpg")
-    assert manifest.later.begun_with(scope.destination_id, Stage.PROCESS) == []
+    assert manifest.batches.begun_with(scope.destination_id, Stage.PROCESS) == []
     pusher = Pusher.begin(manifest, "at work")
-    assert manifest.later.at_work(scope.destination_id) == [{}]
+    assert manifest.batches.at_work(scope.destination_id) == [{}]
     manifest._db.execute(
         "UPDATE item SET batch_id = ? WHERE stage = 'process'", (pusher.scope.batch_id,)
     )
     pusher.end()
-    assert manifest.later.at_work(scope.destination_id) == []
-    assert manifest.later.begun_with(scope.destination_id, Stage.PROCESS) == [{}]
+    assert manifest.batches.at_work(scope.destination_id) == []
+    assert manifest.batches.begun_with(scope.destination_id, Stage.PROCESS) == [{}]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bulkup.errors import ErrorClass
+from bulkup.manifest.latency import bucket_ms, latency_bucket
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue import bucket_ms, latency_bucket
 from bulkup.manifest.reports import percentile
 from bulkup.manifest.rows import Broken
 from bulkup.model import Stage, State

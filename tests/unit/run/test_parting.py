@@ -112,7 +112,7 @@ async def test_a_file_that_changed_between_two_runs_is_never_mixed(
     assert (await pushing.push(**PARTS)).exit_code == 0
     assert held(pushing) == other
     with Manifest(pushing.manifest) as manifest:
-        uploads = manifest.runs.abandoned_uploads(1)
+        uploads = manifest.uploads.abandoned_uploads(1)
         assert len(uploads) == open_uploads(pushing), "what is left over is known, to be cleaned"
 
 
