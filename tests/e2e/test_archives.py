@@ -63,7 +63,8 @@ def test_bad_members_are_dead_and_the_others_go_on(bulkup: Bulkup, tmp_path: Pat
 
 def test_what_is_no_archive_is_dead(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"broken.zip": b"PK\x03\x04 no archive", "a.jpg": picture(1)})
-    bulkup("push", "photos", "--to", "store", check=3)
+    told = bulkup("push", "photos", "--to", "store", check=3)
+    assert "why: invalid 1" in told.stdout
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
     assert failed["error_class"] == "invalid"
     assert failed["path"].endswith("/broken.zip")

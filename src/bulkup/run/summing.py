@@ -22,6 +22,8 @@ def summary_of(crews: Sequence[Crew], left: Left) -> Summary:
     failures: Counter[str] = Counter()
     for one in counts:
         failures.update({str(name): number for name, number in one.failures.items()})
+    for walk in walked:
+        failures.update({str(name): number for name, number in walk.broken.items()})
     later = [work for crew in crews for work in crew.later]
     for work in later:
         failures.update({str(name): number for name, number in work.counts.failures.items()})

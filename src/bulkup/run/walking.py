@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.clock import Clock
@@ -42,7 +43,7 @@ class Walked:
     left_out: int = 0
     to_do: int = 0
     to_do_bytes: int = 0
-    broken: int = 0
+    broken: Counter[ErrorClass] = field(default_factory=Counter)  # what cannot be opened
 
 
 class _Recorded(NamedTuple):
@@ -174,7 +175,7 @@ class Walking:
         walked.changed += len(changes.changed)
         walked.unchanged += len(changes.unchanged)
         walked.gone += len(changes.gone) if whole_root else 0
-        walked.broken += len(changes.broken)
+        walked.broken.update(one.error_class or ErrorClass.UNKNOWN for one in changes.broken)
         walked.to_do_bytes += sum([row[1] for row in changes.new])
         walked.to_do_bytes += sum([row[1] for _, row in changes.changed])
         return Folder(
