@@ -105,21 +105,25 @@ class Walks:
 
     # Writing ------------------------------------------------------------------------------
 
-    def record(self, scope: Scope, folder: Folder, *, now: float, hand_over: int) -> list[Work]:
+    def record(
+        self, scope: Scope, folders: Sequence[Folder], *, now: float, hand_over: int
+    ) -> list[Work]:
         """Write what the walk found in one transaction.
 
         The first `hand_over` new or changed files are claimed for the run at once and returned;
         the others are `ready` for whoever claims first. Pending items of unchanged files join
         this batch, and get an item where the destination is new to them.
         """
+        works: list[Work] = []
         with transaction(self._db, self._path):
-            folder_id = self._add_folder(scope.root_id, folder.path)
-            self._go(folder.gone, now)
-            self._come_back(folder.back)
-            self._join(scope, folder_id, folder.unchanged)
-            works = self._add(scope, folder_id, folder, hand_over)
-            works += self._change(scope, folder, hand_over - len(works))
-            self._break(scope, folder.broken, now)
+            for folder in folders:
+                folder_id = self._add_folder(scope.root_id, folder.path)
+                self._go(folder.gone, now)
+                self._come_back(folder.back)
+                self._join(scope, folder_id, folder.unchanged)
+                works += self._add(scope, folder_id, folder, hand_over - len(works))
+                works += self._change(scope, folder, hand_over - len(works))
+                self._break(scope, folder.broken, now)
         return works
 
     def end_walk(self, scope: Scope, missing_folders: Sequence[int], *, now: float) -> int:

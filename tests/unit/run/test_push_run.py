@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -276,6 +277,27 @@ async def test_a_lock_of_another_program_is_waited_for_while_the_run_goes_on(
     pushing.write({f"sub{n}/x.jpg": f"sub {n}".encode() for n in range(5)})
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent, summary.files, summary.ready) == (0, 10, 10, 0)
+
+
+async def test_a_mended_archive_is_taken_also_when_the_manifest_was_locked(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bulkup.manifest.walks import Walks
+
+    pushing.write({"z.zip": b"PK\x03\x04 no archive"})
+    assert (await pushing.push()).dead == 1
+    with zipfile.ZipFile(pushing.root / "z.zip", "w") as archive:
+        archive.writestr("a.jpg", b"\xff\xd8\xff a picture")
+    record, refusals = Walks.record, iter([True])
+
+    def at_second(self: Walks, *args: Any, **kwargs: Any) -> Any:
+        if next(refusals, False):
+            raise ManifestLocked("locked")
+        return record(self, *args, **kwargs)
+
+    monkeypatch.setattr(Walks, "record", at_second)
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent, summary.dead) == (0, 1, 0)
 
 
 async def test_what_another_live_run_holds_is_no_failure(pushing: Pushing) -> None:
