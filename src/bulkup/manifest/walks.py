@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.bulk import execute_rows
@@ -106,17 +106,19 @@ class Walks:
     # Writing ------------------------------------------------------------------------------
 
     def record(
-        self, scope: Scope, folders: Sequence[Folder], *, now: float, hand_over: int
+        self, scope: Scope, find: Callable[[], Sequence[Folder]], *, now: float, hand_over: int
     ) -> list[Work]:
         """Write what the walk found in one transaction.
 
+        `find` is called within it, so that what it reads here is still so when that is written:
+        another run may be walking the same folders.
         The first `hand_over` new or changed files are claimed for the run at once and returned;
         the others are `ready` for whoever claims first. Pending items of unchanged files join
         this batch, and get an item where the destination is new to them.
         """
         works: list[Work] = []
         with transaction(self._db, self._path):
-            for folder in folders:
+            for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
                 self._go(folder.gone, now)
                 self._come_back(folder.back)

@@ -146,17 +146,32 @@ class Walking:
     # In the manifest's thread ---------------------------------------------------------------
 
     def _record(self, listings: Sequence[FolderListing], whole_root: bool) -> _Recorded:
-        walked = Walked(left_out=sum(len(listing.left_out) for listing in listings))
-        compared = [self._compared(listing, walked, whole_root) for listing in listings]
-        folders = [folder for folder in compared if folder is not None]
-        if not folders:
-            return _Recorded([], False, walked)
+        folders: list[Folder] = []
+        walked = Walked()
+        if self._is_settled:  # most often nothing is to be written: then without the lock
+            folders, walked = self._compared_all(listings, whole_root)
+            if not folders:
+                return _Recorded([], False, walked)
+
+        def find() -> list[Folder]:
+            nonlocal folders, walked
+            folders, walked = self._compared_all(listings, whole_root)
+            return folders
+
         works = self._ledger.manifest.walks.record(
-            self._scope, folders, now=self._clock.now(), hand_over=self._room()
+            self._scope, find, now=self._clock.now(), hand_over=self._room()
         )
         walked.to_do = sum(len(folder.new) + len(folder.changed) for folder in folders)
         has_unchanged = any(folder.unchanged for folder in folders)
         return _Recorded(works, has_unchanged or len(works) < walked.to_do, walked)
+
+    def _compared_all(
+        self, listings: Sequence[FolderListing], whole_root: bool
+    ) -> tuple[list[Folder], Walked]:
+        """What is to be written about the listings, and their numbers."""
+        walked = Walked(left_out=sum(len(listing.left_out) for listing in listings))
+        compared = [self._compared(listing, walked, whole_root) for listing in listings]
+        return [folder for folder in compared if folder is not None], walked
 
     def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
         """What is to be written about the listing; None when nothing is."""
@@ -229,7 +244,7 @@ class Walking:
             folder = Folder(
                 path="", new=(), changed=(), unchanged=(), back=(), gone=lost, broken=()
             )
-            walks.record(self._scope, [folder], now=now, hand_over=0)
+            walks.record(self._scope, lambda: [folder], now=now, hand_over=0)
         missing = [
             folder_id
             for folder_id, path in walks.folders(self._scope.root_id)

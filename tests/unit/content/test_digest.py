@@ -64,13 +64,14 @@ def test_parts_in_one_pass(data: bytes, part_bytes: int, most: int) -> None:
 def test_buffer_size_does_not_change_the_digests(data: bytes, buffer_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(digest_module, "BUFFER_BYTES", buffer_bytes)
+        patch.setattr(digest_module, "SHARED_BUFFER_BYTES", buffer_bytes)
         assert digest_file(io.BytesIO(data)) == sha(data)
         assert digest_parts(io.BytesIO(data), 100).whole == sha(data)
 
 
 def test_parts_larger_than_the_buffer() -> None:
-    data = bytes(range(256)) * (3 << 12)  # 3 MiB
-    part_bytes = (1 << 20) + 7
+    data = bytes(range(256)) * (3 << 14)  # 12 MiB
+    part_bytes = (4 << 20) + 7
     found = digest_parts(io.BytesIO(data), part_bytes)
     assert found.parts[0] == sha(data[:part_bytes])
     assert found.parts[-1] == sha(data[2 * part_bytes :])

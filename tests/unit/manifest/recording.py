@@ -62,7 +62,7 @@ class Pusher:
         return cls(manifest, Scope(roots[0][0], root, destination.id, batch, run_id))
 
     def record(self, found: Folder, *, hand_over: int = 1000) -> list[Work]:
-        return self.manifest.walks.record(self.scope, [found], now=NOW, hand_over=hand_over)
+        return self.manifest.walks.record(self.scope, lambda: [found], now=NOW, hand_over=hand_over)
 
     def known(self, path: str = "") -> dict[str, Known]:
         walks = self.manifest.walks

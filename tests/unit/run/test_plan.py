@@ -117,7 +117,9 @@ def test_only_claims_of_runs_at_work_hold(tmp_path: Path, alive: bool, verdict: 
         )
         row = ("a", found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
         scope = Scope(root_id, push.roots[0], to.id, batch_id, "r")
-        manifest.walks.record(scope, [Folder("", [row], [], [], [], [], [])], now=now, hand_over=1)
+        manifest.walks.record(
+            scope, lambda: [Folder("", [row], [], [], [], [], [])], now=now, hand_over=1
+        )
     summary, [planned] = plan_of(push, tmp_path / "manifest.db")
     assert planned.verdict == verdict
     assert (summary.unchanged, summary.claimed_elsewhere) == (1, int(alive))

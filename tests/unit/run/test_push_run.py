@@ -25,6 +25,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import RunRow, Runs
 from bulkup.run import finding
 from bulkup.run.liveness import here, process_started
+from bulkup.run.walking import Walking
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
@@ -277,6 +278,29 @@ async def test_a_lock_of_another_program_is_waited_for_while_the_run_goes_on(
     pushing.write({f"sub{n}/x.jpg": f"sub {n}".encode() for n in range(5)})
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent, summary.files, summary.ready) == (0, 10, 10, 0)
+
+
+async def test_nobody_writes_between_the_walk_s_look_and_what_it_records(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else two runs that walk a new folder would both add its files."""
+    pushing.write({"x.jpg": b"x"})
+    compared, tries = Walking._compared, 0
+
+    def with_another(self: Walking, *args: Any) -> Any:
+        nonlocal tries
+        found = compared(self, *args)
+        tries += 1
+        with Manifest(pushing.manifest) as manifest:
+            manifest.wait_for_lock(0.0)
+            with pytest.raises(ManifestLocked):
+                Pusher.begin(manifest, f"other{tries}", root=str(pushing.root), to=pushing.to)
+        return found
+
+    monkeypatch.setattr(Walking, "_compared", with_another)
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent) == (0, 1)
+    assert tries
 
 
 async def test_a_mended_archive_is_taken_also_when_the_manifest_was_locked(
