@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
 
-SHARED_BUFFER_BYTES: Final = 4 << 20  # hashed by two threads: a hop for each takes a fiftieth
+SHARED_BUFFER_BYTES: Final = 4 << 20  # a hop to the other thread (60 µs) is little beside 2.4 ms
 
 
 class Digests(NamedTuple):
@@ -94,5 +94,4 @@ def composite(part_digests: Sequence[Digest]) -> str:
 
 
 def _readinto(source: BinaryIO, view: memoryview) -> int:
-    # typing.BinaryIO does not declare readinto, yet every binary file object has it.
-    return int(source.readinto(view) or 0)  # type: ignore[attr-defined]
+    return int(source.readinto(view) or 0)  # type: ignore[attr-defined]  # all binary files have it

@@ -282,8 +282,13 @@ class Walks:
             ((now, k.asset_id) for k in gone if k.is_read),
         )
         for known in gone:
-            if not known.is_read:
-                self._db.execute("DELETE FROM asset WHERE id = ?", (known.asset_id,))
+            if known.is_read:
+                continue
+            deleted = self._db.execute(
+                "DELETE FROM asset WHERE id = ? AND content_id = ?",
+                (known.asset_id, known.content_id),
+            )
+            if deleted.rowcount:  # else another run has seen it, too
                 release_content(self._db, known.content_id)
 
     def _come_back(self, assets: Sequence[int]) -> None:

@@ -274,3 +274,14 @@ def test_a_content_that_comes_back_after_its_last_file_went_counts_again(
 def test_a_run_row_is_what_was_begun(manifest: Manifest) -> None:
     Pusher.begin(manifest, "a")
     assert manifest.runs.open_runs() == [run_row("a")]
+
+
+def test_what_is_gone_unread_may_be_found_gone_by_two_runs(manifest: Manifest) -> None:
+    one, other = Pusher.begin(manifest, "one"), Pusher.begin(manifest, "other")
+    one.record(folder(new=[file("a.jpg"), file("b.jpg")]))
+    known = one.known()["a.jpg"]
+    one.record(folder(gone=[known]))
+    other.record(folder(gone=[known]))
+    assert list(one.known()) == ["b.jpg"]
+    assert rows(manifest, "SELECT assets FROM content") == [(1,)]
+    assert not recount_differs(manifest)
