@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PEERS := build/peers
 DEMO := .demo
 PHOTOS ?= $(DEMO)/photos
+BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
@@ -77,15 +78,15 @@ $(ENVIRONMENT):
 	$(PIP) install --upgrade 'pip>=25.1'
 	touch $@
 
-$(VENV)/.demo: pyproject.toml $(ENVIRONMENT)
+$(VENV)/.demo: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable .
 	touch $@
 
-$(VENV)/.test: pyproject.toml $(ENVIRONMENT)
+$(VENV)/.test: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable . --group test
 	touch $@
 
-$(VENV)/.check: pyproject.toml $(ENVIRONMENT)
+$(VENV)/.check: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable . --group check
 	touch $@
 

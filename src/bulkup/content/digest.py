@@ -10,12 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
-from bulkup.model import Digest
+from bulkup.model import Body, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
 
 BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
 
@@ -34,9 +35,38 @@ class Digests(NamedTuple):
     parts: tuple[Digest, ...]
 
 
-def digest_of(data: bytes | bytearray | memoryview) -> Digest:
+def digest_of(data: Body) -> Digest:
     """The digest of bytes in memory."""
     return Digest(hashlib.sha256(data).hexdigest())
+
+
+def digests_of(contents: Sequence[Body]) -> list[Digest]:
+    """The digest of each of `contents`, in order; where HAS_LANES, several at the same time."""
+    return _digests_of(contents)
+
+
+def _one_by_one(contents: Sequence[Body]) -> list[Digest]:
+    return [digest_of(content) for content in contents]
+
+
+def _in_lanes() -> Callable[[Sequence[Body]], list[Digest]] | None:
+    """The compiled module, where it was built, this processor has the instructions, and it agrees
+    with hashlib: compilers differ, and a wrong digest is the one thing that nothing would mend."""
+    try:
+        from bulkup.content._sha256_lanes import hexdigests
+    except ImportError:
+        return None
+    probe = [bytes(range(size)) for size in (0, 55, 56, 64, 119, 128, 250)]
+    found = cast("Callable[[Sequence[Body]], list[Digest]]", hexdigests)
+    return found if found(probe) == _one_by_one(probe) else None
+
+
+_lanes = _in_lanes()
+
+HAS_LANES: Final = _lanes is not None
+"""Whether several contents are hashed at the same time, in 0.6 of the time (decision 17)."""
+
+_digests_of = _lanes or _one_by_one
 
 
 def digest_stream(chunks: Iterable[bytes]) -> Digest:

@@ -19,7 +19,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Final
@@ -32,7 +32,7 @@ from bulkup.model import Attributes, Digest, Stage
 from bulkup.run.turns import Turns
 from bulkup.upload.attributes import Extras, attributes_for
 from bulkup.upload.naming import key_for, spare_key
-from bulkup.upload.reading import Loaded, read_whole
+from bulkup.upload.reading import Loaded, Whole, hashed, read_whole
 
 FRAME: Final = struct.Struct(">I")
 LOAD: Final = "load"
@@ -152,23 +152,28 @@ class Reader:
         """Read the works' files into `memory[begin:end]` and register what was read; make the
         requests of what is to be sent."""
         slot = _Slot(self._view, begin, end)
-        places: list[tuple[int, Loaded] | None] = []
-        reads: list[Read] = []
+        places: list[int | None] = []
+        read: list[Work] = []
+        whole: list[Whole] = []
         for one in works:
             work = Work(*one)
             place = slot.begin + HEAD_BYTES
             try:
-                loaded = read_whole(work.root, work.folder, work.name, slot)
+                content = read_whole(work.root, work.folder, work.name, slot)
             except SourceError:
                 places.append(None)  # the parent tries again, and says what is wrong
                 continue
             if slot.begin < place:  # it has grown, and there was no room
                 places.append(None)
                 continue
-            places.append((place, loaded))
-            reads.append(self._read(work, loaded))
-        registered = iter(self._register(reads) if reads else ())
-        return [self._row(place, registered) for place in places]
+            places.append(place)
+            read.append(work)
+            whole.append(content)
+        loaded = hashed(whole)
+        reads = [*map(self._read, read, loaded)]
+        registered = self._register(reads) if reads else []
+        found = zip(read, loaded, registered, strict=True)
+        return [None if place is None else self._row(place, *next(found)) for place in places]
 
     def settle(self, now: float, follows: str | None, done: list[tuple[Any, ...]]) -> None:
         """Record contents that the destination has; each is a `Done` in plain tuples."""
@@ -182,9 +187,9 @@ class Reader:
                 follows=None if follows is None else Stage(follows),
             )
 
-    def _register(self, reads: list[Read]) -> list[tuple[Read, Registered]]:
+    def _register(self, reads: list[Read]) -> list[Registered]:
         with self._turns:
-            registered = self._queue.register(
+            return self._queue.register(
                 reads,
                 destination_id=self._destination_id,
                 batch_id=self._batch_id,
@@ -192,7 +197,6 @@ class Reader:
                 copy=self._copies_duplicates,
                 spare_key=spare_key,
             )
-        return list(zip(reads, registered, strict=True))
 
     def _read(self, work: Work, loaded: Loaded) -> Read:
         digest, size_bytes, modified_ns, inode, changed_ns, media_type, *_ = loaded
@@ -204,14 +208,9 @@ class Reader:
             key_for(self._prefix, work.folder + work.name, digest, self._layout),
         )
 
-    def _row(
-        self, place: tuple[int, Loaded] | None, registered: Iterator[tuple[Read, Registered]]
-    ) -> Row:
-        if place is None:
-            return None
-        begin, loaded = place
-        read, (work, key, is_lost, is_begun) = next(registered)
-        other = None if work is read.work else tuple(work)
+    def _row(self, begin: int, asked: Work, loaded: Loaded, registered: Registered) -> Row:
+        work, key, is_lost, is_begun = registered
+        other = None if work is asked else tuple(work)
         head_bytes = 0
         if self._prepare is not None and key is not None and not is_begun:
             attributes = attributes_for(

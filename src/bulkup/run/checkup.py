@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from bulkup.content.digest import digest_of
+from bulkup.content.digest import HAS_LANES, digest_of
 from bulkup.errors import BulkupError, ManifestError, StoreError
 from bulkup.manifest.connection import network_file_system
 from bulkup.manifest.health import LEAST_SQLITE, sqlite_version
@@ -54,7 +54,7 @@ class Finding:
 
 
 def check_machine() -> Iterator[Finding]:
-    """Python."""
+    """Python, and how files are hashed."""
     python = sys.version_info[:3]
     yield Finding(
         "machine",
@@ -64,6 +64,9 @@ def check_machine() -> Iterator[Finding]:
         platform.python_version(),
         None if python >= LEAST_PYTHON else "Install Python 3.11 or later.",
     )
+    several = "several files at the same time"
+    one = "one file at a time: no compiled module, or a processor without SHA instructions"
+    yield Finding("machine", "", "SHA-256", "ok", several if HAS_LANES else one)
 
 
 def check_manifest(path: str) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from bulkup.stores.store import Preparing
 from bulkup.upload.arena import Arena
 from bulkup.upload.attributes import Extras
 from bulkup.upload.naming import Layout, key_for, spare_key
-from bulkup.upload.reading import Loaded, is_member, read_in_parts, read_whole
+from bulkup.upload.reading import Loaded, Whole, hashed, is_member, read_in_parts, read_whole
 
 IN_PLACE_BYTES = 256 << 10
 """A smaller file is read in the event loop's thread: a hop to another one costs as much (60 µs)."""
@@ -114,26 +114,13 @@ class Loading:
             with suppress(AsideLost):
                 others += await self._load_aside(self.aside, small, group)
                 small = []
-        reads: list[Read] = []
-        contents: dict[int, Loaded] = {}
-        for number, work in enumerate(small):
-            if number % BREATH_ITEMS == BREATH_ITEMS - 1:
-                await asyncio.sleep(0)  # what is in flight wants to be answered
-            try:
-                loaded = read_whole(work.root, work.folder, work.name)
-            except SourceError:
-                others.append(work)  # there may be another file with the same content
-                continue
-            contents[work.item_id] = loaded
-            reads.append(self._read(work, loaded))
-        for found in await asyncio.gather(*(self._load_slowly(work) for work in others)):
-            if isinstance(found[1], Loaded):
-                contents[found[0].item_id] = found[1]
-                reads.append(self._read(found[0], found[1]))
-            else:
-                group.failed.append((found[0], found[1]))
-        if reads:
-            await self._register(reads, contents, group)
+        loaded: list[tuple[Work, Loaded]] = []
+        for begin in range(0, len(small), BREATH_ITEMS):
+            loaded += _load_in_place(small[begin : begin + BREATH_ITEMS], others)
+            await asyncio.sleep(0)  # what is in flight wants to be answered
+        loaded += await self._load_in_threads(others, group.failed)
+        if loaded:
+            await self._register(loaded, group)
         return group
 
     def _consider_aside(self, following: int) -> None:
@@ -175,8 +162,9 @@ class Loading:
                 group.shelved.append(shelved)
         return failed
 
-    async def _register(self, reads: list[Read], contents: dict[int, Loaded], group: Group) -> None:
+    async def _register(self, loaded: list[tuple[Work, Loaded]], group: Group) -> None:
         target = self._target
+        reads = [self._read(*one) for one in loaded]
         registered = await self._ledger.call(
             self._ledger.manifest.queue.register,
             reads,
@@ -186,26 +174,46 @@ class Loading:
             copy=target.copies_duplicates,
             spare_key=spare_key,
         )
-        for read, (work, key, is_lost, is_begun) in zip(reads, registered, strict=True):
+        for read, (_, content), (work, key, is_lost, is_begun) in zip(
+            reads, loaded, registered, strict=True
+        ):
             if is_lost:
                 continue  # another run has it now
             if key is None:
                 group.duplicates.append(read)
             else:
-                group.shelved.append(Shelved(work, contents[read.work.item_id], key, is_begun))
+                group.shelved.append(Shelved(work, content, key, is_begun))
 
-    async def _load_slowly(self, work: Work) -> tuple[Work, Loaded | ItemError]:
-        """Read in a thread; where the file fails, any other file known to have the content."""
+    async def _load_in_threads(
+        self, works: list[Work], failed: list[tuple[Work, ItemError]]
+    ) -> list[tuple[Work, Loaded]]:
+        """Read each in a thread, then hash all that are whole together, in one."""
+        loaded: list[tuple[Work, Loaded]] = []
+        whole: list[tuple[Work, Whole]] = []
+        for work, found in await asyncio.gather(*(self._read_in_thread(work) for work in works)):
+            if isinstance(found, Whole):
+                whole.append((work, found))
+            elif isinstance(found, Loaded):
+                loaded.append((work, found))
+            else:
+                failed.append((work, found))
+        if whole:
+            digested = await asyncio.to_thread(hashed, [content for _, content in whole])
+            loaded += zip([work for work, _ in whole], digested, strict=True)
+        return loaded
+
+    async def _read_in_thread(self, work: Work) -> tuple[Work, Whole | Loaded | ItemError]:
+        """Read it; where the file fails, any other file known to have the content."""
         part_bytes = await self._part_bytes(work)
         try:
-            return work, await asyncio.to_thread(_load, work, part_bytes, self._arena)
+            return work, await asyncio.to_thread(_read, work, part_bytes, self._arena)
         except SourceError as error:
             first = error
         for other in await self._ledger.call(self._ledger.manifest.queue.sources, work.item_id):
             if other.asset_id == work.asset_id:
                 continue
             try:
-                return other, await asyncio.to_thread(_load, other, part_bytes, self._arena)
+                return other, await asyncio.to_thread(_read, other, part_bytes, self._arena)
             except SourceError:
                 continue
         return work, first
@@ -240,7 +248,22 @@ def part_bytes_for(size_bytes: int, part_size_bytes: int) -> int:
     return max(part_size_bytes, -(-least // PART_STEP_BYTES) * PART_STEP_BYTES)
 
 
-def _load(work: Work, part_bytes: int | None, arena: Arena) -> Loaded:
+def _load_in_place(works: list[Work], others: list[Work]) -> list[tuple[Work, Loaded]]:
+    """Read small files here and now; what cannot be read goes to `others`: there may be another
+    file with the same content."""
+    read: list[Work] = []
+    whole: list[Whole] = []
+    for work in works:
+        try:
+            whole.append(read_whole(work.root, work.folder, work.name))
+        except SourceError:
+            others.append(work)
+        else:
+            read.append(work)
+    return list(zip(read, hashed(whole), strict=True))
+
+
+def _read(work: Work, part_bytes: int | None, arena: Arena) -> Whole | Loaded:
     if part_bytes is None:
         return read_whole(work.root, work.folder, work.name, arena)
     return read_in_parts(work.root, work.folder, work.name, part_bytes)

@@ -24,8 +24,10 @@ LOADS = 3
 """Groups read at the same time: two keep two cores busy with hashing, one more hides the gaps."""
 
 GROUP_ITEMS = 512
-GROUP_BYTES = 8 << 20
-"""Read and registered together."""
+GROUP_BYTES = 16 << 20
+GROUP_SMALL_BYTES = 8 << 20
+"""Read, hashed and registered together: about four photos, so that each has others beside it while
+it is hashed. Of small files less, which the second process has room for."""
 
 HELD_BYTES = 96 << 20
 """File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""

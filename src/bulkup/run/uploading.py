@@ -19,9 +19,14 @@ from bulkup.model import Stage
 from bulkup.run.events import Emit
 from bulkup.run.gate import Gate
 from bulkup.run.ledger import Ledger
-from bulkup.run.loading import Loading
+from bulkup.run.loading import IN_PLACE_BYTES, Loading
 from bulkup.run.outcomes import Outcomes
-from bulkup.run.reading_ahead import GROUP_BYTES, GROUP_ITEMS, ReadingAhead
+from bulkup.run.reading_ahead import (
+    GROUP_BYTES,
+    GROUP_ITEMS,
+    GROUP_SMALL_BYTES,
+    ReadingAhead,
+)
 from bulkup.run.riding import Riding
 from bulkup.run.sender import Sender
 from bulkup.run.senders import Senders
@@ -234,13 +239,15 @@ class Uploading:
 
     def _group(self, room: int) -> list[Work]:
         group: list[Work] = []
-        size = 0
+        size = small = 0
         while self._buffer and len(group) < min(GROUP_ITEMS, room):
-            if group and size + self._buffer[0].size_bytes > GROUP_BYTES:
-                break
-            work = self._buffer.popleft()
+            work = self._buffer[0]
             size += work.size_bytes
-            group.append(work)
+            if work.size_bytes <= IN_PLACE_BYTES:
+                small += work.size_bytes
+            if group and (size > GROUP_BYTES or small > GROUP_SMALL_BYTES):
+                break
+            group.append(self._buffer.popleft())
         return group
 
     async def _claim(self, limit: int) -> None:

@@ -5,6 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import platform
+import random
+import shutil
+import sys
+import sysconfig
+import threading
+import time
+import types
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -48,6 +59,113 @@ def test_known_digest() -> None:
 @given(st.lists(st.binary(max_size=50)))
 def test_cuts_do_not_change_the_digest(chunks: list[bytes]) -> None:
     assert digest_stream(chunks) == sha(b"".join(chunks))
+
+
+def _of(sizes: list[int]) -> list[bytes]:
+    """Contents of these sizes, none the beginning of another."""
+    return [random.Random(number).randbytes(size) for number, size in enumerate(sizes)]
+
+
+IN_LANES = pytest.param(
+    digest_module._lanes,
+    id="in lanes",
+    marks=pytest.mark.skipif(not digest_module.HAS_LANES, reason="not built, or another processor"),
+)
+WAYS = pytest.mark.parametrize(
+    "digests_of", [pytest.param(digest_module._one_by_one, id="one by one"), IN_LANES]
+)
+
+
+@WAYS
+@pytest.mark.parametrize("count", range(10))
+def test_digests_of_several(digests_of: Callable[..., list[str]], count: int) -> None:
+    contents = _of([1000 * (number % 3) + number for number in range(count)])
+    assert digests_of(contents) == [sha(content) for content in contents]
+
+
+@WAYS
+def test_digests_of_every_length_of_the_last_block(digests_of: Callable[..., list[str]]) -> None:
+    """The padding: 55 bytes leave room for the length in the same block, 56 do not."""
+    contents = _of([*range(200)])
+    assert digests_of(contents) == [sha(content) for content in contents]
+
+
+@WAYS
+@given(sizes=st.lists(st.integers(0, 1000) | st.integers(0, 20).map(lambda n: 64 * n), max_size=20))
+def test_digests_do_not_depend_on_the_others(
+    digests_of: Callable[..., list[str]], sizes: list[int]
+) -> None:
+    contents = _of(sizes)
+    assert digests_of(contents) == [sha(content) for content in contents]
+
+
+@WAYS
+def test_digests_of_large_contents_and_views(digests_of: Callable[..., list[str]]) -> None:
+    first, second, third = _of([5 << 20, (1 << 20) + 13, 3 << 20])
+    memory = bytearray(first)
+    contents = [memoryview(memory)[1:-1], second, memoryview(third)]
+    assert digests_of(contents) == [sha(content) for content in contents]
+    contents.clear()
+    memory.append(0)  # it is held no longer
+
+
+@WAYS
+def test_what_has_no_bytes_has_no_digest(digests_of: Callable[..., list[str]]) -> None:
+    memory = bytearray(3)
+    with pytest.raises(TypeError):
+        digests_of([memory, "text"])
+    memory.append(0)  # nor after an error
+    with pytest.raises(BufferError):
+        digests_of([memoryview(memory)[::2]])
+
+
+@pytest.mark.parametrize("hexdigests", [IN_LANES])
+def test_other_threads_run_while_contents_are_hashed(hexdigests: Callable[..., list[str]]) -> None:
+    contents = [bytes(64 << 20)] * 2
+    moments: deque[float] = deque(maxlen=100_000)
+    done = threading.Event()
+
+    def look_at_the_clock() -> None:
+        while not done.wait(0.0005):
+            moments.append(time.monotonic())
+
+    thread = threading.Thread(target=look_at_the_clock)
+    thread.start()
+    try:
+        for _ in range(20):  # a busy machine may have no time for it
+            begin = time.monotonic()
+            hexdigests(contents)
+            quarter = (time.monotonic() - begin) / 4
+            if any(begin + quarter < moment < begin + 3 * quarter for moment in moments):
+                return
+    finally:
+        done.set()
+        thread.join()
+    pytest.fail("no other thread ran")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="another processor")
+def test_the_lanes_are_built_where_they_can_be() -> None:
+    """So that nobody loses them unseen."""
+    processor = Path("/proc/cpuinfo")
+    if not processor.exists() or "sha_ni" not in processor.read_text():
+        pytest.skip("no SHA instructions")
+    if not (shutil.which("cc") and Path(sysconfig.get_path("include"), "Python.h").exists()):
+        pytest.skip("nothing to build them with")
+    assert digest_module.HAS_LANES
+
+
+def test_lanes_that_are_wrong_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Built by a compiler that nobody has tried."""
+    wrong = types.ModuleType("bulkup.content._sha256_lanes")
+    wrong.hexdigests = lambda contents: ["0" * 64] * len(contents)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, wrong.__name__, wrong)
+    assert digest_module._in_lanes() is None
+
+
+def test_without_lanes_hashlib_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bulkup.content._sha256_lanes", None)
+    assert digest_module._in_lanes() is None
 
 
 @given(st.binary(max_size=400), st.integers(1, 60), st.integers(1, 50))

@@ -16,9 +16,11 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import Done, Work
 from bulkup.model import Stage
 from bulkup.run import loading as loading_module
-from bulkup.run.aside import Aside, AsideLost, fork_aside, is_possible
+from bulkup.run.aside import SLOT_BYTES, Aside, AsideLost, fork_aside, is_possible
+from bulkup.run.aside_process import HEAD_BYTES
 from bulkup.run.batch import PushRun
-from bulkup.run.loading import Group, Loading
+from bulkup.run.loading import IN_PLACE_BYTES, Group, Loading
+from bulkup.run.reading_ahead import GROUP_ITEMS, GROUP_SMALL_BYTES
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
@@ -201,6 +203,12 @@ async def test_a_process_that_does_not_start_is_done_without(
     pushing.write(TREE)
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent) == (0, CONTENTS)
+
+
+def test_a_group_of_small_files_has_room() -> None:
+    """Else what does not fit is read here, one after the other, and nothing is said."""
+    assert GROUP_SMALL_BYTES + GROUP_ITEMS * HEAD_BYTES <= SLOT_BYTES
+    assert IN_PLACE_BYTES <= GROUP_SMALL_BYTES
 
 
 def test_where_no_process_can_be_had_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

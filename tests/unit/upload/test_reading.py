@@ -22,7 +22,7 @@ from bulkup.errors import (
 )
 from bulkup.upload import reading
 from bulkup.upload.arena import UNIT_BYTES, Arena
-from bulkup.upload.reading import read_in_parts, read_whole
+from bulkup.upload.reading import hashed, read_in_parts, read_whole
 
 BODY = bytes(range(256)) * 1000
 
@@ -55,12 +55,14 @@ def arena(request: pytest.FixtureRequest) -> Arena | None:
 
 
 def test_a_file_is_read_with_its_digest_and_stat(root: str, arena: Arena | None) -> None:
-    loaded = read_whole(root, "", "x.jpg", arena)
+    whole = read_whole(root, "", "x.jpg", arena)
+    (loaded,) = hashed([whole])
     assert isinstance(loaded.body, bytes if arena is None else memoryview)
     found = os.stat(f"{root}/x.jpg")
     assert loaded.body == BODY
     assert loaded.digest == hashlib.sha256(BODY).hexdigest()
     assert (loaded.size_bytes, loaded.modified_ns) == (len(BODY), found.st_mtime_ns)
+    assert loaded[1:7] == whole
 
 
 def test_an_empty_file_is_a_file(root: str, arena: Arena | None) -> None:
@@ -204,6 +206,6 @@ def test_a_member_of_an_archive_is_read_like_a_file(root: str) -> None:
         archive.writestr("in/x.jpg", BODY)
     whole = read_whole(root, "a.zip#", "in/x.jpg")
     assert whole.body == BODY
-    assert read_in_parts(root, "a.zip#", "in/x.jpg", 100_000).digest == whole.digest
+    assert read_in_parts(root, "a.zip#", "in/x.jpg", 100_000).digest == hashed([whole])[0].digest
     with pytest.raises(SourceMissing):
         read_whole(root, "gone.zip#", "in/x.jpg")
