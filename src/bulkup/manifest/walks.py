@@ -128,9 +128,15 @@ class Walks:
                 self._break(scope, folder.broken, now)
         return works
 
-    def end_walk(self, scope: Scope, missing_folders: Sequence[int], *, now: float) -> int:
-        """The root has been walked to its end; returns how many more assets are missing."""
+    def end_walk(
+        self, scope: Scope, missing_folders: Sequence[int], lost: Sequence[Known], *, now: float
+    ) -> int:
+        """The root has been walked to its end; returns how many more assets are missing.
+
+        `lost` are those that stand for what could not be opened, and is not there any more.
+        """
         with transaction(self._db, self._path):
+            self._go(lost, now)
             gone = [k for f in missing_folders for k in self.known(f, None, None)]
             gone = [k for k in gone if not k.is_missing]
             self._go(gone, now)

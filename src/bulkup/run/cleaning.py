@@ -41,7 +41,7 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
-class OpenUpload:
+class AbandonedUpload:
     """A multipart upload that nobody will finish. `item_id` is None for one that is not ours."""
 
     key: str
@@ -68,7 +68,7 @@ class Rubbish:
     were found, and none is in `variants`.
     """
 
-    uploads: list[OpenUpload] = field(default_factory=list)
+    uploads: list[AbandonedUpload] = field(default_factory=list)
     reservations: list[str] = field(default_factory=list)
     files: list[tuple[str, int]] = field(default_factory=list)
     variants: list[UselessVariant] = field(default_factory=list)
@@ -88,7 +88,7 @@ async def find(
     """Look, and change nothing. `names` are those of the variants that the settings want. Raises
     DestinationError and StoreError."""
     ours = [
-        OpenUpload(key, upload_id, begun_at, item_id)
+        AbandonedUpload(key, upload_id, begun_at, item_id)
         for item_id, key, upload_id, begun_at in uploads.abandoned_uploads(destination.id)
     ]
     known = {upload.upload_id for upload in ours}
@@ -96,7 +96,7 @@ async def find(
     if not is_directory or os.path.isdir(store.url):  # noqa: ASYNC240 - one system call
         await store.check()
     foreign = [
-        OpenUpload(key, upload_id, begun_at)
+        AbandonedUpload(key, upload_id, begun_at)
         async for page in store.list_uploads(store.prefix)
         for key, upload_id, begun_at in page
         if upload_id not in known and begun_at < now - DAY_SECONDS

@@ -240,17 +240,12 @@ class Walking:
         lost = [
             known for path, known in places if not os.path.lexists(f"{self._scope.root}/{path}")
         ]
-        if lost:
-            folder = Folder(
-                path="", new=(), changed=(), unchanged=(), back=(), gone=lost, broken=()
-            )
-            walks.record(self._scope, lambda: [folder], now=now, hand_over=0)
         missing = [
             folder_id
             for folder_id, path in walks.folders(self._scope.root_id)
             if not self._came_through(folder_id) and self._is_gone(path)
         ]
-        return walks.end_walk(self._scope, missing, now=now)
+        return walks.end_walk(self._scope, missing, lost, now=now)
 
     def _came_through(self, folder_id: int) -> bool:
         index, bit = divmod(folder_id, 8)
