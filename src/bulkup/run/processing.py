@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -32,6 +31,7 @@ from bulkup.model import Attributes, Digest, Stage
 from bulkup.pace.retrying import CONTROL_TRIES
 from bulkup.process.variants import MODULES, Job, process, variant_key
 from bulkup.process.workers import Workers
+from bulkup.run.downloads import Downloads
 from bulkup.run.ledger import Ledger
 from bulkup.run.order import ProcessMeans
 from bulkup.run.previews import Previews
@@ -83,7 +83,7 @@ class Processing:
         self._workers = Workers(
             means.count, memory_bytes=means.memory_bytes, seconds=means.seconds, modules=MODULES
         )
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._downloads = Downloads()
 
     async def attempt(self, items: Sequence[Item]) -> list[Processed | PassedOver | ItemError]:
         (item,) = items
@@ -119,9 +119,7 @@ class Processing:
     async def close(self) -> None:
         """End the workers and remove what was downloaded."""
         await self._workers.close()
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self._downloads.close()
 
     # The bytes ----------------------------------------------------------------------------
 
@@ -184,10 +182,10 @@ class Processing:
         if item.key is None:
             raise SourceMissing("its file is gone, and the destination has no object of it")
         key = item.key
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="bulkup-")
-        path = os.path.join(self._folder.name, str(item.item_id))
-
+        try:
+            path = self._downloads.path_of(item.item_id)
+        except OSError as error:
+            raise _not_kept(error) from error
         is_whole = item.size_bytes <= self._means.limits.file_bytes
 
         async def download() -> str:
@@ -208,7 +206,7 @@ class Processing:
         except ObjectMissing as error:
             raise SourceMissing(f"its file is gone, and so is the object {key}") from error
         except OSError as error:
-            raise SourceUnavailable(f"the object cannot be kept here: {error.strerror}") from error
+            raise _not_kept(error) from error
         if digest != item.digest:
             raise SourceMissing(f"its file is gone, and the object {key} holds other bytes")
         return path
@@ -282,6 +280,10 @@ def _place(source: Source) -> tuple[str, str | None]:
     if is_member(source.folder):
         return folder[:-1], source.name
     return folder + source.name, None
+
+
+def _not_kept(error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(f"the object cannot be kept here: {error.strerror}")
 
 
 def _sidecar_names(name: str) -> list[str]:
