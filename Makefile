@@ -67,6 +67,7 @@ bench-pictures: $(VENV)/.demo $(DEMO)/photos
 clean:
 	rm -rf $(VENV) $(DEMO) build dist bench-results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf src/bulkup.egg-info src/bulkup/content/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed, each with a stamp so that a second call is quick. pip learned dependency
