@@ -170,6 +170,10 @@ def _climbed(window: Window, sample: Sample) -> Window:
         if kept != window.kept_limit:
             window = window._replace(kept_limit=kept, kept_goodput=0.0)
         return _held(window._replace(look=Phase.DOWN))
+    if sample.quick and window.limit >= QUICK_LIMIT:
+        # A short period that made the connections for this limit says little of it: once more,
+        # before as many again are made.
+        return window._replace(missed=True)
     return window._replace(limit=min(window.limit * 2, window.max_limit), missed=True)
 
 

@@ -65,6 +65,19 @@ def test_a_short_unlucky_period_is_looked_at_twice() -> None:
     assert next_limit(window, sample(32, 1000, seconds=0.02)).limit == 8
 
 
+def test_a_near_server_is_looked_at_twice_before_more_connections_are_made() -> None:
+    """The first period at a limit makes its connections: over TLS that is what it measures."""
+    near = {"seconds": 0.02, "latency_seconds": 0.01}
+    window = next_limit(Window(), sample(8, 200, **near))
+    window = next_limit(window, sample(16, 300, **near))
+    assert window.limit == 32
+    busy = next_limit(window, sample(32, 50, **near))
+    assert busy.limit == 32
+    assert next_limit(busy, sample(32, 600, **near)).limit == 64
+    held = next_limit(busy, sample(32, 300, **near))
+    assert (held.limit, held.phase) == (32, Phase.HOLD)
+
+
 def test_a_link_that_got_faster_is_found_out() -> None:
     window = Window(limit=4, phase=Phase.HOLD, kept_limit=4)
     for _ in range(150):
