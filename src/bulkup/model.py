@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, NewType
+from types import MappingProxyType
+from typing import Final, NamedTuple, NewType
 
 from bulkup.errors import ErrorClass
 
@@ -80,15 +82,17 @@ class LeftOut(NamedTuple):
     error_class: ErrorClass | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+class Attributes(NamedTuple):
     """What is stored beside the bytes of an object."""
 
     content_type: str = "application/octet-stream"
-    metadata: dict[str, str] = field(default_factory=dict)  # without the x-amz-meta- prefix
+    metadata: Mapping[str, str] = _NONE  # without the x-amz-meta- prefix
     cache_control: str | None = None
     storage_class: str | None = None
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = _NONE
 
 
 class Stored(NamedTuple):

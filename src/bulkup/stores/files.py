@@ -131,7 +131,7 @@ class Files:
         record = {
             "sha256": digest,
             "content_type": attributes.content_type,
-            "metadata": attributes.metadata,
+            "metadata": dict(attributes.metadata),
             "size_bytes": stat.st_size,
             "modified_ns": stat.st_mtime_ns,
         }

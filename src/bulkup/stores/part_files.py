@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from bulkup.errors import ObjectMissing, StoreRefused
@@ -41,7 +40,8 @@ class PartFiles:
         upload = {
             "key": key,
             "digest": digest,
-            "attributes": asdict(attributes),
+            "attributes": attributes._asdict()
+            | {"metadata": dict(attributes.metadata), "tags": dict(attributes.tags)},
             "begun_at": self._now(),
         }
         self._save(f"{folder}/{_UPLOAD}", json.dumps(upload).encode())
