@@ -82,17 +82,17 @@ class LeftOut(NamedTuple):
     error_class: ErrorClass | None = None
 
 
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Attributes(NamedTuple):
     """What is stored beside the bytes of an object."""
 
     content_type: str = "application/octet-stream"
-    metadata: Mapping[str, str] = _NONE  # without the x-amz-meta- prefix
+    metadata: Mapping[str, str] = _EMPTY  # without the x-amz-meta- prefix
     cache_control: str | None = None
     storage_class: str | None = None
-    tags: Mapping[str, str] = _NONE
+    tags: Mapping[str, str] = _EMPTY
 
 
 class Stored(NamedTuple):
