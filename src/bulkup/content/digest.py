@@ -10,13 +10,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from bulkup.model import Body, Digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-
 
 BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
 
@@ -42,7 +41,7 @@ def digest_of(data: Body) -> Digest:
 
 def digests_of(contents: Sequence[Body]) -> list[Digest]:
     """The digest of each of `contents`, in order; where HAS_LANES, several at the same time."""
-    return _digests_of(contents)
+    return _one_by_one(contents) if _lanes is None else _lanes(contents)
 
 
 def _one_by_one(contents: Sequence[Body]) -> list[Digest]:
@@ -57,16 +56,13 @@ def _in_lanes() -> Callable[[Sequence[Body]], list[Digest]] | None:
     except ImportError:
         return None
     probe = [bytes(range(size)) for size in (0, 55, 56, 64, 119, 128, 250)]
-    found = cast("Callable[[Sequence[Body]], list[Digest]]", hexdigests)
-    return found if found(probe) == _one_by_one(probe) else None
+    return hexdigests if hexdigests(probe) == _one_by_one(probe) else None
 
 
 _lanes = _in_lanes()
 
 HAS_LANES: Final = _lanes is not None
 """Whether several contents are hashed at the same time, in 0.6 of the time (decision 17)."""
-
-_digests_of = _lanes or _one_by_one
 
 
 def digest_stream(chunks: Iterable[bytes]) -> Digest:

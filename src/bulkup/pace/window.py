@@ -96,7 +96,7 @@ class Window(NamedTuple):
     kept_limit: int = START_LIMIT  # the limit believed in; `limit` differs while trying
     kept_goodput: float = 0.0  # at kept_limit; 0.0: not measured yet
     best_goodput: float = 0.0  # the highest, fading
-    missed: bool = False  # CLIMB: the last doubling brought too little
+    missed: bool = False  # CLIMB: the last period brought too little
     holds: int = 1  # periods to hold before the next look
     held: int = 0  # periods held since the last look
     look: Phase = Phase.UP  # where to look next

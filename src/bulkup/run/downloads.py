@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "bulkup-downloads-"
@@ -26,16 +27,22 @@ class Downloads:
 
     def __init__(self) -> None:
         self._folder: Path | None = None
-        self._lock = -1
+        self._lock = -1  # the open file that is locked; -1 where there is no folder
 
     def path_of(self, item_id: int) -> str:
         """Where the object of an item is kept. Raises OSError where no folder can be made."""
         if self._folder is None:
             for folder in _left_behind(Path(tempfile.gettempdir())):
                 shutil.rmtree(folder, ignore_errors=True)
-            self._folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-            self._lock = os.open(self._folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+            try:
+                self._lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+            except OSError:
+                folder.rmdir()
+                raise
+            with suppress(OSError):  # a file system without locks: then nobody removes it, either
+                fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._folder = folder
         return str(self._folder / str(item_id))
 
     def close(self) -> None:

@@ -206,14 +206,14 @@ class Loading:
         """Read it; where the file fails, any other file known to have the content."""
         part_bytes = await self._part_bytes(work)
         try:
-            return work, await asyncio.to_thread(_read, work, part_bytes, self._arena)
+            return work, await asyncio.to_thread(_read_file, work, part_bytes, self._arena)
         except SourceError as error:
             first = error
         for other in await self._ledger.call(self._ledger.manifest.queue.sources, work.item_id):
             if other.asset_id == work.asset_id:
                 continue
             try:
-                return other, await asyncio.to_thread(_read, other, part_bytes, self._arena)
+                return other, await asyncio.to_thread(_read_file, other, part_bytes, self._arena)
             except SourceError:
                 continue
         return work, first
@@ -263,7 +263,7 @@ def _load_in_place(works: list[Work], others: list[Work]) -> list[tuple[Work, Lo
     return list(zip(read, hashed(whole), strict=True))
 
 
-def _read(work: Work, part_bytes: int | None, arena: Arena) -> Whole | Loaded:
+def _read_file(work: Work, part_bytes: int | None, arena: Arena) -> Whole | Loaded:
     if part_bytes is None:
         return read_whole(work.root, work.folder, work.name, arena)
     return read_in_parts(work.root, work.folder, work.name, part_bytes)

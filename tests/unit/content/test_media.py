@@ -53,6 +53,8 @@ SIGNATURES = [
     ("a.cr2", b"II*\0\x10\0\0\0CR\x02\0", "image/x-canon-cr2"),
     ("a.tif", b"II*\0\x10\0\0\0CR\x02\0", "image/x-canon-cr2"),
     ("a.cr3", ftyp(b"crx "), "image/x-canon-cr3"),
+    ("a.crw", b"II\x1a\0\0\0HEAPCCDR", "image/x-canon-crw"),
+    ("a.jpg", b"II\x1a\0\0\0HEAPCCDR", "image/x-canon-crw"),
     ("a.nef", b"MM\0*\0\0\0\x08", "image/x-nikon-nef"),
     ("a.arw", b"II*\0\x08\0\0\0", "image/x-sony-arw"),
     ("a.DNG", b"II*\0\x08\0\0\0", "image/x-adobe-dng"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -100,4 +101,38 @@ def test_one_folder_for_all_and_none_where_nothing_was_asked_for(temporary: Path
     assert first.parent == second.parent
     assert first != second
     downloads.close()
+    downloads.close()
+
+
+def test_without_locks_it_does_and_nobody_else_s_folder_goes(
+    run: tuple[subprocess.Popen[str], Path], monkeypatch: pytest.MonkeyPatch, temporary: Path
+) -> None:
+    """Some network file systems have none."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    downloads = Downloads()
+    Path(downloads.path_of(1)).write_bytes(b"mine")
+    downloads.close()
+    assert list(temporary.iterdir()) == [run[1].parent]
+
+
+def test_where_no_lock_can_be_made_no_folder_is_left(
+    monkeypatch: pytest.MonkeyPatch, temporary: Path
+) -> None:
+    """For instance with too many open files."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    downloads = Downloads()
+    with monkeypatch.context() as patch:
+        patch.setattr("bulkup.run.downloads.os.open", refuse)
+        with pytest.raises(OSError, match="Too many"):
+            downloads.path_of(1)
+    downloads.close()
+    assert list(temporary.iterdir()) == []
+    assert Path(downloads.path_of(1)).parent.is_dir()
     downloads.close()
