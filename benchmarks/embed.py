@@ -28,9 +28,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
-from bulkup.content.picture.making import make_variants
+from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.pixels import square_pixels
-from bulkup.content.picture.values import Picture
+from bulkup.content.picture.types import Picture
 from bulkup.embed.efficientnet import EfficientNet, Network, combined
 from bulkup.embed.efficientnet_graph import PIXELS, SIDE_PX, efficientnet_lite0
 from bulkup.embed.embedder import Embedded, Embedder
@@ -42,7 +42,7 @@ GOAL = 0.8
 GOAL_TOP_1 = 0.98
 CLOSEST = 10
 
-Vectors = NDArray[np.floating[Any]]
+Embeddings = NDArray[np.floating[Any]]
 
 
 def variants(source: Path | bytes) -> tuple[bytes, bytes]:
@@ -164,11 +164,11 @@ def altered(preview: bytes, alter: Callable[[Image.Image], Image.Image]) -> tupl
 def quality(photos: list[tuple[bytes, bytes]], threads: int) -> list[str]:
     """Found again, out of previews and out of thumbs; then what float16 costs."""
     found: dict[str, list[float]] = {}
-    originals: list[Vectors] = []
+    originals: list[Embeddings] = []
     with asyncio.Runner() as runner:
         embedder = EfficientNet(threads=threads)
 
-        def vectors(pictures: list[tuple[bytes, bytes]], which: int) -> Vectors:
+        def vectors(pictures: list[tuple[bytes, bytes]], which: int) -> Embeddings:
             answers = runner.run(embedded(embedder, [bodies[which] for bodies in pictures]))
             return np.stack([answer.vector for answer in answers])
 
@@ -190,12 +190,12 @@ def quality(photos: list[tuple[bytes, bytes]], threads: int) -> list[str]:
     return [*lines, *_halved(originals[1])]
 
 
-def _found_again(became: Vectors, originals: Vectors) -> float:
+def _found_again(became: Embeddings, originals: Embeddings) -> float:
     nearest = (became @ originals.T).argmax(axis=1)
     return float((nearest == np.arange(len(originals))).mean())
 
 
-def _halved(vectors: Vectors) -> list[str]:
+def _halved(vectors: Embeddings) -> list[str]:
     """What is left of the vectors in half the bytes."""
     halved = vectors.astype(np.float16).astype(np.float32)
     lengths = np.linalg.norm(halved, axis=1)

@@ -20,10 +20,10 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from bulkup.search import meaning
+from bulkup.search import text_scores as meaning
 from bulkup.search.matrix import Matrix, Row, Rows, from_classes, from_float16, open_matrix
 from bulkup.search.matrix_file import Stamp
-from bulkup.search.nearest import nearest
+from bulkup.search.top_k import nearest
 
 DIMENSION = 1280
 BLOCK = 128
@@ -31,7 +31,7 @@ GOAL_MS = 100
 BEST = 100
 
 
-class Vectors:
+class Embeddings:
     """The rows of a manifest that is not there: float16 vectors, and classes."""
 
     def __init__(self, count: int) -> None:
@@ -63,7 +63,7 @@ def timed(rounds: int, work: Callable[[], object]) -> float:
     return median(taken[1:])
 
 
-def searches(folder: Path, made: Vectors, rounds: int) -> Iterator[str]:
+def searches(folder: Path, made: Embeddings, rounds: int) -> Iterator[str]:
     """Making the files, and searching by example and by words."""
     count = len(made.vectors)
     stamp = Stamp("benchmark", 1, count, count)
@@ -98,7 +98,7 @@ def searches(folder: Path, made: Vectors, rounds: int) -> Iterator[str]:
         yield f"{name:8} {milliseconds:6.1f} ms   {ratio:.1f} x under the goal of {GOAL_MS} ms"
 
 
-def layouts(made: Vectors, rounds: int) -> Iterator[str]:
+def layouts(made: Embeddings, rounds: int) -> Iterator[str]:
     """One query over vectors in memory, by how they lie there."""
     half, whole = made.vectors, made.vectors.astype(np.float32)
     query = whole[5].copy()
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    made = Vectors(options.rows)
+    made = Embeddings(options.rows)
     print(f"{options.rows} vectors of {DIMENSION}")
     with tempfile.TemporaryDirectory() as name:
         for line in searches(Path(name), made, options.rounds):

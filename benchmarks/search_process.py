@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.make_manifest import NOW, make, state_of
 from benchmarks.measure import measure
-from bulkup.search.meaning import KEPT
+from bulkup.search.text_scores import KEPT
 
 DIMENSION = 1280
 GOAL_MS = 500

@@ -24,10 +24,10 @@ from statistics import median
 from tests.servers.packages import install
 
 from benchmarks.measure import Measured, measure
-from bulkup.content.picture.values import Picture
-from bulkup.content.picture.wanted import PREVIEW, THUMB, VariantSpec
-from bulkup.process.variants import MODULES, Job, process
-from bulkup.process.workers import Workers
+from bulkup.content.picture.spec import PREVIEW, THUMB, VariantSpec
+from bulkup.content.picture.types import Picture
+from bulkup.process.task import MODULES, PictureTask, process
+from bulkup.process.worker_pool import Workers
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 SPECS = {"thumb": (THUMB,), "both": (THUMB, PREVIEW)}
@@ -39,7 +39,7 @@ async def make(photos: Sequence[str], out: Path, specs: Sequence[VariantSpec], c
     """All variants of all photos into files below `out`."""
 
     async def one(number: int, photo: str) -> None:
-        job = Job(photo, Path(photo).name, wanted=tuple(specs))
+        job = PictureTask(photo, Path(photo).name, wanted=tuple(specs))
         made = await workers.run(process, job)
         assert isinstance(made, Picture), photo
         for variant in made.variants:

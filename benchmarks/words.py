@@ -25,12 +25,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bulkup.content.picture.making import make_variants
-from bulkup.content.picture.values import Picture
-from bulkup.content.picture.wanted import VARIANTS
+from bulkup.content.picture.make_variants import make_variants
+from bulkup.content.picture.spec import VARIANTS
+from bulkup.content.picture.types import Picture
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
-from bulkup.search.meaning import TextQuery, picture_rows, row_scores
+from bulkup.search.text_scores import TextQuery, picture_rows, row_scores
 
 QUERIES = Path(__file__).with_name("words.json")
 LABELS = "labels' words"

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+Embeddings = NDArray[np.float32]
 """Shape (count, dimension), each of length 1: a product of two is their cosine."""
 
 ROUNDS = 30  # more than small collections need
 NAMED = 4
 
 
-def read(path: Path) -> tuple[list[str], Vectors]:
+def read(path: Path) -> tuple[list[str], Embeddings]:
     """The path of a file of each distinct picture, and the vectors, in the same order."""
     with np.load(path) as columns:
         named = dict(zip(columns["digest"].tolist(), columns["path"].tolist(), strict=True))
@@ -33,7 +33,7 @@ def read(path: Path) -> tuple[list[str], Vectors]:
     return [named[digest] for digest in digests], vectors
 
 
-def grouped(vectors: Vectors, count: int) -> tuple[NDArray[np.intp], Vectors]:
+def grouped(vectors: Embeddings, count: int) -> tuple[NDArray[np.intp], Embeddings]:
     """The group of each picture, and the middles of the groups.
 
     The first middles are pictures as far from each other as can be: a start that needs no luck.

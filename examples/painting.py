@@ -148,9 +148,9 @@ def balloon(rng: random.Random, size: Size) -> Image.Image:
             points.append((x + math.sin(turn) * wide * r, y + down * r))
         return points
 
-    turns = [(n / 4 - 1) * math.pi / 2 for n in range(9)]
+    write_lock = [(n / 4 - 1) * math.pi / 2 for n in range(9)]
     for n in range(8):
-        draw.polygon([*seam(turns[n]), *reversed(seam(turns[n + 1]))], fill=cloths[n % 4])
+        draw.polygon([*seam(write_lock[n]), *reversed(seam(write_lock[n + 1]))], fill=cloths[n % 4])
     mouth = y + 1.5 * r
     for side in (-1, 1):
         rope = (x + side * 0.13 * r, mouth, x + side * 0.13 * r, mouth + 0.4 * r)

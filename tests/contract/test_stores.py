@@ -16,7 +16,7 @@ from bulkup.errors import (
     StoreRefused,
 )
 from bulkup.model import Attributes, Digest
-from bulkup.stores import Abilities
+from bulkup.stores.open import Capabilities
 
 PLAIN = Attributes(content_type="image/jpeg")
 PART_BYTES = 5 * 1024 * 1024
@@ -267,7 +267,7 @@ async def test_parts_make_an_object(store, place):
     await store.put_part(key, upload, 3, bodies[2], digest=digest_of(bodies[2]))
     await store.put_part(key, upload, 1, bodies[1], digest=digest_of(bodies[1]))
     await store.put_part(key, upload, 1, bodies[0], digest=digest_of(bodies[0]))  # replaces
-    other = place.open(abilities=store.abilities)
+    other = place.open(capabilities=store.capabilities)
     assert [(p.number, p.size_bytes) for p in await other.list_parts(key, upload)] == [
         (1, PART_BYTES),
         (3, 4),
@@ -333,10 +333,10 @@ async def test_probe_stores_and_learns(place):
     store = place.open()
     await store.check()
     key = store.prefix + "first"
-    abilities, _ = await store.probe(key, b"x", digest=digest_of(b"x"), attributes=PLAIN)
-    assert abilities == store.abilities
-    assert abilities.conditional_writes is True
-    assert abilities.checksums is not None
+    capabilities, _ = await store.probe(key, b"x", digest=digest_of(b"x"), attributes=PLAIN)
+    assert capabilities == store.capabilities
+    assert capabilities.conditional_writes is True
+    assert capabilities.checksums is not None
     assert await read(store, key) == b"x"
     with pytest.raises(KeyTaken):
         await store.probe(key, b"y", digest=digest_of(b"y"), attributes=PLAIN)
@@ -350,8 +350,8 @@ async def test_exclusive_without_the_ability_is_a_bug(place):
     """Nobody may think that a key is safe where it is not."""
     if place.kind == "directory":
         pytest.skip("a directory always can")
-    for abilities in (None, Abilities(conditional_writes=False)):
-        store = place.open(abilities=abilities)
+    for capabilities in (None, Capabilities(conditional_writes=False)):
+        store = place.open(capabilities=capabilities)
         with pytest.raises(RuntimeError):
             await put(store, "k", b"x")
         await store.close()

@@ -22,8 +22,8 @@ from typer.main import get_command
 
 from bulkup.cli.app import app
 from bulkup.errors import ErrorClass, ExitCode
+from bulkup.events import Event
 from bulkup.manifest.manifest import Manifest
-from bulkup.run.events import Event
 from bulkup.settings import describe
 from tests.e2e.trees import make_tree
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from bulkup.content.picture.wanted import Format
+from bulkup.content.picture.spec import Format
 from tests.unit.content.picture.made import saved, scene
 
 PLACE = {1: "N", 2: (47.0, 30.0, 0.0), 3: "E", 4: (8.0, 15.0, 0.0)}

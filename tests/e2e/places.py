@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-class Place(Protocol):
+class Subtree(Protocol):
     """One destination. Keys are without its prefix."""
 
     url: str

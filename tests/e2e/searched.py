@@ -12,21 +12,21 @@ from PIL import Image, ImageOps
 
 from bulkup.clock import SystemClock
 from bulkup.manifest.reader import Reader
-from bulkup.run.order import EmbedMeans, ProcessMeans
-from bulkup.run.searching import Searching
+from bulkup.operations.search import SearchSession
+from bulkup.run.options import EmbedOptions, ProcessOptions
 from bulkup.search.filters import Filters
 
 
 @contextmanager
 def searching(
-    manifest: Path, *, means: EmbedMeans | None = None, filters: Filters | None = None
-) -> Iterator[Searching]:
+    manifest: Path, *, means: EmbedOptions | None = None, filters: Filters | None = None
+) -> Iterator[SearchSession]:
     """What `bulkup search` asks, over this manifest."""
     with Reader(str(manifest)) as reader:
-        yield Searching(
+        yield SearchSession(
             reader,
-            means or EmbedMeans(),
-            ProcessMeans(),
+            means or EmbedOptions(),
+            ProcessOptions(),
             filters or Filters(),
             clock=SystemClock(),
             random=Random(1),

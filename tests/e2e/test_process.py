@@ -187,9 +187,9 @@ def test_all_eight_orientations_agree_with_the_upright_one(
         8: [flips.ROTATE_270],
     }
     digests = {}
-    for number, turns in undo.items():
+    for number, write_lock in undo.items():
         image = upright
-        for turn in turns:
+        for turn in write_lock:
             image = image.transpose(turn)
         exif = Image.Exif()
         exif[0x0112] = number

@@ -58,7 +58,7 @@ def test_objects_are_what_was_pushed(bulkup: Bulkup, tmp_path: Path, s3: Endpoin
         assert held["ContentType"] == {"jpg": "image/jpeg", "png": "image/jpeg"}.get(
             name.rpartition(".")[2], held["ContentType"]
         )
-    assert client.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    assert client.list_multipart_uploads(Bucket=bucket).get("MultipartUploads", []) == []
     client.close()
     again = bulkup("push", "photos", env=s3.environment)
     assert again.stdout == f"Nothing changed: {len(NAMES) + 2} files, all in {to}\n"

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bulkup.content.picture.making import make_variants
-from bulkup.content.picture.values import Picture
-from bulkup.content.picture.wanted import VARIANTS
+from bulkup.content.picture.make_variants import make_variants
+from bulkup.content.picture.spec import VARIANTS
+from bulkup.content.picture.types import Picture
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
 from bulkup.manifest.reader import Reader
@@ -82,10 +82,10 @@ def test_edits_find_their_originals_by_the_manifests_vectors(
 ) -> None:
     """At least 45 photos, six edits of each; the vectors in the manifest are float16."""
     with Reader(str(manifest_of(pushed[0]))) as reader:
-        row = reader.vectors.newest()
+        row = reader.embeddings.newest()
         assert row is not None
         pictures = {one.content_id: one for one in reader.searchable.embedded(row.id)}
-        kept = list(reader.vectors.rows(row.id, 0))
+        kept = list(reader.embeddings.rows(row.id, 0))
     vectors = np.stack([np.frombuffer(blob, "<f2").astype(np.float32) for *_, blob in kept])
     assert len(kept) >= 45
     right = asyncio.run(_right(vectors, [pictures[content].path for _, content, _ in kept]))

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 
 from bulkup.clock import Clock
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
-from bulkup.stores.directory import DirectoryStore
-from bulkup.stores.store import Abilities
+from bulkup.stores.directory.store import DirectoryStore
+from bulkup.stores.store import Capabilities
 
 
 class ScriptedStore(DirectoryStore):
@@ -18,7 +18,7 @@ class ScriptedStore(DirectoryStore):
 
     def __init__(self, root: str, *, clock: Clock, conditional_writes: bool | None = True) -> None:
         super().__init__(root, clock=clock, durable=False)
-        self.abilities = Abilities(conditional_writes=conditional_writes, checksums=True)
+        self.capabilities = Capabilities(conditional_writes=conditional_writes, checksums=True)
         self.calls: Counter[str] = Counter()
         self.put_keys: list[str] = []
         self.part_numbers: list[int] = []
@@ -70,13 +70,13 @@ class ScriptedStore(DirectoryStore):
 
     async def probe(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Abilities, Stored]:
+    ) -> tuple[Capabilities, Stored]:
         await self._called("probe")
         stored = await DirectoryStore.put(
             self, key, body, digest=digest, attributes=attributes, exclusive=True
         )
-        self.abilities = Abilities(conditional_writes=True, checksums=True)
-        return self.abilities, stored
+        self.capabilities = Capabilities(conditional_writes=True, checksums=True)
+        return self.capabilities, stored
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         await self._called("head")

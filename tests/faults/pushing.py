@@ -9,11 +9,11 @@ from pathlib import Path
 from random import Random
 
 from bulkup.clock import Clock, SystemClock
+from bulkup.events import Event, Summary
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
-from bulkup.run.aside import Aside
-from bulkup.run.batch import Push, PushRun
-from bulkup.run.events import Event, Summary
+from bulkup.operations.push import Push, PushRun
+from bulkup.run.ingest.process import IngestProcess
 from bulkup.stores.store import PartStore
 
 
@@ -28,7 +28,7 @@ class Pushing:
     options: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     store: PartStore | None = None  # instead of the one that `to` names
-    aside: Aside | None = None  # for the next run
+    aside: IngestProcess | None = None  # for the next run
 
     @property
     def root(self) -> Path:

@@ -19,8 +19,8 @@ import pytest
 
 from bulkup.clock import SystemClock
 from bulkup.manifest.manifest import Manifest
-from bulkup.run.ledger import Ledger
-from bulkup.stores import open_store
+from bulkup.run.async_manifest import AsyncManifest
+from bulkup.stores.open import open_store
 from tests.fakes.s3_server import FakeS3
 from tests.faults.pushing import Pushing, views
 from tests.servers.endpoint import Endpoint
@@ -42,7 +42,7 @@ class Killed(BaseException):
     """Nothing of this process happens any more."""
 
 
-class Fate:
+class RemovalReason:
     """Counts durable steps; after the one with number `last` nothing is done any more."""
 
     def __init__(self, last: int | None) -> None:
@@ -64,33 +64,33 @@ class Fate:
 
 
 @contextmanager
-def under(fate: Fate, store: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def under(removal_reason: RemovalReason, store: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every durable step is one of fate's."""
-    call: Callable[..., Any] = Ledger.call
+    call: Callable[..., Any] = AsyncManifest.call
 
-    async def fateful_call(self: Ledger, function: Any, *args: Any, **kwargs: Any) -> Any:
-        fate.before()
+    async def fateful_call(self: AsyncManifest, function: Any, *args: Any, **kwargs: Any) -> Any:
+        removal_reason.before()
         result = await call(self, function, *args, **kwargs)
-        fate.after(function.__name__)
+        removal_reason.after(function.__name__)
         return result
 
     def fateful(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
         async def method(*args: Any, **kwargs: Any) -> Any:
-            fate.before()
+            removal_reason.before()
             result = await write(*args, **kwargs)
-            fate.after(name)
+            removal_reason.after(name)
             return result
 
         return method
 
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "call", fateful_call)
+        patch.setattr(AsyncManifest, "call", fateful_call)
         for name in WRITES:
             patch.setattr(store, name, fateful(name, getattr(store, name)))
         yield
 
 
-def bury(path: str) -> None:
+def reap_dead_runs(path: str) -> None:
     """The test's own process is alive; the run that was killed in it is not."""
     db = sqlite3.connect(path)
     with db:
@@ -103,8 +103,8 @@ async def push(
 ) -> list[str]:
     """One run that ends after the step with number `last`; the names of its steps."""
     pushing.store = open_store(pushing.to, environ=pushing.environ, clock=SystemClock())
-    fate = Fate(last)
-    with under(fate, pushing.store, monkeypatch), Manifest(pushing.manifest) as manifest:
+    removal_reason = RemovalReason(last)
+    with under(removal_reason, pushing.store, monkeypatch), Manifest(pushing.manifest) as manifest:
         run = pushing.begin(manifest, part_threshold_bytes=1 << 20, part_size_bytes=1 << 20)
         if last is None:
             summary = await asyncio.wait_for(run.run(), 30)
@@ -112,8 +112,8 @@ async def push(
         else:
             with pytest.raises(Killed):
                 await asyncio.wait_for(run.run(), 30)
-    bury(pushing.manifest)
-    return fate.steps
+    reap_dead_runs(pushing.manifest)
+    return removal_reason.steps
 
 
 def objects_of(pushing: Pushing) -> dict[str, str]:

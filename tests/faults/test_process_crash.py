@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.wanted import Format, VariantSpec
+from bulkup.content.picture.spec import Format, VariantSpec
 from bulkup.model import Stage
-from bulkup.run.order import ProcessMeans
+from bulkup.run.options import ProcessOptions
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
 from tests.e2e.trees import objects_in
 from tests.faults.pushing import Pushing
 from tests.faults.test_crash import push
 
 TREE = {"a.jpg": photo(1), "b.jpg": photo(2), "b.xmp": sidecar(rating=3)}
-MEANS = ProcessMeans(workers=1, variants=(VariantSpec("thumb", 64, Format.WEBP, 80),))
+MEANS = ProcessOptions(workers=1, variants=(VariantSpec("thumb", 64, Format.WEBP, 80),))
 
 VIEWS = (
     "SELECT path, key, upload, process FROM files ORDER BY path",

@@ -24,16 +24,16 @@ from hypothesis.stateful import (
     rule,
 )
 
-from bulkup.content.picture.values import Metadata
-from bulkup.discover.changes import compare
-from bulkup.discover.listing import FolderListing, in_order
+from bulkup.content.picture.types import Metadata
 from bulkup.errors import ErrorClass
-from bulkup.manifest.later import Scope as LaterScope
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.stages import Scope as LaterScope
 from bulkup.manifest.rows import Broken, File, Work
-from bulkup.manifest.rows_later import Item, Missed, PassedOver, Processed, VariantRow
+from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem, ProcessedItem, VariantRow
 from bulkup.model import Digest, LeftOut, Stage, State
-from bulkup.upload.naming import spare_key
+from bulkup.stores.keys import spare_key
+from bulkup.walk.diff import compare
+from bulkup.walk.listing import FolderListing, in_order
 from tests.unit.manifest.recording import (
     NOW,
     Pusher,
@@ -134,8 +134,8 @@ class SharedManifest(RuleBasedStateMachine):
         self.alive[run_id] = Run(Pusher.begin(Manifest(self.path), run_id))
         return run_id
 
-    @rule(run_id=runs, hand_over=st.integers(0, 3), is_zip_broken=st.booleans())
-    def walk(self, run_id: str, hand_over: int, is_zip_broken: bool) -> None:
+    @rule(run_id=runs, mark_in_worker=st.integers(0, 3), is_zip_broken=st.booleans())
+    def walk(self, run_id: str, mark_in_worker: int, is_zip_broken: bool) -> None:
         run = self.alive[run_id]
         names = in_order([n for n in self.tree if not (is_zip_broken and n == "bad.zip")])
         files = tuple(self.file(name) for name in names)
@@ -154,9 +154,9 @@ class SharedManifest(RuleBasedStateMachine):
                     for one in changes.broken
                 ],
             ),
-            hand_over=hand_over,
+            mark_in_worker=mark_in_worker,
         )
-        run.pusher.manifest.walks.end_walk(run.pusher.scope, [], [], now=self.now)
+        run.pusher.manifest.scans.end_walk(run.pusher.scope, [], [], now=self.now)
 
     @rule(run_id=runs, limit=st.integers(1, 3), later=st.sampled_from((0, 100)))
     def claim(self, run_id: str, limit: int, later: int) -> None:
@@ -202,7 +202,7 @@ class SharedManifest(RuleBasedStateMachine):
     def rekey(self, run: Run, sending: Sending) -> None:
         key = spare_key(sending.key, sending.digest)
         to = run.pusher.scope.destination_id
-        queue = run.pusher.manifest.queue
+        queue = run.pusher.manifest.upload_queue
         if queue.rekey(sending.work, destination_id=to, key=key, size_bytes=3):
             sending.key = key
         else:
@@ -231,7 +231,7 @@ class SharedManifest(RuleBasedStateMachine):
     def give_back(self, run_id: str) -> None:
         run = self.alive[run_id]
         items = [work.item_id for work in run.works]
-        run.pusher.manifest.queue.release(items, run_id=run_id)
+        run.pusher.manifest.upload_queue.release(items, run_id=run_id)
         run.works = []
 
     @rule(run_id=consumes(runs))
@@ -248,19 +248,19 @@ class SharedManifest(RuleBasedStateMachine):
         self.unburied[run.id] = run.in_hand
 
     @rule()
-    def bury(self) -> None:
+    def reap_dead_runs(self) -> None:
         for in_hand in self.unburied.values():
             self.strikes.update(in_hand)
         self.unburied.clear()
-        self.manifest.runs.bury(lambda run: run.id not in self.alive, now=self.now)
+        self.manifest.runs.reap_dead_runs(lambda run: run.id not in self.alive, now=self.now)
 
     # The process stage --------------------------------------------------------------------------
 
     @rule(run_id=runs)
-    def follow(self, run_id: str) -> None:
+    def enqueue_next_stage(self, run_id: str) -> None:
         run = self.alive[run_id]
         to = run.pusher.scope.destination_id
-        run.pusher.manifest.later.follow(to, Stage.PROCESS, now=self.now)
+        run.pusher.manifest.stage_queue.enqueue_next_stage(to, Stage.PROCESS, now=self.now)
 
     @rule(run_id=runs, hands=st.integers(0, 2))
     def upload_all_and_go_on(self, run_id: str, hands: int) -> None:
@@ -272,15 +272,15 @@ class SharedManifest(RuleBasedStateMachine):
         for _ in range(2 * len(run.sending)):
             self.put(run_id)
         self.settle(run_id)
-        self.follow(run_id)
+        self.enqueue_next_stage(run_id)
         self.claim_to_process(run_id, 2)
         for _ in range(hands):
-            self.hand_over(run_id)
+            self.mark_in_worker(run_id)
 
     @rule(run_id=runs, limit=st.integers(1, 3))
     def claim_to_process(self, run_id: str, limit: int) -> None:
         run = self.alive[run_id]
-        claimed = run.pusher.manifest.later.claim(
+        claimed = run.pusher.manifest.stage_queue.claim(
             LaterScope(run.pusher.scope.destination_id, Stage.PROCESS),
             run_id=run_id,
             limit=limit,
@@ -293,17 +293,17 @@ class SharedManifest(RuleBasedStateMachine):
         run.items += claimed
 
     @rule(run_id=runs)
-    def hand_over(self, run_id: str) -> None:
+    def mark_in_worker(self, run_id: str) -> None:
         run = self.alive[run_id]
         new = [item for item in run.items if item.item_id not in run.in_hand][:1]
-        run.pusher.manifest.later.hand_over(new, run_id=run_id)
+        run.pusher.manifest.stage_queue.mark_in_worker(new, run_id=run_id)
         run.in_hand |= {item.item_id for item in new}
 
     @rule(run_id=runs)
-    def take_back(self, run_id: str) -> None:
+    def unmark_in_worker(self, run_id: str) -> None:
         run = self.alive[run_id]
         held = [item for item in run.items if item.item_id in run.in_hand][:1]
-        run.pusher.manifest.later.take_back(held, run_id=run_id)
+        run.pusher.manifest.stage_queue.unmark_in_worker(held, run_id=run_id)
         run.in_hand -= {item.item_id for item in held}
 
     @rule(run_id=runs, how=st.sampled_from(("done", "skip", "wait", "die", "strike", "release")))
@@ -313,12 +313,12 @@ class SharedManifest(RuleBasedStateMachine):
             return
         item = run.items.pop(0)
         run.in_hand.discard(item.item_id)
-        later = run.pusher.manifest.later
+        later = run.pusher.manifest.stage_queue
         if how == "done":
             self.processed_one(run, item)
         elif how == "skip":
-            passed = [PassedOver(item, "no picture", 0.1)]
-            later.pass_over(
+            passed = [SkippedItem(item, "no picture", 0.1)]
+            later.skip(
                 passed, stage=Stage.PROCESS, follows=Stage.EMBED, run_id=run_id, now=self.now
             )
         elif how == "release":
@@ -327,14 +327,14 @@ class SharedManifest(RuleBasedStateMachine):
             self.strikes[item.item_id] += how == "strike"
             due_at = self.now + 50 if how == "wait" else None
             error = (ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, how == "strike")
-            later.miss([Missed(item, *error)], run_id=run_id, now=self.now)
+            later.fail([StageFailed(item, *error)], run_id=run_id, now=self.now)
 
     def processed_one(self, run: Run, item: Item) -> None:
         key = f".bulkup/thumb/{item.digest[:2]}/{item.digest}.webp"
         self.variants[key] = item.digest
         run.pusher.manifest.pictures.settle(
             [
-                Processed(
+                ProcessedItem(
                     item,
                     (VariantRow("thumb", key, 1, item.digest, None),),
                     Metadata(1, 1, "JPEG"),
@@ -465,7 +465,7 @@ class SharedManifest(RuleBasedStateMachine):
         for run in self.alive.values():
             self.gone(run)
         self.alive.clear()
-        self.bury()
+        self.reap_dead_runs()
         self.manifest._db.execute(
             "UPDATE item SET state = 'ready', strikes = 0 WHERE state = 'dead'"
         )
@@ -491,7 +491,7 @@ class SharedManifest(RuleBasedStateMachine):
         }
         assert set(there) == set(self.tree)
         assert {state for state, _ in there.values()} <= {State.DONE}
-        self.follow(run_id)
+        self.enqueue_next_stage(run_id)
         self.claim_to_process(run_id, 100)
         while run.items:
             self.end_of_an_attempt(run_id, "done")

@@ -10,7 +10,8 @@ import typer
 
 from bulkup import __version__
 from bulkup.cli.commands import CommandGroup
-from bulkup.cli.options import (
+from bulkup.cli.output.text import escape
+from bulkup.cli.shared_options import (
     GLOBAL_OPTIONS,
     ConfigOption,
     LogFileOption,
@@ -18,7 +19,6 @@ from bulkup.cli.options import (
     QuietOption,
     VerboseOption,
 )
-from bulkup.cli.render import escape
 from bulkup.errors import BulkupError, ExitCode
 
 EXIT_CODES = """\b
@@ -110,7 +110,7 @@ def _run() -> int:
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(ExitCode.DONE)
     except BulkupError as error:
-        _complain(str(error), error.hint)
+        _print_error(str(error), error.hint)
         return int(error.exit_code)
     except BrokenPipeError:
         return int(ExitCode.DONE)
@@ -120,12 +120,12 @@ def _run() -> int:
         import traceback
 
         traceback.print_exc()
-        _complain(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
+        _print_error(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
         return int(ExitCode.BUG)
     return int(ExitCode.DONE)
 
 
-def _complain(message: str, hint: str | None) -> None:
+def _print_error(message: str, hint: str | None) -> None:
     print(f"bulkup: {escape(message)}", file=sys.stderr)
     if hint:
         print(f"  {escape(hint)}", file=sys.stderr)

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bulkup.manifest.leftovers import Fate
+    from bulkup.manifest.garbage import RemovalReason
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.runs import Destination
-    from bulkup.run.cleaning import Rubbish
+    from bulkup.operations.clean import Garbage
     from bulkup.settings import Settings
 
 
-_FATES: dict[Fate, str] = {
+_FATES: dict[RemovalReason, str] = {
     "unowned": "that no content owns",
     "unrecorded": "that the manifest does not record",
     "retired": "of names that are no setting any more",
@@ -53,7 +53,7 @@ class _Found:
     """What there is to remove at one destination, or why nobody knows."""
 
     url: str
-    rubbish: Rubbish | None = None
+    rubbish: Garbage | None = None
     error: BulkupError | None = None
     unreached_items: int | None = None  # of a destination that nothing ever came to
 
@@ -67,9 +67,9 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
     """Show what nobody needs any more; remove it with --yes."""
-    from bulkup.discover.select import parse_moment
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
+    from bulkup.walk.filters import parse_moment
 
     settings = flags.settings()
     before = parse_moment(older_than, now=time.time())
@@ -87,7 +87,7 @@ def run(
         _print(own, found, removed=yes)
     for one in found:
         if one.error is not None:
-            _complain(one.url, one.error)
+            _print_error(one.url, one.error)
     if any(one.error is not None for one in found):
         raise typer.Exit(ExitCode.DESTINATION)
 
@@ -101,7 +101,7 @@ def _clean(
     from bulkup.manifest.manifest import Manifest
 
     only_count = not isinstance(books, Manifest)
-    left = books.leftovers
+    left = books.garbage
     own = _InManifest(
         books.runs.forget_batches(ended_before=before, only_count=only_count),
         left.old_vectors() if only_count else left.forget_old_vectors(),
@@ -125,10 +125,10 @@ def _clean(
     return own, found
 
 
-async def _sweep(books: Manifest | Reader, destination: Destination, settings: Settings) -> Rubbish:
+async def _sweep(books: Manifest | Reader, destination: Destination, settings: Settings) -> Garbage:
     from bulkup.manifest.manifest import Manifest
-    from bulkup.run.cleaning import find, remove
-    from bulkup.run.opening import open_known
+    from bulkup.operations.clean import find, remove
+    from bulkup.run.open_destination import open_known
 
     store = open_known(destination.url, destination, settings, os.environ)
     names = [name for name, *_ in settings.variants]
@@ -136,7 +136,7 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
         rubbish = await find(
             books.runs,
             books.uploads,
-            books.leftovers,
+            books.garbage,
             destination,
             store,
             names=names,
@@ -166,7 +166,7 @@ def _print_json(own: _InManifest, found: list[_Found], *, removed: bool) -> None
 
 
 def _print(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
-    from bulkup.cli.render import count, escape, printable
+    from bulkup.cli.output.text import count, escape, printable
 
     verb = "removed" if removed else "to remove"
     lines = []
@@ -193,8 +193,8 @@ def _print(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
     sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
 
 
-def _lines_of(url: str, rubbish: Rubbish) -> Iterator[str]:
-    from bulkup.cli.render import count, size
+def _lines_of(url: str, rubbish: Garbage) -> Iterator[str]:
+    from bulkup.cli.output.text import count, size
 
     for upload in rubbish.uploads:
         began = time.strftime("%Y-%m-%d", time.gmtime(upload.begun_at))
@@ -209,8 +209,8 @@ def _lines_of(url: str, rubbish: Rubbish) -> Iterator[str]:
             yield f"{url}: {count(len(sizes), 'variant')} {words} ({size(sum(sizes))})"
 
 
-def _complain(url: str, error: BulkupError) -> None:
-    from bulkup.cli.render import escape
+def _print_error(url: str, error: BulkupError) -> None:
+    from bulkup.cli.output.text import escape
 
     typer.echo(f"bulkup: {escape(url)}: {escape(str(error))}", err=True)
     if error.hint:

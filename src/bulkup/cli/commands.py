@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from bulkup.cli.options import with_globals
+from bulkup.cli.shared_options import with_globals
 
 NAMES = (
     "push",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bulkup.manifest.runs import Destination
-    from bulkup.run.checkup import Finding
+    from bulkup.operations.doctor import CheckResult
     from bulkup.settings import Settings
     from bulkup.stores.store import PartStore
 
@@ -51,7 +51,7 @@ def run(
     if json:
         from dataclasses import asdict
 
-        from bulkup.cli.rows import print_json
+        from bulkup.cli.output.rows import print_json
 
         print_json(asdict(finding) for finding in findings)
     failed = {finding.part for finding in findings if finding.level == "failed"}
@@ -61,9 +61,9 @@ def run(
         raise typer.Exit(ExitCode.DESTINATION)
 
 
-def _examine(settings: Settings) -> Iterator[Finding]:
-    from bulkup.run.checkup import check_machine, check_manifest
-    from bulkup.run.equipment import check_pictures
+def _examine(settings: Settings) -> Iterator[CheckResult]:
+    from bulkup.operations.doctor import check_machine, check_manifest
+    from bulkup.operations.doctor_pictures import check_pictures
 
     yield from check_machine()
     yield from check_pictures(settings)
@@ -71,16 +71,16 @@ def _examine(settings: Settings) -> Iterator[Finding]:
     yield from _examine_destinations(settings)
 
 
-def _examine_destinations(settings: Settings) -> Iterator[Finding]:
+def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:
     """Each destination in an event loop of its own, so that its findings come as they are made."""
     import asyncio
 
     from bulkup.clock import SystemClock
-    from bulkup.run.checkup import Finding, check_destination
+    from bulkup.operations.doctor import CheckResult, check_destination
 
     clock = SystemClock()
 
-    async def examine(store: PartStore, is_default: bool) -> list[Finding]:
+    async def examine(store: PartStore, is_default: bool) -> list[CheckResult]:
         try:
             found = check_destination(store, is_default=is_default, clock=clock)
             return [finding async for finding in found]
@@ -89,7 +89,7 @@ def _examine_destinations(settings: Settings) -> Iterator[Finding]:
 
     for url, is_default, opened in _stores(settings):
         if isinstance(opened, BulkupError):
-            yield Finding("destination", url, "destination", "failed", str(opened), opened.hint)
+            yield CheckResult("destination", url, "destination", "failed", str(opened), opened.hint)
         else:
             yield from asyncio.run(examine(opened, is_default))
 
@@ -98,8 +98,8 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     """(URL, whether it is the embedded default, the store or why it cannot be opened)."""
     from bulkup.errors import ManifestError
     from bulkup.manifest.reader import Reader
-    from bulkup.run.opening import open_known
-    from bulkup.run.whither import canonical
+    from bulkup.operations.whither import canonical
+    from bulkup.run.open_destination import open_known
 
     default = settings.store
     try:
@@ -126,8 +126,8 @@ def _row_of(known: Sequence[Destination], url: str, endpoint_url: str | None) ->
     return None
 
 
-def _print(finding: Finding) -> None:
-    from bulkup.cli.render import escape, printable
+def _print(finding: CheckResult) -> None:
+    from bulkup.cli.output.text import escape, printable
 
     where = f"{finding.of}: " if finding.of else ""
     lines = [f"{finding.level:<8}{where}{finding.subject}: {finding.found}"]

@@ -6,38 +6,38 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from bulkup.cli.render import escape, is_screen, printable, summary_line, summary_lines
+from bulkup.cli.output.text import escape, is_screen, printable, summary_line, summary_lines
 
 if TYPE_CHECKING:
-    from bulkup.run.batch import Push
-    from bulkup.run.events import Event
-    from bulkup.run.whither import Whither
+    from bulkup.events import Event
+    from bulkup.operations.push import Push
+    from bulkup.operations.whither import PushTarget
     from bulkup.settings import Settings
 
 
 def show_plan(push: Push, settings: Settings) -> None:
     """Print what a push would do: a line a file with --verbose or --json, and the summary."""
-    from bulkup.cli.journal import Journal
+    from bulkup.cli.output.json_log import JsonLog
     from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
-    from bulkup.run.plan import Plan
-    from bulkup.run.whither import whither
+    from bulkup.operations.dry_run import DryRun
+    from bulkup.operations.whither import resolve_target
 
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
-    with Reader(settings.manifest) as reader, Journal(sinks, clock) as journal:
-        to = whither(push, reader.runs if reader.exists else None)
+    with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
+        to = resolve_target(push, reader.runs if reader.exists else None)
         if to.first_default and not (settings.quiet or settings.json):
             print(f"No destination given: planning for the local store {escape(to.url)}")
 
         def emit(event: Event) -> None:
-            journal.emit(event)
+            json_log.emit(event)
             if settings.verbose and not (settings.quiet or settings.json) and (text := str(event)):
                 sys.stdout.writelines(
                     f"{printable(escape(line), sys.stdout)}\n" for line in text.split("\n")
                 )
 
-        plan = Plan(
+        plan = DryRun(
             push,
             reader,
             to,
@@ -47,7 +47,7 @@ def show_plan(push: Push, settings: Settings) -> None:
             wants_files=settings.json or settings.verbose,
         )
         summary = plan.make()
-        journal.emit(summary)
+        json_log.emit(summary)
     if settings.quiet:
         return
     out = sys.stderr if settings.json else sys.stdout
@@ -55,10 +55,10 @@ def show_plan(push: Push, settings: Settings) -> None:
     out.writelines(f"{printable(line, out)}\n" for line in lines)
 
 
-def _prefix(push: Push, to: Whither) -> str:
+def _prefix(push: Push, to: PushTarget) -> str:
     """What the destination's keys begin with; opening a store makes no request."""
     from bulkup.clock import SystemClock
-    from bulkup.stores import open_store
+    from bulkup.stores.open import open_store
 
     return open_store(
         to.url,

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
-from bulkup.cli.pacing import (
+from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
     JsonOption,
@@ -20,7 +20,7 @@ from bulkup.cli.pacing import (
     PatienceOption,
     StageLimitOption,
 )
-from bulkup.cli.running import means_of, run_to_end
+from bulkup.cli.shared_options import Flags
 
 EXAMPLE = "Example: bulkup embed --limit 1000"
 
@@ -57,8 +57,8 @@ def run(
     for name in ("flags", "force"):
         del options[name]
     settings = flags.settings(**options)
-    from bulkup.run.order import Means
-    from bulkup.run.stage_run import EmbedRun
+    from bulkup.operations.stages import EmbedRun
+    from bulkup.run.options import RunOptions
 
-    means = Means(**means_of(settings, redoes=force))
-    sys.exit(run_to_end(partial(EmbedRun, means, redoes=force), settings))
+    means = RunOptions(**run_options_of(settings, force=force))
+    sys.exit(run_to_end(partial(EmbedRun, means, force=force), settings))

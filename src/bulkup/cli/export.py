@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bulkup.manifest.exporting import ExportRow
-    from bulkup.reporting.formats import Format
+    from bulkup.manifest.reports.export import ExportRow
+    from bulkup.reporting.row_formats import Format
 
 EXAMPLE = """Columns: root, path, size_bytes, modified_at, digest, media_type, destination, key,
 upload, process, embed, missing_since; then what pictures say of themselves, empty until they are
@@ -48,8 +48,8 @@ def run(
 ) -> None:
     """Write files, their metadata and embeddings out of the manifest."""
     from bulkup.manifest.reader import Reader
-    from bulkup.reporting.atomic import check_writable, whole_file
-    from bulkup.reporting.formats import BINARY, check_format
+    from bulkup.reporting.atomic_file import check_writable, whole_file
+    from bulkup.reporting.row_formats import BINARY, check_format
 
     check_format(format)
     settings = flags.settings()
@@ -71,7 +71,7 @@ def run(
         except OSError as error:
             raise UsageError(f"--output {output}: {error.strerror}") from error
     if not settings.quiet:
-        from bulkup.cli import render
+        from bulkup.cli.output import text as render
 
         typer.echo(f"Wrote {render.count(count, 'file')} to {render.escape(output)}", err=True)
 
@@ -83,9 +83,9 @@ def _write(
     dimension: int,
     out: BinaryIO,
 ) -> int:
-    from bulkup.cli.render import escape
-    from bulkup.manifest.exporting import OF_VECTORS, ExportRow
-    from bulkup.reporting.formats import write_rows
+    from bulkup.cli.output.text import escape
+    from bulkup.manifest.reports.export import OF_VECTORS, ExportRow
+    from bulkup.reporting.row_formats import write_rows
 
     columns: tuple[str, ...] = ExportRow._fields
     if not has_vectors:

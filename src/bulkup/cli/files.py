@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 
 EXAMPLE = "Example: bulkup files '*.heic' --json"
 
@@ -22,10 +22,10 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """List files with their keys, states and digests."""
-    from bulkup.cli.render import Column, escape, print_table, size
-    from bulkup.cli.rows import print_csv, print_json
+    from bulkup.cli.output.rows import print_csv, print_json
+    from bulkup.cli.output.text import Column, escape, print_table, size
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.reports import FileRow
+    from bulkup.manifest.reports.status import FileRow
 
     with Reader(flags.settings().manifest) as reader:
         rows = reader.reports.files(glob) if reader.exists else iter(())

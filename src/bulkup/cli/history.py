@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
-    from bulkup.manifest.reports import BatchRow
+    from bulkup.manifest.reports.status import BatchRow
 
 EXAMPLE = "Example: bulkup history --limit 5"
 
@@ -23,10 +23,10 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """Show earlier batches: when, how long, how much, and how they ended."""
-    from bulkup.cli.render import Column, print_table
-    from bulkup.cli.rows import print_csv, print_json
+    from bulkup.cli.output.rows import print_csv, print_json
+    from bulkup.cli.output.text import Column, print_table
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.reports import BatchRow
+    from bulkup.manifest.reports.status import BatchRow
     from bulkup.run.liveness import machine_of
 
     with Reader(flags.settings().manifest) as reader:
@@ -49,7 +49,7 @@ def run(
 
 
 def _cells(row: BatchRow) -> list[str]:
-    from bulkup.cli.render import count, duration, escape, rate, size
+    from bulkup.cli.output.text import count, duration, escape, rate, size
 
     seconds = row.seconds or 0.0
     return [

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
-from bulkup.cli.render import escape
+from bulkup.cli.output.text import escape
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
 EXAMPLE = "Example: bulkup init"

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
-from bulkup.cli.pacing import (
+from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
     JsonOption,
@@ -21,7 +21,7 @@ from bulkup.cli.pacing import (
     StageLimitOption,
     WorkersOption,
 )
-from bulkup.cli.running import means_of, run_to_end
+from bulkup.cli.shared_options import Flags
 
 EXAMPLE = "Example: bulkup process --max-duration 50m"
 
@@ -51,8 +51,8 @@ def run(
     for name in ("flags", "force"):
         del options[name]
     settings = flags.settings(**options)
-    from bulkup.run.order import Means
-    from bulkup.run.stage_run import ProcessRun
+    from bulkup.operations.stages import ProcessRun
+    from bulkup.run.options import RunOptions
 
-    means = Means(**means_of(settings, redoes=force))
-    sys.exit(run_to_end(partial(ProcessRun, means, redoes=force), settings))
+    means = RunOptions(**run_options_of(settings, force=force))
+    sys.exit(run_to_end(partial(ProcessRun, means, force=force), settings))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bulkup.cli.options import Flags
-from bulkup.cli.pacing import (
+from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
     JsonOption,
@@ -23,10 +23,10 @@ from bulkup.cli.pacing import (
     PatienceOption,
     WorkersOption,
 )
-from bulkup.cli.running import means_of, run_to_end
+from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
-    from bulkup.run.batch import Push
+    from bulkup.operations.push import Push
     from bulkup.settings import Settings
 
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
@@ -111,17 +111,17 @@ def run(
 
         show_plan(push, settings)
         return
-    from bulkup.run.batch import PushRun
+    from bulkup.operations.push import PushRun
 
     sys.exit(run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.stages))
 
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     """What the settings ask for, with the roots checked. Raises UsageError."""
-    from bulkup.discover.select import Rules, Selection, parse_moment
     from bulkup.model import Stage
-    from bulkup.run.batch import Push, check_roots
-    from bulkup.upload.attributes import Extras
+    from bulkup.operations.push import Push, check_roots
+    from bulkup.stores.attributes import Extras
+    from bulkup.walk.filters import Rules, Selection, parse_moment
 
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     check_roots(roots)
@@ -155,5 +155,5 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
         ),
         endpoint_url=settings.endpoint_url,
         stages=tuple(map(Stage, settings.stages)),
-        **means_of(settings),
+        **run_options_of(settings),
     )

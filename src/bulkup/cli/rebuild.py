@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import ExitCode
 
 if TYPE_CHECKING:
-    from bulkup.run.rebuilding import Rebuilt
+    from bulkup.operations.rebuild import Rebuilt
 
 EXAMPLE = """It only adds: what the manifest knows already stays as it is. The next push of the
 same tree sends nothing; with --root it does not even read the files whose size and modification
@@ -46,7 +46,7 @@ def run(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
-    from bulkup.run.auditing import rebuild
+    from bulkup.operations.auditing import rebuild
 
     settings = flags.settings(
         endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
@@ -70,7 +70,7 @@ def run(
 
 
 def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet: bool) -> None:
-    from bulkup.cli.render import count, escape, printable, size
+    from bulkup.cli.output.text import count, escape, printable, size
 
     if json:
         from dataclasses import asdict

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from bulkup.cli.options import Flags
-from bulkup.cli.pacing import (
+from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
     JsonOption,
@@ -17,7 +17,7 @@ from bulkup.cli.pacing import (
     MetricsFileOption,
     PatienceOption,
 )
-from bulkup.cli.running import means_of, run_to_end
+from bulkup.cli.shared_options import Flags
 
 EXAMPLE = "Example: bulkup resume --max-duration 50m"
 
@@ -38,7 +38,7 @@ def run(
     options = dict(locals())
     del options["flags"]
     settings = flags.settings(**options)
-    from bulkup.run.order import Means
-    from bulkup.run.resume import ResumeRun
+    from bulkup.operations.resume import ResumeRun
+    from bulkup.run.options import RunOptions
 
-    sys.exit(run_to_end(partial(ResumeRun, Means(**means_of(settings))), settings, uploads=True))
+    sys.exit(run_to_end(partial(ResumeRun, RunOptions(**run_options_of(settings))), settings, uploads=True))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bulkup.cli.options import Flags
-from bulkup.cli.pacing import (
+from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
     JsonOption,
@@ -21,11 +21,11 @@ from bulkup.cli.pacing import (
     MetricsFileOption,
     PatienceOption,
 )
-from bulkup.cli.running import means_of, run_to_end
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import ErrorClass, UsageError
 
 if TYPE_CHECKING:
-    from bulkup.run.retry import Wanted
+    from bulkup.operations.retry import Wanted
     from bulkup.settings import Settings
 
 EXAMPLE = "Example: bulkup retry --failed --error network"
@@ -65,24 +65,24 @@ def run(
     settings = flags.settings(**options)
     if not failed:
         raise UsageError("what is to be tried again?", hint="Say: bulkup retry --failed")
-    from bulkup.run.retry import RetryRun, Wanted
+    from bulkup.operations.retry import RetryRun, Wanted
 
     wanted = Wanted(stage, None if error is None else error.value, path)
     if dry_run:
         _show(wanted, settings)
         return
-    from bulkup.run.order import Means
+    from bulkup.run.options import RunOptions
 
-    make_run = partial(RetryRun, wanted, Means(**means_of(settings)))
+    make_run = partial(RetryRun, wanted, RunOptions(**run_options_of(settings)))
     sys.exit(run_to_end(make_run, settings, uploads=True))
 
 
 def _show(wanted: Wanted, settings: Settings) -> None:
     """What would be tried again, a file a line."""
-    from bulkup.cli.render import Column, print_table
-    from bulkup.cli.rows import print_json
+    from bulkup.cli.output.rows import print_json
+    from bulkup.cli.output.text import Column, print_table
     from bulkup.manifest.reader import Reader
-    from bulkup.run.retry import matching, path_of
+    from bulkup.operations.retry import matching, path_of
 
     with Reader(settings.manifest) as reader:
         urls = {one.id: one.url for one in reader.runs.destinations()} if reader.exists else {}
@@ -96,7 +96,7 @@ def _show(wanted: Wanted, settings: Settings) -> None:
                 "attempts": one.attempts,
                 "destination": urls[one.destination_id],
             }
-            for one in (matching(reader.retries, wanted) if reader.exists else ())
+            for one in (matching(reader.retry_queue, wanted) if reader.exists else ())
         ]
     if settings.json:
         print_json(rows)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.searchable import Placed
-    from bulkup.run.searching import Answer, Found
+    from bulkup.manifest.reports.search import Placed
+    from bulkup.operations.search import SearchResult, Found
     from bulkup.search.filters import Filters
     from bulkup.settings import Settings
 
@@ -87,7 +87,7 @@ def run(
     settings = flags.settings(model=model)
     filters = _filters(path, after, before, camera, near)
     if html is not None:
-        from bulkup.reporting.atomic import check_writable
+        from bulkup.reporting.atomic_file import check_writable
 
         check_writable(html, named="--html")
     from bulkup.manifest.reader import Reader
@@ -109,7 +109,7 @@ def run(
 def _filters(
     path: str | None, after: str | None, before: str | None, camera: str | None, near: str | None
 ) -> Filters:
-    from bulkup.manifest.reports import matcher
+    from bulkup.manifest.reports.status import matcher
     from bulkup.search.filters import Filters, parse_near, parse_when
 
     now = datetime.now()  # noqa: DTZ005 - cameras' clocks show local time
@@ -130,19 +130,19 @@ def _answer(
     like: str | None,
     duplicates: bool,
     limit: int | None,
-) -> Answer:
+) -> SearchResult:
     from random import Random
 
-    from bulkup.cli.running import embed_means_of, process_means_of
+    from bulkup.cli.run_command import embed_options_of, process_options_of
     from bulkup.clock import SystemClock
-    from bulkup.run.searching import NOTHING, Searching
+    from bulkup.operations.search import NOTHING, SearchSession
 
     if not reader.is_current:
         return NOTHING
-    searching = Searching(
+    searching = SearchSession(
         reader,
-        embed_means_of(settings),
-        process_means_of(settings),
+        embed_options_of(settings),
+        process_options_of(settings),
         filters,
         clock=SystemClock(),
         random=Random(),
@@ -155,20 +155,20 @@ def _answer(
 
 
 def _tell(notes: Sequence[str]) -> None:
-    from bulkup.cli.render import escape
+    from bulkup.cli.output.text import escape
 
     for note in notes:
         print(f"bulkup: {escape(note)}", file=sys.stderr)
 
 
 def _print(
-    answer: Answer, placed: dict[int, Placed], *, json: bool, print0: bool, is_groups: bool
+    answer: SearchResult, placed: dict[int, Placed], *, json: bool, print0: bool, is_groups: bool
 ) -> None:
     if print0:
         for hit in answer.hits:
             sys.stdout.buffer.write(os.fsencode(hit.picture.path) + b"\0")
     elif json:
-        from bulkup.cli.rows import print_json
+        from bulkup.cli.output.rows import print_json
 
         print_json(_documents(answer.hits, placed))
     elif answer.hits:
@@ -193,7 +193,7 @@ def _documents(hits: Sequence[Found], placed: dict[int, Placed]) -> Iterator[dic
 
 
 def _print_table(hits: Sequence[Found], is_groups: bool) -> None:
-    from bulkup.cli.render import Column, escape, print_table, size
+    from bulkup.cli.output.text import Column, escape, print_table, size
 
     first = [Column("Group", right=True)] if is_groups else []
     columns = [
@@ -223,17 +223,17 @@ def _print_table(hits: Sequence[Found], is_groups: bool) -> None:
 def _write_sheet(
     html: str,
     title: str,
-    answer: Answer,
+    answer: SearchResult,
     placed: dict[int, Placed],
     reader: Reader,
     settings: Settings,
 ) -> None:
     import asyncio
 
-    from bulkup.cli.sheet import write_sheet
-    from bulkup.cli.sheet_frames import sections_of
-    from bulkup.reporting.atomic import whole_file
-    from bulkup.run.thumbs import thumbs_of
+    from bulkup.cli.contact_sheet.frames import sections_of
+    from bulkup.cli.contact_sheet.sheet import write_sheet
+    from bulkup.operations.thumbnails import thumbs_of
+    from bulkup.reporting.atomic_file import whole_file
 
     wanted = [hit.picture.content_id for hit in answer.hits]
     destinations = {one.id: one for one in reader.runs.destinations()} if placed else {}
@@ -244,7 +244,7 @@ def _write_sheet(
     except OSError as error:
         raise UsageError(f"--html {html}: {error.strerror}") from error
     if not settings.quiet:
-        from bulkup.cli import render
+        from bulkup.cli.output import text as render
 
         where = render.escape(html)
         print(f"Wrote {render.count(count, 'picture')} to {where}", file=sys.stderr)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.reports import StageStatus
+    from bulkup.manifest.reports.status import StageStatus
     from bulkup.settings import Settings
 
 EXAMPLE = "Example: bulkup status --failed --json"
@@ -64,8 +64,8 @@ def run(
 
 
 def _write_metrics(settings: Settings) -> None:
-    from bulkup.reporting.atomic import check_writable
-    from bulkup.reporting.metrics import write
+    from bulkup.reporting.atomic_file import check_writable
+    from bulkup.reporting.metrics_file import write
 
     path = settings.metrics_file
     assert path is not None
@@ -86,8 +86,8 @@ def _write_metrics(settings: Settings) -> None:
 
 
 def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -> bool:
-    from bulkup.cli.rows import print_csv, print_json
-    from bulkup.manifest.reports import Failure
+    from bulkup.cli.output.rows import print_csv, print_json
+    from bulkup.manifest.reports.status import Failure
 
     if settings.verbose and not csv:
         return _show_histories(reader, settings, json=json)
@@ -96,7 +96,7 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
         return print_json(row._asdict() for row in rows) > 0
     if csv:
         return print_csv(Failure._fields, rows) > 0
-    from bulkup.cli.render import Column, escape, print_table
+    from bulkup.cli.output.text import Column, escape, print_table
 
     table = [
         (
@@ -126,16 +126,16 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
 
 def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
     """The failures with each attempt: when, how long, why, and the server's request id."""
-    from bulkup.cli.rows import print_json
+    from bulkup.cli.output.rows import print_json
 
-    found = reader.histories.failures() if reader.exists else iter(())
+    found = reader.attempts.failures() if reader.exists else iter(())
     if json:
         documents = (
             {**failure._asdict(), "history": [attempt._asdict() for attempt in attempts]}
             for failure, attempts in found
         )
         return print_json(documents) > 0
-    from bulkup.cli.render import count, duration, escape, printable
+    from bulkup.cli.output.text import count, duration, escape, printable
 
     lines: list[str] = []
     for failure, attempts in found:
@@ -164,7 +164,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 
         print(dumps(document, indent=1))
     elif csv:
-        from bulkup.cli.rows import print_csv
+        from bulkup.cli.output.rows import print_csv
 
         print_csv(*_csv_of(document))
     else:
@@ -173,7 +173,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 
 def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
     """`status --json`, schema 1 (SPEC §2): fields may be added, never renamed."""
-    from bulkup.manifest.reports import empty_status
+    from bulkup.manifest.reports.status import empty_status
     from bulkup.run.liveness import here, machine_of
 
     machine = here()
@@ -238,7 +238,7 @@ def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tupl
 
 
 def _print_status(document: dict[str, object]) -> None:
-    from bulkup.cli.render import Column, count, escape, print_table, size
+    from bulkup.cli.output.text import Column, count, escape, print_table, size
     from bulkup.model import State
 
     assets, stages = document["assets"], document["stages"]

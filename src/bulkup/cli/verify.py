@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkup.cli.options import Flags
+from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bulkup.manifest.runs import Destination
-    from bulkup.run.auditing import Depth
-    from bulkup.run.verifying import Checked, Discrepancy
+    from bulkup.operations.auditing import Depth
+    from bulkup.operations.verify import Checked, Discrepancy
     from bulkup.settings import Settings
 
 EXAMPLE = """One listing proves an object whose size and ETag are those it was stored with; any
@@ -56,7 +56,7 @@ def run(
     import secrets
 
     from bulkup.manifest.reader import Reader
-    from bulkup.run.auditing import Depth, parse_sample
+    from bulkup.operations.auditing import Depth, parse_sample
 
     settings = flags.settings(endpoint_url=endpoint_url)
     seed = secrets.randbits(32) if seed is None else seed
@@ -84,7 +84,7 @@ def _verify(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
-    from bulkup.run.auditing import destinations_of, verify
+    from bulkup.operations.auditing import destinations_of, verify
 
     roots = [os.path.abspath(path) for path in paths]
     refused = False
@@ -109,15 +109,15 @@ def _verify(
             except BulkupError as error:
                 if error.exit_code != ExitCode.DESTINATION:
                     raise
-                _complain(destination.url, error)
+                _print_error(destination.url, error)
                 refused = True
             else:
                 output.checked(destination, checked)
     return refused
 
 
-def _complain(url: str, error: BulkupError) -> None:
-    from bulkup.cli.render import escape
+def _print_error(url: str, error: BulkupError) -> None:
+    from bulkup.cli.output.text import escape
 
     typer.echo(f"bulkup: {escape(url)}: {escape(str(error))}", err=True)
     if error.hint:
@@ -152,7 +152,7 @@ class _Output:
 
     def checked(self, destination: Destination, checked: Checked) -> None:
         """A destination has been compared to its end."""
-        from bulkup.cli.render import count, escape, size
+        from bulkup.cli.output.text import count, escape, size
 
         found = [f"{count(number)} {name}" for name, number in sorted(checked.findings.items())]
         what = count(checked.objects, "object")
@@ -165,7 +165,7 @@ class _Output:
 
     def end(self, *, quiet: bool) -> None:
         """Show what has not been shown yet."""
-        from bulkup.cli.render import Column, print_table
+        from bulkup.cli.output.text import Column, print_table
 
         if self._rows:
             columns = [Column(title) for title in ("Finding", "Object", "File", "Why")]
@@ -173,7 +173,7 @@ class _Output:
         self._end(sys.stdout, quiet=quiet)
 
     def _end(self, out: Any, *, quiet: bool) -> None:
-        from bulkup.cli.render import count, printable
+        from bulkup.cli.output.text import count, printable
 
         lines = self._lines or ["Nothing to verify."]
         if self._rows and self.found > len(self._rows):
@@ -207,7 +207,7 @@ class _Streamed(_Output):
 
 
 def _output(*, json: bool, csv: bool) -> _Output:
-    from bulkup.cli.rows import CsvRows, JsonRows
+    from bulkup.cli.output.rows import CsvRows, JsonRows
 
     if json:
         return _Streamed(JsonRows(), by_file=False)

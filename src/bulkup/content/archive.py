@@ -18,8 +18,8 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
-from bulkup.content.inflating import MemberReader
-from bulkup.content.trouble import kind_of
+from bulkup.content.os_errors import kind_of
+from bulkup.content.zip_stream import MemberReader
 from bulkup.errors import SourceInvalid, SourceMissing
 from bulkup.model import FileStat
 

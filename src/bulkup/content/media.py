@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bulkup.content.endings import (
+from bulkup.content.extensions import (
     JPEG,
     MEDIA_TYPES,
     OTHER_TYPES,

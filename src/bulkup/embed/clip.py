@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.content.picture.images import square_image
-from bulkup.embed.answers import one_line, unit
 from bulkup.embed.embedder import Embedded, Vector
+from bulkup.embed.responses import one_line, unit
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
 
 T = TypeVar("T")

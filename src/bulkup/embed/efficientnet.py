@@ -74,7 +74,7 @@ class EfficientNet(Embedder):
         self._views = THOROUGH if thorough else PLAIN
         self._pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="embed")
         self._network: Network | None = None
-        self._loading = threading.Lock()
+        self._loader = threading.Lock()
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
         """As Embedder says. Raises EmbedderUnusable without the weights or ONNX Runtime."""
@@ -98,7 +98,7 @@ class EfficientNet(Embedder):
         return combined([network.run(square) for square in squares])
 
     def _loaded(self) -> Network:
-        with self._loading:
+        with self._loader:
             if self._network is None:
                 self._network = Network()
             return self._network

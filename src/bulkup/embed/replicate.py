@@ -21,7 +21,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from bulkup.clock import Clock
-from bulkup.embed.answers import Answer, one_line
+from bulkup.embed.responses import Answer, one_line
 from bulkup.errors import (
     EmbedderBroken,
     EmbedderBusy,
@@ -49,7 +49,7 @@ ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
 
 class Endpoint(Protocol):
-    """Requests to one service, as `bulkup.embed.service` makes them."""
+    """Requests to one service, as `bulkup.embed.http_client` makes them."""
 
     async def create(self, body: object, headers: Mapping[str, str]) -> Answer:
         """POST to the endpoint itself, within the bucket, with all tries."""

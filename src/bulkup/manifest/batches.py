@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkup.manifest.connection import in_our_words
+from bulkup.manifest.connection import sqlite_errors
 from bulkup.manifest.rows import from_sql
-from bulkup.manifest.transaction import transaction
+from bulkup.manifest.sql import transaction
 from bulkup.model import Stage
 
 _OPEN_WALKS = (
@@ -99,7 +99,7 @@ class Batches:
     def interrupted(self) -> list[Interrupted]:
         """Batches of ended runs with work left, in their order. Runs that are gone must have been
         buried."""
-        with in_our_words(self._path):
+        with sqlite_errors(self._path):
             found = {
                 row[0]: Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
                 for row in self._db.execute(

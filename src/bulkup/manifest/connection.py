@@ -29,7 +29,7 @@ _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse
 
 
 @contextmanager
-def in_our_words(path: str) -> Iterator[None]:
+def sqlite_errors(path: str) -> Iterator[None]:
     """Turn sqlite3's errors about the file into ManifestError; programming errors pass through."""
     try:
         yield
@@ -73,10 +73,10 @@ def connect(path: str) -> sqlite3.Connection:
     The connection may be used from any thread, by one at a time. Raises ManifestError.
     """
     is_new = _prepare(path)
-    with in_our_words(path):
+    with sqlite_errors(path):
         connection = _open(path)
     try:
-        with in_our_words(path):
+        with sqlite_errors(path):
             _migrate(connection, path, is_new=is_new)
     except BaseException:
         connection.close()
@@ -92,7 +92,7 @@ def connect_to_read(path: str) -> sqlite3.Connection | None:
     """
     if not Path(path).exists():
         return None
-    with in_our_words(path):
+    with sqlite_errors(path):
         try:
             connection = _open(path)
             _check_version(connection, path)

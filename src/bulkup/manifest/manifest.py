@@ -5,20 +5,20 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from bulkup.manifest.audit import Audit
 from bulkup.manifest.batches import Batches
 from bulkup.manifest.connection import connect
-from bulkup.manifest.later import Later
-from bulkup.manifest.leftovers import Leftovers
+from bulkup.manifest.embeddings import Embeddings
+from bulkup.manifest.garbage import Leftovers
+from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.pictures import Pictures
-from bulkup.manifest.queue import Queue
-from bulkup.manifest.reports import Reports
-from bulkup.manifest.retries import Retries
+from bulkup.manifest.queue.requeue import RetryQueue
+from bulkup.manifest.queue.stages import StageQueue
+from bulkup.manifest.queue.uploads import UploadQueue
+from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.scans import Scans
 from bulkup.manifest.unreached import Unreached
-from bulkup.manifest.uploads import Uploads
-from bulkup.manifest.vectors import Vectors
-from bulkup.manifest.walks import Walks
+from bulkup.manifest.verification import ObjectChecks
 
 
 class Manifest:
@@ -32,18 +32,18 @@ class Manifest:
         self.path = path
         self._db = connect(path)
         self.runs = Runs(self._db, path)
-        self.uploads = Uploads(self._db, path)
-        self.walks = Walks(self._db, path)
-        self.queue = Queue(self._db, path)
+        self.multipart_uploads = MultipartUploads(self._db, path)
+        self.scans = Scans(self._db, path)
+        self.upload_queue = UploadQueue(self._db, path)
         self.batches = Batches(self._db, path)
-        self.retries = Retries(self._db, path)
-        self.reports = Reports(self._db, path)
-        self.leftovers = Leftovers(self._db, path)
+        self.retry_queue = RetryQueue(self._db, path)
+        self.reports = StatusReport(self._db, path)
+        self.garbage = Leftovers(self._db, path)
         self.unreached = Unreached(self._db, path)
-        self.audit = Audit(self._db, path)
-        self.later = Later(self._db, path)
+        self.object_checks = ObjectChecks(self._db, path)
+        self.stage_queue = StageQueue(self._db, path)
         self.pictures = Pictures(self._db, path)
-        self.vectors = Vectors(self._db, path)
+        self.embeddings = Embeddings(self._db, path)
 
     @property
     def is_shared_easily(self) -> bool:

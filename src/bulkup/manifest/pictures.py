@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bulkup.manifest.bulk import execute_rows
-from bulkup.manifest.finishing import finish
-from bulkup.manifest.letting_go import forget_unwanted
+from bulkup.manifest.queue.finishing import finish
+from bulkup.manifest.queue.release import forget_unwanted
 from bulkup.manifest.rows import as_text
-from bulkup.manifest.rows_later import Processed, VariantRow
-from bulkup.manifest.transaction import transaction
+from bulkup.manifest.rows_later import ProcessedItem, VariantRow
+from bulkup.manifest.sql import transaction
 from bulkup.model import Digest, Stage
 
 if TYPE_CHECKING:
-    from bulkup.content.picture.values import Metadata, Sidecar
+    from bulkup.content.picture.types import Metadata, Sidecar
 
 _COLUMNS = 21
 
@@ -30,7 +30,7 @@ class Pictures:
 
     def settle(
         self,
-        done: Sequence[Processed],
+        done: Sequence[ProcessedItem],
         *,
         follows: Stage | None,
         destination_id: int,
@@ -49,13 +49,13 @@ class Pictures:
                 "INSERT OR REPLACE INTO picture VALUES {rows}",
                 [_picture(p.item.content_id, p.metadata, p.sidecar) for p in done],
             )
-            self._wake(done, destination_id)
+            self._requeue_embed(done, destination_id)
             if follows is not None:
                 self._follow(done, follows)
             for one in done:
                 forget_unwanted(self._db, one.item.item_id)
 
-    def _record_variants(self, done: Sequence[Processed], destination_id: int, now: float) -> None:
+    def _record_variants(self, done: Sequence[ProcessedItem], destination_id: int, now: float) -> None:
         execute_rows(
             self._db,
             "INSERT INTO object (destination_id, key, content_id, kind, size_bytes, etag, "
@@ -78,7 +78,7 @@ class Pictures:
             ],
         )
 
-    def _wake(self, done: Sequence[Processed], destination_id: int) -> None:
+    def _requeue_embed(self, done: Sequence[ProcessedItem], destination_id: int) -> None:
         """What was passed over when it was first processed, embedding passed over, too."""
         self._db.executemany(
             "UPDATE item SET state = 'ready', reason = NULL WHERE content_id = ? "
@@ -86,7 +86,7 @@ class Pictures:
             ((p.item.content_id, destination_id) for p in done if p.item.attempts),
         )
 
-    def _follow(self, done: Sequence[Processed], stage: Stage) -> None:
+    def _follow(self, done: Sequence[ProcessedItem], stage: Stage) -> None:
         self._db.executemany(
             "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
             "batch_id, priority) "

@@ -6,21 +6,21 @@ from types import TracebackType
 from typing import Self
 
 from bulkup.manifest.connection import connect_to_read
-from bulkup.manifest.exporting import Exports
-from bulkup.manifest.health import Health, examine
-from bulkup.manifest.histories import Histories
-from bulkup.manifest.leftovers import Leftovers
-from bulkup.manifest.metering import Meters
-from bulkup.manifest.prospects import Prospects
-from bulkup.manifest.reports import Reports
-from bulkup.manifest.retries import Retries
+from bulkup.manifest.embeddings import Embeddings
+from bulkup.manifest.garbage import Leftovers
+from bulkup.manifest.multipart_uploads import MultipartUploads
+from bulkup.manifest.queue.requeue import RetryQueue
+from bulkup.manifest.reports.attempts import Histories
+from bulkup.manifest.reports.dry_run import DryRunQueries
+from bulkup.manifest.reports.export import Exports
+from bulkup.manifest.reports.integrity import Health, examine
+from bulkup.manifest.reports.metrics import MetricsReport
+from bulkup.manifest.reports.search import Searchable
+from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.scans import Scans
 from bulkup.manifest.schema import MIGRATIONS
-from bulkup.manifest.searchable import Searchable
 from bulkup.manifest.unreached import Unreached
-from bulkup.manifest.uploads import Uploads
-from bulkup.manifest.vectors import Vectors
-from bulkup.manifest.walks import Walks
 
 
 class Reader:
@@ -30,18 +30,18 @@ class Reader:
         self.path = path
         self._db = connect_to_read(path)
         if self._db is not None:
-            self.reports = Reports(self._db, path)
+            self.reports = StatusReport(self._db, path)
             self.exports = Exports(self._db, path)
-            self.meters = Meters(self._db, path)
+            self.metrics = MetricsReport(self._db, path)
             self.runs = Runs(self._db, path)
-            self.uploads = Uploads(self._db, path)
-            self.walks = Walks(self._db, path)
-            self.prospects = Prospects(self._db)
-            self.leftovers = Leftovers(self._db, path)
+            self.multipart_uploads = MultipartUploads(self._db, path)
+            self.scans = Scans(self._db, path)
+            self.dry_run = DryRunQueries(self._db)
+            self.garbage = Leftovers(self._db, path)
             self.unreached = Unreached(self._db, path)
-            self.retries = Retries(self._db, path)
-            self.histories = Histories(self._db, path)
-            self.vectors = Vectors(self._db, path)
+            self.retry_queue = RetryQueue(self._db, path)
+            self.attempts = Histories(self._db, path)
+            self.embeddings = Embeddings(self._db, path)
             self.searchable = Searchable(self._db, path)
 
     @property

@@ -8,7 +8,7 @@ from bulkup.errors import ErrorClass
 from bulkup.model import Digest
 
 if TYPE_CHECKING:  # `status` need not know what a picture is
-    from bulkup.content.picture.values import Metadata, Sidecar
+    from bulkup.content.picture.types import Metadata, Sidecar
 
 
 class Item(NamedTuple):
@@ -55,7 +55,7 @@ class VariantRow(NamedTuple):
     etag: str | None
 
 
-class Processed(NamedTuple):
+class ProcessedItem(NamedTuple):
     """A content whose variants the destination has."""
 
     item: Item
@@ -65,7 +65,7 @@ class Processed(NamedTuple):
     seconds: float
 
 
-class Vectored(NamedTuple):
+class EmbeddedItem(NamedTuple):
     """A content's embedding: `vector` float16 little-endian, `classes` as the schema says.
 
     Both None when another run, or another destination, brought it meanwhile.
@@ -77,7 +77,7 @@ class Vectored(NamedTuple):
     seconds: float
 
 
-class PassedOver(NamedTuple):
+class SkippedItem(NamedTuple):
     """An item that the stage does not apply to."""
 
     item: Item
@@ -85,7 +85,7 @@ class PassedOver(NamedTuple):
     seconds: float
 
 
-class Missed(NamedTuple):
+class StageFailed(NamedTuple):
     """An attempt that ended without success; with `due_at` None the item is dead.
 
     With `is_strike` the worker was lost: then the strikes decide, and `due_at` says nothing.

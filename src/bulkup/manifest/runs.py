@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bulkup.manifest.connection import in_our_words
-from bulkup.manifest.letting_go import forget_unwanted, release_all_claims
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.queue.release import forget_unwanted, release_all_claims
 from bulkup.manifest.rows import to_sql
-from bulkup.manifest.transaction import transaction
+from bulkup.manifest.sql import transaction
 
 STRIKES = 3
 """After this many lost workers an item is given up (SPEC §4)."""
@@ -105,14 +105,14 @@ class Runs:
 
     def open_runs(self) -> list[RunRow]:
         """Runs that have not said that they are over; some of them may be gone."""
-        with in_our_words(self._path):
+        with sqlite_errors(self._path):
             rows = self._db.execute(
                 "SELECT id, command, host, pid, process_started, started_at, heartbeat_at FROM run "
                 "WHERE ended_at IS NULL ORDER BY started_at, id"
             )
             return [RunRow(*row) for row in rows]
 
-    def bury(self, gone: Callable[[RunRow], bool], *, now: float) -> int:
+    def reap_dead_runs(self, gone: Callable[[RunRow], bool], *, now: float) -> int:
         """Void the claims of all runs that are gone; returns how many items came back.
 
         Asked again inside the transaction, so that two buriers do not strike an item twice. An
@@ -145,7 +145,7 @@ class Runs:
 
     def quick_check(self) -> str | None:
         """SQLite's own check for damage; None when all is well."""
-        with in_our_words(self._path):
+        with sqlite_errors(self._path):
             result: str = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
         return None if result == "ok" else result
 

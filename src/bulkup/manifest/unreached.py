@@ -6,9 +6,9 @@ import sqlite3
 from typing import NamedTuple
 
 from bulkup.errors import ExitCode
-from bulkup.manifest.connection import in_our_words
-from bulkup.manifest.letting_go import release_content
-from bulkup.manifest.transaction import transaction
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.queue.release import release_content
+from bulkup.manifest.sql import transaction
 
 _FIND = (
     # Nothing there, nothing under way, and each batch's last run was refused by it.
@@ -63,7 +63,7 @@ class Unreached:
 
     def find(self) -> list[UnreachedDestination]:
         """Those to which nothing was ever sent, and which refused the last run of each batch."""
-        with in_our_words(self._path):
+        with sqlite_errors(self._path):
             rows = self._db.execute(_FIND + "ORDER BY id").fetchall()
         return [UnreachedDestination(*row) for row in rows]
 

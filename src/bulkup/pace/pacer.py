@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkup.pace import rate
-from bulkup.pace.bucket import TokenBucket
+from bulkup.pace import rate_limit as rate
+from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, next_limit, window_at
 
 if TYPE_CHECKING:
@@ -264,8 +264,8 @@ class Pacer:
         """End the period if it has seen enough: several turns, or one where requests are long."""
         seconds = now - self._period_began
         climbing = self._window.phase is Phase.CLIMB
-        turns, shortest = (2, CLIMB_SECONDS) if climbing else (4, HOLD_SECONDS)
-        enough = self._answers >= turns * self.limit or seconds >= LONG_SECONDS
+        write_lock, shortest = (2, CLIMB_SECONDS) if climbing else (4, HOLD_SECONDS)
+        enough = self._answers >= write_lock * self.limit or seconds >= LONG_SECONDS
         if seconds < shortest or not enough:
             self._close_at = self._answers + max(self._answers // 4, 1)
             return

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
-from bulkup.pace.retrying import with_tries_while
-from bulkup.run.events import (
+from bulkup.events import (
     AttemptFailed,
     Event,
     Json,
@@ -27,6 +26,7 @@ from bulkup.run.events import (
     Summary,
     total_of,
 )
+from bulkup.pace.tries import with_tries_while
 
 if TYPE_CHECKING:
     from random import Random
@@ -54,7 +54,7 @@ On = Literal["always", "failure", "never"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class WebhookOptions:
     """What the user wants to be told, and where."""
 
     url: str
@@ -98,13 +98,13 @@ class Refused(Exception):
 class Webhook:
     """Tells about one run, from a task of its own: the run never waits for it until its end.
 
-    `emit` is an Emit of `bulkup.run.events`. Nothing here raises for what the receiver does:
+    `emit` is an Emit of `bulkup.events`. Nothing here raises for what the receiver does:
     `trouble` says, once the context has been left, what could not be told.
     """
 
     def __init__(
         self,
-        wishes: Wishes,
+        wishes: WebhookOptions,
         take: Callable[[], Snapshot],
         clock: Clock,
         random: Random,

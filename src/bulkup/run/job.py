@@ -6,22 +6,22 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkup.manifest.runs import Destination
-from bulkup.run.order import Named, Order
+from bulkup.run.options import NamedRoot, BatchOptions
 
 
-class ToWalk(NamedTuple):
+class RootToScan(NamedTuple):
     """A root that is to be walked."""
 
-    named: Named
+    named: NamedRoot
     root_id: int
     is_known: bool  # its last walk came to an end towards this same destination
 
 
-class Begun(NamedTuple):
+class BatchStart(NamedTuple):
     """A batch that is this run's now, with what is left of it."""
 
     batch_id: int
-    to_walk: tuple[ToWalk, ...] = ()
+    to_scan: tuple[RootToScan, ...] = ()
     items: int = 0  # ready or waiting
     size_bytes: int = 0
 
@@ -36,8 +36,8 @@ class Job(NamedTuple):
     """
 
     destination: Destination
-    order: Order
-    begin: Callable[[str, float], Begun | None]
+    order: BatchOptions
+    begin: Callable[[str, float], BatchStart | None]
     makes_copies: bool
     items: int = 0  # that wait for it, as far as is known before it has begun
     is_batch_only: bool = False

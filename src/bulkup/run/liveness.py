@@ -14,7 +14,7 @@ HEARTBEAT_SECONDS = 15.0
 """Between two signs of life: a fortieth of the time after which a silent run counts as gone."""
 
 
-class Here(NamedTuple):
+class ThisProcess(NamedTuple):
     """This machine, as runs name it."""
 
     host: str
@@ -30,7 +30,7 @@ class Here(NamedTuple):
         return now - run.heartbeat_at > stale_after_seconds
 
 
-def here() -> Here:
+def here() -> ThisProcess:
     """This machine: its name and, where there is one, the id of its current boot.
 
     With the boot id a pid of before a restart, or of another container with the same name, is
@@ -42,7 +42,7 @@ def here() -> Here:
         boot += "." + os.readlink("/proc/self/ns/pid")[5:-1]
     except OSError:
         pass
-    return Here(f"{socket.gethostname()}/{boot}" if boot else socket.gethostname())
+    return ThisProcess(f"{socket.gethostname()}/{boot}" if boot else socket.gethostname())
 
 
 def machine_of(host: str) -> str:

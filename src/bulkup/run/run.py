@@ -18,23 +18,23 @@ from bulkup.errors import (
     ExitCode,
     UsageError,
 )
+from bulkup.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue import Left
+from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
-from bulkup.run.aside import Aside
-from bulkup.run.crew import Crew
-from bulkup.run.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
+from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.heartbeat import Heartbeat
+from bulkup.run.ingest.process import IngestProcess
 from bulkup.run.job import Job, LaterLimits
-from bulkup.run.lazy_embedder import LazyEmbedder
-from bulkup.run.ledger import Ledger
+from bulkup.run.job_runner import JobRunner
 from bulkup.run.liveness import machine_of
-from bulkup.run.order import Means
-from bulkup.run.presence import Presence
-from bulkup.run.summing import snapshot_of, summary_of
-from bulkup.run.uploading import Limits
-from bulkup.stores import open_store
-from bulkup.stores.store import Abilities, PartStore
+from bulkup.run.options import RunOptions
+from bulkup.run.stages.lazy_embedder import LazyEmbedder
+from bulkup.run.summary import snapshot_of, summary_of
+from bulkup.run.upload.pipeline import Limits
+from bulkup.stores.open import open_store
+from bulkup.stores.store import Capabilities, PartStore
 
 
 class Around(TypedDict):
@@ -45,7 +45,7 @@ class Around(TypedDict):
     random: Random
     emit: Emit
     wants_files: bool
-    aside: NotRequired[Aside | None]  # for the first batch that is uploaded; it is ended with it
+    aside: NotRequired[IngestProcess | None]  # for the first batch that is uploaded; it is ended with it
 
 
 class Run(ABC):
@@ -55,14 +55,14 @@ class Run(ABC):
 
     def __init__(
         self,
-        means: Means,
+        options: RunOptions,
         manifest: Manifest,
         **around: Unpack[Around],
     ) -> None:
         clock = around["clock"]
-        self._means = means
+        self._options = options
         self._aside = around.get("aside")
-        self._ledger = Ledger(manifest, None if self._aside is None else self._aside.turns)
+        self._async_manifest = AsyncManifest(manifest, None if self._aside is None else self._aside.write_lock)
         self._environ = around["environ"]
         self._clock = clock
         self._random = around["random"]
@@ -70,15 +70,15 @@ class Run(ABC):
         self._wants_files = around["wants_files"]
         self._began = clock.monotonic()
         self._run_id = secrets.token_hex(6)
-        self._presence = Presence(
-            self._ledger,
+        self._heartbeat = Heartbeat(
+            self._async_manifest,
             run_id=self._run_id,
             command=self.command,
             clock=clock,
-            stale_after_seconds=means.stale_after_seconds,
+            stale_after_seconds=options.stale_after_seconds,
         )
-        self._embedder = LazyEmbedder(means.embed, clock, self._random)
-        self._crews: list[Crew] = []
+        self._embedder = LazyEmbedder(options.embed, clock, self._random)
+        self._job_runners: list[JobRunner] = []
         self._not_begun = 0  # items of jobs that the run did not come to
         self._refused: dict[int, BulkupError] = {}  # by destination
         self._stop_reason: str | None = None
@@ -101,19 +101,19 @@ class Run(ABC):
         """
         self._stop_reason = self._stop_reason or reason
         self._stop_code = self._stop_code or exit_code
-        for crew in self._crews[-1:]:
-            crew.stop(reason)
+        for job_runner in self._job_runners[-1:]:
+            job_runner.stop(reason)
 
     def snapshot(self) -> Snapshot:
         """Where the run stands. Safe from any thread: it reads plain numbers."""
-        return snapshot_of(list(self._crews), self._clock.monotonic() - self._began)
+        return snapshot_of(list(self._job_runners), self._clock.monotonic() - self._began)
 
     async def run(self) -> Summary:
         """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
 
         Without a job nothing is written: there was no run.
         """
-        self._presence.check_manifest()
+        self._heartbeat.check_manifest()
         jobs = self._jobs()
         if not jobs:
             for event in self._found:
@@ -127,13 +127,13 @@ class Run(ABC):
         error: BaseException | None = None
         try:
             stores += (self._open_store(job.destination) for job in jobs)
-            self._presence.begin()
+            self._heartbeat.begin()
             self._emit(
                 RunStarted(
                     self._run_id,
                     self.command,
                     _urls(jobs),
-                    self._ledger.manifest.path,
+                    self._async_manifest.manifest.path,
                     self._is_first_default(),
                 )
             )
@@ -152,23 +152,23 @@ class Run(ABC):
         return await self._end(jobs, is_cancelled=error is not None)
 
     def _open_store(self, destination: Destination) -> PartStore:
-        means = self._means
+        options = self._options
         return open_store(
             destination.url,
             environ=self._environ,
             clock=self._clock,
             endpoint_url=destination.endpoint_url or None,
-            region=means.region or destination.region,
-            profile=means.profile or destination.profile,
-            ca_bundle=means.ca_bundle,
-            abilities=Abilities(
+            region=options.region or destination.region,
+            profile=options.profile or destination.profile,
+            ca_bundle=options.ca_bundle,
+            capabilities=Capabilities(
                 conditional_writes=destination.conditional_writes, checksums=destination.checksums
             ),
             holds_objects=destination.holds_objects,
         )
 
     async def _do_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
-        beating = asyncio.create_task(self._presence.beat())
+        beating = asyncio.create_task(self._heartbeat.beat())
         beating.add_done_callback(self._heart_stopped)
         try:
             for job, store in zip(jobs, stores, strict=True):
@@ -182,16 +182,16 @@ class Run(ABC):
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _do(self, job: Job, store: PartStore) -> None:
-        begun = await self._ledger.call(job.begin, self._run_id, self._clock.now())
+        begun = await self._async_manifest.call(job.begin, self._run_id, self._clock.now())
         if begun is None:
             return  # another run has it now
-        crew = Crew(
+        job_runner = JobRunner(
             job,
             begun,
             store,
-            self._ledger,
+            self._async_manifest,
             run_id=self._run_id,
-            means=self._means,
+            options=self._options,
             limits=self._limits(),
             later_limits=self._later_limits(job),
             embedder=self._embedder,
@@ -201,39 +201,39 @@ class Run(ABC):
             wants_files=self._wants_files,
             aside=self._aside,
         )
-        self._crews.append(crew)
+        self._job_runners.append(job_runner)
         if self._stop_reason is not None:
-            crew.stop(self._stop_reason)
+            job_runner.stop(self._stop_reason)
         began = self._clock.monotonic()
         try:
-            await crew.run()
+            await job_runner.run()
         except (DestinationError, EmbedderUnusable) as error:
             self._refused[job.destination.id] = error
             hint = f" {error.hint}" if error.hint else ""
             self._emit(Notice(f"{error}{hint}", is_error=True))
         finally:
-            await self._record(crew, self._clock.monotonic() - began)
+            await self._record(job_runner, self._clock.monotonic() - began)
 
     def _limits(self) -> Limits:
         """What earlier jobs have left of the run's limits."""
-        means, total = self._means, [crew.uploading.counts for crew in self._crews]
-        duration, errors = means.max_duration_seconds, means.max_errors
+        options, total = self._options, [job_runner.pipeline.counts for job_runner in self._job_runners]
+        duration, errors = options.max_duration_seconds, options.max_errors
         begun = sum(counts.sent + counts.adopted for counts in total)
-        failed = sum(crew.failed for crew in self._crews)
+        failed = sum(job_runner.failed for job_runner in self._job_runners)
         return Limits(
-            contents=None if means.limit is None else max(0, means.limit - begun),
+            contents=None if options.limit is None else max(0, options.limit - begun),
             deadline=None if duration is None else self._began + duration,
             errors=None if errors is None else max(1, errors - failed),
-            patience_seconds=means.patience_seconds,
+            patience_seconds=options.patience_seconds,
         )
 
     def _later_limits(self, job: Job) -> LaterLimits:
         """The same for the stages after the upload. What is uploaded is brought through them all;
         where nothing is, `--limit` bounds them."""
         limits, items = self._limits(), None
-        if self._means.limit is not None and Stage.UPLOAD not in job.order.stages:
-            earlier = (crew for crew in self._crews if Stage.UPLOAD not in crew.job.order.stages)
-            counts = [crew.later[0].counts for crew in earlier if crew.later]
+        if self._options.limit is not None and Stage.UPLOAD not in job.order.stages:
+            earlier = (job_runner for job_runner in self._job_runners if Stage.UPLOAD not in job_runner.job.order.stages)
+            counts = [job_runner.later[0].counts for job_runner in earlier if job_runner.later]
             begun = sum(one.done + one.skipped + one.failed for one in counts)
             items = max(0, (limits.contents or 0) - begun)
         return LaterLimits(items, limits.deadline, limits.errors, limits.patience_seconds)
@@ -241,29 +241,29 @@ class Run(ABC):
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""
         return any(
-            crew.stop_reason is not None and crew.job.destination.id not in self._refused
-            for crew in self._crews
+            job_runner.stop_reason is not None and job_runner.job.destination.id not in self._refused
+            for job_runner in self._job_runners
         )
 
     def _heart_stopped(self, beating: asyncio.Task[None]) -> None:
         """A run that gives no signs of life would lose its claims to others while it works."""
         if not beating.cancelled() and (error := beating.exception()) is not None:
-            for crew in self._crews[-1:]:
-                crew.stop("no sign of life can be recorded", error)
+            for job_runner in self._job_runners[-1:]:
+                job_runner.stop("no sign of life can be recorded", error)
 
     # The end -----------------------------------------------------------------------------------
 
-    async def _record(self, crew: Crew, seconds: float) -> None:
+    async def _record(self, job_runner: JobRunner, seconds: float) -> None:
         """Write down how one job ended."""
-        queue = self._ledger.manifest.queue
-        batch_id, destination = crew.begun.batch_id, crew.job.destination
-        left = await self._ledger.call(queue.left, [batch_id], self._run_id, _stages([crew]))
-        if crew.job.makes_copies:
-            copies = await self._ledger.call(queue.copies, destination.id, limit=1)
+        queue = self._async_manifest.manifest.upload_queue
+        batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
+        left = await self._async_manifest.call(queue.left, [batch_id], self._run_id, _stages([job_runner]))
+        if job_runner.job.makes_copies:
+            copies = await self._async_manifest.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
-        summary = summary_of([crew], left)
-        await self._ledger.call(
-            self._ledger.manifest.batches.end,
+        summary = summary_of([job_runner], left)
+        await self._async_manifest.call(
+            self._async_manifest.manifest.batches.end,
             batch_id,
             run_id=self._run_id,
             now=self._clock.now(),
@@ -281,12 +281,12 @@ class Run(ABC):
         return ExitCode.DONE
 
     async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
-        left = await self._ledger.call(self._left)
+        left = await self._async_manifest.call(self._left)
         left = left._replace(ready=left.ready + self._not_begun)
         await self._tell_claims(left)
         summary = self._summary(jobs, left, is_cancelled=is_cancelled)
-        await self._ledger.call(
-            self._ledger.manifest.runs.end,
+        await self._async_manifest.call(
+            self._async_manifest.manifest.runs.end,
             self._run_id,
             now=self._clock.now(),
             exit_code=summary.exit_code,
@@ -297,13 +297,13 @@ class Run(ABC):
 
     def _left(self) -> Left:
         """What is left of all that this run was to do."""
-        batches = [crew.begun.batch_id for crew in self._crews]
-        return self._ledger.manifest.queue.left(batches, self._run_id, _stages(self._crews))
+        batches = [job_runner.begun.batch_id for job_runner in self._job_runners]
+        return self._async_manifest.manifest.upload_queue.left(batches, self._run_id, _stages(self._job_runners))
 
     async def _give_up(self, error: BulkupError) -> None:
         """The run is over without a summary; its claims are given back."""
-        await self._ledger.call(
-            self._ledger.manifest.runs.end,
+        await self._async_manifest.call(
+            self._async_manifest.manifest.runs.end,
             self._run_id,
             now=self._clock.now(),
             exit_code=int(error.exit_code),
@@ -313,7 +313,7 @@ class Run(ABC):
     def _summary(self, jobs: list[Job], left: Left, *, is_cancelled: bool = False) -> Summary:
         error = next(iter(self._refused.values()), None)
         return replace(
-            summary_of(self._crews, left),
+            summary_of(self._job_runners, left),
             run_id=self._run_id,
             command=self.command,
             destination=_urls(jobs),
@@ -326,7 +326,7 @@ class Run(ABC):
         """Who has what this run was to do."""
         if not left.claimed:
             return
-        for run in await self._ledger.call(self._ledger.manifest.runs.open_runs):
+        for run in await self._async_manifest.call(self._async_manifest.manifest.runs.open_runs):
             count = dict(left.claimed_by).get(run.id)
             if count:
                 files = "1 content is" if count == 1 else f"{count:,} contents are"
@@ -338,9 +338,9 @@ class Run(ABC):
                 )
 
 
-def _stages(crews: Sequence[Crew]) -> list[Stage]:
+def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
     """What the crews' orders name."""
-    return [stage for stage in Stage if any(stage in crew.job.order.stages for crew in crews)]
+    return [stage for stage in Stage if any(stage in job_runner.job.order.stages for job_runner in job_runners)]
 
 
 def _urls(jobs: list[Job]) -> str:

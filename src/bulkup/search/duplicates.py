@@ -48,7 +48,7 @@ scene all pairs are near. The first ones are enough to find the best of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class RetryCandidate:
     """A picture that may have near-duplicates."""
 
     content_id: int
@@ -62,7 +62,7 @@ class Candidate:
 class Member:
     """A picture of a group, and how near it is to the group's best: 0 to 1."""
 
-    candidate: Candidate
+    candidate: RetryCandidate
     likeness: float
 
 
@@ -81,7 +81,7 @@ class Group:
         return sum(member.candidate.size_bytes for member in self.members[1:])
 
 
-def find_groups(candidates: Sequence[Candidate], vectors: Matrix | None = None) -> list[Group]:
+def find_groups(candidates: Sequence[RetryCandidate], vectors: Matrix | None = None) -> list[Group]:
     """Groups of two and more, those with the most spare bytes first.
 
     Each member is near the best of its group: a chain of small steps joins nothing. A picture is
@@ -109,7 +109,7 @@ def _are_near(cosines: Floats, bits: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def _stars(ranked: Sequence[Candidate], pairs: Pairs, likeness: Floats) -> Iterator[Group]:
+def _stars(ranked: Sequence[RetryCandidate], pairs: Pairs, likeness: Floats) -> Iterator[Group]:
     """Each picture, the best first, takes what is near it and not yet taken. Pairs are sorted."""
     taken: set[int] = set()
     around: dict[int, list[tuple[float, int]]] = {}
@@ -125,7 +125,7 @@ def _stars(ranked: Sequence[Candidate], pairs: Pairs, likeness: Floats) -> Itera
 class _Hashes:
     """Perceptual hashes of ranked pictures, as far as they say anything."""
 
-    def __init__(self, ranked: Sequence[Candidate]) -> None:
+    def __init__(self, ranked: Sequence[RetryCandidate]) -> None:
         texts = [one.perceptual_hash for one in ranked]
         self._bits = np.array([int(text, 16) if text else 0 for text in texts], np.uint64)
         ones = _popcount(self._bits)
@@ -168,7 +168,7 @@ class _Hashes:
 class _Places:
     """Where ranked pictures stand among the vectors."""
 
-    def __init__(self, ranked: Sequence[Candidate], vectors: Matrix | None) -> None:
+    def __init__(self, ranked: Sequence[RetryCandidate], vectors: Matrix | None) -> None:
         found = [None if vectors is None else vectors.place(one.content_id) for one in ranked]
         self._vectors = vectors
         self._at = np.array([-1 if at is None else at for at in found], np.int64)

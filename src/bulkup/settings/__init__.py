@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bulkup.settings.kinds import parse_duration, parse_size
-from bulkup.settings.loading import load
+from bulkup.settings.load import load
+from bulkup.settings.parsing import parse_duration, parse_size
 from bulkup.settings.table import SettingRow, Settings, describe
 
 __all__ = ["SettingRow", "Settings", "describe", "load", "parse_duration", "parse_size"]

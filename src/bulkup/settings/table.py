@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from bulkup.settings import kinds
+from bulkup.settings import parsing as kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bulkup.settings.kinds import Kind
+    from bulkup.settings.parsing import Kind
 
 
 class SettingRow(NamedTuple):

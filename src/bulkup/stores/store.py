@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 
 
-class Abilities(NamedTuple):
+class Capabilities(NamedTuple):
     """What an endpoint was found to do, so that it is probed once and remembered.
 
     `conditional_writes` is None until somebody has looked.
@@ -18,7 +18,7 @@ class Abilities(NamedTuple):
     checksums: bool | None = None
 
 
-class Preparing(Protocol):
+class RequestSigner(Protocol):
     """Makes requests ready in another process of ours. Can be pickled; may hold secrets."""
 
     def begin(
@@ -46,7 +46,7 @@ class ObjectStore(Protocol):
     part_threshold_bytes: int | None
     """Bodies of this size or more must go through the part methods; None: there are no parts."""
 
-    abilities: Abilities
+    capabilities: Capabilities
     """What is known of the endpoint. Exclusive writes are a bug (RuntimeError) as long as
     `conditional_writes` is not True: `probe` first, or list and write without."""
 
@@ -62,7 +62,7 @@ class ObjectStore(Protocol):
         KeyTaken when the key holds anything; without, replaces it.
         """
 
-    def preparing(self, *, exclusive: bool) -> Preparing | None:
+    def request_signer(self, *, exclusive: bool) -> RequestSigner | None:
         """What makes requests for `put_prepared`: the same object as long as they will be the
         same. None where nothing is gained by it."""
 
@@ -74,7 +74,7 @@ class ObjectStore(Protocol):
 
     async def probe(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Abilities, Stored]:
+    ) -> tuple[Capabilities, Stored]:
         """Store `body` under a free key, and learn `abilities` by it; they are set here, too.
 
         Raises KeyTaken, with nothing learned, when the key holds an object: try another file.

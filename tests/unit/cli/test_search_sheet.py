@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 
+from bulkup.cli.contact_sheet.frames import sections_of
+from bulkup.cli.contact_sheet.sheet import write_sheet
 from bulkup.cli.search import _documents
-from bulkup.cli.sheet import write_sheet
-from bulkup.cli.sheet_frames import sections_of
-from bulkup.manifest.searchable import PictureRow, Placed
+from bulkup.manifest.reports.search import PictureRow, Placed
 from bulkup.model import Digest
-from bulkup.run.searching import Answer, Found
+from bulkup.operations.search import Answer, Found
 from tests.e2e.pictures import photo
 from tests.unit.content.picture.made import saved, scene
 

@@ -46,12 +46,12 @@ def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> No
     assert (tmp_path / "there").exists()
     assert not modules & HEAVY
     assert not modules & {
-        "bulkup.content.picture.values",
-        "bulkup.run.embedding",
-        "bulkup.run.later_stages",
-        "bulkup.run.previews",
-        "bulkup.run.processing",
-        "bulkup.run.stage_work",
+        "bulkup.content.picture.types",
+        "bulkup.run.stages.embed",
+        "bulkup.run.stages.build",
+        "bulkup.run.stages.variant_cache",
+        "bulkup.run.stages.process",
+        "bulkup.run.stages.runner",
         "zipfile",
     }
     assert not any(name.startswith(("bulkup.process", "bulkup.embed.")) for name in modules)
@@ -61,7 +61,7 @@ def test_a_start_is_not_held_up_by_looking_for_garbage() -> None:
     code = (
         "import gc, sys\n"
         "before = sum(generation['collections'] for generation in gc.get_stats())\n"
-        "import bulkup.cli.app, bulkup.cli.push, bulkup.run.batch\n"
+        "import bulkup.cli.app, bulkup.cli.push, bulkup.operations.push\n"
         "after = sum(generation['collections'] for generation in gc.get_stats())\n"
         "print(after - before)"
     )

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.content.picture.making import make_variants
+from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.pixels import view_pixels
-from bulkup.content.picture.values import Picture
-from bulkup.content.picture.wanted import PREVIEW
+from bulkup.content.picture.spec import PREVIEW
+from bulkup.content.picture.types import Picture
 from bulkup.embed.efficientnet import THOROUGH, EfficientNet, Network, combined
 from bulkup.embed.efficientnet_graph import SIDE_PX
 from bulkup.errors import EmbedderUnusable

@@ -10,9 +10,9 @@ from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import Broken, Done, Failed, File, Known, Read, Registered, Work
 from bulkup.manifest.runs import RunRow
-from bulkup.manifest.walks import Folder, Scope
+from bulkup.manifest.scans import Folder, Scope
 from bulkup.model import Digest
-from bulkup.upload.naming import spare_key
+from bulkup.stores.keys import spare_key
 
 NOW = 1_800_000_000.0
 
@@ -61,17 +61,17 @@ class Pusher:
         )
         return cls(manifest, Scope(roots[0][0], root, destination.id, batch, run_id))
 
-    def record(self, found: Folder, *, hand_over: int = 1000) -> list[Work]:
-        return self.manifest.walks.record(self.scope, lambda: [found], now=NOW, hand_over=hand_over)
+    def record(self, found: Folder, *, mark_in_worker: int = 1000) -> list[Work]:
+        return self.manifest.scans.record(self.scope, lambda: [found], now=NOW, mark_in_worker=mark_in_worker)
 
     def known(self, path: str = "") -> dict[str, Known]:
-        walks = self.manifest.walks
+        walks = self.manifest.scans
         folder_id = walks.folder_id(self.scope.root_id, path)
         rows = [] if folder_id is None else walks.known(folder_id, None, None)
         return {known.file.name: known for known in rows}
 
     def claim(self, limit: int = 1000, *, now: float = NOW) -> list[Work]:
-        return self.manifest.queue.claim(
+        return self.manifest.upload_queue.claim(
             batch_id=self.scope.batch_id, run_id=self.scope.run_id, limit=limit, now=now
         )
 
@@ -93,7 +93,7 @@ class Pusher:
                     key or f"{work.folder}{work.name}",
                 )
             )
-        return self.manifest.queue.register(
+        return self.manifest.upload_queue.register(
             reads,
             destination_id=self.scope.destination_id,
             batch_id=self.scope.batch_id,
@@ -117,7 +117,7 @@ class Pusher:
         self._settle([], [Failed(work, error_class, "reset", None, due_at, 0.01)], now)
 
     def _settle(self, done: list[Done], failed: list[Failed], now: float) -> None:
-        self.manifest.queue.settle(
+        self.manifest.upload_queue.settle(
             done,
             failed,
             destination_id=self.scope.destination_id,

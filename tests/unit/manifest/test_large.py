@@ -91,7 +91,7 @@ def test_status_never_goes_through_all_rows(large: Path, ask: str) -> None:
 
 
 def test_a_claim_takes_ready_and_due_items_only(manifest: Manifest) -> None:
-    works = manifest.queue.claim(batch_id=1, run_id="x", limit=ASSETS, now=NOW - 1)
+    works = manifest.upload_queue.claim(batch_id=1, run_id="x", limit=ASSETS, now=NOW - 1)
     ready = sum(state_of(n) == "ready" for n in range(ASSETS))
     assert len(works) == ready
     assert len({work.item_id for work in works}) == ready

@@ -6,12 +6,12 @@ import json
 from datetime import datetime
 from hashlib import sha256
 
-from bulkup.content.picture.values import Exposure, Metadata, Moment, Place, Sidecar
+from bulkup.content.picture.types import Exposure, Metadata, Moment, Subtree, Sidecar
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.rows_later import Item, PassedOver, Processed, VariantRow
+from bulkup.manifest.rows_later import Item, SkippedItem, ProcessedItem, VariantRow
 from bulkup.model import Digest, Stage
+from tests.unit.manifest.upload_queue.test_stages import claim, followed
 from tests.unit.manifest.recording import NOW, recount_differs, rows
-from tests.unit.manifest.test_later import claim, followed
 
 METADATA = Metadata(
     width_px=3000,
@@ -22,7 +22,7 @@ METADATA = Metadata(
     camera="Canon EOS 7D",
     lens="bad \udcff bytes",
     exposure=Exposure(2.8, 0.004, 100, 50.0),
-    place=Place(47.5, -8.25, 400.0),
+    place=Subtree(47.5, -8.25, 400.0),
     perceptual_hash="00ff00ff00ff00ff",
 )
 
@@ -34,15 +34,15 @@ def variant(item: Item, kind: str, body: bytes = b"x") -> VariantRow:
 
 def settle(
     manifest: Manifest,
-    *done: Processed,
+    *done: ProcessedItem,
     follows: Stage | None = None,
     run_id: str = "a",
 ) -> None:
     manifest.pictures.settle(done, follows=follows, destination_id=1, run_id=run_id, now=NOW)
 
 
-def processed(item: Item, *variants: VariantRow, sidecar: Sidecar | None = None) -> Processed:
-    return Processed(item, variants, METADATA, sidecar, 0.1)
+def processed(item: Item, *variants: VariantRow, sidecar: Sidecar | None = None) -> ProcessedItem:
+    return ProcessedItem(item, variants, METADATA, sidecar, 0.1)
 
 
 def test_a_picture_is_written_down_and_can_be_asked_for(manifest: Manifest) -> None:
@@ -85,7 +85,7 @@ def test_what_is_done_again_replaces_what_was_said(manifest: Manifest) -> None:
     scope = followed(manifest, "a.jpg")
     (item,) = claim(manifest, scope)
     settle(manifest, processed(item, variant(item, "thumb")))
-    assert manifest.later.redo(1, Stage.PROCESS, limit=None) == 1
+    assert manifest.stage_queue.redo(1, Stage.PROCESS, limit=None) == 1
     (again,) = claim(manifest, scope)
     assert again.attempts == 1
     settle(manifest, processed(again, variant(item, "thumb", b"other")))
@@ -98,26 +98,26 @@ def test_what_is_done_again_replaces_what_was_said(manifest: Manifest) -> None:
 def test_the_next_stage_follows(manifest: Manifest) -> None:
     first, second = claim(manifest, followed(manifest, "a.jpg", "b.jpg"))
     settle(manifest, processed(first), processed(second), follows=Stage.EMBED)
-    assert manifest.later.counts(1, Stage.EMBED) == {"ready": 2}
+    assert manifest.stage_queue.counts(1, Stage.EMBED) == {"ready": 2}
     assert not recount_differs(manifest)
 
 
 def test_what_was_skipped_and_is_a_picture_now_is_to_be_embedded(manifest: Manifest) -> None:
     """A decoder was installed, and `process --force` run: the run itself embeds nothing."""
     scope = followed(manifest, "a.jxl")
-    passed = [PassedOver(one, "no decoder", 0.1) for one in claim(manifest, scope)]
-    manifest.later.pass_over(passed, stage=Stage.PROCESS, follows=Stage.EMBED, run_id="a", now=NOW)
-    assert manifest.later.counts(1, Stage.EMBED) == {"skipped": 1}
-    manifest.later.redo(1, Stage.PROCESS, limit=None)
+    passed = [SkippedItem(one, "no decoder", 0.1) for one in claim(manifest, scope)]
+    manifest.stage_queue.skip(passed, stage=Stage.PROCESS, follows=Stage.EMBED, run_id="a", now=NOW)
+    assert manifest.stage_queue.counts(1, Stage.EMBED) == {"skipped": 1}
+    manifest.stage_queue.redo(1, Stage.PROCESS, limit=None)
     (item,) = claim(manifest, scope)
     settle(manifest, processed(item, variant(item, "thumb")))
-    assert manifest.later.counts(1, Stage.EMBED).get("ready") == 1
+    assert manifest.stage_queue.counts(1, Stage.EMBED).get("ready") == 1
 
 
 def test_what_is_done_is_so_by_whomever_it_is_claimed(manifest: Manifest) -> None:
     scope = followed(manifest, "a.jpg")
     (item,) = claim(manifest, scope)
-    manifest.runs.bury(lambda run: run.id == "a", now=NOW)
+    manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW)
     claim(manifest, scope, "b")
     settle(manifest, processed(item, variant(item, "thumb")))
     assert rows(manifest, "SELECT state, run_id FROM item WHERE stage = 'process'") == [

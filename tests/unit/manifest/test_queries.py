@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bulkup.errors import ErrorClass
-from bulkup.manifest.latency import bucket_ms, latency_bucket
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.reports import percentile
+from bulkup.manifest.reports.latency import bucket_ms, latency_bucket
+from bulkup.manifest.reports.status import percentile
 from bulkup.manifest.rows import Broken
 from bulkup.model import Stage, State
 from tests.unit.manifest.recording import (
@@ -94,7 +94,7 @@ def test_a_copy_of_what_a_file_held_earlier_is_not_its_key(manifest: Manifest) -
     works = pusher.record(folder(new=[file("0.jpg"), file("1.jpg")]))
     first, _ = pusher.register(*((work, "same") for work in works), copy=True)
     pusher.done((first.work, "0.jpg"))
-    queue, to = manifest.queue, pusher.scope.destination_id
+    queue, to = manifest.upload_queue, pusher.scope.destination_id
     queue.settle_copies([(queue.copies(to, limit=1)[0], None)], destination_id=to, now=NOW)
     known = pusher.known()["1.jpg"]
     (work,) = pusher.record(folder(changed=[(known, file("1.jpg", stamp=2))]))
@@ -109,7 +109,7 @@ def test_an_unread_file_that_goes_leaves_nothing_and_a_read_one_is_missing(
 ) -> None:
     pusher = Pusher.begin(manifest, "a")
     pusher.push("read.jpg")
-    pusher.record(folder(new=[file("unread.jpg")]), hand_over=0)
+    pusher.record(folder(new=[file("unread.jpg")]), mark_in_worker=0)
     pusher.record(folder(gone=list(pusher.known().values())))
     status = manifest.reports.status()
     assert (status.assets, status.missing, status.unique) == (1, 1, 1)
@@ -120,7 +120,7 @@ def test_an_unread_file_that_goes_leaves_nothing_and_a_read_one_is_missing(
 
 def test_claims_come_urgent_first_then_oldest(manifest: Manifest) -> None:
     pusher = Pusher.begin(manifest, "a")
-    pusher.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), hand_over=0)
+    pusher.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), mark_in_worker=0)
     for priority, name in ((2, "0.jpg"), (0, "3.jpg")):
         manifest._db.execute(
             "UPDATE item SET priority = ? WHERE content_id = "
@@ -135,15 +135,15 @@ def test_waiting_items_are_claimed_when_they_fall_due(manifest: Manifest) -> Non
     pusher = Pusher.begin(manifest, "a")
     (work,) = pusher.record(folder(new=[file("x.jpg")]))
     pusher.failed(work, due_at=NOW + 60)
-    assert manifest.queue.next_due_at(pusher.scope.batch_id) == NOW + 60
+    assert manifest.upload_queue.next_due_at(pusher.scope.batch_id) == NOW + 60
     assert not pusher.claim(now=NOW + 59)
     assert [one.attempts for one in pusher.claim(now=NOW + 60)] == [1]
-    assert manifest.queue.next_due_at(pusher.scope.batch_id) is None
+    assert manifest.upload_queue.next_due_at(pusher.scope.batch_id) is None
 
 
 def test_two_runs_never_claim_the_same(manifest: Manifest) -> None:
     one, other = Pusher.begin(manifest, "one"), Pusher.begin(manifest, "other")
-    one.record(folder(new=[file(f"{n}.jpg") for n in range(5)]), hand_over=0)
+    one.record(folder(new=[file(f"{n}.jpg") for n in range(5)]), mark_in_worker=0)
     other.record(folder(unchanged=[file(f"{n}.jpg") for n in range(5)]))
     with Manifest(manifest.path) as second:
         other.manifest = second
@@ -153,14 +153,14 @@ def test_two_runs_never_claim_the_same(manifest: Manifest) -> None:
 
 def test_what_is_left_tells_ours_from_others(manifest: Manifest) -> None:
     one, other = Pusher.begin(manifest, "one"), Pusher.begin(manifest, "other")
-    works = one.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), hand_over=3)
+    works = one.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), mark_in_worker=3)
     one.failed(works[0], due_at=None)
     one.failed(works[1], due_at=NOW + 9)
     scope = other.scope
     other.record(folder(unchanged=[file(f"{n}.jpg") for n in range(4)]))
-    left = manifest.queue.left([scope.batch_id], "other")
+    left = manifest.upload_queue.left([scope.batch_id], "other")
     assert left == (1, 1, 1, 1, (("one", 1),))
-    assert manifest.queue.left([scope.batch_id], "one").claimed == 0
+    assert manifest.upload_queue.left([scope.batch_id], "one").claimed == 0
 
 
 def test_burying_returns_uploads_unharmed_and_strikes_the_other_stages(
@@ -172,9 +172,9 @@ def test_burying_returns_uploads_unharmed_and_strikes_the_other_stages(
         "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, run_id, in_hand, "
         "strikes) VALUES (1, 1, 'process', 'claimed', 3, 'a', 1, 2)"
     )
-    assert manifest.runs.bury(lambda run: run.id == "nobody", now=NOW) == 0
-    assert manifest.runs.bury(lambda run: run.id == "a", now=NOW) == 2
-    assert manifest.runs.bury(lambda run: True, now=NOW) == 0
+    assert manifest.runs.reap_dead_runs(lambda run: run.id == "nobody", now=NOW) == 0
+    assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 2
+    assert manifest.runs.reap_dead_runs(lambda run: True, now=NOW) == 0
     assert rows(manifest, "SELECT stage, state, strikes, error_class FROM item ORDER BY id") == [
         ("upload", "ready", 0, None),
         ("process", "dead", 3, "resource"),
@@ -187,7 +187,7 @@ def test_paths_that_are_no_utf8_come_back_as_they_were(manifest: Manifest) -> No
     name = "caf\udce9.jpg"
     (work,) = pusher.record(folder("d\udcff/", new=[file(name)]))
     assert (work.folder, work.name) == ("d\udcff/", name)
-    manifest.queue.release([work.item_id], run_id="a")
+    manifest.upload_queue.release([work.item_id], run_id="a")
     assert [one.name for one in pusher.claim()] == [name]
     assert list(pusher.known("d\udcff/")) == [name]
 
@@ -314,9 +314,9 @@ def _duplicate(pusher: Pusher) -> None:
 
 BY_CONTENT = {
     "files": lambda manifest: list(manifest._db.execute("SELECT * FROM files")),
-    "copies": lambda manifest: manifest.queue.copies(1, limit=10),
-    "open copies": lambda manifest: manifest.retries.open_copies(),
-    "rekey": lambda manifest: manifest.queue.rekey(
+    "copies": lambda manifest: manifest.upload_queue.copies(1, limit=10),
+    "open copies": lambda manifest: manifest.retry_queue.open_copies(),
+    "rekey": lambda manifest: manifest.upload_queue.rekey(
         Pusher.begin(manifest, "b").record(folder(new=[file("y.jpg")]))[0],
         destination_id=1,
         key="z.jpg",

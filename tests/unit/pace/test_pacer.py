@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from simulate_window import KIB, MIB, Course, Endpoint, FakeClock, Simulation
 
 from bulkup.pace.pacer import LEARNED_FOR_SECONDS, PAUSE_LIMIT_SECONDS, Learned, Pacer
-from bulkup.pace.rate import FLOOR_PER_SECOND
+from bulkup.pace.rate_limit import FLOOR_PER_SECOND
 from bulkup.pace.window import START_LIMIT
 
 SMALL = 20 * KIB

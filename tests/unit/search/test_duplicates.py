@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.search import duplicates as subject
-from bulkup.search.duplicates import Candidate, find_groups
+from bulkup.search.duplicates import RetryCandidate, find_groups
 from bulkup.search.matrix import Matrix
 from bulkup.search.matrix_file import Part
 
@@ -20,8 +20,8 @@ HASH = "0f1e2d3c4b5a6978"
 
 def candidate(
     number: int, hash_: str | None = None, pixels: int = 100, size: int = 10
-) -> Candidate:
-    return Candidate(number, hash_, pixels, size, asset_id=number)
+) -> RetryCandidate:
+    return RetryCandidate(number, hash_, pixels, size, asset_id=number)
 
 
 def flipped(*bits: int) -> str:
@@ -152,7 +152,7 @@ def test_hash_pairs_are_those_of_comparing_all(near: list[str], far: list[str]) 
 @given(st.lists(st.tuples(hashes, st.integers(1, 3), st.integers(1, 3)), max_size=12))
 def test_no_picture_is_in_two_groups_and_none_is_alone(values) -> None:
     pictures = [
-        Candidate(at, hash_, pixels, size, at)
+        RetryCandidate(at, hash_, pixels, size, at)
         for at, (hash_, pixels, size) in enumerate(values * 2)
     ]
     groups = find_groups(pictures)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from bulkup.content.picture.hashing import perceptual_hash
+from bulkup.content.picture.dhash import perceptual_hash
 from bulkup.embed.efficientnet import EfficientNet
-from bulkup.embed.embedder import Embedded
-from bulkup.search.duplicates import Candidate, Group, find_groups
+from bulkup.embed.embedder import EmbeddedItem
+from bulkup.search.duplicates import RetryCandidate, Group, find_groups
 from bulkup.search.matrix import Matrix
 from bulkup.search.matrix_file import Part
 
@@ -48,11 +48,11 @@ async def groups_of(pictures: list[bytes]) -> list[Group]:
     vectors, candidates = [], []
     for number, body in enumerate(pictures):
         (found,) = await embedder.embed([body])
-        assert isinstance(found, Embedded), found
+        assert isinstance(found, EmbeddedItem), found
         vectors.append(found.vector)
         with Image.open(io.BytesIO(body)) as image:
             bits, pixels = perceptual_hash(image), image.width * image.height
-        candidates.append(Candidate(number, bits, pixels, len(body), number))
+        candidates.append(RetryCandidate(number, bits, pixels, len(body), number))
     await embedder.close()
     ids = np.stack([np.arange(len(pictures))] * 2, axis=1)
     matrix = Matrix([Part(ids, np.stack(vectors))], len(vectors[0]))

@@ -38,7 +38,7 @@ from pillow_heif import register_heif_opener
 from bulkup.content.picture import exif
 from bulkup.content.picture.colour import plain
 from bulkup.content.picture.quality import jpeg_quality
-from bulkup.content.picture.wanted import Limits
+from bulkup.content.picture.spec import Limits
 from bulkup.errors import PictureInvalid
 
 register_heif_opener(thumbnails=False, decode_threads=1)  # the processes are the threads here

@@ -11,8 +11,8 @@ from PIL import Image
 from bulkup.content.picture.colour import plain, to_srgb, without_idle_alpha
 from bulkup.content.picture.decoding import Decoded, fitted
 from bulkup.content.picture.quality import adapted_quality
-from bulkup.content.picture.values import Variant
-from bulkup.content.picture.wanted import Format, VariantSpec
+from bulkup.content.picture.spec import Format, VariantSpec
+from bulkup.content.picture.types import Variant
 
 _TURNS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

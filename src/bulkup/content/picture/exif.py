@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from bulkup.content.picture.values import Exposure, Moment, Place
+from bulkup.content.picture.types import Exposure, Moment, Place
 
 Tags = Mapping[int, Any]
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 from PIL import Image
 
 from bulkup.content.picture.decoding import check_pixels, reason_of
-from bulkup.content.picture.wanted import Limits
+from bulkup.content.picture.spec import Limits
 from bulkup.errors import PictureInvalid
 
 _PART: Final = 10

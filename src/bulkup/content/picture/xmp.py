@@ -11,7 +11,7 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 from bulkup.content.picture.exif import moment_of, place_of
-from bulkup.content.picture.values import Moment, Place, Sidecar
+from bulkup.content.picture.types import Moment, Place, Sidecar
 from bulkup.errors import PictureInvalid
 
 LIMIT_BYTES: Final = 4 << 20

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkup import errors
-from bulkup.stores.s3.attributes import http_moment
-from bulkup.stores.s3.documents import read_error
+from bulkup.stores.s3.headers import http_moment
+from bulkup.stores.s3.xml import read_error
 
 _EXPIRED = frozenset(
     {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}

@@ -11,15 +11,15 @@ from hashlib import sha256
 from typing import Protocol
 
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
-from bulkup.stores.s3.attributes import checksum
-from bulkup.stores.s3.documents import (
+from bulkup.stores.s3.headers import checksum
+from bulkup.stores.s3.sigv4 import encode_query
+from bulkup.stores.s3.transport import PATIENT_TIMEOUT, S3Transport
+from bulkup.stores.s3.xml import (
     read_parts,
     read_uploads,
     read_value,
     write_completion,
 )
-from bulkup.stores.s3.sigv4 import encode_query
-from bulkup.stores.s3.wire import PATIENT_TIMEOUT, Wire
 
 _COPY_PART_BYTES = 1024**3
 
@@ -40,18 +40,18 @@ class _Copier(Protocol):
     async def abort_parts(self, key: str, upload_id: str) -> None: ...
 
 
-async def begin(wire: Wire, key: str, headers: dict[str, str], *, checksums: bool) -> str:
+async def begin(transport: S3Transport, key: str, headers: dict[str, str], *, checksums: bool) -> str:
     """The upload id. With `checksums` the endpoint will keep a SHA-256 for each part."""
     if checksums:
         headers["x-amz-checksum-algorithm"] = "SHA256"
         headers["x-amz-checksum-type"] = "COMPOSITE"
-    response = await wire.send("POST", key, headers, query="uploads=")
+    response = await transport.send("POST", key, headers, query="uploads=")
     body = bytes(await response.bytes())
     return read_value(body, "InitiateMultipartUploadResult", "UploadId")
 
 
 async def put_part(
-    wire: Wire,
+    transport: S3Transport,
     key: str,
     upload_id: str,
     number: int,
@@ -63,16 +63,16 @@ async def put_part(
     """Send one part. Raises ObjectMissing when the upload is unknown."""
     headers = {"x-amz-checksum-sha256": checksum(digest)} if checksums else {}
     query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await wire.send("PUT", key, headers, query=query, body=body, payload_sha256=digest)
+    response = await transport.send("PUT", key, headers, query=query, body=body, payload_sha256=digest)
     return Part(number, len(body), response.get_header("etag") or "", digest)
 
 
-async def list_parts(wire: Wire, key: str, upload_id: str) -> list[Part]:
+async def list_parts(transport: S3Transport, key: str, upload_id: str) -> list[Part]:
     """All parts, by number."""
     parts: list[Part] = []
     query = {"uploadId": upload_id}
     while True:
-        response = await wire.send("GET", key, {}, query=encode_query(query))
+        response = await transport.send("GET", key, {}, query=encode_query(query))
         page = read_parts(bytes(await response.bytes()))
         parts += page.parts
         if page.next_marker is None:
@@ -81,7 +81,7 @@ async def list_parts(wire: Wire, key: str, upload_id: str) -> list[Part]:
 
 
 async def complete(
-    wire: Wire,
+    transport: S3Transport,
     key: str,
     upload_id: str,
     parts: Sequence[Part],
@@ -94,7 +94,7 @@ async def complete(
     headers = {"content-type": "application/xml"}
     if conditional:
         headers["if-none-match"] = "*"
-    response = await wire.send(
+    response = await transport.send(
         "POST",
         key,
         headers,
@@ -105,21 +105,21 @@ async def complete(
     )
     answer = bytes(await response.bytes())
     if b"<CompleteMultipartUploadResult" not in answer:
-        raise wire.failure(500, answer, key)
+        raise transport.failure(500, answer, key)
     etag = read_value(answer, "CompleteMultipartUploadResult", "ETag")
     return Stored(etag or None)
 
 
 async def copy_part(
-    wire: Wire, source: str, key: str, upload_id: str, number: int, first: int, last: int
+    transport: S3Transport, source: str, key: str, upload_id: str, number: int, first: int, last: int
 ) -> Part:
     """Fill one part with the bytes `first` to `last` of `source` (/bucket/encoded-key)."""
     headers = {"x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={first}-{last}"}
     query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await wire.send("PUT", key, headers, query=query, answer_timeout=PATIENT_TIMEOUT)
+    response = await transport.send("PUT", key, headers, query=query, answer_timeout=PATIENT_TIMEOUT)
     answer = bytes(await response.bytes())
     if b"<CopyPartResult" not in answer:
-        raise wire.failure(500, answer, key)
+        raise transport.failure(500, answer, key)
     return Part(number, last - first + 1, read_value(answer, "CopyPartResult", "ETag"))
 
 
@@ -150,12 +150,12 @@ async def copy(
         raise
 
 
-async def list_uploads(wire: Wire, prefix: str) -> AsyncIterator[list[tuple[str, str, float]]]:
+async def list_uploads(transport: S3Transport, prefix: str) -> AsyncIterator[list[tuple[str, str, float]]]:
     """Pages of (key, upload id, begun at in seconds since 1970)."""
     # not encoding-type=url: Ceph then encodes the keys without saying so
     query = {"uploads": "", "prefix": prefix}
     while True:
-        response = await wire.send("GET", None, {}, query=encode_query(query))
+        response = await transport.send("GET", None, {}, query=encode_query(query))
         page = read_uploads(bytes(await response.bytes()))
         if page.uploads:
             yield page.uploads

@@ -20,15 +20,15 @@ from bulkup.errors import (
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.s3 import multipart
-from bulkup.stores.s3.abilities import probe
-from bulkup.stores.s3.account import Account
-from bulkup.stores.s3.address import require_addressable
-from bulkup.stores.s3.attributes import http_moment, object_headers, put_headers, read_info
-from bulkup.stores.s3.documents import read_objects, read_value
-from bulkup.stores.s3.prepared import S3Preparing
+from bulkup.stores.s3.capabilities import probe
+from bulkup.stores.s3.credentials import Credentials
+from bulkup.stores.s3.endpoint import require_addressable
+from bulkup.stores.s3.headers import http_moment, object_headers, put_headers, read_info
+from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.sigv4 import encode_path, encode_query
-from bulkup.stores.s3.wire import PATIENT_TIMEOUT, Wire, header_reader
-from bulkup.stores.store import Abilities
+from bulkup.stores.s3.transport import PATIENT_TIMEOUT, S3Transport, header_reader
+from bulkup.stores.s3.xml import read_objects, read_value
+from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 """From here on objects go in parts: below, one lost connection costs little."""
@@ -43,29 +43,29 @@ class S3Store:
     asking for one elsewhere is a bug of the caller and raises RuntimeError.
     """
 
-    def __init__(self, url: str, prefix: str, wire: Wire, abilities: Abilities) -> None:
+    def __init__(self, url: str, prefix: str, transport: S3Transport, capabilities: Capabilities) -> None:
         self.url = url
         self.prefix = prefix
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
-        self.abilities = abilities
-        self._wire = wire
+        self.capabilities = capabilities
+        self._transport = transport
 
-    async def identify(self) -> Account:
+    async def identify(self) -> Credentials:
         """Whose keys are used, in which region and where: no request is made for that."""
-        return await self._wire.identify()
+        return await self._transport.identify()
 
     async def served_at(self) -> float | None:
         """The endpoint's own time, seconds since 1970, by the Date header (RFC 9110, 6.6.1) of one
         answer; None where it sends none. Raises as `check` does, but unclassified."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
-        response = await self._wire.send("GET", None, {}, query=encode_query(query))
+        response = await self._transport.send("GET", None, {}, query=encode_query(query))
         return http_moment(header_reader(response)("date"))
 
     async def check(self) -> None:
         """List one key. Raises DestinationError unless keys, bucket and region are right."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
         try:
-            response = await self._wire.send("GET", None, {}, query=encode_query(query))
+            response = await self._transport.send("GET", None, {}, query=encode_query(query))
             read_objects(bytes(await response.bytes()))
         except StoreForbidden as error:
             raise CredentialsRefused(
@@ -90,16 +90,16 @@ class S3Store:
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         """Store all of `body` or nothing; the endpoint computes its SHA-256 and compares."""
-        if exclusive and not self.abilities.conditional_writes:
+        if exclusive and not self.capabilities.conditional_writes:
             raise RuntimeError("exclusive put to an endpoint without conditional writes")
         require_addressable(key)
         headers = object_headers(
             attributes,
             digest,
-            checksums=self.abilities.checksums is not False,
+            checksums=self.capabilities.checksums is not False,
             conditional=exclusive,
         )
-        response = await self._wire.send("PUT", key, headers, body=body, payload_sha256=digest)
+        response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
         return Stored(response.get_header("etag"))
 
     async def put_as(
@@ -115,26 +115,26 @@ class S3Store:
         """`put` whatever the endpoint's abilities are: for the probe."""
         require_addressable(key)
         headers = object_headers(attributes, digest, checksums=checksums, conditional=conditional)
-        response = await self._wire.send("PUT", key, headers, body=body, payload_sha256=digest)
+        response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
         return Stored(response.get_header("etag"))
 
-    def preparing(self, *, exclusive: bool) -> S3Preparing | None:
+    def request_signer(self, *, exclusive: bool) -> S3RequestSigner | None:
         """For small bodies."""
-        return self._wire.preparing(
-            checksums=self.abilities.checksums is not False, conditional=exclusive
+        return self._transport.request_signer(
+            checksums=self.capabilities.checksums is not False, conditional=exclusive
         )
 
     async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> Stored | None:
         """Send a request made ready by `preparing`."""
-        response = await self._wire.send_prepared(key, request, conditional=exclusive)
+        response = await self._transport.send_prepared(key, request, conditional=exclusive)
         return None if response is None else Stored(response.get_header("etag"))
 
     async def probe(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Abilities, Stored]:
+    ) -> tuple[Capabilities, Stored]:
         """Store an object and learn the endpoint's abilities by it. See abilities.probe."""
-        self.abilities, stored = await probe(self, key, body, digest, attributes)
-        return self.abilities, stored
+        self.capabilities, stored = await probe(self, key, body, digest, attributes)
+        return self.capabilities, stored
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """One HEAD; one GET of a byte when it is refused, to learn why. Raises ObjectMissing."""
@@ -142,17 +142,17 @@ class S3Store:
         # Not always: of an object under a KMS key AWS tells its checksum only to who may decrypt.
         headers = {"x-amz-checksum-mode": "ENABLED"} if with_checksum else {}
         try:
-            response = await self._wire.send("HEAD", key, headers)
+            response = await self._transport.send("HEAD", key, headers)
         except (StoreForbidden, StoreRefused) as error:
             if error.code is None:  # no body, so no code: it may be the keys and not the object
-                await self._wire.send("GET", key, {"range": "bytes=0-0"})
+                await self._transport.send("GET", key, {"range": "bytes=0-0"})
             raise
         names = [name.lower() for name in response.headers]
         return read_info(key, header_reader(response), names)
 
     def open(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes, in order. Raises ObjectMissing."""
-        return self._wire.stream(key)
+        return self._transport.stream(key)
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""
@@ -160,7 +160,7 @@ class S3Store:
         if after:
             query["start-after"] = after
         while True:
-            response = await self._wire.send("GET", None, {}, query=encode_query(query))
+            response = await self._transport.send("GET", None, {}, query=encode_query(query))
             page = read_objects(bytes(await response.bytes()))
             if page.objects:
                 yield page.objects
@@ -178,23 +178,23 @@ class S3Store:
         require_addressable(key)
         if exclusive:
             await self.require_free(key)
-        source = f"/{self._wire.bucket}/{encode_path(source_key)}"
+        source = f"/{self._transport.bucket}/{encode_path(source_key)}"
         if size_bytes > COPY_LIMIT_BYTES:
             return await multipart.copy(self, source_key, source, key, size_bytes)
         headers = {"x-amz-copy-source": source}
-        if exclusive and self._wire.is_aws:
+        if exclusive and self._transport.is_aws:
             headers["if-none-match"] = "*"
-        response = await self._wire.send("PUT", key, headers, answer_timeout=PATIENT_TIMEOUT)
+        response = await self._transport.send("PUT", key, headers, answer_timeout=PATIENT_TIMEOUT)
         body = bytes(await response.bytes())
         if b"<CopyObjectResult" not in body:
-            raise self._wire.failure(500, body, key)
+            raise self._transport.failure(500, body, key)
         return Stored(read_value(body, "CopyObjectResult", "ETag"))
 
     async def delete(self, key: str) -> None:
         """Remove the object; no error when there is none."""
         require_addressable(key)
         with suppress(ObjectMissing):
-            await self._wire.send("DELETE", key, {})
+            await self._transport.send("DELETE", key, {})
 
     async def require_free(self, key: str) -> None:
         """Raise KeyTaken unless HEAD finds nothing."""
@@ -207,21 +207,21 @@ class S3Store:
         require_addressable(key)
         headers = put_headers(attributes, digest)
         return await multipart.begin(
-            self._wire, key, headers, checksums=self.abilities.checksums is not False
+            self._transport, key, headers, checksums=self.capabilities.checksums is not False
         )
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
         """UploadPart; the endpoint computes the part's SHA-256 and compares."""
-        checksums = self.abilities.checksums is not False
+        checksums = self.capabilities.checksums is not False
         return await multipart.put_part(
-            self._wire, key, upload_id, number, body, digest, checksums=checksums
+            self._transport, key, upload_id, number, body, digest, checksums=checksums
         )
 
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         """The parts the endpoint holds, by number; digests only where it keeps checksums."""
-        return await multipart.list_parts(self._wire, key, upload_id)
+        return await multipart.list_parts(self._transport, key, upload_id)
 
     async def complete_parts(
         self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
@@ -235,32 +235,32 @@ class S3Store:
         if exclusive:
             await self.require_free(key)
         return await multipart.complete(
-            self._wire,
+            self._transport,
             key,
             upload_id,
             parts,
-            conditional=exclusive and bool(self.abilities.conditional_writes),
-            checksums=self.abilities.checksums is not False,
+            conditional=exclusive and bool(self.capabilities.conditional_writes),
+            checksums=self.capabilities.checksums is not False,
         )
 
     async def copy_part(
         self, source: str, key: str, upload_id: str, number: int, first: int, last: int
     ) -> Part:
         """UploadPartCopy of the bytes `first` to `last`, both included."""
-        return await multipart.copy_part(self._wire, source, key, upload_id, number, first, last)
+        return await multipart.copy_part(self._transport, source, key, upload_id, number, first, last)
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
         """Drop the upload and its parts; no error when it is unknown."""
         with suppress(ObjectMissing):
             query = encode_query({"uploadId": upload_id})
-            await self._wire.send("DELETE", key, {}, query=query)
+            await self._transport.send("DELETE", key, {}, query=query)
 
     def list_uploads(
         self, prefix: str = ""
     ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
         """Open multipart uploads whose key starts with `prefix`, in pages."""
-        return multipart.list_uploads(self._wire, prefix)
+        return multipart.list_uploads(self._transport, prefix)
 
     async def close(self) -> None:
         """Give connections back. May be called twice."""
-        await self._wire.close()
+        await self._transport.close()

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from bulkup.content.picture import raw
-from bulkup.content.picture.making import make_variants
-from bulkup.content.picture.values import Picture, Skipped
-from bulkup.content.picture.wanted import PREVIEW
+from bulkup.content.picture.make_variants import make_variants
+from bulkup.content.picture.spec import PREVIEW
+from bulkup.content.picture.types import Picture, Skipped
 from bulkup.content.picture.xmp import read_xmp
 from bulkup.errors import PictureInvalid
 from tests.unit.content.picture.made import mean_error, opened

@@ -1,0 +1,87 @@
+"""What a run tells other programs while it is on: the metrics file and the webhook."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from random import Random
+from typing import TYPE_CHECKING
+
+from bulkup.events import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from bulkup.clock import Clock
+    from bulkup.events import Emit, Event, Snapshot
+    from bulkup.reporting.metrics_file import MetricsFile
+    from bulkup.reporting.webhook import Webhook
+    from bulkup.settings import Settings
+
+
+class Observers:
+    """The metrics file and the webhook of one run, each only where the settings name one.
+
+    Neither can change how the run ends: what they could not do becomes a Notice. Raises
+    UsageError when the metrics file cannot be made.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._webhook: Webhook | None = None
+        self._metrics: MetricsFile | None = None
+        if settings.metrics_file is not None:
+            from bulkup.reporting.atomic_file import check_writable
+
+            check_writable(settings.metrics_file, named="--metrics-file")
+
+    def emit(self, event: Event) -> None:
+        """Let the webhook know what happened."""
+        if self._webhook is not None:
+            self._webhook.emit(event)
+
+    @asynccontextmanager
+    async def watching(self, take: Callable[[], Snapshot], tell: Emit) -> AsyncIterator[None]:
+        """While a run is on; at the end they are told how it ended, and `tell` what failed."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._print_error, tell)
+            if self._settings.webhook is not None:
+                self._webhook = self._open_webhook(self._settings.webhook, take)
+                await stack.enter_async_context(self._webhook)
+            if self._settings.metrics_file is not None:
+                self._metrics = self._open_metrics(self._settings.metrics_file, take)
+                stack.enter_context(self._metrics)
+            yield
+
+    def _open_webhook(self, url: str, take: Callable[[], Snapshot]) -> Webhook:
+        from bulkup.reporting.webhook import Webhook, WebhookOptions
+
+        settings = self._settings
+        wishes = WebhookOptions(
+            url, settings.notify_on, settings.notify_failure_rate, settings.notify_every
+        )
+        return Webhook(wishes, take, self._clock, Random())
+
+    def _open_metrics(self, path: str, take: Callable[[], Snapshot]) -> MetricsFile:
+        from bulkup.reporting.metrics_file import MetricsFile, write
+
+        settings = self._settings
+
+        def write_once(throttled: int) -> None:
+            write(
+                path,
+                settings.manifest,
+                now=self._clock.now(),
+                stale_after_seconds=settings.stale_after_seconds,
+                throttled=throttled,
+            )
+
+        return MetricsFile(write_once, lambda: take().throttled)
+
+    def _print_error(self, tell: Emit) -> None:
+        if self._webhook is not None and self._webhook.trouble is not None:
+            tell(Notice(self._webhook.trouble, is_error=True))
+        if self._metrics is not None and self._metrics.trouble is not None:
+            path = self._settings.metrics_file
+            trouble = f"{path} was not written: {self._metrics.trouble}"
+            tell(Notice(trouble, is_error=True))

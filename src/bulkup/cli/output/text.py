@@ -1,0 +1,302 @@
+"""Values → text for people: safe names, numbers with units, tables. Pure but for `print_table`."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from bulkup.events import Summary
+
+_SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
+_JOINER = "\u200d"
+_VARIATION = "\ufe0f"  # asks for the coloured picture of the character before it
+
+
+def escape(text: str) -> str:
+    r"""The text without anything that a terminal acts on or that hides from the eye.
+
+    Control characters and bytes that were no UTF-8 become \xNN (newline, tab and return \n, \t,
+    \r); format characters, among them those that reverse or hide text, become \uNNNN. Letters,
+    marks, spaces and emoji stay, and with them the joiner between two emoji. A backslash stays
+    too, so that escaping twice is escaping once: the result is to be read, not to be parsed.
+    """
+    if text.isprintable():  # true for no control, format, surrogate or separator character
+        return text
+    return "".join(
+        char if char.isprintable() or _joins_emoji(text, at) else _escaped(char)
+        for at, char in enumerate(text)
+    )
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if unicodedata.category(char) in {"Zs", "Co", "Cn"}:  # odd spaces; letters of private fonts
+        return char  # and those that are newer than this Python: they only look unusual
+    if char in _SHORT:
+        return _SHORT[char]
+    if 0xDC80 <= code <= 0xDCFF:  # PEP 383: how Python keeps a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x100 and unicodedata.category(char) == "Cc":
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _joins_emoji(text: str, at: int) -> bool:
+    """Whether the character is a joiner with a pictograph on both sides (Unicode TS #51)."""
+    if text[at] != _JOINER or not 0 < at < len(text) - 1:
+        return False
+    before = text[at - 2] if text[at - 1] == _VARIATION and at > 1 else text[at - 1]
+    return _pictures(before) and _pictures(text[at + 1])
+
+
+def _pictures(char: str) -> bool:
+    skin_tone = "\U0001f3fb" <= char <= "\U0001f3ff"
+    return skin_tone or unicodedata.category(char) == "So"
+
+
+def size(size_bytes: float) -> str:
+    """`0 B`, `1023 B`, `1.0 KiB`, `12.3 MiB`: binary units, one decimal from KiB on."""
+    if size_bytes < 1024:
+        return f"{size_bytes:.0f} B"
+    amount = size_bytes / 1024
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1023.95:  # more would be rounded to 1024.0
+            return f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} PiB"
+
+
+def count(number: int, noun: str | None = None) -> str:
+    """`12,345`, and with a noun `1 file`, `12,345 files`."""
+    if noun is None:
+        return f"{number:,}"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `42 s`, `3m 20s`, `1h 02m`, `2d 03h`: two units at most."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def rate(bytes_per_second: float) -> str:
+    """`12.3 MiB/s`."""
+    return f"{size(bytes_per_second)}/s"
+
+
+def when(at: float, now: float, zone: tzinfo = UTC) -> str:
+    """`in 5m 00s`, `3m 20s ago`, `now`; a date and time in `zone` when a week or more away.
+
+    `at` and `now` are seconds since 1970 in UTC.
+    """
+    away = at - now
+    if abs(away) >= 7 * 86400:
+        return f"{datetime.fromtimestamp(at, zone):%Y-%m-%d %H:%M %Z}"
+    if abs(away) < 0.5:
+        return "now"
+    return f"in {duration(away)}" if away > 0 else f"{duration(-away)} ago"
+
+
+def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether more than plain lines may be drawn: a UTF-8 terminal that can move its cursor."""
+    unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
+    return unicode and stream.isatty() and environ.get("TERM") not in {"dumb", "unknown"}
+
+
+class Column(NamedTuple):
+    """A column of a table; numbers stand `right`."""
+
+    title: str
+    right: bool = False
+
+
+def plain_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of aligned columns, two spaces apart, titles first, nothing cut, cells escaped."""
+    cells = [[c.title for c in columns], *([escape(cell) for cell in row] for row in rows)]
+    widths = [max(_cells_wide(row[at]) for row in cells) for at in range(len(columns))]
+    return ["  ".join(map(_padded, row, widths, columns)).rstrip() for row in cells]
+
+
+def _padded(cell: str, width: int, column: Column) -> str:
+    space = " " * (width - _cells_wide(cell))
+    return space + cell if column.right else cell + space
+
+
+def _cells_wide(text: str) -> int:
+    """How many terminal cells the text takes (Unicode TR #11; marks take none)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) or unicodedata.category(char) in {"Mn", "Me", "Cf"}
+        else 2 if unicodedata.east_asian_width(char) in "WF"
+        else 1
+        for char in text
+    )  # fmt: skip
+
+
+def print_table(
+    columns: Sequence[Column],
+    rows: Iterable[Sequence[str]],
+    out: TextIO,
+    environ: Mapping[str, str],
+) -> None:
+    """A table that fits the terminal, or plain lines where there is none."""
+    if not is_screen(out, environ):
+        out.writelines(f"{printable(line, out)}\n" for line in plain_table(columns, rows))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(
+            Text(column.title),
+            justify="right" if column.right else "left",
+            no_wrap=column.right,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(escape(cell)) for cell in row))
+    Console(file=out, no_color=bool(environ.get("NO_COLOR")), highlight=False).print(table)
+
+
+def printable(text: str, out: TextIO) -> str:
+    r"""The text as this stream's encoding can take it; what it lacks becomes \uNNNN."""
+    encoding = out.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def summary_lines(summary: Summary) -> list[str]:
+    """The end of a run for a terminal: what happened, what failed and why, what to type next."""
+    if _nothing_to_do(summary):
+        return [_nothing_line(summary)]
+    lines = [_headline(summary)]
+    rows = [(label, number, note) for label, number, note in _counts(summary) if number]
+    label_width = max((len(label) for label, _, _ in rows), default=0)
+    number_width = max((len(count(number)) for _, number, _ in rows), default=0)
+    for label, number, note in rows:
+        line = f"  {label:<{label_width}}  {count(number):>{number_width}}  {note}"
+        lines.append(line.rstrip())
+    if summary.failures:
+        lines.append(f"Why: {_failures(summary)}")
+    lines += [f"Next: {hint}" for hint in _hints(summary)]
+    return lines
+
+
+def summary_line(summary: Summary) -> str:
+    """The same in one line, for logs and pipes."""
+    if _nothing_to_do(summary):
+        return _nothing_line(summary)
+    counts = [
+        f"{count(number)} {label}" + (f" ({note})" if note else "")
+        for label, number, note in _counts(summary)
+        if number
+    ]
+    parts = [_headline(summary) + (f": {', '.join(counts)}" if counts else "")]
+    if summary.failures:
+        parts.append(f"why: {_failures(summary)}")
+    parts += [f"next: {hint}" for hint in _hints(summary)[:1]]
+    return "; ".join(parts)
+
+
+def _nothing_to_do(summary: Summary) -> bool:
+    settled = (
+        summary.sent,
+        summary.adopted,
+        summary.copied,
+        summary.new,
+        summary.changed,
+        summary.processed,
+        summary.embedded,
+        summary.passed_over,
+    )
+    undone = (summary.waiting, summary.dead, summary.ready, summary.claimed_elsewhere)
+    if any(settled) or any(undone) or summary.gone or summary.interrupted:
+        return False
+    # A stage with nothing but old failures exits with 3, and has nothing to do all the same.
+    is_clean = not summary.exit_code or summary.command in ("process", "embed")
+    return not summary.duplicates and is_clean
+
+
+def _nothing_line(summary: Summary) -> str:
+    if summary.files:
+        where = escape(summary.destination)
+        return f"Nothing changed: {count(summary.files, 'file')}, all in {where}"
+    if summary.left_out:
+        left_out = count(summary.left_out, "file")
+        return f"Nothing to do: no file was selected, {left_out} left out"
+    if summary.command in ("retry", "resume", "process", "embed"):
+        return f"Nothing to {summary.command}"
+    return "Nothing to do"
+
+
+def _headline(summary: Summary) -> str:
+    where, took = escape(summary.destination), duration(summary.seconds)
+    if summary.dry_run:
+        return f"Dry run to {where}, nothing was sent or written"
+    if summary.interrupted:
+        return f"Interrupted after {took}, to {where}"
+    undone = summary.waiting or summary.dead or summary.ready or summary.claimed_elsewhere
+    if undone or summary.exit_code:
+        return f"Partly done after {took}, to {where}"
+    return f"Done in {took}, to {where}"
+
+
+def _counts(summary: Summary) -> list[tuple[str, int, str]]:
+    """(what, how many, note) in the order of a file's way; those without any are 0."""
+    sent = size(summary.sent_bytes)
+    if not summary.dry_run and summary.seconds > 0:
+        sent += f" at {rate(summary.sent_bytes / summary.seconds)}"
+    return [
+        ("to send" if summary.dry_run else "sent", summary.sent, sent),
+        ("adopted", summary.adopted, "the destination had them already"),
+        ("copied", summary.copied, "on the server"),
+        (
+            "duplicate" if summary.duplicates == 1 else "duplicates",
+            summary.duplicates,
+            f"{size(summary.duplicate_bytes)} saved",
+        ),
+        ("processed", summary.processed, "thumbnails and metadata"),
+        ("embedded", summary.embedded, "searchable now"),
+        ("passed over", summary.passed_over, "no pictures, or without a decoder here"),
+        ("unchanged", summary.unchanged, ""),
+        ("gone", summary.gone, "no longer found; their objects stay"),
+        ("left out", summary.left_out, ""),
+        ("waiting", summary.waiting, "to be tried again"),
+        ("dead", summary.dead, ""),
+        ("not begun", summary.ready, ""),
+        ("claimed", summary.claimed_elsewhere, "by another run"),
+        ("throttled", summary.throttled, "requests the server asked to slow down"),
+    ]
+
+
+def _failures(summary: Summary) -> str:
+    """Error classes, the most frequent first."""
+    ordered = sorted(summary.failures.items(), key=lambda pair: (-pair[1], pair[0]))
+    return ", ".join(f"{escape(name)} {count(number)}" for name, number in ordered)
+
+
+def _hints(summary: Summary) -> list[str]:
+    """What to type next, as follows from the counts."""
+    if summary.dead or summary.waiting:
+        hints = ["bulkup status --failed   which files, and why"]
+        if summary.waiting or summary.command != "retry":  # what died of a retry dies of the next
+            hints.append("bulkup retry --failed    try them again now")
+        return hints
+    if summary.ready and not summary.dry_run:
+        return ["bulkup resume            go on where this run stopped"]
+    return []

@@ -1,0 +1,231 @@
+"""A file's bytes, read once, as one moment of the file or not at all; and their digest.
+
+The stat of the open file before and after must agree; and since the store is told the digest,
+bytes that changed between reading and sending are refused there (XAmzContentSHA256Mismatch).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat as stat_module  # `stat` is a name for values here
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+
+from bulkup.content.archive import find_member, open_member
+from bulkup.content.digest import digest_parts, digests_of
+from bulkup.content.media import HEAD_BYTES, media_type
+from bulkup.content.os_errors import kind_of
+from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
+from bulkup.model import INODE_MASK, Body, Digest, FileStat
+
+
+class Whole(NamedTuple):
+    """A file as it was read for one request; its digest is not known yet."""
+
+    size_bytes: int
+    modified_ns: int
+    inode: int
+    changed_ns: int
+    media_type: str
+    body: Body
+
+
+class Loaded(NamedTuple):
+    """A file as it was read, and its digest. `body` is None for one that is sent in parts."""
+
+    digest: Digest
+    size_bytes: int
+    modified_ns: int
+    inode: int
+    changed_ns: int
+    media_type: str
+    body: Body | None
+    part_digests: tuple[Digest, ...] = ()
+    part_bytes: int = 0
+
+
+_OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A pipe that has taken the place of a file since the walk must not block the event loop."""
+
+
+def is_member(folder: str) -> bool:
+    """Whether the folder is an archive, its names those of members."""
+    return folder.endswith("#")
+
+
+class Room(Protocol):
+    """Memory that is there already, see `arena`."""
+
+    def take(self, size_bytes: int) -> memoryview | None:
+        """So many bytes; None where there is no room for them."""
+
+
+def hashed(files: Sequence[Whole]) -> list[Loaded]:
+    """The same files with their digests: several together take less time than one by one."""
+    digests = digests_of([file.body for file in files])
+    return [Loaded(digest, *file) for digest, file in zip(digests, files, strict=True)]
+
+
+def read_whole(root: str, folder: str, name: str, room: Room | None = None) -> Whole:
+    """Read a file that fits into one request; into `room`, if it has any.
+
+    Raises SourceError: Missing, Unreadable, Unavailable, Changed (it grew or changed meanwhile),
+    Invalid (a damaged member of an archive).
+    """
+    if folder.endswith("#"):
+        return _read_member(root, folder, name)
+    try:
+        descriptor = os.open(f"{root}/{folder}{name}", _OPEN)
+        try:
+            before = os.fstat(descriptor)
+            _require_file(before.st_mode, folder + name)
+            size = before.st_size
+            body, count = _read(descriptor, size, room)
+            after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _named(error, folder + name) from error
+    if (
+        count != size
+        or before.st_mtime_ns != after.st_mtime_ns
+        or before.st_ctime_ns != after.st_ctime_ns
+        or size != after.st_size
+    ):
+        raise SourceChanged(f"{folder}{name} changed while it was read")
+    return Whole(
+        size,
+        before.st_mtime_ns,
+        before.st_ino & INODE_MASK,
+        before.st_ctime_ns,
+        media_type(name, bytes(body[:HEAD_BYTES])),
+        body,
+    )
+
+
+def _read(descriptor: int, size: int, room: Room | None) -> tuple[Body, int]:
+    """`size` bytes, and how many there were: one more is asked for, so that it is seen when the
+    file has grown."""
+    view = None if room is None else room.take(size)
+    if view is None:
+        # In one call: a larger buffer would cost more than the read (the allocator maps fresh
+        # pages for it).
+        body = os.read(descriptor, size + 1)
+        while len(body) < size and (more := os.read(descriptor, size)):
+            body += more
+        return body, len(body)
+    # In two calls, and not by and by: after each a thread has to win the interpreter lock back.
+    beyond = bytearray(1)
+    count = os.readv(descriptor, [view, beyond])
+    while count < size and (got := os.readv(descriptor, [view[count:], beyond])):
+        count += got
+    return view, count
+
+
+def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:
+    """The digest and the part digests of a file too large for one request, in one pass over it.
+
+    The bytes are read again, part by part, when they are sent.
+    """
+    with open_source(root, folder, name) as (file, stat):
+        head = _Head(file)
+        found = digest_parts(cast("BinaryIO", head), part_bytes)
+        if not is_member(folder):
+            _check_same(os.fstat(file.fileno()), stat, folder + name)
+    if found.size_bytes != stat.size_bytes:
+        raise SourceChanged(f"{folder}{name} changed while it was read")
+    return Loaded(
+        found.whole,
+        stat.size_bytes,
+        stat.modified_ns,
+        stat.inode,
+        stat.changed_ns,
+        media_type(name, head.head),
+        None,
+        found.parts,
+        part_bytes,
+    )
+
+
+@contextmanager
+def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, FileStat]]:
+    """The file or member opened for reading in order, and its stat now."""
+    with _errors_named(folder + name):
+        if is_member(folder):
+            archive = f"{root}/{folder[:-1]}"
+            stat = find_member(archive, name).stat
+            with open_member(archive, name) as member:
+                yield member, stat
+            return
+        descriptor = os.open(f"{root}/{folder}{name}", _OPEN)
+        with open(descriptor, "rb", buffering=0) as file:
+            found = os.fstat(file.fileno())
+            _require_file(found.st_mode, folder + name)
+            yield (
+                cast("BinaryIO", file),
+                FileStat(
+                    found.st_size, found.st_mtime_ns, found.st_ino & INODE_MASK, found.st_ctime_ns
+                ),
+            )
+
+
+class _Head(io.RawIOBase):
+    """Passes a file through and keeps its first bytes, for the media type."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.head = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = int(self._file.readinto(buffer) or 0)  # type: ignore[attr-defined]  # has it
+        if len(self.head) < HEAD_BYTES:
+            self.head += bytes(memoryview(buffer)[: min(count, HEAD_BYTES - len(self.head))])
+        return count
+
+
+def _read_member(root: str, folder: str, name: str) -> Whole:
+    with open_source(root, folder, name) as (file, stat):
+        body = file.read()
+    return Whole(
+        stat.size_bytes,
+        stat.modified_ns,
+        stat.inode,
+        stat.changed_ns,
+        media_type(name, body[:HEAD_BYTES]),
+        body,
+    )
+
+
+def _check_same(now: os.stat_result, before: FileStat, path: str) -> None:
+    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
+        before.size_bytes,
+        before.modified_ns,
+        before.changed_ns,
+    ):
+        raise SourceChanged(f"{path} changed while it was read")
+
+
+@contextmanager
+def _errors_named(path: str) -> Iterator[None]:
+    """The operating system's errors about this file as SourceError."""
+    try:
+        yield
+    except OSError as error:
+        raise _named(error, path) from error
+
+
+def _require_file(mode: int, path: str) -> None:
+    if not stat_module.S_ISREG(mode):
+        raise SourceUnreadable(f"{path} is no file any more")
+
+
+def _named(error: OSError, path: str) -> SourceError:
+    kind = kind_of(error)
+    if kind is SourceMissing:
+        return SourceMissing(f"{path} is gone")
+    return kind(f"{path} cannot be read: {error.strerror}")

@@ -1,0 +1,173 @@
+"""Embedders and their embeddings: recorded, looked for, done again by another model."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.queue.finishing import finish
+from bulkup.manifest.queue.release import forget_unwanted
+from bulkup.manifest.rows_later import EmbeddedItem
+from bulkup.manifest.sql import transaction
+from bulkup.model import Stage
+
+
+class EmbedderRow(NamedTuple):
+    """An embedder that has embeddings here. `generation` grows when one of them is changed or
+    removed, `highest` (an embedding's id) when one is added."""
+
+    id: int
+    name: str
+    version: str
+    dimension: int
+    generation: int
+    token: str  # its own in every manifest
+    highest: int
+    rows: int
+
+
+class Embeddings:
+    """Embeddings by content and embedder. One thread at a time; questions work on a read-only
+    connection."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    # Embedders ----------------------------------------------------------------------------
+
+    def newest(self, name: str | None = None) -> EmbedderRow | None:
+        """The embedder, of this name if one is given, that embedded a picture last."""
+        with sqlite_errors(self._path):
+            row = self._db.execute(
+                "SELECT id, name, version, dimension, generation, token, "
+                "(SELECT coalesce(max(embedding.id), 0) FROM embedding "
+                "WHERE embedder_id = embedder.id) AS highest, "
+                "(SELECT count(*) FROM embedding WHERE embedder_id = embedder.id) FROM embedder "
+                "WHERE ?1 IS NULL OR name = ?1 ORDER BY highest DESC, id DESC LIMIT 1",
+                (name,),
+            ).fetchone()
+        return None if row is None else EmbedderRow(*row)
+
+    def most_rows(self) -> int:
+        """How many embeddings the embedder has that has most of them."""
+        with sqlite_errors(self._path):
+            row = self._db.execute(
+                "SELECT max(rows) FROM (SELECT count(*) AS rows FROM embedding "
+                "GROUP BY embedder_id)"
+            ).fetchone()
+        return int(row[0] or 0)
+
+    def newest_name(self) -> str | None:
+        """Whose embedding was written last: one look at the end of the table."""
+        row = self._db.execute(
+            "SELECT name FROM embedder WHERE id = "
+            "(SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1)"
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def id_of(self, name: str, version: str) -> int | None:
+        """The embedder's id; None as long as it has embedded nothing here."""
+        row = self._db.execute(
+            "SELECT id FROM embedder WHERE name = ? AND version = ?", (name, version)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def dimension_of(self, name: str, version: str) -> tuple[int, int] | None:
+        """The embedder's id and its dimension; None as long as it has embedded nothing here."""
+        row = self._db.execute(
+            "SELECT id, dimension FROM embedder WHERE name = ? AND version = ?", (name, version)
+        ).fetchone()
+        return None if row is None else (int(row[0]), int(row[1]))
+
+    def lacks(self, destination_id: int, embedder_id: int | None) -> bool:
+        """Whether a content that counts as embedded there has no vector by this embedder."""
+        row = self._db.execute(
+            "SELECT 1 FROM item WHERE destination_id = ? AND stage = 'embed' AND state = 'done' "
+            "AND live AND NOT EXISTS (SELECT 1 FROM embedding WHERE embedder_id IS ? "
+            "AND embedding.content_id = item.content_id) LIMIT 1",
+            (destination_id, embedder_id),
+        ).fetchone()
+        return row is not None
+
+    def reopen(self, destination_id: int, embedder_id: int | None) -> int:
+        """Make embedded items `ready` again whose content this embedder has not embedded yet;
+        returns how many. The vectors of other embedders stay."""
+        with transaction(self._db, self._path):
+            return self._db.execute(
+                "UPDATE item SET state = 'ready', due_at = 0, attempts_granted = attempts "
+                "WHERE destination_id = ? AND stage = 'embed' AND state = 'done' AND live "
+                "AND NOT EXISTS (SELECT 1 FROM embedding WHERE embedder_id IS ? "
+                "AND embedding.content_id = item.content_id)",
+                (destination_id, embedder_id),
+            ).rowcount
+
+    # Embeddings ---------------------------------------------------------------------------
+
+    def known(self, contents: Sequence[int], embedder_id: int | None) -> set[int]:
+        """Which of the contents the embedder has embedded already."""
+        rows = self._db.execute(
+            "SELECT content_id FROM embedding WHERE embedder_id = ? "
+            "AND content_id IN (SELECT value FROM json_each(?))",
+            (embedder_id, json.dumps(contents)),
+        )
+        return {row[0] for row in rows}
+
+    def settle(
+        self,
+        done: Sequence[EmbeddedItem],
+        *,
+        name: str,
+        version: str,
+        dimension: int,
+        run_id: str,
+        now: float,
+    ) -> None:
+        """Record embeddings; one transaction. A content that has one by this embedder gets the
+        new one in its place."""
+        if not done:
+            return
+        with transaction(self._db, self._path):
+            if dimension:  # not yet known, all contents were: then the row is there
+                self._db.execute(
+                    "INSERT OR IGNORE INTO embedder (name, version, dimension) VALUES (?, ?, ?)",
+                    (name, version, dimension),
+                )
+            embedder_id = self.id_of(name, version)
+            execute_rows(
+                self._db,
+                "INSERT INTO embedding (embedder_id, content_id, vector, classes, embedded_at) "
+                "VALUES {rows} ON CONFLICT (embedder_id, content_id) DO UPDATE SET "
+                "vector = excluded.vector, classes = excluded.classes, "
+                "embedded_at = excluded.embedded_at",
+                [
+                    (embedder_id, v.item.content_id, v.vector, v.classes, now)
+                    for v in done
+                    if v.vector is not None
+                ],
+            )
+            finish(self._db, [(v.item, v.seconds) for v in done], Stage.EMBED, run_id, now)
+            for one in done:
+                forget_unwanted(self._db, one.item.item_id)
+
+    def rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
+        """(embedding's id, content's id, vector) in the order of the ids."""
+        with sqlite_errors(self._path):
+            yield from self._db.execute(
+                "SELECT id, content_id, vector FROM embedding "
+                "WHERE embedder_id = ? AND id > ? ORDER BY id",
+                (embedder_id, after),
+            )
+
+    def class_rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
+        """The same with the classes that were seen; b'' where the embedder has none."""
+        with sqlite_errors(self._path):
+            yield from self._db.execute(
+                "SELECT id, content_id, coalesce(classes, x'') FROM embedding "
+                "WHERE embedder_id = ? AND id > ? ORDER BY id",
+                (embedder_id, after),
+            )

@@ -1,0 +1,165 @@
+"""What is of no use any more: keys that nothing will fill, variants nobody owns, old vectors."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.sql import transaction
+from bulkup.model import Digest
+
+_STALE = (
+    "FROM object WHERE destination_id = ? AND kind = 'original' AND stored_at IS NULL "
+    "AND NOT EXISTS (SELECT 1 FROM item WHERE item.content_id = object.content_id "
+    "AND item.destination_id = object.destination_id AND stage = 'upload' "
+    "AND state IN ('ready', 'waiting', 'claimed', 'dead'))"
+)
+"""A dead item keeps its key: `retry` may bring it back."""
+
+_VARIANT = (
+    "SELECT (SELECT state FROM item WHERE content_id = content.id "
+    "AND destination_id = :destination AND stage = 'process'), "
+    "(SELECT kind FROM object WHERE destination_id = :destination AND key = :key "
+    "AND variant_digest IS NOT NULL), "
+    "(SELECT stored_at IS NOT NULL FROM object WHERE destination_id = :destination "
+    "AND key = :key AND variant_digest IS NOT NULL) "
+    "FROM content WHERE digest = :digest AND (EXISTS (SELECT 1 FROM item "
+    "WHERE content_id = content.id AND destination_id = :destination) OR EXISTS (SELECT 1 "
+    "FROM object WHERE content_id = content.id AND +destination_id = :destination))"
+)
+
+_OLD_VECTORS = (
+    "FROM embedding WHERE embedder_id <> :newest AND EXISTS (SELECT 1 FROM embedding AS newer "
+    "WHERE newer.embedder_id = :newest AND newer.content_id = embedding.content_id)"
+)
+
+DAY_SECONDS = 86_400.0
+_VECTORS = 5000
+"""Removed in one transaction: some 20 ms, so that no run has to wait."""
+
+RemovalReason = Literal["unowned", "unrecorded", "retired"]
+"""Why a variant may go: the destination has no content of its digest; the manifest has no row of it
+and its picture is settled; its name is no setting any more."""
+
+
+class Leftovers:
+    """One thread at a time; the questions work on a read-only connection."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def reservations(self, destination_id: int) -> list[str]:
+        """Keys reserved for contents that are no longer to be sent, in order."""
+        rows = self._db.execute(f"SELECT key {_STALE} ORDER BY key", (destination_id,))
+        return [row[0] for row in rows]
+
+    def free_reservations(self, destination_id: int) -> int:
+        """Free those keys; how many there were."""
+        with transaction(self._db, self._path):
+            return self._db.execute(f"DELETE {_STALE}", (destination_id,)).rowcount
+
+    def unknown_keys(self, destination_id: int, keys: Iterable[str]) -> list[str]:
+        """Those of the keys that have no row at the destination, in their order."""
+        wanted = list(keys)
+        rows = self._db.execute(
+            "SELECT key FROM object WHERE destination_id = ? "
+            "AND key IN (SELECT value FROM json_each(?))",
+            (destination_id, json.dumps(wanted)),
+        )
+        known = {row[0] for row in rows}
+        return [key for key in wanted if key not in known]
+
+    # Variants -------------------------------------------------------------------------------
+
+    def retired_names(self, destination_id: int, names: Iterable[str]) -> set[str]:
+        """Names of variants there that are none of `names`, the settings', and that nobody has
+        made for a day before the last variant: settings of one directory do not tell, alone."""
+        if not self._knows_pictures():
+            return set()
+        with sqlite_errors(self._path):
+            made: dict[str, float] = dict(
+                self._db.execute(
+                    "SELECT kind, max(stored_at) FROM object WHERE destination_id = ? "
+                    "AND variant_digest IS NOT NULL AND stored_at IS NOT NULL GROUP BY kind",
+                    (destination_id,),
+                ).fetchall()
+            )
+        newest = max(made.values(), default=0.0)
+        return {name for name in made.keys() - set(names) if made[name] < newest - DAY_SECONDS}
+
+    def removal_reason(
+        self, destination_id: int, key: str, owner: Digest, retired: Iterable[str]
+    ) -> RemovalReason | None:
+        """Why the variant of the content `owner` under `key` may go; None when it may not.
+
+        It stays while its picture waits to be processed, or was not processed yet by this
+        manifest: processing adopts it.
+        """
+        if not self._knows_pictures():
+            return None
+        with sqlite_errors(self._path):
+            row = self._db.execute(
+                _VARIANT,
+                {"destination": destination_id, "key": key, "digest": bytes.fromhex(owner)},
+            ).fetchone()
+        if row is None:
+            return "unowned"
+        state, kind, is_stored = row
+        if state in (None, "ready", "waiting", "claimed"):
+            return None
+        if kind is None or (not is_stored and state != "dead"):
+            return "unrecorded"
+        return "retired" if kind in retired else None
+
+    def drop_variants(self, destination_id: int, keys: Sequence[str]) -> None:
+        """Forget the rows of these variants, where there are any."""
+        with transaction(self._db, self._path):
+            self._db.executemany(
+                "DELETE FROM object WHERE destination_id = ? AND key = ? "
+                "AND variant_digest IS NOT NULL",
+                ((destination_id, key) for key in keys),
+            )
+
+    # Vectors --------------------------------------------------------------------------------
+
+    def old_vectors(self) -> int:
+        """How many embeddings there are of contents that the newest embedder, the one that
+        embedded last, has embedded as well."""
+        newest = self._newest_embedder()
+        if newest is None:
+            return 0
+        with sqlite_errors(self._path):
+            row = self._db.execute(f"SELECT count(*) {_OLD_VECTORS}", {"newest": newest}).fetchone()
+        return int(row[0])
+
+    def forget_old_vectors(self) -> int:
+        """Remove those; how many there were."""
+        newest, removed = self._newest_embedder(), 0
+        while newest is not None:
+            with transaction(self._db, self._path):
+                now = self._db.execute(
+                    f"DELETE FROM embedding WHERE id IN (SELECT id {_OLD_VECTORS} LIMIT :most)",
+                    {"newest": newest, "most": _VECTORS},
+                ).rowcount
+            removed += now
+            if now < _VECTORS:
+                break
+        return removed
+
+    def _newest_embedder(self) -> int | None:
+        if not self._knows_pictures():
+            return None
+        with sqlite_errors(self._path):
+            row = self._db.execute(
+                "SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1"
+            ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _knows_pictures(self) -> bool:
+        """Whether the second migration ran: a reader never migrates."""
+        with sqlite_errors(self._path):
+            return bool(self._db.execute("PRAGMA user_version").fetchone()[0] >= 2)

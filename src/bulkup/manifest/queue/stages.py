@@ -1,0 +1,301 @@
+"""Work items of the stages after the upload: made, claimed, handed over, settled.
+
+Every change of state names both states. What a scope is: the items of one destination, or those of
+one batch, which `retry` makes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from bulkup.manifest.queue.finishing import settle_failed_stage, settle_skipped
+from bulkup.manifest.queue.release import release_claims
+from bulkup.manifest.queue.uploads import PRIORITIES, Left
+from bulkup.manifest.rows import from_sql, to_sql
+from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem, Source
+from bulkup.manifest.sql import transaction
+from bulkup.model import Digest, Stage
+
+BEFORE = {Stage.PROCESS: Stage.UPLOAD, Stage.EMBED: Stage.PROCESS}
+"""What must be done before."""
+
+_ITEM = (
+    # SQLite takes the bare columns from the row that has the minimum: a present file if any.
+    "SELECT min(asset.missing_at IS NOT NULL), item.id, item.content_id, "
+    "lower(hex(content.digest)), content.size_bytes, "
+    "(SELECT key FROM object WHERE object.content_id = item.content_id "
+    "AND +object.destination_id = item.destination_id AND kind = 'original' "
+    "AND stored_at IS NOT NULL), root.path, folder.path, asset.name, item.attempts, "
+    "item.attempts_granted, item.strikes FROM item "
+    "JOIN content ON content.id = item.content_id "
+    "JOIN asset ON asset.content_id = item.content_id "
+    "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+    "WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id"
+)
+
+
+class Scope(NamedTuple):
+    """Whose items of a stage: a destination's, or of those only a batch's."""
+
+    destination_id: int
+    stage: Stage
+    batch_id: int | None = None
+
+    @property
+    def condition(self) -> str:
+        """For a WHERE; one index serves each of the two, item_later and item_queue."""
+        if self.batch_id is None:
+            return f"destination_id = :destination AND stage = '{self.stage}' AND stage <> 'upload'"
+        return f"stage = '{self.stage}' AND batch_id = :batch AND +destination_id = :destination"
+
+    @property
+    def values(self) -> dict[str, object]:
+        return {"destination": self.destination_id, "batch": self.batch_id}
+
+
+class StageQueue:
+    """Process and embed, as the manifest sees them. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    # Made ---------------------------------------------------------------------------------
+
+    def enqueue_next_stage(self, destination_id: int, stage: Stage, *, now: float) -> int:
+        """Make the items of `stage` for all contents that are through with the one before it and
+        have none yet; returns how many.
+
+        What the stage before skipped is skipped here, too, for the same reason.
+        """
+        if not self._may_lack(destination_id, stage):
+            return 0
+        with transaction(self._db, self._path):
+            return self._db.execute(
+                "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
+                "reason, settled_at) "
+                f"SELECT content_id, destination_id, '{stage}', "
+                "CASE state WHEN 'done' THEN 'ready' ELSE 'skipped' END, live, size_bytes, "
+                "reason, CASE state WHEN 'skipped' THEN ? END FROM item AS before "
+                f"WHERE stage = '{BEFORE[stage]}' AND state IN ('done', 'skipped') AND live "
+                "AND destination_id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE "
+                "item.content_id = before.content_id AND item.destination_id = "
+                f"before.destination_id AND item.stage = '{stage}')",
+                (now, destination_id),
+            ).rowcount
+
+    def _may_lack(self, destination_id: int, stage: Stage) -> bool:
+        """Whether a content may be without its item: else all of them need not be looked at.
+
+        The counts tell, unless as many uploads were undone by `verify` as came since: then those
+        wait for the next ones.
+        """
+        counts: dict[str, int] = dict(
+            self._db.execute(
+                "SELECT stage, sum(items) FROM tally WHERE destination_id = ? "
+                "AND (stage = ? OR (stage = ? AND state IN ('done', 'skipped'))) GROUP BY stage",
+                (destination_id, stage.value, BEFORE[stage].value),
+            ).fetchall()
+        )
+        return counts.get(stage.value, 0) != counts.get(BEFORE[stage].value, 0)
+
+    def redo(self, destination_id: int, stage: Stage, *, limit: int | None) -> int:
+        """Make settled items `ready` again, those settled longest ago first; returns how many.
+
+        A skipped item may have another outcome with another version, or an extra installed.
+        """
+        with transaction(self._db, self._path):
+            return self._db.execute(
+                "UPDATE item SET state = 'ready', priority = 1, due_at = 0, reason = NULL, "
+                "attempts_granted = attempts, strikes = 0 "
+                "WHERE id IN (SELECT id FROM item WHERE destination_id = ? AND stage = ? "
+                "AND state IN ('done', 'skipped') AND live ORDER BY settled_at, id LIMIT ?) "
+                "AND state IN ('done', 'skipped')",
+                (destination_id, stage.value, -1 if limit is None else limit),
+            ).rowcount
+
+    # Claimed ------------------------------------------------------------------------------
+
+    def claim(self, scope: Scope, *, run_id: str, limit: int, now: float) -> list[Item]:
+        """Take up to `limit` items that are ready, or waiting and due, for this run: urgent before
+        normal before low, those with strikes last, and then oldest first."""
+        claimed: list[int] = []
+        with transaction(self._db, self._path):
+            for priority in PRIORITIES:
+                rows = self._db.execute(
+                    "UPDATE item SET state = 'claimed', run_id = :run WHERE id IN ("
+                    f"SELECT id FROM item WHERE {scope.condition} "
+                    "AND state IN ('ready', 'waiting') AND priority = :priority "
+                    "AND due_at <= :now ORDER BY due_at, id LIMIT :limit) "
+                    "AND state IN ('ready', 'waiting') RETURNING id",
+                    {
+                        **scope.values,
+                        "run": run_id,
+                        "priority": priority,
+                        "now": now,
+                        "limit": limit - len(claimed),
+                    },
+                )
+                claimed += sorted(row[0] for row in rows)
+                if len(claimed) >= limit:
+                    break
+            found = {row[1]: _item(row) for row in self._db.execute(_ITEM, (json.dumps(claimed),))}
+            lost = [item for item in claimed if item not in found]
+            if lost:  # no file has this content any more
+                release_claims(self._db, lost, run_id)
+        return [found[item] for item in claimed if item in found]
+
+    def mark_in_worker(self, items: Sequence[Item], *, run_id: str) -> None:
+        """From now on a worker has these: should it vanish with this run, each gets a strike."""
+        with transaction(self._db, self._path):
+            self._db.executemany(
+                "UPDATE item SET in_hand = 1 WHERE id = ? AND state = 'claimed' AND run_id = ?",
+                ((item.item_id, run_id) for item in items),
+            )
+
+    def unmark_in_worker(self, items: Sequence[Item], *, run_id: str) -> None:
+        """No worker has these any more, though the run still does."""
+        with transaction(self._db, self._path):
+            self._db.executemany(
+                "UPDATE item SET in_hand = 0 WHERE id = ? AND state = 'claimed' AND run_id = ?",
+                ((item.item_id, run_id) for item in items),
+            )
+
+    def count_left(self, scope: Scope) -> int:
+        """Items of the scope that are ready or waiting: by the tally for a destination."""
+        if scope.batch_id is None:
+            counts = self.counts(scope.destination_id, scope.stage)
+            return counts.get("ready", 0) + counts.get("waiting", 0)
+        row = self._db.execute(
+            f"SELECT count(*) FROM item WHERE {scope.condition} AND state IN ('ready', 'waiting')",
+            scope.values,
+        ).fetchone()
+        return int(row[0])
+
+    def next_due_at(self, scope: Scope) -> float | None:
+        """When the scope's next item falls due, 0.0 being now; None when none is left."""
+        found = [
+            self._db.execute(
+                f"SELECT min(due_at) FROM item WHERE {scope.condition} "
+                "AND state IN ('ready', 'waiting') AND priority = :priority",
+                {**scope.values, "priority": priority},
+            ).fetchone()[0]
+            for priority in PRIORITIES
+        ]
+        return min((float(one) for one in found if one is not None), default=None)
+
+    def counts(self, destination_id: int, stage: Stage) -> dict[str, int]:
+        """The stage's items at a destination by state; reads the tally."""
+        return dict(
+            self._db.execute(
+                "SELECT state, items FROM tally WHERE destination_id = ? AND stage = ?",
+                (destination_id, stage.value),
+            ).fetchall()
+        )
+
+    def open_destinations(self, stage: Stage) -> list[int]:
+        """Destinations with items of `stage` that are ready or waiting, or that may lack some."""
+        rows = self._db.execute("SELECT id FROM destination ORDER BY id").fetchall()
+        return [
+            row[0]
+            for row in rows
+            if self._may_lack(row[0], stage)
+            or any(self.counts(row[0], stage).get(state, 0) > 0 for state in ("ready", "waiting"))
+        ]
+
+    def left(self, stage: Stage, run_id: str) -> Left:
+        """What is left to do at a stage, at all destinations; `claimed` is what other runs hold."""
+        states: dict[str, int] = dict(
+            self._db.execute(
+                "SELECT state, sum(items) FROM tally WHERE stage = ? GROUP BY state",
+                (stage.value,),
+            ).fetchall()
+        )
+        holders = self._db.execute(
+            "SELECT run_id, count(*) FROM item WHERE state = 'claimed' AND run_id > '' "
+            "AND run_id <> ? AND stage = ? GROUP BY run_id",
+            (run_id, stage.value),
+        ).fetchall()
+        return Left(
+            states.get("ready", 0),
+            states.get("waiting", 0),
+            states.get("dead", 0),
+            sum(count for _, count in holders),
+            tuple(holders),
+        )
+
+    # Where its bytes are ------------------------------------------------------------------
+
+    def sources(self, content_id: int) -> list[Source]:
+        """Some of the files that have the content, present ones first."""
+        rows = self._db.execute(
+            "SELECT folder.id, root.path, folder.path, asset.name, asset.missing_at IS NOT NULL "
+            "FROM asset JOIN folder ON folder.id = asset.folder_id "
+            "JOIN root ON root.id = folder.root_id WHERE asset.content_id = ? "
+            "ORDER BY asset.missing_at IS NOT NULL, asset.id LIMIT 8",
+            (content_id,),
+        )
+        return [
+            Source(row[0], from_sql(row[1]), from_sql(row[2]), from_sql(row[3]), bool(row[4]))
+            for row in rows
+        ]
+
+    def sidecar_of(
+        self, source: Source, names: Sequence[str], *, destination_id: int
+    ) -> tuple[str, str | None] | None:
+        """The first of `names` that is an asset in the source's folder, and the key of its object
+        where the destination has one."""
+        for name in names:
+            row = self._db.execute(
+                "SELECT (SELECT key FROM object WHERE object.content_id = asset.content_id "
+                "AND +object.destination_id = ? AND stored_at IS NOT NULL) FROM asset "
+                "WHERE folder_id = ? AND name = ?",
+                (destination_id, source.folder_id, to_sql(name)),
+            ).fetchone()
+            if row is not None:
+                return name, row[0]
+        return None
+
+    # Settled ------------------------------------------------------------------------------
+
+    def skip(
+        self,
+        passed: Sequence[SkippedItem],
+        *,
+        stage: Stage,
+        follows: Stage | None,
+        run_id: str,
+        now: float,
+    ) -> None:
+        """The stage does not apply to these; nor does `follows`, for the same reason."""
+        with transaction(self._db, self._path):
+            settle_skipped(self._db, passed, stage, follows, run_id, now)
+
+    def fail(self, missed: Sequence[StageFailed], *, run_id: str, now: float) -> None:
+        """Record attempts that failed."""
+        with transaction(self._db, self._path):
+            settle_failed_stage(self._db, missed, run_id, now)
+
+    def release(self, items: Sequence[Item], *, run_id: str) -> None:
+        """Give claims back unattempted: the items are ready again, nothing is counted."""
+        with transaction(self._db, self._path):
+            release_claims(self._db, [item.item_id for item in items], run_id)
+
+
+def _item(row: tuple[Any, ...]) -> Item:
+    return Item(
+        row[1],
+        row[2],
+        Digest(row[3]),
+        row[4],
+        row[5],
+        from_sql(row[6]),
+        from_sql(row[7]),
+        from_sql(row[8]),
+        row[9],
+        row[10],
+        row[11],
+    )

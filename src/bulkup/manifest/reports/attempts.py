@@ -1,0 +1,55 @@
+"""What was tried for the items that wait or are dead. Reading only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.reports.status import Failure, absolute
+
+
+class Attempt(NamedTuple):
+    """An ended attempt; `ended_at` is ISO 8601."""
+
+    number: int
+    ended_at: str
+    seconds: float
+    outcome: str  # done, skipped, failed
+    error_class: str | None
+    error: str | None
+    request_id: str | None  # what the server's support asks for
+    run: str
+
+
+class Histories:
+    """Failures with all that led to them. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def failures(self) -> Iterator[tuple[Failure, list[Attempt]]]:
+        """Every file whose item waits or is dead, as `Reports.failures`, with its attempts."""
+        with sqlite_errors(self._path):
+            rows = self._db.execute(
+                "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
+                "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
+            )
+            for item_id, root, path, *rest in rows:
+                failure = Failure(absolute(root, path), *rest)
+                yield failure, self._attempts(item_id)
+
+    def _attempts(self, item_id: int) -> list[Attempt]:
+        rows = self._db.execute(
+            "SELECT number, ended_at, seconds, outcome, error_class, error, request_id, run_id "
+            "FROM attempt WHERE item_id = ? ORDER BY id",
+            (item_id,),
+        )
+        return [Attempt(row[0], _iso(row[1]), *row[2:]) for row in rows]
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

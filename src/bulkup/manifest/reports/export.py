@@ -1,0 +1,148 @@
+"""What `export` takes out of the manifest, a row at a time. Reading only."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.reports.status import absolute, matcher
+from bulkup.manifest.rows import from_sql
+
+
+class ExportRow(NamedTuple):
+    """An asset as the `files` view shows it; bytes of names that are no UTF-8 surrogate-escaped.
+
+    `path` is relative to `root`. Times are ISO 8601, UTC, to the second. `digest` and `media_type`
+    are None until the file was read, `key` until its bytes are at `destination`, a stage's state
+    where it has no item, `missing_since` while the file is there.
+
+    From `width_px` on it is what the picture says of itself, as the table `picture` has it: None
+    where it says nothing, and all of it until the content is processed. `taken_at` is by the
+    camera's clock, ISO 8601, with an offset where one is known; `keywords` is a JSON array.
+    `vector` is the content's embedding by the newest embedder, float16 little-endian, and
+    `embedder` that one's name and version; None without one, or where nobody asked.
+    """
+
+    root: str
+    path: str
+    size_bytes: int
+    modified_at: str
+    digest: str | None
+    media_type: str | None
+    destination: str | None
+    key: str | None
+    upload: str | None
+    process: str | None
+    embed: str | None
+    missing_since: str | None
+    width_px: int | None = None
+    height_px: int | None = None
+    format: str | None = None
+    orientation: int | None = None
+    taken_at: str | None = None
+    camera: str | None = None
+    lens: str | None = None
+    f_number: float | None = None
+    exposure_seconds: float | None = None
+    iso: int | None = None
+    focal_length_mm: float | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    altitude_metres: float | None = None
+    perceptual_hash: str | None = None
+    rating: int | None = None
+    title: str | None = None
+    description: str | None = None
+    keywords: str | None = None
+    embedder: str | None = None
+    vector: bytes | None = None
+
+
+OF_VECTORS = ExportRow._fields[-2:]
+"""The columns that only an export with vectors has."""
+
+_OF_FILES = ExportRow._fields[: ExportRow._fields.index("width_px")]
+_OF_PICTURES = ExportRow._fields[len(_OF_FILES) : -len(OF_VECTORS)]
+
+_VECTOR = (
+    "SELECT vector FROM content JOIN embedding ON embedding.content_id = content.id "
+    "WHERE content.digest = ? AND embedder_id = ?"
+)
+
+
+class NewestEmbedder(NamedTuple):
+    """Whose vectors are exported: those of one embedder are of one dimension."""
+
+    id: int
+    label: str
+    dimension: int
+
+
+class Exports:
+    """All assets, streamed. Works on a read-only connection, one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def embedder(self) -> NewestEmbedder | None:
+        """The embedder that embedded last; None while none has."""
+        if not self._knows_pictures():
+            return None
+        with sqlite_errors(self._path):
+            row = self._db.execute(
+                "SELECT id, name || ' ' || version, dimension FROM embedder WHERE id = "
+                "(SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1)"
+            ).fetchone()
+        return None if row is None else NewestEmbedder(*row)
+
+    def files(
+        self, pattern: str | None, embedder: NewestEmbedder | None = None
+    ) -> Iterator[ExportRow]:
+        """Assets by root and path, as they are at the first row; `pattern` as in Reports.files.
+        With `embedder`, the embeddings that it made.
+
+        Memory does not grow with their number: SQLite sorts in a temporary file.
+        """
+        matches = matcher(pattern)
+        with sqlite_errors(self._path):
+            for root, path, *rest in self._db.execute(self._query()):
+                if not matches(absolute(root, path)):
+                    continue
+                row = ExportRow(from_sql(root), from_sql(path), *rest)
+                yield row if embedder is None else self._with_vector(row, embedder)
+
+    def _query(self) -> str:
+        columns = ", ".join(f"files.{column}" for column in _OF_FILES)
+        if not self._knows_pictures():
+            return f"SELECT {columns} FROM files ORDER BY root, path"
+        # The view has no id; SQLite before 3.41 has no unhex.
+        self._db.create_function("from_hex", 1, _from_hex, deterministic=True)
+        columns += "".join(f", picture.{column}" for column in _OF_PICTURES)
+        return (
+            f"SELECT {columns} FROM files "
+            "LEFT JOIN content AS owner ON owner.digest = from_hex(files.digest) "
+            "LEFT JOIN picture ON picture.content_id = owner.id "
+            "ORDER BY files.root, files.path"
+        )
+
+    def _with_vector(self, row: ExportRow, embedder: NewestEmbedder) -> ExportRow:
+        """Looked up by itself, so that SQLite need not sort vectors. While the rows are read, this
+        connection sees the manifest as it was at the first."""
+        if row.digest is None:
+            return row
+        found = self._db.execute(_VECTOR, (_from_hex(row.digest), embedder.id)).fetchone()
+        if found is None:
+            return row
+        return row._replace(embedder=embedder.label, vector=found[0])
+
+    def _knows_pictures(self) -> bool:
+        """Whether the second migration ran: a reader never migrates."""
+        with sqlite_errors(self._path):
+            return bool(self._db.execute("PRAGMA user_version").fetchone()[0] >= 2)
+
+
+def _from_hex(digits: str | None) -> bytes | None:
+    return None if digits is None else bytes.fromhex(digits)

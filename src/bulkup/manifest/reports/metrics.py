@@ -1,0 +1,64 @@
+"""What the metrics need beyond `status`: latencies, and how runs ended. Reading only."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.reports.latency import bucket_ms
+from bulkup.model import Stage
+
+
+class LastRun(NamedTuple):
+    """The latest run of a command: when it began; and of the latest that ended, when and how.
+
+    Seconds since 1970. A run that was killed ended without an exit code, once that was noticed.
+    """
+
+    command: str
+    started_at: float
+    ended_at: float | None
+    exit_code: int | None
+
+
+class MetricsReport:
+    """Numbers for a monitoring system. Works on a read-only connection, one thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def latencies(self) -> dict[Stage, list[tuple[float, int]]]:
+        """For each stage how many attempts took about so many seconds (within 5 %), ascending."""
+        found: dict[Stage, list[tuple[float, int]]] = {stage: [] for stage in Stage}
+        with sqlite_errors(self._path):
+            for stage, bucket, attempts in self._db.execute(
+                "SELECT stage, bucket, attempts FROM latency ORDER BY stage, bucket"
+            ):
+                found[Stage(stage)].append((bucket_ms(bucket) / 1000, attempts))
+        return found
+
+    def last_runs(self) -> list[LastRun]:
+        """One row for each command that was ever run, by its name."""
+        with sqlite_errors(self._path):
+            # SQLite takes the bare columns from the row that has the maximum.
+            ended = {
+                command: (ended_at, exit_code)
+                for command, ended_at, exit_code in self._db.execute(
+                    "SELECT command, max(ended_at), exit_code FROM run "
+                    "WHERE ended_at IS NOT NULL GROUP BY command"
+                )
+            }
+            started = self._db.execute(
+                "SELECT command, max(started_at) FROM run GROUP BY command ORDER BY command"
+            ).fetchall()
+        return [LastRun(command, at, *ended.get(command, (None, None))) for command, at in started]
+
+    def throttled(self) -> int:
+        """Requests that a server refused for being too many, over all runs that ended."""
+        with sqlite_errors(self._path):
+            row = self._db.execute(
+                "SELECT sum(json_extract(summary, '$.throttled')) FROM run WHERE summary NOT NULL"
+            ).fetchone()
+        return row[0] or 0

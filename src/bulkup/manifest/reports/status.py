@@ -1,0 +1,254 @@
+"""What `status`, `files` and `history` show. Reading only; no rows are loaded to be counted."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from bulkup.errors import ErrorClass
+from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.reports.latency import bucket_ms
+from bulkup.manifest.rows import from_sql
+from bulkup.model import Stage, State
+
+
+class StageStatus(NamedTuple):
+    """One stage's counts by state, the bytes done, and how long its attempts take."""
+
+    states: dict[State, int]
+    bytes_done: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class DestinationStatus(NamedTuple):
+    """What the manifest knows to be at a destination."""
+
+    url: str
+    objects: int
+    bytes: int
+
+
+class Status(NamedTuple):
+    """Where everything stands."""
+
+    assets: int
+    assets_bytes: int
+    missing: int
+    unique: int
+    stages: dict[Stage, StageStatus]
+    failures: dict[ErrorClass, int]
+    searchable: int = 0  # contents that are embedded
+    destinations: Sequence[DestinationStatus] = ()
+
+
+def empty_status() -> Status:
+    """What a manifest says that has not been made yet."""
+    none = StageStatus(dict.fromkeys(State, 0), 0, None, None, None)
+    return Status(0, 0, 0, 0, dict.fromkeys(Stage, none), dict.fromkeys(ErrorClass, 0))
+
+
+class Failure(NamedTuple):
+    """A file whose item waits or is dead; times are ISO 8601."""
+
+    path: str
+    digest: str | None
+    stage: str
+    state: str
+    error_class: str | None
+    error: str | None
+    attempts: int
+    next_attempt_at: str | None
+    destination: str
+
+
+class FileRow(NamedTuple):
+    """An asset, as `files` lists it."""
+
+    path: str
+    size_bytes: int
+    digest: str | None
+    key: str | None
+    upload: str | None
+    process: str | None
+    embed: str | None
+
+
+class BatchRow(NamedTuple):
+    """A batch, as `history` lists it; times are ISO 8601."""
+
+    id: int
+    run: str
+    command: str
+    host: str
+    pid: int
+    destination: str
+    roots: str
+    started_at: str
+    ended_at: str | None
+    exit_code: int | None
+    files: int | None
+    sent: int | None
+    sent_bytes: int | None
+    duplicates: int | None
+    duplicate_bytes: int | None
+    seconds: float | None
+    processed: int | None = None  # from here on unknown to a manifest of the first schema
+    embedded: int | None = None
+
+
+class StatusReport:
+    """Questions to the manifest. One thread at a time; works on a read-only connection."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    def status(self) -> Status:
+        """All counts, from the tallies: the time does not depend on the number of assets."""
+        with sqlite_errors(self._path):
+            tallies = self._db.execute(
+                "SELECT stage, state, sum(items), sum(bytes) FROM tally GROUP BY stage, state"
+            ).fetchall()
+            present, missing = self._db.execute(
+                "SELECT assets, bytes FROM asset_tally ORDER BY missing"
+            ).fetchall()
+            return Status(
+                assets=present[0] + missing[0],
+                assets_bytes=present[1] + missing[1],
+                missing=missing[0],
+                unique=self._unique(),
+                stages={stage: self._stage(stage, tallies) for stage in Stage},
+                failures=self._failures(),
+                searchable=self._searchable(),
+                destinations=self._destinations(),
+            )
+
+    def _unique(self) -> int:
+        """Contents that an asset has; with the tally of one destination's uploads they balance."""
+        row = self._db.execute(
+            "SELECT max(n) FROM (SELECT sum(items) AS n FROM tally WHERE stage = 'upload' "
+            "GROUP BY destination_id)"
+        ).fetchone()
+        several = self._db.execute("SELECT count(*) > 1 FROM destination").fetchone()[0]
+        if not several:
+            return row[0] or 0
+        # A scan of all contents would take 50 ms for a million of them; SQLite counts a whole
+        # table by its pages (10 ms), and those without an asset have an index of their own.
+        count: int = self._db.execute(
+            "SELECT (SELECT count(*) FROM content) - "
+            "(SELECT count(*) FROM content WHERE assets = 0)"
+        ).fetchone()[0]
+        return count
+
+    def _searchable(self) -> int:
+        """Contents that are embedded, wherever they are."""
+        done = self._db.execute(
+            "SELECT items FROM tally WHERE stage = 'embed' AND state = 'done' AND items > 0"
+        ).fetchall()
+        if len(done) < 2:
+            return done[0][0] if done else 0
+        row = self._db.execute("SELECT count(DISTINCT content_id) FROM embedding").fetchone()
+        return int(row[0])
+
+    def _stage(self, stage: Stage, tallies: list[tuple[str, str, int, int]]) -> StageStatus:
+        states = dict.fromkeys(State, 0)
+        bytes_done = 0
+        for name, state, items, size in tallies:
+            if name == stage:
+                states[State(state)] = items
+                if state == State.DONE:
+                    bytes_done = size
+        histogram = self._db.execute(
+            "SELECT bucket, attempts FROM latency WHERE stage = ? ORDER BY bucket", (stage.value,)
+        ).fetchall()
+        return StageStatus(
+            states, bytes_done, *(percentile(histogram, share) for share in (0.5, 0.95, 0.99))
+        )
+
+    def _failures(self) -> dict[ErrorClass, int]:
+        counts = dict.fromkeys(ErrorClass, 0)
+        for name, count in self._db.execute(
+            # In the order of the index item_failed, so that nothing has to be sorted.
+            "SELECT error_class, count(*) FROM item WHERE state IN ('waiting', 'dead') "
+            "GROUP BY stage, state, error_class"
+        ):
+            counts[ErrorClass(name or ErrorClass.UNKNOWN)] += count
+        return counts
+
+    def _destinations(self) -> list[DestinationStatus]:
+        rows = self._db.execute(
+            "SELECT url, coalesce(items, 0), coalesce(bytes, 0) FROM destination "
+            "LEFT JOIN tally ON destination_id = destination.id AND stage = 'upload' "
+            "AND state = 'done' ORDER BY destination.id"
+        )
+        return [DestinationStatus(*row) for row in rows]
+
+    def claims(self) -> dict[str, int]:
+        """How many items each run holds."""
+        return dict(
+            self._rows("SELECT run_id, count(*) FROM item WHERE state = 'claimed' GROUP BY run_id")
+        )
+
+    def failures(self) -> Iterator[Failure]:
+        """Every file whose item waits or is dead, by path."""
+        rows = self._rows(
+            "SELECT root, path, digest, stage, state, error_class, error, attempts, "
+            "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
+        )
+        for root, path, *rest in rows:
+            yield Failure(absolute(root, path), *rest)
+
+    def files(self, pattern: str | None) -> Iterator[FileRow]:
+        """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
+        over its end after a slash."""
+        rows = self._rows(
+            "SELECT root, path, size_bytes, digest, key, upload, process, embed FROM files "
+            "ORDER BY root, path"
+        )
+        matches = matcher(pattern)
+        for root, path, *rest in rows:
+            whole = absolute(root, path)
+            if matches(whole):
+                yield FileRow(whole, *rest)
+
+    def history(self, limit: int) -> list[BatchRow]:
+        """The latest batches, newest first."""
+        rows = self._rows("SELECT * FROM batches ORDER BY started_at DESC, id DESC LIMIT ?", limit)
+        return [BatchRow(*row)._replace(roots=from_sql(row[6] or "")) for row in rows]
+
+    def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
+        """The rows as they come; damage may show itself at any of them."""
+        with sqlite_errors(self._path):
+            for row in self._db.execute(query, values):  # noqa: UP028 - see below
+                yield row  # `yield from` would close the cursor, perhaps after its connection
+
+
+def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:
+    """The latency in ms that `share` of the attempts did not exceed, from (bucket, attempts) in
+    ascending order; None when there were none."""
+    total = sum(count for _, count in histogram)
+    seen = 0
+    for bucket, count in histogram:
+        seen += count
+        if seen >= share * total:
+            return round(bucket_ms(bucket), 3)
+    return None
+
+
+def absolute(root: str | bytes, path: str | bytes) -> str:
+    """An asset's path in the file system, from the columns of the `files` view."""
+    return f"{from_sql(root).rstrip('/')}/{from_sql(path)}"
+
+
+def matcher(pattern: str | None) -> Callable[[str], bool]:
+    """Whether a path, or its end after a slash, matches a shell glob; None matches everything."""
+    if pattern is None:
+        return lambda _path: True
+    import fnmatch
+
+    return lambda path: (
+        fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"*/{pattern}")
+    )

@@ -1,0 +1,339 @@
+"""What a walk reads from and writes into the manifest: roots, folders, assets."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.queue.release import forget_copies, release_content
+from bulkup.manifest.rows import Broken, File, Known, Work, as_text, from_sql, to_sql
+from bulkup.manifest.sql import transaction
+
+
+class Scope(NamedTuple):
+    """The walk of one root within one batch of one run, to one destination."""
+
+    root_id: int
+    root: str
+    destination_id: int
+    batch_id: int
+    run_id: str
+
+
+class Folder(NamedTuple):
+    """What a walk found out about a part of one folder, as compared with the manifest."""
+
+    path: str
+    new: Sequence[File]
+    changed: Sequence[tuple[Known, File]]
+    unchanged: Sequence[File]  # empty when nothing can be pending for them
+    back: Sequence[int]  # assets that were missing and are there again
+    gone: Sequence[Known]
+    broken: Sequence[Broken]
+
+
+class Scans:
+    """Roots, folders and assets. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    # Reading ------------------------------------------------------------------------------
+
+    def folder_id(self, root_id: int, folder: str) -> int | None:
+        """The folder's id, or None when no asset of it was ever recorded."""
+        row = self._db.execute(
+            "SELECT id FROM folder WHERE root_id = ? AND path = ?", (root_id, to_sql(folder))
+        ).fetchone()
+        return row[0] if row else None
+
+    def files(self, folder_id: int, after: str | None, upto: str | None) -> list[File]:
+        """The folder's present assets with after < name <= upto, by the names' bytes.
+
+        Plain tuples, equal to the walk's own when nothing changed: comparing the two lists costs
+        nothing beside reading them.
+        """
+        return self._db.execute(
+            "SELECT name, size_bytes, modified_ns, inode, changed_ns FROM asset "
+            f"WHERE folder_id = ? {_range(after, upto)} AND missing_at IS NULL ORDER BY name",
+            (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
+        ).fetchall()
+
+    def known(self, folder_id: int, after: str | None, upto: str | None) -> list[Known]:
+        """All assets of the folder with after < name <= upto, missing ones included."""
+        rows = self._db.execute(
+            "SELECT name, asset.size_bytes, modified_ns, inode, changed_ns, asset.id, content_id, "
+            "missing_at IS NOT NULL, digest IS NOT NULL "
+            "FROM asset JOIN content ON content.id = content_id "
+            f"WHERE folder_id = ? {_range(after, upto)} ORDER BY name",
+            (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
+        )
+        return [
+            Known(File(from_sql(r[0]), *r[1:5]), r[5], r[6], bool(r[7]), bool(r[8])) for r in rows
+        ]
+
+    def folders(self, root_id: int) -> Iterator[tuple[int, str]]:
+        """All folders of the root that hold assets not yet known to be missing."""
+        rows = self._db.execute(
+            "SELECT id, path FROM folder WHERE root_id = ? AND EXISTS "
+            "(SELECT 1 FROM asset WHERE folder_id = folder.id AND missing_at IS NULL)",
+            (root_id,),
+        )
+        for folder_id, path in rows:
+            yield folder_id, from_sql(path)
+
+    def unopened(self, root_id: int) -> dict[str, Known]:
+        """Assets that stand for a folder or an archive that could not be opened, by path."""
+        rows = self._db.execute(
+            "SELECT folder.path, asset.name, asset.id, asset.content_id FROM item "
+            "JOIN content ON content.id = item.content_id AND digest IS NULL "
+            "JOIN asset ON asset.content_id = content.id AND modified_ns = 0 AND inode = 0 "
+            "JOIN folder ON folder.id = asset.folder_id AND root_id = ? "
+            "WHERE item.state IN ('waiting', 'dead') AND item.stage = 'upload'",
+            (root_id,),
+        )
+        return {
+            from_sql(folder) + from_sql(name): Known(
+                File(from_sql(name), 0, 0, 0, 0), asset_id, content_id, False, False
+            )
+            for folder, name, asset_id, content_id in rows
+            if not from_sql(folder).endswith("#")
+        }
+
+    # Writing ------------------------------------------------------------------------------
+
+    def record(
+        self, scope: Scope, find: Callable[[], Sequence[Folder]], *, now: float, hand_over: int
+    ) -> list[Work]:
+        """Write what the walk found in one transaction.
+
+        `find` is called within it, so that what it reads here is still so when that is written:
+        another run may be walking the same folders.
+        The first `hand_over` new or changed files are claimed for the run at once and returned;
+        the others are `ready` for whoever claims first. Pending items of unchanged files join
+        this batch, and get an item where the destination is new to them.
+        """
+        works: list[Work] = []
+        with transaction(self._db, self._path):
+            for folder in find():
+                folder_id = self._add_folder(scope.root_id, folder.path)
+                self._mark_missing(folder.gone, now)
+                self._mark_present(folder.back)
+                self._link_content(scope, folder_id, folder.unchanged)
+                works += self._add(scope, folder_id, folder, hand_over - len(works))
+                works += self._change(scope, folder, hand_over - len(works))
+                self._mark_unreadable(scope, folder.broken, now)
+        return works
+
+    def end_walk(
+        self, scope: Scope, missing_folders: Sequence[int], lost: Sequence[Known], *, now: float
+    ) -> int:
+        """The root has been walked to its end; returns how many more assets are missing.
+
+        `lost` are those that stand for what could not be opened, and is not there any more.
+        """
+        with transaction(self._db, self._path):
+            self._mark_missing(lost, now)
+            gone = [k for f in missing_folders for k in self.known(f, None, None)]
+            gone = [k for k in gone if not k.is_missing]
+            self._mark_missing(gone, now)
+            self._db.execute(
+                "UPDATE root SET walked_at = ?, destination_id = ? WHERE id = ?",
+                (now, scope.destination_id, scope.root_id),
+            )
+            self._db.execute(
+                "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
+                (now, scope.batch_id, scope.root_id),
+            )
+        return len(gone)
+
+    def end_part(self, scope: Scope, *, now: float) -> None:
+        """The batch has seen all that it wanted of the root, which was not the whole of it."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
+                (now, scope.batch_id, scope.root_id),
+            )
+
+    def _add_folder(self, root_id: int, path: str) -> int:
+        found = self.folder_id(root_id, path)
+        if found is not None:
+            return found
+        cursor = self._db.execute(
+            "INSERT INTO folder (root_id, path) VALUES (?, ?)", (root_id, to_sql(path))
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _next_id(self, table: str) -> int:
+        """What the table would give the next row: for content and item never one used before."""
+        row = (
+            self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
+            or self._db.execute(f"SELECT max(id) FROM {table}").fetchone()
+        )
+        return (row[0] or 0) + 1
+
+    def _add(self, scope: Scope, folder_id: int, folder: Folder, hand_over: int) -> list[Work]:
+        """New files: an asset, an unread content and an upload item each."""
+        if not folder.new:
+            return []
+        asset, content, item = (self._next_id(t) for t in ("asset", "content", "item"))
+        count = len(folder.new)
+        execute_rows(
+            self._db,
+            "INSERT INTO content (id, size_bytes) VALUES {rows}",
+            [(content + i, f[1]) for i, f in enumerate(folder.new)],
+        )
+        execute_rows(
+            self._db,
+            "INSERT INTO asset (id, folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
+            "content_id) VALUES {rows}",
+            [
+                (asset + i, folder_id, to_sql(f[0]), f[1], f[2], f[3], f[4], content + i)
+                for i, f in enumerate(folder.new)
+            ],
+        )
+        mine = max(0, min(hand_over, count))
+        self._add_items(
+            scope,
+            [
+                (item + i, content + i, f[1], "claimed" if i < mine else "ready")
+                for i, f in enumerate(folder.new)
+            ],
+        )
+        return [
+            Work(item + i, content + i, asset + i, scope.root, folder.path, f[0], f[1], None, 0, 0)
+            for i, f in enumerate(folder.new[:mine])
+        ]
+
+    def _add_items(self, scope: Scope, rows: list[tuple[int, int, int, str]]) -> None:
+        execute_rows(
+            self._db,
+            "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
+            "batch_id, run_id) VALUES {rows}",
+            [
+                (
+                    item,
+                    content,
+                    scope.destination_id,
+                    "upload",
+                    state,
+                    size,
+                    scope.batch_id,
+                    scope.run_id if state == "claimed" else None,
+                )
+                for item, content, size, state in rows
+            ],
+        )
+
+    def _change(self, scope: Scope, folder: Folder, hand_over: int) -> list[Work]:
+        """Changed files: a new, unread content each; the old one may lose its last asset."""
+        works: list[Work] = []
+        for known, file in folder.changed:
+            content, item = self._next_id("content"), self._next_id("item")
+            state = "claimed" if len(works) < hand_over else "ready"
+            self._db.execute(
+                "INSERT INTO content (id, size_bytes) VALUES (?, ?)", (content, file[1])
+            )
+            self._db.execute(
+                "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ?, "
+                "content_id = ?, missing_at = NULL WHERE id = ?",
+                (*file[1:5], content, known.asset_id),
+            )
+            self._add_items(scope, [(item, content, file[1], state)])
+            forget_copies(self._db, known.asset_id)
+            release_content(self._db, known.content_id)
+            if state == "claimed":
+                works.append(
+                    Work(
+                        item,
+                        content,
+                        known.asset_id,
+                        scope.root,
+                        folder.path,
+                        file[0],
+                        file[1],
+                        None,
+                        0,
+                        0,
+                    )
+                )
+        return works
+
+    def _link_content(self, scope: Scope, folder_id: int, files: Sequence[File]) -> None:
+        """Unchanged files with work left for this destination become part of this batch."""
+        if not files:
+            return
+        names = [to_sql(f[0]) for f in files]
+        self._db.executemany(
+            "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
+            "batch_id) SELECT content_id, ?, 'upload', 'ready', size_bytes, ? FROM asset "
+            "WHERE folder_id = ? AND name = ?",
+            ((scope.destination_id, scope.batch_id, folder_id, n) for n in names),
+        )
+        self._db.executemany(
+            "UPDATE item SET batch_id = ? WHERE stage = 'upload' AND destination_id = ? "
+            "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
+            "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?)",
+            ((scope.batch_id, scope.destination_id, scope.batch_id, folder_id, n) for n in names),
+        )
+
+    def _mark_missing(self, gone: Sequence[Known], now: float) -> None:
+        """Missing files stay known; one that nobody ever read leaves nothing worth keeping."""
+        self._db.executemany(
+            "UPDATE asset SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
+            ((now, k.asset_id) for k in gone if k.is_read),
+        )
+        for known in gone:
+            if known.is_read:
+                continue
+            deleted = self._db.execute(
+                "DELETE FROM asset WHERE id = ? AND content_id = ?",
+                (known.asset_id, known.content_id),
+            )
+            if deleted.rowcount:  # else another run has seen it, too
+                release_content(self._db, known.content_id)
+
+    def _mark_present(self, assets: Sequence[int]) -> None:
+        self._db.executemany(
+            "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a,) for a in assets)
+        )
+
+    def _mark_unreadable(self, scope: Scope, broken: Sequence[Broken], now: float) -> None:
+        """Files that cannot be taken: dead assets, with the reason, until `retry` or a change."""
+        for trouble in broken:
+            folder_id = self._add_folder(scope.root_id, trouble.folder)
+            if self._db.execute(
+                "SELECT 1 FROM asset WHERE folder_id = ? AND name = ?",
+                (folder_id, to_sql(trouble.name)),
+            ).fetchone():
+                continue
+            cursor = self._db.execute("INSERT INTO content (size_bytes) VALUES (0)")
+            content = cursor.lastrowid
+            self._db.execute(
+                "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
+                "content_id) VALUES (?, ?, 0, 0, 0, 0, ?)",
+                (folder_id, to_sql(trouble.name), content),
+            )
+            self._db.execute(
+                "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, batch_id, "
+                "attempts, error_class, error, settled_at) "
+                "VALUES (?, ?, 'upload', 'dead', 0, ?, 1, ?, ?, ?)",
+                (
+                    content,
+                    scope.destination_id,
+                    scope.batch_id,
+                    trouble.error_class.value,
+                    as_text(trouble.error),
+                    now,
+                ),
+            )
+
+
+def _range(after: str | None, upto: str | None) -> str:
+    return ("AND name > ? " if after is not None else "") + (
+        "AND name <= ?" if upto is not None else ""
+    )

@@ -1,0 +1,265 @@
+"""The manifest against what a destination really holds: what to check, what was found, and a
+lost manifest made anew."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bulkup.errors import ErrorClass
+from bulkup.manifest.import_objects import FoundObject, Imported, ObjectImport
+from bulkup.manifest.queue.register import SpareKey
+from bulkup.manifest.rows import as_text, from_sql, to_sql
+from bulkup.manifest.sql import transaction
+from bulkup.model import Digest, Stage
+
+_CONDEMNED = (
+    "(kind = 'original' AND EXISTS (SELECT 1 FROM item WHERE item.content_id = object.content_id "
+    "AND item.destination_id = object.destination_id AND stage = 'upload' AND state = 'dead' "
+    "AND error_class IN ('missing', 'changed') AND "
+    "(SELECT outcome FROM attempt WHERE item_id = item.id ORDER BY id DESC LIMIT 1) "
+    "IS NOT 'failed'))"
+)
+"""An object that an earlier check did not find as it was stored, and nobody has sent again since:
+the item died without a failed attempt."""
+
+_CONDEMNED_VARIANT = (
+    "(variant_digest IS NOT NULL AND EXISTS (SELECT 1 FROM item "
+    "WHERE item.content_id = object.content_id "
+    "AND item.destination_id = object.destination_id AND stage = 'process' AND state = 'dead' "
+    "AND error_class IN ('missing', 'changed')))"
+)
+"""The same of a variant. Its row is marked by nobody else, so that no attempt need be asked for: it
+is condemned until the picture is processed again."""
+
+_TO_CHECK = f"(stored_at IS NOT NULL OR {_CONDEMNED} OR {_CONDEMNED_VARIANT})"
+
+_SPARES = 8
+"""So many spare keys are tried; each holds eight characters of a digest that others do not have."""
+
+
+class Recorded(NamedTuple):
+    """An object as it was when it was stored. `stored_at` is None for a condemned one.
+
+    `digest` is that of the object's own bytes; `variant` is the name of a variant.
+    """
+
+    key: str
+    content_id: int
+    digest: Digest
+    size_bytes: int
+    etag: str | None
+    checksum: str | None  # composite of a multipart object
+    stored_at: float | None
+    variant: str | None = None
+
+
+class BadObject(NamedTuple):
+    """An object that is not what was stored. With `gives_up_key` the content goes elsewhere: what
+    is under the key now passes for it."""
+
+    recorded: Recorded
+    error_class: ErrorClass
+    error: str
+    gives_up_key: bool
+
+
+class Confirmed(NamedTuple):
+    """An object that was found to hold its content, and the ETag that it was found with."""
+
+    recorded: Recorded
+    etag: str | None
+
+
+class ObjectChecks:
+    """Objects of one destination, in the order of their keys. One thread at a time."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._db = connection
+        self._path = path
+
+    # What to check --------------------------------------------------------------------------
+
+    def count(self, destination_id: int) -> int:
+        """How many objects `objects` will return in all."""
+        row = self._db.execute(
+            f"SELECT count(*) FROM object WHERE destination_id = ? AND {_TO_CHECK}",
+            (destination_id,),
+        ).fetchone()
+        return int(row[0])
+
+    def objects(
+        self, destination_id: int, after: str, upto: str | None, *, limit: int
+    ) -> list[Recorded]:
+        """What the destination should hold under after < key <= upto, by the keys' bytes in UTF-8.
+
+        `after` may be '' (from the first on), `upto` None (to the last).
+        """
+        rows = self._db.execute(
+            "SELECT key, content_id, lower(hex(coalesce(variant_digest, content.digest))), "
+            "object.size_bytes, etag, checksum, stored_at, "
+            "CASE WHEN variant_digest IS NOT NULL THEN kind END FROM object "
+            "CROSS JOIN content ON content.id = content_id "
+            f"WHERE destination_id = ? AND key > ? {'' if upto is None else 'AND key <= ?'} "
+            f"AND {_TO_CHECK} ORDER BY key LIMIT ?",
+            (destination_id, after, *(() if upto is None else (upto,)), limit),
+        )
+        return [Recorded(*row) for row in rows]
+
+    def known_keys(self, destination_id: int, keys: Iterable[str]) -> set[str]:
+        """Which of the keys have a row: stored, reserved, or those of a variant."""
+        rows = self._db.execute(
+            "SELECT key FROM object WHERE destination_id = ? "
+            "AND key IN (SELECT value FROM json_each(?))",
+            (destination_id, json.dumps(list(keys))),
+        )
+        return {row[0] for row in rows}
+
+    def paths(self, content_id: int) -> list[str]:
+        """The absolute paths of all files that have the content, missing ones included."""
+        rows = self._db.execute(
+            "SELECT root.path, folder.path, asset.name FROM asset "
+            "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+            "WHERE asset.content_id = ? ORDER BY asset.id",
+            (content_id,),
+        )
+        return [
+            f"{from_sql(root).rstrip('/')}/{from_sql(folder)}{from_sql(name)}"
+            for root, folder, name in rows
+        ]
+
+    # What was found -------------------------------------------------------------------------
+
+    def mark_bad(
+        self,
+        condemned: Sequence[BadObject],
+        *,
+        destination_id: int,
+        spare_key: SpareKey,
+        now: float,
+    ) -> None:
+        """Write down what is not as it was stored; one transaction.
+
+        The content's upload is dead until `retry`, and its key reserved; for a variant it is the
+        content's process item. A copy waits to be made again. What has been sent or made again
+        meanwhile stays done.
+        """
+        with transaction(self._db, self._path):
+            for one in condemned:
+                self._condemn(one, destination_id, spare_key, now)
+
+    def _condemn(
+        self, condemned: BadObject, destination_id: int, spare_key: SpareKey, now: float
+    ) -> None:
+        recorded = condemned.recorded
+        row = self._db.execute(
+            "UPDATE object SET stored_at = NULL WHERE destination_id = ? AND key = ? "
+            "AND content_id = ? AND stored_at = ? RETURNING kind, asset_id",
+            (destination_id, recorded.key, recorded.content_id, recorded.stored_at),
+        ).fetchone()
+        if row is None:
+            return
+        kind, asset_id = row
+        if kind == "copy":
+            if asset_id is None:  # nobody knows any more whom it was made for
+                self._db.execute(
+                    "DELETE FROM object WHERE destination_id = ? AND key = ?",
+                    (destination_id, recorded.key),
+                )
+            return
+        self._db.execute(
+            "UPDATE item SET state = 'dead', error_class = ?, error = ?, settled_at = ? "
+            "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'done'",
+            (
+                condemned.error_class.value,
+                as_text(condemned.error),
+                now,
+                recorded.content_id,
+                destination_id,
+                _stage_of(recorded),
+            ),
+        )
+        if condemned.gives_up_key and recorded.variant is None:
+            self._move(recorded, destination_id, spare_key)
+
+    def _move(self, recorded: Recorded, destination_id: int, spare_key: SpareKey) -> None:
+        """Reserve the first spare key that is free instead of the content's own."""
+        key = recorded.key
+        for _ in range(_SPARES):
+            key = spare_key(key, recorded.digest)
+            moved = self._db.execute(
+                "UPDATE OR IGNORE object SET key = ? WHERE destination_id = ? AND key = ?",
+                (key, destination_id, recorded.key),
+            )
+            if moved.rowcount:
+                return
+
+    def is_condemned(self, destination_id: int, key: str) -> bool:
+        """Whether the object under the key is a variant that is to be made again."""
+        row = self._db.execute(
+            "SELECT 1 FROM object WHERE destination_id = ? AND key = ? "
+            "AND variant_digest IS NOT NULL AND stored_at IS NULL",
+            (destination_id, key),
+        ).fetchone()
+        return row is not None
+
+    def mark_good_by_digest(self, proven: Sequence[Confirmed], *, destination_id: int, now: float) -> None:
+        """Write down that these are as they were stored; one transaction.
+
+        The next check then knows them by their ETags. One that was condemned earlier is done, as
+        soon as all variants of its content are.
+        """
+        with transaction(self._db, self._path):
+            for recorded, etag in proven:
+                self._db.execute(
+                    "UPDATE object SET etag = ?, stored_at = coalesce(stored_at, ?) "
+                    "WHERE destination_id = ? AND key = ? AND content_id = ? AND stored_at IS ?",
+                    (
+                        etag,
+                        now,
+                        destination_id,
+                        recorded.key,
+                        recorded.content_id,
+                        recorded.stored_at,
+                    ),
+                )
+                if recorded.stored_at is None:
+                    self._acquit(recorded, destination_id, now)
+
+    def _acquit(self, recorded: Recorded, destination_id: int, now: float) -> None:
+        self._db.execute(
+            "UPDATE item SET state = 'done', error_class = NULL, error = NULL, settled_at = ? "
+            "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'dead' "
+            "AND NOT (stage = 'process' AND EXISTS (SELECT 1 FROM object "
+            "WHERE object.content_id = item.content_id "
+            "AND +object.destination_id = item.destination_id "
+            "AND variant_digest IS NOT NULL AND stored_at IS NULL))",
+            (now, recorded.content_id, destination_id, _stage_of(recorded)),
+        )
+
+    # Made anew ------------------------------------------------------------------------------
+
+    def add_root(self, path: str, destination_id: int) -> int:
+        """The id of a root, added if it is new; one that is known keeps its destination."""
+        with transaction(self._db, self._path):
+            self._db.execute(
+                "INSERT OR IGNORE INTO root (path, destination_id) VALUES (?, ?)",
+                (to_sql(path), destination_id),
+            )
+        row = self._db.execute("SELECT id FROM root WHERE path = ?", (to_sql(path),)).fetchone()
+        return int(row[0])
+
+    def take_in(
+        self, found: Sequence[FoundObject], *, destination_id: int, root_id: int | None, now: float
+    ) -> Imported:
+        """Record objects that the destination holds; one transaction. Only adds: what the
+        manifest knows already stays as it is. `root_id` is that of the objects' files."""
+        with transaction(self._db, self._path):
+            return ObjectImport(self._db, destination_id, root_id, now).take_in(found)
+
+
+def _stage_of(recorded: Recorded) -> str:
+    """The stage that answers for the object."""
+    return Stage.UPLOAD.value if recorded.variant is None else Stage.PROCESS.value

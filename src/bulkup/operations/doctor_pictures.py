@@ -1,0 +1,98 @@
+"""What `doctor` looks at for pictures: their decoders, room for downloads, the embedder."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from bulkup.errors import BulkupError
+from bulkup.operations.doctor import CheckResult, check_disk
+
+if TYPE_CHECKING:
+    from bulkup.settings import Settings
+
+
+class _Decoder(NamedTuple):
+    """`module` does the decoding; `extra` is that of bulkup that brings it, None for what every
+    installation has."""
+
+    kind: str
+    module: str
+    extra: str | None
+    without: str
+
+
+_DECODERS = (
+    _Decoder("HEIC", "pillow_heif", None, "HEIC pictures cannot be processed"),
+    _Decoder("AVIF", "PIL._avif", None, "AVIF pictures cannot be processed"),
+    _Decoder("raw pictures", "rawpy", "raw", "those without a preview that is simple to find are"),
+    _Decoder("videos", "av", "video", "videos are"),
+)
+
+
+def check_pictures(settings: Settings) -> Iterator[CheckResult]:
+    """All of it. Decoders are loaded, so that a broken library is found; nobody is asked."""
+    for decoder in _DECODERS:
+        yield _check_decoder(decoder)
+    yield check_disk("machine", "", tempfile.gettempdir(), subject="downloads")
+    yield _check_embedder(settings)
+
+
+def _check_decoder(decoder: _Decoder) -> CheckResult:
+    reason = _trouble_of(decoder.module)
+    if reason is None:
+        return CheckResult("machine", "", decoder.kind, "ok", "can be decoded")
+    if decoder.extra is None:
+        mend = "pip install --force-reinstall pillow pillow-heif"
+        found = f"{decoder.without}: {reason}"
+        return CheckResult("machine", "", decoder.kind, "warning", found, mend)
+    mend = f"pip install 'bulkup[{decoder.extra}]'"
+    if find_spec(decoder.module) is None:
+        found = f"{decoder.without} skipped (the extra {decoder.extra} is not installed)"
+        return CheckResult("machine", "", decoder.kind, "ok", found, mend)
+    found = f"{decoder.without} skipped: {reason}"
+    return CheckResult("machine", "", decoder.kind, "warning", found, mend)
+
+
+def _trouble_of(module: str) -> str | None:
+    """Why a module cannot be loaded; None when it can."""
+    try:
+        import_module(module)
+    except (ImportError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _check_embedder(settings: Settings) -> CheckResult:
+    """Whether pictures can be embedded; a service is not asked."""
+    try:
+        found = _embedder(settings)
+    except BulkupError as error:
+        return CheckResult("machine", "", "embedder", "warning", str(error), error.hint)
+    return CheckResult("machine", "", "embedder", "ok", f"{settings.model}: {found}")
+
+
+def _embedder(settings: Settings) -> str:
+    """What is there of the embedder. Raises BulkupError."""
+    from bulkup.errors import EmbedderUnusable, UsageError
+
+    if settings.model == "efficientnet-lite0":
+        from bulkup.embed.efficientnet import Network
+
+        Network()
+        return "is installed"
+    if settings.model == "clip":
+        if find_spec("fastembed") is None:
+            raise EmbedderUnusable("clip is not installed", hint="pip install 'bulkup[clip]'")
+        return "is installed; its first use may download it"
+    if not settings.embed_url or not settings.remote_model:
+        raise UsageError(
+            "the embedder http lacks its URL or its model",
+            hint="Write url and remote_model under [embed] in bulkup.toml.",
+        )
+    # Only the host: a URL may hold a password.
+    return f"{settings.remote_model} at {urlsplit(settings.embed_url).hostname} (not asked)"

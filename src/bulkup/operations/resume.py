@@ -1,0 +1,146 @@
+"""Batches that were interrupted, gone on with: walks, multipart uploads, items of all stages,
+copies."""
+
+from __future__ import annotations
+
+import os
+
+from bulkup.errors import UsageError
+from bulkup.events import BatchFound, Notice
+from bulkup.manifest.batches import Interrupted
+from bulkup.manifest.queue.stages import Scope
+from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
+from bulkup.run.job import BatchStart, Job, RootToScan
+from bulkup.run.options import BatchOptions, batch_options_of
+from bulkup.run.run import Run
+from bulkup.walk.roots import check_root
+
+
+class ResumeRun(Run):
+    """One run of `resume`. With nothing to go on with it has no jobs, and ends at once."""
+
+    command = "resume"
+
+    def _jobs(self) -> list[Job]:
+        manifest = self._async_manifest.manifest
+        destinations = {one.id: one for one in manifest.runs.destinations()}
+        copies = manifest.retry_queue.open_copies()
+        batches = manifest.batches.interrupted()
+        served = {batch.destination_id for batch in batches}
+        last = (manifest.batches.last_ended(one) for one in copies if one not in served)
+        batches += (batch for batch in last if batch is not None)
+        jobs = (
+            self._job(
+                batch, destinations[batch.destination_id], copies.pop(batch.destination_id, 0)
+            )
+            for batch in batches
+        )
+        found = [job for job in jobs if job is not None]
+        for destination in destinations.values():
+            at_it = {
+                stage
+                for job in found
+                if job.destination.id == destination.id
+                for stage in job.order.stages
+            }
+            later = self._later_job(destination, at_it)
+            if later is not None:
+                found.append(later)
+        return found
+
+    def _later_job(self, destination: Destination, served: set[Stage]) -> Job | None:
+        """What is left of the stages after the upload at a destination, and was begun with no
+        batch that is gone on with; None when that is nothing, or a live run is at it."""
+        manifest = self._async_manifest.manifest
+        batches, later, runs = manifest.batches, manifest.stage_queue, manifest.runs
+        for options in batches.at_work(destination.id):
+            served = served | set(batch_options_of(options).stages)
+        items = {
+            stage: later.count_left(Scope(destination.id, stage))
+            for stage in (Stage.PROCESS, Stage.EMBED)
+            if stage not in served
+        }
+        stages = {stage for stage, count in items.items() if count}
+        if not stages:
+            return None
+        for stage in tuple(stages):  # and on to where those batches were to come
+            for options in batches.begun_with(destination.id, stage):
+                stages |= {one for one in batch_options_of(options).stages if one in items}
+        self._found.extend(
+            Notice(f"{count:,} contents are left to {stage} at {destination.url}")
+            for stage, count in items.items()
+            if count
+        )
+        order = BatchOptions(stages=tuple(stage for stage in Stage if stage in stages))
+
+        def begin(run_id: str, now: float) -> BatchStart:
+            batch_id, _ = runs.begin_batch(
+                run_id, destination.id, (), options=order.as_options(), now=now, remembers=False
+            )
+            return BatchStart(batch_id)
+
+        return Job(destination, order, begin, makes_copies=False, items=sum(items.values()))
+
+    def _job(self, batch: Interrupted, destination: Destination, copies: int) -> Job | None:
+        """The batch as a job, and what is told of it; None when none of its roots is there."""
+        order = batch_options_of(batch.options)
+        self._found.append(
+            BatchFound(
+                batch_id=batch.id,
+                roots=tuple(root.root for root in order.roots),
+                destination=destination.url,
+                started_at=batch.started_at,
+                ready=batch.ready,
+                waiting=batch.waiting,
+                multipart_uploads=batch.uploads,
+                copies=copies,
+                walk_unfinished=bool(batch.open_walks),
+            )
+        )
+        gone = self._gone(order)
+        if order.roots and len(gone) == len(order.roots):
+            self._not_begun += batch.ready + batch.waiting
+            return None
+        to_scan = tuple(
+            RootToScan(root, batch.open_walks[root.path], is_known=False)
+            for root in order.roots
+            if root.path in batch.open_walks and root.root not in gone
+        )
+        if to_scan and order.files_from is not None and not self._may_read(order.files_from):
+            to_scan = ()
+        batches = self._async_manifest.manifest.batches
+
+        def begin(run_id: str, now: float) -> BatchStart | None:
+            if not batches.take(batch.id, from_run=batch.run_id, run_id=run_id, now=now):
+                return None
+            return BatchStart(batch.id, to_scan, batch.ready + batch.waiting, batch.size_bytes)
+
+        return Job(destination, order, begin, makes_copies=True, items=batch.ready + batch.waiting)
+
+    def _gone(self, order: BatchOptions) -> set[str]:
+        """The batch's roots that are not there any more, or not now; each is named."""
+        gone = set()
+        for root in order.roots:
+            try:
+                check_root(root.root)
+            except UsageError as error:
+                gone.add(root.root)
+                self._is_unfinished = True
+                self._found.append(Notice(f"{error}; it is left as it stands", is_error=True))
+        return gone
+
+    def _may_read(self, files_from: str) -> bool:
+        """Whether the list of files can be read again; what was on it is not kept."""
+        if files_from != "-" and os.access(files_from, os.R_OK):
+            self._found.append(Notice(f"The list {files_from} is read again, as it is now"))
+            return True
+        self._is_unfinished = True
+        self._found.append(
+            Notice(
+                f"The list of --files-from {files_from} was not read to its end and is not kept: "
+                "what was found is sent; push with the list again for the rest",
+                is_error=True,
+            )
+        )
+        return False

@@ -1,0 +1,187 @@
+"""Items that failed, tried again at once: from the manifest alone, without a walk.
+
+The one exception are folders and archives that could not be read: what is in them was never
+found, so they are looked at again, with the selection of the push that came upon them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Unpack
+
+from bulkup.errors import UsageError
+from bulkup.events import Notice
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.requeue import RetryCandidate, RetryQueue
+from bulkup.manifest.reports.status import matcher
+from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
+from bulkup.pace.backoff import GRANTED_ATTEMPTS
+from bulkup.run.job import BatchStart, Job, RootToScan
+from bulkup.run.options import STAGES, RunOptions, NamedRoot, BatchOptions, Subtree, batch_options_of
+from bulkup.run.run import Around, Run
+from bulkup.walk.filters import Selection
+from bulkup.walk.roots import check_root
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which failures are meant; None: all."""
+
+    stage: str | None = None
+    error_class: str | None = None
+    pattern: str | None = None  # a shell glob, as `files` takes it
+
+    @property
+    def is_all(self) -> bool:
+        return (self.stage, self.error_class, self.pattern) == (None, None, None)
+
+
+def path_of(candidate: RetryCandidate) -> str:
+    """The absolute path."""
+    return f"{candidate.root.rstrip('/')}/{candidate.folder}{candidate.name}"
+
+
+def matching(retries: RetryQueue, wanted: Wanted) -> Iterator[RetryCandidate]:
+    """The files that are meant, by path."""
+    matches = matcher(wanted.pattern)
+    for candidate in retries.candidates(wanted.stage, wanted.error_class):
+        if matches(path_of(candidate)):
+            yield candidate
+
+
+@dataclass(slots=True)
+class _Group:
+    """What goes to one destination in one manner."""
+
+    order: BatchOptions
+    items: dict[int, int] = field(default_factory=dict)  # to be attempted; their sizes
+    unreadable: dict[int, Subtree] = field(default_factory=dict)
+
+
+class RetryRun(Run):
+    """One run of `retry`. With nothing to retry it has no jobs, and ends at once."""
+
+    command = "retry"
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        options: RunOptions,
+        manifest: Manifest,
+        **around: Unpack[Around],
+    ) -> None:
+        super().__init__(options, manifest, **around)
+        self._wanted = wanted
+        self._orders: dict[int | None, BatchOptions | None] = {}
+
+    def _jobs(self) -> list[Job]:
+        manifest = self._async_manifest.manifest
+        groups: dict[tuple[int, str], _Group] = {}
+        for candidate in matching(manifest.retry_queue, self._wanted):
+            self._put(candidate, groups)
+        destinations = {one.id: one for one in manifest.runs.destinations()}
+        jobs = [
+            self._job(destinations[destination_id], group)
+            for (destination_id, _), group in groups.items()
+        ]
+        if self._wanted.is_all:
+            served = {job.destination.id for job in jobs}
+            for destination_id in manifest.retry_queue.open_copies():
+                if destination_id not in served:
+                    order = self._order(manifest.batches.latest(destination_id)) or BatchOptions()
+                    jobs.append(self._job(destinations[destination_id], _Group(_manner(order))))
+        return jobs
+
+    def _put(self, candidate: RetryCandidate, groups: dict[tuple[int, str], _Group]) -> None:
+        """Add a candidate to those that are retried in the same manner."""
+        begun_with = self._order(candidate.batch_id)
+        order = replace(
+            _manner(begun_with or BatchOptions()), stages=_stages(Stage(candidate.stage), begun_with)
+        )
+        if not candidate.is_unreadable:
+            group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
+            group.items[candidate.item_id] = candidate.size_bytes
+        elif begun_with is not None and self._is_there(candidate):
+            order = replace(order, selection=begun_with.selection)
+            group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
+            place = Subtree(candidate.root, candidate.folder, candidate.name)
+            group.unreadable[candidate.item_id] = place
+        else:
+            self._is_unfinished = True
+            self._found.append(
+                Notice(
+                    f"{path_of(candidate)} cannot be looked at again from here. "
+                    f"Run: bulkup push {candidate.root}"
+                )
+            )
+
+    def _order(self, batch_id: int | None) -> BatchOptions | None:
+        """What the batch was begun with; None when it is forgotten."""
+        if batch_id not in self._orders:
+            options = self._async_manifest.manifest.batches.options(batch_id)
+            self._orders[batch_id] = None if options is None else batch_options_of(options)
+        return self._orders[batch_id]
+
+    def _is_there(self, candidate: RetryCandidate) -> bool:
+        try:
+            check_root(candidate.root)
+        except UsageError:
+            return False
+        return True
+
+    def _job(self, destination: Destination, group: _Group) -> Job:
+        roots = dict.fromkeys(place.root for place in group.unreadable.values())
+        order = replace(
+            group.order,
+            roots=tuple(NamedRoot(root, root, is_whole=True) for root in roots),
+            subtrees=tuple(group.unreadable.values()),
+        )
+        runs, retries = self._async_manifest.manifest.runs, self._async_manifest.manifest.retry_queue
+
+        def begin(run_id: str, now: float) -> BatchStart:
+            batch_id, roots = runs.begin_batch(
+                run_id,
+                destination.id,
+                [root.path for root in order.roots],
+                options=order.as_options(),
+                now=now,
+                remembers=False,
+            )
+            granted = retries.grant(list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS)
+            if Stage.UPLOAD not in order.stages:
+                return BatchStart(batch_id)
+            retries.adopt_unreadable(list(group.unreadable), batch_id=batch_id)
+            to_scan = zip(order.roots, roots, strict=True)
+            return BatchStart(
+                batch_id,
+                tuple(RootToScan(root, root_id, is_known=False) for root, (root_id, _) in to_scan),
+                granted.items,
+                granted.size_bytes,
+            )
+
+        return Job(
+            destination,
+            order,
+            begin,
+            makes_copies=Stage.UPLOAD in order.stages,
+            items=len(group.items) + len(group.unreadable),
+            is_batch_only=True,
+        )
+
+
+def _stages(first: Stage, begun_with: BatchOptions | None) -> tuple[Stage, ...]:
+    """The stage that failed, and those after it that the batch was to come to."""
+    if begun_with is None and first is not Stage.UPLOAD:
+        return (first,)
+    wanted = STAGES if begun_with is None else begun_with.stages
+    stages = list(Stage)
+    return (first, *(one for one in stages[stages.index(first) + 1 :] if one in wanted))
+
+
+def _manner(order: BatchOptions) -> BatchOptions:
+    """How files are sent, without which files: what items of several batches may share."""
+    return replace(
+        order, roots=(), selection=Selection(), files_from=None, cwd=BatchOptions().cwd, subtrees=()
+    )

@@ -1,0 +1,55 @@
+"""A picture to search by that is not in the manifest: its vector, made now."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from bulkup.content.picture.types import Picture
+from bulkup.errors import ItemError, UsageError
+from bulkup.process.task import MODULES, PictureTask, process
+from bulkup.process.worker_pool import Workers
+from bulkup.run.options import ProcessOptions
+from bulkup.run.stages.variant_cache import best_for_embedding
+
+if TYPE_CHECKING:
+    from bulkup.embed.embedder import Embedder, Vector
+
+
+def digest_of(path: str) -> str:
+    """The SHA-256 of a file, in hex. Raises UsageError for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"--like {path}: {error.strerror}") from error
+
+
+async def example_vector(path: str, embedder: Embedder, options: ProcessOptions) -> Vector:
+    """Made as the pictures' own were: from the variant. Closes the embedder.
+
+    Raises UsageError for a file that is no picture, EmbedderUnusable and EmbedError.
+    """
+    try:
+        (made,) = await embedder.embed([await _variant(path, options)])
+    finally:
+        await embedder.close()
+    if isinstance(made, ItemError):
+        raise made
+    return made.vector
+
+
+async def _variant(path: str, options: ProcessOptions) -> bytes:
+    """Of the picture, as an embedder is given it; a worker decodes it, and may die of it."""
+    name = best_for_embedding(options.variants)
+    wanted = tuple(spec for spec in options.variants if spec.name == name)
+    async with Workers(
+        1, memory_bytes=options.memory_bytes, seconds=options.seconds, modules=MODULES
+    ) as workers:
+        try:
+            made = await workers.run(process, PictureTask(path, path, wanted=wanted, limits=options.limits))
+        except ItemError as error:  # there is one item, and the user chose it
+            raise UsageError(f"--like {path}: {error}") from error
+    if not isinstance(made, Picture):
+        raise UsageError(f"--like {path}: {made.reason}")
+    return made.variants[0].body

@@ -1,0 +1,102 @@
+"""One stage after the upload, for everything that waits for it: what cron calls."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Unpack
+
+from bulkup.events import Notice
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.uploads import Left
+from bulkup.manifest.runs import Destination
+from bulkup.model import Stage
+from bulkup.run.job import BatchStart, Job
+from bulkup.run.options import RunOptions, BatchOptions
+from bulkup.run.run import Around, Run
+
+
+class BacklogRun(Run):
+    """One run at one stage, over all destinations. With `redoes`, also what is settled is done
+    again."""
+
+    stage: ClassVar[Stage]
+
+    def __init__(
+        self,
+        options: RunOptions,
+        manifest: Manifest,
+        *,
+        force: bool,
+        **around: Unpack[Around],
+    ) -> None:
+        super().__init__(options, manifest, **around)
+        self._redoes = force
+
+    def _jobs(self) -> list[Job]:
+        manifest = self._async_manifest.manifest
+        found = self._open()
+        if self._redoes:
+            found |= {one.id for one in manifest.runs.destinations()}
+        jobs = [self._job(one) for one in manifest.runs.destinations() if one.id in found]
+        if not jobs:
+            left = manifest.stage_queue.left(self.stage, self._run_id)
+            self._is_unfinished = bool(left.waiting or left.dead)
+            if self._is_unfinished:
+                self._found.append(
+                    Notice(
+                        f"{left.waiting:,} waiting and {left.dead:,} dead at this stage: "
+                        "bulkup status --failed"
+                    )
+                )
+        return jobs
+
+    def _open(self) -> set[int]:
+        """Destinations where something is to be done."""
+        return set(self._async_manifest.manifest.stage_queue.open_destinations(self.stage))
+
+    def _job(self, destination: Destination) -> Job:
+        manifest, order = self._async_manifest.manifest, BatchOptions(stages=(self.stage,))
+
+        def begin(run_id: str, now: float) -> BatchStart:
+            batch_id, _ = manifest.runs.begin_batch(
+                run_id,
+                destination.id,
+                (),
+                options=order.as_options(),
+                now=now,
+                remembers=False,
+            )
+            if self._redoes:
+                limit = self._options.limit
+                manifest.stage_queue.redo(destination.id, self.stage, limit=limit)
+            return BatchStart(batch_id)
+
+        return Job(destination, order, begin, makes_copies=False)
+
+    def _left(self) -> Left:
+        """Of the stage, at every destination: cron wants to hear of what an earlier run left."""
+        return self._async_manifest.manifest.stage_queue.left(self.stage, self._run_id)
+
+
+class EmbedRun(BacklogRun):
+    """One run of `embed`."""
+
+    command = "embed"
+    stage = Stage.EMBED
+
+    def _open(self) -> set[int]:
+        """Also destinations where all was embedded, by another model or version."""
+        vectors, embedder = self._async_manifest.manifest.embeddings, self._embedder.get()
+        embedder_id = vectors.id_of(embedder.name, embedder.version)
+        lacking = {
+            one.id
+            for one in self._async_manifest.manifest.runs.destinations()
+            if vectors.lacks(one.id, embedder_id)
+        }
+        return super()._open() | lacking
+
+
+class ProcessRun(BacklogRun):
+    """One run of `process`."""
+
+    command = "process"
+    stage = Stage.PROCESS

@@ -1,0 +1,124 @@
+"""Where requests wait for their turn: the window, the rate and the bandwidth in one place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from bulkup.clock import Clock
+from bulkup.errors import StoreBroken, StoreBusy, StoreUnreachable
+from bulkup.pace.pacer import Pacer
+from bulkup.pace.token_bucket import TokenBucket
+
+T = TypeVar("T")
+
+
+class RequestLimiter:
+    """Lets requests through in the order they came, as many and as fast as the pacer allows."""
+
+    def __init__(self, pacer: Pacer, clock: Clock, bandwidth: TokenBucket | None = None) -> None:
+        self.pacer = pacer
+        self.throttled = 0
+        self.errors = 0
+        self._clock = clock
+        self._bandwidth = bandwidth
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._timer: asyncio.Task[None] | None = None
+
+    async def request(self, call: Callable[[], Awaitable[T]], size_bytes: int) -> T:
+        """What `call` returns, started when its turn has come; tells the pacer how it went."""
+        if not self.try_acquire(size_bytes):
+            await self.acquire(size_bytes)
+        began = self._clock.monotonic()
+        try:
+            result = await call()
+        except BaseException as error:
+            self.release_failed(began, error)
+            raise
+        self.release(began, size_bytes)
+        return result
+
+    def try_acquire(self, size_bytes: int) -> bool:
+        """Start a request at once if one may start now and nobody else waits."""
+        if self._waiting or self._wait_seconds() != 0.0:
+            return False
+        self._start(size_bytes)
+        return True
+
+    async def acquire(self, size_bytes: int) -> None:
+        """Start a request when its turn has come."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, size_bytes))
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release(self._clock.monotonic(), 0)
+            raise
+
+    def release(self, began: float, size_bytes: int) -> None:
+        """The request has ended with an answer, whatever it was."""
+        now = self._clock.monotonic()
+        self.pacer.finished(now, size_bytes, now - began)
+        if self._waiting:
+            self._admit()
+
+    def release_failed(self, began: float, error: BaseException) -> None:
+        """The request has ended with `error`; what that says of the store is the pacer's."""
+        if isinstance(error, StoreBusy):
+            self.throttled += 1
+            self.pacer.throttled(self._clock.monotonic(), error.retry_after_seconds)
+        elif isinstance(error, (StoreUnreachable, StoreBroken)):
+            self.errors += 1
+            self.pacer.failed(self._clock.monotonic())
+        else:
+            self.release(began, 0)
+            return
+        if self._waiting:
+            self._admit()
+
+    def _wait_seconds(self) -> float | None:
+        """0.0: may start now; None: not before another request has ended."""
+        if self.pacer.in_flight >= self.pacer.limit:
+            return None
+        now = self._clock.monotonic()
+        wait = self.pacer.delay_seconds(now)
+        if wait == 0.0 and self._bandwidth is not None:
+            wait = self._bandwidth.wait_seconds(now, 0.0)  # until the debt is paid
+        return wait
+
+    def _start(self, size_bytes: int) -> None:
+        now = self._clock.monotonic()
+        if self._bandwidth is not None:
+            self._bandwidth.take(now, size_bytes)
+        self.pacer.started(now)
+
+    def _admit(self) -> None:
+        """Start those whose turn has come; set one timer for the first that must wait."""
+        while self._waiting:
+            turn, size_bytes = self._waiting[0]
+            if turn.done():  # cancelled while it waited
+                self._waiting.popleft()
+                continue
+            wait = self._wait_seconds()
+            if wait is None:
+                return
+            if wait > 0.0:
+                self._wake_in(wait)
+                return
+            self._waiting.popleft()
+            self._start(size_bytes)
+            turn.set_result(None)
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.create_task(self._wake(seconds))
+
+    async def _wake(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._timer = None
+        self._admit()

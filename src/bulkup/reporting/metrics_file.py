@@ -1,0 +1,261 @@
+"""The metrics file: Prometheus' text format, for the textfile collector of its node exporter.
+
+Only here is prometheus_client imported, and late. Names follow Prometheus' conventions ("Metric
+and label naming"): base units, `_total` for what only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Self
+
+from bulkup.errors import BulkupError
+from bulkup.manifest.reader import Reader
+from bulkup.manifest.reports.metrics import LastRun
+from bulkup.manifest.reports.status import Status, empty_status
+from bulkup.model import Stage, State
+from bulkup.reporting.atomic_file import whole_file
+from bulkup.run.liveness import here
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+
+PERIOD_SECONDS = 15.0
+"""Between two writes during a run: as often as Prometheus is usually told to look."""
+
+MODE = 0o644  # the node exporter is another user; nothing in it is private
+
+BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the latency histogram: from a quick local store to a large photo at home."""
+
+_FAILED = (State.WAITING, State.DEAD)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known at one moment. `latencies` are (seconds, attempts), ascending."""
+
+    status: Status = field(default_factory=empty_status)
+    latencies: dict[Stage, list[tuple[float, int]]] = field(default_factory=dict)
+    last_runs: Sequence[LastRun] = ()
+    runs_at_work: int = 0
+    stale_claims: int = 0
+    throttled: int = 0  # requests, over all runs
+
+
+def gather(reader: Reader, *, now: float, stale_after_seconds: float, throttled: int) -> Facts:
+    """What the manifest says; `throttled` are those of a run that has not ended yet."""
+    if not reader.exists:
+        return Facts(throttled=throttled)
+    machine, claims = here(), reader.reports.claims()
+    gone = {
+        run.id: machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
+        for run in reader.runs.open_runs()
+    }
+    return Facts(
+        status=reader.reports.status(),
+        latencies=reader.metrics.latencies(),
+        last_runs=reader.metrics.last_runs(),
+        runs_at_work=sum(not is_gone for is_gone in gone.values()),
+        stale_claims=sum(claims.get(run_id, 0) for run_id, is_gone in gone.items() if is_gone),
+        throttled=reader.metrics.throttled() + throttled,
+    )
+
+
+def cumulative(
+    latencies: Sequence[tuple[float, int]], bounds: Sequence[float] = BOUNDS_SECONDS
+) -> list[tuple[str, float]]:
+    """(upper bound, attempts that took no longer), ending in ('+Inf', all of them)."""
+    buckets = [
+        (str(bound), float(sum(count for seconds, count in latencies if seconds <= bound)))
+        for bound in bounds
+    ]
+    return [*buckets, ("+Inf", float(sum(count for _, count in latencies)))]
+
+
+def render(facts: Facts) -> bytes:
+    """The text format, version 0.0.4."""
+    from prometheus_client import CollectorRegistry, generate_latest
+
+    class Collector:
+        def collect(self) -> Iterator[Metric]:
+            yield from _work(facts)
+            yield from _runs(facts)
+
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    text: bytes = generate_latest(registry)
+    return text
+
+
+def _work(facts: Facts) -> Iterator[Metric]:
+    """Files, items and objects."""
+    from prometheus_client.core import HistogramMetricFamily
+
+    status = facts.status
+    present = status.assets - status.missing
+    yield _gauge(
+        "assets", "Files known.", [(("present",), present), (("missing",), status.missing)], "state"
+    )
+    yield _gauge("contents", "Distinct contents of those files.", [((), status.unique)])
+    stages = status.stages.items()
+    yield _gauge(
+        "items",
+        "Work items by stage and state.",
+        [((stage, state), n) for stage, found in stages for state, n in found.states.items()],
+        "stage",
+        "state",
+    )
+    yield _gauge(
+        "queue_depth",
+        "Work items that no run has taken yet: ready or waiting.",
+        [((s,), f.states[State.READY] + f.states[State.WAITING]) for s, f in stages],
+        "stage",
+    )
+    yield _gauge(
+        "done_bytes",
+        "Size of the contents that are done.",
+        [((stage,), found.bytes_done) for stage, found in stages],
+        "stage",
+    )
+    yield _gauge(
+        "failure_ratio",
+        "Failed items, as a part of those done or failed.",
+        [((stage,), _failure_ratio(found.states)) for stage, found in stages],
+        "stage",
+    )
+    yield _gauge(
+        "failed_items",
+        "Items waiting or dead, by the class of their last error.",
+        [((name,), count) for name, count in status.failures.items()],
+        "error_class",
+    )
+    yield _gauge("stale_claims", "Items held by runs that are gone.", [((), facts.stale_claims)])
+    for name, unit in (("objects", "Objects"), ("bytes", "Bytes")):
+        yield _gauge(
+            f"destination_{name}",
+            f"{unit} known to be at a destination.",
+            [((d.url,), getattr(d, name)) for d in status.destinations],
+            "destination",
+        )
+    histogram = HistogramMetricFamily(
+        "bulkup_attempt_duration_seconds",
+        "How long successful attempts took, within 5 %.",
+        labels=["stage"],
+    )
+    for stage in Stage:
+        taken = facts.latencies.get(stage, [])
+        histogram.add_metric([stage], cumulative(taken), sum(s * count for s, count in taken))
+    yield histogram
+
+
+def _runs(facts: Facts) -> Iterator[Metric]:
+    """Runs, and what servers thought of them."""
+    from prometheus_client.core import CounterMetricFamily
+
+    yield _gauge("runs_at_work", "Runs that are alive now.", [((), facts.runs_at_work)])
+    runs = facts.last_runs
+    yield _gauge(
+        "last_run_start_timestamp_seconds",
+        "When the latest run of a command began.",
+        [((run.command,), run.started_at) for run in runs],
+        "command",
+    )
+    yield _gauge(
+        "last_run_end_timestamp_seconds",
+        "When the latest run of a command that is over ended.",
+        [((run.command,), run.ended_at) for run in runs if run.ended_at is not None],
+        "command",
+    )
+    yield _gauge(
+        "last_run_exit_code",
+        "Its exit code; absent when it was killed.",
+        [((run.command,), run.exit_code) for run in runs if run.exit_code is not None],
+        "command",
+    )
+    yield CounterMetricFamily(
+        "bulkup_throttled_requests",
+        "Requests that a server refused for being too many.",
+        value=facts.throttled,
+    )
+
+
+def _gauge(
+    name: str,
+    help: str,  # noqa: A002 - the word of the format
+    values: Iterable[tuple[tuple[str, ...], float]],
+    *labels: str,
+) -> Metric:
+    from prometheus_client.core import GaugeMetricFamily
+
+    family = GaugeMetricFamily(f"bulkup_{name}", help, labels=labels)
+    for of, value in values:
+        family.add_metric([str(label) for label in of], value)
+    return family
+
+
+def _failure_ratio(states: dict[State, int]) -> float:
+    failed = sum(states[state] for state in _FAILED)
+    ended = failed + states[State.DONE]
+    return failed / ended if ended else 0.0
+
+
+def write(
+    path: str, manifest: str, *, now: float, stale_after_seconds: float, throttled: int
+) -> None:
+    """Read the manifest and write the file anew. Raises ManifestError, OSError."""
+    with Reader(manifest) as reader:
+        facts = gather(
+            reader, now=now, stale_after_seconds=stale_after_seconds, throttled=throttled
+        )
+    with whole_file(path, mode=MODE) as file:
+        file.write(render(facts))
+
+
+class MetricsFile:
+    """Keeps the file up to date from a thread of its own while a run is on, and once at its end.
+
+    It reads the manifest through a connection of its own, so the run is never waited for. A write
+    that fails is tried again a period later; `trouble` is what the last one failed with.
+    """
+
+    def __init__(
+        self,
+        write_once: Callable[[int], None],
+        take_throttled: Callable[[], int],
+        *,
+        period_seconds: float = PERIOD_SECONDS,
+    ) -> None:
+        """`write_once(throttled)` writes; `take_throttled` is asked from the thread."""
+        self._write_once = write_once
+        self._take_throttled = take_throttled
+        self._period_seconds = period_seconds
+        self._ended = Event()
+        self._thread = Thread(target=self._keep, name="bulkup-metrics", daemon=True)
+        self.trouble: str | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """The run is over and recorded: write what became of it."""
+        self._ended.set()
+        self._thread.join()
+        self._write(0)  # the manifest has this run's count by now
+
+    def _keep(self) -> None:
+        while not self._ended.wait(self._period_seconds):
+            self._write(self._take_throttled())
+
+    def _write(self, throttled: int) -> None:
+        try:
+            self._write_once(throttled)
+        except OSError as error:
+            self.trouble = error.strerror or str(error)
+        except BulkupError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = None

@@ -1,0 +1,79 @@
+"""The embedder of a run, made when it is first needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from bulkup.clock import Clock
+    from bulkup.embed.embedder import Embedder
+    from bulkup.run.options import EmbedOptions
+
+MOST_ITEMS = 16
+MOST_REMOTE_ITEMS = 8
+
+
+class LazyEmbedder:
+    """The run's embedder, made when it is first needed: numpy alone takes 0.1 s to import."""
+
+    def __init__(self, options: EmbedOptions, clock: Clock, random: Random) -> None:
+        self.name = options.model
+        self._options = options
+        self._clock = clock
+        self._random = random
+        self._embedder: Embedder | None = None
+
+    def get(self) -> Embedder:
+        """Raises UsageError and EmbedderUnusable."""
+        if self._embedder is None:
+            self._embedder = embedder_of(self._options, self._clock, self._random)
+        return self._embedder
+
+    def check(self) -> None:
+        """Raise UsageError or EmbedderUnusable for settings that no service can be asked by, before
+        any work."""
+        if not self.is_local:
+            self.get()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this process itself decodes the pictures."""
+        return self._options.model != "http"
+
+    @property
+    def most_items(self) -> int:
+        """In one attempt. A service that takes one picture a request is asked for one: what it
+        answered is then recorded before the next."""
+        options = self._options
+        is_single = options.api == "replicate" or options.pictures_as == "message"
+        return MOST_ITEMS if options.model != "http" else 1 if is_single else MOST_REMOTE_ITEMS
+
+    async def close(self) -> None:
+        if self._embedder is not None:
+            await self._embedder.close()
+
+
+def embedder_of(options: EmbedOptions, clock: Clock, random: Random) -> Embedder:
+    """The embedder that is asked for. Raises UsageError and EmbedderUnusable."""
+    from bulkup.embed.open import open_embedder
+
+    return open_embedder(
+        options.model,
+        clock=clock,
+        random=random,
+        models_directory=options.models_directory,
+        threads=options.threads or None,
+        thorough=options.thorough,
+        url=options.url,
+        api=options.api,
+        model=options.remote_model,
+        key=options.key,
+        pictures_as=options.pictures_as,
+        dimension=options.dimension,
+        timeout_seconds=options.timeout_seconds,
+        requests_per_minute=options.requests_per_minute,
+        burst=options.burst,
+        ca_bundle=options.ca_bundle,
+    )

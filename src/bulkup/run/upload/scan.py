@@ -1,0 +1,137 @@
+"""The walks of one job, root by root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from bulkup.clock import Clock
+from bulkup.events import Emit
+from bulkup.manifest.scans import Scope
+from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.job import BatchStart, Job, RootToScan
+from bulkup.run.upload.pipeline import UploadPipeline
+from bulkup.run.upload.rescan import UnreadablePaths, recover
+from bulkup.run.upload.scan_root import Walked, RootScan
+from bulkup.walk.files_from import listed, read_paths
+from bulkup.walk.listing import FolderListing
+from bulkup.walk.walk import walk
+
+HOP_LISTINGS = 64
+"""So many listings of single files are worth a hop between threads."""
+
+
+class Scan:
+    """Finds the files of a job and hands them over to its uploads."""
+
+    def __init__(
+        self,
+        async_manifest: AsyncManifest,
+        job: Job,
+        begun: BatchStart,
+        pipeline: UploadPipeline,
+        *,
+        run_id: str,
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        self._async_manifest = async_manifest
+        self._job = job
+        self._begun = begun
+        self._pipeline = pipeline
+        self._run_id = run_id
+        self._clock = clock
+        self._emit = emit
+        self._walkings: list[RootScan] = []
+        self.is_under_way = True
+
+    @property
+    def walked(self) -> list[Walked]:
+        """What was found so far, one for each root."""
+        return [root_scan.walked for root_scan in self._walkings]
+
+    async def run(self) -> None:
+        """Walk all roots that are to be walked."""
+        order, destination = self._job.order, self._job.destination
+        queue = self._async_manifest.manifest.upload_queue
+        pending = await self._async_manifest.call(queue.has_pending, destination.id)
+        root_scans = {
+            one.named.root: (one, self._root_scan(one, is_settled=one.is_known and not pending))
+            for one in self._begun.to_scan
+        }
+        self._walkings = [root_scan for _, root_scan in root_scans.values()]
+        if order.files_from is not None and root_scans:
+            await self._walk_listed({root: root_scan for root, (_, root_scan) in root_scans.items()})
+        else:
+            for one, root_scan in root_scans.values():
+                await self._walk(one, root_scan)
+        self.is_under_way = False
+
+    def _root_scan(self, one: RootToScan, *, is_settled: bool) -> RootScan:
+        return RootScan(
+            self._async_manifest,
+            self._scope(one),
+            clock=self._clock,
+            emit=self._emit,
+            is_settled=is_settled,
+            hand_over=self._pipeline.add,
+            room=self._pipeline.room,
+        )
+
+    def _scope(self, one: RootToScan) -> Scope:
+        return Scope(
+            one.root_id,
+            one.named.path,
+            self._job.destination.id,
+            self._begun.batch_id,
+            self._run_id,
+        )
+
+    async def _walk(self, one: RootToScan, root_scan: RootScan) -> None:
+        order, named = self._job.order, one.named
+        if order.subtrees:
+            subtrees = UnreadablePaths(named.path, order.subtrees)
+            listings = walk(named.root, order.selection, enters=subtrees.leads_to)
+            await root_scan.walk(subtrees.only(listings), whole_root=False)
+            await recover(self._async_manifest, one.root_id, subtrees)
+        else:
+            listings = walk(named.root, order.selection)
+            if not named.is_whole:
+                listings = map(_not_exhaustive, listings)
+            await root_scan.walk(listings, whole_root=named.is_whole)
+        if order.subtrees or not named.is_whole:
+            await self._end(one)
+
+    async def _walk_listed(self, root_scans: dict[str, RootScan]) -> None:
+        """Listed files: some of each root, so nothing is ever missing."""
+        order = self._job.order
+        assert order.files_from is not None
+        found = listed(read_paths(order.files_from), list(root_scans), order.selection, cwd=order.cwd)
+        waiting: dict[str, list[FolderListing]] = {}
+        loop = asyncio.get_running_loop()
+        while some := await loop.run_in_executor(None, _some, found):
+            for root, listing in some:
+                waiting.setdefault(root, []).append(_not_exhaustive(listing))
+            for root, listings in waiting.items():
+                await root_scans[root].walk(iter(listings), whole_root=False)
+            waiting.clear()
+        for one in self._begun.to_scan:
+            await self._end(one)
+
+    async def _end(self, one: RootToScan) -> None:
+        """The walk of a part of a root has come to its end."""
+        walks = self._async_manifest.manifest.scans
+        await self._async_manifest.call(walks.end_part, self._scope(one), now=self._clock.now())
+
+
+def _not_exhaustive(listing: FolderListing) -> FolderListing:
+    return listing._replace(is_exhaustive=False)
+
+
+def _some(found: Iterator[tuple[str, FolderListing]]) -> list[tuple[str, FolderListing]]:
+    some = []
+    for one in found:
+        some.append(one)
+        if len(some) >= HOP_LISTINGS:
+            break
+    return some

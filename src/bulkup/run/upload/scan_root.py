@@ -1,0 +1,292 @@
+"""Roots walked in a thread, compared with the manifest and recorded, chunk by chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bulkup.clock import Clock
+from bulkup.errors import ErrorClass
+from bulkup.events import Emit, FilesLeftOut, RootWalked
+from bulkup.manifest.rows import Broken, File, Known, Work
+from bulkup.manifest.scans import Folder, Scope
+from bulkup.run.async_manifest import AsyncManifest
+from bulkup.walk.diff import broken, compare
+from bulkup.walk.listing import FolderListing
+
+CHUNK_FILES = 4000
+"""Files that are listed and compared in one go: enough to make a hop between threads cheap,
+few enough that uploads start within milliseconds."""
+
+
+SMALL_CHUNK_FILES = 500
+"""The same where it is done in the event loop's thread: some two milliseconds."""
+
+RECORD_FILES = 500
+"""Recorded in one transaction: five milliseconds. One for each folder of 100 files took a fifth
+more."""
+
+QUICK_SECONDS_A_FILE = 20e-6
+"""Listing a file of a cached folder takes 3 µs, of a disk or network a hundred times as long."""
+
+
+@dataclass(slots=True)
+class Walked:
+    """What the walks of a run have found so far."""
+
+    files: int = 0
+    size_bytes: int = 0
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    gone: int = 0
+    left_out: int = 0
+    to_do: int = 0
+    to_do_bytes: int = 0
+    broken: Counter[ErrorClass] = field(default_factory=Counter)  # what cannot be opened
+
+
+class _Recorded(NamedTuple):
+    """What some listings came to."""
+
+    works: list[Work]
+    has_more: bool  # items that were recorded or joined, and not handed over
+    walked: Walked
+
+
+class RootScan:
+    """The walk of one root of a batch.
+
+    `hand_over(works, more)` is told what was found: works that are claimed for this run already,
+    and whether there is more in the manifest. `room()` says how many works it would take now.
+    """
+
+    def __init__(
+        self,
+        async_manifest: AsyncManifest,
+        scope: Scope,
+        *,
+        clock: Clock,
+        emit: Emit,
+        is_settled: bool,
+        hand_over: Callable[[list[Work], bool], None],
+        room: Callable[[], int],
+    ) -> None:
+        self._async_manifest = async_manifest
+        self._scope = scope
+        self._clock = clock
+        self._emit = emit
+        # Nothing can be pending for unchanged files: their last walk went to this destination,
+        # and no upload there is open.
+        self._is_settled = is_settled
+        self._hand_over = hand_over
+        self._room = room
+        self._folders = bytearray()  # one bit for each folder id that this walk has come through
+        self._unseen: list[str] = []
+        self._is_quick = False
+        self._unopened: dict[str, Known] | None = None  # places that earlier could not be opened
+        self.walked = Walked()
+
+    async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
+        """Take all `listings`. With `whole_root`, what no listing named is missing in the end."""
+        began = self._clock.monotonic()
+        while chunk := await self._next_chunk(listings):
+            for some in _batched(chunk):  # each is one transaction, which may be begun again
+                recorded = await self._async_manifest.call(self._record, some, whole_root)
+                self._forget_unopened(some)
+                self._count(recorded.walked)
+                if left_out := [one for listing in some for one in listing.left_out]:
+                    self._emit(FilesLeftOut(self._scope.root, tuple(left_out)))
+                if recorded.works or recorded.has_more:
+                    self._hand_over(recorded.works, recorded.has_more)
+            self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
+        if whole_root:
+            self.walked.gone += await self._async_manifest.call(self._end)
+        self._emit(
+            RootWalked(
+                root=self._scope.root,
+                files=self.walked.files,
+                size_bytes=self.walked.size_bytes,
+                new=self.walked.new,
+                changed=self.walked.changed,
+                unchanged=self.walked.unchanged,
+                gone=self.walked.gone,
+                left_out=self.walked.left_out,
+                seconds=self._clock.monotonic() - began,
+            )
+        )
+
+    async def _next_chunk(self, listings: Iterator[FolderListing]) -> list[FolderListing]:
+        """The next listings: in a thread, unless the last ones came at once, from a cache. Then
+        the thread would cost more than it frees (see `run.ledger`)."""
+        began = self._clock.monotonic()
+        if self._is_quick:
+            await asyncio.sleep(0)
+            chunk = _chunk(listings, SMALL_CHUNK_FILES)
+        else:
+            chunk = await asyncio.to_thread(_chunk, listings, CHUNK_FILES)
+        files = sum(len(listing.files) + 1 for listing in chunk)
+        self._is_quick = self._clock.monotonic() - began < files * QUICK_SECONDS_A_FILE
+        return chunk
+
+    def _forget_unopened(self, recorded: Sequence[FolderListing]) -> None:
+        """Of places that have been come through the end of the walk has nothing more to say."""
+        if self._unopened:
+            for listing in recorded:
+                self._unopened.pop(_place(listing), None)
+
+    def _count(self, more: Walked) -> None:
+        for name in Walked.__slots__:
+            setattr(self.walked, name, getattr(self.walked, name) + getattr(more, name))
+
+    # In the manifest's thread ---------------------------------------------------------------
+
+    def _record(self, listings: Sequence[FolderListing], whole_root: bool) -> _Recorded:
+        folders: list[Folder] = []
+        walked = Walked()
+        if self._is_settled:  # most often nothing is to be written: then without the lock
+            folders, walked = self._compared_all(listings, whole_root)
+            if not folders:
+                return _Recorded([], False, walked)
+
+        def find() -> list[Folder]:
+            nonlocal folders, walked
+            folders, walked = self._compared_all(listings, whole_root)
+            return folders
+
+        works = self._async_manifest.manifest.scans.record(
+            self._scope, find, now=self._clock.now(), hand_over=self._room()
+        )
+        walked.to_do = sum(len(folder.new) + len(folder.changed) for folder in folders)
+        has_unchanged = any(folder.unchanged for folder in folders)
+        return _Recorded(works, has_unchanged or len(works) < walked.to_do, walked)
+
+    def _compared_all(
+        self, listings: Sequence[FolderListing], whole_root: bool
+    ) -> tuple[list[Folder], Walked]:
+        """What is to be written about the listings, and their numbers."""
+        walked = Walked(left_out=sum(len(listing.left_out) for listing in listings))
+        compared = [self._compared(listing, walked, whole_root) for listing in listings]
+        return [folder for folder in compared if folder is not None], walked
+
+    def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
+        """What is to be written about the listing; None when nothing is."""
+        walks = self._async_manifest.manifest.scans
+        files = listing.files
+        opened = self._opened(listing)
+        walked.files += len(files)
+        walked.size_bytes += sum([row[1] for row in files])
+        folder_id = walks.folder_id(self._scope.root_id, listing.folder)
+        if folder_id is None:
+            recorded = {}
+        else:
+            self._mark_visited(folder_id)
+            if (
+                self._is_settled
+                and not opened
+                and not broken(listing.left_out)
+                and walks.files(folder_id, listing.after, listing.upto) == list(files)
+            ):
+                walked.unchanged += len(files)
+                return None
+            recorded = {
+                known.file.name: known
+                for known in walks.known(folder_id, listing.after, listing.upto)
+            }
+        changes = compare(listing, recorded)
+        walked.new += len(changes.new)
+        walked.changed += len(changes.changed)
+        walked.unchanged += len(changes.unchanged)
+        walked.gone += len(changes.gone) if whole_root else 0
+        walked.broken.update(one.error_class or ErrorClass.UNKNOWN for one in changes.broken)
+        walked.to_do_bytes += sum([row[1] for row in changes.new])
+        walked.to_do_bytes += sum([row[1] for _, row in changes.changed])
+        return Folder(
+            path=listing.folder,
+            new=[File(*row) for row in changes.new],
+            changed=[(known, File(*row)) for known, row in changes.changed],
+            unchanged=[] if self._is_settled else [File(*row) for row in changes.unchanged],
+            back=changes.back,
+            gone=[*changes.gone, *opened] if whole_root else opened,
+            broken=[
+                Broken(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
+                for one in changes.broken
+            ],
+        )
+
+    def _opened(self, listing: FolderListing) -> list[Known]:
+        """What stood for this folder or archive while it could not be opened."""
+        if self._unopened is None:
+            self._unopened = self._async_manifest.manifest.scans.unopened(self._scope.root_id)
+        if not self._unopened:
+            return []
+        known = self._unopened.get(_place(listing))
+        is_broken = any(one.folder != listing.folder for one in broken(listing.left_out))
+        return [] if known is None or is_broken else [known]
+
+    def _mark_visited(self, folder_id: int) -> None:
+        index, bit = divmod(folder_id, 8)
+        if index >= len(self._folders):
+            self._folders.extend(bytes(index + 1024 - len(self._folders)))
+        self._folders[index] |= 1 << bit
+
+    def _end(self) -> int:
+        walks, now = self._async_manifest.manifest.scans, self._clock.now()
+        subtrees = (self._unopened or {}).items()
+        lost = [
+            known for path, known in subtrees if not os.path.lexists(f"{self._scope.root}/{path}")
+        ]
+        missing = [
+            folder_id
+            for folder_id, path in walks.folders(self._scope.root_id)
+            if not self._is_visited(folder_id) and self._is_gone(path)
+        ]
+        return walks.end_walk(self._scope, missing, lost, now=now)
+
+    def _is_visited(self, folder_id: int) -> bool:
+        index, bit = divmod(folder_id, 8)
+        return index < len(self._folders) and bool(self._folders[index] & 1 << bit)
+
+    def _is_gone(self, path: str) -> bool:
+        """Whether a folder that the walk did not list is not there, rather than left out."""
+        if any(path.startswith(prefix) for prefix in self._unseen):
+            return False
+        return not os.path.lexists(f"{self._scope.root}/{path.rstrip('/#')}")
+
+
+def _place(listing: FolderListing) -> str:
+    """The path of the folder, or of the archive."""
+    return listing.folder.removesuffix("#")
+
+
+def _batched(listings: Iterable[FolderListing]) -> Iterator[list[FolderListing]]:
+    """Listings to compare and record in one go: some hundred files, no folder twice, since what
+    was recorded of it changes what its next listing is compared with."""
+    some: list[FolderListing] = []
+    folders: set[str] = set()
+    files = 0
+    for listing in listings:
+        if some and (listing.folder in folders or files + len(listing.files) > RECORD_FILES):
+            yield some
+            some, folders, files = [], set(), 0
+        some.append(listing)
+        folders.add(listing.folder)
+        files += len(listing.files)
+    if some:
+        yield some
+
+
+def _chunk(listings: Iterable[FolderListing], most: int) -> list[FolderListing]:
+    """The next listings with some thousand files together; empty at the end."""
+    chunk: list[FolderListing] = []
+    files = 0
+    for listing in listings:
+        chunk.append(listing)
+        files += len(listing.files) + 8
+        if files >= most:
+            break
+    return chunk

@@ -1,0 +1,71 @@
+"""The 1000 classes of the default embedder: their names, their kinds, their label vectors.
+
+They are ImageNet's (ILSVRC 2012), numbered 0 to 999 in its order; each is a synset of WordNet 3.0.
+The data is made by docs/words/make_words.py.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bulkup.search.vocabulary import DATA
+
+COUNT: Final = 1000
+
+
+class Classes:
+    """Read-only; for any thread."""
+
+    def __init__(self, folder: Path = DATA) -> None:
+        data = json.loads((folder / "classes.json").read_text("ascii"))
+        self._names: list[list[str]] = data["names"]
+        self._kinds: list[str] = data["kinds"]
+        self._of: list[list[int]] = data["of"]
+        self._glosses = [frozenset(gloss.split(" ")) for gloss in data["glosses"]]
+        self._words: dict[str, int] = data["words"]
+        labels = np.load(folder / "classes.npy")
+        self.labels: NDArray[np.float32] = labels.astype(np.float32)
+        """Shape (COUNT, DIMENSION): each label vector less their mean; lengths differ."""
+        self.version = f"{crc32(labels.tobytes()):08x}"
+        """Another one whenever `labels` are others."""
+
+    def names(self, number: int) -> tuple[str, ...]:
+        """What the class is called, the main name first: ('tabby', 'tabby cat')."""
+        return tuple(self._names[number])
+
+    def kinds(self, number: int) -> tuple[str, ...]:
+        """What it is a kind of, from near to far: ('domestic cat', 'cat', 'feline', …)."""
+        return tuple(self._kinds[kind] for kind in self._of[number][1:])
+
+    def called(self, word: str) -> NDArray[np.bool_]:
+        """Shape (COUNT,): which classes bear the name `word` (lower case) or are a kind of it.
+
+        A name counts in every sense ('crane' the bird and the machine); a kind in the word's most
+        usual sense that has classes at all.
+        """
+        kind = self._words.get(word)
+        named = (
+            word in map(str.lower, names) or kind in of
+            for names, of in zip(self._names, self._of, strict=True)
+        )
+        return np.fromiter(named, np.bool_, COUNT)
+
+    def mentioned(self, word: str) -> NDArray[np.bool_]:
+        """Shape (COUNT,): which classes have `word`, a base form, in their names or definitions.
+
+        'beer' stands in 'beer bottle', 'sea' in what a pier is.
+        """
+        return np.fromiter((word in gloss for gloss in self._glosses), np.bool_, COUNT)
+
+
+@cache
+def known_classes() -> Classes:
+    """Those that come with bulkup; read (5 ms) when they are first asked for."""
+    return Classes()

@@ -1,0 +1,209 @@
+"""Settings: flags > environment > bulkup.toml > defaults, as one frozen value.
+
+The file is the one that `--config` or BULKUP_CONFIG names, else `bulkup.toml` in the current
+directory, else in the user's configuration directory; never two of them.
+
+A table `[profile.NAME]` holds the same keys as the whole file and overrides it; `--profile NAME`
+or BULKUP_PROFILE chooses it. That name does double duty: where the file has no such profile, NAME
+is an AWS profile. Where it has one, its own `s3.profile`, if any, takes the name's place and its
+rank; without one, AWS_PROFILE and then the file's `s3.profile` decide as usual.
+
+An empty text means "not given": in the environment the next source decides, in the file the
+default does. Relative paths in the file start at the file's folder, others at the current one.
+
+This module is on the start-up path of every command: it imports late what few commands need.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bulkup.errors import SettingsError
+from bulkup.settings.table import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from bulkup.settings.parsing import Kind
+
+_FIELDS = {f.metadata["row"].key: f for f in fields(Settings)}
+_TABLES = {table for key in _FIELDS if (table := key.rpartition(".")[0])}
+_KEY_OF_FLAG = {
+    f.metadata["row"].flag.removeprefix("--").replace("-", "_"): key
+    for key, f in _FIELDS.items()
+    if f.metadata["row"].flag
+}
+
+
+class _Written(NamedTuple):
+    """A value as somebody wrote it: `where` is for error messages, `folder` for relative paths."""
+
+    value: object
+    where: str
+    folder: Path
+
+
+def load(
+    flags: Mapping[str, object | None],
+    environ: Mapping[str, str],
+    cwd: Path,
+    user_config_dir: Path | None = None,
+) -> Settings:
+    """Settle every setting. Raises SettingsError; reads one file at most.
+
+    `flags` are named like the flags, with `_` for `-`, and may hold `config`; None and empty lists
+    are flags that were not given. A name that is no setting's flag is a KeyError: a bug. Without
+    `user_config_dir` it is the platform's.
+    """
+    given = {name: value for name, value in flags.items() if value not in (None, (), [], "")}
+    config = given.pop("config", None) or environ.get("BULKUP_CONFIG")
+    file = _settings_file(str(config) if config else None, cwd, user_config_dir, environ)
+    written, profiles = _from_file(file) if file else ({}, {})
+    name = str(given.get("profile") or environ.get("BULKUP_PROFILE") or "")
+    if name in profiles:
+        written |= profiles[name]
+        given.pop("profile", None)
+        environ = {k: v for k, v in environ.items() if k != "BULKUP_PROFILE"}
+    sources = written | _from_environment(environ, cwd) | _from_flags(given, cwd)
+    if name in profiles and (own := profiles[name].get("s3.profile")):
+        sources["s3.profile"] = own
+    settled = {
+        _FIELDS[key].name: _parse(_FIELDS[key].metadata["kind"], source, environ)
+        for key, source in sources.items()
+        if source.value != ""
+    }
+    return _checked(settled)
+
+
+def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, _Written]:
+    return {
+        (key := _KEY_OF_FLAG[flag]): _Written(value, _FIELDS[key].metadata["row"].flag, cwd)
+        for flag, value in given.items()
+    }
+
+
+def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Written]:
+    found: dict[str, _Written] = {}
+    for key, f in _FIELDS.items():
+        for variable in f.metadata["row"].env:
+            if text := environ.get(variable):
+                found[key] = _Written(text, variable, cwd)
+                break
+    return found
+
+
+def _from_file(file: Path) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]]]:
+    """What the file sets, and what each of its profiles does. All keys are checked, no value is."""
+    table = _read(file)
+    profiles = {
+        name: _flatten(inner, file, f"profile.{name}.")
+        for name, inner in _profiles(table.pop("profile", {}), file)
+    }
+    return _flatten(table, file, ""), profiles
+
+
+def _checked(settled: dict[str, Any]) -> Settings:
+    """Fill in what depends on other settings, and refuse what contradicts itself."""
+    if "home" not in settled:
+        from platformdirs import user_data_dir
+
+        settled["home"] = user_data_dir("bulkup", appauthor=False)
+    settled.setdefault("manifest", str(Path(settled["home"], "manifest.db")))
+    settings = Settings(**settled)
+    least, most = settings.min_size_bytes, settings.max_size_bytes
+    if least is not None and most is not None and least > most:
+        raise SettingsError(f"min_size ({least} bytes) is above max_size ({most}): no file fits")
+    return settings
+
+
+def _settings_file(
+    config: str | None, cwd: Path, user_config_dir: Path | None, environ: Mapping[str, str]
+) -> Path | None:
+    """The file to read, or None. One asked for by name may be missing: reading it says so."""
+    if config:
+        return Path(_anchor(config, cwd, environ))
+    if (here := cwd / "bulkup.toml").is_file():
+        return here
+    if user_config_dir is None:
+        from platformdirs import user_config_path
+
+        user_config_dir = user_config_path("bulkup", appauthor=False)
+    return there if (there := user_config_dir / "bulkup.toml").is_file() else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from error
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both
+        raise SettingsError(f"{file} is no TOML: {error}") from error
+
+
+def _profiles(profiles: object, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The named profiles. Raises SettingsError for `profile = …` and `profile.NAME = …`."""
+    for name, table in profiles.items() if isinstance(profiles, dict) else [("", profiles)]:
+        if not isinstance(table, dict):
+            raise SettingsError(
+                f"{file}: {f'profile.{name}' if name else 'profile'} is no table",
+                hint="Write [profile.NAME]; the name of an AWS profile is s3.profile.",
+            )
+        yield name, table
+
+
+def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Written]:
+    """{'push.limit': 5} from {'push': {'limit': 5}}. Raises SettingsError for an unknown key."""
+    found: dict[str, _Written] = {}
+    todo = list(table.items())
+    while todo:
+        key, value = todo.pop()
+        if key in _FIELDS:
+            found[key] = _Written(value, f"{file}: {within}{key}", file.parent)
+        elif isinstance(value, dict) and (value or key in _TABLES):
+            todo += [(f"{key}.{name}", inner) for name, inner in value.items()]
+        elif key in _TABLES:
+            raise SettingsError(f"{file}: {within}{key} is a table", hint=f"Write [{within}{key}].")
+        else:
+            raise SettingsError(
+                f'{file}: there is no setting "{within}{key}"; '
+                f'the nearest is "{within}{_nearest(key)}"'
+            )
+    return found
+
+
+def _nearest(key: str) -> str:
+    """The known key most like this one; its own name counts before its table's."""
+    from difflib import SequenceMatcher
+
+    def likeness(known: str) -> tuple[float, float]:
+        name = key.rpartition(".")[2].replace("-", "_").lower()
+        by_name = SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
+        return by_name, SequenceMatcher(None, key, known).ratio()
+
+    nearest: str = max(_FIELDS, key=likeness)
+    return nearest
+
+
+def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
+    try:
+        parsed = kind.parse(source.value)
+    except (ValueError, OverflowError) as error:
+        value = source.value
+        shown = f'"{value}"' if isinstance(value, str) else str(value)
+        if kind.secret:
+            raise SettingsError(f"{source.where} is not {kind.expects}") from None
+        raise SettingsError(f"{source.where}: {shown} is not {kind.expects}") from error
+    return _anchor(parsed, source.folder, environ) if kind.anchored else parsed
+
+
+def _anchor(path: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """The absolute path; URLs and `-` stay as they are. `~` is expanded: no shell does it here."""
+    if path == "-" or path.startswith("file:") or "://" in path:
+        return path
+    if path == "~" or path.startswith("~/"):
+        path = environ.get("HOME", "~") + path[1:]
+    return str(folder / path)

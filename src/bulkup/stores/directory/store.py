@@ -1,0 +1,247 @@
+"""Objects as files below a directory: key `a/b.jpg` is the file `<root>/a/b.jpg`.
+
+Every object appears at once and whole: it is written to `<root>/.bulkup/tmp/` and then linked
+(exclusive; link(2) never replaces) or renamed (rename(2) replaces atomically) to its place.
+With `durable`, its bytes are synced to the disk before that (measured: 0.32 instead of 0.05 ms a
+file on a virtual disk); folders are not synced, so that after a power cut an object may be
+missing, which `verify` finds, but never be damaged.
+
+What is known of an object beside its bytes is one extended attribute, `user.bulkup`: JSON with
+digest, content type and metadata, and the size and mtime they hold for, since a file that was
+edited afterwards has another digest. Where the file system keeps no extended attributes, `head`
+knows no digest and the caller must read. The metadata value `mtime` (seconds since 1970, decimal)
+becomes the file's. Cache control, storage class and tags mean nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins  # `list` is a method here
+import os
+import secrets
+from contextlib import suppress
+from hashlib import sha256
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+import aiofiles
+
+from bulkup.errors import BucketMissing, CredentialsRefused, DestinationError, SourceChanged
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.directory.files import TEMPORARY, Files, store_error
+from bulkup.stores.directory.part_files import PartFiles
+from bulkup.stores.store import Capabilities
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from bulkup.clock import Clock
+
+T = TypeVar("T")
+
+PART_THRESHOLD_BYTES = 64 * 1024 * 1024
+"""As in S3: so large a file is worth going on with after a crash."""
+_IN_PLACE_BYTES = 256 * 1024
+"""Writing this much costs less than handing it to a thread and back (60 µs)."""
+_CHUNK_BYTES = 1024 * 1024
+_PAGE_LENGTH = 1000
+
+
+class DirectoryStore:
+    """A `PartStore` below one local directory. Several processes may use it at once."""
+
+    def __init__(
+        self, root: str, *, clock: Clock, durable: bool = True, holds_objects: bool = False
+    ) -> None:
+        """`durable` is on by default: what the manifest calls done must survive a power cut.
+
+        One that `holds_objects` is not made anew when it is gone.
+        """
+        self.url = root
+        self.prefix = ""
+        self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
+        self.capabilities = Capabilities(conditional_writes=True, checksums=True)
+        self._files = Files(os.path.abspath(root), token=secrets.token_hex(6), durable=durable)
+        self._parts = PartFiles(self._files, now=clock.now)
+        self.holds_objects = holds_objects
+
+    async def check(self) -> None:
+        """Make the directory, inside one that is there. Raises DestinationError.
+
+        One that held objects, or was checked before, is not made again: see `look`.
+        """
+        root = self._files.root
+        if self.holds_objects:
+            self.look()
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(root)
+            os.makedirs(f"{root}/{TEMPORARY}", exist_ok=True)
+            fd, path = self._files.create()
+            os.close(fd)
+            os.unlink(path)
+        except FileNotFoundError as error:
+            raise BucketMissing(
+                f"the directory above {root!r} is not there",
+                hint="Create it, or mount its disk, and run again.",
+            ) from error
+        except PermissionError as error:
+            raise CredentialsRefused(
+                f"{root!r} may not be written", hint="Change its permissions, or name another --to."
+            ) from error
+        except OSError as error:
+            raise DestinationError(f"{root!r} cannot be used: {error.strerror}") from error
+        self.holds_objects = True
+
+    def look(self) -> None:
+        """Raise DestinationError unless the directory is there and has something in it; makes
+        nothing. A mount point without its disk is an empty directory."""
+        root = self._files.root
+        try:
+            with os.scandir(root) as entries:
+                if next(entries, None) is not None:
+                    return
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._missing("is not there", "was there before and is gone") from error
+        except OSError as error:
+            raise CredentialsRefused(
+                f"{root!r} cannot be read: {error.strerror}", hint="Change its permissions."
+            ) from error
+        raise self._missing("is empty", "had objects before and is empty")
+
+    def _missing(self, now: str, since: str) -> BucketMissing:
+        root = self._files.root
+        if not self.holds_objects:
+            return BucketMissing(f"the directory {root!r} {now}", hint="Is its disk mounted?")
+        return BucketMissing(
+            f"{root!r} {since}; is it mounted?",
+            hint=f"If it was removed for good: make {os.path.join(root, '.bulkup')!r}, "
+            "then bulkup verify and bulkup retry --failed send everything again.",
+        )
+
+    async def put(
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        """Store all of `body` or nothing; bodies up to 256 KiB on the calling thread."""
+
+        def write() -> None:
+            _require_digest(body, digest, key)
+            self._files.write(key, body, digest, attributes, exclusive)
+
+        if len(body) > _IN_PLACE_BYTES:
+            await _in_thread(key, write)
+        else:
+            try:
+                write()
+            except OSError as error:
+                raise store_error(error, key) from error
+        return Stored()
+
+    async def probe(
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
+    ) -> tuple[Capabilities, Stored]:
+        """An exclusive put: a directory can do everything."""
+        stored = await self.put(key, body, digest=digest, attributes=attributes, exclusive=True)
+        return self.capabilities, stored
+
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
+        """Size, times and record of the file; a directory keeps no checksum of its own."""
+        try:
+            return self._files.info(key)
+        except OSError as error:
+            raise store_error(error, key, reading=True) from error
+
+    async def open(self, key: str) -> AsyncIterator[bytes]:
+        """The file's bytes, in order. Raises ObjectMissing."""
+        try:
+            async with aiofiles.open(self._files.path(key), "rb") as file:
+                while chunk := await file.read(_CHUNK_BYTES):
+                    yield chunk
+        except OSError as error:
+            raise store_error(error, key, reading=True) from error
+
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
+        """Pages of 1,000 files, in UTF-8 byte order of their keys; without digests."""
+        found = (info for info in self._files.walk(prefix) if info.key > after)
+        while page := await _in_thread(prefix, lambda: [*islice(found, _PAGE_LENGTH)]):
+            yield page
+
+    async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
+        """Copy a file with its times and record."""
+        self._files.path(key)
+        await self.head(source_key)
+        await _in_thread(key, lambda: self._files.copy(source_key, key, exclusive=exclusive))
+        return Stored()
+
+    async def delete(self, key: str) -> None:
+        """Remove the file and the folders it leaves empty; no error when there is none."""
+        try:
+            self._files.remove(key)
+        except OSError as error:
+            raise store_error(error, key) from error
+
+    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+        """Make a folder for the parts; its name is the upload id."""
+        self._files.path(key)
+        return await _in_thread(key, lambda: self._parts.begin(key, digest, attributes))
+
+    def request_signer(self, *, exclusive: bool) -> None:
+        """There are no requests."""
+
+    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> None:
+        """There are no requests."""
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
+    ) -> Part:
+        """Store one part as a file. Raises ObjectMissing when the upload is unknown."""
+
+        def write() -> Part:
+            _require_digest(body, digest, key)
+            return self._parts.write(key, upload_id, number, body, digest)
+
+        return await _in_thread(key, write)
+
+    async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
+        """The parts that are there, by number."""
+        return await _in_thread(key, lambda: self._parts.parts(key, upload_id))
+
+    async def complete_parts(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
+    ) -> Stored:
+        """Join the parts into the object. Raises StoreRefused for parts that are not there."""
+        await _in_thread(
+            key, lambda: self._parts.complete(key, upload_id, parts, exclusive=exclusive)
+        )
+        return Stored()
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """Remove the parts; no error when the upload is unknown."""
+        await _in_thread(key, lambda: self._parts.abort(upload_id))
+
+    async def list_uploads(
+        self, prefix: str = ""
+    ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
+        """Uploads that were begun and neither completed nor aborted; one page."""
+        if page := await _in_thread(prefix, lambda: self._parts.uploads(prefix)):
+            yield page
+
+    async def leftovers(self, *, before: float) -> builtins.list[tuple[str, int]]:
+        """Temporary files that were last written before a time (seconds since 1970), with their
+        sizes: what a process left behind that was killed."""
+        return await _in_thread("", lambda: self._files.leftovers(before))
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def _require_digest(body: Body, digest: Digest, key: str) -> None:
+    if sha256(body).hexdigest() != digest:
+        raise SourceChanged(f"key {key!r}: the bytes do not have the digest they were announced by")
+
+
+async def _in_thread(key: str, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except OSError as error:
+        raise store_error(error, key) from error

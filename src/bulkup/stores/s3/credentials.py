@@ -1,0 +1,143 @@
+"""Who asks, and in which region: from the environment without botocore, else from boto3's chain.
+
+boto3 costs 0.4 s to import, so that only profiles, SSO, instance roles and the like pay for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bulkup.errors import CredentialsExpired, CredentialsRefused
+
+DEFAULT_REGION = "us-east-1"
+"""What S3-compatible servers take when they care for no region; AWS then names the right one."""
+
+_RECHECK_SECONDS = 60.0
+"""How often boto3 is asked for its credentials; it renews those within 15 minutes of their end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Keys, and where they are used. `region_given` is False where the region is our guess."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False)
+    region: str
+    region_given: bool
+    endpoint_url: str | None
+    good_for_seconds: float | None = None  # None: these keys never change by themselves
+    origin: str = "environment"  # where the keys were found
+
+
+class AskAccount(Protocol):
+    """Says whose keys are to be used by now; may block."""
+
+    def __call__(self, *, anew: bool) -> Credentials:
+        """With `anew` nothing is believed that was read before. Raises CredentialsRefused."""
+
+
+def find_credentials(
+    environ: Mapping[str, str],
+    *,
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+) -> Credentials | AskAccount:
+    """The account, or, where boto3 must be asked, a function that asks it.
+
+    The function blocks (imports, files, perhaps requests), may be called again for renewed keys,
+    and raises CredentialsRefused where there are none. A `profile` named outright wins over keys
+    in the environment, AWS_PROFILE does not, as in the AWS CLI.
+    """
+    region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    endpoint_url = (
+        endpoint_url or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
+    )
+    access_key = environ.get("AWS_ACCESS_KEY_ID")
+    secret_key = environ.get("AWS_SECRET_ACCESS_KEY")
+    if profile is not None or not access_key or not secret_key:
+        return _Chain(profile, region, endpoint_url)
+    region = region or _configured_region(environ)
+    return Credentials(
+        access_key=access_key,
+        secret_key=secret_key,
+        token=environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN") or None,
+        region=region or DEFAULT_REGION,
+        region_given=region is not None,
+        endpoint_url=endpoint_url or None,
+    )
+
+
+def _configured_region(environ: Mapping[str, str]) -> str | None:
+    """The region in the AWS config file, read without botocore; None where there is none."""
+    from configparser import ConfigParser
+    from configparser import Error as ConfigError
+
+    path = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+    profile = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
+    parser = ConfigParser(interpolation=None, strict=False)
+    try:
+        parser.read(Path(path).expanduser(), encoding="utf-8")
+    except (ConfigError, OSError, UnicodeDecodeError, RuntimeError):
+        return None  # botocore would not need this file either: there are keys already
+    section = profile if profile == "default" else f"profile {profile}"
+    return parser.get(section, "region", fallback=None) or None
+
+
+class _Chain:
+    """Asks boto3's credential chain; one session, until keys that it brought have ended."""
+
+    def __init__(self, profile: str | None, region: str | None, endpoint_url: str | None) -> None:
+        self._profile = profile
+        self._region = region
+        self._endpoint_url = endpoint_url
+        self._session: object | None = None
+
+    def __call__(self, *, anew: bool) -> Credentials:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            if self._session is None or anew:  # a session reads its files and asks programs once
+                self._session = boto3.Session(profile_name=self._profile)
+            session = self._session
+            assert isinstance(session, boto3.Session)
+            credentials = session.get_credentials()
+            if credentials is None:
+                raise CredentialsRefused(
+                    "no credentials were found",
+                    hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile.",
+                )
+            frozen = credentials.get_frozen_credentials()
+            region = self._region or session.region_name
+            if self._endpoint_url is None:
+                client = session.client(
+                    "s3",
+                    region_name=region or DEFAULT_REGION,
+                    config=Config(retries={"total_max_attempts": 1}),
+                )
+                configured = client.meta.endpoint_url
+                client.close()
+                self._endpoint_url = "" if ".amazonaws.com" in configured else configured
+        except BotoCoreError as error:
+            kind = CredentialsExpired if "expired" in str(error).lower() else CredentialsRefused
+            raise kind(
+                f"boto3 finds no credentials: {error}",
+                hint="Check the profile, or log in again (aws sso login).",
+            ) from error
+        return Credentials(
+            access_key=frozen.access_key or "",
+            secret_key=frozen.secret_key or "",
+            token=frozen.token,
+            region=region or DEFAULT_REGION,
+            region_given=region is not None,
+            endpoint_url=self._endpoint_url or None,
+            good_for_seconds=_RECHECK_SECONDS,
+            origin=f"boto3: {credentials.method}"
+            + (f", profile {self._profile}" if self._profile else ""),
+        )

@@ -1,0 +1,176 @@
+"""The XML that S3 speaks: error documents, listings, parts. Bytes in, values out.
+
+Shapes: Amazon S3 API Reference (ListObjectsV2, ListParts, ListMultipartUploads,
+CompleteMultipartUpload, Error). Name spaces are ignored: endpoints disagree about them.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_plus
+
+from bulkup.errors import StoreBroken
+from bulkup.model import Digest, ObjectInfo, Part
+from bulkup.stores.s3.headers import checksum
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+_NAME_SPACE = re.compile(rb'\sxmlns="[^"]*"')
+_MESSAGE_LENGTH = 300
+"""Of an endpoint's message, what is kept: some send whole pages."""
+
+
+class ObjectPage(NamedTuple):
+    """One page of ListObjectsV2; `next_token` is None on the last."""
+
+    objects: list[ObjectInfo]
+    next_token: str | None
+
+
+class PartPage(NamedTuple):
+    """One page of ListParts; `next_marker` is None on the last."""
+
+    parts: list[Part]
+    next_marker: str | None
+
+
+class UploadPage(NamedTuple):
+    """One page of ListMultipartUploads: (key, upload id, begun at), and where the next begins."""
+
+    uploads: list[tuple[str, str, float]]
+    next_markers: tuple[str, str] | None
+
+
+def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
+    """The code, message and region of an error document; all None when `body` is none."""
+    try:
+        root = _parse(body)
+    except StoreBroken:
+        return None, None, None
+    if root.tag != "Error":
+        return None, None, None
+    message = " ".join((root.findtext("Message") or "").split())
+    printable = "".join(c for c in message if c.isprintable())[:_MESSAGE_LENGTH]
+    return root.findtext("Code") or None, printable or None, root.findtext("Region") or None
+
+
+def read_objects(body: bytes) -> ObjectPage:
+    """A page of ListObjectsV2, in the endpoint's order. Raises StoreBroken when it is none."""
+    root = _parse(body, "ListBucketResult")
+    decode = _key_decoder(root)
+    objects = [
+        ObjectInfo(
+            key=decode(_text(entry, "Key")),
+            size_bytes=int(_text(entry, "Size")),
+            etag=entry.findtext("ETag"),
+            modified_at=_moment(entry.findtext("LastModified")),
+        )
+        for entry in root.findall("Contents")
+    ]
+    more = root.findtext("IsTruncated") == "true"
+    return ObjectPage(objects, _text(root, "NextContinuationToken") if more else None)
+
+
+def read_parts(body: bytes) -> PartPage:
+    """A page of ListParts, by number. Raises StoreBroken when it is none."""
+    root = _parse(body)  # S3 calls it ListPartsResult, moto ListPartsResponse
+    _text(root, "UploadId")
+    parts = [
+        Part(
+            number=int(_text(entry, "PartNumber")),
+            size_bytes=int(_text(entry, "Size")),
+            etag=_text(entry, "ETag"),
+            digest=_digest(entry.findtext("ChecksumSHA256")),
+        )
+        for entry in root.findall("Part")
+    ]
+    more = root.findtext("IsTruncated") == "true" and bool(parts)
+    return PartPage(parts, _text(root, "NextPartNumberMarker") if more else None)
+
+
+def read_uploads(body: bytes) -> UploadPage:
+    """A page of ListMultipartUploads. Raises StoreBroken when it is none."""
+    root = _parse(body, "ListMultipartUploadsResult")
+    decode = _key_decoder(root)
+    uploads = [
+        (
+            decode(_text(entry, "Key")),
+            _text(entry, "UploadId"),
+            _moment(entry.findtext("Initiated")) or 0.0,
+        )
+        for entry in root.findall("Upload")
+    ]
+    if root.findtext("IsTruncated") != "true" or not uploads:
+        return UploadPage(uploads, None)
+    marker = decode(_text(root, "NextKeyMarker")), root.findtext("NextUploadIdMarker") or ""
+    return UploadPage(uploads, marker)
+
+
+def read_value(body: bytes, root_name: str, name: str) -> str:
+    """The text of one element of a result document. Raises StoreBroken where it is missing."""
+    return _text(_parse(body, root_name), name)
+
+
+def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
+    """The body of CompleteMultipartUpload; with `checksums`, each part names its SHA-256."""
+    from html import escape
+
+    lines = ['<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">']
+    for part in parts:
+        lines.append(
+            f"<Part><PartNumber>{part.number}</PartNumber>"
+            f"<ETag>{escape(part.etag, quote=False)}</ETag>"
+        )
+        if checksums and part.digest is not None:
+            lines.append(f"<ChecksumSHA256>{checksum(part.digest)}</ChecksumSHA256>")
+        lines.append("</Part>")
+    lines.append("</CompleteMultipartUpload>")
+    return "".join(lines).encode()
+
+
+def _digest(text: str | None) -> Digest | None:
+    return Digest(b64decode(text).hex()) if text else None
+
+
+def _parse(body: bytes, root_name: str | None = None) -> Element:
+    """The root element. Raises StoreBroken for what is no XML, or not the document awaited."""
+    # stdlib only: an entity can only be declared in a DOCTYPE, which S3 never sends
+    from xml.etree.ElementTree import ParseError, fromstring
+
+    if b"<!DOCTYPE" in body:
+        raise StoreBroken("the endpoint answered with a document that is not S3's")
+    try:
+        root = fromstring(_NAME_SPACE.sub(b"", body, count=1))  # noqa: S314 (no DOCTYPE, see above)
+    except ParseError as error:
+        raise StoreBroken("the endpoint answered with something that is no XML") from error
+    if root_name is not None and root.tag != root_name:
+        raise StoreBroken(f"the endpoint answered {root.tag} where {root_name} belongs")
+    return root
+
+
+def _text(element: Element, name: str) -> str:
+    text = element.findtext(name)
+    if text is None:
+        raise StoreBroken(f"the endpoint's {element.tag} lacks {name}")
+    return text
+
+
+def _key_decoder(root: Element) -> Callable[[str], str]:
+    """How keys are read: with encoding-type=url they are form-encoded, a blank may be '+'."""
+    return unquote_plus if root.findtext("EncodingType") == "url" else str
+
+
+def _moment(text: str | None) -> float | None:
+    """An ISO 8601 time stamp as seconds since 1970; None for none or nonsense."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

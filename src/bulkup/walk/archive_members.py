@@ -1,0 +1,93 @@
+"""The members of a ZIP archive as listings: selected by the same rules as files on a disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bulkup.content.archive import Member, Refused, members, open_member
+from bulkup.content.media import HEAD_BYTES, is_media_head
+from bulkup.errors import ErrorClass, SourceError
+from bulkup.model import LeftOut
+from bulkup.walk.filters import NO_IGNORES, NO_MEDIA, Ignores, Rules
+from bulkup.walk.listing import CHUNK_NAMES, Draft, FolderListing, in_order, unread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def archive_listings(
+    disk_path: str, archive: str, rules: Rules, ignores: Ignores = NO_IGNORES
+) -> Iterator[FolderListing]:
+    """Listings of the archive at `disk_path`, whose path under the root is `archive`.
+
+    Their folder is `archive` and '#', the names are the members' paths, in the order of
+    `in_order`. A member that was refused is left out with class `invalid`, unless the rules leave
+    it out anyhow. A broken archive is one listing that leaves out the archive itself.
+    """
+    folder = f"{archive}#"
+    try:
+        found = {one.name: one for one in members(disk_path)}
+    except SourceError as error:
+        reason = str(error).removeprefix(f"{disk_path}: ")
+        yield unread(folder, reason, error.error_class)
+        return
+    names = in_order(list(found))
+    for start in range(0, len(names) or 1, CHUNK_NAMES):
+        chunk = names[start : start + CHUNK_NAMES]
+        draft = Draft()
+        for name in chunk:
+            _add(draft, disk_path, archive, found[name], rules, ignores)
+        yield FolderListing(
+            folder=folder,
+            files=draft.files,
+            left_out=draft.left_out,
+            after=names[start - 1] if start else None,
+            upto=chunk[-1] if start + CHUNK_NAMES < len(names) else None,
+        )
+
+
+def _add(
+    draft: Draft,
+    disk_path: str,
+    archive: str,
+    one: Member | Refused,
+    rules: Rules,
+    ignores: Ignores,
+) -> None:
+    folder = f"{archive}#"
+    reason = _why_not(archive, one, rules, ignores)
+    if reason is not None:
+        draft.left_out.append(LeftOut(folder, one.name, reason))
+        return
+    if isinstance(one, Refused):
+        draft.left_out.append(LeftOut(folder, one.name, one.reason, ErrorClass.INVALID))
+        return
+    if rules.is_wanted_kind(one.name) is None:
+        try:
+            with open_member(disk_path, one.name) as source:
+                is_media = is_media_head(source.read(HEAD_BYTES))
+        except SourceError as error:
+            reason = str(error).removeprefix(f"{disk_path}#{one.name}: ")
+            draft.left_out.append(LeftOut(folder, one.name, reason, error.error_class))
+            return
+        if not is_media:
+            draft.left_out.append(LeftOut(folder, one.name, NO_MEDIA))
+            return
+    stat = one.stat
+    draft.files.append((one.name, stat.size_bytes, stat.modified_ns, stat.inode, stat.changed_ns))
+
+
+def _why_not(archive: str, one: Member | Refused, rules: Rules, ignores: Ignores) -> str | None:
+    """Why the rules leave the member out, its first bytes apart, or None."""
+    last = one.name.replace("\\", "/").rpartition("/")[2]  # of `..\\a.jpg` too, which is refused
+    path = f"{archive}/{one.name}"
+    reason = rules.why_not_name(last)
+    if reason is None and isinstance(one, Member):  # '..' in a refused name is not "hidden"
+        reason = rules.why_not_above(one.name)
+    if reason is None:
+        reason = rules.why_filtered(path, ignores)
+    if reason is None and rules.is_wanted_kind(last) is False:
+        reason = NO_MEDIA
+    if reason is None and isinstance(one, Member):
+        reason = rules.why_not_stat(one.stat.size_bytes, one.stat.modified_ns)
+    return reason

@@ -1,0 +1,211 @@
+"""`--files-from`: files that the user lists, instead of a walk.
+
+As in rclone, a list names files and nothing is walked: a folder in it is left out (what `find`
+prints of it comes as its own line), and hidden files and files of any kind are taken, since the
+user named them. The junk list and the filters given beside the list (`--include`, `--exclude`,
+sizes, dates) still apply; `.bulkupignore` files do not. Unlike rclone's, lines are taken as they
+stand: `#` and `;` begin no comment and blanks are kept, because file names have them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from bulkup.errors import ErrorClass, UsageError
+from bulkup.model import LeftOut
+from bulkup.walk.archive_members import archive_listings
+from bulkup.walk.filters import Rules, Selection
+from bulkup.walk.listing import (
+    CHUNK_NAMES,
+    Draft,
+    FolderListing,
+    in_order,
+    is_archive_name,
+)
+from bulkup.walk.roots import add_named, anchor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_BLOCK_BYTES: Final = 1 << 16
+_WINDOW_PATHS: Final = 20_000  # grouped by folder at a time: a few MB, and few folders cut in two
+
+
+def read_paths(origin: str) -> Iterator[str]:
+    """The paths in the file `origin`, or on standard input for `-`, in their order.
+
+    One a line (LF or CR LF), or separated by NUL when there is one in the first 64 KiB, as
+    `find -print0` writes. Empty lines are passed over. Bytes that are no UTF-8 are
+    surrogate-escaped. Raises UsageError when the file cannot be read.
+    """
+    if origin == "-":
+        yield from split_paths(sys.stdin.buffer)
+        return
+    try:
+        with open(origin, "rb") as stream:
+            yield from split_paths(stream)
+    except OSError as error:
+        raise UsageError(f"--files-from {origin}: {error.strerror}") from error
+
+
+def split_paths(stream: BinaryIO) -> Iterator[str]:
+    """The paths in `stream`, as `read_paths` describes them."""
+    block = stream.read(_BLOCK_BYTES)
+    separator = b"\0" if b"\0" in block else b"\n"
+    rest = b""
+    while block:
+        *whole, rest = (rest + block).split(separator)
+        for line in whole:
+            yield from _path(line, separator)
+        block = stream.read(_BLOCK_BYTES)
+    yield from _path(rest, separator)
+
+
+def listed(
+    paths: Iterator[str], roots: Sequence[str], selection: Selection, *, cwd: str
+) -> Iterator[tuple[str, FolderListing]]:
+    """The listed files, each with the root it lies under, in listings of one folder.
+
+    A relative path is looked for under each root first, as in rclone, then in `cwd`, as `find`
+    prints it; an absolute path must lie under a root. With nested roots the deepest one has it.
+    Raises UsageError for a path outside all roots; what does not exist is left out with class
+    `missing`, under the first root. A ZIP archive stands for its members unless `all_files`, and
+    `archive.zip#inner.jpg` for one of them.
+
+    Paths are grouped in windows of 20,000: a folder whose paths lie further apart comes again,
+    and so does a path listed twice. Only listings of a whole archive are exhaustive, and a folder
+    that does not occur is not gone. A member is judged as in a walk, its kind included.
+    """
+    rules = Rules(selection)
+    places = [_Place(root) for root in roots]
+    while window := list(islice(paths, _WINDOW_PATHS)):
+        groups: dict[tuple[int, str], set[str]] = {}
+        for path in window:
+            number, folder, name = _placed(path, places, cwd)
+            groups.setdefault((number, folder), set()).add(name)
+        order = in_order(list({folder for _, folder in groups}))
+        rank = {folder: at for at, folder in enumerate(order)}
+        for number, folder in sorted(groups, key=lambda key: (key[0], rank[key[1]])):
+            place = places[number]
+            names = in_order(list(groups[number, folder]))
+            for listing in _listings(place, folder, names, rules):
+                yield place.root, listing
+
+
+class _Place:
+    """A root, and where it is on the disk."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.base = os.path.abspath(anchor(root))
+        self.target = os.path.abspath(root)
+
+    def relative(self, path: str) -> str | None:
+        """`path`, absolute and normal, as seen from the anchor; None when it is not below."""
+        inside = path == self.target or path.startswith(
+            (self.target.rstrip("/") + "/", self.target + "#")
+        )
+        return path[len(self.base.rstrip("/")) + 1 :] if inside else None
+
+
+def _path(line: bytes, separator: bytes) -> Iterator[str]:
+    if separator == b"\n":
+        line = line.removesuffix(b"\r")
+    if b"\0" in line:
+        raise UsageError(
+            f"--files-from: {os.fsdecode(line)!r} holds a NUL, and the lines before none"
+        )
+    if line:
+        yield os.fsdecode(line)
+
+
+def _placed(path: str, places: Sequence[_Place], cwd: str) -> tuple[int, str, str]:
+    """The number of the root that has `path`, then its folder and name under that root."""
+    candidates = [os.path.normpath(os.path.join(place.base, path)) for place in places]
+    candidates.append(os.path.normpath(os.path.join(cwd, path)))
+    there = [one for one in candidates if _exists(one)]
+    for candidate in [*there, *candidates]:
+        inside = [
+            (len(place.base), number, relative)
+            for number, place in enumerate(places)
+            if (relative := place.relative(candidate)) is not None
+        ]
+        if inside:
+            _, number, relative = max(inside, key=lambda one: (one[0], -one[1]))
+            return number, *_split(places[number].base, relative)
+    raise UsageError(
+        f"--files-from: {path} lies under none of the given paths",
+        hint="Name a directory that holds it.",
+    )
+
+
+def _exists(path: str) -> bool:
+    return os.path.lexists(path) or _archive_end(path) is not None
+
+
+def _archive_end(path: str) -> int | None:
+    """Where the archive's path ends if `path` is one of its members, `archive.zip#inner.jpg`."""
+    at = path.find("#")
+    while at > 0:
+        if is_archive_name(path[:at]) and os.path.isfile(path[:at]):
+            return at
+        at = path.find("#", at + 1)
+    return None
+
+
+def _split(base: str, relative: str) -> tuple[str, str]:
+    """Folder and name of a relative path; for a member, the archive and '#', then its name."""
+    disk_path = os.path.join(base, relative)
+    if not os.path.lexists(disk_path) and (end := _archive_end(disk_path)) is not None:
+        at = end - (len(disk_path) - len(relative)) + 1
+        return relative[:at], relative[at:]
+    at = relative.rfind("/") + 1
+    return relative[:at], relative[at:] or "./"  # the root itself, as `find` prints it
+
+
+def _listings(
+    place: _Place, folder: str, names: list[str], rules: Rules
+) -> Iterator[FolderListing]:
+    if folder.endswith("#"):
+        yield from _chosen_members(place, folder, set(names), rules)
+        return
+    for start in range(0, len(names), CHUNK_NAMES):
+        draft = Draft()
+        for name in names[start : start + CHUNK_NAMES]:
+            disk_path = os.path.join(place.base, folder, name)
+            takes_members = is_archive_name(name) and not rules.selection.all_files
+            if takes_members and os.path.isfile(disk_path):
+                draft.archives.append(name)
+            else:
+                add_named(draft, disk_path, folder, name, rules)
+        yield FolderListing(
+            folder, draft.files, draft.left_out, draft.archives, is_exhaustive=False
+        )
+        for name in draft.archives:
+            yield from archive_listings(
+                os.path.join(place.base, folder, name), folder + name, rules
+            )
+
+
+def _chosen_members(
+    place: _Place, folder: str, wanted: set[str], rules: Rules
+) -> Iterator[FolderListing]:
+    archive = folder.removesuffix("#")
+    for listing in archive_listings(os.path.join(place.base, archive), archive, rules):
+        if not listing.files and any(one.folder != folder for one in listing.left_out):
+            yield listing  # the archive itself is broken
+            return
+        files = [row for row in listing.files if row[0] in wanted]
+        left_out = [one for one in listing.left_out if one.name in wanted]
+        wanted.difference_update(row[0] for row in files)
+        wanted.difference_update(one.name for one in left_out)
+        yield FolderListing(folder, files, left_out, is_exhaustive=False)
+    absent = "the archive has no such member"
+    yield FolderListing(
+        folder,
+        left_out=[LeftOut(folder, name, absent, ErrorClass.MISSING) for name in sorted(wanted)],
+        is_exhaustive=False,
+    )

@@ -1,0 +1,67 @@
+"""What the user named: roots to walk, and single files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING, Final
+
+from bulkup.errors import UsageError
+from bulkup.model import INODE_MASK, LeftOut
+from bulkup.walk.listing import Draft, error_class_of
+
+if TYPE_CHECKING:
+    from bulkup.walk.filters import Rules
+
+SPECIAL: Final = {
+    stat.S_IFIFO: "FIFO",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFBLK: "block device",
+    stat.S_IFCHR: "character device",
+}
+
+
+def check_root(root: str) -> None:
+    """Raise UsageError, naming `root`, unless it is a directory or file that can be read."""
+    try:
+        found = os.stat(root)
+        if stat.S_ISDIR(found.st_mode):
+            with os.scandir(root):
+                return
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError(f"{root}: neither a directory nor a file")
+        os.close(os.open(root, os.O_RDONLY))
+    except OSError as error:
+        raise UsageError(f"{root}: {error.strerror}", hint="Check the path you gave.") from error
+    except ValueError as error:  # a NUL in the path
+        raise UsageError(f"{root!r}: {error}") from error
+
+
+def anchor(root: str) -> str:
+    """The directory that paths of assets are relative to: the root itself, or a file's parent."""
+    return root if os.path.isdir(root) else os.path.dirname(root) or "."
+
+
+def add_named(draft: Draft, disk_path: str, folder: str, name: str, rules: Rules) -> None:
+    """Add one file that the user named: links are followed, hidden files and any kind are taken.
+
+    Junk and what the patterns, sizes and dates of the selection leave out stay out.
+    """
+    try:
+        found = os.stat(disk_path)
+    except OSError as error:
+        draft.left_out.append(
+            LeftOut(folder, name, error.strerror or str(error), error_class_of(error))
+        )
+        return
+    reason = rules.why_not_named(folder + name)
+    if reason is None and not stat.S_ISREG(found.st_mode):
+        kind = stat.S_IFMT(found.st_mode)
+        reason = SPECIAL.get(kind, "folder: only files can be listed")
+    if reason is None:
+        reason = rules.why_not_stat(found.st_size, found.st_mtime_ns)
+    if reason is not None:
+        draft.left_out.append(LeftOut(folder, name, reason))
+        return
+    inode = found.st_ino & INODE_MASK
+    draft.files.append((name, found.st_size, found.st_mtime_ns, inode, found.st_ctime_ns))

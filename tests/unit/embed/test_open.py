@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from random import Random
+
+import pytest
+
+from bulkup.embed.open import EMBEDDERS, open_embedder
+from bulkup.errors import ExitCode, UsageError
+from tests.fakes.clock import FakeClock
+
+
+def opened(name, **options):
+    return open_embedder(
+        name, clock=FakeClock(), random=Random(), models_directory="/nowhere", **options
+    )
+
+
+@pytest.mark.parametrize("name", EMBEDDERS)
+async def test_every_name_opens_the_embedder_that_calls_itself_so(name):
+    """And nothing is loaded or asked for: neither models nor the service are there."""
+    embedder = opened(name, url="http://127.0.0.1:1/v1", model="m")
+    assert embedder.name == name
+    assert embedder.version
+    assert embedder.most_pictures >= 1
+    await embedder.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [("CLIP", "clip"), ("efficientnet", "efficientnet-lite0"), ("https", "http"), ("", "")],
+)
+def test_an_unknown_name_gets_the_nearest_known_one(name, nearest):
+    with pytest.raises(UsageError, match=f'no embedder "{name}"; the nearest is "{nearest}') as e:
+        opened(name)
+    assert e.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("options", "lacking"), [({}, "url"), ({"url": "http://h/v1"}, "remote_model")]
+)
+def test_http_needs_a_url_and_a_model(options, lacking):
+    with pytest.raises(UsageError, match=f"embed.{lacking}") as error:
+        opened("http", **options)
+    assert f"{lacking} = " in str(error.value.hint)
+
+
+async def test_replicate_takes_one_picture_a_call():
+    """A call that fails shall cost no finished prediction."""
+    embedder = opened("http", url="http://h/v1", model="m", api="replicate")
+    assert embedder.most_pictures == 1
+    assert embedder.version == "replicate m"
+    await embedder.close()
+
+
+def test_what_was_not_chosen_is_not_imported():
+    """Neither httpx nor ONNX Runtime is paid for before it is needed."""
+    code = (
+        "import sys; from bulkup.embed.open import open_embedder as o;"
+        "from bulkup.clock import SystemClock; from random import Random;"
+        "o('http', clock=SystemClock(), random=Random(), models_directory='', url='http://h/v1',"
+        " model='m');"
+        "assert not {'httpx', 'onnxruntime', 'fastembed', 'PIL', 'tenacity'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

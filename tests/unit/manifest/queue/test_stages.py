@@ -1,0 +1,244 @@
+"""Items of the stages after the upload: made, claimed, handed over, settled, struck."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkup.errors import ErrorClass
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.stages import Scope
+from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem
+from bulkup.model import Stage
+from tests.unit.manifest.recording import (
+    NOW,
+    Pusher,
+    file,
+    folder,
+    recount_differs,
+    rows,
+    run_row,
+)
+
+
+def pushed(manifest: Manifest, *names: str, run_id: str = "push") -> Scope:
+    """Uploaded files of an ended push; the scope of their destination's process items."""
+    pusher = Pusher.begin(manifest, run_id)
+    pusher.push(*names)
+    pusher.end()
+    return Scope(pusher.scope.destination_id, Stage.PROCESS)
+
+
+def followed(manifest: Manifest, *names: str) -> Scope:
+    scope = pushed(manifest, *names)
+    assert manifest.stage_queue.enqueue_next_stage(scope.destination_id, Stage.PROCESS, now=NOW + 1) == len(names)
+    return scope
+
+
+def claim(manifest: Manifest, scope: Scope, run_id: str = "a", **more: float) -> list[Item]:
+    found = rows(manifest, "SELECT 1 FROM run WHERE id = ?", run_id)
+    if not found:
+        manifest.runs.begin(run_row(run_id))
+    limit = int(more.get("limit", 100))
+    return manifest.stage_queue.claim(scope, run_id=run_id, limit=limit, now=more.get("now", NOW))
+
+
+def fail(
+    manifest: Manifest,
+    item: Item,
+    run_id: str = "a",
+    *,
+    due_at: float | None = None,
+    is_strike: bool = False,
+) -> None:
+    missed = StageFailed(item, ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, is_strike)
+    manifest.stage_queue.fail([missed], run_id=run_id, now=NOW)
+
+
+def state_of(manifest: Manifest, item: Item) -> tuple[object, ...]:
+    (row,) = rows(
+        manifest,
+        "SELECT state, attempts, strikes, priority, in_hand, error_class FROM item WHERE id = ?",
+        item.item_id,
+    )
+    return row
+
+
+def test_what_is_uploaded_follows_once(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg")
+    assert manifest.stage_queue.enqueue_next_stage(scope.destination_id, Stage.PROCESS, now=NOW + 2) == 0
+    assert manifest.stage_queue.counts(scope.destination_id, Stage.PROCESS) == {"ready": 2}
+    assert manifest.stage_queue.open_destinations(Stage.PROCESS) == [scope.destination_id]
+    assert manifest.stage_queue.open_destinations(Stage.EMBED) == []
+    assert not recount_differs(manifest)
+
+
+def test_what_is_not_uploaded_does_not_follow(manifest: Manifest) -> None:
+    pusher = Pusher.begin(manifest, "push")
+    (work,) = pusher.record(folder(new=[file("a.jpg")]))
+    pusher.failed(work)
+    pusher.end()
+    assert manifest.stage_queue.enqueue_next_stage(pusher.scope.destination_id, Stage.PROCESS, now=NOW) == 0
+
+
+def test_items_are_claimed_by_one_run_with_a_file_and_the_key(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg")
+    first = claim(manifest, scope, limit=1)
+    second = claim(manifest, scope, "b")
+    assert [(one.path, one.key, one.strikes) for one in first + second] == [
+        ("/root/a.jpg", "a.jpg", 0),
+        ("/root/b.jpg", "b.jpg", 0),
+    ]
+    assert claim(manifest, scope, "c") == []
+    left = manifest.stage_queue.left(Stage.PROCESS, "a")
+    assert (left.ready, left.claimed, left.claimed_by) == (0, 1, (("b", 1),))
+
+
+def test_of_a_batch_only_its_own_items_are_claimed(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg")
+    (item,) = claim(manifest, scope, limit=1)
+    fail(manifest, item)
+    manifest.retry_queue.grant([item.item_id], batch_id=77, attempts=10)
+    batch = Scope(scope.destination_id, Stage.PROCESS, 77)
+    assert [one.item_id for one in claim(manifest, batch)] == [item.item_id]
+    assert manifest.stage_queue.count_left(batch) == 0
+    assert manifest.stage_queue.count_left(scope) == 1
+
+
+def test_urgent_items_come_first_and_struck_ones_last(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg", "c.jpg")
+    struck, plain, urgent = claim(manifest, scope)
+    fail(manifest, struck, is_strike=True)
+    fail(manifest, urgent)
+    manifest.stage_queue.release([plain], run_id="a")
+    manifest.retry_queue.grant([urgent.item_id], batch_id=1, attempts=10)
+    order = [one.item_id for one in claim(manifest, scope, "b")]
+    assert order == [urgent.item_id, plain.item_id, struck.item_id]
+
+
+def test_a_waiting_item_is_claimed_when_it_is_due(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    (item,) = claim(manifest, scope)
+    fail(manifest, item, due_at=NOW + 60)
+    assert state_of(manifest, item)[:3] == ("waiting", 1, 0)
+    assert manifest.stage_queue.next_due_at(scope) == NOW + 60
+    assert claim(manifest, scope, now=NOW + 59) == []
+    assert len(claim(manifest, scope, now=NOW + 60)) == 1
+
+
+def test_at_three_strikes_an_item_is_dead(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg")
+    for strike in (1, 2):
+        (item, *_) = [one for one in claim(manifest, scope) if one.name == "a.jpg"]
+        manifest.stage_queue.mark_in_worker([item], run_id="a")
+        fail(manifest, item, is_strike=True)
+        assert state_of(manifest, item) == ("ready", strike, strike, 3, 0, "resource")
+    (item,) = claim(manifest, scope)
+    fail(manifest, item, is_strike=True)
+    assert state_of(manifest, item)[:3] == ("dead", 3, 3)
+    (failure,) = rows(manifest, "SELECT path, error_class, error, attempts FROM failures")
+    assert failure == ("a.jpg", "resource", "took the worker down three times", 3)
+    assert not recount_differs(manifest)
+
+
+@pytest.mark.parametrize("is_taken_back", [False, True])
+def test_a_run_that_vanishes_strikes_what_a_worker_had_and_nothing_else(
+    manifest: Manifest, is_taken_back: bool
+) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg")
+    in_hand, claimed = claim(manifest, scope)
+    manifest.stage_queue.mark_in_worker([in_hand], run_id="a")
+    if is_taken_back:
+        manifest.stage_queue.unmark_in_worker([in_hand], run_id="a")
+    assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 2
+    strikes = 0 if is_taken_back else 1
+    assert state_of(manifest, in_hand)[:3] == ("ready", 0, strikes)
+    assert state_of(manifest, claimed)[:3] == ("ready", 0, 0)
+    assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 0
+
+
+def test_a_run_that_vanishes_three_times_with_an_item_in_hand_kills_it(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    items = []
+    for run_id in ("a", "b", "c"):
+        items += claim(manifest, scope, run_id)
+        manifest.stage_queue.mark_in_worker(items, run_id=run_id)
+        manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
+    assert state_of(manifest, items[-1]) == ("dead", 0, 3, 3, 0, "resource")
+
+
+def test_uploads_are_never_struck(manifest: Manifest) -> None:
+    for run_id in "abcd":
+        pusher = Pusher.begin(manifest, run_id)
+        if run_id == "a":
+            pusher.record(folder(new=[file("a.jpg")]))
+            manifest._db.execute("UPDATE item SET in_hand = 1")
+        manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
+    assert rows(manifest, "SELECT state, strikes, in_hand FROM item") == [("ready", 0, 0)]
+
+
+def test_what_a_stage_does_not_apply_to_is_skipped_in_the_next_one_too(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.txt", "b.txt")
+    first, second = claim(manifest, scope)
+    for item, follows in ((first, Stage.EMBED), (second, None)):
+        manifest.stage_queue.skip(
+            [SkippedItem(item, "not a picture", 0.1)],
+            stage=Stage.PROCESS,
+            follows=follows,
+            run_id="a",
+            now=NOW,
+        )
+    assert rows(manifest, "SELECT stage, state, reason FROM item WHERE stage <> 'upload'") == [
+        ("process", "skipped", "not a picture"),
+        ("process", "skipped", "not a picture"),
+        ("embed", "skipped", "not a picture"),
+    ]
+    assert manifest.stage_queue.enqueue_next_stage(scope.destination_id, Stage.EMBED, now=NOW) == 1
+    assert manifest.stage_queue.counts(scope.destination_id, Stage.EMBED) == {"skipped": 2}
+    assert manifest.stage_queue.redo(scope.destination_id, Stage.PROCESS, limit=1) == 1
+    counts = manifest.stage_queue.counts(scope.destination_id, Stage.PROCESS)
+    assert (counts["ready"], counts["skipped"]) == (1, 1)
+    assert not recount_differs(manifest)
+
+
+def test_a_failure_of_a_lost_claim_is_nobodys(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    (item,) = claim(manifest, scope)
+    manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW)
+    claim(manifest, scope, "b")
+    fail(manifest, item, "a")
+    assert state_of(manifest, item)[:2] == ("claimed", 0)
+    assert rows(manifest, "SELECT count(*) FROM attempt WHERE outcome = 'failed'") == [(0,)]
+
+
+def test_an_item_of_a_content_that_no_file_has_any_more_ends(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    (item,) = claim(manifest, scope)
+    pusher = Pusher.begin(manifest, "again")
+    pusher.record(folder(gone=list(pusher.known().values())))
+    manifest._db.execute("UPDATE asset SET missing_at = 1")
+    assert claim(manifest, scope, "b") == []
+    fail(manifest, item, due_at=NOW + 60)
+    assert not recount_differs(manifest)
+
+
+def test_an_item_in_hand_of_a_content_without_files_ends_with_its_run(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    (item,) = claim(manifest, scope)
+    manifest.stage_queue.mark_in_worker([item], run_id="a")
+    pusher = Pusher.begin(manifest, "again")
+    pusher.record(folder(changed=[(pusher.known()["a.jpg"], file("a.jpg", stamp=2))]))
+    assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 1
+    assert rows(manifest, "SELECT 1 FROM item WHERE stage = 'process'") == []
+
+
+def test_where_batches_with_open_items_were_to_come(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg")
+    assert manifest.batches.begun_with(scope.destination_id, Stage.PROCESS) == []
+    pusher = Pusher.begin(manifest, "at work")
+    assert manifest.batches.at_work(scope.destination_id) == [{}]
+    manifest._db.execute(
+        "UPDATE item SET batch_id = ? WHERE stage = 'process'", (pusher.scope.batch_id,)
+    )
+    pusher.end()
+    assert manifest.batches.at_work(scope.destination_id) == []
+    assert manifest.batches.begun_with(scope.destination_id, Stage.PROCESS) == [{}]

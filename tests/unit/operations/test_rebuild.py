@@ -1,0 +1,51 @@
+"""What a key and its metadata say of the file that was sent."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.content.digest import digest_of
+from bulkup.operations.rebuild import digest_in_key, modified_ns, paths_of
+from bulkup.stores.attributes import Extras, attributes_for
+from bulkup.stores.keys import key_for, spare_key
+
+DIGEST = digest_of(b"x")
+
+
+@given(st.binary(), st.sampled_from(["", "photos/", "a/b/"]), st.sampled_from(["a.JPG", "a", "."]))
+def test_a_key_of_layout_content_names_its_digest(body: bytes, prefix: str, name: str) -> None:
+    """Whatever the prefix and the extension, under a spare name, too."""
+    digest = digest_of(body)
+    key = key_for(prefix, name, digest, "content")
+    assert digest_in_key(key) == digest
+    assert digest_in_key(spare_key(key, digest)) == digest
+
+
+@pytest.mark.parametrize(
+    "key", ["a.jpg", DIGEST, f"ab/cd/{DIGEST}", f"{DIGEST[:2]}/{DIGEST[2:4]}/{DIGEST}0.jpg"]
+)
+def test_no_other_key_does(key: str) -> None:
+    assert digest_in_key(key) is None
+
+
+def test_a_spare_key_stands_for_its_file_first() -> None:
+    mark = DIGEST[:8]
+    assert list(paths_of("sub/a.jpg", DIGEST)) == ["sub/a.jpg"]
+    assert list(paths_of(f"sub/a~{mark}.jpg", DIGEST)) == ["sub/a.jpg", f"sub/a~{mark}.jpg"]
+    assert next(paths_of(f"a~{mark}~{mark}.jpg", DIGEST)) == "a.jpg"
+    assert list(paths_of("a~00000000.jpg", DIGEST)) == ["a~00000000.jpg"]
+    assert list(paths_of(f"a~{mark}/b.jpg", DIGEST)) == [f"a~{mark}/b.jpg"]
+
+
+@given(st.integers(-(2**62), 2**62))
+def test_the_mtime_comes_back_to_the_nanosecond(stamp: int) -> None:
+    """Times before 1970 included."""
+    metadata = attributes_for("a.jpg", stamp, "image/jpeg", Extras()).metadata
+    assert modified_ns(metadata) == stamp
+
+
+@pytest.mark.parametrize("metadata", [{}, {"mtime": ""}, {"mtime": "soon"}, {"mtime": "NaN"}])
+def test_nonsense_is_no_mtime(metadata: dict[str, str]) -> None:
+    assert modified_ns(metadata) is None

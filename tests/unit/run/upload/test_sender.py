@@ -1,0 +1,119 @@
+"""The way to the store: checked and probed once, then as the endpoint allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulkup.errors import ConditionalWritesUnsupported, StoreBroken, StoreBusy
+from bulkup.manifest.manifest import Manifest
+from bulkup.stores.store import Capabilities
+from tests.fakes.clock import FakeClock
+from tests.fakes.faults import Fault
+from tests.fakes.s3_server import FakeS3
+from tests.fakes.scripted_store import ScriptedStore
+from tests.faults.pushing import Pushing, views
+from tests.servers.endpoint import Endpoint
+from tests.unit.manifest.recording import rows
+
+
+@pytest.fixture
+def unproven(tmp_path: Path, clock: FakeClock, pushing: Pushing) -> ScriptedStore:
+    store = ScriptedStore(str(tmp_path / "to"), clock=clock, conditional_writes=None)
+    pushing.store = store
+    return store
+
+
+def keys(pushing: Pushing) -> set[object]:
+    return {row[3] for row in views(pushing.manifest)["files"]}
+
+
+def there(pushing: Pushing, files: dict[str, bytes]) -> None:
+    """Files that somebody else put where the objects go."""
+    Path(pushing.to).mkdir()
+    for name, body in files.items():
+        Path(pushing.to, name).write_bytes(body)
+
+
+async def test_the_first_file_proves_the_endpoint_and_that_is_remembered(
+    pushing: Pushing, unproven: ScriptedStore
+) -> None:
+    pushing.write({f"{n}.jpg": bytes([n]) for n in range(4)})
+    summary = await pushing.push()
+    assert summary.sent == 4
+    assert (unproven.calls["check"], unproven.calls["probe"], unproven.calls["put"]) == (1, 1, 3)
+    assert unproven.calls["head"] == 0
+    with Manifest(pushing.manifest) as manifest:
+        assert manifest.runs.destinations()[0].conditional_writes is True
+
+
+async def test_a_first_key_that_is_taken_by_the_same_content_is_adopted(
+    pushing: Pushing, unproven: ScriptedStore
+) -> None:
+    pushing.write({"a.jpg": b"same", "b.jpg": b"b"})
+    there(pushing, {"a.jpg": b"same"})
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent, summary.adopted) == (0, 1, 1)
+    assert keys(pushing) == {"a.jpg", "b.jpg"}
+
+
+async def test_a_look_at_what_is_in_the_way_has_its_tries(
+    pushing: Pushing, store: ScriptedStore
+) -> None:
+    """A server that is busy for a moment costs no attempt there either."""
+    pushing.write({"a.jpg": b"same"})
+    there(pushing, {"a.jpg": b"same"})
+    store.fail("head", StoreBusy("503"), StoreBroken("500"))
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.adopted, store.calls["head"]) == (0, 1, 3)
+    with Manifest(pushing.manifest) as manifest:
+        assert rows(manifest, "SELECT state, attempts FROM item") == [("done", 1)]
+
+
+@pytest.mark.parametrize("conditional_writes", [None, True])
+async def test_keys_taken_by_other_contents_are_left_alone(
+    pushing: Pushing, unproven: ScriptedStore, conditional_writes: bool | None
+) -> None:
+    unproven.capabilities = Capabilities(conditional_writes=conditional_writes)
+    there(pushing, {f"{n}.jpg": b"theirs" for n in range(6)})
+    pushing.write({f"{n}.jpg": b"ours %d" % n for n in range(6)})
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.sent) == (0, 6)
+    assert all("~" in str(key) for key in keys(pushing))
+    assert {(Path(pushing.to) / f"{n}.jpg").read_bytes() for n in range(6)} == {b"theirs"}
+
+
+@pytest.mark.parametrize("how", ["ignored", "refused"])
+async def test_an_endpoint_without_conditional_writes_is_looked_at_first(
+    tmp_path: Path, how: str
+) -> None:
+    with FakeS3(keep_bodies=True, conditional_writes=how) as server:  # type: ignore[arg-type]
+        environ = Endpoint(server.url).environment
+        pushing = Pushing(tmp_path, "s3://bucket/p", environ)
+        pushing.write({f"{n:02}.jpg": b"ours %d" % n for n in range(50)})
+        other = Pushing(tmp_path / "other", "s3://bucket/p", environ)
+        other.write({"07.jpg": b"theirs", "49.jpg": b"theirs too"})
+        assert (await other.push()).sent == 2
+        theirs = server.digests
+        assert (await pushing.push()).sent == 50
+        assert {key: server.digests[key] for key in theirs} == theirs
+        assert len(server.held) == 52
+        assert server.count("ListObjectsV2") >= 1
+        with Manifest(pushing.manifest) as manifest:
+            assert manifest.runs.destinations()[0].conditional_writes is False
+
+
+async def test_an_answer_that_got_lost_does_not_make_a_second_object(tmp_path: Path) -> None:
+    faults = [Fault(op="PutObject", does="lose", after=2, times=3)]
+    with FakeS3(keep_bodies=True, faults=faults) as server:
+        pushing = Pushing(tmp_path, "s3://bucket", Endpoint(server.url).environment)
+        pushing.clock = FakeClock(endless=(15.0,))
+        pushing.write({f"{n}.jpg": b"%d" % n for n in range(8)})
+        summary = await pushing.push()
+        assert (summary.exit_code, summary.sent + summary.adopted) == (0, 8)
+        assert sorted(server.held) == [f"/bucket/{n}.jpg" for n in range(8)]
+
+
+def test_an_endpoint_that_refuses_the_condition_has_stored_nothing() -> None:
+    assert ConditionalWritesUnsupported("501").exit_code == 3

@@ -1,0 +1,167 @@
+"""Words of paths, cameras and lenses, and dates."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.search.literal_match import MONTHS, Date, Described, Word, matches, typed
+
+
+def counts(text: str, *pictures: Described) -> list[int]:
+    asked = typed(text)
+    terms = [*asked.dates, *(Word((word,)) for word in asked.words)]
+    return matches(terms, pictures).tolist()
+
+
+def is_match(text: str, path: str = "a.jpg", **said: str) -> bool:
+    """Whether the picture matches every term of `text`."""
+    asked = typed(text)
+    (count,) = counts(text, Described(path, **said))
+    return count == len(asked.dates) + len(asked.words) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("2024", Date(2024)),
+        ("2019-05", Date(2019, 5)),
+        ("2019-05-17", Date(2019, 5, 17)),
+        ("may", Date(None, 5)),
+        ("May 2019", Date(2019, 5)),
+        ("2019 may", Date(2019, 5)),
+        ("17 May 2019", Date(2019, 5, 17)),
+        ("May 17, 2019", Date(2019, 5, 17)),
+        ("may 17th", Date(None, 5, 17)),
+        ("1st sep", Date(None, 9, 1)),
+        ("Sept. 2001", Date(2001, 9)),
+    ],
+)
+def test_dates_are_read_as_people_type_them(text: str, date: Date) -> None:
+    assert typed(text) == typed(text.upper())
+    assert typed(text).dates == (date,)
+    assert typed(text).words == ()
+
+
+@pytest.mark.parametrize("text", ["5d", "17", "12345", "2019-13", "0815", "f/2.8", "24-70mm"])
+def test_other_numbers_are_words(text: str) -> None:
+    assert typed(text).dates == ()
+    assert typed(text).words != ()
+
+
+def test_words_around_a_date_stay() -> None:
+    asked = typed("A cat's beach, May 2019 (Canon EOS 5D)")
+    assert asked.words == ("a", "cat", "beach", "canon", "eos", "5d")
+    assert asked.dates == (Date(2019, 5),)
+
+
+def test_a_month_alone_is_a_word_as_well_except_may() -> None:
+    assert typed("december").words == ("december",)
+    assert typed("december 2020").words == ()
+    assert typed("may").words == ()
+
+
+@given(st.dates())
+def test_every_day_is_matched_by_its_year_month_and_day_and_by_no_other(day: object) -> None:
+    from datetime import date, timedelta
+
+    assert isinstance(day, date)
+    if not 1800 <= day.year < 2199 or day.year == 1800:
+        return
+    taken_at = f"{day.isoformat()}T12:00:00+02:00"
+    month = MONTHS[day.month - 1]
+    for text in (f"{day.year}", f"{day:%Y-%m}", f"{day}", f"{month} {day.year}"):
+        assert is_match(text, taken_at=taken_at)
+    assert is_match(f"{day.day} {month} {day.year}", taken_at=taken_at)
+    assert not is_match(str(day + timedelta(days=1)), taken_at=taken_at)
+    assert not is_match(str(day.year - 1), taken_at=taken_at)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("2019", "2019/05/a.jpg"),
+        ("2019-05", "2019/05/a.jpg"),
+        ("may 2019", "trips/2019-05 rome/a.jpg"),
+        ("2019-05-17", "IMG_20190517_101500.jpg"),
+        ("2019", "IMG_20190517_101500.jpg"),
+        ("may 2019", "PXL 2019.05.17.jpg"),
+    ],
+)
+def test_a_path_may_name_the_date(text: str, path: str) -> None:
+    assert is_match(text, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("2019", "IMG_120190.jpg"), ("2019-05", "2019/06/05.jpg"), ("may", "05.jpg")]
+)
+def test_other_digits_name_none(text: str, path: str) -> None:
+    assert not is_match(text, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("beach", "Holidays/Beach/a.jpg"),
+        ("beach", "BeachTrip/a.jpg"),
+        ("beach", "beach2019.jpg"),
+        ("beach", "at_the_beaches.jpg"),
+        ("trip", "trips/a.jpg"),
+        ("daisy", "daisies.png"),
+        ("img", "IMG_2041.JPG"),
+        ("2041", "IMG_2041.JPG"),
+        ("beachtrip", "BeachTrip/a.jpg"),
+        ("müller", unicodedata.normalize("NFD", "Herr Müller.jpg")),
+        ("東京", "東京旅行/a.jpg"),
+        ("my holiday", "My holiday pictures (copy 2)/a.jpg"),
+        ("a", "\udcff a.jpg"),  # bytes that are no UTF-8
+    ],
+)
+def test_a_whole_word_of_the_path_matches(text: str, path: str) -> None:
+    assert is_match(text, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("cat", "concatenate.jpg"), ("art", "party/a.jpg"), ("5d", "35d.jpg")]
+)
+def test_a_piece_of_a_word_does_not(text: str, path: str) -> None:
+    assert not is_match(text, path)
+
+
+def test_camera_and_lens_match() -> None:
+    said = {"camera": "Canon EOS 5D Mark IV", "lens": "EF24-70mm f/2.8L"}
+    for text in ("canon", "EOS 5d", "mark iv", "24", "70mm", "canon 2.8l"):
+        assert is_match(text, **said), text
+    assert not is_match("nikon", **said)
+    assert not is_match("cano", **said)
+
+
+def test_each_term_counts_once() -> None:
+    pictures = [
+        Described("cat/cat.jpg", camera="Cat S60", taken_at="2019-05-17T10:00:00"),
+        Described("dog.jpg", taken_at="2019-05-17T10:00:00"),
+        Described("dog.jpg"),
+    ]
+    assert counts("cat 2019", *pictures) == [2, 1, 0]
+    assert counts("", *pictures) == [0, 0, 0]
+    assert counts("cat") == []
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_can_be_asked_of_any_path(text: str, path: str, camera: str) -> None:
+    (count,) = counts(text, Described(path, camera))
+    asked = typed(text)
+    assert 0 <= count <= len(asked.words) + len(asked.dates)
+
+
+@given(st.from_regex(r"[a-z]{3,10}", fullmatch=True), st.sampled_from("/_- .()0123456789"))
+def test_a_word_between_signs_or_digits_is_found(word: str, sign: str) -> None:
+    assert is_match_of(word, f"x{sign}{word}{sign}y")
+    assert not is_match_of(word, f"x{word}{sign}y")
+
+
+def is_match_of(word: str, path: str) -> bool:
+    return matches([Word((word,))], [Described(path)]).tolist() == [1]

@@ -1,0 +1,213 @@
+"""A request that was made ready elsewhere is the one that the store itself would have sent."""
+
+from __future__ import annotations
+
+import pickle
+import ssl
+from hashlib import sha256
+
+import pytest
+
+from bulkup.errors import CredentialsRefused, KeyTaken, StoreBusy, StoreUnreachable
+from bulkup.model import Attributes, Digest, Stored
+from bulkup.stores.look_first import LookFirstStore
+from bulkup.stores.open import Capabilities, open_store
+from bulkup.stores.s3.credentials import Credentials
+from bulkup.stores.s3.request_signer import S3RequestSigner
+from bulkup.stores.s3.store import S3Store
+from bulkup.stores.s3.transport import S3Transport
+from tests.fakes.clock import FakeClock
+from tests.servers.certificate import NEEDED
+from tests.servers.certificate import make as make_certificate
+from tests.servers.packages import missing
+from tests.unit.stores.raw_server import OK, answer, raw_server, refusal
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
+ABLE = Capabilities(conditional_writes=True, checksums=True)
+BODY = b"the bytes"
+DIGEST = Digest(sha256(BODY).hexdigest())
+PLAIN = Attributes("image/jpeg", {"name": "a.jpg", "mtime": "1.000000000"})
+RICH = Attributes("image/png", {"name": "ß  %"}, "max-age=1,  private", "GLACIER", {"a b": "c&d"})
+
+
+def store_at(
+    url: str,
+    *,
+    conditional: bool = True,
+    checksums: bool = True,
+    ca_bundle: str | None = None,
+    **environ: str,
+):
+    store = open_store(
+        "s3://bucket/p",
+        environ={**KEYS, **environ},
+        clock=FakeClock(),
+        endpoint_url=url,
+        ca_bundle=ca_bundle,
+        capabilities=Capabilities(conditional_writes=conditional, checksums=checksums),
+    )
+    assert isinstance(store, S3Store)
+    return store
+
+
+async def prepared(store, key="p/k", attributes=PLAIN, *, exclusive=True) -> bytes:
+    """A whole request, made as another process makes it."""
+    await store.check()  # whose account it is, is known from the first request on
+    request_signer = pickle.loads(pickle.dumps(store.request_signer(exclusive=exclusive)))
+    head = request_signer.begin(FakeClock().now)(key, DIGEST, len(BODY), attributes)
+    assert head is not None
+    return head + BODY
+
+
+LIST = answer(200, b"<ListBucketResult/>")
+
+
+@pytest.mark.parametrize("attributes", [PLAIN, RICH], ids=["plain", "rich"])
+@pytest.mark.parametrize("key", ["p/k", "p/é /日本+%2e.jpg", "p/...", "p/a?b#c"])
+@pytest.mark.parametrize("checksums", [True, False])
+@pytest.mark.parametrize("exclusive", [True, False])
+@pytest.mark.parametrize("token", [None, "tok/en=="])
+async def test_it_is_byte_for_byte_the_same(attributes, key, checksums, exclusive, token):
+    environ = {} if token is None else {"AWS_SESSION_TOKEN": token}
+    async with raw_server() as server:
+        server.answers = [LIST, OK, OK]
+        store = store_at(server.url, checksums=checksums, **environ)
+        request = await prepared(store, key, attributes, exclusive=exclusive)
+        assert await store.put_prepared(key, request, exclusive=exclusive) is not None
+        await store.put(key, BODY, digest=DIGEST, attributes=attributes, exclusive=exclusive)
+        assert server.heads[-1] == server.heads[-2]
+        assert server.bodies[-2:] == [BODY, BODY]
+        await store.close()
+
+
+async def test_what_the_store_refuses_is_left_to_it():
+    async with raw_server() as server:
+        server.answers = [LIST]
+        store = store_at(server.url)
+        await store.check()
+        head = store.request_signer(exclusive=True).begin(FakeClock().now)
+        for key in ("a/../b", "k" * 1025):
+            assert head(key, DIGEST, 1, PLAIN) is None
+        assert head("k", DIGEST, 1, Attributes(metadata={"No Token": "x"})) is None
+        assert head("k", DIGEST, 1, Attributes(cache_control="a\r\nb: c")) is None
+        await store.close()
+
+
+async def test_behind_a_proxy_nothing_is_made_ready(monkeypatch):
+    """There pyreqwest sends everything."""
+    async with raw_server() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        proxy.answers = [LIST]
+        store = store_at("http://store.invalid")
+        await store.check()
+        assert store.request_signer(exclusive=True) is None
+        await store.put("k", BODY, digest=DIGEST, attributes=PLAIN, exclusive=True)
+        assert proxy.targets[-1] == "http://store.invalid/bucket/k"
+        assert proxy.bodies[-1] == BODY
+        await store.close()
+
+
+async def test_it_stays_the_same_object_while_requests_stay_the_same():
+    async with raw_server() as server:
+        server.answers = [LIST]
+        store = store_at(server.url)
+        first = store.request_signer(exclusive=True)
+        assert first is not None
+        assert store.request_signer(exclusive=True) is first
+        assert store.request_signer(exclusive=False) is not first
+        await store.close()
+
+
+@pytest.mark.skipif(bool(missing(NEEDED)), reason="needs openssl")
+async def test_over_tls_it_is_the_same_too(tmp_path):
+    certificate = make_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.chain, certificate.key)
+    async with raw_server(tls) as server:
+        server.answers = [LIST, OK, OK]
+        store = store_at(server.url, ca_bundle=str(certificate.ca))
+        request = await prepared(store, "p/é.jpg", RICH)
+        assert await store.put_prepared("p/é.jpg", request, exclusive=True) == Stored("e")
+        await store.put("p/é.jpg", BODY, digest=DIGEST, attributes=RICH, exclusive=True)
+        assert server.heads[-1] == server.heads[-2]
+        assert server.bodies[-2:] == [BODY, BODY]
+        await store.close()
+
+
+def test_it_tells_no_secret():
+    told = S3RequestSigner(
+        fixed="",
+        path_prefix="",
+        host="h",
+        access_key="A",
+        secret_key="very-secret",
+        token="tok",
+        region="r",
+        checksums=True,
+        conditional=True,
+    )
+    assert "secret" not in f"{told!r}{told}"
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (refusal(412, "PreconditionFailed"), KeyTaken),
+        (refusal(503, "SlowDown"), StoreBusy),
+        (refusal(403, "InvalidAccessKeyId"), CredentialsRefused),
+        (b"", StoreUnreachable),
+    ],
+)
+async def test_refusals_mean_what_they_mean_for_put(said, error):
+    async with raw_server() as server:
+        server.answers = [LIST, said]
+        store = store_at(server.url)
+        request = await prepared(store)
+        with pytest.raises(error):
+            await store.put_prepared("p/k", request, exclusive=True)
+        await store.close()
+
+
+async def test_renewed_credentials_send_put_instead():
+    """What was signed with the old ones is refused; the store has new ones by then."""
+    asked = 0
+
+    def credentials(*, anew: bool) -> Credentials:
+        nonlocal asked
+        asked += 1
+        return Credentials(
+            access_key=f"KEY{asked}",
+            secret_key="s",
+            token=None,
+            region="us-east-1",
+            region_given=True,
+            endpoint_url=server.url,
+        )
+
+    async with raw_server() as server:
+        server.answers = [LIST, refusal(400, "ExpiredToken"), OK]
+        transport = S3Transport("bucket", credentials, ca_pem=None, clock=FakeClock())
+        store = S3Store("s3://bucket/p", "p/", transport, ABLE)
+        assert store.request_signer(exclusive=True) is None, "nobody knows the account yet"
+        request = await prepared(store)
+        before = store.request_signer(exclusive=True)
+        assert await store.put_prepared("p/k", request, exclusive=True) is None
+        assert store.request_signer(exclusive=True) is not before
+        await store.put("p/k", BODY, digest=DIGEST, attributes=PLAIN, exclusive=True)
+        assert "KEY2" in server.heads[-1]
+        await store.close()
+
+
+async def test_a_store_that_looks_before_it_writes_looks_for_these_too():
+    missing, there = answer(404, b""), answer(200)
+    async with raw_server() as server:
+        server.answers = [LIST, missing, OK, there]
+        store = store_at(server.url, conditional=False)
+        listed = LookFirstStore(store)
+        request = await prepared(listed)
+        assert b"if-none-match" not in request
+        assert await listed.put_prepared("p/k", request, exclusive=True) == Stored("e")
+        with pytest.raises(KeyTaken):
+            await listed.put_prepared("p/k", request, exclusive=True)
+        assert len(server.heads) == 4
+        await listed.close()

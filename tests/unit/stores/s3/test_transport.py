@@ -1,0 +1,378 @@
+"""What leaves over the wire, and what comes of every kind of answer."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+import weakref
+from base64 import b64decode
+from hashlib import sha256
+
+import pytest
+
+from bulkup.clock import SystemClock
+from bulkup.errors import (
+    ConditionalWritesUnsupported,
+    CredentialsExpired,
+    CredentialsRefused,
+    DestinationError,
+    DestinationUnreachable,
+    KeyTaken,
+    StoreBroken,
+    StoreBusy,
+    StoreForbidden,
+    StoreRefused,
+    StoreUnreachable,
+    WrongRegion,
+)
+from bulkup.model import Attributes, Part
+from bulkup.stores.open import Capabilities, open_store
+from bulkup.stores.s3.credentials import Credentials
+from bulkup.stores.s3.endpoint import Address
+from bulkup.stores.s3.sigv4 import encode_path
+from bulkup.stores.s3.store import S3Store
+from bulkup.stores.s3.tls import split_pem
+from bulkup.stores.s3.transport import S3Transport
+from tests.servers.certificate import NEEDED
+from tests.servers.certificate import make as make_certificate
+from tests.servers.packages import missing
+from tests.unit.stores.raw_server import OK, answer, raw_server, refusal
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "very-secret"}
+ABLE = Capabilities(conditional_writes=True, checksums=True)
+DIGEST = sha256(b"x").hexdigest()
+
+
+def open_at(url, capabilities=ABLE, **environ):
+    return open_store(
+        "s3://bucket/p",
+        environ={**KEYS, **environ},
+        clock=SystemClock(),
+        endpoint_url=url,
+        capabilities=capabilities,
+    )
+
+
+async def put(store, key="p/k", body=b"x", **options):
+    options = {"attributes": Attributes(), "exclusive": True, **options}
+    return await store.put(key, body, digest=sha256(body).hexdigest(), **options)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["a//b", "//a", "x%2e", "a%2F..", "%2e%2e", 'q"u\'o`t', "a|b^c{d}e[f]", "s p", "a+b", "...",
+     "é/日本", "a\\b", "\t\n\x00", "?x=1&y#z", ".a", "a/.b", "a..", "a/b/"],
+)  # fmt: skip
+async def test_keys_reach_the_server_as_they_were_signed(key):
+    """No parser between us and the socket rewrites the path."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        await put(store, key)
+        assert server.targets == ["/bucket/" + encode_path(key)]
+        await store.close()
+
+
+async def test_a_put_holds_what_the_store_must_know():
+    """Digest three times (payload, checksum, metadata), the condition, attributes; one body."""
+    async with raw_server() as server:
+        store = open_at(server.url, AWS_SESSION_TOKEN="tok/en==")
+        attributes = Attributes("image/png", {"name": "ß"}, "max-age=1", "GLACIER", {"a b": "c&d"})
+        await put(store, attributes=attributes)
+        expected = {
+            "content-length": "1",
+            "content-type": "image/png",
+            "x-amz-content-sha256": DIGEST,
+            "x-amz-meta-sha256": DIGEST,
+            "x-amz-meta-name": "%C3%9F",
+            "if-none-match": "*",
+            "cache-control": "max-age=1",
+            "x-amz-storage-class": "GLACIER",
+            "x-amz-tagging": "a+b=c%26d",
+            "x-amz-security-token": "tok/en==",
+        }
+        for name, value in expected.items():
+            assert server.header(name) == [value]
+        assert b64decode(server.header("x-amz-checksum-sha256")[0]).hex() == DIGEST
+        assert server.bodies == [b"x"]
+        assert "very-secret" not in server.heads[0]
+        await store.close()
+
+
+class Memory(bytearray):
+    """Bytes of which one may know when nobody has them any more."""
+
+
+def viewed(size):
+    """A view of fresh bytes, what it holds, and an event for when nothing refers to it."""
+    memory = Memory(i * 7 % 251 for i in range(size))
+    is_free = threading.Event()
+    weakref.finalize(memory, is_free.set)
+    return memoryview(memory)[10:], bytes(memory[10:]), is_free
+
+
+@pytest.mark.parametrize("size", [20_000, 3_000_000])
+async def test_a_view_arrives_whole_and_is_let_go_of(size):
+    """Over lanes and over pyreqwest: after the answer its memory can be used again."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        view, expected, is_free = viewed(size)
+        await put(store, body=view)
+        assert server.bodies == [expected]
+        del view
+        assert await asyncio.to_thread(is_free.wait, 10)
+        await store.close()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_view_is_held_as_long_as_it_is_sent(is_cancelled):
+    """What was answered early, or is not waited for any more, may still be read from; when the
+    connection is closed it is free."""
+    has_come, may_end = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        has_come.set()
+        if not is_cancelled:
+            writer.write(answer(503))
+            await writer.drain()
+        await may_end.wait()
+        writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    store = open_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    view, _, is_free = viewed(30_000_000)  # more than fits between here and there
+    sending = asyncio.create_task(put(store, body=view))
+    await has_come.wait()
+    if is_cancelled:
+        sending.cancel()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else StoreBusy):
+        await sending
+    del view, sending
+    may_end.set()
+    assert await asyncio.to_thread(is_free.wait, 10)
+    server.close()
+    await store.close()
+
+
+async def test_empty_bodies_say_so():
+    """PUT without Content-Length is refused by AWS (411)."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        await put(store, body=b"")
+        assert server.header("content-length") == ["0"]
+        await store.close()
+
+
+async def test_nothing_is_tried_again():
+    """One refusal, one request: retries are the caller's."""
+    async with raw_server() as server:
+        server.answers = [answer(500)]
+        store = open_at(server.url)
+        with pytest.raises(Exception, match="500"):
+            await put(store)
+        assert len(server.heads) == 1
+        await store.close()
+
+
+async def test_a_dropped_connection_is_unreachable():
+    """And its message holds neither URL nor signature."""
+    async with raw_server() as server:
+        server.answers = [b""] * 3
+        store = open_at(server.url)
+        with pytest.raises(StoreUnreachable) as caught:
+            await put(store)
+        assert "http://" not in str(caught.value)
+        await store.close()
+
+
+async def test_a_short_body_is_unreachable_not_short():
+    """An object that ends before its Content-Length raises: nobody takes the rest for nothing."""
+    async with raw_server() as server:
+        server.answers = [b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", b""]
+        server.close_after = True
+        store = open_at(server.url)
+        with pytest.raises(StoreUnreachable):
+            async for _ in store.open("p/k"):
+                pass
+        await store.close()
+
+
+async def test_nobody_listens():
+    """check() ends the run with a hint; put is a matter of the item."""
+    store = open_at("http://127.0.0.1:9")
+    with pytest.raises(DestinationUnreachable) as caught:
+        await store.check()
+    assert "--endpoint-url" in caught.value.hint
+    with pytest.raises(StoreUnreachable):
+        await put(store)
+    await store.close()
+
+
+async def test_what_is_no_s3_endpoint():
+    """A web page with status 200 is not mistaken for a bucket."""
+    async with raw_server() as server:
+        server.answers = [answer(200, b"<!DOCTYPE html><html></html>")]
+        store = open_at(server.url)
+        with pytest.raises(DestinationError) as caught:
+            await store.check()
+        assert "--endpoint-url" in caught.value.hint
+        await store.close()
+
+
+async def test_a_cache_that_answers_304_means_no_condition():
+    """Such an endpoint is told apart from one where the key is taken."""
+    async with raw_server() as server:
+        server.answers = [answer(304), answer(412)]
+        store = open_at(server.url)
+        with pytest.raises(ConditionalWritesUnsupported):
+            await put(store)
+        with pytest.raises(KeyTaken):
+            await put(store)
+        await store.close()
+
+
+async def test_a_header_that_cannot_be_sent_is_refused():
+    """No line end gets into the request head."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        with pytest.raises(StoreRefused):
+            await put(store, attributes=Attributes(cache_control="a\r\nx-evil: 1"))
+        assert server.heads == []
+        await store.close()
+
+
+def credentials(token, *, region_given=True, good_for_seconds=60.0, url=None):
+    return Credentials("AKID", "secret", token, "us-east-1", region_given, url, good_for_seconds)
+
+
+class FixedClock(SystemClock):
+    """Stands still until told otherwise."""
+
+    seconds = 1_700_000_000.0
+
+    def now(self):
+        return self.seconds
+
+
+async def test_expired_keys_are_renewed_once():
+    """The second try has the new token; a second refusal is the caller's."""
+    async with raw_server() as server:
+        tokens = iter(["old", "new", "new", "new"])
+        clock = FixedClock()
+        transport = S3Transport(
+            "bucket", lambda anew: credentials(next(tokens), url=server.url), ca_pem=None, clock=clock
+        )
+        store = S3Store("s3://bucket", "", transport, ABLE)
+        server.answers = [refusal(400, "ExpiredToken"), OK, refusal(400, "ExpiredToken")]
+        await put(store)
+        assert server.header("x-amz-security-token") == ["new"]
+        with pytest.raises(CredentialsExpired):
+            await put(store)
+        clock.seconds += 61
+        await put(store)
+        assert next(tokens, None) is None
+        await store.close()
+
+
+@pytest.mark.skipif(bool(missing(NEEDED)), reason="needs openssl")
+async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
+    """Where there is no TLS certificates are not looked at; the client of another address does."""
+    certificate = make_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.chain, certificate.key)
+    async with raw_server() as plain, raw_server(tls) as secured:
+        urls = iter([plain.url, secured.url])
+        clock = FixedClock()
+        transport = S3Transport("bucket", lambda anew: credentials(None, url=next(urls)), ca_pem=None, clock=clock)
+        await transport.send("GET", None, {})
+        clock.seconds += 61
+        with pytest.raises(StoreUnreachable) as caught:
+            await transport.send("GET", None, {})
+        assert "--ca-bundle" in caught.value.hint
+        with pytest.raises(StoreUnreachable) as caught:
+            await transport.send("PUT", "k", {}, body=b"small")
+        assert "--ca-bundle" in caught.value.hint
+        assert len(plain.heads) == 1
+        assert secured.heads == []
+        await transport.close()
+        ca_pem = certificate.ca.read_bytes()
+        trusting = S3Transport("bucket", credentials(None, url=secured.url), ca_pem=ca_pem, clock=clock)
+        await trusting.send("GET", None, {})
+        await trusting.send("PUT", "k", {}, body=b"small")
+        await trusting.send("PUT", "k", {}, body=b"large" * 60_000)
+        assert [len(body) for body in secured.bodies] == [0, 5, 300_000]
+        await trusting.close()
+
+
+async def test_a_refused_head_is_asked_why():
+    """An answer to HEAD has no body: expired keys would look like the object's fault."""
+    async with raw_server() as server:
+        store = open_at(server.url)
+        for code, expected in (
+            ("ExpiredToken", CredentialsExpired),
+            ("AccessDenied", StoreForbidden),
+        ):
+            server.answers = [answer(403), refusal(403, code)]
+            with pytest.raises(expected) as caught:
+                await store.head("p/k")
+            assert caught.value.code == code
+        assert [head.split(" ")[0] for head in server.heads] == ["HEAD", "GET"] * 2
+        await store.close()
+
+
+async def test_an_error_inside_a_success_is_an_error():
+    """CopyObject and CompleteMultipartUpload answer 200 before they know."""
+    late = answer(200, b"<Error><Code>InternalError</Code></Error>")
+    async with raw_server() as server:
+        store = open_at(server.url)
+        server.answers = [late, late, answer(200, b"")]
+        with pytest.raises(StoreBroken):
+            await store.copy("p/a", "p/b", size_bytes=1, exclusive=False)
+        with pytest.raises(StoreBroken):
+            await store.complete_parts("p/b", "u", [Part(1, 1, "e")], exclusive=False)
+        with pytest.raises(StoreBroken):
+            await store.copy("p/a", "p/b", size_bytes=1, exclusive=False)
+        await store.close()
+
+
+async def test_no_keys_at_all_is_said_at_the_first_request():
+    """Not when the store is opened: that must stay cheap."""
+
+    def none(*, anew):
+        raise CredentialsRefused("no credentials were found")
+
+    transport = S3Transport("bucket", none, ca_pem=None, clock=SystemClock())
+    with pytest.raises(CredentialsRefused):
+        await S3Store("s3://bucket", "", transport, ABLE).check()
+
+
+async def test_follows_aws_to_the_right_region(monkeypatch):
+    """Where no region was given, once; the new requests are signed for it."""
+    async with raw_server() as server:
+        host = server.url.removeprefix("http://")
+        monkeypatch.setattr(
+            "bulkup.stores.s3.transport.locate",
+            lambda bucket, *, endpoint_url, region: Address(server.url, host, "", is_aws=True),
+        )
+        moved = refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3")
+        for given in (False, True):
+            server.answers = [moved]
+            mine = credentials(None, region_given=given, good_for_seconds=None)
+            transport = S3Transport("bucket", mine, ca_pem=None, clock=SystemClock())
+            store = S3Store("s3://bucket", "", transport, ABLE)
+            if given:
+                with pytest.raises(WrongRegion) as caught:
+                    await put(store)
+                assert caught.value.region == "eu-west-3"
+                assert "--region eu-west-3" in caught.value.hint
+            else:
+                await put(store)
+                assert "/eu-west-3/s3/aws4_request" in server.header("authorization")[0]
+            await store.close()
+
+
+def test_bundles_are_split():
+    """Each certificate by itself, comments left out."""
+    one = b"-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"
+    assert split_pem(b"# first\n" + one + b"# second\n" + one) == [one, one]

@@ -1,0 +1,65 @@
+"""Keys: the file's own path, always valid UTF-8, never another content's."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulkup.model import Digest
+from bulkup.stores.attributes import Extras, attributes_for
+from bulkup.stores.keys import key_for, spare_key
+
+DIGEST = Digest("ab" * 32)
+names = st.binary(min_size=1, max_size=60).map(
+    lambda raw: os.fsdecode(raw.replace(b"\0", b"").replace(b"/", b"") or b"x")
+)
+paths = st.lists(names, min_size=1, max_size=3).map("/".join)
+
+
+@given(paths, st.sampled_from(["", "p/", "a/ü/"]), st.sampled_from(["path", "content"]))
+def test_keys_are_valid_utf8_below_the_prefix(path: str, prefix: str, layout: str) -> None:
+    key = key_for(prefix, path, DIGEST, layout)  # type: ignore[arg-type]
+    key.encode()
+    assert key.startswith(prefix)
+    assert len(key) > len(prefix)
+
+
+@given(paths)
+def test_a_path_that_is_utf8_is_its_own_key(path: str) -> None:
+    if path.encode(errors="surrogateescape").decode(errors="replace") == path:
+        assert key_for("", path, DIGEST, "path") == path
+
+
+@given(paths)
+def test_a_spare_key_is_another_in_the_same_folder_with_the_same_ending(path: str) -> None:
+    key = key_for("", path, DIGEST, "path")
+    spare = spare_key(key, DIGEST)
+    assert spare != key
+    assert "~abababab" in spare.rpartition("/")[2]
+    assert spare.rpartition("/")[0] == key.rpartition("/")[0]
+    assert spare.replace("~abababab", "", 1) == key or "~abababab" in key
+
+
+def test_names_and_their_keys() -> None:
+    assert key_for("p/", "caf\udce9 #1%.jpg", DIGEST, "path") == "p/caf%E9 #1%.jpg"
+    assert key_for("p/", "a.zip#in/b.JPG", DIGEST, "content") == f"p/ab/ab/{DIGEST}.jpg"
+    assert key_for("", "no ending", DIGEST, "content") == f"ab/ab/{DIGEST}"
+    assert key_for("", ".hidden", DIGEST, "content") == f"ab/ab/{DIGEST}"
+    assert spare_key("d.e/x.tar.gz", DIGEST) == "d.e/x.tar~abababab.gz"
+    assert spare_key("d.e/x", DIGEST) == "d.e/x~abababab"
+    assert spare_key(".bashrc", DIGEST) == ".bashrc~abababab"
+
+
+def test_attributes_tell_the_name_and_the_time_as_rclone_does() -> None:
+    extras = Extras(metadata={"owner": "me", "mtime": "0"}, cache_control="no-cache")
+    found = attributes_for("d/caf\udce9.jpg", 1_500_000_000_000_000_007, "image/jpeg", extras)
+    assert found.metadata == {
+        "owner": "me",
+        "name": "caf%E9.jpg",
+        "mtime": "1500000000.000000007",
+    }
+    assert (found.content_type, found.cache_control) == ("image/jpeg", "no-cache")
+    before = attributes_for("x", -1_500_000_000, "a/b", Extras())
+    assert float(before.metadata["mtime"]) == -1.5
