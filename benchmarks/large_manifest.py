@@ -77,7 +77,9 @@ def _claim(path: Path, rounds: int) -> str:
         with Manifest(str(copy)) as manifest:
 
             def claim() -> None:
-                works = manifest.upload_queue.claim(batch_id=1, run_id="bench", limit=CLAIM_ITEMS, now=NOW)
+                works = manifest.upload_queue.claim(
+                    batch_id=1, run_id="bench", limit=CLAIM_ITEMS, now=NOW
+                )
                 assert works
 
             times = [_ms(claim) for _ in range(max(rounds, 1))]

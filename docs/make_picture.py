@@ -120,7 +120,7 @@ def main() -> None:
 
         push = "bulkup push photos --to s3://archive/photos"
         drawn = screens(run(push))
-        bars = [screen for screen in drawn if "UploadPipeline" in screen.plain]
+        bars = [screen for screen in drawn if "Uploading" in screen.plain]
         bars = [bar for bar in bars if "ETA" in bar.plain and " 0 in flight" not in bar.plain]
         bars = [bar for bar in bars if "Searchable" in bar.plain]
         save("push", "bulkup push", [prompt(push), bars[len(bars) * 3 // 5]])

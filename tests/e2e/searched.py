@@ -19,13 +19,13 @@ from bulkup.search.filters import Filters
 
 @contextmanager
 def searching(
-    manifest: Path, *, means: EmbedOptions | None = None, filters: Filters | None = None
+    manifest: Path, *, options: EmbedOptions | None = None, filters: Filters | None = None
 ) -> Iterator[SearchSession]:
     """What `bulkup search` asks, over this manifest."""
     with Reader(str(manifest)) as reader:
         yield SearchSession(
             reader,
-            means or EmbedOptions(),
+            options or EmbedOptions(),
             ProcessOptions(),
             filters or Filters(),
             clock=SystemClock(),

@@ -104,7 +104,7 @@ def test_bars_on_a_terminal(
     s3 = fake_s3(faults=[Fault(op="PutObject", after=10, times=None, does="hold")])
     env = access(s3.url, **({"NO_COLOR": "1"} if no_color else {}))
     push = _on_a_terminal(bulkup, env, "push", "photos", "--to", "s3://bucket")
-    push.expect("UploadPipeline")
+    push.expect("Uploading")
     push.expect(r"\d+/30 files")
     push.expect("in flight")
     s3.release()

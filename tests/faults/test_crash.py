@@ -64,7 +64,9 @@ class RemovalReason:
 
 
 @contextmanager
-def under(removal_reason: RemovalReason, store: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def under(
+    removal_reason: RemovalReason, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """Every durable step is one of fate's."""
     call: Callable[..., Any] = AsyncManifest.call
 

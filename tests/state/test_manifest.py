@@ -29,7 +29,7 @@ from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import Scope as LaterScope
 from bulkup.manifest.rows import Broken, File, Work
-from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem, ProcessedItem, VariantRow
+from bulkup.manifest.rows_later import Item, ProcessedItem, SkippedItem, StageFailed, VariantRow
 from bulkup.model import Digest, LeftOut, Stage, State
 from bulkup.stores.keys import spare_key
 from bulkup.walk.diff import compare
@@ -134,8 +134,8 @@ class SharedManifest(RuleBasedStateMachine):
         self.alive[run_id] = Run(Pusher.begin(Manifest(self.path), run_id))
         return run_id
 
-    @rule(run_id=runs, mark_in_worker=st.integers(0, 3), is_zip_broken=st.booleans())
-    def walk(self, run_id: str, mark_in_worker: int, is_zip_broken: bool) -> None:
+    @rule(run_id=runs, hand_over=st.integers(0, 3), is_zip_broken=st.booleans())
+    def walk(self, run_id: str, hand_over: int, is_zip_broken: bool) -> None:
         run = self.alive[run_id]
         names = in_order([n for n in self.tree if not (is_zip_broken and n == "bad.zip")])
         files = tuple(self.file(name) for name in names)
@@ -154,7 +154,7 @@ class SharedManifest(RuleBasedStateMachine):
                     for one in changes.broken
                 ],
             ),
-            mark_in_worker=mark_in_worker,
+            hand_over=mark_in_worker,
         )
         run.pusher.manifest.scans.end_walk(run.pusher.scope, [], [], now=self.now)
 

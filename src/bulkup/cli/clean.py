@@ -135,7 +135,7 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     try:
         rubbish = await find(
             books.runs,
-            books.uploads,
+            books.multipart_uploads,
             books.garbage,
             destination,
             store,

@@ -41,4 +41,8 @@ def run(
     from bulkup.operations.resume import ResumeRun
     from bulkup.run.options import RunOptions
 
-    sys.exit(run_to_end(partial(ResumeRun, RunOptions(**run_options_of(settings))), settings, uploads=True))
+    sys.exit(
+        run_to_end(
+            partial(ResumeRun, RunOptions(**run_options_of(settings))), settings, uploads=True
+        )
+    )

@@ -16,7 +16,7 @@ from bulkup.errors import UsageError
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.search import Placed
-    from bulkup.operations.search import SearchResult, Found
+    from bulkup.operations.search import Found, SearchResult
     from bulkup.search.filters import Filters
     from bulkup.settings import Settings
 

@@ -118,7 +118,7 @@ _kept_lock = threading.Lock()
 
 def _opened(path: str) -> io.BufferedReader:
     try:
-        return open(path, "rb")  # noqa: PTH123 - hot; the caller closes it
+        return open(path, "rb")
     except FileNotFoundError as error:
         raise SourceMissing(f"{path}: no such archive") from error
     except OSError as error:
@@ -245,7 +245,7 @@ def _distinct(names: list[str]) -> list[str]:
     out = []
     for name in names:
         if name in given:
-            stem, ending = os.path.splitext(name)  # noqa: PTH122 - a member's name is no path here
+            stem, ending = os.path.splitext(name)
             number = counts.get(name, 1)
             while (free := f"{stem}~{(number := number + 1)}{ending}") in taken:
                 pass

@@ -55,7 +55,9 @@ class Pictures:
             for one in done:
                 forget_unwanted(self._db, one.item.item_id)
 
-    def _record_variants(self, done: Sequence[ProcessedItem], destination_id: int, now: float) -> None:
+    def _record_variants(
+        self, done: Sequence[ProcessedItem], destination_id: int, now: float
+    ) -> None:
         execute_rows(
             self._db,
             "INSERT INTO object (destination_id, key, content_id, kind, size_bytes, etag, "

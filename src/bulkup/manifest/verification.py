@@ -205,7 +205,9 @@ class ObjectChecks:
         ).fetchone()
         return row is not None
 
-    def mark_good_by_digest(self, proven: Sequence[Confirmed], *, destination_id: int, now: float) -> None:
+    def mark_good_by_digest(
+        self, proven: Sequence[Confirmed], *, destination_id: int, now: float
+    ) -> None:
         """Write down that these are as they were stored; one transaction.
 
         The next check then knows them by their ETags. One that was condemned earlier is done, as

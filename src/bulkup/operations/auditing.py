@@ -101,7 +101,9 @@ async def verify(
 ) -> Checked:
     """Compare the manifest with one destination. Raises DestinationError."""
     async_manifest = AsyncManifest(manifest)
-    async with _asking(async_manifest, "verify", destination, settings, environ, clock, random) as reader:
+    async with _asking(
+        async_manifest, "verify", destination, settings, environ, clock, random
+    ) as reader:
         total = await async_manifest.call(manifest.object_checks.count, destination.id)
         kin = overlapping(destination, await async_manifest.call(manifest.runs.destinations))
         verifying = Verification(
@@ -140,7 +142,9 @@ async def rebuild(
         region=settings.region,
         profile=settings.profile,
     )
-    async with _asking(async_manifest, "rebuild", destination, settings, environ, clock, random) as reader:
+    async with _asking(
+        async_manifest, "rebuild", destination, settings, environ, clock, random
+    ) as reader:
         rebuilding = Rebuilding(
             async_manifest, reader, destination_id=destination.id, root=root, deep=deep, clock=clock
         )

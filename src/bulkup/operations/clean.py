@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bulkup.manifest.garbage import DAY_SECONDS, RemovalReason, Leftovers
+from bulkup.manifest.garbage import DAY_SECONDS, Leftovers, RemovalReason
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.runs import Destination, Runs
@@ -226,7 +226,8 @@ async def _remove_variants(
         keys = [
             variant.key
             for variant in variants[start : start + _AT_ONCE]
-            if leftovers.removal_reason(destination_id, variant.key, variant.owner, retired) is not None
+            if leftovers.removal_reason(destination_id, variant.key, variant.owner, retired)
+            is not None
         ]
         leftovers.drop_variants(destination_id, keys)
         await asyncio.gather(*(store.delete(key) for key in keys))

@@ -154,7 +154,9 @@ async def check_destination(
         yield CheckResult("destination", store.url, "destination", "failed", found, error.hint)
 
 
-async def _check_directory(store: DirectoryStore, *, is_default: bool) -> AsyncIterator[CheckResult]:
+async def _check_directory(
+    store: DirectoryStore, *, is_default: bool
+) -> AsyncIterator[CheckResult]:
     absent = None
     if not store.holds_objects:
         absent = _absent_directory(store.url, is_default=is_default)
@@ -176,7 +178,9 @@ def _absent_directory(url: str, *, is_default: bool) -> CheckResult | None:
         found = "is not there yet: the first push makes it"
         return CheckResult("destination", url, "directory", "ok", found)
     mend = "Change its permissions, or name another --to."
-    return CheckResult("destination", url, "directory", "failed", f"{place} may not be written", mend)
+    return CheckResult(
+        "destination", url, "directory", "failed", f"{place} may not be written", mend
+    )
 
 
 async def _check_bucket(store: S3Store, clock: Clock) -> AsyncIterator[CheckResult]:
@@ -244,7 +248,9 @@ def check_disk(part: Part, of: str, path: str, *, subject: str = "disk") -> Chec
     if free < SCARCE_BYTES:
         level = "failed" if free < TOO_FEW_BYTES else "warning"
     found = f"{free / 2**30:,.1f} GiB free under {place}"
-    return CheckResult(part, of, subject, level, found, None if level == "ok" else "Free some space.")
+    return CheckResult(
+        part, of, subject, level, found, None if level == "ok" else "Free some space."
+    )
 
 
 def _existing(path: str) -> str:

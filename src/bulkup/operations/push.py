@@ -12,7 +12,7 @@ from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.operations.whither import resolve_target
 from bulkup.run.job import BatchStart, Job, RootToScan
-from bulkup.run.options import STAGES, RunOptions, BatchOptions, named
+from bulkup.run.options import STAGES, BatchOptions, RunOptions, named
 from bulkup.run.run import Around, Run
 from bulkup.stores.attributes import Extras
 from bulkup.stores.keys import Layout

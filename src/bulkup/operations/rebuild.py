@@ -69,7 +69,9 @@ class Rebuilding:
         await self._asking.check()
         audit, root_id = self._async_manifest.manifest.object_checks, None
         if self._root is not None:
-            root_id = await self._async_manifest.call(audit.add_root, self._root, self._destination_id)
+            root_id = await self._async_manifest.call(
+                audit.add_root, self._root, self._destination_id
+            )
         internal = self._asking.prefix + INTERNAL
         async for page in self._asking.pages():
             keys = [info.key for info in page if not info.key.startswith(internal)]

@@ -19,7 +19,14 @@ from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.pace.backoff import GRANTED_ATTEMPTS
 from bulkup.run.job import BatchStart, Job, RootToScan
-from bulkup.run.options import STAGES, RunOptions, NamedRoot, BatchOptions, Subtree, batch_options_of
+from bulkup.run.options import (
+    STAGES,
+    BatchOptions,
+    NamedRoot,
+    RunOptions,
+    Subtree,
+    batch_options_of,
+)
 from bulkup.run.run import Around, Run
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import check_root
@@ -98,7 +105,8 @@ class RetryRun(Run):
         """Add a candidate to those that are retried in the same manner."""
         begun_with = self._order(candidate.batch_id)
         order = replace(
-            _manner(begun_with or BatchOptions()), stages=_stages(Stage(candidate.stage), begun_with)
+            _manner(begun_with or BatchOptions()),
+            stages=_stages(Stage(candidate.stage), begun_with),
         )
         if not candidate.is_unreadable:
             group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
@@ -138,7 +146,10 @@ class RetryRun(Run):
             roots=tuple(NamedRoot(root, root, is_whole=True) for root in roots),
             subtrees=tuple(group.unreadable.values()),
         )
-        runs, retries = self._async_manifest.manifest.runs, self._async_manifest.manifest.retry_queue
+        runs, retries = (
+            self._async_manifest.manifest.runs,
+            self._async_manifest.manifest.retry_queue,
+        )
 
         def begin(run_id: str, now: float) -> BatchStart:
             batch_id, roots = runs.begin_batch(

@@ -168,7 +168,9 @@ class SearchSession:
             return row
         other = vectors.newest()
         if other is not None and other.rows:
-            self._notes.append(f"nothing is embedded by {self._options.model}; {other.name} is used")
+            self._notes.append(
+                f"nothing is embedded by {self._options.model}; {other.name} is used"
+            )
             return other
         return None
 

@@ -47,7 +47,9 @@ async def _variant(path: str, options: ProcessOptions) -> bytes:
         1, memory_bytes=options.memory_bytes, seconds=options.seconds, modules=MODULES
     ) as workers:
         try:
-            made = await workers.run(process, PictureTask(path, path, wanted=wanted, limits=options.limits))
+            made = await workers.run(
+                process, PictureTask(path, path, wanted=wanted, limits=options.limits)
+            )
         except ItemError as error:  # there is one item, and the user chose it
             raise UsageError(f"--like {path}: {error}") from error
     if not isinstance(made, Picture):

@@ -10,7 +10,7 @@ from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.run.job import BatchStart, Job
-from bulkup.run.options import RunOptions, BatchOptions
+from bulkup.run.options import BatchOptions, RunOptions
 from bulkup.run.run import Around, Run
 
 

@@ -209,7 +209,10 @@ class Verification:
             )
         if proven:
             await self._async_manifest.call(
-                self._audit.mark_good_by_digest, proven, destination_id=self._destination_id, now=now
+                self._audit.mark_good_by_digest,
+                proven,
+                destination_id=self._destination_id,
+                now=now,
             )
         for recorded, doubt in found:
             paths = await self._async_manifest.call(self._audit.paths, recorded.content_id)

@@ -95,7 +95,7 @@ def _opened(job: PictureTask) -> BufferedReader | BytesIO:
         with open_member(job.path, job.member, limit_bytes=job.limits.file_bytes) as member:
             return io.BytesIO(member.read())
     try:
-        return open(job.path, "rb")  # noqa: PTH123 - paths here are str, surrogates and all
+        return open(job.path, "rb")
     except FileNotFoundError as error:
         raise SourceMissing(f"{job.name} is gone") from error
     except OSError as error:

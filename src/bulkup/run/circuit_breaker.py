@@ -90,7 +90,11 @@ class CircuitBreaker:
         """
         if self._wait_for_breaker is not None:
             return await asyncio.shield(self._wait_for_breaker)
-        if self._is_stopped or self._last_success is None or self._failed_recoveries >= FRUITLESS_RIDES:
+        if (
+            self._is_stopped
+            or self._last_success is None
+            or self._failed_recoveries >= FRUITLESS_RIDES
+        ):
             return False
         ride: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._wait_for_breaker = ride

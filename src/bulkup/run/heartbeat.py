@@ -64,4 +64,6 @@ class Heartbeat:
         while True:
             await self._clock.sleep(HEARTBEAT_SECONDS)
             await self._async_manifest.call(runs.beat, self._run_id, now=self._clock.now())
-            await self._async_manifest.call(runs.reap_dead_runs, self.is_gone, now=self._clock.now())
+            await self._async_manifest.call(
+                runs.reap_dead_runs, self.is_gone, now=self._clock.now()
+            )

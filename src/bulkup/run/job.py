@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkup.manifest.runs import Destination
-from bulkup.run.options import NamedRoot, BatchOptions
+from bulkup.run.options import BatchOptions, NamedRoot
 
 
 class RootToScan(NamedTuple):

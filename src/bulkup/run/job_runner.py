@@ -182,7 +182,9 @@ class JobRunner:
         later = self._async_manifest.manifest.stage_queue
         destination_id = self.job.destination.id
         for work in self.later:
-            await self._async_manifest.call(later.enqueue_next_stage, destination_id, work.stage, now=self._clock.now())
+            await self._async_manifest.call(
+                later.enqueue_next_stage, destination_id, work.stage, now=self._clock.now()
+            )
 
     async def _reopen(self) -> None:
         """Another model than the last one: what that has embedded is embedded again."""
@@ -193,7 +195,9 @@ class JobRunner:
         if last is None or (last == self._embedder.name and self.begun.to_scan):
             return  # another version of the same is noticed by `embed`: to ask for it takes 0.1 s
         embedder = self._embedder.get()
-        embedder_id = await self._async_manifest.call(vectors.id_of, embedder.name, embedder.version)
+        embedder_id = await self._async_manifest.call(
+            vectors.id_of, embedder.name, embedder.version
+        )
         await self._async_manifest.call(vectors.reopen, self.job.destination.id, embedder_id)
 
     async def _work(self, work: StageRunner) -> None:
@@ -275,7 +279,9 @@ def _bandwidth(options: RunOptions, clock: Clock) -> TokenBucket | None:
     return TokenBucket(bandwidth, bandwidth * BANDWIDTH_BURST_SECONDS, now=clock.monotonic())
 
 
-def _target(job: Job, begun: BatchStart, store: PartStore, run_id: str, options: RunOptions) -> Target:
+def _target(
+    job: Job, begun: BatchStart, store: PartStore, run_id: str, options: RunOptions
+) -> Target:
     threshold = options.part_threshold_bytes
     if threshold is None or store.part_threshold_bytes is None:
         threshold = store.part_threshold_bytes

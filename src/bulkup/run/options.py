@@ -80,7 +80,7 @@ def batch_options_of(options: Mapping[str, Any]) -> BatchOptions:
         selection=Selection(**selection),
         files_from=options.get("files_from"),
         cwd=options.get("cwd", "."),
-        subtrees=tuple(Subtree(*place) for place in options.get("places", ())),
+        subtrees=tuple(Subtree(*place) for place in options.get("subtrees", ())),
         layout=options.get("layout", "path"),
         copies_duplicates=options.get("copies_duplicates", False),
         extras=Extras(**options.get("extras", {})),

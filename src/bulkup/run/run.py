@@ -45,7 +45,9 @@ class Around(TypedDict):
     random: Random
     emit: Emit
     wants_files: bool
-    aside: NotRequired[IngestProcess | None]  # for the first batch that is uploaded; it is ended with it
+    aside: NotRequired[
+        IngestProcess | None
+    ]  # for the first batch that is uploaded; it is ended with it
 
 
 class Run(ABC):
@@ -62,7 +64,9 @@ class Run(ABC):
         clock = around["clock"]
         self._options = options
         self._aside = around.get("aside")
-        self._async_manifest = AsyncManifest(manifest, None if self._aside is None else self._aside.write_lock)
+        self._async_manifest = AsyncManifest(
+            manifest, None if self._aside is None else self._aside.write_lock
+        )
         self._environ = around["environ"]
         self._clock = clock
         self._random = around["random"]
@@ -216,7 +220,10 @@ class Run(ABC):
 
     def _limits(self) -> Limits:
         """What earlier jobs have left of the run's limits."""
-        options, total = self._options, [job_runner.pipeline.counts for job_runner in self._job_runners]
+        options, total = (
+            self._options,
+            [job_runner.pipeline.counts for job_runner in self._job_runners],
+        )
         duration, errors = options.max_duration_seconds, options.max_errors
         begun = sum(counts.sent + counts.adopted for counts in total)
         failed = sum(job_runner.failed for job_runner in self._job_runners)
@@ -232,7 +239,11 @@ class Run(ABC):
         where nothing is, `--limit` bounds them."""
         limits, items = self._limits(), None
         if self._options.limit is not None and Stage.UPLOAD not in job.order.stages:
-            earlier = (job_runner for job_runner in self._job_runners if Stage.UPLOAD not in job_runner.job.order.stages)
+            earlier = (
+                job_runner
+                for job_runner in self._job_runners
+                if Stage.UPLOAD not in job_runner.job.order.stages
+            )
             counts = [job_runner.later[0].counts for job_runner in earlier if job_runner.later]
             begun = sum(one.done + one.skipped + one.failed for one in counts)
             items = max(0, (limits.contents or 0) - begun)
@@ -241,7 +252,8 @@ class Run(ABC):
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""
         return any(
-            job_runner.stop_reason is not None and job_runner.job.destination.id not in self._refused
+            job_runner.stop_reason is not None
+            and job_runner.job.destination.id not in self._refused
             for job_runner in self._job_runners
         )
 
@@ -257,7 +269,9 @@ class Run(ABC):
         """Write down how one job ended."""
         queue = self._async_manifest.manifest.upload_queue
         batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
-        left = await self._async_manifest.call(queue.left, [batch_id], self._run_id, _stages([job_runner]))
+        left = await self._async_manifest.call(
+            queue.left, [batch_id], self._run_id, _stages([job_runner])
+        )
         if job_runner.job.makes_copies:
             copies = await self._async_manifest.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
@@ -298,7 +312,9 @@ class Run(ABC):
     def _left(self) -> Left:
         """What is left of all that this run was to do."""
         batches = [job_runner.begun.batch_id for job_runner in self._job_runners]
-        return self._async_manifest.manifest.upload_queue.left(batches, self._run_id, _stages(self._job_runners))
+        return self._async_manifest.manifest.upload_queue.left(
+            batches, self._run_id, _stages(self._job_runners)
+        )
 
     async def _give_up(self, error: BulkupError) -> None:
         """The run is over without a summary; its claims are given back."""
@@ -340,7 +356,11 @@ class Run(ABC):
 
 def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
     """What the crews' orders name."""
-    return [stage for stage in Stage if any(stage in job_runner.job.order.stages for job_runner in job_runners)]
+    return [
+        stage
+        for stage in Stage
+        if any(stage in job_runner.job.order.stages for job_runner in job_runners)
+    ]
 
 
 def _urls(jobs: list[Job]) -> str:

@@ -42,7 +42,9 @@ _DIGEST_BYTES = 32
 class StoreReader:
     """The questions of one command to one store, each with its tries and when its turn comes."""
 
-    def __init__(self, store: ObjectStore, limiter: RequestLimiter, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, store: ObjectStore, limiter: RequestLimiter, clock: Clock, random: Random
+    ) -> None:
         self.prefix = store.prefix
         self.bytes_read = 0
         self._store = store

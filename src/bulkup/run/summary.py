@@ -30,7 +30,9 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
     return Summary(
         run_id="",
         command="",
-        destination=", ".join(dict.fromkeys(job_runner.job.destination.url for job_runner in job_runners)),
+        destination=", ".join(
+            dict.fromkeys(job_runner.job.destination.url for job_runner in job_runners)
+        ),
         seconds=0.0,
         files=sum(w.files for w in walked),
         new=sum(w.new for w in walked),
@@ -64,15 +66,22 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
     upload = StageCount(
         done=sum(c.done_files for c in counts),
         failed=sum(c.failed for c in counts),
-        total=sum(w.to_do for w in walked) + sum(job_runner.begun.items for job_runner in job_runners),
+        total=sum(w.to_do for w in walked)
+        + sum(job_runner.begun.items for job_runner in job_runners),
         done_bytes=sum(c.done_bytes for c in counts),
         total_bytes=sum(w.to_do_bytes for w in walked)
         + sum(job_runner.begun.size_bytes for job_runner in job_runners),
     )
-    stages = {Stage.UPLOAD.value: upload} if upload.total or not job_runners or not _later(job_runners) else {}
+    stages = (
+        {Stage.UPLOAD.value: upload}
+        if upload.total or not job_runners or not _later(job_runners)
+        else {}
+    )
     before = upload
     for stage in (Stage.PROCESS, Stage.EMBED):
-        works = [work for job_runner in job_runners for work in job_runner.later if work.stage is stage]
+        works = [
+            work for job_runner in job_runners for work in job_runner.later if work.stage is stage
+        ]
         if works:
             before = _later_count(works, before)
             stages[stage.value] = before

@@ -112,7 +112,7 @@ def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[Part]) 
     It is locked while it is made: a file of this kind that nobody has locked is of a process
     that was killed.
     """
-    folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - paths here are str
+    folder, name = os.path.split(os.path.abspath(path))
     _sweep(folder, name)
     descriptor, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
     with os.fdopen(descriptor, "w+b") as file:

@@ -67,7 +67,9 @@ def open_store(
     from bulkup.stores.s3.store import S3Store
     from bulkup.stores.s3.transport import S3Transport
 
-    credentials = find_credentials(environ, profile=profile, region=region, endpoint_url=endpoint_url)
+    credentials = find_credentials(
+        environ, profile=profile, region=region, endpoint_url=endpoint_url
+    )
     return S3Store(
         url=f"s3://{bucket}/{prefix}".rstrip("/"),
         prefix=f"{prefix}/" if prefix else "",

@@ -61,8 +61,8 @@ class Pusher:
         )
         return cls(manifest, Scope(roots[0][0], root, destination.id, batch, run_id))
 
-    def record(self, found: Folder, *, mark_in_worker: int = 1000) -> list[Work]:
-        return self.manifest.scans.record(self.scope, lambda: [found], now=NOW, mark_in_worker=mark_in_worker)
+    def record(self, found: Folder, *, hand_over: int = 1000) -> list[Work]:
+        return self.manifest.scans.record(self.scope, lambda: [found], now=NOW, hand_over=hand_over)
 
     def known(self, path: str = "") -> dict[str, Known]:
         walks = self.manifest.scans

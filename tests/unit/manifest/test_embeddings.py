@@ -8,9 +8,9 @@ from bulkup.errors import ErrorClass
 from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import Item, StageFailed, ProcessedItem, EmbeddedItem
+from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, StageFailed
 from bulkup.model import Stage
-from tests.unit.manifest.upload_queue.test_stages import claim, followed
+from tests.unit.manifest.queue.test_stages import claim, followed
 from tests.unit.manifest.recording import NOW, Pusher, folder, recount_differs, rows
 from tests.unit.manifest.test_pictures import processed, settle, variant
 
@@ -134,7 +134,9 @@ def test_what_is_known_is_done_without_a_vector(manifest: Manifest) -> None:
     scope = embeddable(manifest, "a.jpg")
     (item,) = claim(manifest, scope)
     embed(manifest, item)
-    assert manifest.embeddings.known([item.content_id, 99], newest(manifest).id) == {item.content_id}
+    assert manifest.embeddings.known([item.content_id, 99], newest(manifest).id) == {
+        item.content_id
+    }
     manifest.stage_queue.redo(1, Stage.EMBED, limit=None)
     (again,) = claim(manifest, scope)
     embed(manifest, again, vector=None)

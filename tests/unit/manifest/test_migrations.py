@@ -72,7 +72,7 @@ def test_a_manifest_of_the_first_schema_is_migrated_after_a_backup(
     db.close()
 
 
-def _open_and_follow(path: str, barrier: Barrier, made: multiprocessing.UploadQueue[int]) -> None:
+def _open_and_follow(path: str, barrier: Barrier, made: multiprocessing.Queue[int]) -> None:
     barrier.wait(60)
     with Manifest(path) as manifest:
         made.put(manifest.stage_queue.enqueue_next_stage(1, Stage.PROCESS, now=NOW))
@@ -85,7 +85,7 @@ def test_four_processes_that_open_it_at_once_migrate_it_once(
     of_version_1(path, monkeypatch)
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(4)
-    made: multiprocessing.UploadQueue[int] = context.UploadQueue()
+    made: multiprocessing.Queue[int] = context.Queue()
     processes = [
         context.Process(target=_open_and_follow, args=(str(path), barrier, made)) for _ in range(4)
     ]

@@ -6,11 +6,11 @@ import json
 from datetime import datetime
 from hashlib import sha256
 
-from bulkup.content.picture.types import Exposure, Metadata, Moment, Subtree, Sidecar
+from bulkup.content.picture.types import Exposure, Metadata, Moment, Place, Sidecar
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.rows_later import Item, SkippedItem, ProcessedItem, VariantRow
+from bulkup.manifest.rows_later import Item, ProcessedItem, SkippedItem, VariantRow
 from bulkup.model import Digest, Stage
-from tests.unit.manifest.upload_queue.test_stages import claim, followed
+from tests.unit.manifest.queue.test_stages import claim, followed
 from tests.unit.manifest.recording import NOW, recount_differs, rows
 
 METADATA = Metadata(
@@ -22,7 +22,7 @@ METADATA = Metadata(
     camera="Canon EOS 7D",
     lens="bad \udcff bytes",
     exposure=Exposure(2.8, 0.004, 100, 50.0),
-    place=Subtree(47.5, -8.25, 400.0),
+    place=Place(47.5, -8.25, 400.0),
     perceptual_hash="00ff00ff00ff00ff",
 )
 

@@ -109,7 +109,7 @@ def test_an_unread_file_that_goes_leaves_nothing_and_a_read_one_is_missing(
 ) -> None:
     pusher = Pusher.begin(manifest, "a")
     pusher.push("read.jpg")
-    pusher.record(folder(new=[file("unread.jpg")]), mark_in_worker=0)
+    pusher.record(folder(new=[file("unread.jpg")]), hand_over=0)
     pusher.record(folder(gone=list(pusher.known().values())))
     status = manifest.reports.status()
     assert (status.assets, status.missing, status.unique) == (1, 1, 1)
@@ -120,7 +120,7 @@ def test_an_unread_file_that_goes_leaves_nothing_and_a_read_one_is_missing(
 
 def test_claims_come_urgent_first_then_oldest(manifest: Manifest) -> None:
     pusher = Pusher.begin(manifest, "a")
-    pusher.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), mark_in_worker=0)
+    pusher.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), hand_over=0)
     for priority, name in ((2, "0.jpg"), (0, "3.jpg")):
         manifest._db.execute(
             "UPDATE item SET priority = ? WHERE content_id = "
@@ -143,7 +143,7 @@ def test_waiting_items_are_claimed_when_they_fall_due(manifest: Manifest) -> Non
 
 def test_two_runs_never_claim_the_same(manifest: Manifest) -> None:
     one, other = Pusher.begin(manifest, "one"), Pusher.begin(manifest, "other")
-    one.record(folder(new=[file(f"{n}.jpg") for n in range(5)]), mark_in_worker=0)
+    one.record(folder(new=[file(f"{n}.jpg") for n in range(5)]), hand_over=0)
     other.record(folder(unchanged=[file(f"{n}.jpg") for n in range(5)]))
     with Manifest(manifest.path) as second:
         other.manifest = second
@@ -153,7 +153,7 @@ def test_two_runs_never_claim_the_same(manifest: Manifest) -> None:
 
 def test_what_is_left_tells_ours_from_others(manifest: Manifest) -> None:
     one, other = Pusher.begin(manifest, "one"), Pusher.begin(manifest, "other")
-    works = one.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), mark_in_worker=3)
+    works = one.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), hand_over=3)
     one.failed(works[0], due_at=None)
     one.failed(works[1], due_at=NOW + 9)
     scope = other.scope
@@ -262,7 +262,7 @@ def plan_of(manifest: Manifest, ask: object) -> list[str]:
 
 
 def test_questions_about_the_queue_use_an_index_and_are_quick(crowded: Manifest) -> None:
-    queue = crowded.queue
+    queue = crowded.upload_queue
     questions = {
         "claim": lambda: queue.claim(batch_id=1, run_id="a", limit=100, now=NOW),
         "next due": lambda: queue.next_due_at(1),
@@ -290,7 +290,7 @@ def test_questions_about_the_queue_use_an_index_and_are_quick(crowded: Manifest)
 
 
 def test_what_is_left_is_counted_from_the_few_that_failed(crowded: Manifest) -> None:
-    steps = plan_of(crowded, lambda: crowded.queue.left([1], "a"))
+    steps = plan_of(crowded, lambda: crowded.upload_queue.left([1], "a"))
     assert not [step for step in steps if step.startswith("SCAN") and "json_each" not in step]
     assert not [step for step in steps if "asset_name" in step], "from items to files only"
 
@@ -300,7 +300,7 @@ def test_a_claim_is_taken_while_another_connection_reads(crowded: Manifest) -> N
     slow = reader.execute("SELECT * FROM files")
     slow.fetchone()
     began = time.perf_counter()
-    crowded.queue.claim(batch_id=1, run_id="a", limit=10, now=NOW)
+    crowded.upload_queue.claim(batch_id=1, run_id="a", limit=10, now=NOW)
     assert time.perf_counter() - began < 1.0
     reader.close()
 

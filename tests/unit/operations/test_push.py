@@ -368,7 +368,7 @@ async def test_nothing_is_held_in_memory_at_the_end(pushing: Pushing) -> None:
         run = pushing.begin(manifest)
         await run.run()
         (job_runner,) = run._job_runners
-        assert job_runner.pipeline._ahead._held_bytes == 0
+        assert job_runner.pipeline._prefetcher._held_bytes == 0
         assert job_runner.limiter.pacer.in_flight == 0
 
 

@@ -21,7 +21,7 @@ from bulkup.search.filters import Filters
 from bulkup.search.label_vectors import known_classes
 from tests.e2e.pictures import photo
 from tests.e2e.searched import searching
-from tests.unit.manifest.upload_queue.test_stages import claim
+from tests.unit.manifest.queue.test_stages import claim
 from tests.unit.manifest.recording import NOW
 from tests.unit.manifest.test_embeddings import embeddable
 
@@ -70,7 +70,9 @@ def embed(
         )
         for at, (item, word) in enumerate(zip(items, shown, strict=True))
     ]
-    manifest.embeddings.settle(done, name=name, version=version, dimension=1280, run_id="a", now=NOW)
+    manifest.embeddings.settle(
+        done, name=name, version=version, dimension=1280, run_id="a", now=NOW
+    )
 
 
 def names(answer: SearchResult) -> list[str]:

@@ -35,7 +35,9 @@ async def write_lock() -> None:
         await asyncio.sleep(0)
 
 
-def gate_of(clock: FakeClock, limit: int = 2, bandwidth: TokenBucket | None = None) -> RequestLimiter:
+def gate_of(
+    clock: FakeClock, limit: int = 2, bandwidth: TokenBucket | None = None
+) -> RequestLimiter:
     return RequestLimiter(Pacer(clock, fixed_limit=limit), clock, bandwidth)
 
 

@@ -55,7 +55,9 @@ def test_members_of_archives_are_sources(tmp_path: Path, photo: Path) -> None:
         archive.writestr("inner/read me.txt", "hello")
     job = PictureTask(str(path), "photo.jpg", member="inner/photo.jpg", digest=digest_of(photo))
     assert isinstance(process(job), Picture)
-    assert isinstance(process(PictureTask(str(path), "read me.txt", member="inner/read me.txt")), Skipped)
+    assert isinstance(
+        process(PictureTask(str(path), "read me.txt", member="inner/read me.txt")), Skipped
+    )
     limits = Limits(file_bytes=1000)
     with pytest.raises((SourceInvalid, PictureInvalid)):
         process(PictureTask(str(path), "photo.jpg", member="inner/photo.jpg", limits=limits))

@@ -172,7 +172,9 @@ async def test_nobody_there_is_no_error_of_the_run() -> None:
 async def test_an_interrupted_run_tries_once() -> None:
     """Somebody waits for it to end."""
     with receiving(500) as receiver:
-        webhook, _ = await told(WebhookOptions(receiver.url), [STARTED, replace(SUMMARY, interrupted=True)])
+        webhook, _ = await told(
+            WebhookOptions(receiver.url), [STARTED, replace(SUMMARY, interrupted=True)]
+        )
     assert len(receiver.messages) == 1
     assert webhook.trouble is not None
 
@@ -198,7 +200,9 @@ async def test_every_so_many_failures_are_told() -> None:
 
 async def test_names_that_are_no_text_arrive_escaped() -> None:
     with receiving() as receiver:
-        await told(WebhookOptions(receiver.url, every=1), [STARTED, failure("caf\udce9.jpg"), SUMMARY])
+        await told(
+            WebhookOptions(receiver.url, every=1), [STARTED, failure("caf\udce9.jpg"), SUMMARY]
+        )
     assert receiver.messages[0]["latest"]["path"] == "caf\\udce9.jpg"
 
 

@@ -86,7 +86,9 @@ async def test_all_wait_for_the_same_ride(clock: FakeClock) -> None:
     ill = Ill(1)
     breaker = riding_of(clock, ill)
     error = CredentialsExpired("expired")
-    results = await asyncio.gather(breaker.open_and_wait(error), breaker.open_and_wait(error), breaker.wait_until_closed())
+    results = await asyncio.gather(
+        breaker.open_and_wait(error), breaker.open_and_wait(error), breaker.wait_until_closed()
+    )
     assert results == [True, True, True]
     assert ill.asked == 2
 

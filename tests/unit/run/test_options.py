@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bulkup.errors import ErrorClass
-from bulkup.run.options import NamedRoot, BatchOptions, Subtree, batch_options_of
+from bulkup.run.options import BatchOptions, NamedRoot, Subtree, batch_options_of
 from bulkup.run.upload.rescan import UnreadablePaths
 from bulkup.stores.attributes import Extras
 from bulkup.walk.filters import Selection
@@ -20,7 +20,7 @@ def test_an_order_comes_back_as_it_was() -> None:
         selection=Selection(include=("*.jpg",), exclude=("no/",), hidden=True, newer_than=1.5),
         files_from="list",
         cwd="/home",
-        places=(Subtree("/a", "sub/", "x.zip"),),
+        subtrees=(Subtree("/a", "sub/", "x.zip"),),
         layout="content",
         copies_duplicates=True,
         extras=Extras(cache_control="max-age=1", metadata={"by": "me"}),
@@ -34,7 +34,9 @@ def _row(name: str) -> tuple[str, int, int, int, int]:
 
 
 def test_only_the_places_are_taken() -> None:
-    places = UnreadablePaths("/r", [Subtree("/r", "a/", "closed/"), Subtree("/other", "", "x.jpg")])
+    subtrees = UnreadablePaths(
+        "/r", [Subtree("/r", "a/", "closed/"), Subtree("/other", "", "x.jpg")]
+    )
     listings = [
         FolderListing("", [_row("top.jpg")]),
         FolderListing("a/", [_row("new.jpg")]),
@@ -42,10 +44,10 @@ def test_only_the_places_are_taken() -> None:
         FolderListing("a/closed/deep/", [_row("deep.jpg")]),
         FolderListing("b/", [_row("other.jpg")]),
     ]
-    taken = [(one.folder, [row[0] for row in one.files]) for one in places.only(listings)]
+    taken = [(one.folder, [row[0] for row in one.files]) for one in subtrees.only(listings)]
     assert taken == [("a/", []), ("a/closed/", ["in.jpg"]), ("a/closed/deep/", ["deep.jpg"])]
-    assert places.mended() == [("a/", "closed/")]
-    assert [places.leads_to(f) for f in ("a/", "a/closed/", "a/closed/x/", "b/")] == [
+    assert subtrees.recovered() == [("a/", "closed/")]
+    assert [subtrees.leads_to(f) for f in ("a/", "a/closed/", "a/closed/x/", "b/")] == [
         True,
         True,
         True,
@@ -54,25 +56,25 @@ def test_only_the_places_are_taken() -> None:
 
 
 def test_what_is_unreadable_still_is_not_mended() -> None:
-    places = UnreadablePaths("/r", [Subtree("/r", "", "closed/"), Subtree("/r", "", "x.zip")])
+    subtrees = UnreadablePaths("/r", [Subtree("/r", "", "closed/"), Subtree("/r", "", "x.zip")])
     listings = [
         FolderListing("", [], archives=["x.zip"]),
         unread("x.zip#", "broken", ErrorClass.INVALID),
         unread("closed/", "Permission denied", ErrorClass.AUTH),
     ]
-    assert len(list(places.only(listings))) == 3
-    assert places.mended() == []
+    assert len(list(subtrees.only(listings))) == 3
+    assert subtrees.recovered() == []
 
 
 def test_a_root_that_was_unreadable_is_taken_whole() -> None:
-    places = UnreadablePaths("/r", [Subtree("/r", "", "./")])
-    assert [one.folder for one in places.only([FolderListing("", [_row("a.jpg")])])] == [""]
-    assert places.mended() == [("", "./")]
+    subtrees = UnreadablePaths("/r", [Subtree("/r", "", "./")])
+    assert [one.folder for one in subtrees.only([FolderListing("", [_row("a.jpg")])])] == [""]
+    assert subtrees.recovered() == [("", "./")]
 
 
 def test_a_walk_enters_only_where_it_is_led(tmp_path: Path) -> None:
     for folder in ("a/closed/deep", "a/open", "b"):
         (tmp_path / folder).mkdir(parents=True)
-    places = UnreadablePaths(str(tmp_path), [Subtree(str(tmp_path), "a/", "closed/")])
-    entered = [one.folder for one in walk(str(tmp_path), Selection(), enters=places.leads_to)]
+    subtrees = UnreadablePaths(str(tmp_path), [Subtree(str(tmp_path), "a/", "closed/")])
+    entered = [one.folder for one in walk(str(tmp_path), Selection(), enters=subtrees.leads_to)]
     assert entered == ["", "a/", "a/closed/", "a/closed/deep/"]

@@ -13,8 +13,8 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from bulkup.content.picture.dhash import perceptual_hash
 from bulkup.embed.efficientnet import EfficientNet
-from bulkup.embed.embedder import EmbeddedItem
-from bulkup.search.duplicates import RetryCandidate, Group, find_groups
+from bulkup.embed.embedder import Embedded
+from bulkup.search.duplicates import Group, RetryCandidate, find_groups
 from bulkup.search.matrix import Matrix
 from bulkup.search.matrix_file import Part
 
@@ -48,7 +48,7 @@ async def groups_of(pictures: list[bytes]) -> list[Group]:
     vectors, candidates = [], []
     for number, body in enumerate(pictures):
         (found,) = await embedder.embed([body])
-        assert isinstance(found, EmbeddedItem), found
+        assert isinstance(found, Embedded), found
         vectors.append(found.vector)
         with Image.open(io.BytesIO(body)) as image:
             bits, pixels = perceptual_hash(image), image.width * image.height

@@ -140,7 +140,11 @@ def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     ask = find(KEYS, profile="p")
     assert not isinstance(ask, Credentials)
     credentials = ask(anew=False)
-    assert (credentials.access_key, credentials.secret_key, credentials.region) == ("PK", "PS", "eu-west-2")
+    assert (credentials.access_key, credentials.secret_key, credentials.region) == (
+        "PK",
+        "PS",
+        "eu-west-2",
+    )
     assert credentials.endpoint_url == "https://s3.example.net"
     assert credentials.good_for_seconds is not None
     with pytest.raises(CredentialsRefused):
@@ -157,7 +161,8 @@ def test_no_credentials(tmp_path):
 def test_static_keys_import_no_sdk():
     """botocore costs 0.4 s; keys in the environment must not pay that."""
     code = (
-        "import sys; from bulkup.stores.open import open_store; from bulkup.clock import SystemClock;"
+        "import sys; from bulkup.stores.open import open_store;"
+        "from bulkup.clock import SystemClock;"
         f"open_store('s3://bucket/p', environ={KEYS!r}, clock=SystemClock());"
         "sys.exit('botocore' in sys.modules or 'boto3' in sys.modules)"
     )

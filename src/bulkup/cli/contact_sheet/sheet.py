@@ -174,7 +174,7 @@ def _safe(text: str) -> str:
 
 
 def _part(name: str) -> str:
-    return files("bulkup.cli").joinpath(name).read_text("utf-8")
+    return files("bulkup.cli.contact_sheet").joinpath(name).read_text("utf-8")
 
 
 def _source(text: str) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _REDRAWS_PER_SECOND = 10  # smooth to the eye, and about 2 % of a core
 _MEMORY_SECONDS = 15.0  # long enough to calm the ETA, short enough to follow the adaptive window
-_LABELS = {"upload": "UploadPipeline", "process": "ProcessStage", "embed": "Searchable"}
+_LABELS = {"upload": "Uploading", "process": "Processing", "embed": "Searchable"}
 _LABEL_WIDTH = 11
 _LEAST_BAR, _MOST_BAR = 8, 40
 

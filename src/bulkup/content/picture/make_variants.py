@@ -191,7 +191,7 @@ def _opened(source: Source) -> Iterator[BinaryIO]:
     if isinstance(source, bytes):
         yield io.BytesIO(source)
     elif isinstance(source, (str, os.PathLike)):
-        with open(source, "rb") as file:  # noqa: PTH123 - a path may be no UTF-8
+        with open(source, "rb") as file:
             yield file
     else:
         yield source

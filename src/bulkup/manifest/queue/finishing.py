@@ -13,7 +13,7 @@ from bulkup.manifest.bulk import execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
 from bulkup.manifest.reports.latency import latency_bucket
 from bulkup.manifest.rows import as_text
-from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem
+from bulkup.manifest.rows_later import Item, SkippedItem, StageFailed
 from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 

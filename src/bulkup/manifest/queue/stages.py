@@ -15,7 +15,7 @@ from bulkup.manifest.queue.finishing import settle_failed_stage, settle_skipped
 from bulkup.manifest.queue.release import release_claims
 from bulkup.manifest.queue.uploads import PRIORITIES, Left
 from bulkup.manifest.rows import from_sql, to_sql
-from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem, Source
+from bulkup.manifest.rows_later import Item, SkippedItem, Source, StageFailed
 from bulkup.manifest.sql import transaction
 from bulkup.model import Digest, Stage
 

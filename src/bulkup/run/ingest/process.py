@@ -95,7 +95,9 @@ def fork_ingest_process() -> IngestProcess | None:
 class IngestProcess:
     """The second process, as one event loop sees it. Start it once, end it in any case."""
 
-    def __init__(self, pid: int, parent: socket.socket, memory: mmap.mmap, write_lock: WriteLock) -> None:
+    def __init__(
+        self, pid: int, parent: socket.socket, memory: mmap.mmap, write_lock: WriteLock
+    ) -> None:
         """`turns` are to be taken by whoever else writes into the manifest here."""
         self.write_lock = write_lock
         self._pid: int | None = pid  # None once it has ended
@@ -142,7 +144,9 @@ class IngestProcess:
         """
         if request_signer is not self._request_signer:
             self._request_signer = request_signer
-            await self._ask((PREPARE, None if request_signer is None else pickle.dumps(request_signer)))
+            await self._ask(
+                (PREPARE, None if request_signer is None else pickle.dumps(request_signer))
+            )
         if not self._free:
             raise IngestProcessLost
         slot = self._free.pop()

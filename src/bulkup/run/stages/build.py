@@ -15,7 +15,7 @@ from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.job import BatchStart, Job, LaterLimits
 from bulkup.run.options import RunOptions
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
-from bulkup.run.stages.runner import StageWorker, StageRunner
+from bulkup.run.stages.runner import StageRunner, StageWorker
 from bulkup.run.stages.variant_cache import VariantCache, best_for_embedding
 from bulkup.run.upload.sender import Sender
 from bulkup.stores.store import PartStore

@@ -15,7 +15,7 @@ from bulkup.errors import (
     ObjectMissing,
     SourceMissing,
 )
-from bulkup.manifest.rows_later import Item, SkippedItem, ProcessedItem, VariantRow, EmbeddedItem
+from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, SkippedItem, VariantRow
 from bulkup.model import Stage
 from bulkup.pace.tries import CONTROL_TRIES
 from bulkup.run.async_manifest import AsyncManifest
@@ -120,7 +120,9 @@ class EmbedStage:
             except EmbedError as error:
                 made += [error] * len(some)
         if self._lazy.is_local:  # the others' trouble with the store may be waited out with these
-            await self._async_manifest.call(later.unmark_in_worker, list(bodies), run_id=self._run_id)
+            await self._async_manifest.call(
+                later.unmark_in_worker, list(bodies), run_id=self._run_id
+            )
         return made
 
     def _outcome(

@@ -27,7 +27,14 @@ from bulkup.errors import (
     SourceUnavailable,
     WorkerLost,
 )
-from bulkup.manifest.rows_later import Item, SkippedItem, ProcessedItem, Source, VariantRow, EmbeddedItem
+from bulkup.manifest.rows_later import (
+    EmbeddedItem,
+    Item,
+    ProcessedItem,
+    SkippedItem,
+    Source,
+    VariantRow,
+)
 from bulkup.model import Attributes, Digest, Stage
 from bulkup.pace.tries import CONTROL_TRIES
 from bulkup.process.task import MODULES, PictureTask, process, variant_key
@@ -81,7 +88,10 @@ class ProcessStage:
         self._clock = clock
         self.concurrency = options.count + AHEAD
         self._workers = Workers(
-            options.count, memory_bytes=options.memory_bytes, seconds=options.seconds, modules=MODULES
+            options.count,
+            memory_bytes=options.memory_bytes,
+            seconds=options.seconds,
+            modules=MODULES,
         )
         self._downloads = Downloads()
 
@@ -125,7 +135,9 @@ class ProcessStage:
 
     async def _made(self, item: Item) -> Picture | Skipped:
         """The variants, of the first file that still has the content; else of the object."""
-        sources = await self._async_manifest.call(self._async_manifest.manifest.stage_queue.sources, item.content_id)
+        sources = await self._async_manifest.call(
+            self._async_manifest.manifest.stage_queue.sources, item.content_id
+        )
         sidecar = await self._sidecar(sources)
         for source in sources:
             if source.is_missing:

@@ -11,7 +11,7 @@ from bulkup.clock import Clock
 from bulkup.errors import ErrorClass, ItemError, StoreError, WorkerLost
 from bulkup.events import AttemptFailed, Emit, ItemDone, ItemsDone
 from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem, ProcessedItem, EmbeddedItem
+from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, SkippedItem, StageFailed
 from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 from bulkup.pace.backoff import ATTEMPTS, attempt_wait_seconds

@@ -24,7 +24,7 @@ from bulkup.errors import (
 )
 from bulkup.events import Emit
 from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import Item, ProcessedItem, EmbeddedItem
+from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem
 from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
@@ -150,7 +150,9 @@ class StageRunner:
             await self._worker.close()
         await self.outcomes.settle()
         if self._buffer:
-            await self._async_manifest.call(self._later.release, list(self._buffer), run_id=self._run_id)
+            await self._async_manifest.call(
+                self._later.release, list(self._buffer), run_id=self._run_id
+            )
             self._buffer.clear()
         self.is_over = True  # only now has the stage after this one all that it gets
 
@@ -282,7 +284,9 @@ class StageRunner:
     def _run_level(self, outcomes: Sequence[Outcome], began: float) -> DestinationError | None:
         """The whole destination's trouble in the items' errors, if that is what it is."""
         for one in outcomes:
-            if isinstance(one, (ProcessedItem, EmbeddedItem)):  # the others may have asked for nothing
+            if isinstance(
+                one, (ProcessedItem, EmbeddedItem)
+            ):  # the others may have asked for nothing
                 self._breaker.record_success(self._clock.monotonic())
         for one in outcomes:
             if isinstance(one, StoreFull):

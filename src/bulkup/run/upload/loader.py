@@ -143,7 +143,9 @@ class Loader:
                 )
             )
 
-    async def _load_aside(self, aside: IngestProcess, works: list[Work], group: LoadedGroup) -> list[Work]:
+    async def _load_aside(
+        self, aside: IngestProcess, works: list[Work], group: LoadedGroup
+    ) -> list[Work]:
         """Have the second process read `works`; those that it could not."""
         failed = []
         prepared_at = self._monotonic()
@@ -209,7 +211,9 @@ class Loader:
             return work, await asyncio.to_thread(_read_file, work, part_bytes, self._buffers)
         except SourceError as error:
             first = error
-        for other in await self._async_manifest.call(self._async_manifest.manifest.upload_queue.sources, work.item_id):
+        for other in await self._async_manifest.call(
+            self._async_manifest.manifest.upload_queue.sources, work.item_id
+        ):
             if other.asset_id == work.asset_id:
                 continue
             try:
@@ -224,7 +228,9 @@ class Loader:
         threshold = self._target.part_threshold_bytes
         if threshold is None or work.size_bytes < threshold:
             return None
-        begun = await self._async_manifest.call(self._async_manifest.manifest.multipart_uploads.open_upload, work.item_id)
+        begun = await self._async_manifest.call(
+            self._async_manifest.manifest.multipart_uploads.open_upload, work.item_id
+        )
         if begun is not None:
             return begun.part_bytes
         return part_bytes_for(work.size_bytes, self._target.part_size_bytes)

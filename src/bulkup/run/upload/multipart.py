@@ -150,7 +150,9 @@ class MultipartUploader:
                 slots.release()
             part = Part(number, size_bytes, part.etag, digest)
             await self._async_manifest.call(
-                self._async_manifest.manifest.multipart_uploads.record_part, ready.work.item_id, part
+                self._async_manifest.manifest.multipart_uploads.record_part,
+                ready.work.item_id,
+                part,
             )
             sent[number] = part
 
@@ -185,7 +187,9 @@ class MultipartUploader:
 
     async def _abort(self, store: PartStore, ready: ReadyUpload, key: str, upload_id: str) -> None:
         await self._tries(lambda: store.abort_parts(key, upload_id), 0, CONTROL_TRIES)
-        await self._async_manifest.call(self._async_manifest.manifest.multipart_uploads.drop_upload, ready.work.item_id)
+        await self._async_manifest.call(
+            self._async_manifest.manifest.multipart_uploads.drop_upload, ready.work.item_id
+        )
 
 
 class _PartReader:

@@ -102,7 +102,9 @@ class UploadPipeline:
         self._root_scan = True
         self._has_more = False  # ready items of this batch are in the manifest
         self._buffer: deque[Work] = deque()
-        self._sender_pool = SenderPool(self._prefetcher, sender, limiter, breaker, self._results, clock, self)
+        self._sender_pool = SenderPool(
+            self._prefetcher, sender, limiter, breaker, self._results, clock, self
+        )
         self._news = asyncio.Event()
         self._settle_now = asyncio.Event()
         self._stopped = asyncio.Event()
@@ -184,7 +186,9 @@ class UploadPipeline:
         held += self._prefetcher.held_items
         held += self._sender.abandoned
         if held:
-            await self._async_manifest.call(self._async_manifest.manifest.upload_queue.release, held, run_id=self._run_id)
+            await self._async_manifest.call(
+                self._async_manifest.manifest.upload_queue.release, held, run_id=self._run_id
+            )
 
     # Claim and read -------------------------------------------------------------------------------
 
@@ -265,7 +269,9 @@ class UploadPipeline:
     async def _wait_until_due(self) -> bool:
         """Sleep until a waiting item falls due, if one does within the patience."""
         await self._results.settle()
-        due_at = await self._async_manifest.call(self._async_manifest.manifest.upload_queue.next_due_at, self._batch_id)
+        due_at = await self._async_manifest.call(
+            self._async_manifest.manifest.upload_queue.next_due_at, self._batch_id
+        )
         if due_at is None:
             return False
         wait = due_at - self._clock.now()

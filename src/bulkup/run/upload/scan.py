@@ -12,7 +12,7 @@ from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.upload.pipeline import UploadPipeline
 from bulkup.run.upload.rescan import UnreadablePaths, recover
-from bulkup.run.upload.scan_root import Walked, RootScan
+from bulkup.run.upload.scan_root import RootScan, Walked
 from bulkup.walk.files_from import listed, read_paths
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.walk import walk
@@ -61,7 +61,9 @@ class Scan:
         }
         self._walkings = [root_scan for _, root_scan in root_scans.values()]
         if order.files_from is not None and root_scans:
-            await self._walk_listed({root: root_scan for root, (_, root_scan) in root_scans.items()})
+            await self._walk_listed(
+                {root: root_scan for root, (_, root_scan) in root_scans.items()}
+            )
         else:
             for one, root_scan in root_scans.values():
                 await self._walk(one, root_scan)
@@ -106,7 +108,9 @@ class Scan:
         """Listed files: some of each root, so nothing is ever missing."""
         order = self._job.order
         assert order.files_from is not None
-        found = listed(read_paths(order.files_from), list(root_scans), order.selection, cwd=order.cwd)
+        found = listed(
+            read_paths(order.files_from), list(root_scans), order.selection, cwd=order.cwd
+        )
         waiting: dict[str, list[FolderListing]] = {}
         loop = asyncio.get_running_loop()
         while some := await loop.run_in_executor(None, _some, found):

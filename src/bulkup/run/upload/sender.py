@@ -101,9 +101,7 @@ class Sender:
             else:
                 limiter.release(entered, size_bytes)
                 seconds = self._clock.monotonic() - began
-                return Done(
-                    ready.work, ready.key, size_bytes, stored.etag, None, seconds
-                ), "sent"
+                return Done(ready.work, ready.key, size_bytes, stored.etag, None, seconds), "sent"
         try:
             key, sent = ready.key, await self._send(ready, ready.key, failed)
         except KeyTaken:
@@ -114,9 +112,7 @@ class Sender:
     async def _put(self, ready: ReadyUpload, body: Body, now: float) -> Stored:
         """One request; the one that was made ready with the file, if there is one."""
         if ready.request is not None and now - ready.prepared_at < FRESH_SECONDS:
-            stored = await self._exclusive.put_prepared(
-                ready.key, ready.request, exclusive=True
-            )
+            stored = await self._exclusive.put_prepared(ready.key, ready.request, exclusive=True)
             if stored is not None:
                 return stored
         return await self._exclusive.put(
@@ -182,7 +178,9 @@ class Sender:
         """A question about an object, with its tries."""
         return await self.tries(call, 0, CONTROL_TRIES)
 
-    def _done(self, ready: ReadyUpload, key: str, sent: Sent, began: float) -> tuple[Done, UploadKind]:
+    def _done(
+        self, ready: ReadyUpload, key: str, sent: Sent, began: float
+    ) -> tuple[Done, UploadKind]:
         seconds = self._clock.monotonic() - began
         size_bytes = ready.loaded.size_bytes
         done = Done(ready.work, key, size_bytes, sent.etag, sent.checksum, seconds)

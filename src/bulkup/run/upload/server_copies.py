@@ -79,7 +79,9 @@ class ServerCopies:
             return await self._sender.copy(copy.source_key, copy.key, copy.size_bytes)
         except KeyTaken:
             await self._async_manifest.call(
-                self._async_manifest.manifest.upload_queue.drop_copy, copy, destination_id=self._destination_id
+                self._async_manifest.manifest.upload_queue.drop_copy,
+                copy,
+                destination_id=self._destination_id,
             )
         except ItemError as error:
             self._emit(

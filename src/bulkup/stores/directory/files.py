@@ -3,7 +3,6 @@
 All functions here block; `directory.py` decides on which thread.
 """
 # One put is a handful of system calls; pathlib would double what they cost.
-# ruff: noqa: PTH103, PTH105, PTH106, PTH108, PTH113, PTH116, PTH120, PTH123
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 Beside them lies `upload.json`: key, digest and attributes of the object to be. Blocks.
 """
 # Paths are str here as in files.py.
-# ruff: noqa: PTH103, PTH105, PTH108, PTH116, PTH123, PTH208
 
 from __future__ import annotations
 

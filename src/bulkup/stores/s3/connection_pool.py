@@ -101,7 +101,12 @@ class ConnectionPool:
         return await self._use(self._free() or await self._connect(), request, limit_seconds)
 
     async def _use(
-        self, connection: _Connection, request: bytes, limit_seconds: float, *, is_head: bool = False
+        self,
+        connection: _Connection,
+        request: bytes,
+        limit_seconds: float,
+        *,
+        is_head: bool = False,
     ) -> Answer:
         answer = await connection.ask(request, limit_seconds, is_head=is_head)
         if not connection.is_open:
@@ -135,7 +140,9 @@ class ConnectionPool:
         try:
             tls = await self._tls() if self.has_tls else None
             async with asyncio.timeout(CONNECT_SECONDS):
-                _, connection = await loop.create_connection(_Connection, self.host, self.port, ssl=tls)
+                _, connection = await loop.create_connection(
+                    _Connection, self.host, self.port, ssl=tls
+                )
         except OSError as error:  # also TimeoutError
             lasts = isinstance(error, SSLError)
             self._unreachable_until = inf if lasts else loop.time() + UNREACHABLE_SECONDS
@@ -149,14 +156,18 @@ class ConnectionPool:
         return await asyncio.shield(self._context)
 
 
-def lanes_to(origin: str, name: str, agent: str, ca_pem: bytes | None = None) -> ConnectionPool | None:
+def lanes_to(
+    origin: str, name: str, agent: str, ca_pem: bytes | None = None
+) -> ConnectionPool | None:
     """Lanes to `origin` (scheme://host[:port]); None where a proxy is set."""
     parts = urlsplit(origin)
     if parts.hostname is None or _has_proxy(parts.scheme):
         return None
     has_tls = parts.scheme == "https"
     port = parts.port or (443 if has_tls else 80)
-    return ConnectionPool(parts.hostname, port, name=name, agent=agent, has_tls=has_tls, ca_pem=ca_pem)
+    return ConnectionPool(
+        parts.hostname, port, name=name, agent=agent, has_tls=has_tls, ca_pem=ca_pem
+    )
 
 
 def _has_proxy(scheme: str) -> bool:

@@ -40,7 +40,9 @@ class _Copier(Protocol):
     async def abort_parts(self, key: str, upload_id: str) -> None: ...
 
 
-async def begin(transport: S3Transport, key: str, headers: dict[str, str], *, checksums: bool) -> str:
+async def begin(
+    transport: S3Transport, key: str, headers: dict[str, str], *, checksums: bool
+) -> str:
     """The upload id. With `checksums` the endpoint will keep a SHA-256 for each part."""
     if checksums:
         headers["x-amz-checksum-algorithm"] = "SHA256"
@@ -63,7 +65,9 @@ async def put_part(
     """Send one part. Raises ObjectMissing when the upload is unknown."""
     headers = {"x-amz-checksum-sha256": checksum(digest)} if checksums else {}
     query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await transport.send("PUT", key, headers, query=query, body=body, payload_sha256=digest)
+    response = await transport.send(
+        "PUT", key, headers, query=query, body=body, payload_sha256=digest
+    )
     return Part(number, len(body), response.get_header("etag") or "", digest)
 
 
@@ -111,12 +115,20 @@ async def complete(
 
 
 async def copy_part(
-    transport: S3Transport, source: str, key: str, upload_id: str, number: int, first: int, last: int
+    transport: S3Transport,
+    source: str,
+    key: str,
+    upload_id: str,
+    number: int,
+    first: int,
+    last: int,
 ) -> Part:
     """Fill one part with the bytes `first` to `last` of `source` (/bucket/encoded-key)."""
     headers = {"x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={first}-{last}"}
     query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await transport.send("PUT", key, headers, query=query, answer_timeout=PATIENT_TIMEOUT)
+    response = await transport.send(
+        "PUT", key, headers, query=query, answer_timeout=PATIENT_TIMEOUT
+    )
     answer = bytes(await response.bytes())
     if b"<CopyPartResult" not in answer:
         raise transport.failure(500, answer, key)
@@ -150,7 +162,9 @@ async def copy(
         raise
 
 
-async def list_uploads(transport: S3Transport, prefix: str) -> AsyncIterator[list[tuple[str, str, float]]]:
+async def list_uploads(
+    transport: S3Transport, prefix: str
+) -> AsyncIterator[list[tuple[str, str, float]]]:
     """Pages of (key, upload id, begun at in seconds since 1970)."""
     # not encoding-type=url: Ceph then encodes the keys without saying so
     query = {"uploads": "", "prefix": prefix}

@@ -43,7 +43,9 @@ class S3Store:
     asking for one elsewhere is a bug of the caller and raises RuntimeError.
     """
 
-    def __init__(self, url: str, prefix: str, transport: S3Transport, capabilities: Capabilities) -> None:
+    def __init__(
+        self, url: str, prefix: str, transport: S3Transport, capabilities: Capabilities
+    ) -> None:
         self.url = url
         self.prefix = prefix
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
@@ -247,7 +249,9 @@ class S3Store:
         self, source: str, key: str, upload_id: str, number: int, first: int, last: int
     ) -> Part:
         """UploadPartCopy of the bytes `first` to `last`, both included."""
-        return await multipart.copy_part(self._transport, source, key, upload_id, number, first, last)
+        return await multipart.copy_part(
+            self._transport, source, key, upload_id, number, first, last
+        )
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
         """Drop the upload and its parts; no error when it is unknown."""

@@ -29,8 +29,13 @@ from bulkup.errors import (
     WrongRegion,
 )
 from bulkup.model import Body
-from bulkup.stores.s3.connection_pool import ConnectionBroken, ConnectionPool, NoConnection, lanes_to
-from bulkup.stores.s3.credentials import Credentials, AskAccount
+from bulkup.stores.s3.connection_pool import (
+    ConnectionBroken,
+    ConnectionPool,
+    NoConnection,
+    lanes_to,
+)
+from bulkup.stores.s3.credentials import AskAccount, Credentials
 from bulkup.stores.s3.endpoint import Address, locate, require_addressable
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.heads import fixed_lines
@@ -278,7 +283,11 @@ class S3Transport:
         if credentials is None:
             return False
         if isinstance(error, WrongRegion):
-            if error.region in (None, credentials.region) or credentials.region_given or not self.is_aws:
+            if (
+                error.region in (None, credentials.region)
+                or credentials.region_given
+                or not self.is_aws
+            ):
                 return False
             self._settle(credentials, region=error.region)
             return True

@@ -89,7 +89,7 @@ def test_a_standstill_has_no_eta() -> None:
 
 
 def test_a_wide_line_says_everything() -> None:
-    drawn = bar("UploadPipeline", STAGE, STEADY, False, 119)
+    drawn = bar("Uploading", STAGE, STEADY, False, 119)
     assert drawn.words == " 25 %  976.6 KiB of 3.8 MiB  1,000/4,000 files  97.7 KiB/s  ETA 30 s"
     assert drawn.filled == round(drawn.width / 4)
 
@@ -103,11 +103,11 @@ def test_a_wide_line_says_everything() -> None:
     ],
 )
 def test_a_narrow_line_keeps_what_matters_most(width: int, words: str) -> None:
-    assert bar("UploadPipeline", STAGE, STEADY, False, width).words == words
+    assert bar("Uploading", STAGE, STEADY, False, width).words == words
 
 
 def test_while_the_walk_goes_on_no_end_is_forecast() -> None:
-    drawn = bar("UploadPipeline", STAGE, STEADY, True, 119)
+    drawn = bar("Uploading", STAGE, STEADY, True, 119)
     assert drawn.words.startswith("counting…")
     assert "ETA" not in drawn.words
     assert drawn.filled == 0
@@ -132,7 +132,7 @@ stages = st.builds(StageCount, counts, counts, counts, counts, counts, counts)
 def test_no_line_is_wider_than_the_terminal(
     stage: StageCount, width: int, walking: bool, at: float
 ) -> None:
-    drawn = bar("UploadPipeline", stage, Goodput().after(stage.done_bytes, 0, at), walking, width)
+    drawn = bar("Uploading", stage, Goodput().after(stage.done_bytes, 0, at), walking, width)
     assert 10 + drawn.width + 2 + len(drawn.words) <= width
     assert 0 <= drawn.filled <= drawn.width
 
@@ -154,13 +154,13 @@ def shown(stream: io.StringIO, environ: dict[str, str], **options: bool) -> str:
 
 def test_a_terminal_gets_the_bar_and_lines_above_it() -> None:
     text = shown(Terminal(), {"TERM": "xterm", "COLUMNS": "80"})
-    assert text.index(r"sent [red]a\x1b[2J") < text.rindex("UploadPipeline")
+    assert text.index(r"sent [red]a\x1b[2J") < text.rindex("Uploading")
     assert "window 24" in text
 
 
 def test_no_color_keeps_the_bar_and_takes_the_colours() -> None:
     text = shown(Terminal(), {"TERM": "xterm", "NO_COLOR": "1"})
-    assert "UploadPipeline" in text
+    assert "Uploading" in text
     assert "\x1b[3" not in text.replace("\x1b[2K", "")
 
 

@@ -12,7 +12,7 @@ from PIL.TiffImagePlugin import IFDRational
 from bulkup.content.picture.dhash import distance, perceptual_hash
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.quality import adapted_quality, jpeg_quality
-from bulkup.content.picture.types import Metadata, Moment, Picture, Subtree, with_sidecar
+from bulkup.content.picture.types import Metadata, Moment, Picture, Place, with_sidecar
 from bulkup.content.picture.xmp import read_xmp
 from bulkup.errors import PictureInvalid
 from tests.unit.content.picture.made import opened, saved, scene
@@ -94,7 +94,7 @@ NORTH_WEST = {1: "N", 2: (51.0, 30.0, 36.0), 3: "W", 4: (0.0, 7.0, 30.0)}
 
 def test_a_position_is_in_degrees_north_and_east() -> None:
     found = metadata(gps={**NORTH_WEST, 5: b"\x01", 6: IFDRational(25, 2)}).place
-    assert found == Subtree(51.51, -0.125, -12.5)
+    assert found == Place(51.51, -0.125, -12.5)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
 def test_a_sidecar_is_read_in_both_spellings() -> None:
     said = read_xmp(b"<?xpacket begin='\xef\xbb\xbf'?>" + XMP.encode())
     assert str(said.taken_at) == "2020-05-06T07:08:09-03:00"
-    assert said.place == Subtree(48.51, -11.26, 525.0)
+    assert said.place == Place(48.51, -11.26, 525.0)
     assert (said.rating, said.keywords) == (4, ("lake", "swan"))
     assert said.description == "At the lake"
 
@@ -136,7 +136,7 @@ def test_a_sidecar_in_utf_16_is_read() -> None:
 
 
 def test_a_sidecar_wins_over_the_camera_and_is_silent_where_it_says_nothing() -> None:
-    camera = Metadata(1, 1, "JPEG", taken_at=Moment(datetime(2000, 1, 1)), place=Subtree(1, 1))  # noqa: DTZ001 - a camera's clock
+    camera = Metadata(1, 1, "JPEG", taken_at=Moment(datetime(2000, 1, 1)), place=Place(1, 1))  # noqa: DTZ001 - a camera's clock
     said = with_sidecar(camera, read_xmp(XMP.encode()))
     assert str(said.taken_at) == "2020-05-06T07:08:09-03:00"
     empty = read_xmp(b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>")
@@ -146,7 +146,7 @@ def test_a_sidecar_wins_over_the_camera_and_is_silent_where_it_says_nothing() ->
 def test_the_pictures_own_xmp_fills_in_where_exif_is_silent() -> None:
     found = metadata(exif={0x9003: "2019:07:01 12:30:05"}, xmp=XMP.encode())
     assert str(found.taken_at) == "2019-07-01T12:30:05"
-    assert found.place == Subtree(48.51, -11.26, 525.0)
+    assert found.place == Place(48.51, -11.26, 525.0)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])

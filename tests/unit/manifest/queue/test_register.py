@@ -228,7 +228,7 @@ def test_an_item_whose_last_file_went_while_it_failed_is_not_kept(manifest: Mani
     (work,) = slow.record(folder(new=[file("x.jpg")]))
     slow.register((work, "old"))
     (known,) = quick.known().values()
-    quick.record(folder(changed=[(known, file("x.jpg", stamp=2))]), mark_in_worker=0)
+    quick.record(folder(changed=[(known, file("x.jpg", stamp=2))]), hand_over=0)
     slow.failed(work, due_at=NOW)
     assert not slow.claim(now=NOW + 1), "nobody has these bytes any more"
     assert rows(manifest, "SELECT count(*) FROM item WHERE NOT live") == [(0,)]
@@ -243,7 +243,7 @@ def test_an_item_whose_last_file_went_is_not_kept_when_its_run_ends(manifest: Ma
         (work,) = slow.record(folder(new=[file("x.jpg")]))
         slow.register((work, f"old {how}"), key=f"{how}.jpg")
         (known,) = quick.known().values()
-        quick.record(folder(changed=[(known, file("x.jpg", stamp=2))]), mark_in_worker=0)
+        quick.record(folder(changed=[(known, file("x.jpg", stamp=2))]), hand_over=0)
         if how == "release":
             manifest.upload_queue.release([work.item_id], run_id=slow.scope.run_id)
         elif how == "end":

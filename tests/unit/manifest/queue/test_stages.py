@@ -7,7 +7,7 @@ import pytest
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import Item, StageFailed, SkippedItem
+from bulkup.manifest.rows_later import Item, SkippedItem, StageFailed
 from bulkup.model import Stage
 from tests.unit.manifest.recording import (
     NOW,
@@ -30,7 +30,9 @@ def pushed(manifest: Manifest, *names: str, run_id: str = "push") -> Scope:
 
 def followed(manifest: Manifest, *names: str) -> Scope:
     scope = pushed(manifest, *names)
-    assert manifest.stage_queue.enqueue_next_stage(scope.destination_id, Stage.PROCESS, now=NOW + 1) == len(names)
+    assert manifest.stage_queue.enqueue_next_stage(
+        scope.destination_id, Stage.PROCESS, now=NOW + 1
+    ) == len(names)
     return scope
 
 
@@ -65,7 +67,10 @@ def state_of(manifest: Manifest, item: Item) -> tuple[object, ...]:
 
 def test_what_is_uploaded_follows_once(manifest: Manifest) -> None:
     scope = followed(manifest, "a.jpg", "b.jpg")
-    assert manifest.stage_queue.enqueue_next_stage(scope.destination_id, Stage.PROCESS, now=NOW + 2) == 0
+    assert (
+        manifest.stage_queue.enqueue_next_stage(scope.destination_id, Stage.PROCESS, now=NOW + 2)
+        == 0
+    )
     assert manifest.stage_queue.counts(scope.destination_id, Stage.PROCESS) == {"ready": 2}
     assert manifest.stage_queue.open_destinations(Stage.PROCESS) == [scope.destination_id]
     assert manifest.stage_queue.open_destinations(Stage.EMBED) == []
@@ -77,7 +82,10 @@ def test_what_is_not_uploaded_does_not_follow(manifest: Manifest) -> None:
     (work,) = pusher.record(folder(new=[file("a.jpg")]))
     pusher.failed(work)
     pusher.end()
-    assert manifest.stage_queue.enqueue_next_stage(pusher.scope.destination_id, Stage.PROCESS, now=NOW) == 0
+    assert (
+        manifest.stage_queue.enqueue_next_stage(pusher.scope.destination_id, Stage.PROCESS, now=NOW)
+        == 0
+    )
 
 
 def test_items_are_claimed_by_one_run_with_a_file_and_the_key(manifest: Manifest) -> None:

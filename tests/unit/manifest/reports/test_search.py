@@ -9,7 +9,7 @@ import pytest
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reports.search import Searchable
 from bulkup.model import Stage
-from tests.unit.manifest.upload_queue.test_stages import claim
+from tests.unit.manifest.queue.test_stages import claim
 from tests.unit.manifest.recording import NOW, Pusher, digest_of, file, folder, rows
 from tests.unit.manifest.test_embeddings import embed, embeddable
 
@@ -60,7 +60,7 @@ def test_a_content_by_path(manifest: Manifest, searchable: Searchable) -> None:
 def test_a_file_that_was_not_read_yet_has_no_content(
     manifest: Manifest, searchable: Searchable
 ) -> None:
-    Pusher.begin(manifest, "a", root="/root").record(folder(new=[file("a.jpg")]), mark_in_worker=0)
+    Pusher.begin(manifest, "a", root="/root").record(folder(new=[file("a.jpg")]), hand_over=0)
     found = searchable.content_at("/root/a.jpg")
     assert found is None or rows(manifest, "SELECT digest FROM content") == [(None,)]
 

@@ -16,10 +16,16 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import Done, Work
 from bulkup.model import Stage
 from bulkup.operations.push import PushRun
-from bulkup.run.ingest.process import SLOT_BYTES, IngestProcess, IngestProcessLost, fork_ingest_process, is_possible
+from bulkup.run.ingest.process import (
+    SLOT_BYTES,
+    IngestProcess,
+    IngestProcessLost,
+    fork_ingest_process,
+    is_possible,
+)
 from bulkup.run.ingest.worker import HEAD_BYTES
 from bulkup.run.upload import loader as loading_module
-from bulkup.run.upload.loader import IN_PLACE_BYTES, Group, Loader
+from bulkup.run.upload.loader import IN_PLACE_BYTES, LoadedGroup, Loader
 from bulkup.run.upload.prefetch import GROUP_ITEMS, GROUP_SMALL_BYTES
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
@@ -54,7 +60,7 @@ def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IngestProcess]]:
         start(self, target)
         started.append(self)
 
-    async def patient(self: Loader, works: list[Work], following: int) -> Group:
+    async def patient(self: Loader, works: list[Work], following: int) -> LoadedGroup:
         self._consider_aside(1)
         serving = None if self.aside is None else self.aside._serving
         while serving is not None and not self.aside.is_ready and not serving.done():  # noqa: ASYNC110 - no event for tests
@@ -133,7 +139,10 @@ async def test_a_file_that_outgrows_its_place_is_read_here(
 
 
 async def test_a_process_that_is_killed_is_done_without(
-    pushing: Pushing, store: ScriptedStore, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    pushing: Pushing,
+    store: ScriptedStore,
+    asides: list[IngestProcess],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pushing.write(TREE)
     load = IngestProcess.load
@@ -156,13 +165,18 @@ async def test_a_process_that_is_killed_is_done_without(
 
 @pytest.mark.parametrize("is_recorded", [True, False])
 async def test_a_process_lost_while_it_settled_settles_once(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch, is_recorded: bool
+    pushing: Pushing,
+    asides: list[IngestProcess],
+    monkeypatch: pytest.MonkeyPatch,
+    is_recorded: bool,
 ) -> None:
     """Whether it came to record the outcomes or not."""
     pushing.write(TREE)
     settle = IngestProcess.settle
 
-    async def lossy(self: IngestProcess, done: list[Done], *, now: float, follows: Stage | None) -> None:
+    async def lossy(
+        self: IngestProcess, done: list[Done], *, now: float, follows: Stage | None
+    ) -> None:
         if is_recorded:
             await settle(self, done, now=now, follows=follows)
         raise IngestProcessLost
@@ -225,7 +239,9 @@ async def test_its_errors_are_raised_here(
     pushing.write({"a.jpg": b"a"})
     ask = IngestProcess._ask
 
-    async def unknown(self: IngestProcess, order: tuple[object, ...], slot: int | None = None) -> object:
+    async def unknown(
+        self: IngestProcess, order: tuple[object, ...], slot: int | None = None
+    ) -> object:
         return await ask(self, (order[0], "no number", *order[2:]), slot)
 
     monkeypatch.setattr(IngestProcess, "_ask", unknown)

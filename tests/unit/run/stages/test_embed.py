@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bulkup.content.picture.spec import Format, VariantSpec
-from bulkup.embed.embedder import Classes, EmbeddedItem
+from bulkup.embed.embedder import Classes, Embedded
 from bulkup.errors import (
     DestinationUnreachable,
     EmbedderBusy,
@@ -43,14 +43,14 @@ class Scripted:
     looks: Callable[[], None] = lambda: None
     is_closed: bool = False
 
-    async def embed(self, pictures: Sequence[bytes]) -> list[EmbeddedItem | ItemError]:
+    async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
         self.calls.append(len(pictures))
         self.looks()
         said = self.says(len(self.calls))
         if said is not None:
             return [said] * len(pictures)
         vector = np.array([1.0, 0.0], np.float32)
-        return [EmbeddedItem(vector, Classes((3,), (0.5,))) for _ in pictures]
+        return [Embedded(vector, Classes((3,), (0.5,))) for _ in pictures]
 
     async def close(self) -> None:
         self.is_closed = True

@@ -24,7 +24,7 @@ from bulkup.errors import (
 from bulkup.events import AttemptFailed, Event, ItemsDone
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import Item, SkippedItem, ProcessedItem, EmbeddedItem
+from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, SkippedItem
 from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
@@ -33,7 +33,7 @@ from bulkup.run.stages import runner as stage_work
 from bulkup.run.stages.results import Outcome
 from bulkup.run.stages.runner import StageRunner
 from tests.fakes.clock import FakeClock
-from tests.unit.manifest.upload_queue.test_stages import followed
+from tests.unit.manifest.queue.test_stages import followed
 from tests.unit.manifest.recording import NOW, recount_differs, rows, run_row
 
 Say = Callable[[Item, int], Outcome]
@@ -48,7 +48,9 @@ class Saying:
 
     stage = Stage.PROCESS
 
-    def __init__(self, async_manifest: AsyncManifest, say: Say, concurrency: int = 2, most_items: int = 1) -> None:
+    def __init__(
+        self, async_manifest: AsyncManifest, say: Say, concurrency: int = 2, most_items: int = 1
+    ) -> None:
         self.concurrency, self.most_items = concurrency, most_items
         self.attempts: list[str] = []
         self.together: list[int] = []
@@ -257,7 +259,7 @@ async def test_one_that_is_never_reached_while_others_are_fails_alone(working: W
 
     def say(item: Item, attempt: int) -> Outcome:
         if item.name == "1.jpg":
-            working.breaker.succeeded(working.clock.monotonic())
+            working.breaker.record_success(working.clock.monotonic())
             return StoreUnreachable("reset")
         return done(item)
 
@@ -312,7 +314,7 @@ async def test_a_stage_waits_for_the_one_before_it(working: Working) -> None:
         nonlocal looks
         looks += 1
         if looks == 5:  # the last things come just before the stage before is over
-            manifest.stage_queue.follow(1, Stage.PROCESS, now=NOW)
+            manifest.stage_queue.enqueue_next_stage(1, Stage.PROCESS, now=NOW)
         return looks < 5
 
     await working.run(done, is_fed=is_fed)

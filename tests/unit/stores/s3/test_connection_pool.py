@@ -11,7 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.stores.s3.connection_pool import ConnectionBroken, ConnectionPool, NoConnection, lanes_to
+from bulkup.stores.s3.connection_pool import (
+    ConnectionBroken,
+    ConnectionPool,
+    NoConnection,
+    lanes_to,
+)
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
 from tests.servers.packages import missing

@@ -261,7 +261,10 @@ async def test_expired_keys_are_renewed_once():
         tokens = iter(["old", "new", "new", "new"])
         clock = FixedClock()
         transport = S3Transport(
-            "bucket", lambda anew: credentials(next(tokens), url=server.url), ca_pem=None, clock=clock
+            "bucket",
+            lambda anew: credentials(next(tokens), url=server.url),
+            ca_pem=None,
+            clock=clock,
         )
         store = S3Store("s3://bucket", "", transport, ABLE)
         server.answers = [refusal(400, "ExpiredToken"), OK, refusal(400, "ExpiredToken")]
@@ -284,7 +287,9 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
     async with raw_server() as plain, raw_server(tls) as secured:
         urls = iter([plain.url, secured.url])
         clock = FixedClock()
-        transport = S3Transport("bucket", lambda anew: credentials(None, url=next(urls)), ca_pem=None, clock=clock)
+        transport = S3Transport(
+            "bucket", lambda anew: credentials(None, url=next(urls)), ca_pem=None, clock=clock
+        )
         await transport.send("GET", None, {})
         clock.seconds += 61
         with pytest.raises(StoreUnreachable) as caught:
@@ -297,7 +302,9 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
         assert secured.heads == []
         await transport.close()
         ca_pem = certificate.ca.read_bytes()
-        trusting = S3Transport("bucket", credentials(None, url=secured.url), ca_pem=ca_pem, clock=clock)
+        trusting = S3Transport(
+            "bucket", credentials(None, url=secured.url), ca_pem=ca_pem, clock=clock
+        )
         await trusting.send("GET", None, {})
         await trusting.send("PUT", "k", {}, body=b"small")
         await trusting.send("PUT", "k", {}, body=b"large" * 60_000)
