@@ -154,7 +154,7 @@ class SharedManifest(RuleBasedStateMachine):
                     for one in changes.broken
                 ],
             ),
-            hand_over=mark_in_worker,
+            hand_over=hand_over,
         )
         run.pusher.manifest.scans.end_walk(run.pusher.scope, [], [], now=self.now)
 

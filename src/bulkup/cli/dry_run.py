@@ -10,8 +10,7 @@ from bulkup.cli.output.text import escape, is_screen, printable, summary_line, s
 
 if TYPE_CHECKING:
     from bulkup.events import Event
-    from bulkup.operations.push import Push
-    from bulkup.operations.whither import PushTarget
+    from bulkup.operations.push import Push, PushTarget
     from bulkup.settings import Settings
 
 
@@ -21,13 +20,13 @@ def show_plan(push: Push, settings: Settings) -> None:
     from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
     from bulkup.operations.dry_run import DryRun
-    from bulkup.operations.whither import resolve_target
+    from bulkup.operations.push import resolve_target
 
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
     with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
         to = resolve_target(push, reader.runs if reader.exists else None)
-        if to.first_default and not (settings.quiet or settings.json):
+        if to.is_first_use_of_default and not (settings.quiet or settings.json):
             print(f"No destination given: planning for the local store {escape(to.url)}")
 
         def emit(event: Event) -> None:

@@ -46,24 +46,16 @@ def run(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
-    from bulkup.operations.auditing import rebuild
+    from bulkup.operations.read_session import ReadSession
+    from bulkup.operations.rebuild import rebuild
 
     settings = flags.settings(
         endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
     )
     with Manifest(settings.manifest) as manifest:
-        rebuilt = asyncio.run(
-            rebuild(
-                manifest,
-                source,
-                settings,
-                os.environ,
-                root=None if root is None else os.path.abspath(root),
-                deep=deep,
-                clock=SystemClock(),
-                random=Random(),
-            )
-        )
+        session = ReadSession(manifest, settings, os.environ, SystemClock(), Random())
+        root_path = None if root is None else os.path.abspath(root)
+        rebuilt = asyncio.run(rebuild(session, source, root=root_path, deep=deep))
     _print(rebuilt, source, root, json=json, quiet=settings.quiet)
     if rebuilt.failed:
         raise typer.Exit(ExitCode.UNFINISHED)

@@ -12,11 +12,9 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bulkup.manifest.runs import Destination
-    from bulkup.operations.auditing import Depth
-    from bulkup.operations.verify import Checked, Discrepancy
+    from bulkup.operations.verify import Discrepancy, Report, VerifyCounts
+    from bulkup.operations.verify_checks import Depth
     from bulkup.settings import Settings
 
 EXAMPLE = """One listing proves an object whose size and ETag are those it was stored with; any
@@ -56,7 +54,7 @@ def run(
     import secrets
 
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.auditing import Depth, parse_sample
+    from bulkup.operations.verify_checks import Depth, parse_sample
 
     settings = flags.settings(endpoint_url=endpoint_url)
     seed = secrets.randbits(32) if seed is None else seed
@@ -84,7 +82,8 @@ def _verify(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
-    from bulkup.operations.auditing import destinations_of, verify
+    from bulkup.operations.read_session import ReadSession
+    from bulkup.operations.verify import destinations_of, verify
 
     roots = [os.path.abspath(path) for path in paths]
     refused = False
@@ -93,18 +92,10 @@ def _verify(
             manifest.runs, to=to, endpoint_url=settings.endpoint_url, roots=roots
         )
         for destination in chosen:
+            session = ReadSession(manifest, settings, os.environ, SystemClock(), Random())
             try:
-                checked = asyncio.run(
-                    verify(
-                        manifest,
-                        destination,
-                        settings,
-                        os.environ,
-                        depth=depth,
-                        clock=SystemClock(),
-                        random=Random(),
-                        tell=output.teller(destination),
-                    )
+                counts = asyncio.run(
+                    verify(session, destination, depth, output.reporter(destination))
                 )
             except BulkupError as error:
                 if error.exit_code != ExitCode.DESTINATION:
@@ -112,7 +103,7 @@ def _verify(
                 _print_error(destination.url, error)
                 refused = True
             else:
-                output.checked(destination, checked)
+                output.checked(destination, counts)
     return refused
 
 
@@ -133,15 +124,15 @@ class _Output:
         self._rows: list[tuple[str, ...]] = []
         self._lines: list[str] = []
 
-    def teller(self, destination: Destination) -> Callable[[Discrepancy], None]:
+    def reporter(self, destination: Destination) -> Report:
         """Takes what is found at the destination."""
 
-        def tell(one: Discrepancy) -> None:
+        def report(one: Discrepancy) -> None:
             self.found += 1
             self._mendable += one.finding in ("missing", "short", "different")
             self.row(destination.url, one)
 
-        return tell
+        return report
 
     def row(self, url: str, one: Discrepancy) -> None:
         """Show one finding, with each of its files."""
@@ -150,17 +141,17 @@ class _Output:
                 why = one.detail if one.variant is None else f"{one.variant}: {one.detail}"
                 self._rows.append((one.finding, f"{url}: {one.key}", path, why))
 
-    def checked(self, destination: Destination, checked: Checked) -> None:
+    def checked(self, destination: Destination, counts: VerifyCounts) -> None:
         """A destination has been compared to its end."""
         from bulkup.cli.output.text import count, escape, size
 
-        found = [f"{count(number)} {name}" for name, number in sorted(checked.findings.items())]
-        what = count(checked.objects, "object")
-        if checked.variants:
-            what += f" and {count(checked.variants, 'variant')}"
+        found = [f"{count(number)} {name}" for name, number in sorted(counts.findings.items())]
+        what = count(counts.objects, "object")
+        if counts.variants:
+            what += f" and {count(counts.variants, 'variant')}"
         self._lines.append(
             f"{escape(destination.url)}: {what} checked, "
-            f"{size(checked.bytes_read)} read: {', '.join(found) or 'all as they were stored'}"
+            f"{size(counts.bytes_read)} read: {', '.join(found) or 'all as they were stored'}"
         )
 
     def end(self, *, quiet: bool) -> None:

@@ -28,8 +28,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import Pending
 from bulkup.manifest.rows import File, Known
 from bulkup.model import Digest, LeftOut, State
-from bulkup.operations.push import Push
-from bulkup.operations.whither import PushTarget
+from bulkup.operations.push import Push, PushTarget
 from bulkup.pace.backoff import is_final
 from bulkup.run.liveness import here
 from bulkup.stores.keys import key_for, spare_key
@@ -83,6 +82,7 @@ class DryRun:
         self._push = push
         self._reader = reader
         self._to = to
+        self._to_id = None if to.known is None else to.known.id
         self._prefix = prefix
         self._clock = clock
         self._emit = emit
@@ -173,7 +173,7 @@ class DryRun:
         if folder_id is not None:
             walks, after, upto = self._reader.scans, listing.after, listing.upto
             recorded = {known.file.name: known for known in walks.known(folder_id, after, upto)}
-            pending = self._reader.dry_run.pending(folder_id, after, upto, self._to.id)
+            pending = self._reader.dry_run.pending(folder_id, after, upto, self._to_id)
         changes = compare(listing, recorded)
         counts.files += len(listing.files)
         counts.size_bytes += sum(row[1] for row in listing.files)
@@ -234,7 +234,7 @@ class DryRun:
         counts = self._counts
         key, is_seen_to = None, False
         if self._reader.exists:
-            state, run_id, key = self._reader.dry_run.upload_of(digest, self._to.id)
+            state, run_id, key = self._reader.dry_run.upload_of(digest, self._to_id)
             claimed = state is State.CLAIMED and run_id in self._alive
             is_seen_to = claimed or state in (State.DONE, State.SKIPPED)
         raw = bytes.fromhex(digest)
@@ -260,7 +260,7 @@ class DryRun:
         for key in (wanted, spare_key(wanted, digest)):
             holder = None
             if self._reader.exists:
-                holder = self._reader.dry_run.holder_of(key, self._to.id)
+                holder = self._reader.dry_run.holder_of(key, self._to_id)
             short = blake2b(os.fsencode(key), digest_size=_KEY_BYTES).digest()
             holder_raw = self._keys.get(short) if holder is None else bytes.fromhex(holder)
             if holder_raw is None:

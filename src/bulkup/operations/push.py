@@ -1,16 +1,15 @@
-"""One push over its roots, from the walk to the summary."""
+"""One push: its options, its target, and the run that carries it out."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Unpack
+from typing import NamedTuple, Unpack
 
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.runs import Destination, Runs
 from bulkup.model import Stage
-from bulkup.operations.whither import resolve_target
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import STAGES, BatchOptions, RunOptions, named
 from bulkup.run.run import Around, Run
@@ -18,12 +17,12 @@ from bulkup.stores.attributes import Extras
 from bulkup.stores.keys import Layout
 from bulkup.stores.store import PartStore
 from bulkup.walk.filters import Selection
-from bulkup.walk.roots import check_root
+from bulkup.walk.roots import anchor, check_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push(RunOptions):
-    """What is to be pushed, where to, and how. Roots are absolute paths that were checked."""
+    """What to push, where to, and how. Roots are absolute paths that were checked."""
 
     roots: tuple[str, ...]
     to: str | None
@@ -38,17 +37,56 @@ class Push(RunOptions):
     stages: tuple[Stage, ...] = STAGES
 
     def order(self) -> BatchOptions:
-        """What is written down of it."""
+        """What the manifest keeps of it, so that a later run can resume the batch."""
         return BatchOptions(
             roots=tuple(named(root) for root in self.roots),
             selection=self.selection,
             files_from=self.files_from,
-            cwd=self.cwd if self.files_from is not None else ".",  # nothing else asks
+            cwd=self.cwd if self.files_from is not None else ".",  # only --files-from needs it
             layout=self.layout,
             copies_duplicates=self.copies_duplicates,
             extras=self.extras,
             stages=self.stages,
         )
+
+
+class PushTarget(NamedTuple):
+    """The destination of a push. `known` is its row; None before the first push there."""
+
+    url: str
+    endpoint_url: str
+    known: Destination | None
+    is_first_use_of_default: bool
+
+
+def resolve_target(push: Push, runs: Runs | None) -> PushTarget:
+    """The destination given, else the one that the first root remembers, else the local store.
+
+    Writes nothing. `runs` is None while there is no manifest.
+    """
+    url, endpoint_url, is_first_use_of_default = push.to, push.endpoint_url or "", False
+    if url is None:
+        last = runs.destination_of(anchor(push.roots[0])) if runs is not None else None
+        if last is not None:
+            url, endpoint_url = last.url, push.endpoint_url or last.endpoint_url
+        else:
+            url, is_first_use_of_default = push.default_to, True
+    url = canonical(url)
+    if not url.startswith("s3://"):
+        endpoint_url = ""
+    known = runs.destinations() if runs is not None else []
+    matching = (d for d in known if (d.url, d.endpoint_url) == (url, endpoint_url))
+    return PushTarget(url, endpoint_url, next(matching, None), is_first_use_of_default)
+
+
+def canonical(url: str) -> str:
+    """A destination as the manifest keeps it: S3 URLs without a closing slash, directories as
+    absolute paths."""
+    if url.startswith("s3://"):
+        return "s3://" + url.removeprefix("s3://").rstrip("/")
+    if "://" in url:
+        return url
+    return os.path.abspath(os.path.expanduser(url))
 
 
 def check_roots(roots: tuple[str, ...]) -> None:
@@ -62,26 +100,24 @@ class PushRun(Run):
 
     command = "push"
 
-    def __init__(
-        self,
-        push: Push,
-        manifest: Manifest,
-        **around: Unpack[Around],
-    ) -> None:
+    def __init__(self, push: Push, manifest: Manifest, **around: Unpack[Around]) -> None:
         super().__init__(push, manifest, **around)
         self._push = push
-        self._uses_first_default = False
+        self._uses_default_first = False
 
     def _is_first_default(self) -> bool:
-        return self._uses_first_default
+        return self._uses_default_first
 
     def _jobs(self) -> list[Job]:
         order = self._push.order()
         push, runs = self._push, self._async_manifest.manifest.runs
-        to = resolve_target(push, runs)
-        self._uses_first_default = to.first_default
+        target = resolve_target(push, runs)
+        self._uses_default_first = target.is_first_use_of_default
         destination = runs.destination(
-            to.url, endpoint_url=to.endpoint_url, region=push.region, profile=push.profile
+            target.url,
+            endpoint_url=target.endpoint_url,
+            region=push.region,
+            profile=push.profile,
         )
 
         def begin(run_id: str, now: float) -> BatchStart:
@@ -102,8 +138,8 @@ class PushRun(Run):
 
     def _open_store(self, destination: Destination) -> PartStore:
         if destination.url == self._push.default_to:
-            # bulkup's own place; of others the directory above must be there: a missing one is a
-            # disk that is not mounted.
+            # The local store's parent is created. For any other directory it must exist: a
+            # missing parent is a disk that is not mounted.
             with suppress(OSError):
                 os.makedirs(os.path.dirname(destination.url), exist_ok=True)
         return super()._open_store(destination)

@@ -1,9 +1,9 @@
-"""A lost manifest made anew from what a destination holds: keys, metadata, listing.
+"""Rebuild a lost manifest from the listing, keys and metadata of a destination.
 
-Each object is asked for its digest: the store's own SHA-256 of it, else the one that was stored
-beside its bytes, else the one that its key is made of (layout `content`), else, with `deep`, its
-bytes. One without any is left out: it may be another program's, and the next push takes it over
-where a file would go under its key and has the same bytes.
+The digest of an object is the store's own SHA-256, else the one in its metadata, else the one in
+its key (layout `content`), else, with `deep`, that of its bytes. An object without any is left out:
+it may belong to another program. The next push adopts it if a file with the same bytes goes under
+its key.
 """
 
 from __future__ import annotations
@@ -16,89 +16,112 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from bulkup.clock import Clock
-from bulkup.errors import ObjectMissing, StoreError
+from bulkup.errors import ObjectMissing, StoreError, UsageError
 from bulkup.manifest.import_objects import FoundObject
 from bulkup.manifest.rows import File
 from bulkup.model import INODE_MASK, Digest, ObjectInfo
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.operations.push import canonical
+from bulkup.operations.read_session import ReadSession
+from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
 from bulkup.stores.keys import spare_key
 
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:[.~].*)?")
 
+_MOST_SECONDS = 1 << 33  # 272 years
+
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What a destination held, and what became of it."""
+    """What a destination held, and how much of it was recorded."""
 
     objects: int = 0
     recorded: int = 0
     files: int = 0  # found under the root as they were pushed
-    known: int = 0  # to the manifest already
+    known: int = 0  # in the manifest already
     unknown: int = 0  # without a digest
-    failed: int = 0  # that could not be asked for
+    failed: int = 0  # whose HEAD failed
     bytes_read: int = 0
     first_error: str | None = None
 
 
-class Rebuilding:
-    """One destination taken into one manifest. `root` is a directory that was pushed there."""
+async def rebuild(session: ReadSession, url: str, *, root: str | None, deep: bool) -> Rebuilt:
+    """Record what a destination holds. `root` is a directory that was pushed there.
+
+    Adds only; a second call continues where the first one stopped. Raises UsageError,
+    DestinationError and ManifestError.
+    """
+    url, settings = canonical(url), session.settings
+    if root is not None and not os.path.isdir(root):  # noqa: ASYNC240 - one system call
+        raise UsageError(
+            f"{root} is not a directory", hint="Give --root the directory that was pushed there."
+        )
+    open_known(url, None, settings, session.environ)  # UsageError before anything is recorded
+    destination = session.manifest.runs.destination(
+        url,
+        endpoint_url=settings.endpoint_url or "" if url.startswith("s3://") else "",
+        region=settings.region,
+        profile=settings.profile,
+    )
+    async with session.open("rebuild", destination) as reader:
+        rebuilding = _Rebuilding(session, reader, destination.id, root, deep=deep)
+        await rebuilding.run()
+        return rebuilding.rebuilt
+
+
+class _Rebuilding:
+    """One destination imported into one manifest."""
 
     def __init__(
         self,
-        async_manifest: AsyncManifest,
+        session: ReadSession,
         reader: StoreReader,
-        *,
         destination_id: int,
         root: str | None,
+        *,
         deep: bool,
-        clock: Clock,
     ) -> None:
-        self._async_manifest = async_manifest
-        self._asking = reader
+        self._session = session
+        self._reader = reader
         self._destination_id = destination_id
         self._root = root
         self._deep = deep
-        self._clock = clock
         self._found: list[FoundObject] = []
         self.rebuilt = Rebuilt()
 
     async def run(self) -> None:
-        """Take everything in. Raises DestinationError; may be run again, and then goes on."""
-        await self._asking.check()
-        audit, root_id = self._async_manifest.manifest.object_checks, None
+        await self._reader.check()
+        call, checks = self._session.async_manifest.call, self._session.manifest.object_checks
+        root_id = None
         if self._root is not None:
-            root_id = await self._async_manifest.call(
-                audit.add_root, self._root, self._destination_id
-            )
-        internal = self._asking.prefix + INTERNAL
-        async for page in self._asking.pages():
+            root_id = await call(checks.add_root, self._root, self._destination_id)
+        internal = self._reader.prefix + INTERNAL
+        async for page in self._reader.pages():
             keys = [info.key for info in page if not info.key.startswith(internal)]
-            known = await self._async_manifest.call(audit.known_keys, self._destination_id, keys)
+            known = await call(checks.known_keys, self._destination_id, keys)
             self.rebuilt.objects += len(keys)
             self.rebuilt.known += len(known)
-            await for_each_concurrently([key for key in keys if key not in known], self._ask)
+            await for_each_concurrently([key for key in keys if key not in known], self._examine)
             found, self._found = sorted(self._found, key=lambda one: one.key), []
             if self._root is not None:
-                found = await asyncio.to_thread(self._with_files, found)
-            taken = await self._async_manifest.call(
-                audit.take_in,
+                found = await asyncio.to_thread(self._with_files, self._root, found)
+            imported = await call(
+                checks.take_in,
                 found,
                 destination_id=self._destination_id,
                 root_id=root_id,
-                now=self._clock.now(),
+                now=self._session.clock.now(),
             )
-            self.rebuilt.recorded += taken.objects
-            self.rebuilt.files += taken.files
-            self.rebuilt.bytes_read = self._asking.bytes_read
+            self.rebuilt.recorded += imported.objects
+            self.rebuilt.files += imported.files
+            self.rebuilt.bytes_read = self._reader.bytes_read
 
-    async def _ask(self, key: str) -> None:
+    async def _examine(self, key: str) -> None:
         try:
-            info = await self._asking.head(key)
+            info = await self._reader.head(key)
             digest = computed_digest(info) or info.digest or digest_in_key(key)
             if digest is None and self._deep:
-                digest, _ = await self._asking.read(key, info.size_bytes)
+                digest, _ = await self._reader.read(key, info.size_bytes)
         except ObjectMissing:
             return  # removed since it was listed
         except StoreError as error:
@@ -110,15 +133,14 @@ class Rebuilding:
         else:
             self._found.append(_found(info, digest))
 
-    def _with_files(self, found: list[FoundObject]) -> list[FoundObject]:
-        """Those whose file is under the root as it was pushed, with that file."""
-        assert self._root is not None
-        return [self._with_file(self._root, one) for one in found]
+    def _with_files(self, root: str, found: list[FoundObject]) -> list[FoundObject]:
+        """Each object with its file, where that is under the root as it was pushed."""
+        return [self._with_file(root, one) for one in found]
 
     def _with_file(self, root: str, one: FoundObject) -> FoundObject:
         if one.file is None:
             return one
-        for path in paths_of(one.key.removeprefix(self._asking.prefix), one.digest):
+        for path in paths_of(one.key.removeprefix(self._reader.prefix), one.digest):
             folder, _, name = path.rpartition("/")
             file = _file_at(root, path, name)
             if file is not None and file[1:3] == one.file[1:3]:
@@ -126,20 +148,19 @@ class Rebuilding:
         return one._replace(file=None)
 
 
-# Pure, but for one stat -------------------------------------------------------------------------
+# Keys and metadata -------------------------------------------------------------------------------
 
 
 def digest_in_key(key: str) -> Digest | None:
-    """The digest that a key of layout `content` is made of; None for any other key."""
+    """The digest in a key of layout `content`; None for any other key."""
     match = _NAMED_BY_DIGEST.fullmatch(key)
     return Digest(match[3]) if match else None
 
 
 def paths_of(key: str, digest: Digest) -> Iterator[str]:
-    """The relative paths of files that may have been pushed to a key below the prefix.
+    """The relative paths of the files that may have been pushed to a key, its prefix removed.
 
-    A spare key stands for the path without `~<8 hex>`; that one comes first, since a file by that
-    name may be there as well.
+    For a spare key the path without `~<8 hex>` comes first; a file may also be named like the key.
     """
     mark = f"~{digest[:8]}"
     at = key.rfind(mark)
@@ -151,15 +172,17 @@ def paths_of(key: str, digest: Digest) -> Iterator[str]:
 
 
 def modified_ns(metadata: dict[str, str]) -> int | None:
-    """A file's mtime as it was stored beside its bytes; None for none or nonsense."""
+    """The mtime in an object's metadata; None when it is absent, malformed or out of range."""
     try:
-        return int(Decimal(metadata["mtime"]) * 1_000_000_000)
-    except (KeyError, InvalidOperation, ValueError, OverflowError):
+        seconds = Decimal(metadata["mtime"])
+        # SQLite's integers have 64 bits.
+        return int(seconds * 1_000_000_000) if abs(seconds) < _MOST_SECONDS else None
+    except (KeyError, InvalidOperation):  # also of a comparison with NaN
         return None
 
 
 def _found(info: ObjectInfo, digest: Digest) -> FoundObject:
-    """The object, with the size and mtime that its file had, where they are known."""
+    """The object with the size and mtime of its file, where they are known."""
     mtime = modified_ns(info.metadata)
     composite = info.checksum
     if composite is not None and computed_digest(info) is not None:
@@ -178,7 +201,7 @@ def _found(info: ObjectInfo, digest: Digest) -> FoundObject:
 
 
 def _file_at(root: str, path: str, name: str) -> File | None:
-    """The ordinary file at a path below the root, as a walk would see it."""
+    """The regular file at a path below the root, as a walk would see it."""
     if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\0" in path:
         return None
     try:

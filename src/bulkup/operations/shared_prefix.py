@@ -1,4 +1,4 @@
-"""Destinations that share a place: what belongs to one is not foreign to the other. Pure."""
+"""Destinations that overlap: an object of one is not foreign to the other. Pure."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from bulkup.run.store_reader import INTERNAL
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Another destination of the manifest in the same bucket, or above or below in one tree.
+    """Another destination of the manifest in the same bucket, or above or below our directory.
 
-    A key of ours that begins with `below` is theirs with `above` instead.
+    Our key `below + rest` is their key `above + rest`.
     """
 
     destination_id: int
     below: str = ""
     above: str = ""
-    internal: str | None = None  # where, among our keys, they keep what is bulkup's own
+    internal: str | None = None  # the prefix of our keys below which their `.bulkup/` lies
 
     def key(self, key: str) -> str | None:
-        """What they call our `key`; None where it lies outside of theirs."""
+        """Their name for our `key`; None when it lies outside their prefix."""
         return self.above + key.removeprefix(self.below) if key.startswith(self.below) else None
 
     def is_internal(self, key: str) -> bool:
-        """Whether the key is one of bulkup's own at their place."""
+        """Whether our `key` lies below their `.bulkup/`."""
         return self.internal is not None and key.startswith(self.internal)
 
 
 def overlapping(destination: Destination, others: Iterable[Destination]) -> list[Overlap]:
-    """Those of `others` that share `destination`'s place."""
-    found = (_kin(destination, other) for other in others if other.id != destination.id)
-    return [kin for kin in found if kin is not None]
+    """The overlaps of `destination` with `others`, itself left out."""
+    found = (_overlap(destination, other) for other in others if other.id != destination.id)
+    return [overlap for overlap in found if overlap is not None]
 
 
 def same_place(destination: Destination, others: Iterable[Destination]) -> list[Destination]:
-    """Those of `others` that may be `destination` by another name: the same bucket and prefix at
-    an endpoint that is written in another way, or the same directory."""
+    """Those of `others` that may be `destination` under another name: the same directory, or the
+    same bucket and prefix at an endpoint with another URL."""
     return [
         other
         for other in others
@@ -47,12 +47,12 @@ def same_place(destination: Destination, others: Iterable[Destination]) -> list[
     ]
 
 
-def _kin(ours: Destination, other: Destination) -> Overlap | None:
+def _overlap(ours: Destination, other: Destination) -> Overlap | None:
     bucket, prefix = _place(ours)
     other_bucket, other_prefix = _place(other)
     if bucket != other_bucket:
         return None
-    if ours.url.startswith("s3://"):  # keys are whole
+    if ours.url.startswith("s3://"):  # keys include the prefix
         internal = other_prefix + INTERNAL if other_prefix != prefix else None
         return Overlap(other.id, internal=internal)
     if other_prefix.startswith(prefix):

@@ -1,49 +1,58 @@
-"""The manifest compared with one destination.
+"""Compare the manifest with what a destination holds.
 
-One listing of the prefix is merged with the manifest's objects in the order of keys, so that
-memory does not grow with either. What proves an object, from the cheapest on:
+One listing of the prefix is merged with the manifest's objects in the order of keys, so memory
+does not grow with either. Each object is checked by the cheapest of:
 
-1. the listing: the size, and the ETag that the object had when it was stored;
-2. a HEAD: the store's own SHA-256, the composite predicted from the parts' digests, the ETag,
-   or the digest that was stored beside the bytes;
-3. the bytes, where the store can say nothing about them, and all of them with `deep`.
+1. the listing: its size, and the ETag it had when it was stored;
+2. a HEAD: the store's own SHA-256, the composite checksum of its parts, the ETag, or the digest
+   in its metadata;
+3. its bytes, where the store knows no digest, and for every object with `--deep`.
 
-The order of the listing is relied on for speed only: an object that is not where it should be is
-asked for by its key, and a key nobody expects is looked up, before anything is said about it.
+The order of the listing matters for speed only: an object that is not where it should be is asked
+for by its key, and an unexpected key is looked up, before either is reported.
 
-Variants are checked as originals are, by the digest of their own bytes. What lies below `.bulkup/`
-and has no row is not foreign: other manifests may keep their variants there, and `clean` tells
-those that nobody owns.
+Variants are checked as originals are, by the digest of their own bytes. An object below `.bulkup/`
+without a row is not foreign: another manifest may keep its variants there. `clean` reports those
+that belong to no content.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from random import Random
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from bulkup.clock import Clock
-from bulkup.errors import ErrorClass, ObjectMissing, StoreError
+from bulkup.errors import ObjectMissing, StoreError, UsageError
+from bulkup.manifest.runs import Destination, Runs
 from bulkup.manifest.verification import BadObject, Confirmed, Recorded
 from bulkup.model import ObjectInfo
-from bulkup.operations.shared_prefix import Overlap
+from bulkup.operations.push import canonical
+from bulkup.operations.read_session import ReadSession
+from bulkup.operations.shared_prefix import Overlap, overlapping
+from bulkup.operations.verify_checks import (
+    Depth,
+    FindingKind,
+    Mismatch,
+    check_head,
+    check_size,
+    is_as_listed,
+)
 from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
+from bulkup.run.store_reader import INTERNAL, StoreReader, for_each_concurrently
 from bulkup.stores.keys import spare_key
+from bulkup.walk.roots import anchor
 
 ROWS = 1000
-"""Of the manifest's, compared together; as many as a page of a listing holds."""
-
-FindingKind = Literal["missing", "short", "different", "foreign", "unchecked"]
+"""Objects of the manifest compared together: as many as one page of a listing holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discrepancy:
-    """A key at which manifest and destination disagree, or that could not be `unchecked`.
+    """A key at which manifest and destination disagree, or that could not be checked.
 
-    `paths` are the files that have the content; a foreign object has none. `variant` is the name
-    of a variant of theirs, None for an object with their bytes.
+    `paths` are the files with the content; a foreign object has none. `variant` is the name of a
+    variant; None for an original.
     """
 
     key: str
@@ -53,9 +62,13 @@ class Discrepancy:
     variant: str | None = None
 
 
+Report = Callable[[Discrepancy], None]
+"""Called once for each discrepancy, as it is found."""
+
+
 @dataclass(slots=True)
-class Checked:
-    """What a check came to. `objects` are without the variants."""
+class VerifyCounts:
+    """The numbers of one check. `objects` does not count variants."""
 
     objects: int = 0
     variants: int = 0
@@ -63,23 +76,64 @@ class Checked:
     findings: dict[FindingKind, int] = field(default_factory=dict)
 
 
-class Mismatch(NamedTuple):
-    """Why an object is not what was stored. `passes`: only its bytes say so, while what is known
-    of it names the right digest."""
+def destinations_of(
+    runs: Runs, *, to: str | None, endpoint_url: str | None, roots: Sequence[str]
+) -> list[Destination]:
+    """The destination `to`, else those that the roots (absolute paths) remember, else all.
 
-    finding: FindingKind
-    detail: str
-    passes: bool = False
+    Raises UsageError for a destination or a root that was never pushed.
+    """
+    known = runs.destinations()
+    if to is not None:
+        url = canonical(to)
+        found = [d for d in known if d.url == url and endpoint_url in (None, d.endpoint_url)]
+        if not found:
+            raise UsageError(
+                f"nothing was ever pushed to {url}",
+                hint="bulkup status lists the destinations; bulkup rebuild --from imports one.",
+            )
+        return found
+    if not roots:
+        return known
+    chosen: dict[int, Destination] = {}
+    for root in roots:
+        destination = runs.destination_of(root) or runs.destination_of(anchor(root))
+        if destination is None:
+            raise UsageError(f"{root} was never pushed", hint="Name a destination with --to.")
+        chosen[destination.id] = destination
+    return list(chosen.values())
 
 
-class _Question(NamedTuple):
+async def verify(
+    session: ReadSession, destination: Destination, depth: Depth, report: Report
+) -> VerifyCounts:
+    """Compare the manifest with one destination. Raises DestinationError and ManifestError."""
+    manifest, call = session.manifest, session.async_manifest.call
+    async with session.open("verify", destination) as reader:
+        total = await call(manifest.object_checks.count, destination.id)
+        verification = Verification(
+            session.async_manifest,
+            reader,
+            destination_id=destination.id,
+            overlaps=overlapping(destination, await call(manifest.runs.destinations)),
+            sample=depth.sample(total),
+            clock=session.clock,
+            report=report,
+        )
+        await verification.run()
+        return verification.counts
+
+
+class _Check(NamedTuple):
+    """An object that the listing alone does not prove."""
+
     recorded: Recorded
-    info: ObjectInfo | None  # as listed
-    wants_bytes: bool
+    listed: ObjectInfo | None
+    reads_bytes: bool
 
 
 class Verification:
-    """One check of one destination. `picks` says of each object in turn whether to read it."""
+    """One check of one destination. `sample` says of each object in turn whether it is read."""
 
     def __init__(
         self,
@@ -87,241 +141,148 @@ class Verification:
         reader: StoreReader,
         *,
         destination_id: int,
-        kin: list[Overlap],
+        overlaps: list[Overlap],
         sample: Iterator[bool],
         clock: Clock,
-        tell: Callable[[Discrepancy], None],
+        report: Report,
     ) -> None:
         self._async_manifest = async_manifest
-        self._audit = async_manifest.manifest.object_checks
-        self._asking = reader
+        self._object_checks = async_manifest.manifest.object_checks
+        self._reader = reader
         self._destination_id = destination_id
-        self._kin = kin
-        self._picks = sample
+        self._overlaps = overlaps
+        self._sample = sample
         self._clock = clock
-        self._tell = tell
-        self._found: list[tuple[Recorded, Mismatch]] = []
-        self._proven: list[Confirmed] = []
-        self._moved: set[int] = set()  # contents condemned just now: they may have a new key ahead
-        self.checked = Checked()
+        self._report_to = report
+        self._bad: list[tuple[Recorded, Mismatch]] = []
+        self._confirmed: list[Confirmed] = []
+        self._marked_bad: set[int] = set()  # contents; a spare key of theirs may still be to come
+        self.counts = VerifyCounts()
 
     async def run(self) -> None:
-        """Compare everything. Raises DestinationError; what was found by then stays found."""
-        await self._asking.check()
+        """Compare everything. Raises DestinationError; what was found before stays recorded."""
+        await self._reader.check()
         after = ""
-        async for page in self._asking.pages():
-            held = {info.key: info for info in page}
-            await self._compare(held, after, page[-1].key)
-            await self._find_foreign(held)
+        async for page in self._reader.pages():
+            listed = {info.key: info for info in page}
+            await self._compare(listed, after, page[-1].key)
+            await self._report_foreign(listed)
             after = max(after, page[-1].key)
         await self._compare({}, after, None)
 
-    async def _compare(self, held: dict[str, ObjectInfo], after: str, upto: str | None) -> None:
-        """Check what should be at after < key <= upto; takes what it knows out of `held`."""
+    async def _compare(self, listed: dict[str, ObjectInfo], after: str, upto: str | None) -> None:
+        """Check the objects with after < key <= upto; removes their keys from `listed`."""
         while rows := await self._async_manifest.call(
-            self._audit.objects, self._destination_id, after, upto, limit=ROWS
+            self._object_checks.objects, self._destination_id, after, upto, limit=ROWS
         ):
-            open_questions = []
-            for recorded in rows:
-                if (
-                    recorded.stored_at is None
-                    and recorded.variant is None
-                    and recorded.content_id in self._moved
-                ):
-                    continue
-                info = held.pop(recorded.key, None)
-                wants_bytes = next(self._picks)
-                if info is None or wants_bytes or not is_as_listed(recorded, info):
-                    open_questions.append(_Question(recorded, info, wants_bytes))
-                elif recorded.stored_at is None:
-                    self._proven.append(Confirmed(recorded, recorded.etag))
+            checks = [check for row in rows if (check := self._check_listed(row, listed))]
             variants = sum(recorded.variant is not None for recorded in rows)
-            self.checked.objects += len(rows) - variants
-            self.checked.variants += variants
+            self.counts.objects += len(rows) - variants
+            self.counts.variants += variants
             try:
-                await for_each_concurrently(open_questions, self._ask)
+                await for_each_concurrently(checks, self._check)
             finally:
-                self.checked.bytes_read = self._asking.bytes_read
-                await self._write()
+                self.counts.bytes_read = self._reader.bytes_read
+                await self._record()
             after = rows[-1].key
 
-    async def _ask(self, question: _Question) -> None:
-        recorded = question.recorded
+    def _check_listed(self, recorded: Recorded, listed: dict[str, ObjectInfo]) -> _Check | None:
+        """What is still to be checked of an object after the listing; None when nothing is."""
+        is_original = recorded.variant is None
+        if recorded.stored_at is None and is_original and recorded.content_id in self._marked_bad:
+            return None
+        info = listed.pop(recorded.key, None)
+        reads_bytes = next(self._sample)
+        if info is None or reads_bytes or not is_as_listed(recorded, info):
+            return _Check(recorded, info, reads_bytes)
+        if recorded.stored_at is None:
+            self._confirmed.append(Confirmed(recorded, recorded.etag))
+        return None
+
+    async def _check(self, check: _Check) -> None:
         try:
-            doubt = await self._doubt(question)
+            mismatch = await self._mismatch(check)
         except ObjectMissing:
-            doubt = Mismatch("missing", "no object has this key")
+            mismatch = Mismatch("missing", "no object has this key")
         except StoreError as error:
-            doubt = Mismatch("unchecked", str(error))
-        if doubt is not None:
-            self._found.append((recorded, doubt))
+            mismatch = Mismatch("unchecked", str(error))
+        if mismatch is not None:
+            self._bad.append((check.recorded, mismatch))
 
-    async def _doubt(self, question: _Question) -> Mismatch | None:
-        """Why the object is not what was stored; None when it is. Raises as the store does."""
-        recorded, listed, wants_bytes = question
+    async def _mismatch(self, check: _Check) -> Mismatch | None:
+        """None when the object is what was stored. Raises as the store does."""
+        recorded, listed, reads_bytes = check
         info = listed
-        if info is None or (not wants_bytes and info.size_bytes == recorded.size_bytes):
-            info = await self._asking.head(recorded.key)
-        doubt = check_size(recorded, info.size_bytes)
-        if doubt is not None:
-            return doubt
-        answer: Mismatch | Literal["undecided"] | None = "undecided"
-        if not wants_bytes:
-            answer = check_head(recorded, info)
-        if answer == "undecided":
-            answer = await self._doubt_by_bytes(recorded)
-            if answer is not None and answer.finding == "different" and info is listed:
-                info = await self._asking.head(recorded.key)
-            if answer is not None and info.digest == recorded.digest:
-                answer = answer._replace(passes=True)
-        if answer is None and (info.etag != recorded.etag or recorded.stored_at is None):
-            self._proven.append(Confirmed(recorded, info.etag))
-        return answer
+        if info is None or (not reads_bytes and info.size_bytes == recorded.size_bytes):
+            info = await self._reader.head(recorded.key)
+        mismatch = check_size(recorded, info.size_bytes)
+        if mismatch is not None:
+            return mismatch
+        found = "undecided" if reads_bytes else check_head(recorded, info)
+        if found == "undecided":
+            found = await self._check_bytes(recorded)
+            if found is not None and found.finding == "different" and info is listed:
+                info = await self._reader.head(recorded.key)
+            if found is not None and info.digest == recorded.digest:
+                found = found._replace(is_only_in_bytes=True)
+        if found is None and (info.etag != recorded.etag or recorded.stored_at is None):
+            self._confirmed.append(Confirmed(recorded, info.etag))
+        return found
 
-    async def _doubt_by_bytes(self, recorded: Recorded) -> Mismatch | None:
-        digest, size_bytes = await self._asking.read(recorded.key, recorded.size_bytes)
+    async def _check_bytes(self, recorded: Recorded) -> Mismatch | None:
+        digest, size_bytes = await self._reader.read(recorded.key, recorded.size_bytes)
         if digest == recorded.digest:
             return None
         return check_size(recorded, size_bytes) or Mismatch(
             "different", f"its bytes have another SHA-256, {digest}"
         )
 
-    async def _write(self) -> None:
-        """Record what was found of some objects, then tell it."""
-        found = sorted(self._found, key=lambda pair: pair[0].key)
-        proven, self._found, self._proven = self._proven, [], []
-        condemned = [
-            BadObject(recorded, _class_of(doubt), _message(recorded, doubt), doubt.passes)
-            for recorded, doubt in found
-            if doubt.finding != "unchecked" and recorded.stored_at is not None
+    async def _record(self) -> None:
+        """Write down the results of some objects, then report them."""
+        bad = sorted(self._bad, key=lambda pair: pair[0].key)
+        confirmed, self._bad, self._confirmed = self._confirmed, [], []
+        marked = [
+            BadObject(recorded, found.error_class, found.message(recorded), found.is_only_in_bytes)
+            for recorded, found in bad
+            if found.finding != "unchecked" and recorded.stored_at is not None
         ]
-        now = self._clock.now()
-        self._moved.update(
-            one.recorded.content_id for one in condemned if one.recorded.variant is None
+        self._marked_bad.update(
+            one.recorded.content_id for one in marked if one.recorded.variant is None
         )
-        if condemned:
-            await self._async_manifest.call(
-                self._audit.mark_bad,
-                condemned,
-                destination_id=self._destination_id,
-                spare_key=spare_key,
-                now=now,
+        call, now = self._async_manifest.call, self._clock.now()
+        checks, destination_id = self._object_checks, self._destination_id
+        if marked:
+            await call(
+                checks.mark_bad, marked, destination_id=destination_id, spare_key=spare_key, now=now
             )
-        if proven:
-            await self._async_manifest.call(
-                self._audit.mark_good_by_digest,
-                proven,
-                destination_id=self._destination_id,
-                now=now,
+        if confirmed:
+            await call(
+                checks.mark_good_by_digest, confirmed, destination_id=destination_id, now=now
             )
-        for recorded, doubt in found:
-            paths = await self._async_manifest.call(self._audit.paths, recorded.content_id)
+        for recorded, found in bad:
+            paths = tuple(await call(checks.paths, recorded.content_id))
             self._report(
-                Discrepancy(
-                    recorded.key, doubt.finding, doubt.detail, tuple(paths), recorded.variant
-                )
+                Discrepancy(recorded.key, found.finding, found.detail, paths, recorded.variant)
             )
 
-    async def _find_foreign(self, held: dict[str, ObjectInfo]) -> None:
-        """Tell of those keys that the manifest knows nothing of."""
-        if not held:
+    async def _report_foreign(self, listed: dict[str, ObjectInfo]) -> None:
+        """Report the keys that neither this destination nor an overlapping one has recorded."""
+        if not listed:
             return
-        known = await self._async_manifest.call(self._audit.known_keys, self._destination_id, held)
-        strange = [key for key in held if key not in known]
-        for kin in self._kin:
-            strange = [key for key in strange if not kin.is_internal(key)]
-            theirs = {their: key for key in strange if (their := kin.key(key)) is not None}
-            taken = await self._async_manifest.call(
-                self._audit.known_keys, kin.destination_id, theirs.keys()
-            )
-            found = {theirs[key] for key in taken}
-            strange = [key for key in strange if key not in found]
-        for key in strange:
-            if not key.startswith(self._asking.prefix + INTERNAL):
+        call, checks = self._async_manifest.call, self._object_checks
+        known = await call(checks.known_keys, self._destination_id, listed)
+        unknown = [key for key in listed if key not in known]
+        for overlap in self._overlaps:
+            unknown = [key for key in unknown if not overlap.is_internal(key)]
+            ours = {their: key for key in unknown if (their := overlap.key(key)) is not None}
+            known = await call(checks.known_keys, overlap.destination_id, ours.keys())
+            found = {ours[key] for key in known}
+            unknown = [key for key in unknown if key not in found]
+        for key in unknown:
+            if not key.startswith(self._reader.prefix + INTERNAL):
                 self._report(Discrepancy(key, "foreign", "not in the manifest"))
 
     def _report(self, discrepancy: Discrepancy) -> None:
-        findings = self.checked.findings
+        findings = self.counts.findings
         findings[discrepancy.finding] = findings.get(discrepancy.finding, 0) + 1
-        self._tell(discrepancy)
-
-
-# Pure -------------------------------------------------------------------------------------------
-
-
-def is_as_listed(recorded: Recorded, info: ObjectInfo) -> bool:
-    """Whether the listing alone proves that the object is unchanged since it was stored."""
-    return (
-        recorded.etag is not None
-        and info.size_bytes == recorded.size_bytes
-        and _is_etag(recorded.etag, info.etag)
-    )
-
-
-def check_size(recorded: Recorded, size_bytes: int) -> Mismatch | None:
-    """What the object's size says against it."""
-    if size_bytes == recorded.size_bytes:
-        return None
-    finding: FindingKind = "short" if size_bytes < recorded.size_bytes else "different"
-    return Mismatch(finding, f"the object has {size_bytes} bytes, not {recorded.size_bytes}")
-
-
-def check_head(recorded: Recorded, info: ObjectInfo) -> Mismatch | Literal["undecided"] | None:
-    """What the store knows of an object of the right size says about its bytes."""
-    computed = computed_digest(info)
-    if computed is not None:
-        if computed == recorded.digest:
-            return None
-        return Mismatch("different", f"the endpoint computed another SHA-256, {computed}")
-    if info.checksum is not None and recorded.checksum is not None:
-        value, _, parts = recorded.checksum.partition("-")
-        if info.checksum.partition("-")[0] == value:
-            return None
-        if _parts(info) == parts:  # cut the same way, so it would have to be the same
-            return Mismatch("different", "the endpoint's checksum is not that of the parts sent")
-    if recorded.etag is not None and _is_etag(recorded.etag, info.etag):
-        return None
-    if info.digest is None:
-        return "undecided"
-    if info.digest == recorded.digest:
-        return None
-    return Mismatch("different", f"the object is marked with another SHA-256, {info.digest}")
-
-
-def sample(total: int, wanted: int, random: Random) -> Iterator[bool]:
-    """For each of `total` objects in turn, whether it is one of the `wanted` that are read.
-
-    Every choice of so many has the same chance (Knuth, The Art of Computer Programming, volume 2,
-    3.4.2, algorithm S). Goes on for ever: whatever comes beyond the total is not chosen.
-    """
-    left = min(wanted, total)
-    for seen in range(total):
-        chosen = random.random() * (total - seen) < left
-        left -= chosen
-        yield chosen
-    while True:
-        yield False
-
-
-def _is_etag(one: str, other: str | None) -> bool:
-    """Some endpoints leave out the quotes, in listings or in headers."""
-    return other is not None and one.strip('"') == other.strip('"')
-
-
-def _parts(info: ObjectInfo) -> str:
-    """How many parts the object was made of, '' where nobody says."""
-    assert info.checksum is not None
-    return info.checksum.partition("-")[2] or (info.etag or "").strip('"').partition("-")[2]
-
-
-def _class_of(doubt: Mismatch) -> ErrorClass:
-    return ErrorClass.MISSING if doubt.finding == "missing" else ErrorClass.CHANGED
-
-
-def _message(recorded: Recorded, doubt: Mismatch) -> str:
-    what = f"object {recorded.key}"
-    if recorded.variant is not None:
-        what = f"variant {recorded.variant} ({recorded.key})"
-    if doubt.finding == "missing":
-        return f"verify: the {what} is gone"
-    return f"verify: the {what} is not what was stored: {doubt.detail}"
+        self._report_to(discrepancy)

@@ -19,8 +19,7 @@ from bulkup.manifest.runs import RunRow
 from bulkup.manifest.scans import Folder, Scope
 from bulkup.model import Stage
 from bulkup.operations.dry_run import DryRun
-from bulkup.operations.push import Push
-from bulkup.operations.whither import resolve_target
+from bulkup.operations.push import Push, resolve_target
 from bulkup.run.liveness import here, process_started
 from bulkup.walk.filters import Selection
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bulkup.clock import SystemClock
 from bulkup.errors import BucketMissing, KeyTaken, ObjectMissing, StoreFull, StoreRefused
 from bulkup.model import Attributes
-from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory import files
+from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory.store import DirectoryStore
 
 

@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from bulkup.content.digest import composite, digest_of
 from bulkup.errors import UsageError
-from bulkup.manifest.runs import Destination
 from bulkup.manifest.verification import Recorded
 from bulkup.model import Digest, ObjectInfo
-from bulkup.operations.auditing import parse_sample
-from bulkup.operations.shared_prefix import overlapping, same_place
-from bulkup.operations.verify import Mismatch, check_head, check_size, is_as_listed, sample
+from bulkup.operations.verify_checks import (
+    Mismatch,
+    check_head,
+    check_size,
+    is_as_listed,
+    parse_sample,
+    sample,
+)
 
 OURS, OTHER = digest_of(b"ours"), digest_of(b"other")
 PARTS = [digest_of(b"1"), digest_of(b"2")]
@@ -93,7 +97,12 @@ def test_objects_in_parts_are_known_by_their_composite(
 
 def test_less_is_short_and_more_is_different() -> None:
     found = [check_size(RECORDED, size) for size in (0, 3, 4, 5)]
-    assert [doubt and doubt.finding for doubt in found] == ["short", "short", None, "different"]
+    assert [mismatch and mismatch.finding for mismatch in found] == [
+        "short",
+        "short",
+        None,
+        "different",
+    ]
 
 
 @given(total=st.integers(0, 200), wanted=st.integers(0, 300), seed=st.integers(0, 2**32))
@@ -123,51 +132,3 @@ def test_samples_as_people_write_them() -> None:
     for text in ("", "-1", "101%", "ten", "5 %%"):
         with pytest.raises(UsageError):
             parse_sample(text, 1)
-
-
-def destination(number: int, url: str, endpoint_url: str = "") -> Destination:
-    return Destination(number, url, endpoint_url, None, None, None, None, None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("ours", "other", "key", "theirs"),
-    [
-        ("s3://b", "s3://b/in", "in/a.jpg", "in/a.jpg"),
-        ("s3://b/in", "s3://b", "in/a.jpg", "in/a.jpg"),
-        ("s3://b", "s3://c", "a.jpg", None),
-        ("/store", "/store/in", "in/a.jpg", "a.jpg"),
-        ("/store", "/store/in", "a.jpg", None),
-        ("/store/in", "/store", "a.jpg", "in/a.jpg"),
-        ("/store", "file:///store/i%20n", "i n/a.jpg", "a.jpg"),
-        ("/store", "/storehouse", "a.jpg", None),
-        ("/store", "s3://store", "a.jpg", None),
-    ],
-)
-def test_what_a_key_is_at_another_destination(
-    ours: str, other: str, key: str, theirs: str | None
-) -> None:
-    kin = overlapping(destination(1, ours), [destination(1, ours), destination(2, other)])
-    assert [one.key(key) for one in kin if one.key(key) is not None] == ([theirs] if theirs else [])
-
-
-def test_the_same_bucket_elsewhere_is_another() -> None:
-    ours = destination(1, "s3://b")
-    assert overlapping(ours, [destination(2, "s3://b/in", "http://elsewhere")]) == []
-
-
-@pytest.mark.parametrize(
-    ("ours", "other", "is_same"),
-    [
-        (("s3://b/p", "http://one"), ("s3://b/p", "http://other"), True),  # or so it is spelled
-        (("s3://b/p", ""), ("s3://b", ""), False),
-        (("s3://b/p", ""), ("s3://c/p", ""), False),
-        (("/store", ""), ("file:///store", ""), True),
-        (("/store", ""), ("/store/in", ""), False),
-        (("/store", ""), ("s3://store", ""), False),
-    ],
-)
-def test_who_may_be_the_same_destination_by_another_name(
-    ours: tuple[str, str], other: tuple[str, str], is_same: bool
-) -> None:
-    one, two = destination(1, *ours), destination(2, *other)
-    assert same_place(one, [one, two]) == ([two] if is_same else [])
