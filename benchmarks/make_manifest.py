@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from bulkup.manifest.connection import connect
+from bulkup.manifest.database.connection import connect
 
 ASSETS = 1_000_000
 IN_FOLDER = 1000

@@ -217,7 +217,7 @@ async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place:
     for key in (NOBODYS, theirs):
         place.put(key, b"thumb")
     with Manifest(str(bulkup.home / "manifest.db")) as books:
-        (row,) = books.runs.destinations()
+        (row,) = books.destinations.all()
         store = open_store(
             place.url,
             environ={**os.environ, **place.env},

@@ -15,6 +15,7 @@ from bulkup.model import Stage
 from bulkup.operations.push import Push, PushRun
 from bulkup.run.ingest.process import IngestProcess
 from bulkup.stores.store import PartStore
+from tests.sql import sql
 
 
 @dataclass
@@ -80,8 +81,4 @@ VIEWS = {
 
 def views(path: str) -> dict[str, list[tuple[object, ...]]]:
     """What the documented views say, without times and ids."""
-    with Manifest(path) as manifest:
-        return {
-            name: sorted(manifest._db.execute(query).fetchall(), key=repr)
-            for name, query in VIEWS.items()
-        }
+    return {name: sorted(sql(path, query), key=repr) for name, query in VIEWS.items()}

@@ -51,7 +51,14 @@ async def test_a_push_that_processes_survives_the_end_of_each_step(
 ) -> None:
     whole = begun(tmp_path / "whole")
     steps = await push(whole, monkeypatch)
-    assert {"hand_over", "take_back", "follow", "settle", "pass_over", "put"} <= set(steps)
+    assert {
+        "mark_in_worker",
+        "unmark_in_worker",
+        "enqueue_next_stage",
+        "settle",
+        "skip",
+        "put",
+    } <= set(steps)
     expected, held = comparable(whole), objects_in(Path(whole.to))
     assert len(held) == len(TREE) + 2
     assert strikes(whole) == []
@@ -66,7 +73,9 @@ async def test_a_push_that_processes_survives_the_end_of_each_step(
         assert found in ([], [("process", 1)]), f"after {first}"
         struck += len(found)
         if found:  # nothing but what one worker had: it was handed over, and not taken back
-            assert first.count("hand_over") == first.count("take_back") + 1, f"after {first}"
+            assert first.count("mark_in_worker") == first.count("unmark_in_worker") + 1, (
+                f"after {first}"
+            )
     assert struck, "some of these ends found an item in the worker's hands"
     assert wrong_variants(Path(whole.manifest), held) == []
 

@@ -27,13 +27,21 @@ from hypothesis.stateful import (
 from bulkup.content.picture.types import Metadata
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue.stages import Scope as LaterScope
-from bulkup.manifest.rows import Broken, File, Work
-from bulkup.manifest.rows_later import Item, ProcessedItem, SkippedItem, StageFailed, VariantRow
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import (
+    FailedItem,
+    File,
+    ProcessedItem,
+    SkippedItem,
+    Unreadable,
+    VariantRow,
+    WorkItem,
+)
 from bulkup.model import Digest, LeftOut, Stage, State
 from bulkup.stores.keys import spare_key
 from bulkup.walk.diff import compare
 from bulkup.walk.listing import FolderListing, in_order
+from tests.sql import sql
 from tests.unit.manifest.recording import (
     NOW,
     Pusher,
@@ -49,7 +57,7 @@ CONTENTS = ("one", "two", "three 3")
 
 @dataclass
 class Sending:
-    work: Work
+    work: WorkItem
     key: str
     digest: Digest
     is_stored: bool = False
@@ -60,9 +68,9 @@ class Run:
     """A run's memory, which dies with it."""
 
     pusher: Pusher
-    works: list[Work] = field(default_factory=list)
+    works: list[WorkItem] = field(default_factory=list)
     sending: list[Sending] = field(default_factory=list)
-    items: list[Item] = field(default_factory=list)  # of the process stage, claimed
+    items: list[WorkItem] = field(default_factory=list)  # of the process stage, claimed
     in_hand: set[int] = field(default_factory=set)  # of these, what a worker has
 
     @property
@@ -150,7 +158,9 @@ class SharedManifest(RuleBasedStateMachine):
                 back=changes.back,
                 gone=changes.gone,
                 broken=[
-                    Broken(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
+                    Unreadable(
+                        one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason
+                    )
                     for one in changes.broken
                 ],
             ),
@@ -281,7 +291,7 @@ class SharedManifest(RuleBasedStateMachine):
     def claim_to_process(self, run_id: str, limit: int) -> None:
         run = self.alive[run_id]
         claimed = run.pusher.manifest.stage_queue.claim(
-            LaterScope(run.pusher.scope.destination_id, Stage.PROCESS),
+            StageScope(run.pusher.scope.destination_id, Stage.PROCESS),
             run_id=run_id,
             limit=limit,
             now=self.now,
@@ -327,9 +337,9 @@ class SharedManifest(RuleBasedStateMachine):
             self.strikes[item.item_id] += how == "strike"
             due_at = self.now + 50 if how == "wait" else None
             error = (ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, how == "strike")
-            later.fail([StageFailed(item, *error)], run_id=run_id, now=self.now)
+            later.fail([FailedItem(item, *error)], run_id=run_id, now=self.now)
 
-    def processed_one(self, run: Run, item: Item) -> None:
+    def processed_one(self, run: Run, item: WorkItem) -> None:
         key = f".bulkup/thumb/{item.digest[:2]}/{item.digest}.webp"
         self.variants[key] = item.digest
         run.pusher.manifest.pictures.settle(
@@ -466,9 +476,7 @@ class SharedManifest(RuleBasedStateMachine):
             self.gone(run)
         self.alive.clear()
         self.reap_dead_runs()
-        self.manifest._db.execute(
-            "UPDATE item SET state = 'ready', strikes = 0 WHERE state = 'dead'"
-        )
+        sql(self.manifest, "UPDATE item SET state = 'ready', strikes = 0 WHERE state = 'dead'")
         self.strikes.clear()
         for item_id, strikes in self.rows("SELECT id, strikes FROM item WHERE stage = 'process'"):
             self.strikes[int(str(item_id))] = int(str(strikes))

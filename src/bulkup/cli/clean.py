@@ -16,10 +16,10 @@ from bulkup.errors import BulkupError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bulkup.manifest.destinations import Destination
     from bulkup.manifest.garbage import RemovalReason
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.runs import Destination
     from bulkup.operations.clean import Garbage
     from bulkup.settings import Settings
 
@@ -103,16 +103,18 @@ def _clean(
     only_count = not isinstance(books, Manifest)
     left = books.garbage
     own = _InManifest(
-        books.runs.forget_batches(ended_before=before, only_count=only_count),
+        books.batches.forget_old(ended_before=before, only_count=only_count),
         left.old_vectors() if only_count else left.forget_old_vectors(),
     )
     found = [
         _Found(unreached.url, unreached_items=unreached.items)
-        for unreached in books.unreached.find()
-        if only_count or books.unreached.forget(unreached.id)
+        for unreached in books.garbage.unreached_destinations()
+        if only_count or books.garbage.forget_destination(unreached.id)
     ]
-    dropped = {one.id for one in books.unreached.find()}  # of which nothing else can be said
-    for destination in books.runs.destinations():
+    dropped = {
+        one.id for one in books.garbage.unreached_destinations()
+    }  # of which nothing else can be said
+    for destination in books.destinations.all():
         if destination.id in dropped:
             continue
         try:
@@ -134,7 +136,7 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     names = [name for name, *_ in settings.variants]
     try:
         rubbish = await find(
-            books.runs,
+            books.destinations,
             books.multipart_uploads,
             books.garbage,
             destination,

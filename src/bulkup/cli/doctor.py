@@ -14,7 +14,7 @@ from bulkup.errors import BulkupError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bulkup.manifest.runs import Destination
+    from bulkup.manifest.destinations import Destination
     from bulkup.operations.doctor import CheckResult
     from bulkup.settings import Settings
     from bulkup.stores.store import PartStore
@@ -104,7 +104,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     default = settings.store
     try:
         with Reader(settings.manifest) as reader:
-            known = reader.runs.destinations() if reader.exists else []
+            known = reader.destinations.all() if reader.exists else []
     except ManifestError:
         known = []  # said already
     rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]

@@ -25,7 +25,7 @@ def show_plan(push: Push, settings: Settings) -> None:
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
     with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
-        to = resolve_target(push, reader.runs if reader.exists else None)
+        to = resolve_target(push, reader.destinations)
         if to.is_first_use_of_default and not (settings.quiet or settings.json):
             print(f"No destination given: planning for the local store {escape(to.url)}")
 

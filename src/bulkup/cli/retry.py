@@ -85,7 +85,7 @@ def _show(wanted: Wanted, settings: Settings) -> None:
     from bulkup.operations.retry import matching, path_of
 
     with Reader(settings.manifest) as reader:
-        urls = {one.id: one.url for one in reader.runs.destinations()} if reader.exists else {}
+        urls = {one.id: one.url for one in reader.destinations.all()} if reader.exists else {}
         rows = [
             {
                 "path": path_of(one),

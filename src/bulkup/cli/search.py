@@ -137,7 +137,7 @@ def _answer(
     from bulkup.clock import SystemClock
     from bulkup.operations.search import NOTHING, SearchSession
 
-    if not reader.is_current:
+    if not reader.exists:
         return NOTHING
     searching = SearchSession(
         reader,
@@ -236,7 +236,7 @@ def _write_sheet(
     from bulkup.reporting.atomic_file import whole_file
 
     wanted = [hit.picture.content_id for hit in answer.hits]
-    destinations = {one.id: one for one in reader.runs.destinations()} if placed else {}
+    destinations = {one.id: one for one in reader.destinations.all()} if placed else {}
     thumbs = asyncio.run(thumbs_of(wanted, placed, destinations, settings, os.environ))
     try:
         with whole_file(html, mode=_SHEET_MODE) as file:

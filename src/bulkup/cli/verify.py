@@ -12,7 +12,7 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
-    from bulkup.manifest.runs import Destination
+    from bulkup.manifest.destinations import Destination
     from bulkup.operations.verify import Discrepancy, Report, VerifyCounts
     from bulkup.operations.verify_checks import Depth
     from bulkup.settings import Settings
@@ -89,7 +89,7 @@ def _verify(
     refused = False
     with Manifest(settings.manifest) as manifest:
         chosen = destinations_of(
-            manifest.runs, to=to, endpoint_url=settings.endpoint_url, roots=roots
+            manifest.destinations, to=to, endpoint_url=settings.endpoint_url, roots=roots
         )
         for destination in chosen:
             session = ReadSession(manifest, settings, os.environ, SystemClock(), Random())

@@ -1,17 +1,14 @@
-"""Batches, after they have begun: with which options, which were interrupted, who takes them over,
-how they ended."""
+"""Batches: begun, interrupted, taken over by another run, ended, forgotten."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bulkup.manifest.connection import sqlite_errors
-from bulkup.manifest.rows import from_sql
-from bulkup.manifest.sql import transaction
+from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.rows import from_sql, to_sql
 from bulkup.model import Stage
 
 _OPEN_WALKS = (
@@ -42,12 +39,8 @@ class Interrupted:
     open_walks: dict[str, int] = field(default_factory=dict)  # root → its id
 
 
-class Batches:
-    """Batches, after they have begun. One thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
+class Batches(Statements):
+    """All batches. One thread at a time."""
 
     def options(self, batch_id: int | None) -> Mapping[str, Any] | None:
         """What the batch was begun with; None when it is forgotten."""
@@ -99,32 +92,31 @@ class Batches:
     def interrupted(self) -> list[Interrupted]:
         """Batches of ended runs with work left, in their order. Runs that are gone must have been
         buried."""
-        with sqlite_errors(self._path):
-            found = {
-                row[0]: Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
-                for row in self._db.execute(
-                    "SELECT id, run_id, destination_id, options, started_at FROM batch "
-                    "WHERE run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL) ORDER BY id"
-                )
-            }
-            for batch_id, root_id, path in self._db.execute(_OPEN_WALKS):
-                if batch_id in found:
-                    found[batch_id].open_walks[from_sql(path)] = root_id
-            for batch_id, ready, waiting, size_bytes, uploads in self._db.execute(
-                "SELECT batch_id, sum(state = 'ready'), sum(state = 'waiting'), "
-                "sum(item.size_bytes), count(upload.item_id) FROM item "
-                "LEFT JOIN upload ON upload.item_id = item.id "
-                "WHERE state IN ('ready', 'waiting') AND stage = 'upload' GROUP BY batch_id"
-            ):
-                if batch_id in found:
-                    one = found[batch_id]
-                    one.ready, one.waiting = ready, waiting
-                    one.size_bytes, one.uploads = size_bytes, uploads
+        found = {
+            row[0]: Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
+            for row in self._db.execute(
+                "SELECT id, run_id, destination_id, options, started_at FROM batch "
+                "WHERE run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL) ORDER BY id"
+            )
+        }
+        for batch_id, root_id, path in self._db.execute(_OPEN_WALKS):
+            if batch_id in found:
+                found[batch_id].open_walks[from_sql(path)] = root_id
+        for batch_id, ready, waiting, size_bytes, uploads in self._db.execute(
+            "SELECT batch_id, sum(state = 'ready'), sum(state = 'waiting'), "
+            "sum(item.size_bytes), count(upload.item_id) FROM item "
+            "LEFT JOIN upload ON upload.item_id = item.id "
+            "WHERE state IN ('ready', 'waiting') AND stage = 'upload' GROUP BY batch_id"
+        ):
+            if batch_id in found:
+                one = found[batch_id]
+                one.ready, one.waiting = ready, waiting
+                one.size_bytes, one.uploads = size_bytes, uploads
         return [b for b in found.values() if b.ready or b.waiting or b.open_walks]
 
     def take(self, batch_id: int, *, from_run: str, run_id: str, now: float) -> bool:
         """Make a batch of an ended run this run's; False: another one was quicker."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             taken = self._db.execute(
                 "UPDATE batch SET run_id = ?, ended_at = NULL WHERE id = ? AND run_id = ?",
                 (run_id, batch_id, from_run),
@@ -146,7 +138,7 @@ class Batches:
         summary: Mapping[str, object],
     ) -> None:
         """The run has done what it could for the batch."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "UPDATE batch_run SET ended_at = ?, exit_code = ?, summary = ? "
                 "WHERE batch_id = ? AND run_id = ?",
@@ -155,3 +147,81 @@ class Batches:
             self._db.execute(
                 "UPDATE batch SET ended_at = ? WHERE id = ? AND run_id = ?", (now, batch_id, run_id)
             )
+
+    def begin(
+        self,
+        run_id: str,
+        destination_id: int,
+        roots: Sequence[str],
+        *,
+        options: Mapping[str, object],
+        now: float,
+        remembers: bool = True,
+        walks: bool = True,
+    ) -> tuple[int, list[tuple[int, bool]]]:
+        """A batch over `roots`: its id, and for each root its id and whether its last walk came
+        to an end towards this same destination.
+
+        With `remembers`, that is where each root goes from now on. Without `walks`, none is to be
+        walked.
+        """
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO batch (run_id, destination_id, options, started_at) "
+                "VALUES (?, ?, ?, ?)",
+                (run_id, destination_id, json.dumps(options, sort_keys=True), now),
+            )
+            batch_id = cursor.lastrowid
+            assert batch_id is not None
+            self._db.execute(
+                "INSERT INTO batch_run (batch_id, run_id, started_at) VALUES (?, ?, ?)",
+                (batch_id, run_id, now),
+            )
+            found = [self._add_root(path, destination_id, remembers) for path in roots]
+            self._db.executemany(
+                "INSERT OR IGNORE INTO batch_root (batch_id, root_id, walked_at) VALUES (?, ?, ?)",
+                ((batch_id, root_id, None if walks else now) for root_id, _ in found),
+            )
+        return batch_id, found
+
+    def _add_root(self, path: str, destination_id: int, remembers: bool) -> tuple[int, bool]:
+        self._db.execute("INSERT OR IGNORE INTO root (path) VALUES (?)", (to_sql(path),))
+        root_id, last, walked_at = self._db.execute(
+            "SELECT id, destination_id, walked_at FROM root WHERE path = ?", (to_sql(path),)
+        ).fetchone()
+        if not remembers:
+            return root_id, last == destination_id and walked_at is not None
+        self._db.execute(
+            # A walk towards another destination says nothing about what this one has.
+            "UPDATE root SET destination_id = ?1, "
+            "walked_at = CASE WHEN destination_id = ?1 THEN walked_at END WHERE id = ?2",
+            (destination_id, root_id),
+        )
+        return root_id, last == destination_id and walked_at is not None
+
+    def forget_old(self, *, ended_before: float, only_count: bool) -> int:
+        """Remove batches that ended before a time, with their runs and attempts; how many.
+
+        One with work left stays: `resume` may go on with it.
+        """
+        old = (
+            "SELECT id FROM batch WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM item "
+            "WHERE state IN ('ready', 'waiting') AND stage = 'upload' AND batch_id = batch.id)"
+        )
+        rows = self._db.execute(old, (ended_before,)).fetchall()
+        if only_count or not rows:
+            return len(rows)
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM attempt WHERE ended_at < ? AND item_id IN "
+                "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
+                (ended_before,),
+            )
+            for table in ("batch_root", "batch_run"):
+                self._db.executemany(f"DELETE FROM {table} WHERE batch_id = ?", rows)
+            self._db.executemany("DELETE FROM batch WHERE id = ?", rows)
+            self._db.execute(
+                "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch_run)",
+                (ended_before,),
+            )
+        return len(rows)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bulkup.manifest.bulk import execute_rows
-from bulkup.manifest.connection import sqlite_errors
-from bulkup.manifest.queue.finishing import finish
+from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
-from bulkup.manifest.rows_later import EmbeddedItem
-from bulkup.manifest.sql import transaction
+from bulkup.manifest.queue.settle import settle_done
+from bulkup.manifest.rows import EmbeddedItem
 from bulkup.model import Stage
 
 
@@ -30,36 +27,29 @@ class EmbedderRow(NamedTuple):
     rows: int
 
 
-class Embeddings:
+class Embeddings(Statements):
     """Embeddings by content and embedder. One thread at a time; questions work on a read-only
     connection."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     # Embedders ----------------------------------------------------------------------------
 
     def newest(self, name: str | None = None) -> EmbedderRow | None:
         """The embedder, of this name if one is given, that embedded a picture last."""
-        with sqlite_errors(self._path):
-            row = self._db.execute(
-                "SELECT id, name, version, dimension, generation, token, "
-                "(SELECT coalesce(max(embedding.id), 0) FROM embedding "
-                "WHERE embedder_id = embedder.id) AS highest, "
-                "(SELECT count(*) FROM embedding WHERE embedder_id = embedder.id) FROM embedder "
-                "WHERE ?1 IS NULL OR name = ?1 ORDER BY highest DESC, id DESC LIMIT 1",
-                (name,),
-            ).fetchone()
+        row = self._db.execute(
+            "SELECT id, name, version, dimension, generation, token, "
+            "(SELECT coalesce(max(embedding.id), 0) FROM embedding "
+            "WHERE embedder_id = embedder.id) AS highest, "
+            "(SELECT count(*) FROM embedding WHERE embedder_id = embedder.id) FROM embedder "
+            "WHERE ?1 IS NULL OR name = ?1 ORDER BY highest DESC, id DESC LIMIT 1",
+            (name,),
+        ).fetchone()
         return None if row is None else EmbedderRow(*row)
 
     def most_rows(self) -> int:
         """How many embeddings the embedder has that has most of them."""
-        with sqlite_errors(self._path):
-            row = self._db.execute(
-                "SELECT max(rows) FROM (SELECT count(*) AS rows FROM embedding "
-                "GROUP BY embedder_id)"
-            ).fetchone()
+        row = self._db.execute(
+            "SELECT max(rows) FROM (SELECT count(*) AS rows FROM embedding GROUP BY embedder_id)"
+        ).fetchone()
         return int(row[0] or 0)
 
     def newest_name(self) -> str | None:
@@ -97,7 +87,7 @@ class Embeddings:
     def reopen(self, destination_id: int, embedder_id: int | None) -> int:
         """Make embedded items `ready` again whose content this embedder has not embedded yet;
         returns how many. The vectors of other embedders stay."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             return self._db.execute(
                 "UPDATE item SET state = 'ready', due_at = 0, attempts_granted = attempts "
                 "WHERE destination_id = ? AND stage = 'embed' AND state = 'done' AND live "
@@ -131,7 +121,7 @@ class Embeddings:
         new one in its place."""
         if not done:
             return
-        with transaction(self._db, self._path):
+        with self._transaction():
             if dimension:  # not yet known, all contents were: then the row is there
                 self._db.execute(
                     "INSERT OR IGNORE INTO embedder (name, version, dimension) VALUES (?, ?, ?)",
@@ -150,24 +140,22 @@ class Embeddings:
                     if v.vector is not None
                 ],
             )
-            finish(self._db, [(v.item, v.seconds) for v in done], Stage.EMBED, run_id, now)
+            settle_done(self._db, [(v.item, v.seconds) for v in done], Stage.EMBED, run_id, now)
             for one in done:
                 forget_unwanted(self._db, one.item.item_id)
 
     def rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
         """(embedding's id, content's id, vector) in the order of the ids."""
-        with sqlite_errors(self._path):
-            yield from self._db.execute(
-                "SELECT id, content_id, vector FROM embedding "
-                "WHERE embedder_id = ? AND id > ? ORDER BY id",
-                (embedder_id, after),
-            )
+        yield from self._db.execute(
+            "SELECT id, content_id, vector FROM embedding "
+            "WHERE embedder_id = ? AND id > ? ORDER BY id",
+            (embedder_id, after),
+        )
 
     def class_rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
         """The same with the classes that were seen; b'' where the embedder has none."""
-        with sqlite_errors(self._path):
-            yield from self._db.execute(
-                "SELECT id, content_id, coalesce(classes, x'') FROM embedding "
-                "WHERE embedder_id = ? AND id > ? ORDER BY id",
-                (embedder_id, after),
-            )
+        yield from self._db.execute(
+            "SELECT id, content_id, coalesce(classes, x'') FROM embedding "
+            "WHERE embedder_id = ? AND id > ? ORDER BY id",
+            (embedder_id, after),
+        )

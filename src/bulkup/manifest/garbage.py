@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
-from bulkup.manifest.sql import transaction
+from bulkup.errors import ExitCode
+from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.queue.release import release_content
 from bulkup.model import Digest
 
 _STALE = (
@@ -45,12 +45,52 @@ RemovalReason = Literal["unowned", "unrecorded", "retired"]
 and its picture is settled; its name is no setting any more."""
 
 
-class Leftovers:
-    """One thread at a time; the questions work on a read-only connection."""
+_FIND = (
+    # Nothing there, nothing under way, and each batch's last run was refused by it.
+    "SELECT id, url, (SELECT coalesce(sum(items), 0) FROM tally WHERE destination_id = at.id) "
+    "FROM destination AS at "
+    "WHERE EXISTS (SELECT 1 FROM batch WHERE destination_id = at.id) AND NOT EXISTS ("
+    "SELECT 1 FROM batch LEFT JOIN batch_run AS last "
+    "ON last.batch_id = batch.id AND last.run_id = batch.run_id "
+    f"WHERE batch.destination_id = at.id AND last.exit_code IS NOT {int(ExitCode.DESTINATION)}) "
+    "AND NOT EXISTS (SELECT 1 FROM upload WHERE destination_id = at.id) AND NOT EXISTS ("
+    "SELECT 1 FROM object WHERE destination_id = at.id AND stored_at IS NOT NULL) AND NOT EXISTS ("
+    "SELECT 1 FROM tally WHERE destination_id = at.id AND items > 0 "
+    "AND state IN ('claimed', 'done', 'skipped')) "
+)
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
+_FORGET = (
+    "DELETE FROM attempt WHERE item_id IN (SELECT id FROM item WHERE destination_id = ?)",
+    "DELETE FROM item WHERE destination_id = ?",
+    "DELETE FROM object WHERE destination_id = ?",
+    "DELETE FROM tally WHERE destination_id = ?",
+    "DELETE FROM batch_root WHERE batch_id IN (SELECT id FROM batch WHERE destination_id = ?)",
+    "DELETE FROM batch_run WHERE batch_id IN (SELECT id FROM batch WHERE destination_id = ?)",
+    "DELETE FROM batch WHERE destination_id = ?",
+)
+
+_GO_BACK = (
+    # Where a root went before; once its batches are forgotten, where its contents are.
+    "UPDATE root SET walked_at = NULL, destination_id = coalesce("
+    "(SELECT batch.destination_id FROM batch_root JOIN batch ON batch.id = batch_id "
+    "WHERE root_id = root.id ORDER BY batch.id DESC LIMIT 1), "
+    "(SELECT object.destination_id FROM folder JOIN asset ON folder_id = folder.id "
+    "JOIN object ON object.content_id = asset.content_id "
+    "WHERE root_id = root.id AND stored_at IS NOT NULL LIMIT 1)) "
+    "WHERE id = ? RETURNING destination_id"
+)
+
+
+class UnreachedDestination(NamedTuple):
+    """A destination that holds nothing; `items` are the contents that were to go there."""
+
+    id: int
+    url: str
+    items: int
+
+
+class GarbageCollection(Statements):
+    """One thread at a time; the questions work on a read-only connection."""
 
     def reservations(self, destination_id: int) -> list[str]:
         """Keys reserved for contents that are no longer to be sent, in order."""
@@ -59,7 +99,7 @@ class Leftovers:
 
     def free_reservations(self, destination_id: int) -> int:
         """Free those keys; how many there were."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             return self._db.execute(f"DELETE {_STALE}", (destination_id,)).rowcount
 
     def unknown_keys(self, destination_id: int, keys: Iterable[str]) -> list[str]:
@@ -78,16 +118,13 @@ class Leftovers:
     def retired_names(self, destination_id: int, names: Iterable[str]) -> set[str]:
         """Names of variants there that are none of `names`, the settings', and that nobody has
         made for a day before the last variant: settings of one directory do not tell, alone."""
-        if not self._knows_pictures():
-            return set()
-        with sqlite_errors(self._path):
-            made: dict[str, float] = dict(
-                self._db.execute(
-                    "SELECT kind, max(stored_at) FROM object WHERE destination_id = ? "
-                    "AND variant_digest IS NOT NULL AND stored_at IS NOT NULL GROUP BY kind",
-                    (destination_id,),
-                ).fetchall()
-            )
+        made: dict[str, float] = dict(
+            self._db.execute(
+                "SELECT kind, max(stored_at) FROM object WHERE destination_id = ? "
+                "AND variant_digest IS NOT NULL AND stored_at IS NOT NULL GROUP BY kind",
+                (destination_id,),
+            ).fetchall()
+        )
         newest = max(made.values(), default=0.0)
         return {name for name in made.keys() - set(names) if made[name] < newest - DAY_SECONDS}
 
@@ -99,13 +136,10 @@ class Leftovers:
         It stays while its picture waits to be processed, or was not processed yet by this
         manifest: processing adopts it.
         """
-        if not self._knows_pictures():
-            return None
-        with sqlite_errors(self._path):
-            row = self._db.execute(
-                _VARIANT,
-                {"destination": destination_id, "key": key, "digest": bytes.fromhex(owner)},
-            ).fetchone()
+        row = self._db.execute(
+            _VARIANT,
+            {"destination": destination_id, "key": key, "digest": bytes.fromhex(owner)},
+        ).fetchone()
         if row is None:
             return "unowned"
         state, kind, is_stored = row
@@ -117,7 +151,7 @@ class Leftovers:
 
     def drop_variants(self, destination_id: int, keys: Sequence[str]) -> None:
         """Forget the rows of these variants, where there are any."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.executemany(
                 "DELETE FROM object WHERE destination_id = ? AND key = ? "
                 "AND variant_digest IS NOT NULL",
@@ -132,15 +166,14 @@ class Leftovers:
         newest = self._newest_embedder()
         if newest is None:
             return 0
-        with sqlite_errors(self._path):
-            row = self._db.execute(f"SELECT count(*) {_OLD_VECTORS}", {"newest": newest}).fetchone()
+        row = self._db.execute(f"SELECT count(*) {_OLD_VECTORS}", {"newest": newest}).fetchone()
         return int(row[0])
 
     def forget_old_vectors(self) -> int:
         """Remove those; how many there were."""
         newest, removed = self._newest_embedder(), 0
         while newest is not None:
-            with transaction(self._db, self._path):
+            with self._transaction():
                 now = self._db.execute(
                     f"DELETE FROM embedding WHERE id IN (SELECT id {_OLD_VECTORS} LIMIT :most)",
                     {"newest": newest, "most": _VECTORS},
@@ -151,15 +184,44 @@ class Leftovers:
         return removed
 
     def _newest_embedder(self) -> int | None:
-        if not self._knows_pictures():
-            return None
-        with sqlite_errors(self._path):
-            row = self._db.execute(
-                "SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1"
-            ).fetchone()
+        row = self._db.execute(
+            "SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1"
+        ).fetchone()
         return None if row is None else int(row[0])
 
-    def _knows_pictures(self) -> bool:
-        """Whether the second migration ran: a reader never migrates."""
-        with sqlite_errors(self._path):
-            return bool(self._db.execute("PRAGMA user_version").fetchone()[0] >= 2)
+    # Destinations ---------------------------------------------------------------------------
+
+    def unreached_destinations(self) -> list[UnreachedDestination]:
+        """Those to which nothing was ever sent, and which refused the last run of each batch."""
+        rows = self._db.execute(_FIND + "ORDER BY id").fetchall()
+        return [UnreachedDestination(*row) for row in rows]
+
+    def forget_destination(self, destination_id: int) -> bool:
+        """Drop the destination with its batches and items, and those of its roots that were never
+        pushed anywhere else; False: it was reached, or is being pushed to, meanwhile."""
+        with self._transaction():
+            if not self._db.execute(_FIND + "AND id = ?", (destination_id,)).fetchone():
+                return False
+            for statement in _FORGET:
+                self._db.execute(statement, (destination_id,))
+            for (root_id,) in self._db.execute(
+                "SELECT id FROM root WHERE destination_id = ?", (destination_id,)
+            ).fetchall():
+                if self._db.execute(_GO_BACK, (root_id,)).fetchone() == (None,):
+                    self._forget_root(root_id)
+            self._db.execute("DELETE FROM destination WHERE id = ?", (destination_id,))
+        return True
+
+    def _forget_root(self, root_id: int) -> None:
+        contents = self._db.execute(
+            "SELECT content_id FROM asset JOIN folder ON folder.id = folder_id WHERE root_id = ?",
+            (root_id,),
+        ).fetchall()
+        self._db.execute(
+            "DELETE FROM asset WHERE folder_id IN (SELECT id FROM folder WHERE root_id = ?)",
+            (root_id,),
+        )
+        for (content_id,) in contents:
+            release_content(self._db, content_id)
+        self._db.execute("DELETE FROM folder WHERE root_id = ?", (root_id,))
+        self._db.execute("DELETE FROM root WHERE id = ?", (root_id,))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 
-from bulkup.manifest.sql import transaction
+from bulkup.manifest.database.sql import Statements
 from bulkup.model import Digest, Part
 
 
@@ -20,13 +19,9 @@ class OpenUpload:
     parts: tuple[Part, ...]
 
 
-class MultipartUploads:
+class MultipartUploads(Statements):
     """Multipart uploads by the item that they are for. One thread at a time; the questions work
     on a read-only connection."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def open_upload(self, item_id: int) -> OpenUpload | None:
         """The multipart upload begun for the item, by this run or an earlier one."""
@@ -59,7 +54,7 @@ class MultipartUploads:
         now: float,
     ) -> None:
         """The store has opened this multipart upload; recorded before the first part is sent."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute("DELETE FROM part WHERE item_id = ?", (item_id,))
             self._db.execute(
                 "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?)",
@@ -69,7 +64,7 @@ class MultipartUploads:
     def record_part(self, item_id: int, part: Part) -> None:
         """The store has this part."""
         assert part.digest is not None
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)",
                 (item_id, part.number, part.size_bytes, part.etag, bytes.fromhex(part.digest)),
@@ -77,7 +72,7 @@ class MultipartUploads:
 
     def drop_upload(self, item_id: int) -> None:
         """The multipart upload is over or unknown to the store."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute("DELETE FROM part WHERE item_id = ?", (item_id,))
             self._db.execute("DELETE FROM upload WHERE item_id = ?", (item_id,))
 

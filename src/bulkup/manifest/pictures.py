@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bulkup.manifest.bulk import execute_rows
-from bulkup.manifest.queue.finishing import finish
+from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
-from bulkup.manifest.rows import as_text
-from bulkup.manifest.rows_later import ProcessedItem, VariantRow
-from bulkup.manifest.sql import transaction
+from bulkup.manifest.queue.settle import enqueue_after, settle_done
+from bulkup.manifest.rows import ProcessedItem, VariantRow, as_text
 from bulkup.model import Digest, Stage
 
 if TYPE_CHECKING:
@@ -21,12 +18,8 @@ if TYPE_CHECKING:
 _COLUMNS = 21
 
 
-class Pictures:
+class Pictures(Statements):
     """Variants and metadata by content. One thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def settle(
         self,
@@ -41,8 +34,8 @@ class Pictures:
         that stage has an item for each of them from now on."""
         if not done:
             return
-        with transaction(self._db, self._path):
-            finish(self._db, [(p.item, p.seconds) for p in done], Stage.PROCESS, run_id, now)
+        with self._transaction():
+            settle_done(self._db, [(p.item, p.seconds) for p in done], Stage.PROCESS, run_id, now)
             self._record_variants(done, destination_id, now)
             execute_rows(
                 self._db,
@@ -51,7 +44,7 @@ class Pictures:
             )
             self._requeue_embed(done, destination_id)
             if follows is not None:
-                self._follow(done, follows)
+                enqueue_after(self._db, [p.item for p in done], follows)
             for one in done:
                 forget_unwanted(self._db, one.item.item_id)
 
@@ -86,16 +79,6 @@ class Pictures:
             "UPDATE item SET state = 'ready', reason = NULL WHERE content_id = ? "
             f"AND destination_id = ? AND stage = '{Stage.EMBED}' AND state = 'skipped'",
             ((p.item.content_id, destination_id) for p in done if p.item.attempts),
-        )
-
-    def _follow(self, done: Sequence[ProcessedItem], stage: Stage) -> None:
-        self._db.executemany(
-            "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
-            "batch_id, priority) "
-            f"SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, batch_id, "
-            "priority FROM item WHERE id = ? AND state = 'done' "
-            "ON CONFLICT DO NOTHING",
-            ((p.item.item_id,) for p in done),
         )
 
     def variants(self, content_id: int, destination_id: int) -> list[VariantRow]:

@@ -1,80 +1,57 @@
-"""The manifest as one thing to ask."""
+"""The manifest opened for questions only."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
+from contextlib import AbstractContextManager
 
-from bulkup.manifest.connection import connect_to_read
+from bulkup.manifest.batches import Batches
+from bulkup.manifest.database.connection import connect_to_nothing, connect_to_read
+from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
-from bulkup.manifest.garbage import Leftovers
+from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.queue.requeue import RetryQueue
-from bulkup.manifest.reports.attempts import Histories
+from bulkup.manifest.reports.attempts import AttemptsReport
 from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.manifest.reports.export import Exports
-from bulkup.manifest.reports.integrity import Health, examine
+from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.metrics import MetricsReport
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.scans import Scans
-from bulkup.manifest.schema import MIGRATIONS
-from bulkup.manifest.unreached import Unreached
 
 
-class Reader:
-    """A manifest opened for questions only; it changes nothing, not even the schema."""
+class Reader(AbstractContextManager["Reader"]):
+    """A manifest opened for questions only. Where there is none yet, it answers as an empty one.
+
+    It writes nothing, except that it migrates a manifest of an older version first.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._db = connect_to_read(path)
-        if self._db is not None:
-            self.reports = StatusReport(self._db, path)
-            self.exports = Exports(self._db, path)
-            self.metrics = MetricsReport(self._db, path)
-            self.runs = Runs(self._db, path)
-            self.multipart_uploads = MultipartUploads(self._db, path)
-            self.scans = Scans(self._db, path)
-            self.dry_run = DryRunQueries(self._db)
-            self.garbage = Leftovers(self._db, path)
-            self.unreached = Unreached(self._db, path)
-            self.retry_queue = RetryQueue(self._db, path)
-            self.attempts = Histories(self._db, path)
-            self.embeddings = Embeddings(self._db, path)
-            self.searchable = Searchable(self._db, path)
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a manifest at all; when not, there is nothing to ask."""
-        return self._db is not None
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the manifest has all tables of this version: an older one has no pictures yet,
-        and a reader migrates nothing."""
-        if self._db is None:
-            return False
-        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-        return version >= len(MIGRATIONS)
-
-    def health(self) -> Health:
-        """How the file is; looks through all of it. There must be one."""
-        assert self._db is not None
-        return examine(self._db, self.path)
+        found = connect_to_read(path)
+        self.exists = found is not None
+        self._db = found or connect_to_nothing(path)
+        self.reports = StatusReport(self._db)
+        self.exports = Exports(self._db)
+        self.metrics = MetricsReport(self._db)
+        self.runs = Runs(self._db)
+        self.destinations = Destinations(self._db)
+        self.batches = Batches(self._db)
+        self.multipart_uploads = MultipartUploads(self._db)
+        self.scans = Scans(self._db)
+        self.dry_run = DryRunQueries(self._db)
+        self.garbage = GarbageCollection(self._db)
+        self.retry_queue = RetryQueue(self._db)
+        self.attempts = AttemptsReport(self._db)
+        self.embeddings = Embeddings(self._db)
+        self.searchable = Searchable(self._db)
+        self.integrity = Integrity(self._db)
 
     def close(self) -> None:
-        """Give the file back."""
-        if self._db is not None:
-            self._db.close()
+        """Close the file; the reader can no longer be used."""
+        self._db.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

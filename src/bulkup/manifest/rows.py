@@ -1,19 +1,22 @@
 """The values that go into and come out of the manifest's hot statements.
 
-They are named tuples rather than frozen dataclasses: a million of them are made in a run, and
-SQLite takes and gives tuples.
+They are named tuples rather than frozen dataclasses: a run makes a million of them, and SQLite
+takes and returns tuples.
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.errors import ErrorClass
 from bulkup.model import Digest
 
+if TYPE_CHECKING:  # `status` need not know what a picture is
+    from bulkup.content.picture.types import Metadata, Sidecar
+
 Text = str | bytes
-"""How a path lies in SQLite: TEXT where it is valid UTF-8, else the raw bytes as BLOB."""
+"""A path in SQLite: TEXT where it is valid UTF-8, else a BLOB of the raw bytes."""
 
 
 def to_sql(path: str) -> Text:
@@ -38,7 +41,7 @@ def as_text(message: str) -> str:
 
 
 class File(NamedTuple):
-    """A file as a walk saw it: its name in its folder, and what tells whether it changed."""
+    """A file as a scan saw it: its name in its folder, and what shows whether it changed."""
 
     name: str
     size_bytes: int
@@ -57,8 +60,8 @@ class Known(NamedTuple):
     is_read: bool  # its content has a digest
 
 
-class Broken(NamedTuple):
-    """A file that the walk could not take, though the user would have wanted it."""
+class Unreadable(NamedTuple):
+    """A file, folder or archive that the user wanted and the scan could not read."""
 
     folder: str
     name: str
@@ -66,8 +69,8 @@ class Broken(NamedTuple):
     error: str
 
 
-class Work(NamedTuple):
-    """A claimed work item of the upload stage, and one file that has (or had) its content."""
+class WorkItem(NamedTuple):
+    """A claimed work item, and one file that has (or had) its content."""
 
     item_id: int
     content_id: int
@@ -79,12 +82,25 @@ class Work(NamedTuple):
     digest: Digest | None  # None until somebody has read the file
     attempts: int  # ended ones
     attempts_granted: int
+    key: str | None = None  # of the stored object, at a stage after the upload
+    strikes: int = 0
+
+    @property
+    def path(self) -> str:
+        """The file's absolute path."""
+        return f"{self.root.rstrip('/')}/{self.folder}{self.name}"
+
+    @property
+    def known_digest(self) -> Digest:
+        """The digest of a content that has been read: of every item after the upload."""
+        assert self.digest is not None
+        return self.digest
 
 
 class Read(NamedTuple):
     """A file that has been read: what the manifest must know before its bytes are sent."""
 
-    work: Work
+    work: WorkItem
     digest: Digest
     file: File  # as it was while it was read
     media_type: str
@@ -92,40 +108,18 @@ class Read(NamedTuple):
 
 
 class Registered(NamedTuple):
-    """What is to be done with a file that was read: send it under `key`, or nothing.
+    """What to do with a file that was read: send it under `key`, or nothing.
 
     `work` names the item that is now claimed; it differs from the one that was read when the
-    content turned out to be known already. `key` is None for a duplicate, and for a work that is
-    ours no longer (`is_lost`): another run has taken over the claim or the file. `is_begun` when
-    the key was reserved earlier: the content may be there by now, with nobody left to say so.
+    content turned out to be known already. `key` is None for a duplicate, and for work that this
+    run has lost (`is_lost`): another run has taken over the claim or the file. `is_begun` when the
+    key was reserved earlier: the content may have been stored without being recorded.
     """
 
-    work: Work
+    work: WorkItem
     key: str | None
     is_lost: bool = False
     is_begun: bool = False
-
-
-class Done(NamedTuple):
-    """A content that the destination now has."""
-
-    work: Work
-    key: str
-    size_bytes: int
-    etag: str | None
-    checksum: str | None  # composite, for a multipart object
-    seconds: float
-
-
-class Failed(NamedTuple):
-    """An attempt that ended without success; with `due_at` None the item is dead."""
-
-    work: Work
-    error_class: ErrorClass
-    error: str
-    request_id: str | None
-    due_at: float | None
-    seconds: float
 
 
 class Copy(NamedTuple):
@@ -136,3 +130,79 @@ class Copy(NamedTuple):
     key: str
     size_bytes: int
     path: str
+
+
+class Source(NamedTuple):
+    """A file that has the content, or had it when it was last seen."""
+
+    folder_id: int
+    root: str
+    folder: str
+    name: str
+    is_missing: bool
+
+
+class VariantRow(NamedTuple):
+    """A variant that the destination has."""
+
+    kind: str
+    key: str
+    size_bytes: int
+    digest: Digest
+    etag: str | None
+
+
+class UploadedItem(NamedTuple):
+    """A content that the destination now has."""
+
+    item: WorkItem
+    key: str
+    size_bytes: int
+    etag: str | None
+    checksum: str | None  # composite, for a multipart object
+    seconds: float
+
+
+class ProcessedItem(NamedTuple):
+    """A content whose variants the destination has."""
+
+    item: WorkItem
+    variants: tuple[VariantRow, ...]
+    metadata: Metadata
+    sidecar: Sidecar | None
+    seconds: float
+
+
+class EmbeddedItem(NamedTuple):
+    """A content's embedding: `vector` float16 little-endian, `classes` as the schema says.
+
+    Both are None when the manifest has the embedding already, from another run or destination.
+    """
+
+    item: WorkItem
+    vector: bytes | None
+    classes: bytes | None
+    seconds: float
+
+
+class SkippedItem(NamedTuple):
+    """An item that the stage does not apply to."""
+
+    item: WorkItem
+    reason: str
+    seconds: float
+
+
+class FailedItem(NamedTuple):
+    """An attempt that ended without success; with `due_at` None the item is dead.
+
+    With `is_strike` the worker was lost: then the number of strikes decides, not `due_at`.
+    """
+
+    item: WorkItem
+    error_class: ErrorClass
+    error: str
+    request_id: str | None
+    due_at: float | None
+    seconds: float
+    is_strike: bool = False

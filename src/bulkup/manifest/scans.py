@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.queue.release import forget_copies, release_content
-from bulkup.manifest.rows import Broken, File, Known, Work, as_text, from_sql, to_sql
-from bulkup.manifest.sql import transaction
+from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, as_text, from_sql, to_sql
 
 
-class Scope(NamedTuple):
+class ScanScope(NamedTuple):
     """The walk of one root within one batch of one run, to one destination."""
 
     root_id: int
@@ -31,15 +29,11 @@ class Folder(NamedTuple):
     unchanged: Sequence[File]  # empty when nothing can be pending for them
     back: Sequence[int]  # assets that were missing and are there again
     gone: Sequence[Known]
-    broken: Sequence[Broken]
+    broken: Sequence[Unreadable]
 
 
-class Scans:
+class Scans(Statements):
     """Roots, folders and assets. One thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     # Reading ------------------------------------------------------------------------------
 
@@ -106,8 +100,8 @@ class Scans:
     # Writing ------------------------------------------------------------------------------
 
     def record(
-        self, scope: Scope, find: Callable[[], Sequence[Folder]], *, now: float, hand_over: int
-    ) -> list[Work]:
+        self, scope: ScanScope, find: Callable[[], Sequence[Folder]], *, now: float, hand_over: int
+    ) -> list[WorkItem]:
         """Write what the walk found in one transaction.
 
         `find` is called within it, so that what it reads here is still so when that is written:
@@ -116,8 +110,8 @@ class Scans:
         the others are `ready` for whoever claims first. Pending items of unchanged files join
         this batch, and get an item where the destination is new to them.
         """
-        works: list[Work] = []
-        with transaction(self._db, self._path):
+        works: list[WorkItem] = []
+        with self._transaction():
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
                 self._mark_missing(folder.gone, now)
@@ -129,13 +123,13 @@ class Scans:
         return works
 
     def end_walk(
-        self, scope: Scope, missing_folders: Sequence[int], lost: Sequence[Known], *, now: float
+        self, scope: ScanScope, missing_folders: Sequence[int], lost: Sequence[Known], *, now: float
     ) -> int:
         """The root has been walked to its end; returns how many more assets are missing.
 
         `lost` are those that stand for what could not be opened, and is not there any more.
         """
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._mark_missing(lost, now)
             gone = [k for f in missing_folders for k in self.known(f, None, None)]
             gone = [k for k in gone if not k.is_missing]
@@ -150,9 +144,9 @@ class Scans:
             )
         return len(gone)
 
-    def end_part(self, scope: Scope, *, now: float) -> None:
+    def end_part(self, scope: ScanScope, *, now: float) -> None:
         """The batch has seen all that it wanted of the root, which was not the whole of it."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
                 (now, scope.batch_id, scope.root_id),
@@ -176,7 +170,9 @@ class Scans:
         )
         return (row[0] or 0) + 1
 
-    def _add(self, scope: Scope, folder_id: int, folder: Folder, hand_over: int) -> list[Work]:
+    def _add(
+        self, scope: ScanScope, folder_id: int, folder: Folder, hand_over: int
+    ) -> list[WorkItem]:
         """New files: an asset, an unread content and an upload item each."""
         if not folder.new:
             return []
@@ -205,11 +201,13 @@ class Scans:
             ],
         )
         return [
-            Work(item + i, content + i, asset + i, scope.root, folder.path, f[0], f[1], None, 0, 0)
+            WorkItem(
+                item + i, content + i, asset + i, scope.root, folder.path, f[0], f[1], None, 0, 0
+            )
             for i, f in enumerate(folder.new[:mine])
         ]
 
-    def _add_items(self, scope: Scope, rows: list[tuple[int, int, int, str]]) -> None:
+    def _add_items(self, scope: ScanScope, rows: list[tuple[int, int, int, str]]) -> None:
         execute_rows(
             self._db,
             "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
@@ -229,9 +227,9 @@ class Scans:
             ],
         )
 
-    def _change(self, scope: Scope, folder: Folder, hand_over: int) -> list[Work]:
+    def _change(self, scope: ScanScope, folder: Folder, hand_over: int) -> list[WorkItem]:
         """Changed files: a new, unread content each; the old one may lose its last asset."""
-        works: list[Work] = []
+        works: list[WorkItem] = []
         for known, file in folder.changed:
             content, item = self._next_id("content"), self._next_id("item")
             state = "claimed" if len(works) < hand_over else "ready"
@@ -248,7 +246,7 @@ class Scans:
             release_content(self._db, known.content_id)
             if state == "claimed":
                 works.append(
-                    Work(
+                    WorkItem(
                         item,
                         content,
                         known.asset_id,
@@ -263,7 +261,7 @@ class Scans:
                 )
         return works
 
-    def _link_content(self, scope: Scope, folder_id: int, files: Sequence[File]) -> None:
+    def _link_content(self, scope: ScanScope, folder_id: int, files: Sequence[File]) -> None:
         """Unchanged files with work left for this destination become part of this batch."""
         if not files:
             return
@@ -302,7 +300,7 @@ class Scans:
             "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a,) for a in assets)
         )
 
-    def _mark_unreadable(self, scope: Scope, broken: Sequence[Broken], now: float) -> None:
+    def _mark_unreadable(self, scope: ScanScope, broken: Sequence[Unreadable], now: float) -> None:
         """Files that cannot be taken: dead assets, with the reason, until `retry` or a change."""
         for trouble in broken:
             folder_id = self._add_folder(scope.root_id, trouble.folder)

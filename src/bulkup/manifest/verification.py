@@ -4,15 +4,14 @@ lost manifest made anew."""
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bulkup.errors import ErrorClass
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.import_objects import FoundObject, Imported, ObjectImport
 from bulkup.manifest.queue.register import SpareKey
 from bulkup.manifest.rows import as_text, from_sql, to_sql
-from bulkup.manifest.sql import transaction
 from bulkup.model import Digest, Stage
 
 _CONDEMNED = (
@@ -40,7 +39,7 @@ _SPARES = 8
 """So many spare keys are tried; each holds eight characters of a digest that others do not have."""
 
 
-class Recorded(NamedTuple):
+class StoredObject(NamedTuple):
     """An object as it was when it was stored. `stored_at` is None for a condemned one.
 
     `digest` is that of the object's own bytes; `variant` is the name of a variant.
@@ -60,7 +59,7 @@ class BadObject(NamedTuple):
     """An object that is not what was stored. With `gives_up_key` the content goes elsewhere: what
     is under the key now passes for it."""
 
-    recorded: Recorded
+    recorded: StoredObject
     error_class: ErrorClass
     error: str
     gives_up_key: bool
@@ -69,16 +68,12 @@ class BadObject(NamedTuple):
 class Confirmed(NamedTuple):
     """An object that was found to hold its content, and the ETag that it was found with."""
 
-    recorded: Recorded
+    recorded: StoredObject
     etag: str | None
 
 
-class ObjectChecks:
+class ObjectChecks(Statements):
     """Objects of one destination, in the order of their keys. One thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     # What to check --------------------------------------------------------------------------
 
@@ -92,7 +87,7 @@ class ObjectChecks:
 
     def objects(
         self, destination_id: int, after: str, upto: str | None, *, limit: int
-    ) -> list[Recorded]:
+    ) -> list[StoredObject]:
         """What the destination should hold under after < key <= upto, by the keys' bytes in UTF-8.
 
         `after` may be '' (from the first on), `upto` None (to the last).
@@ -106,7 +101,7 @@ class ObjectChecks:
             f"AND {_TO_CHECK} ORDER BY key LIMIT ?",
             (destination_id, after, *(() if upto is None else (upto,)), limit),
         )
-        return [Recorded(*row) for row in rows]
+        return [StoredObject(*row) for row in rows]
 
     def known_keys(self, destination_id: int, keys: Iterable[str]) -> set[str]:
         """Which of the keys have a row: stored, reserved, or those of a variant."""
@@ -146,7 +141,7 @@ class ObjectChecks:
         content's process item. A copy waits to be made again. What has been sent or made again
         meanwhile stays done.
         """
-        with transaction(self._db, self._path):
+        with self._transaction():
             for one in condemned:
                 self._condemn(one, destination_id, spare_key, now)
 
@@ -184,7 +179,7 @@ class ObjectChecks:
         if condemned.gives_up_key and recorded.variant is None:
             self._move(recorded, destination_id, spare_key)
 
-    def _move(self, recorded: Recorded, destination_id: int, spare_key: SpareKey) -> None:
+    def _move(self, recorded: StoredObject, destination_id: int, spare_key: SpareKey) -> None:
         """Reserve the first spare key that is free instead of the content's own."""
         key = recorded.key
         for _ in range(_SPARES):
@@ -213,7 +208,7 @@ class ObjectChecks:
         The next check then knows them by their ETags. One that was condemned earlier is done, as
         soon as all variants of its content are.
         """
-        with transaction(self._db, self._path):
+        with self._transaction():
             for recorded, etag in proven:
                 self._db.execute(
                     "UPDATE object SET etag = ?, stored_at = coalesce(stored_at, ?) "
@@ -230,7 +225,7 @@ class ObjectChecks:
                 if recorded.stored_at is None:
                     self._acquit(recorded, destination_id, now)
 
-    def _acquit(self, recorded: Recorded, destination_id: int, now: float) -> None:
+    def _acquit(self, recorded: StoredObject, destination_id: int, now: float) -> None:
         self._db.execute(
             "UPDATE item SET state = 'done', error_class = NULL, error = NULL, settled_at = ? "
             "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'dead' "
@@ -245,7 +240,7 @@ class ObjectChecks:
 
     def add_root(self, path: str, destination_id: int) -> int:
         """The id of a root, added if it is new; one that is known keeps its destination."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "INSERT OR IGNORE INTO root (path, destination_id) VALUES (?, ?)",
                 (to_sql(path), destination_id),
@@ -258,10 +253,10 @@ class ObjectChecks:
     ) -> Imported:
         """Record objects that the destination holds; one transaction. Only adds: what the
         manifest knows already stays as it is. `root_id` is that of the objects' files."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             return ObjectImport(self._db, destination_id, root_id, now).take_in(found)
 
 
-def _stage_of(recorded: Recorded) -> str:
+def _stage_of(recorded: StoredObject) -> str:
     """The stage that answers for the object."""
     return Stage.UPLOAD.value if recorded.variant is None else Stage.PROCESS.value

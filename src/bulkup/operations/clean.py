@@ -7,11 +7,11 @@ The rules, so that no other machine's work is harmed:
 - a temporary file in a directory goes when nothing was written to it for a day;
 - a key that is reserved and was never filled is freed when its content is not to be sent any more;
 - a variant goes when the destination has no content of its digest, when its picture is settled and
-  the manifest has no row of it, or when its name is no setting any more (Leftovers.fate); it must
-  be older than a day, since a run may have stored it and not yet recorded it. Variants of contents
-  whose files are all gone stay, as their originals do. While others keep objects at the destination
-  that the manifest does not know, or it is known under another name as well, no variant goes: it
-  may be theirs.
+  the manifest has no row of it, or when its name is no setting any more
+  (GarbageCollection.removal_reason); it must be older than a day, since a run may have stored it
+  and not yet recorded it. Variants of contents whose files are all gone stay, as their originals
+  do. While others keep objects at the destination that the manifest does not know, or it is known
+  under another name as well, no variant goes: it may be theirs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bulkup.manifest.garbage import DAY_SECONDS, Leftovers, RemovalReason
+from bulkup.manifest.destinations import Destination, Destinations
+from bulkup.manifest.garbage import DAY_SECONDS, GarbageCollection, RemovalReason
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.multipart_uploads import MultipartUploads
-from bulkup.manifest.runs import Destination, Runs
 from bulkup.model import Digest, ObjectInfo
 from bulkup.operations.shared_prefix import Overlap, overlapping, same_place
 from bulkup.run.store_reader import INTERNAL
@@ -76,9 +76,9 @@ class Garbage:
 
 
 async def find(
-    runs: Runs,
+    destinations: Destinations,
     uploads: MultipartUploads,
-    leftovers: Leftovers,
+    leftovers: GarbageCollection,
     destination: Destination,
     store: PartStore,
     *,
@@ -109,7 +109,7 @@ async def find(
     variants = await _orphan_variants(leftovers, destination.id, store, names, now)
     shared_by = None
     if variants:
-        shared_by = await _others(leftovers, destination, runs.destinations(), store)
+        shared_by = await _others(leftovers, destination, destinations.all(), store)
     return Garbage(
         ours + [upload for upload in foreign if upload.upload_id not in wanted],
         leftovers.reservations(destination.id),
@@ -120,7 +120,7 @@ async def find(
 
 
 async def _orphan_variants(
-    leftovers: Leftovers,
+    leftovers: GarbageCollection,
     destination_id: int,
     store: PartStore,
     names: Iterable[str],
@@ -147,7 +147,7 @@ def _is_old(info: ObjectInfo, now: float) -> bool:
 
 
 async def _others(
-    leftovers: Leftovers,
+    leftovers: GarbageCollection,
     destination: Destination,
     destinations: list[Destination],
     store: PartStore,
@@ -178,7 +178,7 @@ def _is_same_directory(one: Destination, other: Destination) -> bool:
 
 
 def _strange(
-    leftovers: Leftovers, destination_id: int, kin: list[Overlap], keys: list[str]
+    leftovers: GarbageCollection, destination_id: int, kin: list[Overlap], keys: list[str]
 ) -> list[str]:
     """Those of the keys that have no row, here or at a destination that shares the place."""
     strange = leftovers.unknown_keys(destination_id, keys)
@@ -211,7 +211,7 @@ async def remove(
 
 
 async def _remove_variants(
-    leftovers: Leftovers,
+    leftovers: GarbageCollection,
     destination_id: int,
     store: PartStore,
     variants: list[OrphanVariant],

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bulkup.content.digest import HAS_LANES, digest_of
 from bulkup.errors import BulkupError, ManifestError, StoreError
-from bulkup.manifest.connection import network_file_system
+from bulkup.manifest.database.filesystem import network_file_system
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.integrity import LEAST_SQLITE, sqlite_version
 from bulkup.model import Attributes
@@ -109,7 +109,7 @@ def _check_file(path: str) -> Iterator[CheckResult]:
             if not reader.exists:
                 yield finding("ok", f"{path} is not there yet: the first push makes it")
                 return
-            health = reader.health()
+            health = reader.integrity.health()
     except ManifestError as error:
         yield finding("failed", str(error), error.hint)
         return
@@ -117,10 +117,7 @@ def _check_file(path: str) -> Iterator[CheckResult]:
         mend = "Move it away; what was pushed is still at the destination."
         yield finding("failed", f"{path} is damaged: {health.damage}", mend)
         return
-    schema = f"schema {health.schema}"
-    if health.schema < health.newest_schema:
-        schema += f", the next push makes it {health.newest_schema}, after a backup"
-    yield finding("ok", f"{path} is whole, {schema}")
+    yield finding("ok", f"{path} is whole, schema {health.schema}")
     if health.journal_mode != "wal":
         yield CheckResult(
             "manifest",

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple, Unpack
 
+from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.runs import Destination, Runs
 from bulkup.model import Stage
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import STAGES, BatchOptions, RunOptions, named
@@ -59,14 +59,14 @@ class PushTarget(NamedTuple):
     is_first_use_of_default: bool
 
 
-def resolve_target(push: Push, runs: Runs | None) -> PushTarget:
+def resolve_target(push: Push, destinations: Destinations) -> PushTarget:
     """The destination given, else the one that the first root remembers, else the local store.
 
-    Writes nothing. `runs` is None while there is no manifest.
+    Writes nothing.
     """
     url, endpoint_url, is_first_use_of_default = push.to, push.endpoint_url or "", False
     if url is None:
-        last = runs.destination_of(anchor(push.roots[0])) if runs is not None else None
+        last = destinations.of_root(anchor(push.roots[0]))
         if last is not None:
             url, endpoint_url = last.url, push.endpoint_url or last.endpoint_url
         else:
@@ -74,7 +74,7 @@ def resolve_target(push: Push, runs: Runs | None) -> PushTarget:
     url = canonical(url)
     if not url.startswith("s3://"):
         endpoint_url = ""
-    known = runs.destinations() if runs is not None else []
+    known = destinations.all()
     matching = (d for d in known if (d.url, d.endpoint_url) == (url, endpoint_url))
     return PushTarget(url, endpoint_url, next(matching, None), is_first_use_of_default)
 
@@ -110,10 +110,10 @@ class PushRun(Run):
 
     def _jobs(self) -> list[Job]:
         order = self._push.order()
-        push, runs = self._push, self._async_manifest.manifest.runs
-        target = resolve_target(push, runs)
+        push, manifest = self._push, self._async_manifest.manifest
+        target = resolve_target(push, manifest.destinations)
         self._uses_default_first = target.is_first_use_of_default
-        destination = runs.destination(
+        destination = manifest.destinations.add(
             target.url,
             endpoint_url=target.endpoint_url,
             region=push.region,
@@ -121,7 +121,7 @@ class PushRun(Run):
         )
 
         def begin(run_id: str, now: float) -> BatchStart:
-            batch_id, roots = runs.begin_batch(
+            batch_id, roots = manifest.batches.begin(
                 run_id,
                 destination.id,
                 [root.path for root in order.roots],

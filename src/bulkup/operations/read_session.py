@@ -11,8 +11,8 @@ from random import Random
 
 from bulkup.clock import Clock
 from bulkup.errors import ExitCode
+from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.runs import Destination
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.heartbeat import Heartbeat
 from bulkup.run.open_destination import open_known

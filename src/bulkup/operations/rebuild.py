@@ -57,7 +57,7 @@ async def rebuild(session: ReadSession, url: str, *, root: str | None, deep: boo
             f"{root} is not a directory", hint="Give --root the directory that was pushed there."
         )
     open_known(url, None, settings, session.environ)  # UsageError before anything is recorded
-    destination = session.manifest.runs.destination(
+    destination = session.manifest.destinations.add(
         url,
         endpoint_url=settings.endpoint_url or "" if url.startswith("s3://") else "",
         region=settings.region,

@@ -8,8 +8,8 @@ import os
 from bulkup.errors import UsageError
 from bulkup.events import BatchFound, Notice
 from bulkup.manifest.batches import Interrupted
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.destinations import Destination
+from bulkup.manifest.queue.stages import StageScope
 from bulkup.model import Stage
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import BatchOptions, batch_options_of
@@ -24,7 +24,7 @@ class ResumeRun(Run):
 
     def _jobs(self) -> list[Job]:
         manifest = self._async_manifest.manifest
-        destinations = {one.id: one for one in manifest.runs.destinations()}
+        destinations = {one.id: one for one in manifest.destinations.all()}
         copies = manifest.retry_queue.open_copies()
         batches = manifest.batches.interrupted()
         served = {batch.destination_id for batch in batches}
@@ -53,11 +53,11 @@ class ResumeRun(Run):
         """What is left of the stages after the upload at a destination, and was begun with no
         batch that is gone on with; None when that is nothing, or a live run is at it."""
         manifest = self._async_manifest.manifest
-        batches, later, runs = manifest.batches, manifest.stage_queue, manifest.runs
+        batches, later = manifest.batches, manifest.stage_queue
         for options in batches.at_work(destination.id):
             served = served | set(batch_options_of(options).stages)
         items = {
-            stage: later.count_left(Scope(destination.id, stage))
+            stage: later.count_left(StageScope(destination.id, stage))
             for stage in (Stage.PROCESS, Stage.EMBED)
             if stage not in served
         }
@@ -75,7 +75,7 @@ class ResumeRun(Run):
         order = BatchOptions(stages=tuple(stage for stage in Stage if stage in stages))
 
         def begin(run_id: str, now: float) -> BatchStart:
-            batch_id, _ = runs.begin_batch(
+            batch_id, _ = batches.begin(
                 run_id, destination.id, (), options=order.as_options(), now=now, remembers=False
             )
             return BatchStart(batch_id)

@@ -12,10 +12,10 @@ from typing import Unpack
 
 from bulkup.errors import UsageError
 from bulkup.events import Notice
+from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.requeue import RetryCandidate, RetryQueue
 from bulkup.manifest.reports.status import matcher
-from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.pace.backoff import GRANTED_ATTEMPTS
 from bulkup.run.job import BatchStart, Job, RootToScan
@@ -88,7 +88,7 @@ class RetryRun(Run):
         groups: dict[tuple[int, str], _Group] = {}
         for candidate in matching(manifest.retry_queue, self._wanted):
             self._put(candidate, groups)
-        destinations = {one.id: one for one in manifest.runs.destinations()}
+        destinations = {one.id: one for one in manifest.destinations.all()}
         jobs = [
             self._job(destinations[destination_id], group)
             for (destination_id, _), group in groups.items()
@@ -146,13 +146,11 @@ class RetryRun(Run):
             roots=tuple(NamedRoot(root, root, is_whole=True) for root in roots),
             subtrees=tuple(group.unreadable.values()),
         )
-        runs, retries = (
-            self._async_manifest.manifest.runs,
-            self._async_manifest.manifest.retry_queue,
-        )
+        manifest = self._async_manifest.manifest
+        batches, retries = manifest.batches, manifest.retry_queue
 
         def begin(run_id: str, now: float) -> BatchStart:
-            batch_id, roots = runs.begin_batch(
+            batch_id, roots = batches.begin(
                 run_id,
                 destination.id,
                 [root.path for root in order.roots],

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.destinations import Destination
 from bulkup.run.store_reader import INTERNAL
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import ClassVar, Unpack
 
 from bulkup.events import Notice
+from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
-from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.run.job import BatchStart, Job
 from bulkup.run.options import BatchOptions, RunOptions
@@ -35,8 +35,8 @@ class BacklogRun(Run):
         manifest = self._async_manifest.manifest
         found = self._open()
         if self._redoes:
-            found |= {one.id for one in manifest.runs.destinations()}
-        jobs = [self._job(one) for one in manifest.runs.destinations() if one.id in found]
+            found |= {one.id for one in manifest.destinations.all()}
+        jobs = [self._job(one) for one in manifest.destinations.all() if one.id in found]
         if not jobs:
             left = manifest.stage_queue.left(self.stage, self._run_id)
             self._is_unfinished = bool(left.waiting or left.dead)
@@ -57,7 +57,7 @@ class BacklogRun(Run):
         manifest, order = self._async_manifest.manifest, BatchOptions(stages=(self.stage,))
 
         def begin(run_id: str, now: float) -> BatchStart:
-            batch_id, _ = manifest.runs.begin_batch(
+            batch_id, _ = manifest.batches.begin(
                 run_id,
                 destination.id,
                 (),
@@ -89,7 +89,7 @@ class EmbedRun(BacklogRun):
         embedder_id = vectors.id_of(embedder.name, embedder.version)
         lacking = {
             one.id
-            for one in self._async_manifest.manifest.runs.destinations()
+            for one in self._async_manifest.manifest.destinations.all()
             if vectors.lacks(one.id, embedder_id)
         }
         return super()._open() | lacking

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from bulkup.errors import BulkupError, ObjectMissing, StoreForbidden, StoreRefused
+from bulkup.manifest.destinations import Destination
 from bulkup.manifest.reports.search import Placed
-from bulkup.manifest.runs import Destination
 from bulkup.run.open_destination import open_known
 from bulkup.settings import Settings
 from bulkup.stores.store import ObjectStore

@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 from bulkup.clock import Clock
 from bulkup.errors import ObjectMissing, StoreError, UsageError
-from bulkup.manifest.runs import Destination, Runs
-from bulkup.manifest.verification import BadObject, Confirmed, Recorded
+from bulkup.manifest.destinations import Destination, Destinations
+from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
 from bulkup.operations.push import canonical
 from bulkup.operations.read_session import ReadSession
@@ -77,13 +77,13 @@ class VerifyCounts:
 
 
 def destinations_of(
-    runs: Runs, *, to: str | None, endpoint_url: str | None, roots: Sequence[str]
+    destinations: Destinations, *, to: str | None, endpoint_url: str | None, roots: Sequence[str]
 ) -> list[Destination]:
     """The destination `to`, else those that the roots (absolute paths) remember, else all.
 
     Raises UsageError for a destination or a root that was never pushed.
     """
-    known = runs.destinations()
+    known = destinations.all()
     if to is not None:
         url = canonical(to)
         found = [d for d in known if d.url == url and endpoint_url in (None, d.endpoint_url)]
@@ -97,7 +97,7 @@ def destinations_of(
         return known
     chosen: dict[int, Destination] = {}
     for root in roots:
-        destination = runs.destination_of(root) or runs.destination_of(anchor(root))
+        destination = destinations.of_root(root) or destinations.of_root(anchor(root))
         if destination is None:
             raise UsageError(f"{root} was never pushed", hint="Name a destination with --to.")
         chosen[destination.id] = destination
@@ -115,7 +115,7 @@ async def verify(
             session.async_manifest,
             reader,
             destination_id=destination.id,
-            overlaps=overlapping(destination, await call(manifest.runs.destinations)),
+            overlaps=overlapping(destination, await call(manifest.destinations.all)),
             sample=depth.sample(total),
             clock=session.clock,
             report=report,
@@ -127,7 +127,7 @@ async def verify(
 class _Check(NamedTuple):
     """An object that the listing alone does not prove."""
 
-    recorded: Recorded
+    recorded: StoredObject
     listed: ObjectInfo | None
     reads_bytes: bool
 
@@ -154,7 +154,7 @@ class Verification:
         self._sample = sample
         self._clock = clock
         self._report_to = report
-        self._bad: list[tuple[Recorded, Mismatch]] = []
+        self._bad: list[tuple[StoredObject, Mismatch]] = []
         self._confirmed: list[Confirmed] = []
         self._marked_bad: set[int] = set()  # contents; a spare key of theirs may still be to come
         self.counts = VerifyCounts()
@@ -186,7 +186,7 @@ class Verification:
                 await self._record()
             after = rows[-1].key
 
-    def _check_listed(self, recorded: Recorded, listed: dict[str, ObjectInfo]) -> _Check | None:
+    def _check_listed(self, recorded: StoredObject, listed: dict[str, ObjectInfo]) -> _Check | None:
         """What is still to be checked of an object after the listing; None when nothing is."""
         is_original = recorded.variant is None
         if recorded.stored_at is None and is_original and recorded.content_id in self._marked_bad:
@@ -229,7 +229,7 @@ class Verification:
             self._confirmed.append(Confirmed(recorded, info.etag))
         return found
 
-    async def _check_bytes(self, recorded: Recorded) -> Mismatch | None:
+    async def _check_bytes(self, recorded: StoredObject) -> Mismatch | None:
         digest, size_bytes = await self._reader.read(recorded.key, recorded.size_bytes)
         if digest == recorded.digest:
             return None

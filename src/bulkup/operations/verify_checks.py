@@ -13,7 +13,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from bulkup.errors import ErrorClass, UsageError
-from bulkup.manifest.verification import Recorded
+from bulkup.manifest.verification import StoredObject
 from bulkup.model import ObjectInfo
 from bulkup.run.store_reader import computed_digest
 
@@ -34,7 +34,7 @@ class Mismatch(NamedTuple):
     def error_class(self) -> ErrorClass:
         return ErrorClass.MISSING if self.finding == "missing" else ErrorClass.CHANGED
 
-    def message(self, recorded: Recorded) -> str:
+    def message(self, recorded: StoredObject) -> str:
         """What the manifest keeps as the error of the item."""
         what = f"object {recorded.key}"
         if recorded.variant is not None:
@@ -44,7 +44,7 @@ class Mismatch(NamedTuple):
         return f"verify: the {what} is not what was stored: {self.detail}"
 
 
-def is_as_listed(recorded: Recorded, info: ObjectInfo) -> bool:
+def is_as_listed(recorded: StoredObject, info: ObjectInfo) -> bool:
     """Whether the listing alone proves that the object is unchanged since it was stored."""
     return (
         recorded.etag is not None
@@ -53,7 +53,7 @@ def is_as_listed(recorded: Recorded, info: ObjectInfo) -> bool:
     )
 
 
-def check_size(recorded: Recorded, size_bytes: int) -> Mismatch | None:
+def check_size(recorded: StoredObject, size_bytes: int) -> Mismatch | None:
     """Compare the object's size."""
     if size_bytes == recorded.size_bytes:
         return None
@@ -61,7 +61,7 @@ def check_size(recorded: Recorded, size_bytes: int) -> Mismatch | None:
     return Mismatch(finding, f"the object has {size_bytes} bytes, not {recorded.size_bytes}")
 
 
-def check_head(recorded: Recorded, info: ObjectInfo) -> Mismatch | Literal["undecided"] | None:
+def check_head(recorded: StoredObject, info: ObjectInfo) -> Mismatch | Literal["undecided"] | None:
     """Compare what a HEAD says of an object of the right size; "undecided": read its bytes."""
     computed = computed_digest(info)
     if computed is not None:

@@ -32,10 +32,11 @@ class Heartbeat:
 
     def check_manifest(self) -> None:
         """After a run that did not end cleanly: is the file whole, and who has void claims?"""
-        runs, path = self._async_manifest.manifest.runs, self._async_manifest.manifest.path
+        manifest = self._async_manifest.manifest
+        runs, path = manifest.runs, manifest.path
         if not any(self.is_gone(run) for run in runs.open_runs()):
             return
-        damage = runs.quick_check()
+        damage = manifest.integrity.damage()
         if damage is not None:
             raise ManifestCorrupt(
                 f"{path} is damaged: {damage}",

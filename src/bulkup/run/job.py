@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.destinations import Destination
 from bulkup.run.options import BatchOptions, NamedRoot
 
 

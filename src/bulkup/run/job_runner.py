@@ -10,7 +10,7 @@ from bulkup.clock import Clock
 from bulkup.content.buffers import BufferPool
 from bulkup.errors import DestinationError
 from bulkup.events import Emit
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
 from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Learned, Pacer
@@ -248,7 +248,7 @@ class JobRunner:
             return
         learned = self._pacer.learned()
         await self._async_manifest.call(
-            self._async_manifest.manifest.runs.learn,
+            self._async_manifest.manifest.destinations.learn,
             self.job.destination.id,
             conditional_writes=None,
             checksums=None,

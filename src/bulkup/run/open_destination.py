@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bulkup.clock import SystemClock
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.destinations import Destination
 from bulkup.settings import Settings
 from bulkup.stores.open import open_store
 from bulkup.stores.store import Capabilities, PartStore

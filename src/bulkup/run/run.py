@@ -19,9 +19,9 @@ from bulkup.errors import (
     UsageError,
 )
 from bulkup.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
+from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
-from bulkup.manifest.runs import Destination
 from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.heartbeat import Heartbeat

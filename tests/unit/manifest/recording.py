@@ -8,11 +8,21 @@ from hashlib import sha256
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.rows import Broken, Done, Failed, File, Known, Read, Registered, Work
+from bulkup.manifest.rows import (
+    FailedItem,
+    File,
+    Known,
+    Read,
+    Registered,
+    Unreadable,
+    UploadedItem,
+    WorkItem,
+)
 from bulkup.manifest.runs import RunRow
-from bulkup.manifest.scans import Folder, Scope
+from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.model import Digest
 from bulkup.stores.keys import spare_key
+from tests.sql import sql
 
 NOW = 1_800_000_000.0
 
@@ -37,7 +47,7 @@ def folder(
     unchanged: Sequence[File] = (),
     back: Sequence[int] = (),
     gone: Sequence[Known] = (),
-    broken: Sequence[Broken] = (),
+    broken: Sequence[Unreadable] = (),
 ) -> Folder:
     return Folder(path, new, changed, unchanged, back, gone, broken)
 
@@ -47,21 +57,19 @@ class Pusher:
     """One run at one manifest: what a crew does, a step at a time."""
 
     manifest: Manifest
-    scope: Scope
+    scope: ScanScope
 
     @classmethod
     def begin(
         cls, manifest: Manifest, run_id: str, *, root: str = "/root", to: str = "/to"
     ) -> Pusher:
         """A run with a batch over one root."""
-        destination = manifest.runs.destination(to, endpoint_url="", region=None, profile=None)
+        destination = manifest.destinations.add(to, endpoint_url="", region=None, profile=None)
         manifest.runs.begin(run_row(run_id))
-        batch, roots = manifest.runs.begin_batch(
-            run_id, destination.id, [root], options={}, now=NOW
-        )
-        return cls(manifest, Scope(roots[0][0], root, destination.id, batch, run_id))
+        batch, roots = manifest.batches.begin(run_id, destination.id, [root], options={}, now=NOW)
+        return cls(manifest, ScanScope(roots[0][0], root, destination.id, batch, run_id))
 
-    def record(self, found: Folder, *, hand_over: int = 1000) -> list[Work]:
+    def record(self, found: Folder, *, hand_over: int = 1000) -> list[WorkItem]:
         return self.manifest.scans.record(self.scope, lambda: [found], now=NOW, hand_over=hand_over)
 
     def known(self, path: str = "") -> dict[str, Known]:
@@ -70,13 +78,13 @@ class Pusher:
         rows = [] if folder_id is None else walks.known(folder_id, None, None)
         return {known.file.name: known for known in rows}
 
-    def claim(self, limit: int = 1000, *, now: float = NOW) -> list[Work]:
+    def claim(self, limit: int = 1000, *, now: float = NOW) -> list[WorkItem]:
         return self.manifest.upload_queue.claim(
             batch_id=self.scope.batch_id, run_id=self.scope.run_id, limit=limit, now=now
         )
 
     def register(
-        self, *contents: tuple[Work, str], copy: bool = False, key: str | None = None
+        self, *contents: tuple[WorkItem, str], copy: bool = False, key: str | None = None
     ) -> list[Registered]:
         """Each work was read and held the text beside it."""
         reads = []
@@ -102,21 +110,23 @@ class Pusher:
             spare_key=spare_key,
         )
 
-    def done(self, *sent: tuple[Work, str], now: float = NOW) -> None:
+    def done(self, *sent: tuple[WorkItem, str], now: float = NOW) -> None:
         """The destination has these works' contents under these keys."""
-        self._settle([Done(w, key, w.size_bytes, "etag", None, 0.01) for w, key in sent], [], now)
+        self._settle(
+            [UploadedItem(w, key, w.size_bytes, "etag", None, 0.01) for w, key in sent], [], now
+        )
 
     def failed(
         self,
-        work: Work,
+        work: WorkItem,
         *,
         due_at: float | None = None,
         error_class: ErrorClass = ErrorClass.NETWORK,
         now: float = NOW,
     ) -> None:
-        self._settle([], [Failed(work, error_class, "reset", None, due_at, 0.01)], now)
+        self._settle([], [FailedItem(work, error_class, "reset", None, due_at, 0.01)], now)
 
-    def _settle(self, done: list[Done], failed: list[Failed], now: float) -> None:
+    def _settle(self, done: list[UploadedItem], failed: list[FailedItem], now: float) -> None:
         self.manifest.upload_queue.settle(
             done,
             failed,
@@ -125,7 +135,7 @@ class Pusher:
             now=now,
         )
 
-    def push(self, *names: str, content: str | None = None) -> list[Work]:
+    def push(self, *names: str, content: str | None = None) -> list[WorkItem]:
         """New files, recorded, registered and done; each holds its own name unless told."""
         works = self.record(folder(new=[file(name) for name in names]))
         outcomes = self.register(*((work, content or work.name) for work in works))
@@ -140,7 +150,7 @@ class Pusher:
 
 def rows(manifest: Manifest, query: str, *values: object) -> list[tuple[object, ...]]:
     """What a query finds."""
-    return manifest._db.execute(query, values).fetchall()
+    return sql(manifest, query, *values)
 
 
 def states(manifest: Manifest) -> dict[str, str]:

@@ -7,9 +7,10 @@ import pytest
 from bulkup.errors import ErrorClass
 from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, StageFailed
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import EmbeddedItem, FailedItem, ProcessedItem, WorkItem
 from bulkup.model import Stage
+from tests.sql import sql
 from tests.unit.manifest.queue.test_stages import claim, followed
 from tests.unit.manifest.recording import NOW, Pusher, folder, recount_differs, rows
 from tests.unit.manifest.test_pictures import processed, settle, variant
@@ -18,19 +19,19 @@ VECTOR = b"\0\x3c\0\0"  # (1, 0) in float16
 OTHER = b"\0\0\0\x3c"
 
 
-def embeddable(manifest: Manifest, *names: str) -> Scope:
+def embeddable(manifest: Manifest, *names: str) -> StageScope:
     """Uploaded and processed files; the scope of their embed items."""
     scope = followed(manifest, *names)
     done: list[ProcessedItem] = [
         processed(item, variant(item, "preview")) for item in claim(manifest, scope)
     ]
     settle(manifest, *done, follows=Stage.EMBED)
-    return Scope(scope.destination_id, Stage.EMBED)
+    return StageScope(scope.destination_id, Stage.EMBED)
 
 
 def embed(
     manifest: Manifest,
-    *items: Item,
+    *items: WorkItem,
     vector: bytes | None = VECTOR,
     name: str = "one",
     version: str = "1",
@@ -115,7 +116,7 @@ def test_a_removed_vector_changes_the_generation_and_its_id_is_not_used_again(
     a, b = claim(manifest, embeddable(manifest, "a.jpg", "b.jpg"))
     embed(manifest, a)
     before = newest(manifest)
-    manifest._db.execute("DELETE FROM embedding")
+    sql(manifest, "DELETE FROM embedding")
     assert newest(manifest).generation > before.generation
     embed(manifest, b)
     assert newest(manifest).highest > before.highest
@@ -170,8 +171,8 @@ def test_reopening_touches_neither_dead_nor_waiting_items(manifest: Manifest) ->
     a, b, c = claim(manifest, scope)
     embed(manifest, a)
     missed = [
-        StageFailed(b, ErrorClass.INVALID, "no vector", None, None, 0.1),
-        StageFailed(c, ErrorClass.NETWORK, "reset", None, NOW + 60, 0.1),
+        FailedItem(b, ErrorClass.INVALID, "no vector", None, None, 0.1),
+        FailedItem(c, ErrorClass.NETWORK, "reset", None, NOW + 60, 0.1),
     ]
     manifest.stage_queue.fail(missed, run_id="a", now=NOW)
     assert manifest.embeddings.reopen(1, None) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from bulkup.manifest import garbage as leftovers
-from bulkup.manifest.connection import connect
-from bulkup.manifest.garbage import Leftovers
-from bulkup.manifest.schema import FIRST
+from bulkup.manifest.database.connection import ManifestConnection, connect
+from bulkup.manifest.garbage import GarbageCollection
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+def db(tmp_path: Path) -> Iterator[ManifestConnection]:
     """A manifest with three contents and two embedders."""
     with closing(connect(str(tmp_path / "m.db"))) as connection:
         connection.executescript(
@@ -27,7 +25,7 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def embed(db: sqlite3.Connection, embedder: int, *contents: int) -> None:
+def embed(db: ManifestConnection, embedder: int, *contents: int) -> None:
     db.executemany(
         "INSERT INTO embedding (embedder_id, content_id, vector, embedded_at) "
         "VALUES (?, ?, x'00000000', 0)",
@@ -35,48 +33,38 @@ def embed(db: sqlite3.Connection, embedder: int, *contents: int) -> None:
     )
 
 
-def left(db: sqlite3.Connection) -> list[tuple[int, int]]:
+def left(db: ManifestConnection) -> list[tuple[int, int]]:
     return db.execute(
         "SELECT embedder_id, content_id FROM embedding ORDER BY embedder_id, content_id"
     ).fetchall()
 
 
-def test_vectors_are_old_once_the_newest_embedder_has_its_own(db: sqlite3.Connection) -> None:
+def test_vectors_are_old_once_the_newest_embedder_has_its_own(db: ManifestConnection) -> None:
     """What only the older one has embedded yet stays: nothing else finds that picture."""
     embed(db, 2, 1, 2, 3)
-    assert Leftovers(db, "m").old_vectors() == 0
+    assert GarbageCollection(db).old_vectors() == 0
     embed(db, 1, 1, 3)
-    assert Leftovers(db, "m").old_vectors() == 2
-    assert Leftovers(db, "m").forget_old_vectors() == 2
+    assert GarbageCollection(db).old_vectors() == 2
+    assert GarbageCollection(db).forget_old_vectors() == 2
     assert left(db) == [(1, 1), (1, 3), (2, 2)]
-    assert Leftovers(db, "m").forget_old_vectors() == 0
+    assert GarbageCollection(db).forget_old_vectors() == 0
 
 
-def test_the_newest_is_the_one_that_embedded_last(db: sqlite3.Connection) -> None:
+def test_the_newest_is_the_one_that_embedded_last(db: ManifestConnection) -> None:
     embed(db, 2, 1)
     embed(db, 1, 1, 2)
     embed(db, 2, 2)
-    Leftovers(db, "m").forget_old_vectors()
+    GarbageCollection(db).forget_old_vectors()
     assert left(db) == [(2, 1), (2, 2)]
 
 
-def test_they_go_a_few_at_a_time(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_they_go_a_few_at_a_time(db: ManifestConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leftovers, "_VECTORS", 1)
     embed(db, 2, 1, 2, 3)
     embed(db, 1, 1, 2, 3)
-    assert Leftovers(db, "m").forget_old_vectors() == 3
+    assert GarbageCollection(db).forget_old_vectors() == 3
 
 
-def test_without_vectors_there_is_nothing(db: sqlite3.Connection) -> None:
-    assert Leftovers(db, "m").old_vectors() == 0
-    assert Leftovers(db, "m").forget_old_vectors() == 0
-
-
-def test_a_reader_of_the_first_schema_finds_nothing() -> None:
-    """It never migrates: that manifest knows no variants and no vectors."""
-    with closing(sqlite3.connect(":memory:")) as old:
-        old.executescript(f"{FIRST}PRAGMA user_version = 1;")
-        asked = Leftovers(old, "m")
-        assert asked.old_vectors() == 0
-        assert asked.retired_names(1, ["thumb"]) == set()
-        assert asked.removal_reason(1, "k", "00" * 32, ()) is None  # type: ignore[arg-type]
+def test_without_vectors_there_is_nothing(db: ManifestConnection) -> None:
+    assert GarbageCollection(db).old_vectors() == 0
+    assert GarbageCollection(db).forget_old_vectors() == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pytest
 from benchmarks.make_manifest import NOW, make, state_of
 
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.reader import Reader
 from bulkup.model import Stage, State
+from tests.sql import plans, sql, statements
 from tests.unit.manifest.recording import recount_differs
 
 ASSETS = 4000
@@ -34,16 +33,6 @@ def manifest(large: Path, tmp_path: Path) -> Iterator[Manifest]:
         yield opened
 
 
-def statements_of(path: Path, ask: str) -> list[str]:
-    """The SQL that a question to the Reader's reports sends."""
-    sent: list[str] = []
-    with Reader(str(path)) as reader:
-        assert reader._db is not None
-        reader._db.set_trace_callback(sent.append)
-        getattr(reader.reports, ask)()
-    return sent
-
-
 def test_it_is_one_that_runs_could_have_left(manifest: Manifest) -> None:
     assert recount_differs(manifest) == []
     done = sum(state_of(n) == "done" for n in range(ASSETS))
@@ -54,40 +43,33 @@ def test_contents_are_counted_once_for_all_destinations(manifest: Manifest) -> N
     """Those that no asset has any more do not count."""
     unique = sum(state_of(n) != "duplicate" for n in range(ASSETS))
     assert manifest.reports.status().unique == unique
-    manifest._db.execute("UPDATE content SET assets = 0 WHERE id IN (1, 2, 3)")
+    sql(manifest, "UPDATE content SET assets = 0 WHERE id IN (1, 2, 3)")
     assert manifest.reports.status().unique == unique - 3
 
 
 def test_status_counts_failures_by_class(manifest: Manifest) -> None:
     failures = manifest.reports.status().failures
-    counted = manifest._db.execute(
-        "SELECT error_class, count(*) FROM item WHERE error_class IS NOT NULL GROUP BY 1"
+    counted = sql(
+        manifest, "SELECT error_class, count(*) FROM item WHERE error_class IS NOT NULL GROUP BY 1"
     )
     assert {str(name): count for name, count in failures.items() if count} == dict(counted)
 
 
 @pytest.mark.parametrize("ask", ["status", "claims"])
-def test_status_never_goes_through_all_rows(large: Path, ask: str) -> None:
+def test_status_never_goes_through_all_rows(manifest: Manifest, ask: str) -> None:
     """Of items it reads those that failed, from an index; contents are counted by pages."""
-    statements = statements_of(large, ask)
-    assert statements
-    db = sqlite3.connect(large)
-    try:
-        for statement in statements:
-            plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
-            scans = [line for line in plan if line.startswith("SCAN")]
-            for scan in scans:
-                table = scan.split()[1]
-                assert table != "asset", scan
-                if table in ("item", "content"):
-                    assert "INDEX" in scan, scan
-                if table == "item":
-                    assert "item_failed" in scan or "item_claimed" in scan, scan
-            assert not any("TEMP B-TREE" in line and "FROM item" in statement for line in plan), (
-                plan
-            )
-    finally:
-        db.close()
+    with statements() as sent:
+        getattr(manifest.reports, ask)()
+    assert sent
+    for (statement, _), plan in zip(sent, plans(manifest, sent), strict=True):
+        for scan in [line for line in plan if line.startswith("SCAN")]:
+            table = scan.split()[1]
+            assert table != "asset", scan
+            if table in ("item", "content"):
+                assert "INDEX" in scan, scan
+            if table == "item":
+                assert "item_failed" in scan or "item_claimed" in scan, scan
+        assert not any("TEMP B-TREE" in line and "FROM item" in statement for line in plan), plan
 
 
 def test_a_claim_takes_ready_and_due_items_only(manifest: Manifest) -> None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from bulkup.content.picture.types import Exposure, Metadata, Moment, Place, Sidecar
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.rows_later import Item, ProcessedItem, SkippedItem, VariantRow
+from bulkup.manifest.rows import ProcessedItem, SkippedItem, VariantRow, WorkItem
 from bulkup.model import Digest, Stage
 from tests.unit.manifest.queue.test_stages import claim, followed
 from tests.unit.manifest.recording import NOW, recount_differs, rows
@@ -27,7 +27,7 @@ METADATA = Metadata(
 )
 
 
-def variant(item: Item, kind: str, body: bytes = b"x") -> VariantRow:
+def variant(item: WorkItem, kind: str, body: bytes = b"x") -> VariantRow:
     digest = Digest(sha256(body).hexdigest())
     return VariantRow(kind, f".bulkup/{kind}/{item.digest}.webp", len(body), digest, "etag")
 
@@ -41,7 +41,9 @@ def settle(
     manifest.pictures.settle(done, follows=follows, destination_id=1, run_id=run_id, now=NOW)
 
 
-def processed(item: Item, *variants: VariantRow, sidecar: Sidecar | None = None) -> ProcessedItem:
+def processed(
+    item: WorkItem, *variants: VariantRow, sidecar: Sidecar | None = None
+) -> ProcessedItem:
     return ProcessedItem(item, variants, METADATA, sidecar, 0.1)
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.reports.latency import bucket_ms, latency_bucket
+from bulkup.manifest.reports.metrics import bucket_ms, latency_bucket
 from bulkup.manifest.reports.status import percentile
-from bulkup.manifest.rows import Broken
+from bulkup.manifest.rows import Unreadable
 from bulkup.model import Stage, State
+from tests.sql import connection_to, plans, sql, statements
 from tests.unit.manifest.recording import (
     NOW,
     Pusher,
@@ -41,7 +43,7 @@ COLUMNS = {
 
 @pytest.mark.parametrize("view", COLUMNS)
 def test_a_view_keeps_its_columns(manifest: Manifest, view: str) -> None:
-    found = manifest._db.execute(f"SELECT * FROM {view}")
+    found = connection_to(manifest).execute(f"SELECT * FROM {view}")
     assert [column[0] for column in found.description] == COLUMNS[view].split()
 
 
@@ -59,7 +61,7 @@ def test_views_say_what_happened(manifest: Manifest) -> None:
     pusher.push("x.jpg")
     (work,) = pusher.record(folder("sub/", new=[file("y.jpg")]))
     pusher.failed(work, due_at=NOW + 60, error_class=ErrorClass.RATE_LIMIT)
-    pusher.record(folder(broken=[Broken("", "locked/", ErrorClass.AUTH, "permission denied")]))
+    pusher.record(folder(broken=[Unreadable("", "locked/", ErrorClass.AUTH, "permission denied")]))
     pusher.end()
     assert rows(manifest, "SELECT path, upload, key FROM files ORDER BY path") == [
         ("locked/", "dead", None),
@@ -122,10 +124,12 @@ def test_claims_come_urgent_first_then_oldest(manifest: Manifest) -> None:
     pusher = Pusher.begin(manifest, "a")
     pusher.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), hand_over=0)
     for priority, name in ((2, "0.jpg"), (0, "3.jpg")):
-        manifest._db.execute(
+        sql(
+            manifest,
             "UPDATE item SET priority = ? WHERE content_id = "
             "(SELECT content_id FROM asset WHERE name = ?)",
-            (priority, name),
+            priority,
+            name,
         )
     assert [work.name for work in pusher.claim(2)] == ["3.jpg", "1.jpg"]
     assert [work.name for work in pusher.claim(9)] == ["2.jpg", "0.jpg"]
@@ -168,9 +172,10 @@ def test_burying_returns_uploads_unharmed_and_strikes_the_other_stages(
 ) -> None:
     pusher = Pusher.begin(manifest, "a")
     pusher.record(folder(new=[file("x.jpg")]))
-    manifest._db.execute(
+    sql(
+        manifest,
         "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, run_id, in_hand, "
-        "strikes) VALUES (1, 1, 'process', 'claimed', 3, 'a', 1, 2)"
+        "strikes) VALUES (1, 1, 'process', 'claimed', 3, 'a', 1, 2)",
     )
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "nobody", now=NOW) == 0
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 2
@@ -220,8 +225,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     path: Path = tmp_path_factory.mktemp("crowded") / "manifest.db"
     manifest = Manifest(str(path))
     Pusher.begin(manifest, "a")
-    db = manifest._db
-    db.executescript(
+    connection_to(manifest).executescript(
         """
         BEGIN;
         DROP TRIGGER item_counted;
@@ -245,20 +249,11 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     return manifest
 
 
-def plan_of(manifest: Manifest, ask: object) -> list[str]:
+def plan_of(manifest: Manifest, ask: Callable[[], object]) -> list[str]:
     """How SQLite goes about every statement of a question."""
-    asked: list[str] = []
-    manifest._db.set_trace_callback(asked.append)
-    try:
-        ask()  # type: ignore[operator]
-    finally:
-        manifest._db.set_trace_callback(None)
-    steps = []
-    for statement in asked:
-        if statement.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
-            rows_ = manifest._db.execute(f"EXPLAIN QUERY PLAN {statement}")
-            steps += [str(row[3]) for row in rows_]
-    return steps
+    with statements() as sent:
+        ask()
+    return [step for plan in plans(manifest, sent) for step in plan]
 
 
 def test_questions_about_the_queue_use_an_index_and_are_quick(crowded: Manifest) -> None:
@@ -313,7 +308,7 @@ def _duplicate(pusher: Pusher) -> None:
 
 
 BY_CONTENT = {
-    "files": lambda manifest: list(manifest._db.execute("SELECT * FROM files")),
+    "files": lambda manifest: list(manifest.reports.files(None)),
     "copies": lambda manifest: manifest.upload_queue.copies(1, limit=10),
     "open copies": lambda manifest: manifest.retry_queue.open_copies(),
     "rekey": lambda manifest: manifest.upload_queue.rekey(

@@ -16,7 +16,7 @@ from bulkup.events import Event, FilePlanned, FilesPlanned, Summary
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.runs import RunRow
-from bulkup.manifest.scans import Folder, Scope
+from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.model import Stage
 from bulkup.operations.dry_run import DryRun
 from bulkup.operations.push import Push, resolve_target
@@ -39,7 +39,7 @@ def push_of(tmp_path: Path, *roots: str) -> Push:
 def plan_of(push: Push, manifest: Path, prefix: str = "") -> tuple[Summary, list[FilePlanned]]:
     events: list[Event] = []
     with Reader(str(manifest)) as reader:
-        to = resolve_target(push, reader.runs if reader.exists else None)
+        to = resolve_target(push, reader.destinations)
         plan = DryRun(
             push, reader, to, prefix=prefix, clock=CLOCK, emit=events.append, wants_files=True
         )
@@ -110,12 +110,12 @@ def test_only_claims_of_runs_at_work_hold(tmp_path: Path, alive: bool, verdict: 
         now, started = CLOCK.now(), process_started(os.getpid())
         run = RunRow("r", "push", here().host, os.getpid(), started if alive else "x", now, now)
         manifest.runs.begin(run)
-        to = manifest.runs.destination(str(push.to), endpoint_url="", region=None, profile=None)
-        batch_id, [(root_id, _)] = manifest.runs.begin_batch(
+        to = manifest.destinations.add(str(push.to), endpoint_url="", region=None, profile=None)
+        batch_id, [(root_id, _)] = manifest.batches.begin(
             "r", to.id, list(push.roots), options={}, now=now
         )
         row = ("a", found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
-        scope = Scope(root_id, push.roots[0], to.id, batch_id, "r")
+        scope = ScanScope(root_id, push.roots[0], to.id, batch_id, "r")
         manifest.scans.record(
             scope, lambda: [Folder("", [row], [], [], [], [], [])], now=now, hand_over=1
         )
@@ -136,7 +136,7 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path, monkeypatch: pytest.Monke
     events: list[Event] = []
     push = push_of(tmp_path, "one")
     with Reader(str(tmp_path / "none.db")) as reader:
-        to = resolve_target(push, reader.runs if reader.exists else None)
+        to = resolve_target(push, reader.destinations)
         plan = Vanishing(
             push, reader, to, prefix="", clock=CLOCK, emit=events.append, wants_files=True
         )

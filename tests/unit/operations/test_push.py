@@ -29,6 +29,7 @@ from bulkup.run.upload.scan_root import RootScan
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
+from tests.sql import sql
 from tests.unit.manifest.recording import Pusher, file, folder, rows
 
 FILES = {f"{n}.jpg": f"picture {n}".encode() for n in range(5)}
@@ -329,9 +330,12 @@ async def test_what_another_live_run_holds_is_no_failure(pushing: Pushing) -> No
     stat = os.stat(pushing.root / "x.jpg")
     with Manifest(pushing.manifest) as manifest:
         other = Pusher.begin(manifest, "other", root=str(pushing.root), to=pushing.to)
-        manifest._db.execute(
+        sql(
+            manifest,
             "UPDATE run SET host = ?, pid = ?, process_started = ?",
-            (here().host, os.getpid(), process_started(os.getpid())),
+            here().host,
+            os.getpid(),
+            process_started(os.getpid()),
         )
         found = file("x.jpg", size_bytes=1)._replace(
             modified_ns=stat.st_mtime_ns, inode=stat.st_ino, changed_ns=stat.st_ctime_ns

@@ -12,8 +12,8 @@ from bulkup.embed.embedder import Classes
 from bulkup.embed.float16 import classes_blob, vector_blob
 from bulkup.errors import UsageError, WordsUnknown
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import EmbeddedItem
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import EmbeddedItem
 from bulkup.model import Stage
 from bulkup.operations.search import CLASSIFIER, NOTHING, SearchResult
 from bulkup.run.options import EmbedOptions
@@ -26,7 +26,7 @@ from tests.unit.manifest.recording import NOW
 from tests.unit.manifest.test_embeddings import embeddable
 
 VERSION = "57934424.centre"
-SCOPE = Scope(1, Stage.EMBED)
+SCOPE = StageScope(1, Stage.EMBED)
 SHOWN = {"cat.jpg": "tabby", "hill.jpg": "volcano", "boats/old.jpg": "canoe"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkup.manifest.runs import Destination
+from bulkup.manifest.destinations import Destination
 from bulkup.operations.shared_prefix import overlapping, same_place
 
 

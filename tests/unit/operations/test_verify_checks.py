@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkup.content.digest import composite, digest_of
 from bulkup.errors import UsageError
-from bulkup.manifest.verification import Recorded
+from bulkup.manifest.verification import StoredObject
 from bulkup.model import Digest, ObjectInfo
 from bulkup.operations.verify_checks import (
     Mismatch,
@@ -26,7 +26,7 @@ from bulkup.operations.verify_checks import (
 
 OURS, OTHER = digest_of(b"ours"), digest_of(b"other")
 PARTS = [digest_of(b"1"), digest_of(b"2")]
-RECORDED = Recorded("k", 1, OURS, 4, '"etag"', None, 1.0)
+RECORDED = StoredObject("k", 1, OURS, 4, '"etag"', None, 1.0)
 IN_PARTS = RECORDED._replace(etag='"etag-2"', checksum=composite(PARTS))
 INFO = ObjectInfo("k", 4)
 
@@ -48,7 +48,7 @@ def base64(digest: Digest) -> str:
     ],
 )
 def test_a_listing_proves_by_size_and_etag_only(
-    recorded: Recorded, info: ObjectInfo, proven: bool
+    recorded: StoredObject, info: ObjectInfo, proven: bool
 ) -> None:
     assert is_as_listed(recorded, info) is proven
 

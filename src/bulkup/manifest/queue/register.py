@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.database.sql import execute_rows
 from bulkup.manifest.queue.release import forget_copies, release_claims, release_content
 from bulkup.manifest.rows import Read, Registered
 from bulkup.model import Digest

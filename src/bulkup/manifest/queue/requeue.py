@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import release_content
 from bulkup.manifest.rows import from_sql, to_sql
-from bulkup.manifest.sql import transaction
 
 _IS_UNREADABLE = (
     "content.digest IS NULL AND asset.inode = 0 AND asset.modified_ns = 0 AND asset.changed_ns = 0"
@@ -43,49 +41,43 @@ class Requeued(NamedTuple):
     size_bytes: int
 
 
-class RetryQueue:
+class RetryQueue(Statements):
     """Who may try again. One thread at a time; the questions work on a read-only connection."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def candidates(self, stage: str | None, error_class: str | None) -> Iterator[RetryCandidate]:
         """The files of all waiting and dead items, by path; of one stage or class where given."""
-        with sqlite_errors(self._path):
-            rows = self._db.execute(
-                "SELECT item.id, item.destination_id, item.batch_id, item.stage, item.state, "
-                "item.error_class, item.error, item.attempts, item.size_bytes, root.path, "
-                f"folder.path, asset.name, {_IS_UNREADABLE} FROM item "
-                "CROSS JOIN content ON content.id = item.content_id "
-                "CROSS JOIN asset ON asset.content_id = item.content_id "
-                "CROSS JOIN folder ON folder.id = asset.folder_id "
-                "CROSS JOIN root ON root.id = folder.root_id "
-                "WHERE item.state IN ('waiting', 'dead') AND item.live "
-                "AND (?1 IS NULL OR item.stage = ?1) AND (?2 IS NULL OR item.error_class = ?2) "
-                "ORDER BY root.path, folder.path, asset.name, item.id",
-                (stage, error_class),
-            )
-            for row in rows:
-                yield RetryCandidate._make((*row[:9], *map(from_sql, row[9:12]), bool(row[12])))
+        rows = self._db.execute(
+            "SELECT item.id, item.destination_id, item.batch_id, item.stage, item.state, "
+            "item.error_class, item.error, item.attempts, item.size_bytes, root.path, "
+            f"folder.path, asset.name, {_IS_UNREADABLE} FROM item "
+            "CROSS JOIN content ON content.id = item.content_id "
+            "CROSS JOIN asset ON asset.content_id = item.content_id "
+            "CROSS JOIN folder ON folder.id = asset.folder_id "
+            "CROSS JOIN root ON root.id = folder.root_id "
+            "WHERE item.state IN ('waiting', 'dead') AND item.live "
+            "AND (?1 IS NULL OR item.stage = ?1) AND (?2 IS NULL OR item.error_class = ?2) "
+            "ORDER BY root.path, folder.path, asset.name, item.id",
+            (stage, error_class),
+        )
+        for row in rows:
+            yield RetryCandidate._make((*row[:9], *map(from_sql, row[9:12]), bool(row[12])))
 
     def open_copies(self) -> dict[int, int]:
         """Copies that the store could make now and has not: how many, by destination."""
-        with sqlite_errors(self._path):
-            return dict(
-                self._db.execute(
-                    "SELECT object.destination_id, count(*) FROM object "
-                    "CROSS JOIN object AS original ON original.content_id = object.content_id "
-                    "AND +original.destination_id = object.destination_id "
-                    "AND original.kind = 'original' AND original.stored_at IS NOT NULL "
-                    "WHERE object.asset_id IS NOT NULL AND object.stored_at IS NULL GROUP BY 1"
-                ).fetchall()
-            )
+        return dict(
+            self._db.execute(
+                "SELECT object.destination_id, count(*) FROM object "
+                "CROSS JOIN object AS original ON original.content_id = object.content_id "
+                "AND +original.destination_id = object.destination_id "
+                "AND original.kind = 'original' AND original.stored_at IS NOT NULL "
+                "WHERE object.asset_id IS NOT NULL AND object.stored_at IS NULL GROUP BY 1"
+            ).fetchall()
+        )
 
     def grant(self, items: Sequence[int], *, batch_id: int, attempts: int) -> Requeued:
         """Make these items, where they still wait or are dead, `ready` in a batch: urgent, and
         with so many attempts more."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             rows = self._db.execute(
                 "UPDATE item SET state = 'ready', priority = 0, due_at = 0, strikes = 0, "
                 "attempts_granted = attempts_granted + ?, batch_id = ? "
@@ -97,7 +89,7 @@ class RetryQueue:
 
     def adopt_unreadable(self, items: Sequence[int], *, batch_id: int) -> None:
         """Make dead items that a walk looks at again part of its batch; each look is an attempt."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "UPDATE item SET batch_id = ?, attempts = attempts + 1 "
                 "WHERE id IN (SELECT value FROM json_each(?)) "
@@ -109,7 +101,7 @@ class RetryQueue:
         """Forget places, each (folder, name), that were unreadable and can be read now: what is in
         them has assets of its own. Returns how many there were."""
         mended = 0
-        with transaction(self._db, self._path):
+        with self._transaction():
             for folder, name in paths:
                 row = self._db.execute(
                     "SELECT asset.id, content.id FROM asset "

@@ -1,4 +1,7 @@
-"""The end of attempts of the upload stage: the body of one `Queue.settle` transaction."""
+"""The end of attempts: done, skipped or failed.
+
+All functions are parts of a transaction that the caller has begun.
+"""
 
 from __future__ import annotations
 
@@ -6,99 +9,170 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
-from bulkup.manifest.bulk import execute_rows
+from bulkup.manifest.database.sql import execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
-from bulkup.manifest.reports.latency import latency_bucket
-from bulkup.manifest.rows import Done, Failed, as_text
-from bulkup.model import Stage, State
+from bulkup.manifest.reports.metrics import latency_bucket
+from bulkup.manifest.rows import FailedItem, SkippedItem, UploadedItem, WorkItem, as_text
+from bulkup.manifest.runs import STRIKES
+from bulkup.model import Stage
+
+Ended = Sequence[tuple[WorkItem, float]]
+"""Items, each with the seconds that its attempt took."""
 
 
 def settle_done(
-    db: sqlite3.Connection, done: Sequence[Done], destination_id: int, run_id: str, now: float
+    db: sqlite3.Connection, ended: Ended, stage: Stage, run_id: str, now: float
 ) -> None:
-    """The destination has these contents. What is known of their multipart uploads is dropped."""
+    """These items are done, whichever run claims them now: the results are stored.
+
+    Another run may have taken this one for dead.
+    """
     execute_rows(
         db,
-        "UPDATE item SET state = 'done', run_id = NULL, attempts = attempts + 1, priority = 1, "
-        "error_class = NULL, error = NULL, settled_at = v.column3 "
-        # By whomever it is claimed: what the store has is done, also when another run has
-        # taken this one for gone. Ids of unwanted items come back, with another content.
-        "FROM (VALUES {rows}) AS v "
+        "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
+        "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
+        "settled_at = v.column3 FROM (VALUES {rows}) AS v "
         "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'",
-        [(d.work.item_id, d.work.content_id, now) for d in done],
+        [(item.item_id, item.content_id, now) for item, _ in ended],
     )
+    _record_attempts(db, ended, "done", stage, run_id, now)
+
+
+def settle_uploaded(
+    db: sqlite3.Connection,
+    done: Sequence[UploadedItem],
+    destination_id: int,
+    run_id: str,
+    now: float,
+) -> None:
+    """The destination has these contents. What is known of their multipart uploads is dropped."""
+    settle_done(db, [(d.item, d.seconds) for d in done], Stage.UPLOAD, run_id, now)
     execute_rows(
         db,
         "UPDATE object SET etag = v.column1, checksum = v.column2, stored_at = v.column3, "
         "size_bytes = v.column4 FROM (VALUES {rows}) AS v "
         "WHERE destination_id = v.column5 AND key = v.column6 AND content_id = v.column7",
         [
-            (d.etag, d.checksum, now, d.size_bytes, destination_id, d.key, d.work.content_id)
+            (d.etag, d.checksum, now, d.size_bytes, destination_id, d.key, d.item.content_id)
             for d in done
         ],
     )
-    execute_rows(
-        db,
-        "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) VALUES {rows}",
-        [(d.work.item_id, d.work.attempts + 1, run_id, now, d.seconds, "done") for d in done],
-    )
-    large = [(d.work.item_id,) for d in done if d.checksum is not None]
+    large = [(d.item.item_id,) for d in done if d.checksum is not None]
     db.executemany("DELETE FROM part WHERE item_id = ?", large)
     db.executemany("DELETE FROM upload WHERE item_id = ?", large)
-    buckets = Counter(latency_bucket(d.seconds) for d in done)
-    db.executemany(
-        "INSERT INTO latency VALUES ('upload', ?, ?) "
-        "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts",
-        buckets.items(),
-    )
 
 
-def enqueue_next_stage(db: sqlite3.Connection, done: Sequence[Done], stage: Stage) -> None:
-    """Those of the contents that are done by now have an item of `stage`, in the same batch."""
+def enqueue_after(db: sqlite3.Connection, items: Sequence[WorkItem], stage: Stage) -> None:
+    """Those of the items that are done by now have an item of `stage`, in the same batch and with
+    the same priority."""
     execute_rows(
         db,
         "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
-        f"batch_id) SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, "
-        "batch_id FROM item WHERE id IN (VALUES {rows}) AND state = 'done' "
+        f"batch_id, priority) SELECT content_id, destination_id, '{stage}', 'ready', live, "
+        "size_bytes, batch_id, priority FROM item WHERE id IN (VALUES {rows}) AND state = 'done' "
         "ON CONFLICT DO NOTHING",
-        [(d.work.item_id,) for d in done],
+        [(item.item_id,) for item in items],
+    )
+
+
+def settle_skipped(
+    db: sqlite3.Connection,
+    skipped: Sequence[SkippedItem],
+    stage: Stage,
+    follows: Stage | None,
+    run_id: str,
+    now: float,
+) -> None:
+    """The stage does not apply to these; nor does `follows`, for the same reason."""
+    db.executemany(
+        "UPDATE item SET state = 'skipped', run_id = NULL, in_hand = 0, reason = ?, "
+        "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
+        "settled_at = ? WHERE id = ? AND state = 'claimed'",
+        ((as_text(one.reason), now, one.item.item_id) for one in skipped),
+    )
+    _record_attempts(db, [(s.item, s.seconds) for s in skipped], "skipped", stage, run_id, now)
+    if follows is not None:
+        db.executemany(
+            "INSERT INTO item (content_id, destination_id, stage, state, live, "
+            "size_bytes, reason, settled_at) SELECT content_id, destination_id, "
+            f"'{follows}', 'skipped', live, size_bytes, reason, settled_at FROM item "
+            "WHERE id = ? AND state = 'skipped' ON CONFLICT DO NOTHING",
+            ((one.item.item_id,) for one in skipped),
+        )
+    for one in skipped:
+        forget_unwanted(db, one.item.item_id)
+
+
+def _record_attempts(
+    db: sqlite3.Connection, ended: Ended, outcome: str, stage: Stage, run_id: str, now: float
+) -> None:
+    execute_rows(
+        db,
+        "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) VALUES {rows}",
+        [
+            (item.item_id, item.attempts + 1, run_id, now, seconds, outcome)
+            for item, seconds in ended
+        ],
+    )
+    buckets = Counter(latency_bucket(seconds) for _, seconds in ended)
+    db.executemany(
+        "INSERT INTO latency VALUES (?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET attempts = attempts + excluded.attempts",
+        ((stage.value, bucket, count) for bucket, count in buckets.items()),
     )
 
 
 def settle_failed(
-    db: sqlite3.Connection, failed: Sequence[Failed], run_id: str, now: float
+    db: sqlite3.Connection, failed: Sequence[FailedItem], run_id: str, now: float
 ) -> None:
-    """These attempts failed: their items wait, or are dead. A claim that was lost stays lost."""
-    for f in failed:
-        state = State.DEAD if f.due_at is None else State.WAITING
-        settled = db.execute(
-            "UPDATE item SET state = ?, run_id = NULL, attempts = attempts + 1, due_at = ?, "
-            "error_class = ?, error = ?, settled_at = ? "
-            "WHERE id = ? AND state = 'claimed' AND run_id = ?",
-            (
-                state.value,
-                f.due_at or 0,
-                f.error_class.value,
-                as_text(f.error),
-                now,
-                f.work.item_id,
-                run_id,
-            ),
-        )
+    """These attempts failed: their items wait or are dead. A claim that was lost stays lost."""
+    for one in failed:
+        settled = (_strike if one.is_strike else _fail)(db, one, run_id, now)
         if not settled.rowcount:
-            continue  # the claim was lost: the failure is nobody's
+            continue  # another run has the item now: this failure does not count
         db.execute(
             "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome, "
             "error_class, error, request_id) VALUES (?, ?, ?, ?, ?, 'failed', ?, ?, ?)",
             (
-                f.work.item_id,
-                f.work.attempts + 1,
+                one.item.item_id,
+                one.item.attempts + 1,
                 run_id,
                 now,
-                f.seconds,
-                f.error_class.value,
-                as_text(f.error),
-                f.request_id,
+                one.seconds,
+                one.error_class.value,
+                as_text(one.error),
+                one.request_id,
             ),
         )
-        forget_unwanted(db, f.work.item_id)
+        forget_unwanted(db, one.item.item_id)
+
+
+def _fail(db: sqlite3.Connection, one: FailedItem, run_id: str, now: float) -> sqlite3.Cursor:
+    return db.execute(
+        "UPDATE item SET state = ?, run_id = NULL, in_hand = 0, attempts = attempts + 1, "
+        "due_at = ?, error_class = ?, error = ?, settled_at = ? "
+        "WHERE id = ? AND state = 'claimed' AND run_id = ?",
+        (
+            "dead" if one.due_at is None else "waiting",
+            one.due_at or 0,
+            one.error_class.value,
+            as_text(one.error),
+            now,
+            one.item.item_id,
+            run_id,
+        ),
+    )
+
+
+def _strike(db: sqlite3.Connection, one: FailedItem, run_id: str, now: float) -> sqlite3.Cursor:
+    """Its worker was lost: last in the queue, and at three strikes dead (SPEC §4)."""
+    return db.execute(
+        "UPDATE item SET strikes = strikes + 1, priority = 3, run_id = NULL, in_hand = 0, "
+        "attempts = attempts + 1, due_at = 0, settled_at = ?1, "
+        "state = CASE WHEN strikes + 1 >= ?2 THEN 'dead' ELSE 'ready' END, "
+        "error_class = CASE WHEN strikes + 1 >= ?2 THEN 'resource' ELSE ?3 END, "
+        "error = CASE WHEN strikes + 1 >= ?2 "
+        "THEN 'took the worker down three times' ELSE ?4 END "
+        "WHERE id = ?5 AND state = 'claimed' AND run_id = ?6",
+        (now, STRIKES, one.error_class.value, as_text(one.error), one.item.item_id, run_id),
+    )

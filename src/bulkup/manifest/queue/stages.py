@@ -7,29 +7,26 @@ one batch, which `retry` makes.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bulkup.manifest.queue.finishing import settle_failed_stage, settle_skipped
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import release_claims
+from bulkup.manifest.queue.settle import settle_failed, settle_skipped
 from bulkup.manifest.queue.uploads import PRIORITIES, Left
-from bulkup.manifest.rows import from_sql, to_sql
-from bulkup.manifest.rows_later import Item, SkippedItem, Source, StageFailed
-from bulkup.manifest.sql import transaction
-from bulkup.model import Digest, Stage
+from bulkup.manifest.rows import FailedItem, SkippedItem, Source, WorkItem, from_sql, to_sql
+from bulkup.model import Stage
 
 BEFORE = {Stage.PROCESS: Stage.UPLOAD, Stage.EMBED: Stage.PROCESS}
 """What must be done before."""
 
 _ITEM = (
     # SQLite takes the bare columns from the row that has the minimum: a present file if any.
-    "SELECT min(asset.missing_at IS NOT NULL), item.id, item.content_id, "
-    "lower(hex(content.digest)), content.size_bytes, "
-    "(SELECT key FROM object WHERE object.content_id = item.content_id "
+    "SELECT min(asset.missing_at IS NOT NULL), item.id, item.content_id, asset.id, root.path, "
+    "folder.path, asset.name, content.size_bytes, lower(hex(content.digest)), item.attempts, "
+    "item.attempts_granted, (SELECT key FROM object WHERE object.content_id = item.content_id "
     "AND +object.destination_id = item.destination_id AND kind = 'original' "
-    "AND stored_at IS NOT NULL), root.path, folder.path, asset.name, item.attempts, "
-    "item.attempts_granted, item.strikes FROM item "
+    "AND stored_at IS NOT NULL), item.strikes FROM item "
     "JOIN content ON content.id = item.content_id "
     "JOIN asset ON asset.content_id = item.content_id "
     "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
@@ -37,7 +34,7 @@ _ITEM = (
 )
 
 
-class Scope(NamedTuple):
+class StageScope(NamedTuple):
     """Whose items of a stage: a destination's, or of those only a batch's."""
 
     destination_id: int
@@ -56,12 +53,8 @@ class Scope(NamedTuple):
         return {"destination": self.destination_id, "batch": self.batch_id}
 
 
-class StageQueue:
+class StageQueue(Statements):
     """Process and embed, as the manifest sees them. One thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     # Made ---------------------------------------------------------------------------------
 
@@ -73,7 +66,7 @@ class StageQueue:
         """
         if not self._may_lack(destination_id, stage):
             return 0
-        with transaction(self._db, self._path):
+        with self._transaction():
             return self._db.execute(
                 "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
                 "reason, settled_at) "
@@ -107,7 +100,7 @@ class StageQueue:
 
         A skipped item may have another outcome with another version, or an extra installed.
         """
-        with transaction(self._db, self._path):
+        with self._transaction():
             return self._db.execute(
                 "UPDATE item SET state = 'ready', priority = 1, due_at = 0, reason = NULL, "
                 "attempts_granted = attempts, strikes = 0 "
@@ -119,11 +112,11 @@ class StageQueue:
 
     # Claimed ------------------------------------------------------------------------------
 
-    def claim(self, scope: Scope, *, run_id: str, limit: int, now: float) -> list[Item]:
+    def claim(self, scope: StageScope, *, run_id: str, limit: int, now: float) -> list[WorkItem]:
         """Take up to `limit` items that are ready, or waiting and due, for this run: urgent before
         normal before low, those with strikes last, and then oldest first."""
         claimed: list[int] = []
-        with transaction(self._db, self._path):
+        with self._transaction():
             for priority in PRIORITIES:
                 rows = self._db.execute(
                     "UPDATE item SET state = 'claimed', run_id = :run WHERE id IN ("
@@ -148,23 +141,23 @@ class StageQueue:
                 release_claims(self._db, lost, run_id)
         return [found[item] for item in claimed if item in found]
 
-    def mark_in_worker(self, items: Sequence[Item], *, run_id: str) -> None:
+    def mark_in_worker(self, items: Sequence[WorkItem], *, run_id: str) -> None:
         """From now on a worker has these: should it vanish with this run, each gets a strike."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.executemany(
                 "UPDATE item SET in_hand = 1 WHERE id = ? AND state = 'claimed' AND run_id = ?",
                 ((item.item_id, run_id) for item in items),
             )
 
-    def unmark_in_worker(self, items: Sequence[Item], *, run_id: str) -> None:
+    def unmark_in_worker(self, items: Sequence[WorkItem], *, run_id: str) -> None:
         """No worker has these any more, though the run still does."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.executemany(
                 "UPDATE item SET in_hand = 0 WHERE id = ? AND state = 'claimed' AND run_id = ?",
                 ((item.item_id, run_id) for item in items),
             )
 
-    def count_left(self, scope: Scope) -> int:
+    def count_left(self, scope: StageScope) -> int:
         """Items of the scope that are ready or waiting: by the tally for a destination."""
         if scope.batch_id is None:
             counts = self.counts(scope.destination_id, scope.stage)
@@ -175,7 +168,7 @@ class StageQueue:
         ).fetchone()
         return int(row[0])
 
-    def next_due_at(self, scope: Scope) -> float | None:
+    def next_due_at(self, scope: StageScope) -> float | None:
         """When the scope's next item falls due, 0.0 being now; None when none is left."""
         found = [
             self._db.execute(
@@ -271,31 +264,20 @@ class StageQueue:
         now: float,
     ) -> None:
         """The stage does not apply to these; nor does `follows`, for the same reason."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             settle_skipped(self._db, passed, stage, follows, run_id, now)
 
-    def fail(self, missed: Sequence[StageFailed], *, run_id: str, now: float) -> None:
+    def fail(self, missed: Sequence[FailedItem], *, run_id: str, now: float) -> None:
         """Record attempts that failed."""
-        with transaction(self._db, self._path):
-            settle_failed_stage(self._db, missed, run_id, now)
+        with self._transaction():
+            settle_failed(self._db, missed, run_id, now)
 
-    def release(self, items: Sequence[Item], *, run_id: str) -> None:
+    def release(self, items: Sequence[WorkItem], *, run_id: str) -> None:
         """Give claims back unattempted: the items are ready again, nothing is counted."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             release_claims(self._db, [item.item_id for item in items], run_id)
 
 
-def _item(row: tuple[Any, ...]) -> Item:
-    return Item(
-        row[1],
-        row[2],
-        Digest(row[3]),
-        row[4],
-        row[5],
-        from_sql(row[6]),
-        from_sql(row[7]),
-        from_sql(row[8]),
-        row[9],
-        row[10],
-        row[11],
-    )
+def _item(row: tuple[Any, ...]) -> WorkItem:
+    """The columns of _ITEM after the first are those of WorkItem."""
+    return WorkItem._make((*row[1:4], *map(from_sql, row[4:7]), *row[7:]))

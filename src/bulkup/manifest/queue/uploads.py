@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.register import Registration, SpareKey, reserve
 from bulkup.manifest.queue.release import release_claims
-from bulkup.manifest.queue.settle import enqueue_next_stage, settle_done, settle_failed
-from bulkup.manifest.rows import Copy, Done, Failed, Read, Registered, Work, from_sql
-from bulkup.manifest.sql import transaction
+from bulkup.manifest.queue.settle import enqueue_after, settle_failed, settle_uploaded
+from bulkup.manifest.rows import (
+    Copy,
+    FailedItem,
+    Read,
+    Registered,
+    UploadedItem,
+    WorkItem,
+    from_sql,
+)
 from bulkup.model import Digest, Stage
 
 PRIORITIES = (0, 1, 2, 3)
@@ -37,21 +44,17 @@ class Left(NamedTuple):
     claimed_by: tuple[tuple[str, int], ...] = ()  # run id and how many
 
 
-class UploadQueue:
+class UploadQueue(Statements):
     """The upload stage's work items of one destination. One thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
-
-    def claim(self, *, batch_id: int, run_id: str, limit: int, now: float) -> list[Work]:
+    def claim(self, *, batch_id: int, run_id: str, limit: int, now: float) -> list[WorkItem]:
         """Take up to `limit` items that are ready, or waiting and due, for this run.
 
         Urgent before normal before low, then oldest first. Nobody else gets them until they are
         settled or released, or the run is gone.
         """
         claimed: list[int] = []
-        with transaction(self._db, self._path):
+        with self._transaction():
             for priority in PRIORITIES:
                 rows = self._db.execute(
                     "UPDATE item SET state = 'claimed', run_id = ? WHERE id IN ("
@@ -65,7 +68,7 @@ class UploadQueue:
                     break
             return self._works(claimed)
 
-    def _works(self, items: list[int]) -> list[Work]:
+    def _works(self, items: list[int]) -> list[WorkItem]:
         """The items with one file each that has the content, a present one if there is any."""
         rows = self._db.execute(
             # SQLite takes the bare columns from the row that has the minimum.
@@ -76,7 +79,7 @@ class UploadQueue:
         found = {row[1]: _work(row[1:]) for row in rows}
         return [found[item] for item in items if item in found]
 
-    def sources(self, item_id: int) -> list[Work]:
+    def sources(self, item_id: int) -> list[WorkItem]:
         """The item with each of the files that have its content, present ones first."""
         rows = self._db.execute(
             _WORK + "WHERE item.id = ? ORDER BY asset.missing_at IS NOT NULL, asset.id LIMIT 8",
@@ -100,7 +103,7 @@ class UploadQueue:
         `spare_key(key, digest)`. With `copy`, a duplicate is noted for a copy by the store under
         its own key.
         """
-        with transaction(self._db, self._path):
+        with self._transaction():
             return Registration(
                 self._db,
                 destination_id=destination_id,
@@ -110,9 +113,9 @@ class UploadQueue:
                 spare_key=spare_key,
             ).register(reads)
 
-    def rekey(self, work: Work, *, destination_id: int, key: str, size_bytes: int) -> bool:
+    def rekey(self, work: WorkItem, *, destination_id: int, key: str, size_bytes: int) -> bool:
         """Give the content another key, its own being taken. False: that one is taken too."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "DELETE FROM object WHERE +destination_id = ? AND content_id = ? "
                 "AND kind = 'original' AND stored_at IS NULL",
@@ -122,8 +125,8 @@ class UploadQueue:
 
     def settle(
         self,
-        done: Sequence[Done],
-        failed: Sequence[Failed],
+        done: Sequence[UploadedItem],
+        failed: Sequence[FailedItem],
         *,
         destination_id: int,
         run_id: str,
@@ -136,11 +139,11 @@ class UploadQueue:
         """
         if not done and not failed:
             return
-        with transaction(self._db, self._path):
+        with self._transaction():
             if done:
-                settle_done(self._db, done, destination_id, run_id, now)
+                settle_uploaded(self._db, done, destination_id, run_id, now)
                 if follows is not None:
-                    enqueue_next_stage(self._db, done, follows)
+                    enqueue_after(self._db, [d.item for d in done], follows)
             if failed:
                 settle_failed(self._db, failed, run_id, now)
 
@@ -155,7 +158,7 @@ class UploadQueue:
 
     def release(self, items: Sequence[int], *, run_id: str) -> None:
         """Give claims back unattempted: the items are ready again, nothing is counted."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             release_claims(self._db, items, run_id)
 
     def left(
@@ -255,7 +258,7 @@ class UploadQueue:
         self, copies: Sequence[tuple[Copy, str | None]], *, destination_id: int, now: float
     ) -> None:
         """The store has these copies, each with its ETag."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.executemany(
                 "UPDATE object SET stored_at = ?, etag = ? WHERE destination_id = ? AND key = ?",
                 ((now, etag, destination_id, copy.key) for copy, etag in copies),
@@ -263,16 +266,16 @@ class UploadQueue:
 
     def drop_copy(self, copy: Copy, *, destination_id: int) -> None:
         """Give up a copy whose key is taken; the duplicate then shares its original's object."""
-        with transaction(self._db, self._path):
+        with self._transaction():
             self._db.execute(
                 "DELETE FROM object WHERE destination_id = ? AND key = ? AND stored_at IS NULL",
                 (destination_id, copy.key),
             )
 
 
-def _work(row: tuple[Any, ...]) -> Work:
+def _work(row: tuple[Any, ...]) -> WorkItem:
     digest = Digest(row[7].hex()) if row[7] is not None else None
-    return Work(
+    return WorkItem(
         row[0],
         row[1],
         row[2],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.reports.status import Failure, absolute
 
 
@@ -24,23 +23,18 @@ class Attempt(NamedTuple):
     run: str
 
 
-class Histories:
+class AttemptsReport(Statements):
     """Failures with all that led to them. One thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def failures(self) -> Iterator[tuple[Failure, list[Attempt]]]:
         """Every file whose item waits or is dead, as `Reports.failures`, with its attempts."""
-        with sqlite_errors(self._path):
-            rows = self._db.execute(
-                "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
-                "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
-            )
-            for item_id, root, path, *rest in rows:
-                failure = Failure(absolute(root, path), *rest)
-                yield failure, self._attempts(item_id)
+        rows = self._db.execute(
+            "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
+            "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
+        )
+        for item_id, root, path, *rest in rows:
+            failure = Failure(absolute(root, path), *rest)
+            yield failure, self._attempts(item_id)
 
     def _attempts(self, item_id: int) -> list[Attempt]:
         rows = self._db.execute(

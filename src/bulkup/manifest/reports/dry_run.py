@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.rows import from_sql, to_sql
 from bulkup.model import Digest, State
 
@@ -27,11 +27,8 @@ class Upload(NamedTuple):
     key: str | None  # stored or reserved
 
 
-class DryRunQueries:
+class DryRunQueries(Statements):
     """Questions about roots, contents and keys. Works on a read-only connection."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._db = connection
 
     def root_id(self, path: str) -> int | None:
         """The id of a root that was pushed before."""

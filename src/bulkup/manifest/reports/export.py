@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.reports.status import absolute, matcher
 from bulkup.manifest.rows import from_sql
 
@@ -80,22 +79,15 @@ class NewestEmbedder(NamedTuple):
     dimension: int
 
 
-class Exports:
+class Exports(Statements):
     """All assets, streamed. Works on a read-only connection, one thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def embedder(self) -> NewestEmbedder | None:
         """The embedder that embedded last; None while none has."""
-        if not self._knows_pictures():
-            return None
-        with sqlite_errors(self._path):
-            row = self._db.execute(
-                "SELECT id, name || ' ' || version, dimension FROM embedder WHERE id = "
-                "(SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1)"
-            ).fetchone()
+        row = self._db.execute(
+            "SELECT id, name || ' ' || version, dimension FROM embedder WHERE id = "
+            "(SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1)"
+        ).fetchone()
         return None if row is None else NewestEmbedder(*row)
 
     def files(
@@ -107,17 +99,14 @@ class Exports:
         Memory does not grow with their number: SQLite sorts in a temporary file.
         """
         matches = matcher(pattern)
-        with sqlite_errors(self._path):
-            for root, path, *rest in self._db.execute(self._query()):
-                if not matches(absolute(root, path)):
-                    continue
-                row = ExportRow(from_sql(root), from_sql(path), *rest)
-                yield row if embedder is None else self._with_vector(row, embedder)
+        for root, path, *rest in self._db.execute(self._query()):
+            if not matches(absolute(root, path)):
+                continue
+            row = ExportRow(from_sql(root), from_sql(path), *rest)
+            yield row if embedder is None else self._with_vector(row, embedder)
 
     def _query(self) -> str:
         columns = ", ".join(f"files.{column}" for column in _OF_FILES)
-        if not self._knows_pictures():
-            return f"SELECT {columns} FROM files ORDER BY root, path"
         # The view has no id; SQLite before 3.41 has no unhex.
         self._db.create_function("from_hex", 1, _from_hex, deterministic=True)
         columns += "".join(f", picture.{column}" for column in _OF_PICTURES)
@@ -137,11 +126,6 @@ class Exports:
         if found is None:
             return row
         return row._replace(embedder=embedder.label, vector=found[0])
-
-    def _knows_pictures(self) -> bool:
-        """Whether the second migration ran: a reader never migrates."""
-        with sqlite_errors(self._path):
-            return bool(self._db.execute("PRAGMA user_version").fetchone()[0] >= 2)
 
 
 def _from_hex(digits: str | None) -> bytes | None:

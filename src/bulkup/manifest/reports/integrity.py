@@ -1,22 +1,20 @@
-"""How the manifest's file is: what `doctor` asks. Reading only."""
+"""The condition of the manifest's file: what `doctor` asks. Reading only."""
 
 from __future__ import annotations
 
 import sqlite3
 from typing import NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
-from bulkup.manifest.schema import MIGRATIONS
+from bulkup.manifest.database.sql import Statements
 
 LEAST_SQLITE = (3, 35, 0)
 """The first with RETURNING, which a claim needs (sqlite.org, "RETURNING")."""
 
 
 class Health(NamedTuple):
-    """What was found out about the file. `damage` is None when SQLite finds none."""
+    """The condition of the file. `damage` is None when SQLite finds none."""
 
     schema: int
-    newest_schema: int
     journal_mode: str  # read back: 'wal' where it holds
     damage: str | None
 
@@ -26,11 +24,18 @@ def sqlite_version() -> tuple[int, ...]:
     return sqlite3.sqlite_version_info
 
 
-def examine(connection: sqlite3.Connection, path: str) -> Health:
-    """Look through the whole file (PRAGMA quick_check). Raises ManifestError."""
-    with sqlite_errors(path):
-        schema, mode, damage = (
-            connection.execute(f"PRAGMA {question}").fetchone()[0]
-            for question in ("user_version", "journal_mode", "quick_check(1)")
-        )
-    return Health(schema, len(MIGRATIONS), mode, None if damage == "ok" else damage)
+class Integrity(Statements):
+    """Checks of the whole file."""
+
+    def health(self) -> Health:
+        """Read the whole file (PRAGMA quick_check)."""
+        return Health(self._value("PRAGMA user_version"), self.journal_mode(), self.damage())
+
+    def journal_mode(self) -> str:
+        """The journal mode in effect."""
+        return str(self._value("PRAGMA journal_mode"))
+
+    def damage(self) -> str | None:
+        """The first damage that SQLite's own check finds; None when there is none."""
+        found = str(self._value("PRAGMA quick_check(1)"))
+        return None if found == "ok" else found

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+import math
 from typing import NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
-from bulkup.manifest.reports.latency import bucket_ms
+from bulkup.manifest.database.sql import Statements
 from bulkup.model import Stage
 
 
@@ -22,43 +21,46 @@ class LastRun(NamedTuple):
     exit_code: int | None
 
 
-class MetricsReport:
+class MetricsReport(Statements):
     """Numbers for a monitoring system. Works on a read-only connection, one thread at a time."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def latencies(self) -> dict[Stage, list[tuple[float, int]]]:
         """For each stage how many attempts took about so many seconds (within 5 %), ascending."""
         found: dict[Stage, list[tuple[float, int]]] = {stage: [] for stage in Stage}
-        with sqlite_errors(self._path):
-            for stage, bucket, attempts in self._db.execute(
-                "SELECT stage, bucket, attempts FROM latency ORDER BY stage, bucket"
-            ):
-                found[Stage(stage)].append((bucket_ms(bucket) / 1000, attempts))
+        for stage, bucket, attempts in self._db.execute(
+            "SELECT stage, bucket, attempts FROM latency ORDER BY stage, bucket"
+        ):
+            found[Stage(stage)].append((bucket_ms(bucket) / 1000, attempts))
         return found
 
     def last_runs(self) -> list[LastRun]:
         """One row for each command that was ever run, by its name."""
-        with sqlite_errors(self._path):
-            # SQLite takes the bare columns from the row that has the maximum.
-            ended = {
-                command: (ended_at, exit_code)
-                for command, ended_at, exit_code in self._db.execute(
-                    "SELECT command, max(ended_at), exit_code FROM run "
-                    "WHERE ended_at IS NOT NULL GROUP BY command"
-                )
-            }
-            started = self._db.execute(
-                "SELECT command, max(started_at) FROM run GROUP BY command ORDER BY command"
-            ).fetchall()
+        # SQLite takes the bare columns from the row that has the maximum.
+        ended = {
+            command: (ended_at, exit_code)
+            for command, ended_at, exit_code in self._db.execute(
+                "SELECT command, max(ended_at), exit_code FROM run "
+                "WHERE ended_at IS NOT NULL GROUP BY command"
+            )
+        }
+        started = self._db.execute(
+            "SELECT command, max(started_at) FROM run GROUP BY command ORDER BY command"
+        ).fetchall()
         return [LastRun(command, at, *ended.get(command, (None, None))) for command, at in started]
 
     def throttled(self) -> int:
         """Requests that a server refused for being too many, over all runs that ended."""
-        with sqlite_errors(self._path):
-            row = self._db.execute(
-                "SELECT sum(json_extract(summary, '$.throttled')) FROM run WHERE summary NOT NULL"
-            ).fetchone()
+        row = self._db.execute(
+            "SELECT sum(json_extract(summary, '$.throttled')) FROM run WHERE summary NOT NULL"
+        ).fetchone()
         return row[0] or 0
+
+
+def latency_bucket(seconds: float) -> int:
+    """Eight buckets to each doubling, so that a percentile is right within 9 %."""
+    return round(8 * math.log2(max(seconds, 0.0001) * 1000))
+
+
+def bucket_ms(bucket: int) -> float:
+    """The middle of a latency bucket in milliseconds."""
+    return float(2 ** (bucket / 8))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from bulkup.manifest.connection import sqlite_errors
+from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.rows import Text, from_sql, to_sql
 from bulkup.model import Digest
 
@@ -56,12 +55,8 @@ _ROWS = (
 )
 
 
-class Searchable:
+class Searchable(Statements):
     """Pictures, to be searched. One thread at a time; works on a read-only connection."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def embedded(self, embedder_id: int) -> Iterator[PictureRow]:
         """All contents that this embedder has embedded and that a file has, by content."""
@@ -81,20 +76,19 @@ class Searchable:
         folders: dict[Text, str] = {}
         last: tuple[object, ...] | None = None
         files: list[tuple[str, str]] = []
-        with sqlite_errors(self._path):
-            for row in self._db.execute(
-                _ROWS.format(first=first) + where + " ORDER BY content.id, asset.id", values
-            ):
-                if last is not None and row[0] != last[0]:
-                    yield _picture(last, files)
-                    files = []
-                if last is None or row[0] != last[0]:
-                    last = row
-                root = roots.get(row[3]) or roots.setdefault(row[3], from_sql(row[3]))
-                folder = folders.get(row[4])
-                if folder is None:
-                    folder = folders.setdefault(row[4], from_sql(row[4]))
-                files.append((root, folder + from_sql(row[5])))
+        for row in self._db.execute(
+            _ROWS.format(first=first) + where + " ORDER BY content.id, asset.id", values
+        ):
+            if last is not None and row[0] != last[0]:
+                yield _picture(last, files)
+                files = []
+            if last is None or row[0] != last[0]:
+                last = row
+            root = roots.get(row[3]) or roots.setdefault(row[3], from_sql(row[3]))
+            folder = folders.get(row[4])
+            if folder is None:
+                folder = folders.setdefault(row[4], from_sql(row[4]))
+            files.append((root, folder + from_sql(row[5])))
         if last is not None:
             yield _picture(last, files)
 

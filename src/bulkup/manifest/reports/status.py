@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from bulkup.errors import ErrorClass
-from bulkup.manifest.connection import sqlite_errors
-from bulkup.manifest.reports.latency import bucket_ms
+from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.reports.metrics import bucket_ms
 from bulkup.manifest.rows import from_sql
 from bulkup.model import Stage, State
 
@@ -99,32 +98,27 @@ class BatchRow(NamedTuple):
     embedded: int | None = None
 
 
-class StatusReport:
+class StatusReport(Statements):
     """Questions to the manifest. One thread at a time; works on a read-only connection."""
-
-    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
-        self._db = connection
-        self._path = path
 
     def status(self) -> Status:
         """All counts, from the tallies: the time does not depend on the number of assets."""
-        with sqlite_errors(self._path):
-            tallies = self._db.execute(
-                "SELECT stage, state, sum(items), sum(bytes) FROM tally GROUP BY stage, state"
-            ).fetchall()
-            present, missing = self._db.execute(
-                "SELECT assets, bytes FROM asset_tally ORDER BY missing"
-            ).fetchall()
-            return Status(
-                assets=present[0] + missing[0],
-                assets_bytes=present[1] + missing[1],
-                missing=missing[0],
-                unique=self._unique(),
-                stages={stage: self._stage(stage, tallies) for stage in Stage},
-                failures=self._failures(),
-                searchable=self._searchable(),
-                destinations=self._destinations(),
-            )
+        tallies = self._db.execute(
+            "SELECT stage, state, sum(items), sum(bytes) FROM tally GROUP BY stage, state"
+        ).fetchall()
+        present, missing = self._db.execute(
+            "SELECT assets, bytes FROM asset_tally ORDER BY missing"
+        ).fetchall()
+        return Status(
+            assets=present[0] + missing[0],
+            assets_bytes=present[1] + missing[1],
+            missing=missing[0],
+            unique=self._unique(),
+            stages={stage: self._stage(stage, tallies) for stage in Stage},
+            failures=self._failures(),
+            searchable=self._searchable(),
+            destinations=self._destinations(),
+        )
 
     def _unique(self) -> int:
         """Contents that an asset has; with the tally of one destination's uploads they balance."""
@@ -221,9 +215,8 @@ class StatusReport:
 
     def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         """The rows as they come; damage may show itself at any of them."""
-        with sqlite_errors(self._path):
-            for row in self._db.execute(query, values):  # noqa: UP028 - see below
-                yield row  # `yield from` would close the cursor, perhaps after its connection
+        for row in self._db.execute(query, values):  # noqa: UP028 - see below
+            yield row  # `yield from` would close the cursor, perhaps after its connection
 
 
 def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:

@@ -26,7 +26,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from bulkup.content.reading import Loaded
-from bulkup.manifest.rows import Done, Registered, Work
+from bulkup.manifest.rows import Registered, UploadedItem, WorkItem
 from bulkup.model import Body, Stage
 from bulkup.run.ingest.worker import FRAME, LOAD, PREPARE, SETTLE, main
 from bulkup.run.ingest.write_lock import WriteLock
@@ -135,7 +135,7 @@ class IngestProcess:
         return self.is_ready
 
     async def load(
-        self, works: list[Work], request_signer: RequestSigner | None = None
+        self, works: list[WorkItem], request_signer: RequestSigner | None = None
     ) -> list[Ingested | None]:
         """What became of each work; None where the file could not be read. Requests are made
         ready by `preparing`.
@@ -162,13 +162,13 @@ class IngestProcess:
         self._free.append(slot)
         return taken
 
-    async def settle(self, done: list[Done], *, now: float, follows: Stage | None) -> None:
+    async def settle(self, done: list[UploadedItem], *, now: float, follows: Stage | None) -> None:
         """Record contents that the destination now has; see `Queue.settle`.
 
         Raises AsideLost, ManifestError.
         """
         stage = None if follows is None else follows.value
-        await self._ask((SETTLE, now, stage, [(tuple(one.work), *one[1:]) for one in done]))
+        await self._ask((SETTLE, now, stage, [(tuple(one.item), *one[1:]) for one in done]))
 
     async def _ask(self, order: tuple[Any, ...], slot: int | None = None) -> Any:
         if not self.is_ready:
@@ -181,7 +181,7 @@ class IngestProcess:
             return found
         raise pickle.loads(found)  # noqa: S301 - our own child
 
-    def _take(self, work: Work, row: tuple[Any, ...]) -> Ingested:
+    def _take(self, work: WorkItem, row: tuple[Any, ...]) -> Ingested:
         digest, size, modified_ns, inode, changed_ns, media_type, begin, head_bytes = row[:8]
         key, is_lost, is_begun, other = row[8:]
         body: Body
@@ -189,7 +189,7 @@ class IngestProcess:
         if head_bytes:
             body = memoryview(request)[head_bytes:]
         loaded = Loaded(digest, size, modified_ns, inode, changed_ns, media_type, body)
-        now = Work(*other) if other else work
+        now = WorkItem(*other) if other else work
         registered = Registered(now, key, is_lost, is_begun)
         return Ingested(loaded, registered, request if head_bytes else None)
 

@@ -26,9 +26,9 @@ from typing import Any, Final
 
 from bulkup.content.reading import Loaded, Whole, hashed, read_whole
 from bulkup.errors import SourceError
-from bulkup.manifest.connection import connect
+from bulkup.manifest.database.connection import connect
 from bulkup.manifest.queue.uploads import UploadQueue
-from bulkup.manifest.rows import Done, File, Read, Registered, Work
+from bulkup.manifest.rows import File, Read, Registered, UploadedItem, WorkItem
 from bulkup.model import Attributes, Digest, Stage
 from bulkup.run.ingest.write_lock import WriteLock
 from bulkup.stores.attributes import Extras, attributes_for
@@ -74,7 +74,7 @@ def serve(parent: socket.socket, memory: mmap.mmap, write_lock: WriteLock) -> No
         return
     path, *rest = target
     connection = connect(path)
-    reader = IngestWorker(UploadQueue(connection, path), memory, write_lock, *rest)
+    reader = IngestWorker(UploadQueue(connection), memory, write_lock, *rest)
     gc.freeze()
     _send(parent, None)
     while (order := _receive(parent)) is not None:
@@ -153,10 +153,10 @@ class IngestWorker:
         requests of what is to be sent."""
         slot = SharedSlot(self._view, begin, end)
         places: list[int | None] = []
-        read: list[Work] = []
+        read: list[WorkItem] = []
         whole: list[Whole] = []
         for one in works:
-            work = Work(*one)
+            work = WorkItem(*one)
             place = slot.begin + HEAD_BYTES
             try:
                 content = read_whole(work.root, work.folder, work.name, slot)
@@ -176,10 +176,10 @@ class IngestWorker:
         return [None if place is None else self._row(place, *next(found)) for place in places]
 
     def settle(self, now: float, follows: str | None, done: list[tuple[Any, ...]]) -> None:
-        """Record contents that the destination has; each is a `Done` in plain tuples."""
+        """Record contents that the destination has; each is a `UploadedItem` in plain tuples."""
         with self._turns:
             self._queue.settle(
-                [Done(Work(*one[0]), *one[1:]) for one in done],
+                [UploadedItem(WorkItem(*one[0]), *one[1:]) for one in done],
                 [],
                 destination_id=self._destination_id,
                 run_id=self._run_id,
@@ -198,7 +198,7 @@ class IngestWorker:
                 spare_key=spare_key,
             )
 
-    def _read(self, work: Work, loaded: Loaded) -> Read:
+    def _read(self, work: WorkItem, loaded: Loaded) -> Read:
         digest, size_bytes, modified_ns, inode, changed_ns, media_type, *_ = loaded
         return Read(
             work,
@@ -208,7 +208,7 @@ class IngestWorker:
             key_for(self._prefix, work.folder + work.name, digest, self._layout),
         )
 
-    def _row(self, begin: int, asked: Work, loaded: Loaded, registered: Registered) -> Row:
+    def _row(self, begin: int, asked: WorkItem, loaded: Loaded, registered: Registered) -> Row:
         work, key, is_lost, is_begun = registered
         other = None if work is asked else tuple(work)
         head_bytes = 0

@@ -8,7 +8,7 @@ from random import Random
 
 from bulkup.clock import Clock
 from bulkup.events import Emit
-from bulkup.manifest.queue.stages import Scope
+from bulkup.manifest.queue.stages import StageScope
 from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
@@ -56,7 +56,7 @@ def later_stages(
         work = StageRunner(
             around.async_manifest,
             _worker(stage, job, around, options, variant_cache),
-            Scope(job.destination.id, stage, begun.batch_id if job.is_batch_only else None),
+            StageScope(job.destination.id, stage, begun.batch_id if job.is_batch_only else None),
             around.breaker,
             run_id=around.run_id,
             follows=job.order.stage_after(stage),

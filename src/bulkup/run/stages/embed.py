@@ -15,7 +15,7 @@ from bulkup.errors import (
     ObjectMissing,
     SourceMissing,
 )
-from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, SkippedItem, VariantRow
+from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, VariantRow, WorkItem
 from bulkup.model import Stage
 from bulkup.pace.tries import CONTROL_TRIES
 from bulkup.run.async_manifest import AsyncManifest
@@ -61,7 +61,9 @@ class EmbedStage:
         self.concurrency = HANDS
         self.most_items = embedder.most_items
 
-    async def attempt(self, items: Sequence[Item]) -> list[EmbeddedItem | SkippedItem | ItemError]:
+    async def attempt(
+        self, items: Sequence[WorkItem]
+    ) -> list[EmbeddedItem | SkippedItem | ItemError]:
         began = self._clock.monotonic()
         embedder = self._lazy.get()
         known: set[int] = set()
@@ -73,7 +75,7 @@ class EmbedStage:
         new = [item for item in items if item.content_id not in known]
         found = await asyncio.gather(*(self._variant(item) for item in new))
         outcomes: dict[int, EmbeddedItem | ItemError] = {}
-        bodies: dict[Item, bytes] = {}
+        bodies: dict[WorkItem, bytes] = {}
         for item, body in zip(new, found, strict=True):
             if isinstance(body, bytes):
                 bodies[item] = body
@@ -103,7 +105,7 @@ class EmbedStage:
         return embedder_id
 
     async def _embedded(
-        self, embedder: Embedder, bodies: Mapping[Item, bytes]
+        self, embedder: Embedder, bodies: Mapping[WorkItem, bytes]
     ) -> list[Embedded | ItemError]:
         """For each body, in order; a call that failed as a whole costs its own pictures alone."""
         made: list[Embedded | ItemError] = []
@@ -126,7 +128,7 @@ class EmbedStage:
         return made
 
     def _outcome(
-        self, item: Item, made: Embedded | ItemError, began: float
+        self, item: WorkItem, made: Embedded | ItemError, began: float
     ) -> EmbeddedItem | ItemError:
         from bulkup.embed.float16 import classes_blob, vector_blob
 
@@ -151,7 +153,7 @@ class EmbedStage:
     async def close(self) -> None:
         """The embedder is the run's, and may have other destinations to serve."""
 
-    async def _variant(self, item: Item) -> bytes | ItemError:
+    async def _variant(self, item: WorkItem) -> bytes | ItemError:
         """The bytes to embed, as just made or from the destination."""
         held = self._variant_cache.take(item.content_id)
         if held is not None:

@@ -27,13 +27,13 @@ from bulkup.errors import (
     SourceUnavailable,
     WorkerLost,
 )
-from bulkup.manifest.rows_later import (
+from bulkup.manifest.rows import (
     EmbeddedItem,
-    Item,
     ProcessedItem,
     SkippedItem,
     Source,
     VariantRow,
+    WorkItem,
 )
 from bulkup.model import Attributes, Digest, Stage
 from bulkup.pace.tries import CONTROL_TRIES
@@ -95,7 +95,9 @@ class ProcessStage:
         )
         self._downloads = Downloads()
 
-    async def attempt(self, items: Sequence[Item]) -> list[ProcessedItem | SkippedItem | ItemError]:
+    async def attempt(
+        self, items: Sequence[WorkItem]
+    ) -> list[ProcessedItem | SkippedItem | ItemError]:
         (item,) = items
         began = self._clock.monotonic()
         try:
@@ -133,7 +135,7 @@ class ProcessStage:
 
     # The bytes ----------------------------------------------------------------------------
 
-    async def _made(self, item: Item) -> Picture | Skipped:
+    async def _made(self, item: WorkItem) -> Picture | Skipped:
         """The variants, of the first file that still has the content; else of the object."""
         sources = await self._async_manifest.call(
             self._async_manifest.manifest.stage_queue.sources, item.content_id
@@ -159,13 +161,13 @@ class ProcessStage:
                 os.unlink(path)
 
     async def _work(
-        self, item: Item, path: str, name: str, member: str | None, sidecar: bytes | None
+        self, item: WorkItem, path: str, name: str, member: str | None, sidecar: bytes | None
     ) -> Picture | Skipped:
         job = PictureTask(
             path,
             name,
             member,
-            digest=item.digest,
+            digest=item.known_digest,
             size_bytes=item.size_bytes,
             sidecar=sidecar,
             wanted=self._options.variants,
@@ -185,7 +187,7 @@ class ProcessStage:
         await self._async_manifest.call(later.unmark_in_worker, [item], run_id=self._run_id)
         return made
 
-    async def _download(self, item: Item) -> str:
+    async def _download(self, item: WorkItem) -> str:
         """The object in a file of ours, checked by its digest. Raises SourceMissing.
 
         Of one over the limit only the first bytes are fetched: what is done with it is clear from
@@ -208,7 +210,7 @@ class ProcessStage:
                     await file.write(chunk)
                     if not is_whole:
                         await file.truncate(item.size_bytes)
-                        return item.digest
+                        return item.known_digest
             return found.hexdigest()
 
         try:
@@ -219,7 +221,7 @@ class ProcessStage:
             raise SourceMissing(f"its file is gone, and so is the object {key}") from error
         except OSError as error:
             raise _not_kept(error) from error
-        if digest != item.digest:
+        if digest != item.known_digest:
             raise SourceMissing(f"its file is gone, and the object {key} holds other bytes")
         return path
 
@@ -246,10 +248,10 @@ class ProcessStage:
 
     # The variants -------------------------------------------------------------------------
 
-    async def _put(self, item: Item, variant: Variant) -> VariantRow:
+    async def _put(self, item: WorkItem, variant: Variant) -> VariantRow:
         """Store a variant; one that is there already is kept, unless it is to be replaced: by
         order, or since `verify` found other bytes in it."""
-        key = variant_key(self._store.prefix, variant.name, item.digest, variant.format)
+        key = variant_key(self._store.prefix, variant.name, item.known_digest, variant.format)
         try:
             return await self._stored(variant, key, is_exclusive=not self._options.force)
         except KeyTaken:

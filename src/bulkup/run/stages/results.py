@@ -10,8 +10,8 @@ from random import Random
 from bulkup.clock import Clock
 from bulkup.errors import ErrorClass, ItemError, StoreError, WorkerLost
 from bulkup.events import AttemptFailed, Emit, ItemDone, ItemsDone
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, SkippedItem, StageFailed
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import EmbeddedItem, FailedItem, ProcessedItem, SkippedItem, WorkItem
 from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 from bulkup.pace.backoff import ATTEMPTS, attempt_wait_seconds
@@ -43,7 +43,7 @@ class StageResults:
         self,
         async_manifest: AsyncManifest,
         record: Callable[[Sequence[ProcessedItem | EmbeddedItem]], Awaitable[None]],
-        scope: Scope,
+        scope: StageScope,
         *,
         run_id: str,
         follows: Stage | None,
@@ -68,10 +68,10 @@ class StageResults:
         self.left = 0  # ready or waiting, when it was last looked
         self._done: list[ProcessedItem | EmbeddedItem] = []
         self._passed: list[SkippedItem] = []
-        self._missed: list[StageFailed] = []
+        self._missed: list[FailedItem] = []
         self._settling = asyncio.Lock()
 
-    def add(self, item: Item, outcome: Outcome, seconds: float) -> None:
+    def add(self, item: WorkItem, outcome: Outcome, seconds: float) -> None:
         """An attempt has ended, after so many seconds; it is recorded by the next `settle`."""
         counts = self.counts
         if isinstance(outcome, ItemError):
@@ -84,7 +84,7 @@ class StageResults:
             counts.done_bytes += item.size_bytes
             self._done.append(outcome)
 
-    def _note_error(self, item: Item, error: ItemError, seconds: float) -> None:
+    def _note_error(self, item: WorkItem, error: ItemError, seconds: float) -> None:
         attempt = item.attempts + 1
         is_strike = isinstance(error, WorkerLost)
         wait = attempt_wait_seconds(
@@ -98,7 +98,7 @@ class StageResults:
         due_at = None if wait is None else self._clock.now() + wait
         request_id = error.request_id if isinstance(error, StoreError) else None
         self._missed.append(
-            StageFailed(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
+            FailedItem(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
         )
         is_dead = is_third if is_strike else due_at is None
         self.counts.dead += is_dead
@@ -153,7 +153,7 @@ def _item_done(outcome: ProcessedItem | EmbeddedItem | SkippedItem) -> ItemDone:
     item = outcome.item
     return ItemDone(
         item.path,
-        item.digest,
+        item.known_digest,
         "skipped" if isinstance(outcome, SkippedItem) else "done",
         outcome.reason if isinstance(outcome, SkippedItem) else None,
         outcome.seconds,

@@ -23,8 +23,8 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.events import Emit
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
 from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
@@ -49,7 +49,7 @@ class StageWorker(Protocol):
     concurrency: int  # attempts at the same time
     most_items: int  # in one attempt
 
-    async def attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
+    async def attempt(self, items: Sequence[WorkItem]) -> Sequence[Outcome]:
         """How it went for each item, in order. Raises DestinationError when nothing can go on
         at the destination, BulkupError when nothing can go on at this stage.
 
@@ -70,7 +70,7 @@ class StageRunner:
         self,
         async_manifest: AsyncManifest,
         worker: StageWorker,
-        scope: Scope,
+        scope: StageScope,
         breaker: CircuitBreaker,
         *,
         run_id: str,
@@ -109,7 +109,7 @@ class StageRunner:
         self._stopped = asyncio.Event()
         self._looked = asyncio.Event()
         self._claiming = asyncio.Lock()
-        self._buffer: deque[Item] = deque()
+        self._buffer: deque[WorkItem] = deque()
         self._begun = 0
         self.in_hand = 0
 
@@ -173,7 +173,7 @@ class StageRunner:
         while items := await self._next():
             await self._work(items)
 
-    async def _next(self) -> list[Item]:
+    async def _next(self) -> list[WorkItem]:
         """Items to attempt together; empty when this run has nothing left to do here."""
         waited = 0.0
         while self.stop_reason is None:
@@ -243,7 +243,7 @@ class StageRunner:
 
     # Attempt ------------------------------------------------------------------------------
 
-    async def _work(self, items: list[Item]) -> None:
+    async def _work(self, items: list[WorkItem]) -> None:
         """One attempt; run-level trouble is ridden out without counting it."""
         self.in_hand += len(items)
         is_noted = False
@@ -254,7 +254,7 @@ class StageRunner:
             if not is_noted:
                 self._buffer.extendleft(reversed(items))  # given back at the end
 
-    async def _attempt(self, items: list[Item]) -> bool:
+    async def _attempt(self, items: list[WorkItem]) -> bool:
         """Note the outcomes; False when this run is to stop, and the items go back."""
         while True:
             if self._breaker.is_open and not await self._breaker.wait_until_closed():
@@ -304,7 +304,7 @@ class StageRunner:
             )
         return None
 
-    def _add(self, item: Item, outcome: Outcome, seconds: float) -> None:
+    def _add(self, item: WorkItem, outcome: Outcome, seconds: float) -> None:
         self.outcomes.add(item, outcome, seconds)
         failed = self.counts.failed
         if self._limits.errors is not None and failed >= self._limits.errors:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from bulkup.content.buffers import BufferPool
 from bulkup.content.reading import Loaded, Whole, hashed, is_member, read_in_parts, read_whole
 from bulkup.errors import ItemError, SourceError
-from bulkup.manifest.rows import File, Read, Work
+from bulkup.manifest.rows import File, Read, WorkItem
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.ingest.process import IngestProcess, IngestProcessLost
 from bulkup.stores.attributes import Extras
@@ -56,7 +56,7 @@ class Target:
 class ReadyUpload(NamedTuple):
     """A content that is to be sent under `key`, claimed and registered."""
 
-    work: Work
+    work: WorkItem
     loaded: Loaded
     key: str
     is_begun: bool = False  # sent before, perhaps with success: nobody was left to say so
@@ -75,7 +75,7 @@ class LoadedGroup:
 
     ready: list[ReadyUpload] = field(default_factory=list)
     duplicates: list[Read] = field(default_factory=list)
-    failed: list[tuple[Work, ItemError]] = field(default_factory=list)
+    failed: list[tuple[WorkItem, ItemError]] = field(default_factory=list)
 
 
 class Loader:
@@ -101,7 +101,7 @@ class Loader:
         self._is_decided = False  # about a second process
         self.aside = aside
 
-    async def load(self, works: list[Work], following: int) -> LoadedGroup:
+    async def load(self, works: list[WorkItem], following: int) -> LoadedGroup:
         """Read all of `works` and settle which of them are to be sent; about `following` more are
         to come."""
         group = LoadedGroup()
@@ -114,7 +114,7 @@ class Loader:
             with suppress(IngestProcessLost):
                 others += await self._load_aside(self.aside, small, group)
                 small = []
-        loaded: list[tuple[Work, Loaded]] = []
+        loaded: list[tuple[WorkItem, Loaded]] = []
         for begin in range(0, len(small), BREATH_ITEMS):
             loaded += _load_in_place(small[begin : begin + BREATH_ITEMS], others)
             await asyncio.sleep(0)  # what is in flight wants to be answered
@@ -144,8 +144,8 @@ class Loader:
             )
 
     async def _load_aside(
-        self, aside: IngestProcess, works: list[Work], group: LoadedGroup
-    ) -> list[Work]:
+        self, aside: IngestProcess, works: list[WorkItem], group: LoadedGroup
+    ) -> list[WorkItem]:
         """Have the second process read `works`; those that it could not."""
         failed = []
         prepared_at = self._monotonic()
@@ -164,7 +164,7 @@ class Loader:
                 group.ready.append(ready)
         return failed
 
-    async def _register(self, loaded: list[tuple[Work, Loaded]], group: LoadedGroup) -> None:
+    async def _register(self, loaded: list[tuple[WorkItem, Loaded]], group: LoadedGroup) -> None:
         target = self._target
         reads = [self._read(*one) for one in loaded]
         registered = await self._async_manifest.call(
@@ -187,11 +187,11 @@ class Loader:
                 group.ready.append(ReadyUpload(work, content, key, is_begun))
 
     async def _load_in_threads(
-        self, works: list[Work], failed: list[tuple[Work, ItemError]]
-    ) -> list[tuple[Work, Loaded]]:
+        self, works: list[WorkItem], failed: list[tuple[WorkItem, ItemError]]
+    ) -> list[tuple[WorkItem, Loaded]]:
         """Read each in a thread, then hash all that are whole together, in one."""
-        loaded: list[tuple[Work, Loaded]] = []
-        whole: list[tuple[Work, Whole]] = []
+        loaded: list[tuple[WorkItem, Loaded]] = []
+        whole: list[tuple[WorkItem, Whole]] = []
         for work, found in await asyncio.gather(*(self._read_in_thread(work) for work in works)):
             if isinstance(found, Whole):
                 whole.append((work, found))
@@ -204,7 +204,7 @@ class Loader:
             loaded += zip([work for work, _ in whole], digested, strict=True)
         return loaded
 
-    async def _read_in_thread(self, work: Work) -> tuple[Work, Whole | Loaded | ItemError]:
+    async def _read_in_thread(self, work: WorkItem) -> tuple[WorkItem, Whole | Loaded | ItemError]:
         """Read it; where the file fails, any other file known to have the content."""
         part_bytes = await self._part_bytes(work)
         try:
@@ -222,7 +222,7 @@ class Loader:
                 continue
         return work, first
 
-    async def _part_bytes(self, work: Work) -> int | None:
+    async def _part_bytes(self, work: WorkItem) -> int | None:
         """The part size for a file that is sent in parts, else None. An upload that has begun
         keeps its own."""
         threshold = self._target.part_threshold_bytes
@@ -235,7 +235,7 @@ class Loader:
             return begun.part_bytes
         return part_bytes_for(work.size_bytes, self._target.part_size_bytes)
 
-    def _read(self, work: Work, loaded: Loaded) -> Read:
+    def _read(self, work: WorkItem, loaded: Loaded) -> Read:
         target = self._target
         digest, size_bytes, modified_ns, inode, changed_ns, media_type, *_ = loaded
         path = work.folder + work.name
@@ -254,10 +254,10 @@ def part_bytes_for(size_bytes: int, part_size_bytes: int) -> int:
     return max(part_size_bytes, -(-least // PART_STEP_BYTES) * PART_STEP_BYTES)
 
 
-def _load_in_place(works: list[Work], others: list[Work]) -> list[tuple[Work, Loaded]]:
+def _load_in_place(works: list[WorkItem], others: list[WorkItem]) -> list[tuple[WorkItem, Loaded]]:
     """Read small files here and now; what cannot be read goes to `others`: there may be another
     file with the same content."""
-    read: list[Work] = []
+    read: list[WorkItem] = []
     whole: list[Whole] = []
     for work in works:
         try:
@@ -269,7 +269,7 @@ def _load_in_place(works: list[Work], others: list[Work]) -> list[tuple[Work, Lo
     return list(zip(read, hashed(whole), strict=True))
 
 
-def _read_file(work: Work, part_bytes: int | None, buffers: BufferPool) -> Whole | Loaded:
+def _read_file(work: WorkItem, part_bytes: int | None, buffers: BufferPool) -> Whole | Loaded:
     if part_bytes is None:
         return read_whole(work.root, work.folder, work.name, buffers)
     return read_in_parts(work.root, work.folder, work.name, part_bytes)

@@ -15,7 +15,7 @@ from bulkup.content.buffers import BufferPool, release
 from bulkup.content.digest import composite
 from bulkup.content.reading import is_member, open_source
 from bulkup.errors import KeyTaken, ObjectMissing, SourceChanged
-from bulkup.manifest.rows import Work
+from bulkup.manifest.rows import WorkItem
 from bulkup.model import Attributes, Digest, Part
 from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES
 from bulkup.run.async_manifest import AsyncManifest
@@ -243,7 +243,7 @@ class _PartReader:
         return body
 
 
-def _skip(file: BinaryIO, work: Work, count: int, to: int) -> None:
+def _skip(file: BinaryIO, work: WorkItem, count: int, to: int) -> None:
     """Go on to where the next part starts; a member of an archive has to be read for that."""
     if not is_member(work.folder):
         file.seek(to)

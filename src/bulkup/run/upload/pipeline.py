@@ -15,7 +15,7 @@ from random import Random
 from bulkup.clock import Clock
 from bulkup.errors import ItemError
 from bulkup.events import Emit
-from bulkup.manifest.rows import Read, Work
+from bulkup.manifest.rows import Read, WorkItem
 from bulkup.model import Stage
 from bulkup.pace.limiter import RequestLimiter
 from bulkup.run.async_manifest import AsyncManifest
@@ -101,7 +101,7 @@ class UploadPipeline:
         self.stop_error: BaseException | None = None
         self._root_scan = True
         self._has_more = False  # ready items of this batch are in the manifest
-        self._buffer: deque[Work] = deque()
+        self._buffer: deque[WorkItem] = deque()
         self._sender_pool = SenderPool(
             self._prefetcher, sender, limiter, breaker, self._results, clock, self
         )
@@ -126,7 +126,7 @@ class UploadPipeline:
             room = min(room, self._limits.contents - self._prefetcher.ready - len(self._buffer))
         return max(0, room)
 
-    def add(self, works: list[Work], more: bool) -> None:
+    def add(self, works: list[WorkItem], more: bool) -> None:
         """Works that are claimed for this run; `more` are in the manifest."""
         self._buffer.extend(works)
         self._has_more = self._has_more or more
@@ -210,7 +210,7 @@ class UploadPipeline:
         self._news.clear()
         await self._news.wait()
 
-    async def _next_group(self) -> list[Work]:
+    async def _next_group(self) -> list[WorkItem]:
         """Works to read next, in a group; empty when this run has nothing left to do."""
         while not self.is_stopped:
             self._check_deadline()
@@ -241,8 +241,8 @@ class UploadPipeline:
         """Whether contents are on their way: they may fail, and be left to do once more."""
         return bool(self._prefetcher.is_busy or self._sender_pool.tasks)
 
-    def _group(self, room: int) -> list[Work]:
-        group: list[Work] = []
+    def _group(self, room: int) -> list[WorkItem]:
+        group: list[WorkItem] = []
         size = small = 0
         while self._buffer and len(group) < min(GROUP_ITEMS, room):
             work = self._buffer[0]
@@ -293,7 +293,7 @@ class UploadPipeline:
 
     # For what is read ahead and sent --------------------------------------------------------------
 
-    def fail(self, work: Work, error: ItemError, seconds: float = 0.0) -> None:
+    def fail(self, work: WorkItem, error: ItemError, seconds: float = 0.0) -> None:
         """An attempt has failed, after so many seconds of sending."""
         self._results.fail(work, error, seconds)
         failed = self.counts.failed

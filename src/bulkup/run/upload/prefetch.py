@@ -14,7 +14,7 @@ from typing import Protocol
 
 from bulkup.content.buffers import release
 from bulkup.errors import ItemError
-from bulkup.manifest.rows import Read, Work
+from bulkup.manifest.rows import Read, WorkItem
 from bulkup.run.upload.loader import Loader, ReadyUpload
 
 WHOLE_BYTES = 64 << 20
@@ -40,7 +40,7 @@ than the bytes that are read into it."""
 class Follow(Protocol):
     """Who is told what became of the works."""
 
-    def fail(self, work: Work, error: ItemError) -> None:
+    def fail(self, work: WorkItem, error: ItemError) -> None:
         """It could not be read."""
 
     def duplicate(self, read: Read) -> None:
@@ -87,7 +87,7 @@ class Prefetcher:
         most_bytes = HELD_BYTES if is_dry else AHEAD_BYTES
         return few and len(self._reading) < LOADS and self._held_bytes < most_bytes
 
-    def begin(self, group: list[Work], following: int) -> None:
+    def begin(self, group: list[WorkItem], following: int) -> None:
         """Start to read a group; about `following` more works are to come."""
         self._works.update([work.item_id for work in group])
         task = asyncio.create_task(self._read(group, following))
@@ -119,7 +119,7 @@ class Prefetcher:
             self._reading.discard(task)
         self._follow.ended(error)
 
-    async def _read(self, works: list[Work], following: int) -> None:
+    async def _read(self, works: list[WorkItem], following: int) -> None:
         expected_bytes = min(sum(work.size_bytes for work in works), WHOLE_BYTES)
         self._held_bytes += expected_bytes
         try:

@@ -8,7 +8,7 @@ from random import Random
 from bulkup.clock import Clock
 from bulkup.errors import ErrorClass, ItemError, StoreError
 from bulkup.events import AttemptFailed, Emit, FileDone, FilesDone, UploadKind
-from bulkup.manifest.rows import Done, Failed, Read, Work
+from bulkup.manifest.rows import FailedItem, Read, UploadedItem, WorkItem
 from bulkup.model import Digest, Stage
 from bulkup.pace.backoff import ATTEMPTS, attempt_wait_seconds
 from bulkup.run.async_manifest import AsyncManifest
@@ -62,11 +62,11 @@ class UploadResults:
         self._wants_files = wants_files  # whether anybody reads an event for each file
         self._follows = follows
         self.counts = Counts()
-        self._done: list[Done] = []
-        self._failed: list[Failed] = []
+        self._done: list[UploadedItem] = []
+        self._failed: list[FailedItem] = []
         self._files: list[FileDone] = []
 
-    def succeed(self, ready: ReadyUpload, done: Done, kind: UploadKind) -> int:
+    def succeed(self, ready: ReadyUpload, done: UploadedItem, kind: UploadKind) -> int:
         """The destination has the content; returns how many wait to be settled."""
         counts = self.counts
         if kind == "sent":
@@ -102,7 +102,7 @@ class UploadResults:
                 _file_done(read.work, read.digest, read.key, read.file.size_bytes, "duplicate", 0.0)
             )
 
-    def fail(self, work: Work, error: ItemError, seconds: float) -> None:
+    def fail(self, work: WorkItem, error: ItemError, seconds: float) -> None:
         """The attempt ended with `error`: the item waits for the next one, or is dead."""
         attempt = work.attempts + 1
         wait = attempt_wait_seconds(
@@ -115,7 +115,7 @@ class UploadResults:
         due_at = None if wait is None else self._clock.now() + wait
         request_id = error.request_id if isinstance(error, StoreError) else None
         self._failed.append(
-            Failed(work, error.error_class, str(error), request_id, due_at, seconds)
+            FailedItem(work, error.error_class, str(error), request_id, due_at, seconds)
         )
         if wait is None:
             self.counts.dead += 1
@@ -160,21 +160,21 @@ class UploadResults:
         if files:
             self._emit(FilesDone(tuple(files)))
 
-    async def _settle_aside(self, done: list[Done]) -> bool:
+    async def _settle_aside(self, done: list[UploadedItem]) -> bool:
         """Have the second process record `done`; False when that is left to do here."""
         if self._aside is None or not self._aside.is_responsive:
             return False
         try:
             await self._aside.settle(done, now=self._clock.now(), follows=self._follows)
         except IngestProcessLost:
-            items = [one.work.item_id for one in done]
+            items = [one.item.item_id for one in done]
             queue = self._async_manifest.manifest.upload_queue
             return not await self._async_manifest.call(queue.holds_any, items, run_id=self._run_id)
         return True
 
 
 def _file_done(
-    work: Work,
+    work: WorkItem,
     digest: Digest,
     key: str,
     size_bytes: int,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bulkup.clock import Clock
 from bulkup.events import Emit
-from bulkup.manifest.scans import Scope
+from bulkup.manifest.scans import ScanScope
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.upload.pipeline import UploadPipeline
@@ -80,8 +80,8 @@ class Scan:
             room=self._pipeline.room,
         )
 
-    def _scope(self, one: RootToScan) -> Scope:
-        return Scope(
+    def _scope(self, one: RootToScan) -> ScanScope:
+        return ScanScope(
             one.root_id,
             one.named.path,
             self._job.destination.id,

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from bulkup.clock import Clock
 from bulkup.errors import ErrorClass
 from bulkup.events import Emit, FilesLeftOut, RootWalked
-from bulkup.manifest.rows import Broken, File, Known, Work
-from bulkup.manifest.scans import Folder, Scope
+from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
+from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.walk.diff import broken, compare
 from bulkup.walk.listing import FolderListing
@@ -53,7 +53,7 @@ class Walked:
 class _Recorded(NamedTuple):
     """What some listings came to."""
 
-    works: list[Work]
+    works: list[WorkItem]
     has_more: bool  # items that were recorded or joined, and not handed over
     walked: Walked
 
@@ -68,12 +68,12 @@ class RootScan:
     def __init__(
         self,
         async_manifest: AsyncManifest,
-        scope: Scope,
+        scope: ScanScope,
         *,
         clock: Clock,
         emit: Emit,
         is_settled: bool,
-        hand_over: Callable[[list[Work], bool], None],
+        hand_over: Callable[[list[WorkItem], bool], None],
         room: Callable[[], int],
     ) -> None:
         self._async_manifest = async_manifest
@@ -213,7 +213,7 @@ class RootScan:
             back=changes.back,
             gone=[*changes.gone, *opened] if whole_root else opened,
             broken=[
-                Broken(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
+                Unreadable(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
                 for one in changes.broken
             ],
         )

@@ -10,7 +10,7 @@ from bulkup.clock import Clock
 from bulkup.content.buffers import BufferPool
 from bulkup.errors import KeyTaken, ObjectMissing, StoreError
 from bulkup.events import UploadKind
-from bulkup.manifest.rows import Done
+from bulkup.manifest.rows import UploadedItem
 from bulkup.model import Attributes, Body, Stored
 from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
@@ -69,7 +69,7 @@ class Sender:
         self.backing_off = 0  # contents that wait to be tried again
         self.abandoned: list[int] = []  # items whose sending was begun and given up
 
-    async def send(self, ready: ReadyUpload) -> tuple[Done, UploadKind]:
+    async def send(self, ready: ReadyUpload) -> tuple[UploadedItem, UploadKind]:
         """Bring one content to the destination; raises as the store does, tries being used up.
 
         When the key holds another content, the content goes under its spare key.
@@ -101,7 +101,9 @@ class Sender:
             else:
                 limiter.release(entered, size_bytes)
                 seconds = self._clock.monotonic() - began
-                return Done(ready.work, ready.key, size_bytes, stored.etag, None, seconds), "sent"
+                return UploadedItem(
+                    ready.work, ready.key, size_bytes, stored.etag, None, seconds
+                ), "sent"
         try:
             key, sent = ready.key, await self._send(ready, ready.key, failed)
         except KeyTaken:
@@ -180,10 +182,10 @@ class Sender:
 
     def _done(
         self, ready: ReadyUpload, key: str, sent: Sent, began: float
-    ) -> tuple[Done, UploadKind]:
+    ) -> tuple[UploadedItem, UploadKind]:
         seconds = self._clock.monotonic() - began
         size_bytes = ready.loaded.size_bytes
-        done = Done(ready.work, key, size_bytes, sent.etag, sent.checksum, seconds)
+        done = UploadedItem(ready.work, key, size_bytes, sent.etag, sent.checksum, seconds)
         return done, sent.how
 
     def attributes(self, ready: ReadyUpload) -> Attributes:
@@ -293,7 +295,7 @@ class Sender:
             self._probes += 1
             return None
         await self._async_manifest.call(
-            self._async_manifest.manifest.runs.learn,
+            self._async_manifest.manifest.destinations.learn,
             self._destination_id,
             conditional_writes=capabilities.conditional_writes,
             checksums=capabilities.checksums,

@@ -21,7 +21,7 @@ from bulkup.errors import (
     StoreFull,
     StoreUnreachable,
 )
-from bulkup.manifest.rows import Work
+from bulkup.manifest.rows import WorkItem
 from bulkup.pace.limiter import RequestLimiter
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.upload.loader import ReadyUpload
@@ -43,7 +43,7 @@ class Follow(Protocol):
     def stop(self, reason: str, error: BaseException | None = None) -> None:
         """Nothing can go on at the destination, or there is a bug."""
 
-    def fail(self, work: Work, error: ItemError, seconds: float) -> None:
+    def fail(self, work: WorkItem, error: ItemError, seconds: float) -> None:
         """An attempt has failed."""
 
     def many_done(self) -> None:

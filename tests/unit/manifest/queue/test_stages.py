@@ -6,9 +6,10 @@ import pytest
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import Item, SkippedItem, StageFailed
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import FailedItem, SkippedItem, WorkItem
 from bulkup.model import Stage
+from tests.sql import sql
 from tests.unit.manifest.recording import (
     NOW,
     Pusher,
@@ -20,15 +21,15 @@ from tests.unit.manifest.recording import (
 )
 
 
-def pushed(manifest: Manifest, *names: str, run_id: str = "push") -> Scope:
+def pushed(manifest: Manifest, *names: str, run_id: str = "push") -> StageScope:
     """Uploaded files of an ended push; the scope of their destination's process items."""
     pusher = Pusher.begin(manifest, run_id)
     pusher.push(*names)
     pusher.end()
-    return Scope(pusher.scope.destination_id, Stage.PROCESS)
+    return StageScope(pusher.scope.destination_id, Stage.PROCESS)
 
 
-def followed(manifest: Manifest, *names: str) -> Scope:
+def followed(manifest: Manifest, *names: str) -> StageScope:
     scope = pushed(manifest, *names)
     assert manifest.stage_queue.enqueue_next_stage(
         scope.destination_id, Stage.PROCESS, now=NOW + 1
@@ -36,7 +37,9 @@ def followed(manifest: Manifest, *names: str) -> Scope:
     return scope
 
 
-def claim(manifest: Manifest, scope: Scope, run_id: str = "a", **more: float) -> list[Item]:
+def claim(
+    manifest: Manifest, scope: StageScope, run_id: str = "a", **more: float
+) -> list[WorkItem]:
     found = rows(manifest, "SELECT 1 FROM run WHERE id = ?", run_id)
     if not found:
         manifest.runs.begin(run_row(run_id))
@@ -46,17 +49,17 @@ def claim(manifest: Manifest, scope: Scope, run_id: str = "a", **more: float) ->
 
 def fail(
     manifest: Manifest,
-    item: Item,
+    item: WorkItem,
     run_id: str = "a",
     *,
     due_at: float | None = None,
     is_strike: bool = False,
 ) -> None:
-    missed = StageFailed(item, ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, is_strike)
+    missed = FailedItem(item, ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, is_strike)
     manifest.stage_queue.fail([missed], run_id=run_id, now=NOW)
 
 
-def state_of(manifest: Manifest, item: Item) -> tuple[object, ...]:
+def state_of(manifest: Manifest, item: WorkItem) -> tuple[object, ...]:
     (row,) = rows(
         manifest,
         "SELECT state, attempts, strikes, priority, in_hand, error_class FROM item WHERE id = ?",
@@ -106,7 +109,7 @@ def test_of_a_batch_only_its_own_items_are_claimed(manifest: Manifest) -> None:
     (item,) = claim(manifest, scope, limit=1)
     fail(manifest, item)
     manifest.retry_queue.grant([item.item_id], batch_id=77, attempts=10)
-    batch = Scope(scope.destination_id, Stage.PROCESS, 77)
+    batch = StageScope(scope.destination_id, Stage.PROCESS, 77)
     assert [one.item_id for one in claim(manifest, batch)] == [item.item_id]
     assert manifest.stage_queue.count_left(batch) == 0
     assert manifest.stage_queue.count_left(scope) == 1
@@ -179,7 +182,7 @@ def test_uploads_are_never_struck(manifest: Manifest) -> None:
         pusher = Pusher.begin(manifest, run_id)
         if run_id == "a":
             pusher.record(folder(new=[file("a.jpg")]))
-            manifest._db.execute("UPDATE item SET in_hand = 1")
+            sql(manifest, "UPDATE item SET in_hand = 1")
         manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
     assert rows(manifest, "SELECT state, strikes, in_hand FROM item") == [("ready", 0, 0)]
 
@@ -223,7 +226,7 @@ def test_an_item_of_a_content_that_no_file_has_any_more_ends(manifest: Manifest)
     (item,) = claim(manifest, scope)
     pusher = Pusher.begin(manifest, "again")
     pusher.record(folder(gone=list(pusher.known().values())))
-    manifest._db.execute("UPDATE asset SET missing_at = 1")
+    sql(manifest, "UPDATE asset SET missing_at = 1")
     assert claim(manifest, scope, "b") == []
     fail(manifest, item, due_at=NOW + 60)
     assert not recount_differs(manifest)
@@ -244,8 +247,10 @@ def test_where_batches_with_open_items_were_to_come(manifest: Manifest) -> None:
     assert manifest.batches.begun_with(scope.destination_id, Stage.PROCESS) == []
     pusher = Pusher.begin(manifest, "at work")
     assert manifest.batches.at_work(scope.destination_id) == [{}]
-    manifest._db.execute(
-        "UPDATE item SET batch_id = ? WHERE stage = 'process'", (pusher.scope.batch_id,)
+    sql(
+        manifest,
+        "UPDATE item SET batch_id = ? WHERE stage = 'process'",
+        pusher.scope.batch_id,
     )
     pusher.end()
     assert manifest.batches.at_work(scope.destination_id) == []

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import Searchable
 from bulkup.model import Stage
+from tests.sql import sql
 from tests.unit.manifest.queue.test_stages import claim
 from tests.unit.manifest.recording import NOW, Pusher, digest_of, file, folder, rows
 from tests.unit.manifest.test_embeddings import embed, embeddable
 
 
 @pytest.fixture
-def searchable(manifest: Manifest) -> Searchable:
-    return Searchable(manifest._db, manifest.path)
+def searchable(manifest: Manifest) -> Iterator[Searchable]:
+    with Reader(manifest.path) as reader:
+        yield reader.searchable
 
 
 def pushed(manifest: Manifest, root: str, files: dict[str, str], *, to: str = "/to") -> None:
@@ -86,7 +90,7 @@ def test_pictures_come_by_content_with_all_their_files(
 def test_a_picture_without_files_is_not_shown(manifest: Manifest, searchable: Searchable) -> None:
     (item,) = claim(manifest, embeddable(manifest, "a.jpg"))
     embed(manifest, item)
-    manifest._db.execute("DELETE FROM asset")
+    sql(manifest, "DELETE FROM asset")
     row = manifest.embeddings.newest()
     assert row is not None
     assert list(searchable.embedded(row.id)) == []
@@ -106,15 +110,17 @@ def test_a_destination_with_a_variant_is_preferred(
 ) -> None:
     pushed(manifest, "/elsewhere", {"a.jpg": "a.jpg"}, to="/first")
     pushed(manifest, "/root", {"a.jpg": "a.jpg"}, to="/to")
-    (to,) = [one.id for one in manifest.runs.destinations() if one.url == "/to"]
+    (to,) = [one.id for one in manifest.destinations.all() if one.url == "/to"]
     manifest.stage_queue.enqueue_next_stage(to, Stage.PROCESS, now=NOW)
     content_id = searchable.content_of(digest_of("a.jpg"))
     assert content_id is not None
     assert searchable.placed([content_id])[content_id].variant_key is None
-    manifest._db.execute(
+    sql(
+        manifest,
         "INSERT INTO object (destination_id, key, content_id, kind, size_bytes, stored_at, "
         "variant_digest) VALUES (?, 'v', ?, 'thumb', 1, 1, x'00')",
-        (to, content_id),
+        to,
+        content_id,
     )
     assert searchable.placed([content_id])[content_id] == (to, "a.jpg", "v")
 

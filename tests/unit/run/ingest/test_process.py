@@ -13,7 +13,7 @@ import pytest
 
 from bulkup.errors import ManifestLocked
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.rows import Done, Work
+from bulkup.manifest.rows import UploadedItem, WorkItem
 from bulkup.model import Stage
 from bulkup.operations.push import PushRun
 from bulkup.run.ingest.process import (
@@ -30,6 +30,7 @@ from bulkup.run.upload.prefetch import GROUP_ITEMS, GROUP_SMALL_BYTES
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
+from tests.sql import sql
 
 pytestmark = pytest.mark.skipif(not is_possible(), reason="one core, or no Linux")
 
@@ -60,7 +61,7 @@ def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IngestProcess]]:
         start(self, target)
         started.append(self)
 
-    async def patient(self: Loader, works: list[Work], following: int) -> LoadedGroup:
+    async def patient(self: Loader, works: list[WorkItem], following: int) -> LoadedGroup:
         self._consider_aside(1)
         serving = None if self.aside is None else self.aside._serving
         while serving is not None and not self.aside.is_ready and not serving.done():  # noqa: ASYNC110 - no event for tests
@@ -83,11 +84,10 @@ def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IngestProcess]]:
 
 def attempts(pushing: Pushing) -> list[tuple[int, int]]:
     """How many items have so many attempts."""
-    with Manifest(pushing.manifest) as manifest:
-        return manifest._db.execute(
-            "SELECT n, count(*) FROM "
-            "(SELECT count(*) AS n FROM attempt GROUP BY item_id) GROUP BY n"
-        ).fetchall()
+    return sql(
+        pushing.manifest,
+        "SELECT n, count(*) FROM (SELECT count(*) AS n FROM attempt GROUP BY item_id) GROUP BY n",
+    )
 
 
 async def test_a_push_is_the_same_with_and_without(
@@ -117,7 +117,7 @@ async def test_what_cannot_be_read_there_is_told_from_here(
     pushing.write({"a.jpg": b"a", "b.jpg": b"b", "gone.jpg": b"gone"})
     load = IngestProcess.load
 
-    async def late(self: IngestProcess, works: list[Work], request_signer: object) -> object:
+    async def late(self: IngestProcess, works: list[WorkItem], request_signer: object) -> object:
         (pushing.root / "gone.jpg").unlink(missing_ok=True)
         return await load(self, works, request_signer)
 
@@ -148,7 +148,7 @@ async def test_a_process_that_is_killed_is_done_without(
     load = IngestProcess.load
     asked = 0
 
-    async def deadly(self: IngestProcess, works: list[Work], request_signer: object) -> object:
+    async def deadly(self: IngestProcess, works: list[WorkItem], request_signer: object) -> object:
         nonlocal asked
         asked += 1
         if asked == 2:
@@ -175,7 +175,7 @@ async def test_a_process_lost_while_it_settled_settles_once(
     settle = IngestProcess.settle
 
     async def lossy(
-        self: IngestProcess, done: list[Done], *, now: float, follows: Stage | None
+        self: IngestProcess, done: list[UploadedItem], *, now: float, follows: Stage | None
     ) -> None:
         if is_recorded:
             await settle(self, done, now=now, follows=follows)
@@ -261,9 +261,7 @@ async def test_a_stopped_push_leaves_nothing_claimed(
         run.stop("enough")
         store.release()
         await going
-        assert manifest._db.execute(
-            "SELECT count(*) FROM item WHERE state = 'claimed'"
-        ).fetchone() == (0,)
+        assert sql(manifest, "SELECT count(*) FROM item WHERE state = 'claimed'") == [(0,)]
     assert (await pushing.push()).exit_code == 0
     assert attempts(pushing) == [(1, CONTENTS)]
 
@@ -280,7 +278,6 @@ async def test_the_next_stage_follows(
     monkeypatch.setattr("bulkup.run.options.BatchOptions.stage_after", lambda *_: Stage.PROCESS)
     pushing.write(TREE)
     await pushing.push()
-    with Manifest(pushing.manifest) as manifest:
-        found = manifest._db.execute("SELECT count(*) FROM item WHERE stage = 'process'").fetchone()
-    assert found == (CONTENTS,)
+    found = sql(pushing.manifest, "SELECT count(*) FROM item WHERE stage = 'process'")
+    assert found == [(CONTENTS,)]
     assert asides

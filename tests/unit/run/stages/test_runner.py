@@ -23,8 +23,8 @@ from bulkup.errors import (
 )
 from bulkup.events import AttemptFailed, Event, ItemsDone
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.queue.stages import Scope
-from bulkup.manifest.rows_later import EmbeddedItem, Item, ProcessedItem, SkippedItem
+from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, WorkItem
 from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
@@ -33,13 +33,14 @@ from bulkup.run.stages import runner as stage_work
 from bulkup.run.stages.results import Outcome
 from bulkup.run.stages.runner import StageRunner
 from tests.fakes.clock import FakeClock
+from tests.sql import sql
 from tests.unit.manifest.queue.test_stages import followed
 from tests.unit.manifest.recording import NOW, recount_differs, rows, run_row
 
-Say = Callable[[Item, int], Outcome]
+Say = Callable[[WorkItem, int], Outcome]
 
 
-def done(item: Item, _attempt: int = 1) -> Outcome:
+def done(item: WorkItem, _attempt: int = 1) -> Outcome:
     return ProcessedItem(item, (), Metadata(1, 1, "JPEG"), None, 0.1)
 
 
@@ -57,7 +58,7 @@ class Saying:
         self.is_closed = False
         self._async_manifest, self._say = async_manifest, say
 
-    async def attempt(self, items: Sequence[Item]) -> Sequence[Outcome]:
+    async def attempt(self, items: Sequence[WorkItem]) -> Sequence[Outcome]:
         self.together.append(len(items))
         self.attempts += [item.name for item in items]
         await asyncio.sleep(0)
@@ -82,7 +83,7 @@ class Working:
 
     def __init__(self, path: Path) -> None:
         self.manifest = Manifest(str(path / "manifest.db"))
-        self.scope: Scope = followed(self.manifest, *(f"{n}.jpg" for n in range(5)))
+        self.scope: StageScope = followed(self.manifest, *(f"{n}.jpg" for n in range(5)))
         self.manifest.runs.begin(run_row("r"))
         self.clock = FakeClock(NOW)
         self.events: list[Event] = []
@@ -153,7 +154,7 @@ async def test_several_are_attempted_together_where_that_is_possible(working: Wo
 
 
 async def test_one_that_fails_waits_and_the_others_go_on(working: Working) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         return SourceMissing("gone") if item.name == "0.jpg" else done(item)
 
     await working.run(say)
@@ -165,7 +166,7 @@ async def test_one_that_fails_waits_and_the_others_go_on(working: Working) -> No
 async def test_one_that_falls_due_within_the_patience_is_attempted_again(
     working: Working,
 ) -> None:
-    def say(item: Item, attempt: int) -> Outcome:
+    def say(item: WorkItem, attempt: int) -> Outcome:
         return SourceMissing("gone") if item.name == "0.jpg" and attempt < 2 else done(item)
 
     await working.run(say, patience_seconds=100.0)
@@ -176,7 +177,7 @@ async def test_one_that_falls_due_within_the_patience_is_attempted_again(
 async def test_what_is_invalid_is_dead_at_once_and_what_does_not_apply_skipped(
     working: Working,
 ) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         if item.name == "0.jpg":
             return PictureInvalid("a bomb")
         return SkippedItem(item, "no picture", 0.1) if item.name == "1.jpg" else done(item)
@@ -187,7 +188,7 @@ async def test_what_is_invalid_is_dead_at_once_and_what_does_not_apply_skipped(
 
 
 async def test_a_lost_worker_is_a_strike_and_three_are_the_end(working: Working) -> None:
-    def say(item: Item, attempt: int) -> Outcome:
+    def say(item: WorkItem, attempt: int) -> Outcome:
         lost = item.name == "0.jpg" or (item.name == "1.jpg" and attempt < 3)
         return WorkerLost("SIGKILL") if lost else done(item)
 
@@ -220,7 +221,7 @@ async def test_keys_that_are_refused_from_the_first_request_on_are_no_items_faul
 ) -> None:
     """Also when something that needs no request came first."""
 
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         if item.name == "0.jpg":
             return SkippedItem(item, "no picture", 0.1)
         return StoreForbidden("AccessDenied", code="AccessDenied")
@@ -232,7 +233,7 @@ async def test_keys_that_are_refused_from_the_first_request_on_are_no_items_faul
 
 
 async def test_one_that_is_refused_after_others_were_not_is_dead_alone(working: Working) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         return StoreForbidden("AccessDenied") if item.name == "3.jpg" else done(item)
 
     await working.run(say, concurrency=1)
@@ -240,7 +241,7 @@ async def test_one_that_is_refused_after_others_were_not_is_dead_alone(working: 
 
 
 async def test_a_network_that_comes_back_costs_no_attempt(working: Working) -> None:
-    def say(item: Item, attempt: int) -> Outcome:
+    def say(item: WorkItem, attempt: int) -> Outcome:
         if item.name == "2.jpg" and attempt == 1:
             working.clock.advance(60)
             return StoreUnreachable("reset")
@@ -257,7 +258,7 @@ async def test_a_network_that_comes_back_costs_no_attempt(working: Working) -> N
 async def test_one_that_is_never_reached_while_others_are_fails_alone(working: Working) -> None:
     """Others got through since its attempt began: the network is well."""
 
-    def say(item: Item, attempt: int) -> Outcome:
+    def say(item: WorkItem, attempt: int) -> Outcome:
         if item.name == "1.jpg":
             working.breaker.record_success(working.clock.monotonic())
             return StoreUnreachable("reset")
@@ -268,7 +269,7 @@ async def test_one_that_is_never_reached_while_others_are_fails_alone(working: W
 
 
 async def test_a_full_destination_ends_the_stage_and_blames_nobody(working: Working) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         return StoreFull("no space left") if item.name == "2.jpg" else done(item)
 
     await working.run(say, concurrency=1)
@@ -279,7 +280,7 @@ async def test_a_full_destination_ends_the_stage_and_blames_nobody(working: Work
 async def test_trouble_of_the_whole_stage_ends_it_and_gives_everything_back(
     working: Working,
 ) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         raise BulkupError("a worker process does not start")
 
     await working.run(say)
@@ -288,7 +289,7 @@ async def test_trouble_of_the_whole_stage_ends_it_and_gives_everything_back(
 
 
 async def test_a_bug_ends_the_stage_with_that_error(working: Working) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -298,7 +299,7 @@ async def test_a_bug_ends_the_stage_with_that_error(working: Working) -> None:
 
 
 async def test_an_error_of_a_whole_call_is_each_items(working: Working) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         raise PictureInvalid("all of them")
 
     await working.run(say, most_items=5)
@@ -308,7 +309,7 @@ async def test_an_error_of_a_whole_call_is_each_items(working: Working) -> None:
 async def test_a_stage_waits_for_the_one_before_it(working: Working) -> None:
     """What comes while it works is attempted, too; it ends when nothing more can come."""
     manifest, looks = working.manifest, 0
-    manifest._db.execute("DELETE FROM item WHERE stage = 'process' AND content_id > 2")
+    sql(manifest, "DELETE FROM item WHERE stage = 'process' AND content_id > 2")
 
     def is_fed() -> bool:
         nonlocal looks
@@ -339,7 +340,7 @@ async def test_a_stage_ends_as_soon_as_the_one_before_it(
 
 
 async def test_a_stop_gives_back_what_is_not_begun(working: Working) -> None:
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         working.work.stop("SIGINT received")
         return done(item)
 
@@ -350,12 +351,12 @@ async def test_a_stop_gives_back_what_is_not_begun(working: Working) -> None:
 async def test_what_hangs_after_a_stop_is_given_back_in_time(
     working: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def hang(items: Sequence[Item]) -> Sequence[Outcome]:
+    async def hang(items: Sequence[WorkItem]) -> Sequence[Outcome]:
         working.work.stop("SIGINT received")
         await asyncio.Event().wait()
         raise AssertionError
 
-    def say(item: Item, _: int) -> Outcome:
+    def say(item: WorkItem, _: int) -> Outcome:
         raise AssertionError
 
     monkeypatch.setattr(Saying, "attempt", lambda _, items: hang(items))

@@ -11,6 +11,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.run.upload.loader import MAX_PARTS, part_bytes_for
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
+from tests.sql import sql
 from tests.unit.manifest.recording import rows
 
 MIB = 1 << 20
@@ -29,8 +30,7 @@ def open_uploads(pushing: Pushing) -> int:
 
 def again(pushing: Pushing) -> None:
     """What waits is due now."""
-    with Manifest(pushing.manifest) as manifest:
-        manifest._db.execute("UPDATE item SET due_at = 0 WHERE state = 'waiting'")
+    sql(pushing.manifest, "UPDATE item SET due_at = 0 WHERE state = 'waiting'")
 
 
 async def broken_after(pushing: Pushing, store: ScriptedStore, good: int) -> None:

@@ -45,7 +45,7 @@ async def test_the_first_file_proves_the_endpoint_and_that_is_remembered(
     assert (unproven.calls["check"], unproven.calls["probe"], unproven.calls["put"]) == (1, 1, 3)
     assert unproven.calls["head"] == 0
     with Manifest(pushing.manifest) as manifest:
-        assert manifest.runs.destinations()[0].conditional_writes is True
+        assert manifest.destinations.all()[0].conditional_writes is True
 
 
 async def test_a_first_key_that_is_taken_by_the_same_content_is_adopted(
@@ -101,7 +101,7 @@ async def test_an_endpoint_without_conditional_writes_is_looked_at_first(
         assert len(server.held) == 52
         assert server.count("ListObjectsV2") >= 1
         with Manifest(pushing.manifest) as manifest:
-            assert manifest.runs.destinations()[0].conditional_writes is False
+            assert manifest.destinations.all()[0].conditional_writes is False
 
 
 async def test_an_answer_that_got_lost_does_not_make_a_second_object(tmp_path: Path) -> None:

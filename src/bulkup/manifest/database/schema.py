@@ -1,7 +1,4 @@
-"""The manifest's tables, indexes, triggers and views, as numbered migrations.
-
-`PRAGMA user_version` holds the number of the last migration that ran. A migration is never
-edited once released; the next one builds on it. What they hold:
+"""The manifest's tables, indexes and triggers, as numbered migrations.
 
     destination  a bucket and prefix, or a directory           root    what the user named
     folder       a directory (or archive) below a root         asset   a file, by folder and name
@@ -9,9 +6,10 @@ edited once released; the next one builds on it. What they hold:
     attempt      one run of an item                            object  a key and what it holds
     upload/part  an open multipart upload and its stored parts run     a process of bulkup
     batch        one push over its roots                       tally   counts, kept by triggers
-    batch_run    what one run did for a batch
+    batch_run    what one run did for a batch                  picture what a picture says of itself
+    embedder     a model and its version                       embedding  a content's unit vector
 
-The second migration, in schema_2, adds pictures, variants and embeddings.
+A variant is a row of `object` with its own digest; its kind is the variant's name.
 
 Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times are seconds since
 1970 UTC (REAL); the views show them as ISO 8601.
@@ -19,14 +17,10 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
+from bulkup.manifest.database.migrations import Migration, migration
+from bulkup.manifest.database.views import VIEWS
 
-from bulkup.manifest.schema_2 import SECOND
-
-Migration = Callable[[sqlite3.Connection], None]
-
-FIRST = """
+TABLES = """
 CREATE TABLE destination (
   id INTEGER PRIMARY KEY,
   url TEXT NOT NULL,
@@ -97,18 +91,22 @@ CREATE TABLE item (
 );
 CREATE INDEX item_queue ON item (stage, batch_id, priority, due_at, id)
   WHERE state IN ('ready', 'waiting');
+-- The queue of the stages after the upload: by destination, not by batch.
+CREATE INDEX item_later ON item (destination_id, stage, priority, due_at, id)
+  WHERE state IN ('ready', 'waiting') AND stage <> 'upload';
 CREATE INDEX item_claimed ON item (run_id) WHERE state = 'claimed';
 CREATE INDEX item_failed ON item (stage, state, error_class) WHERE state IN ('waiting', 'dead');
 CREATE TABLE object (
   destination_id INTEGER NOT NULL REFERENCES destination (id),
   key TEXT NOT NULL,
   content_id INTEGER NOT NULL REFERENCES content (id),
-  kind TEXT NOT NULL,              -- original, copy
+  kind TEXT NOT NULL,              -- original, copy, or the variant's name
   asset_id INTEGER,                -- of a copy: the asset it stands for
   size_bytes INTEGER NOT NULL,
   etag TEXT,
   checksum TEXT,                   -- composite of a multipart object (base64-N)
   stored_at REAL,                  -- NULL while the key is only reserved
+  variant_digest BLOB,             -- of a variant's own bytes
   PRIMARY KEY (destination_id, key)
 ) WITHOUT ROWID;
 -- Questions by content say `+destination_id`: SQLite would else look through all objects of the
@@ -187,6 +185,54 @@ CREATE TABLE latency (
   PRIMARY KEY (stage, bucket)
 ) WITHOUT ROWID;
 
+CREATE TABLE picture (
+  content_id INTEGER PRIMARY KEY REFERENCES content (id),
+  width_px INTEGER NOT NULL,       -- as displayed, after the orientation
+  height_px INTEGER NOT NULL,
+  format TEXT NOT NULL,
+  orientation INTEGER NOT NULL,    -- EXIF, 1 to 8
+  taken_at TEXT,                   -- ISO 8601 by the camera's clock; with an offset where known
+  camera TEXT,
+  lens TEXT,
+  f_number REAL,
+  exposure_seconds REAL,
+  iso INTEGER,
+  focal_length_mm REAL,
+  latitude REAL,                   -- degrees north and east, WGS 84
+  longitude REAL,
+  altitude_metres REAL,
+  perceptual_hash TEXT,            -- 64 bits, 16 hex characters
+  is_truncated INTEGER NOT NULL,   -- 1: its data ended early
+  rating INTEGER,                  -- from here on by an XMP sidecar
+  title TEXT,
+  description TEXT,
+  keywords TEXT                    -- a JSON array
+);
+CREATE TABLE embedder (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  version TEXT NOT NULL,
+  dimension INTEGER NOT NULL,
+  generation INTEGER NOT NULL DEFAULT 0, -- grows when one of its vectors is changed or removed
+  token TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))), -- its own in every manifest
+  UNIQUE (name, version)
+);
+CREATE TABLE embedding (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- what is newer has a higher one
+  embedder_id INTEGER NOT NULL REFERENCES embedder (id),
+  content_id INTEGER NOT NULL REFERENCES content (id),
+  vector BLOB NOT NULL,            -- float16, little-endian, of length 1
+  classes BLOB,                    -- pairs of uint16 number and float16 probability, best first
+  embedded_at REAL NOT NULL,
+  UNIQUE (embedder_id, content_id)
+);
+CREATE TRIGGER embedding_changed AFTER UPDATE ON embedding BEGIN
+  UPDATE embedder SET generation = generation + 1 WHERE id = new.embedder_id;
+END;
+CREATE TRIGGER embedding_removed AFTER DELETE ON embedding BEGIN
+  UPDATE embedder SET generation = generation + 1 WHERE id = old.embedder_id;
+END;
+
 -- Counts by state, so that `status` never has to look at the rows themselves.
 CREATE TABLE tally (
   destination_id INTEGER NOT NULL,
@@ -232,103 +278,7 @@ CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
   UPDATE asset_tally SET assets = assets - 1, bytes = bytes - old.size_bytes
     WHERE missing = (old.missing_at IS NOT NULL);
 END;
-
-CREATE VIEW files AS
-SELECT
-  root.path AS root,
-  -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
-  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
-    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
-  asset.size_bytes,
-  strftime('%Y-%m-%dT%H:%M:%SZ', asset.modified_ns / 1000000000, 'unixepoch') AS modified_at,
-  nullif(lower(hex(content.digest)), '') AS digest,
-  content.media_type,
-  destination.url AS destination,
-  coalesce(
-    (SELECT key FROM object WHERE object.asset_id = asset.id
-      AND object.content_id = content.id  -- not a copy of what the file held earlier
-      AND object.destination_id = destination.id AND stored_at IS NOT NULL),
-    (SELECT key FROM object WHERE object.content_id = content.id
-      AND +object.destination_id = destination.id AND kind = 'original' AND stored_at IS NOT NULL)
-  ) AS key,
-  (SELECT state FROM item WHERE item.content_id = content.id
-    AND item.destination_id = destination.id AND stage = 'upload') AS upload,
-  (SELECT state FROM item WHERE item.content_id = content.id
-    AND item.destination_id = destination.id AND stage = 'process') AS process,
-  (SELECT state FROM item WHERE item.content_id = content.id
-    AND item.destination_id = destination.id AND stage = 'embed') AS embed,
-  strftime('%Y-%m-%dT%H:%M:%SZ', asset.missing_at, 'unixepoch') AS missing_since
-FROM asset
-JOIN folder ON folder.id = asset.folder_id
-JOIN root ON root.id = folder.root_id
-JOIN content ON content.id = asset.content_id
-LEFT JOIN destination ON destination.id = root.destination_id;
-
-CREATE VIEW failures AS
-SELECT
-  root.path AS root,
-  -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
-  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
-    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
-  nullif(lower(hex(content.digest)), '') AS digest,
-  item.stage,
-  item.state,
-  item.error_class,
-  item.error,
-  item.attempts,
-  CASE WHEN item.state = 'waiting'
-    THEN strftime('%Y-%m-%dT%H:%M:%SZ', item.due_at, 'unixepoch') END AS next_attempt_at,
-  destination.url AS destination,
-  item.id AS item                  -- attempt.item_id tells its history
-FROM item
-JOIN content ON content.id = item.content_id
-JOIN destination ON destination.id = item.destination_id
-JOIN asset ON asset.content_id = item.content_id
-JOIN folder ON folder.id = asset.folder_id
-JOIN root ON root.id = folder.root_id
-WHERE item.state IN ('waiting', 'dead') AND item.live;
-
-CREATE VIEW progress AS
-SELECT destination.url AS destination, tally.stage, tally.state, tally.items, tally.bytes
-FROM tally JOIN destination ON destination.id = tally.destination_id
-WHERE tally.items > 0;
-
-CREATE VIEW batches AS
-SELECT
-  batch.id,
-  run.id AS run,
-  run.command,
-  run.host,
-  run.pid,
-  destination.url AS destination,
-  (SELECT CASE WHEN sum(typeof(root.path) = 'blob')
-    THEN CAST(group_concat(root.path, char(10)) AS BLOB)
-    ELSE group_concat(root.path, char(10)) END FROM batch_root
-    JOIN root ON root.id = batch_root.root_id WHERE batch_root.batch_id = batch.id) AS roots,
-  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.started_at, 'unixepoch') AS started_at,
-  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.ended_at, 'unixepoch') AS ended_at,
-  batch_run.exit_code,
-  json_extract(batch_run.summary, '$.files') AS files,
-  json_extract(batch_run.summary, '$.sent') AS sent,
-  json_extract(batch_run.summary, '$.sent_bytes') AS sent_bytes,
-  json_extract(batch_run.summary, '$.duplicates') AS duplicates,
-  json_extract(batch_run.summary, '$.duplicate_bytes') AS duplicate_bytes,
-  json_extract(batch_run.summary, '$.seconds') AS seconds
-FROM batch_run
-JOIN batch ON batch.id = batch_run.batch_id
-JOIN run ON run.id = batch_run.run_id
-JOIN destination ON destination.id = batch.destination_id;
 """
 
-
-def _migration(number: int, statements: str) -> Migration:
-    script = f"BEGIN IMMEDIATE;{statements}PRAGMA user_version = {number}; COMMIT;"
-
-    def migrate(connection: sqlite3.Connection) -> None:
-        connection.executescript(script)
-
-    return migrate
-
-
-MIGRATIONS: tuple[Migration, ...] = (_migration(1, FIRST), _migration(2, SECOND))
-"""Migration number n is at index n - 1. Each one is a transaction that sets user_version itself."""
+MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + VIEWS),)
+"""Migration number n is at index n - 1."""

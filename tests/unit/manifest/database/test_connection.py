@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,11 +20,14 @@ from bulkup.errors import (
     ManifestNewer,
     ManifestReadOnly,
 )
-from bulkup.manifest import connection as opening
+from bulkup.manifest.database import connection as opening
+from bulkup.manifest.database.migrations import APPLICATION_ID, back_up
+from bulkup.manifest.database.schema import MIGRATIONS
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
-from bulkup.manifest.schema import MIGRATIONS
-from tests.unit.manifest.recording import Pusher, file, folder, rows
+from bulkup.manifest.scans import Scans
+from tests.sql import connection_to
+from tests.unit.manifest.recording import NOW, Pusher, file, folder
 
 
 def pragma(path: Path, name: str) -> object:
@@ -49,7 +53,7 @@ def test_a_new_manifest_is_readable_by_its_owner_only(tmp_path: Path) -> None:
 
 def test_the_journal_is_a_write_ahead_log(manifest: Manifest, tmp_path: Path) -> None:
     assert pragma(tmp_path / "manifest.db", "journal_mode") == "wal"
-    assert pragma(tmp_path / "manifest.db", "application_id") == opening.APPLICATION_ID
+    assert pragma(tmp_path / "manifest.db", "application_id") == APPLICATION_ID
     assert pragma(tmp_path / "manifest.db", "user_version") == len(MIGRATIONS)
 
 
@@ -72,47 +76,6 @@ def test_a_newer_schema_is_refused_with_exit_5_and_left_alone(tmp_path: Path) ->
     with pytest.raises(ManifestNewer):
         Reader(str(path))
     assert path.read_bytes() == before
-
-
-def _second(db: sqlite3.Connection) -> None:
-    version = len(MIGRATIONS) + 1
-    db.executescript(
-        f"BEGIN IMMEDIATE; ALTER TABLE asset ADD COLUMN mood TEXT; "
-        f"PRAGMA user_version = {version}; COMMIT;"
-    )
-
-
-def test_an_older_schema_is_migrated_after_a_backup_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "m.db"
-    with Manifest(str(path)) as manifest:
-        Pusher.begin(manifest, "a").push("x.jpg")
-    monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, _second))
-    with Manifest(str(path)) as manifest:
-        assert rows(manifest, "SELECT mood FROM asset") == [(None,)]
-    backup = tmp_path / f"m.db.schema-{len(MIGRATIONS)}.bak"
-    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
-    assert pragma(backup, "user_version") == len(MIGRATIONS)
-    monkeypatch.undo()
-    with Manifest(str(backup)) as old:
-        assert old.reports.status().assets == 1
-
-
-def test_a_migration_that_fails_leaves_the_manifest_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(db: sqlite3.Connection) -> None:
-        db.executescript("BEGIN IMMEDIATE; CREATE TABLE more (x); ALTER TABLE nowhere ADD y;")
-
-    path = tmp_path / "m.db"
-    Manifest(str(path)).close()
-    monkeypatch.setattr(opening, "MIGRATIONS", (*MIGRATIONS, broken))
-    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        Manifest(str(path))
-    monkeypatch.undo()
-    with Manifest(str(path)) as manifest:
-        assert rows(manifest, "SELECT name FROM sqlite_master WHERE name = 'more'") == []
 
 
 def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
@@ -149,7 +112,7 @@ def test_damage_inside_is_found_by_the_check_and_named_by_every_question(tmp_pat
         whole[at : at + 64] = b"\xff" * 64
     path.write_bytes(whole)
     with Manifest(str(path)) as manifest:
-        assert manifest.runs.quick_check()
+        assert manifest.integrity.damage()
     with Reader(str(path)) as reader, pytest.raises(ManifestCorrupt):
         list(reader.reports.files(None))
 
@@ -181,14 +144,12 @@ def test_a_read_only_file_is_refused(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
-def test_a_lock_that_lasts_is_reported_after_the_busy_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lock_that_lasts_is_reported_after_the_busy_time(tmp_path: Path) -> None:
     path = tmp_path / "m.db"
     Manifest(str(path)).close()
-    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.05)
     other = sqlite3.connect(path, isolation_level=None)
     with Manifest(str(path)) as manifest:
+        manifest.wait_for_lock(0.05)
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ManifestLocked, match="locked by another program") as caught:
             Pusher.begin(manifest, "a")
@@ -203,16 +164,16 @@ def test_a_full_disk_is_reported_and_nothing_is_half_written(tmp_path: Path) -> 
     with Manifest(str(tmp_path / "m.db")) as manifest:
         pusher = Pusher.begin(manifest, "a")
         pusher.push("first.jpg")
-        db = manifest._db
-        pages = db.execute("PRAGMA page_count").fetchone()[0]
-        db.execute(f"PRAGMA max_page_count = {pages + 2}")
-        many = folder(new=[file(f"{n:05}.jpg") for n in range(5000)])
-        with pytest.raises(ManifestFull, match="full") as caught:
-            pusher.record(many)
-        assert caught.value.exit_code == ExitCode.MANIFEST
-        assert manifest.reports.status().assets == 1
-        db.execute("PRAGMA max_page_count = 1000000")
-        assert len(pusher.record(many, hand_over=10_000)) == 5000
+        many = [folder(new=[file(f"{n:05}.jpg") for n in range(5000)])]
+        with closing(opening.connect(manifest.path)) as db:
+            db.execute("PRAGMA max_page_count = 1")  # not less than there are
+            scans = Scans(db)
+            with pytest.raises(ManifestFull, match="full") as caught:
+                scans.record(pusher.scope, lambda: many, now=NOW, hand_over=0)
+            assert caught.value.exit_code == ExitCode.MANIFEST
+            assert manifest.reports.status().assets == 1
+            db.execute("PRAGMA max_page_count = 1000000")
+            assert len(scans.record(pusher.scope, lambda: many, now=NOW, hand_over=5000)) == 5000
 
 
 def test_a_reader_of_no_manifest_makes_none(tmp_path: Path) -> None:
@@ -227,13 +188,13 @@ def test_a_reader_sees_a_manifest_while_it_is_written(manifest: Manifest) -> Non
     with Reader(manifest.path) as reader:
         pusher.push("x.jpg")
         assert reader.reports.status().assets == 1
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader._db.execute("DELETE FROM asset")  # type: ignore[union-attr]
+        with pytest.raises(ManifestReadOnly):
+            reader.destinations.add("/other", endpoint_url="", region=None, profile=None)
 
 
 def test_a_manifest_that_was_copied_alone_is_whole(manifest: Manifest, tmp_path: Path) -> None:
     Pusher.begin(manifest, "a").push("x.jpg")
-    opening.back_up(manifest._db, str(tmp_path / "copy.db"))
+    back_up(connection_to(manifest), str(tmp_path / "copy.db"))
     shutil.copy(tmp_path / "copy.db", tmp_path / "other.db")
     with Reader(str(tmp_path / "other.db")) as reader:
         assert reader.reports.status().assets == 1

@@ -1,0 +1,249 @@
+"""Connections to the manifest's file: the one place where SQLite's errors become ManifestError."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Self
+
+from bulkup.errors import (
+    ManifestCorrupt,
+    ManifestError,
+    ManifestFull,
+    ManifestLocked,
+    ManifestReadOnly,
+)
+from bulkup.manifest.database.migrations import Migration, check_version, migrate
+from bulkup.manifest.database.schema import MIGRATIONS
+
+BUSY_SECONDS = 30.0
+"""How long a statement waits for another process's transaction; those take milliseconds."""
+
+JournalMode = Literal["wal", "delete"]
+
+_READ_MODES = ("mode=rw", "immutable=1")
+"""Ways to open a manifest for reading. `rw` may delete its -shm file afterwards and finish what a
+killed writer left. `immutable` reads the last checkpoint where the directory is read-only."""
+
+
+@contextmanager
+def sqlite_errors(path: str) -> Iterator[None]:
+    """Turn sqlite3's errors about the file into ManifestError; programming errors pass through."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        _raise_classified(error, path)
+
+
+def _raise_classified(error: sqlite3.Error, path: str) -> NoReturn:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        raise ManifestCorrupt(
+            f"{path} is damaged or no manifest: {error}",
+            hint="Move it away; what was pushed is still at the destination.",
+        ) from error
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
+        raise ManifestLocked(
+            f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s",
+            hint="Close the program that holds a write transaction on it, then run again.",
+        ) from error
+    if code == sqlite3.SQLITE_FULL:
+        raise ManifestFull(
+            f"the disk is full: {path} cannot be written",
+            hint="Free some space; nothing was half written, so just run again.",
+        ) from error
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+        raise ManifestReadOnly(
+            f"{path} cannot be opened for writing: {error}",
+            hint="Check the permissions of the file and its directory, or name another --manifest.",
+        ) from error
+    if code == sqlite3.SQLITE_IOERR:
+        raise ManifestFull(
+            f"{path} cannot be read or written: {error}",
+            hint="Check the disk: space, quota and health.",
+        ) from error
+    raise error
+
+
+class ManifestCursor(sqlite3.Cursor):
+    """A cursor that raises ManifestError, also when damage appears in the middle of the rows."""
+
+    connection: ManifestConnection
+
+    def execute(self, statement: str, values: Any = (), /) -> Self:
+        try:
+            return super().execute(statement, values)
+        except sqlite3.Error as error:
+            _raise_classified(error, self.connection.path)
+
+    def executemany(self, statement: str, rows: Iterable[Any], /) -> Self:
+        try:
+            return super().executemany(statement, rows)
+        except sqlite3.Error as error:
+            _raise_classified(error, self.connection.path)
+
+    def __next__(self) -> Any:
+        try:
+            return super().__next__()
+        except sqlite3.Error as error:
+            _raise_classified(error, self.connection.path)
+
+    def fetchone(self) -> Any:
+        try:
+            return super().fetchone()
+        except sqlite3.Error as error:
+            _raise_classified(error, self.connection.path)
+
+    def fetchall(self) -> list[Any]:
+        try:
+            return super().fetchall()
+        except sqlite3.Error as error:
+            _raise_classified(error, self.connection.path)
+
+
+class ManifestConnection(sqlite3.Connection):
+    """A connection whose statements raise ManifestError. Transactions are explicit.
+
+    It may be used from any thread, by one at a time.
+    """
+
+    path: str
+
+    def execute(self, statement: str, values: Any = (), /) -> ManifestCursor:
+        return self.cursor(ManifestCursor).execute(statement, values)
+
+    def executemany(self, statement: str, rows: Iterable[Any], /) -> ManifestCursor:
+        return self.cursor(ManifestCursor).executemany(statement, rows)
+
+
+def connect(
+    path: str,
+    *,
+    journal_mode: JournalMode = "wal",
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> ManifestConnection:
+    """Open, and create or migrate, the manifest at `path`. Raises ManifestError.
+
+    Where the file system has no shared memory, the journal mode stays `delete` whatever is asked.
+    """
+    _create(path)
+    connection = _open(path)
+    try:
+        with sqlite_errors(path):
+            check_version(connection, path, len(migrations))
+            if journal_mode == "wal":
+                use_wal(connection)
+            migrate(connection, path, migrations)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_to_read(path: str) -> ManifestConnection | None:
+    """Open the manifest for queries only; None when there is none yet.
+
+    One of an older version is migrated first. Nothing else is written. Raises ManifestError.
+    """
+    if not Path(path).exists():
+        return None
+    connection, version = _open_to_read(path)
+    if 0 < version < len(MIGRATIONS):
+        connection.close()
+        connect(path).close()
+        connection, version = _open_to_read(path)
+    connection.execute("PRAGMA query_only = 1")
+    if version == 0:
+        connection.close()
+        return None
+    return connection
+
+
+def connect_to_nothing(path: str) -> ManifestConnection:
+    """An empty manifest in memory, in place of one that does not exist yet."""
+    connection = _open(":memory:", name=path)
+    migrate(connection, path, MIGRATIONS)
+    return connection
+
+
+def _open_to_read(path: str) -> tuple[ManifestConnection, int]:
+    for mode in _READ_MODES:
+        connection = None
+        try:
+            connection = _open(f"{Path(path).absolute().as_uri()}?{mode}", name=path)
+            return connection, check_version(connection, path, len(MIGRATIONS))
+        except ManifestError as error:
+            if connection is not None:
+                connection.close()
+            may_try_again = isinstance(error, ManifestReadOnly | ManifestFull)
+            if not may_try_again or mode == _READ_MODES[-1]:
+                raise
+    raise AssertionError
+
+
+def _create(path: str) -> None:
+    """Make the directory and an empty file that only its owner may read, unless it is there."""
+    file = Path(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        if file.is_dir():
+            raise ManifestReadOnly(f"{path} is a directory, not a manifest") from None
+        return
+    except OSError as error:
+        kind = ManifestFull if error.errno == errno.ENOSPC else ManifestReadOnly
+        raise kind(
+            f"{path} cannot be made: {error.strerror}",
+            hint="Name another file with --manifest, or another BULKUP_HOME.",
+        ) from error
+    os.close(descriptor)
+
+
+def _open(target: str, *, name: str | None = None) -> ManifestConnection:
+    """Open a path, ":memory:" or an URI; `name` is the path to name in errors if it differs."""
+    path = name or target
+    with sqlite_errors(path):
+        connection = sqlite3.connect(
+            target,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=ManifestConnection,
+            uri=target.startswith("file:"),
+        )
+    connection.path = path
+    try:
+        # NORMAL under WAL: a crash of the machine may lose the last commits, never consistency;
+        # work is then done again (docs/design.md).
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -16000")  # KiB
+        # Every checkpoint is two fsyncs; pages that change often are then written once, not often.
+        connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages, 32 MB
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def use_wal(connection: sqlite3.Connection) -> bool:
+    """Ask for WAL and read back whether it holds; the rollback journal serves where it does not.
+
+    The busy time-out does not hold for the change of mode: SQLite would have to upgrade a shared
+    lock and returns SQLITE_BUSY at once. Two first runs at one moment have to ask again.
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            mode: str = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        except ManifestLocked:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.005)
+        else:
+            return mode == "wal"

@@ -1,0 +1,102 @@
+"""Brings a manifest to the newest schema, after a backup beside it.
+
+`PRAGMA user_version` holds the number of the last migration that ran; 0 is a new file. A migration
+is one transaction and sets user_version itself. A released one is never edited.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+
+from bulkup.errors import ManifestCorrupt, ManifestNewer
+
+Migration = Callable[[sqlite3.Connection], None]
+
+APPLICATION_ID = 0x62756C6B
+"""`PRAGMA application_id` of a manifest ('bulk'), so that no other database is written into."""
+
+_COPY_SECONDS = 30.0
+"""How long a backup waits for another process's lock."""
+
+
+def migration(number: int, statements: str) -> Migration:
+    """The migration that runs these statements, in one transaction."""
+    script = f"BEGIN IMMEDIATE;{statements}PRAGMA user_version = {number}; COMMIT;"
+
+    def run(connection: sqlite3.Connection) -> None:
+        connection.executescript(script)
+
+    return run
+
+
+def check_version(connection: sqlite3.Connection, path: str, newest: int) -> int:
+    """The schema's number. Raises ManifestCorrupt for another program's database, ManifestNewer
+    for a schema above `newest`."""
+    # Tables first: another process may be making them now, and it sets its id before.
+    has_tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = _version(connection)
+    if application not in (0, APPLICATION_ID) or (application == 0 and has_tables):
+        raise ManifestCorrupt(
+            f"{path} is an SQLite database of another program",
+            hint="Name another file with --manifest.",
+        )
+    if version > newest:
+        raise ManifestNewer(
+            f"{path} was written by a newer bulkup (schema {version}; this one knows {newest})",
+            hint="Upgrade bulkup.",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: str, migrations: Sequence[Migration]) -> None:
+    """Run the migrations that are missing. Other processes may do the same at the same time."""
+    version = _version(connection)
+    if version == len(migrations):
+        return
+    if version == 0:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    else:
+        _back_up_before(connection, path, version)
+    while version < len(migrations):
+        try:
+            migrations[version](connection)
+        except sqlite3.OperationalError:
+            # Another process may have been quicker with the same migration.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if _version(connection) <= version:
+                raise
+        version = _version(connection)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _back_up_before(connection: sqlite3.Connection, path: str, version: int) -> None:
+    """Keep the manifest as it is with this schema, unless another process migrates it just now.
+
+    Nobody can write meanwhile: a copy made after another's migration would replace the real one.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _version(connection) == version:
+            # SQLite copies from no connection that holds the write lock itself.
+            with closing(sqlite3.connect(path, timeout=_COPY_SECONDS)) as reader:
+                back_up(reader, f"{path}.schema-{version}.bak")
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def back_up(connection: sqlite3.Connection, target: str) -> None:
+    """Write a consistent copy of the database, readable by its owner only."""
+    with suppress(FileNotFoundError):
+        Path(target).unlink()
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with closing(sqlite3.connect(target)) as copy:
+        connection.backup(copy)

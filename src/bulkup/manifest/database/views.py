@@ -1,0 +1,112 @@
+"""The views that docs/manifest.md describes. They are stable: others may rely on them."""
+
+from __future__ import annotations
+
+VIEWS = """
+CREATE VIEW files AS
+SELECT
+  root.path AS root,
+  -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
+  asset.size_bytes,
+  strftime('%Y-%m-%dT%H:%M:%SZ', asset.modified_ns / 1000000000, 'unixepoch') AS modified_at,
+  nullif(lower(hex(content.digest)), '') AS digest,
+  content.media_type,
+  destination.url AS destination,
+  coalesce(
+    (SELECT key FROM object WHERE object.asset_id = asset.id
+      AND object.content_id = content.id  -- not a copy of what the file held earlier
+      AND object.destination_id = destination.id AND stored_at IS NOT NULL),
+    (SELECT key FROM object WHERE object.content_id = content.id
+      AND +object.destination_id = destination.id AND kind = 'original' AND stored_at IS NOT NULL)
+  ) AS key,
+  (SELECT state FROM item WHERE item.content_id = content.id
+    AND item.destination_id = destination.id AND stage = 'upload') AS upload,
+  (SELECT state FROM item WHERE item.content_id = content.id
+    AND item.destination_id = destination.id AND stage = 'process') AS process,
+  (SELECT state FROM item WHERE item.content_id = content.id
+    AND item.destination_id = destination.id AND stage = 'embed') AS embed,
+  strftime('%Y-%m-%dT%H:%M:%SZ', asset.missing_at, 'unixepoch') AS missing_since
+FROM asset
+JOIN folder ON folder.id = asset.folder_id
+JOIN root ON root.id = folder.root_id
+JOIN content ON content.id = asset.content_id
+LEFT JOIN destination ON destination.id = root.destination_id;
+
+CREATE VIEW failures AS
+SELECT
+  root.path AS root,
+  -- || makes TEXT even of BLOBs: what is no UTF-8 must stay a BLOB, or few clients can read it
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
+  nullif(lower(hex(content.digest)), '') AS digest,
+  item.stage,
+  item.state,
+  item.error_class,
+  item.error,
+  item.attempts,
+  CASE WHEN item.state = 'waiting'
+    THEN strftime('%Y-%m-%dT%H:%M:%SZ', item.due_at, 'unixepoch') END AS next_attempt_at,
+  destination.url AS destination,
+  item.id AS item                  -- attempt.item_id tells its history
+FROM item
+JOIN content ON content.id = item.content_id
+JOIN destination ON destination.id = item.destination_id
+JOIN asset ON asset.content_id = item.content_id
+JOIN folder ON folder.id = asset.folder_id
+JOIN root ON root.id = folder.root_id
+WHERE item.state IN ('waiting', 'dead') AND item.live;
+
+CREATE VIEW progress AS
+SELECT destination.url AS destination, tally.stage, tally.state, tally.items, tally.bytes
+FROM tally JOIN destination ON destination.id = tally.destination_id
+WHERE tally.items > 0;
+
+CREATE VIEW batches AS
+SELECT
+  batch.id,
+  run.id AS run,
+  run.command,
+  run.host,
+  run.pid,
+  destination.url AS destination,
+  (SELECT CASE WHEN sum(typeof(root.path) = 'blob')
+    THEN CAST(group_concat(root.path, char(10)) AS BLOB)
+    ELSE group_concat(root.path, char(10)) END FROM batch_root
+    JOIN root ON root.id = batch_root.root_id WHERE batch_root.batch_id = batch.id) AS roots,
+  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.started_at, 'unixepoch') AS started_at,
+  strftime('%Y-%m-%dT%H:%M:%SZ', batch_run.ended_at, 'unixepoch') AS ended_at,
+  batch_run.exit_code,
+  json_extract(batch_run.summary, '$.files') AS files,
+  json_extract(batch_run.summary, '$.sent') AS sent,
+  json_extract(batch_run.summary, '$.sent_bytes') AS sent_bytes,
+  json_extract(batch_run.summary, '$.duplicates') AS duplicates,
+  json_extract(batch_run.summary, '$.duplicate_bytes') AS duplicate_bytes,
+  json_extract(batch_run.summary, '$.seconds') AS seconds,
+  json_extract(batch_run.summary, '$.processed') AS processed,
+  json_extract(batch_run.summary, '$.embedded') AS embedded
+FROM batch_run
+JOIN batch ON batch.id = batch_run.batch_id
+JOIN run ON run.id = batch_run.run_id
+JOIN destination ON destination.id = batch.destination_id;
+
+CREATE VIEW pictures AS
+SELECT
+  root.path AS root,
+  -- as in the view files
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
+  lower(hex(content.digest)) AS digest,
+  asset.size_bytes,
+  picture.width_px, picture.height_px, picture.format, picture.orientation, picture.taken_at,
+  picture.camera, picture.lens, picture.f_number, picture.exposure_seconds, picture.iso,
+  picture.focal_length_mm, picture.latitude, picture.longitude, picture.altitude_metres,
+  picture.perceptual_hash, picture.is_truncated, picture.rating, picture.title,
+  picture.description, picture.keywords
+FROM picture
+JOIN content ON content.id = picture.content_id
+JOIN asset ON asset.content_id = content.id
+JOIN folder ON folder.id = asset.folder_id
+JOIN root ON root.id = folder.root_id;
+"""

@@ -1,0 +1,90 @@
+"""Manifests of older schemas, brought to the newest one. The migrations are made up."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import stat
+from contextlib import closing
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+
+from bulkup.manifest.database.connection import connect
+from bulkup.manifest.database.migrations import Migration, migration
+from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.manifest.manifest import Manifest
+from tests.sql import sql
+from tests.unit.manifest.recording import Pusher, recount_differs
+
+NEWEST = len(MIGRATIONS)
+FILES = [f"{n}.jpg" for n in range(20)]
+
+MOOD = migration(NEWEST + 1, "ALTER TABLE asset ADD COLUMN mood TEXT;")
+COUNT = migration(
+    NEWEST + 2, "CREATE TABLE counted (assets); INSERT INTO counted SELECT count(*) FROM asset;"
+)
+BROKEN = migration(NEWEST + 2, "CREATE TABLE more (x); ALTER TABLE nowhere ADD y;")
+
+
+def migrated(path: Path, *more: Migration) -> None:
+    connect(str(path), migrations=(*MIGRATIONS, *more)).close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A manifest of today's schema, with some files."""
+    found = tmp_path / "manifest.db"
+    with Manifest(str(found)) as manifest:
+        Pusher.begin(manifest, "a").push(*FILES)
+    return found
+
+
+def test_an_older_schema_is_migrated_after_a_backup_beside_it(path: Path) -> None:
+    migrated(path, MOOD, COUNT)
+    assert sql(path, "PRAGMA user_version") == [(NEWEST + 2,)]
+    assert sql(path, "SELECT DISTINCT mood FROM asset") == [(None,)]
+    assert sql(path, "SELECT assets FROM counted") == [(len(FILES),)]
+    assert sql(path, "PRAGMA foreign_key_check") == []
+    backup = path.with_name(f"manifest.db.schema-{NEWEST}.bak")
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert sql(backup, "PRAGMA integrity_check") == [("ok",)]
+    with Manifest(str(backup)) as old:
+        assert old.reports.status().assets == len(FILES)
+        assert not recount_differs(old)
+
+
+def test_a_migrated_manifest_is_not_migrated_again(path: Path) -> None:
+    migrated(path, MOOD)
+    backup = path.with_name(f"manifest.db.schema-{NEWEST}.bak")
+    backup.unlink()
+    migrated(path, MOOD)
+    assert not backup.exists()
+
+
+def test_a_migration_that_fails_leaves_the_manifest_as_the_one_before_left_it(path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        migrated(path, MOOD, BROKEN)
+    assert sql(path, "PRAGMA user_version") == [(NEWEST + 1,)]
+    assert sql(path, "SELECT name FROM sqlite_master WHERE name = 'more'") == []
+
+
+def _open(path: Path, barrier: Barrier) -> None:
+    barrier.wait(60)
+    migrated(path, MOOD, COUNT)
+
+
+def test_four_processes_that_open_it_at_once_migrate_it_once(path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(4)
+    processes = [context.Process(target=_open, args=(path, barrier)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert sql(path, "SELECT assets FROM counted") == [(len(FILES),)]
+    with closing(sqlite3.connect(path.with_name(f"manifest.db.schema-{NEWEST}.bak"))) as backup:
+        assert backup.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert backup.execute("PRAGMA user_version").fetchone() == (NEWEST,)
