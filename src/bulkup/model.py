@@ -50,27 +50,12 @@ class FileStat(NamedTuple):
     changed_ns: int  # ctime: catches an edit that put the old mtime back
 
 
-class Found(NamedTuple):
-    """A file that the walk selected.
-
-    `folder` is the path of its directory relative to the root, '' or ending in '/'; for a member
-    of a ZIP archive it is the archive's relative path ending in '#'. `name` is the rest, so that
-    `folder + name` is the asset's path under its root. Bytes that are no UTF-8 are
-    surrogate-escaped in both.
-    """
-
-    folder: str
-    name: str
-    stat: FileStat
-
-    @property
-    def path(self) -> str:
-        return self.folder + self.name
-
-
 class LeftOut(NamedTuple):
     """A file that the walk did not select, or could not read; `reason` is for people.
 
+    `folder` is the path of its directory relative to the root, '' or ending in '/'; for a member
+    of a ZIP archive it is the archive's relative path ending in '#'. `folder + name` is the path
+    under the root. Bytes that are not UTF-8 are surrogate-escaped in both.
     `error_class` is None for what was left out by rule (junk, filters, a socket), and set where
     the user would have wanted the file (an unreadable directory, an encrypted ZIP member): then it
     becomes a dead asset.

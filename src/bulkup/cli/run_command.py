@@ -48,14 +48,14 @@ def run_options_of(settings: Settings, *, force: bool = False) -> dict[str, Any]
 
 def process_options_of(settings: Settings, *, force: bool = False) -> ProcessOptions:
     """How pictures are processed, as the settings have it."""
-    from bulkup.content.picture.spec import Format, Limits, VariantSpec
+    from bulkup.content.picture.spec import Format, PictureLimits, VariantSpec
     from bulkup.run.options import ProcessOptions
 
     return ProcessOptions(
         workers=0 if settings.workers == "auto" else settings.workers,
         memory_bytes=settings.worker_memory_bytes,
         seconds=settings.worker_seconds,
-        limits=Limits(settings.max_pixels, settings.max_picture_bytes),
+        limits=PictureLimits(settings.max_pixels, settings.max_picture_bytes),
         variants=tuple(
             VariantSpec(name, size_px, Format(form), quality)
             for name, size_px, form, quality in settings.variants

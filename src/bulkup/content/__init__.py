@@ -1,0 +1,12 @@
+"""The bytes of files: where they come from, what they are, and what they show.
+
+extensions   content types by file extension
+media        content types by signature and extension
+os_errors    the operating system's errors as source errors
+archive      ZIP archives: members listed, opened
+zip_stream   one ZIP member as a stream with limits
+buffers      reused memory for file contents
+reading      a file read once, unchanged
+digest       SHA-256 of contents and of their parts
+picture/     pictures: decoded, oriented, converted, described
+"""

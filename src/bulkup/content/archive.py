@@ -1,9 +1,9 @@
-"""ZIP archives as sources: their members are listed, and inflated as they are read, never to disk.
+"""ZIP archives as sources: members are listed, and inflated while they are read, never to disk.
 
-Format: PKWARE APPNOTE 6.3.10. `zipfile` reads the central directory; the members' bytes are
-inflated here, because a bomb must be stopped at a byte count and `zipfile` stops silently at the
-declared size. Methods other than stored and deflated are refused: nothing bounds what one call
-of their decompressors returns, and cameras and photo services write neither.
+Format: PKWARE APPNOTE 6.3.10. `zipfile` reads the central directory. Members are inflated here,
+because a bomb must be stopped at a byte count, while `zipfile` stops silently at the declared
+size. Methods other than stored and deflated are refused: nothing bounds the output of one call of
+their decompressors, and cameras and photo services do not use them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 from bulkup.content.os_errors import kind_of
-from bulkup.content.zip_stream import MemberReader
+from bulkup.content.zip_stream import DeclaredMember, MemberReader, is_bomb
 from bulkup.errors import SourceInvalid, SourceMissing
 from bulkup.model import FileStat
 
@@ -28,25 +28,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT_BYTES: Final = 500 << 20  # SPEC: the file limit of the process stage, for members too
-RATIO_LIMIT: Final = 200  # deflate reaches 1032:1 on zeros; no picture comes near 200:1
-RATIO_FREE_BYTES: Final = 10 << 20  # below this size a high ratio harms nobody
 
-_KEPT_DIRECTORIES: Final = 4  # one for each archive a crew is likely to read at once
+_CACHED_DIRECTORIES: Final = 4  # about as many archives are read at the same time
 _ENCRYPTED_FLAGS: Final = 0x1 | 0x40 | 0x2000  # bits 0, 6 and 13 (APPNOTE 4.4.4)
 _STORED, _DEFLATED = 0, 8  # methods (APPNOTE 4.4.5)
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 _DOS_EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, for dates that are none
 
 
-class Member(NamedTuple):
+class ArchiveMember(NamedTuple):
     """A member that can be read.
 
-    `name` is its path in the archive: `/` between folders, no empty and no `.` component. Of two
-    members with one name the first in the central directory keeps it, the next is `stem~2.ext`
-    (then `~3`, …, the first that is free), so that none hides another. `stat` has the declared
-    size, the date of the entry taken as UTC (ZIP has no time zone), the offset of the local header
-    as inode and the CRC-32 as `changed_ns`: together they tell a changed member from an unchanged
-    one without inflating it.
+    `name` is its path in the archive: `/` between folders, no empty and no `.` component. Of
+    members with equal names the first in the central directory keeps its name, the next becomes
+    `stem~2.ext` (or the first free number), so that none hides another. `stat` has the declared
+    size, the date of the entry as UTC (ZIP has no time zone), the offset of the local header as
+    inode and the CRC-32 as `changed_ns`: so a change is noticed without inflating the member.
     """
 
     name: str
@@ -55,28 +52,29 @@ class Member(NamedTuple):
     is_deflated: bool
 
 
-class Refused(NamedTuple):
-    """A member that must not or cannot be read, and why. `name` is distinct as a Member's is."""
+class RefusedMember(NamedTuple):
+    """A member that must not or cannot be read, and why. Its `name` is unique, too."""
 
     name: str
     reason: str
 
 
-def members(path: str, *, limit_bytes: int = LIMIT_BYTES) -> Iterator[Member | Refused]:
-    """Every member of the archive but its folders, in the order of the central directory.
+def members(
+    path: str, *, limit_bytes: int = LIMIT_BYTES
+) -> Iterator[ArchiveMember | RefusedMember]:
+    """All members but folders, in the order of the central directory.
 
-    Refused are encrypted members, symbolic links and other special files, names that lead out of
-    the archive, unknown methods, and sizes or ratios above the limits, as far as they are declared.
-    Raises SourceInvalid when there is no sound central directory, and otherwise what
-    `kind_of` says.
+    Encrypted members, symbolic links and other special files, paths that leave the archive,
+    unknown methods, and declared sizes or ratios above the limits are refused. Raises
+    SourceInvalid for a broken central directory, and what `kind_of` says for the file's errors.
     """
     with _opened(path) as file:
         directory = _directory(path, file, limit_bytes)
     yield from directory.values()
 
 
-def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Member:
-    """The member called `name`, by `Member.name`.
+def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> ArchiveMember:
+    """The member called `name`, by `ArchiveMember.name`.
 
     Raises SourceMissing when the archive or the member is gone, SourceInvalid when it is refused.
     """
@@ -85,35 +83,33 @@ def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Memb
 
 
 def open_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> BinaryIO:
-    """The bytes of the member called `name`; the caller closes it. It cannot seek.
+    """The bytes of the member called `name`, not seekable. The caller closes it.
 
-    Reading raises SourceInvalid as soon as the member gives more or less than it declares, more
-    than `limit_bytes` or than RATIO_LIMIT allows, or has another CRC; the last bytes come only
-    after all of that was checked. Safe from any thread; one reader belongs to one thread.
-    The central directory is kept for the archives read last, while they do not change.
+    Reading raises SourceInvalid when the member has more or fewer bytes than declared, more than
+    `limit_bytes` or RATIO_LIMIT allows, or another CRC; its last bytes are returned only after
+    these checks. Thread-safe, while each reader belongs to one thread. The central directories of
+    the archives used last are cached until they change.
     """
     file = _opened(path)
     try:
         member = _find(path, file, name, limit_bytes)
-        reader = MemberReader(
-            file,
-            name=f"{path}#{name}",
+        declared = DeclaredMember(
             header_offset=member.stat.inode,
             packed_bytes=member.packed_bytes,
             size_bytes=member.stat.size_bytes,
             crc=member.stat.changed_ns,
             is_deflated=member.is_deflated,
-            most_bytes=lambda packed: max(RATIO_FREE_BYTES, packed * RATIO_LIMIT),
         )
+        reader = MemberReader(file, f"{path}#{name}", declared)
     except BaseException:
         file.close()
         raise
     return cast("BinaryIO", io.BufferedReader(reader, 1 << 16))
 
 
-_Directory = dict[str, Member | Refused]
-_kept: OrderedDict[tuple[str, int, int, int, int], _Directory] = OrderedDict()
-_kept_lock = threading.Lock()
+_Directory = dict[str, ArchiveMember | RefusedMember]
+_cached: OrderedDict[tuple[str, int, int, int, int], _Directory] = OrderedDict()
+_cache_lock = threading.Lock()
 
 
 def _opened(path: str) -> io.BufferedReader:
@@ -125,32 +121,32 @@ def _opened(path: str) -> io.BufferedReader:
         raise kind_of(error)(f"{path}: {error.strerror}") from error
 
 
-def _find(path: str, file: io.BufferedReader, name: str, limit_bytes: int) -> Member:
+def _find(path: str, file: io.BufferedReader, name: str, limit_bytes: int) -> ArchiveMember:
     found = _directory(path, file, limit_bytes).get(name)
     if found is None:
         raise SourceMissing(f"{path}#{name}: the archive has no such member")
-    if isinstance(found, Refused):
+    if isinstance(found, RefusedMember):
         raise SourceInvalid(f"{path}#{name}: {found.reason}")
     return found
 
 
 def _directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directory:
-    seen = os.fstat(file.fileno())
-    key = (path, seen.st_size, seen.st_mtime_ns, seen.st_ino, limit_bytes)
-    with _kept_lock:
-        if (kept := _kept.get(key)) is not None:
-            _kept.move_to_end(key)
-            return kept
+    found = os.fstat(file.fileno())
+    key = (path, found.st_size, found.st_mtime_ns, found.st_ino, limit_bytes)
+    with _cache_lock:
+        if (cached := _cached.get(key)) is not None:
+            _cached.move_to_end(key)
+            return cached
     directory = _read_directory(path, file, limit_bytes)
-    with _kept_lock:
-        _kept[key] = directory
-        while len(_kept) > _KEPT_DIRECTORIES:
-            _kept.popitem(last=False)
+    with _cache_lock:
+        _cached[key] = directory
+        while len(_cached) > _CACHED_DIRECTORIES:
+            _cached.popitem(last=False)
     return directory
 
 
 def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directory:
-    import zipfile  # most runs meet no archive
+    import zipfile  # late: most runs read no archive
 
     try:
         with zipfile.ZipFile(file) as archive:
@@ -158,7 +154,7 @@ def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Di
     except OSError as error:
         raise kind_of(error)(f"{path}: {error.strerror or error}") from error
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
-        # ValueError: a seek before the start, or a name that is not the UTF-8 its flag promises.
+        # ValueError: a seek before the start, or a name that is flagged as UTF-8 and is not.
         raise SourceInvalid(f"{path}: broken or truncated ZIP archive ({error})") from error
     names = _distinct([_name(info) for info in infos])
     return {name: _judged(info, name, limit_bytes) for name, info in zip(names, infos, strict=True)}
@@ -168,11 +164,11 @@ def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith("/") or stat.S_ISDIR(info.external_attr >> 16)
 
 
-def _judged(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> Member | Refused:
+def _judged(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> ArchiveMember | RefusedMember:
     reason = _why_refused(info, name, limit_bytes)
     if reason is not None:
-        return Refused(name, reason)
-    return Member(
+        return RefusedMember(name, reason)
+    return ArchiveMember(
         name=name,
         stat=FileStat(
             size_bytes=info.file_size,
@@ -200,13 +196,13 @@ def _why_refused(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> str | No
         return f"compression method {info.compress_type} is not supported"
     if info.file_size > limit_bytes:
         return f"declares {info.file_size} bytes, more than the limit of {limit_bytes}"
-    if info.file_size > max(RATIO_FREE_BYTES, info.compress_size * RATIO_LIMIT):
+    if is_bomb(info.compress_size, info.file_size):
         return f"decompression bomb: {info.compress_size} bytes declare {info.file_size}"
     return None
 
 
 def why_unsafe(name: str) -> str | None:
-    """Why a member of this name is refused, or None. A backslash counts as a separator."""
+    """The reason to refuse a member of this name, or None. A backslash counts as a separator."""
     parts = name.replace("\\", "/").split("/")
     if not name:
         return "member without a name"
@@ -220,10 +216,10 @@ def why_unsafe(name: str) -> str | None:
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """The member's path: without empty and `.` components, but still absolute if it was.
+    """The member's path without empty and `.` components; absolute paths stay absolute.
 
-    `zipfile` takes names without the UTF-8 flag for cp437; macOS writes UTF-8 without the flag.
-    Bytes that are sound UTF-8 beyond ASCII are therefore read as UTF-8.
+    `zipfile` decodes names without the UTF-8 flag as cp437, but macOS writes UTF-8 without the
+    flag. Therefore bytes beyond ASCII that are valid UTF-8 are read as UTF-8.
     """
     name = info.filename
     if not info.flag_bits & 0x800 and not name.isascii():
@@ -236,7 +232,7 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """`names` with `~2`, `~3`, … before the extension of those that came before."""
+    """`names`, with `~2`, `~3`, … before the extension of repeated ones."""
     taken = set(names)
     if len(taken) == len(names):
         return names
@@ -260,5 +256,5 @@ def _distinct(names: list[str]) -> list[str]:
 def _seconds(moment: tuple[int, int, int, int, int, int]) -> int:
     try:
         return calendar.timegm(datetime(*moment).timetuple())  # noqa: DTZ001 - ZIP has no zone
-    except ValueError:  # month 0, or 62 seconds: some writers leave the date empty
+    except ValueError:  # month 0 or 62 seconds: some writers leave the date empty
         return _DOS_EPOCH_SECONDS

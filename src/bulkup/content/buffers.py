@@ -1,11 +1,11 @@
-"""Memory for the bytes of files, used again and again.
+"""Reusable memory for file contents.
 
-A fresh buffer of a few MiB costs a sixth of the CPU that sending it takes: the kernel hands it out
-page by page, each one zeroed, and takes it back afterwards.
+A fresh buffer of a few MiB costs a sixth of the CPU that sending it takes: the kernel maps it page
+by page, zeroes each page, and unmaps it afterwards.
 
-Nobody has to give a piece back: it is free once nothing refers to it any more, be it a body, a
-slice of one, a thread that outlives its task, or a request that was answered early and is still
-being sent. So a piece that is forgotten somewhere costs its room, and never a byte of a file.
+Nobody has to return a buffer. It is free once nothing refers to it any more: no body, no slice of
+one, no thread that outlives its task, no request that was answered early and is still being sent.
+A forgotten reference costs memory, never a byte of a file.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from weakref import ref
 
 from bulkup.model import Body
 
-ARENA_BYTES = 96 << 20
-"""As much as a run holds of files' bytes (run/uploading.py); only what is used gets memory. Parts
-of large files share it: what finds no room here is fresh memory, as without an arena."""
+POOL_BYTES = 96 << 20
+"""The most bytes of files that a run holds (run/upload/pipeline.py). Memory is mapped on first
+use. Parts of large files share the pool; what does not fit is allocated afresh."""
 
 UNIT_BYTES = 64 << 10
-"""Pieces begin and end at multiples: few gaps, and whole pages."""
+"""Buffers begin and end at multiples of this: few gaps, and whole pages."""
 
 
 class FreeList:
-    """What is free of the range from 0 to `size`: (begin, end) in order, none touching another."""
+    """The free ranges of 0 to `size`: (begin, end), in order, none adjacent to the next."""
 
     def __init__(self, size: int) -> None:
         self.free = [(0, size)]
 
-    def take(self, size: int) -> int | None:
-        """Where a piece of `size` begins, in the first gap that has room; None: there is none."""
+    def allocate(self, size: int) -> int | None:
+        """The begin of the first free range of at least `size`; None when there is none."""
         for index, (begin, end) in enumerate(self.free):
             if end - begin >= size:
                 self.free[index : index + 1] = [(begin + size, end)] if end - begin > size else []
                 return begin
         return None
 
-    def give_back(self, begin: int, size: int) -> None:
-        """Make a piece that was taken part of the gaps again."""
+    def deallocate(self, begin: int, size: int) -> None:
+        """Free an allocated range again."""
         first = last = bisect(self.free, (begin, begin))
         end = begin + size
         if first > 0 and self.free[first - 1][1] == begin:
@@ -55,8 +55,8 @@ class FreeList:
         self.free[first:last] = [(begin, end)]
 
 
-class _Piece(ref[Any]):
-    """Refers weakly to what a piece's views belong to: it dies when the last of them does."""
+class _Buffer(ref[Any]):
+    """A weak reference to the owner of a buffer's views; it dies with the last of them."""
 
     __slots__ = ("begin", "size")
     begin: int
@@ -64,50 +64,49 @@ class _Piece(ref[Any]):
 
 
 class BufferPool:
-    """Hands out pieces of one memory, which is made when the first one is asked for.
+    """Buffers cut from one mapping, which is made when the first one is taken. Thread-safe."""
 
-    Safe to call from many threads.
-    """
-
-    def __init__(self, size_bytes: int = ARENA_BYTES) -> None:
+    def __init__(self, size_bytes: int = POOL_BYTES) -> None:
         self._size_bytes = size_bytes
-        self._gaps = FreeList(size_bytes // UNIT_BYTES * UNIT_BYTES)
+        self._free = FreeList(size_bytes // UNIT_BYTES * UNIT_BYTES)
         self._memory: mmap.mmap | None = None
-        self._pieces: dict[int, _Piece] = {}  # by where they begin
-        # The last view may die in any thread, also in one that is in `take`: so without the lock.
-        self._dead: deque[_Piece] = deque()
+        self._buffers: dict[int, _Buffer] = {}  # by begin
+        # The last view may die in any thread, even one inside `take`: so this needs no lock.
+        self._dead: deque[_Buffer] = deque()
         self._lock = Lock()
 
     def take(self, size_bytes: int) -> memoryview | None:
-        """So many bytes, holding anything, for as long as the view or one made of it lives.
+        """A buffer of `size_bytes`, not zeroed, for as long as any view of it lives.
 
-        None where there is no room for them now.
+        None when the pool has no room for it now.
         """
         with self._lock:
             self._reclaim()
-            size = (size_bytes // UNIT_BYTES + 1) * UNIT_BYTES
-            begin = self._gaps.take(size)
+            size = max(1, -(-size_bytes // UNIT_BYTES)) * UNIT_BYTES
+            begin = self._free.allocate(size)
             if begin is None:
                 return None
             try:
                 owner = self._own(begin, size)
-            except (ImportError, OSError):  # no ctypes here, or no memory: then do without
-                self._gaps = FreeList(0)
+            except (ImportError, OSError):  # no ctypes, or no memory: work without the pool
+                self._free = FreeList(0)
                 return None
-            piece = _Piece(owner, self._dead.append)
-            piece.begin, piece.size = begin, size
-            self._pieces[begin] = piece
+            buffer = _Buffer(owner, self._dead.append)
+            buffer.begin, buffer.size = begin, size
+            self._buffers[begin] = buffer
             return memoryview(owner).cast("B")[:size_bytes]
 
     def _reclaim(self) -> None:
         while self._dead:
-            piece = self._dead.popleft()
-            del self._pieces[piece.begin]
-            self._gaps.give_back(piece.begin, piece.size)
+            buffer = self._dead.popleft()
+            del self._buffers[buffer.begin]
+            self._free.deallocate(buffer.begin, buffer.size)
 
     def _own(self, begin: int, size: int) -> Any:
-        """An object that has these bytes and lives as long as any view of them: whether a view
-        that other views were made of is still alive would tell nothing about those."""
+        """An object that exports these bytes and lives as long as any view of them.
+
+        A memoryview would not do: it may die before the views that were made of it.
+        """
         from ctypes import c_char
 
         if self._memory is None:
@@ -122,9 +121,11 @@ class BufferPool:
 
 
 def release(body: Body | None) -> None:
-    """Whoever calls this will not look at `body` any more, and nor will an error's traceback,
-    which may hold it until the next garbage collection: its memory is free, unless it is still
-    being sent or written by others."""
+    """Free a body's memory now, though tracebacks may still refer to it.
+
+    The caller must not read `body` afterwards. Memory that is still being sent or written by
+    others stays allocated until they are done.
+    """
     if isinstance(body, memoryview):
         with suppress(BufferError):
             body.release()

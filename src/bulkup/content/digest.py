@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from bulkup.model import Body, Digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
 BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
 
-SHARED_BUFFER_BYTES: Final = 4 << 20  # a hop to the other thread (60 µs) is little beside 2.4 ms
+SHARED_BUFFER_BYTES: Final = 4 << 20  # the switch to another thread (60 µs) is small against 2.4 ms
 
 
 class Digests(NamedTuple):
-    """What one pass over a content finds.
+    """The digest and size of a content, and the digests of its parts in order.
 
-    `parts` holds the digest of every part in order; all parts but the last have the part size, and
-    an empty content has no part.
+    All parts but the last have the part size. An empty content has no parts.
     """
 
     whole: Digest
@@ -40,41 +39,37 @@ def digest_of(data: Body) -> Digest:
 
 
 def digests_of(contents: Sequence[Body]) -> list[Digest]:
-    """The digest of each of `contents`, in order; where HAS_LANES, several at the same time."""
-    return _one_by_one(contents) if _lanes is None else _lanes(contents)
+    """The digest of each of `contents`, in order; with HAS_LANES several at the same time."""
+    return hash_one_by_one(contents) if hash_in_lanes is None else hash_in_lanes(contents)
 
 
-def _one_by_one(contents: Sequence[Body]) -> list[Digest]:
+def hash_one_by_one(contents: Sequence[Body]) -> list[Digest]:
+    """`digests_of` by hashlib."""
     return [digest_of(content) for content in contents]
 
 
-def _in_lanes() -> Callable[[Sequence[Body]], list[Digest]] | None:
-    """The compiled module, where it was built, this processor has the instructions, and it agrees
-    with hashlib: compilers differ, and a wrong digest is the one thing that nothing would mend."""
+def load_lanes() -> Callable[[Sequence[Body]], list[Digest]] | None:
+    """`digests_of` by the compiled module; None where that cannot be used.
+
+    It must have been built, the processor must have the instructions, and the results must equal
+    hashlib's: compilers differ, and nothing would repair wrong digests.
+    """
     try:
         from bulkup.content._sha256_lanes import hexdigests
     except ImportError:
         return None
     probe = [bytes(range(size)) for size in (0, 55, 56, 64, 119, 128, 250)]
-    return hexdigests if hexdigests(probe) == _one_by_one(probe) else None
+    return hexdigests if hexdigests(probe) == hash_one_by_one(probe) else None
 
 
-_lanes = _in_lanes()
+hash_in_lanes: Final = load_lanes()
 
-HAS_LANES: Final = _lanes is not None
-"""Whether several contents are hashed at the same time, in 0.6 of the time (decision 17)."""
-
-
-def digest_stream(chunks: Iterable[bytes]) -> Digest:
-    """The digest of `chunks` put together; where they are cut makes no difference."""
-    sha = hashlib.sha256()
-    for chunk in chunks:
-        sha.update(chunk)
-    return Digest(sha.hexdigest())
+HAS_LANES: Final = hash_in_lanes is not None
+"""Several contents are hashed at the same time, in 0.6 of the time (decision 17)."""
 
 
 def digest_file(source: BinaryIO) -> Digest:
-    """The digest of `source` from where it stands to its end. Raises what its `readinto` raises."""
+    """The digest of `source` from its position to its end. Raises what its `readinto` raises."""
     sha = hashlib.sha256()
     view = memoryview(bytearray(BUFFER_BYTES))
     while count := _readinto(source, view):
@@ -83,10 +78,10 @@ def digest_file(source: BinaryIO) -> Digest:
 
 
 def digest_parts(source: BinaryIO, part_bytes: int) -> Digests:
-    """The digest of `source`, from where it stands to its end, and of each part of `part_bytes`.
+    """The digest of `source`, from its position to its end, and of each part of `part_bytes`.
 
-    Every byte is read once and hashed twice, by two threads; memory does not depend on the size of
-    the source. A source may return less than it is asked for. Raises what its `readinto` raises.
+    Every byte is read once and hashed twice, by two threads, in constant memory. The source may
+    return less than it is asked for. Raises what its `readinto` raises.
     """
     if part_bytes < 1:
         raise ValueError(f"parts of {part_bytes} bytes")
@@ -96,10 +91,10 @@ def digest_parts(source: BinaryIO, part_bytes: int) -> Digests:
     left = part_bytes
     size = 0
     view = memoryview(bytearray(min(SHARED_BUFFER_BYTES, part_bytes)))
-    with ThreadPoolExecutor(1) as helper:
+    with ThreadPoolExecutor(1) as executor:
         while count := _readinto(source, view[: min(left, len(view))]):
             data = view[:count]
-            hashing = helper.submit(part.update, data)
+            hashing = executor.submit(part.update, data)
             whole.update(data)
             hashing.result()
             size += count

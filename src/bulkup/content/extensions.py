@@ -1,8 +1,8 @@
-"""Content types by extension, for pictures, videos, their sidecars, and what lies beside them.
+"""Content types by extension: pictures, videos, sidecars, and other common files.
 
-Sources: the media-types registry of IANA; raw formats have no registered types, theirs are the
-`image/x-…` names of shared-mime-info or made after their pattern. `ts` is in no table: it is
-TypeScript as often as a transport stream, so only the bytes can tell.
+Sources: the media-types registry of IANA. Raw formats have no registered types; theirs are the
+`image/x-…` names of shared-mime-info, or follow their pattern. `ts` is in no table: it is
+TypeScript as often as a transport stream, so the signature decides.
 """
 
 from __future__ import annotations

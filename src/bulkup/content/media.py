@@ -1,4 +1,4 @@
-"""What kind of file bytes are: content types by signature and by extension. Pure and table-driven.
+"""Content types by signature and by extension. Pure and table-driven.
 
 Sources: the media-types registry of IANA; ISO/IEC 14496-12 and mp4ra.org (brands of `ftyp`
 boxes), ISO/IEC 23008-12 (HEIF), AV1 Image File Format 1.1, ISO/IEC 18181-2 (JPEG XL), TIFF 6.0
@@ -21,10 +21,10 @@ from bulkup.content.extensions import (
 )
 
 HEAD_BYTES: Final = 512
-"""How much of a file's beginning the functions here want. Less works too; the synchronising bytes
-of an MPEG transport stream need the most (three packets of 192 bytes)."""
+"""How much of a file's beginning the functions here use. Less works too; an MPEG transport stream
+needs the most, its sync bytes (three packets of 192 bytes)."""
 
-# First bytes that settle the type by themselves, the longest first where two begin alike.
+# First bytes that determine the type by themselves.
 _SIGNATURES: Final = {
     b"\xff\xd8\xff": JPEG,
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -58,7 +58,7 @@ _STARTS: Final = tuple(_SIGNATURES)
 
 _TIFF_MARKS: Final = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
-# Major brands of an `ftyp` box that settle the type; 3gp and 3g2 have a digit or letter after them.
+# Major brands of an `ftyp` box that determine the type; 3gp and 3g2 have one more character.
 _BRANDS: Final = {
     b"avif": "image/avif",
     b"avis": "image/avif",
@@ -94,9 +94,9 @@ _SYNC_BYTE: Final = 0x47  # ISO/IEC 13818-1, 2.4.3.2
 
 
 def extension(name: str) -> str:
-    """What follows the last dot of `name`, in lower case; '' without one or with none after it.
+    """The text after the last dot of `name`, in lower case; '' when there is none.
 
-    A leading dot makes a hidden file, not an extension: `.jpg` has none.
+    A leading dot marks a hidden file, not an extension: `.jpg` has none.
     """
     stem, dot, ending = name.rpartition(".")
     return ending.lower() if dot and stem and not stem.endswith("/") else ""
@@ -105,8 +105,8 @@ def extension(name: str) -> str:
 def media_type(name: str, head: bytes) -> str:
     """The content type of a file called `name` that begins with `head` (`HEAD_BYTES` at best).
 
-    A signature that is specific wins over the extension; where it says only which family a file
-    is of (TIFF and most raw formats), the extension chooses within the family.
+    A specific signature wins over the extension. Where the signature is shared by a family of
+    formats (TIFF and most raw formats), the extension selects one of them.
     """
     ending = extension(name)
     found = _type_of_head(head, ending)
@@ -116,28 +116,28 @@ def media_type(name: str, head: bytes) -> str:
 
 
 def is_media_name(name: str) -> bool:
-    """The extension is one of a picture, a raw picture, a video or an XMP sidecar."""
+    """Whether the extension is that of a picture, a raw picture, a video or an XMP sidecar."""
     return extension(name) in MEDIA_TYPES
 
 
 def is_other_name(name: str) -> bool:
-    """The extension is known, and none of a picture's or a video's: no need to look inside."""
+    """Whether the extension is known to be neither a picture's nor a video's."""
     return extension(name) in OTHER_TYPES
 
 
 def is_media_head(head: bytes) -> bool:
-    """The first bytes are those of a picture or a video. For names without a known extension."""
+    """Whether the first bytes are those of a picture or video. For names of unknown extension."""
     found = _type_of_head(head, "") or _weak_type(head)
     return found is not None and found.startswith(("image/", "video/"))
 
 
 def media_endings() -> frozenset[str]:
-    """Extensions of pictures, videos and sidecars, without the dot, in lower case."""
+    """The extensions of pictures, videos and sidecars, without the dot, in lower case."""
     return frozenset(MEDIA_TYPES)
 
 
 _TEXT_STARTS = frozenset((b"<", b"\xef", b" ", b"\t", b"\r", b"\n", b"\v", b"\f"))
-"""What the text of a sidecar may begin with: a tag, a byte-order mark, white space."""
+"""A sidecar begins with a tag, a byte-order mark or white space."""
 
 
 def _type_of_head(head: bytes, ending: str) -> str | None:
@@ -168,7 +168,7 @@ def _type_of_head(head: bytes, ending: str) -> str | None:
 
 
 def _type_of_signature(head: bytes) -> str | None:
-    if head.startswith(_STARTS):  # all in one call: what has none of them shall not pay for each
+    if head.startswith(_STARTS):  # one call for all: most files without a signature end here
         for start, kind in _SIGNATURES.items():
             if head.startswith(start):
                 return kind
@@ -176,7 +176,7 @@ def _type_of_signature(head: bytes) -> str | None:
 
 
 def _refined(kind: str, ending: str) -> str:
-    """`kind`, or what the extension adds to it where one signature has several uses."""
+    """`kind`, or the more specific type that the extension names."""
     if kind == "image/png" and ending == "apng":
         return MEDIA_TYPES[ending]
     if kind == "video/x-ms-asf" and ending in ("wma", "wmv"):
@@ -188,7 +188,7 @@ def _type_of_brand(head: bytes, ending: str) -> str:
     """The type by the `ftyp` box: size, `ftyp`, major brand, version, compatible brands."""
     major = head[8:12]
     if major in _GENERIC_HEIF_BRANDS:
-        # HEIF says only how it is built; what it holds is among the compatible brands.
+        # A generic brand tells the structure only; the coding is among the compatible brands.
         box_bytes = int.from_bytes(head[:4], "big")
         others = head[16 : min(box_bytes, len(head))]
         for at in range(0, len(others) - 3, 4):
@@ -231,7 +231,7 @@ def _sidecar_or_stream(head: bytes) -> str | None:
 
 
 def _weak_type(head: bytes) -> str | None:
-    """Types whose signature is too short or too common to win over an extension."""
+    """The type by a signature that is too short or too common to win over an extension."""
     if head.startswith(b"\xff\x0a"):  # a bare JPEG XL codestream
         return "image/jxl"
     if b"<svg" in head and head.lstrip().startswith(b"<"):

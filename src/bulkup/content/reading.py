@@ -1,7 +1,7 @@
-"""A file's bytes, read once, as one moment of the file or not at all; and their digest.
+"""A file read once: its bytes, stat and digest, consistent with each other.
 
-The stat of the open file before and after must agree; and since the store is told the digest,
-bytes that changed between reading and sending are refused there (XAmzContentSHA256Mismatch).
+The stat of the open file must be the same before and after reading. The digest is sent with the
+bytes, so the store refuses bytes that changed in between (XAmzContentSHA256Mismatch).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bulkup.model import INODE_MASK, Body, Digest, FileStat
 
 
 class Whole(NamedTuple):
-    """A file as it was read for one request; its digest is not known yet."""
+    """A file read for one request, before its digest is computed."""
 
     size_bytes: int
     modified_ns: int
@@ -33,7 +33,7 @@ class Whole(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """A file as it was read, and its digest. `body` is None for one that is sent in parts."""
+    """A file that was read, and its digest. `body` is None for a file that is sent in parts."""
 
     digest: Digest
     size_bytes: int
@@ -47,32 +47,32 @@ class Loaded(NamedTuple):
 
 
 _OPEN = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-"""A pipe that has taken the place of a file since the walk must not block the event loop."""
+"""Not blocking: a FIFO that replaced a file since the walk must not hang the reader."""
 
 
 def is_member(folder: str) -> bool:
-    """Whether the folder is an archive, its names those of members."""
+    """Whether the folder is a ZIP archive, and its names are members' paths."""
     return folder.endswith("#")
 
 
-class Room(Protocol):
-    """Memory that is there already, see `arena`."""
+class BufferSource(Protocol):
+    """A BufferPool, or memory that is shared with another process."""
 
     def take(self, size_bytes: int) -> memoryview | None:
-        """So many bytes; None where there is no room for them."""
+        """A buffer of `size_bytes`; None when there is no room for it."""
 
 
 def hashed(files: Sequence[Whole]) -> list[Loaded]:
-    """The same files with their digests: several together take less time than one by one."""
+    """The same files with their digests. Several together take less time than one by one."""
     digests = digests_of([file.body for file in files])
     return [Loaded(digest, *file) for digest, file in zip(digests, files, strict=True)]
 
 
-def read_whole(root: str, folder: str, name: str, room: Room | None = None) -> Whole:
-    """Read a file that fits into one request; into `room`, if it has any.
+def read_whole(root: str, folder: str, name: str, buffers: BufferSource | None = None) -> Whole:
+    """Read a file that fits into one request; into one of `buffers`, if there is room.
 
-    Raises SourceError: Missing, Unreadable, Unavailable, Changed (it grew or changed meanwhile),
-    Invalid (a damaged member of an archive).
+    Raises SourceMissing, SourceUnreadable, SourceUnavailable, SourceChanged when the file changed
+    while it was read, and SourceInvalid for a damaged member of an archive.
     """
     if folder.endswith("#"):
         return _read_member(root, folder, name)
@@ -82,7 +82,7 @@ def read_whole(root: str, folder: str, name: str, room: Room | None = None) -> W
             before = os.fstat(descriptor)
             _require_file(before.st_mode, folder + name)
             size = before.st_size
-            body, count = _read(descriptor, size, room)
+            body, count = _read(descriptor, size, buffers)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
@@ -105,18 +105,16 @@ def read_whole(root: str, folder: str, name: str, room: Room | None = None) -> W
     )
 
 
-def _read(descriptor: int, size: int, room: Room | None) -> tuple[Body, int]:
-    """`size` bytes, and how many there were: one more is asked for, so that it is seen when the
-    file has grown."""
-    view = None if room is None else room.take(size)
+def _read(descriptor: int, size: int, buffers: BufferSource | None) -> tuple[Body, int]:
+    """`size` bytes, and how many could be read: one more is asked for, to notice growth."""
+    view = None if buffers is None else buffers.take(size)
     if view is None:
-        # In one call: a larger buffer would cost more than the read (the allocator maps fresh
-        # pages for it).
+        # In one call: a larger buffer costs more than the read, as the allocator maps new pages.
         body = os.read(descriptor, size + 1)
         while len(body) < size and (more := os.read(descriptor, size)):
             body += more
         return body, len(body)
-    # In two calls, and not by and by: after each a thread has to win the interpreter lock back.
+    # As few calls as possible: after each one a thread has to acquire the interpreter lock again.
     beyond = bytearray(1)
     count = os.readv(descriptor, [view, beyond])
     while count < size and (got := os.readv(descriptor, [view[count:], beyond])):
@@ -125,12 +123,12 @@ def _read(descriptor: int, size: int, room: Room | None) -> tuple[Body, int]:
 
 
 def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:
-    """The digest and the part digests of a file too large for one request, in one pass over it.
+    """The digest and part digests of a file that is too large for one request, in one pass.
 
-    The bytes are read again, part by part, when they are sent.
+    The bytes are read again, part by part, when they are sent. Raises what `read_whole` raises.
     """
     with open_source(root, folder, name) as (file, stat):
-        head = _Head(file)
+        head = _HeadReader(file)
         found = digest_parts(cast("BinaryIO", head), part_bytes)
         if not is_member(folder):
             _check_same(os.fstat(file.fileno()), stat, folder + name)
@@ -151,7 +149,7 @@ def read_in_parts(root: str, folder: str, name: str, part_bytes: int) -> Loaded:
 
 @contextmanager
 def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, FileStat]]:
-    """The file or member opened for reading in order, and its stat now."""
+    """The file or archive member, open for sequential reading, and its stat now."""
     with _errors_named(folder + name):
         if is_member(folder):
             archive = f"{root}/{folder[:-1]}"
@@ -171,8 +169,8 @@ def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, F
             )
 
 
-class _Head(io.RawIOBase):
-    """Passes a file through and keeps its first bytes, for the media type."""
+class _HeadReader(io.RawIOBase):
+    """Reads a file and keeps its first bytes, for the media type."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -221,7 +219,7 @@ def _errors_named(path: str) -> Iterator[None]:
 
 def _require_file(mode: int, path: str) -> None:
     if not stat_module.S_ISREG(mode):
-        raise SourceUnreadable(f"{path} is no file any more")
+        raise SourceUnreadable(f"{path} is no longer a regular file")
 
 
 def _named(error: OSError, path: str) -> SourceError:

@@ -1,63 +1,63 @@
-"""One ZIP member as a stream of bytes that stops at its limits (APPNOTE 6.3.10, 4.3.7)."""
+"""One ZIP member as a stream with limits (APPNOTE 6.3.10, 4.3.7)."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 from bulkup.content.os_errors import kind_of
 from bulkup.errors import SourceInvalid
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+RATIO_LIMIT: Final = 200  # deflate reaches 1032:1 on zeros; no picture comes near 200:1
+RATIO_FREE_BYTES: Final = 10 << 20  # below this size a high ratio does no harm
 
 _INPUT_BYTES: Final = 1 << 16
 _LOCAL_HEADER: Final = struct.Struct("<4s22xHH")  # signature, then lengths of name and extra field
 _LOCAL_SIGNATURE: Final = b"PK\x03\x04"
 
 
-class MemberReader(io.RawIOBase):
-    """The bytes of one member, in order, from an open archive that this reader then owns.
+class DeclaredMember(NamedTuple):
+    """What the central directory says of a member."""
 
-    Exactly `size_bytes` bytes with this CRC come out, or SourceInvalid is raised: at once when the
-    stream gives more, and before the last bytes are handed out when anything else is wrong.
-    `most_bytes(packed)` bounds what may have come out after `packed` bytes went in.
+    header_offset: int
+    packed_bytes: int
+    size_bytes: int
+    crc: int
+    is_deflated: bool
+
+
+def is_bomb(packed_bytes: int, size_bytes: int) -> bool:
+    """Whether so many bytes must not come out of so many packed ones."""
+    return size_bytes > max(RATIO_FREE_BYTES, packed_bytes * RATIO_LIMIT)
+
+
+class MemberReader(io.RawIOBase):
+    """The bytes of one member, in order, from an open archive that this reader owns from now on.
+
+    It returns exactly the declared bytes, or raises SourceInvalid: at once for a surplus byte or a
+    bomb, and before the last bytes for a wrong CRC or an early end.
     """
 
-    def __init__(
-        self,
-        archive: io.BufferedReader,
-        *,
-        name: str,
-        header_offset: int,
-        packed_bytes: int,
-        size_bytes: int,
-        crc: int,
-        is_deflated: bool,
-        most_bytes: Callable[[int], int],
-    ) -> None:
+    def __init__(self, archive: io.BufferedReader, name: str, member: DeclaredMember) -> None:
         super().__init__()
         self._archive = archive
         self._name = name
-        self._packed_left = packed_bytes
-        self._packed_bytes = packed_bytes
-        self._size_bytes = size_bytes
-        self._left = size_bytes
-        self._crc = crc
+        self._packed_left = self._packed_bytes = member.packed_bytes
+        self._left = self._size_bytes = member.size_bytes
+        self._crc = member.crc
         self._crc_so_far = 0
-        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS) if is_deflated else None
-        self._most_bytes = most_bytes
-        self._skip_header(header_offset)
-        if size_bytes == 0:
+        self._inflater = zlib.decompressobj(-zlib.MAX_WBITS) if member.is_deflated else None
+        self._skip_header(member.header_offset)
+        if self._size_bytes == 0:
             self._check_end()
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """Fill `buffer` as far as one step goes; 0 at the end. Raises SourceInvalid."""
+        """Read up to `len(buffer)` bytes; 0 at the end. Raises SourceInvalid."""
         if self._left == 0 or len(buffer) == 0:
             return 0
         data = self._step(min(len(buffer), self._left))
@@ -65,7 +65,7 @@ class MemberReader(io.RawIOBase):
             raise self._invalid(f"ends after {self._given} of {self._size_bytes} bytes")
         self._left -= len(data)
         self._crc_so_far = zlib.crc32(data, self._crc_so_far)
-        if self._given > self._most_bytes(self._consumed):
+        if is_bomb(self._consumed, self._given):
             raise self._invalid(
                 f"decompression bomb: {self._consumed} bytes inflate to {self._given} and more"
             )
@@ -88,7 +88,7 @@ class MemberReader(io.RawIOBase):
         return self._packed_bytes - self._packed_left - waiting
 
     def _step(self, most: int) -> bytes:
-        """The next bytes, 1 to `most` of them; none at the end of what is packed."""
+        """The next bytes, 1 to `most` of them; none at the end of the packed data."""
         inflater = self._inflater
         if inflater is None:
             return self._packed(most)

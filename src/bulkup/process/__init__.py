@@ -1,4 +1,6 @@
-"""Content to variants and metadata, in processes of their own.
+"""Contents processed in child processes that can be limited and lost.
 
-`workers` keeps the processes, `worker` is what runs in them, `variants` is what they are asked.
+task         what a worker does with one content
+worker_pool  the parent's side: starts, limits and replaces workers
+worker       the child's side: one request, one reply
 """

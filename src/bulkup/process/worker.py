@@ -1,9 +1,9 @@
-"""The child's side of `workers`: reads jobs from stdin, writes replies to stdout, one at a time.
+"""A worker process: reads jobs from stdin and writes replies to stdout, one at a time.
 
 Started as `python -P -m bulkup.process.worker MEMORY_BYTES ALARM_SECONDS MODULE…`; the modules are
-imported before the first job. A frame is its length in 8 bytes, big-endian, and a pickle: for a
-job (function, argument), for a reply (worked, result or exception). The first frame says that the
-worker is ready.
+imported before the first job. A frame is its length in 8 bytes, big-endian, and a pickle: of
+(function, argument) for a job, of (succeeded, result or exception) for a reply. The first reply
+says that the worker is ready.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from typing import Any, BinaryIO, Final
 
 FRAME: Final = struct.Struct(">Q")
 _OUT_OF_MEMORY_SCORE: Final = b"500"
-"""Of -1000 to 1000: the kernel, when it must kill, takes a worker before anything else."""
+"""From -1000 to 1000: out of memory, the kernel kills workers first."""
 
 
 def main(memory_bytes: int, alarm_seconds: int, modules: list[str]) -> None:
-    """Serve until stdin ends, which it also does when the parent is gone, however it went."""
+    """Serve until stdin ends, as it does when the parent exits or dies."""
     jobs, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    _leave_signals_to_the_parent()
+    _ignore_signals()
     _limit(memory_bytes)
     for module in modules:
         importlib.import_module(module)
-    _silence()
+    _close_output()
     _reply(replies, (True, None))
     while (job := _frame(jobs)) is not None:
-        signal.alarm(alarm_seconds)  # should the parent not be there any more to watch the time
+        signal.alarm(alarm_seconds)  # in case the parent is gone and no longer watches the time
         answer = _answer(job)
         signal.alarm(0)
         _reply(replies, answer)
@@ -43,7 +43,7 @@ def _answer(job: bytes) -> tuple[bool, Any]:
     try:
         function, argument = pickle.loads(job)  # noqa: S301 - from our own parent
         return True, function(argument)
-    except Exception as error:  # noqa: BLE001 - it is raised again in the parent
+    except Exception as error:  # noqa: BLE001 - raised again in the parent
         if not isinstance(error, MemoryError):
             error.add_note("".join(traceback.format_exception(error)))
         return False, error.with_traceback(None)
@@ -53,8 +53,8 @@ def _reply(replies: BinaryIO, answer: tuple[bool, Any]) -> None:
     try:
         body = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
         if isinstance(answer[1], Exception):
-            pickle.loads(body)  # noqa: S301 - some exceptions can be written but not read again
-    except Exception:  # noqa: BLE001 - then its words have to do
+            pickle.loads(body)  # noqa: S301 - some exceptions can be pickled but not unpickled
+    except Exception:  # noqa: BLE001 - send its text instead
         body = pickle.dumps((False, RuntimeError(repr(answer[1])[:2000])))
     replies.write(FRAME.pack(len(body)))
     replies.write(body)
@@ -69,19 +69,18 @@ def _frame(jobs: BinaryIO) -> bytes | None:
     return jobs.read(size)
 
 
-def _leave_signals_to_the_parent() -> None:
-    """Ctrl-C and systemd signal every process; only the parent knows what is to be finished."""
+def _ignore_signals() -> None:
+    """Ctrl-C and systemd signal every process; the parent decides what is still to be done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
 def _limit(memory_bytes: int) -> None:
-    """No more memory of our own than this, and no core dumps.
+    """Limit this process's own memory, and disable core dumps.
 
-    RLIMIT_DATA counts private writable memory (Linux 4.7 and later), so that mapped libraries and
-    the address space that allocators reserve are free. Systems that do not enforce it have only
-    the time and pixel limits.
+    RLIMIT_DATA counts private writable memory (Linux 4.7 and later), but neither mapped libraries
+    nor reserved address space. Where it is not enforced, the time and pixel limits remain.
     """
     import resource
 
@@ -91,12 +90,12 @@ def _limit(memory_bytes: int) -> None:
         score.write(_OUT_OF_MEMORY_SCORE)
 
 
-def _silence() -> None:
-    """C libraries write warnings to stderr, and some to stdout: neither is theirs."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+def _close_output() -> None:
+    """Discard what C libraries print to stdout and stderr."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    os.close(null)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Worker processes that can be limited and lost: one that dies costs its own job, and no other.
+"""A pool of worker processes with limits: a worker that dies costs its own job only.
 
-Each has two pipes of its own, and nothing is shared between them. Pools that share a queue
+Each worker has two pipes of its own and shares nothing with the others. Pools with a shared queue
 (concurrent.futures, pebble) break as a whole when a worker is killed while idle, or hang when it
 is killed while it holds the queue's lock.
 """
@@ -24,17 +24,17 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 MEMORY_BYTES: Final = 2 << 30
-"""200 MP decode to 0.8 GB; a progressive JPEG or a HEIC of that size holds them twice."""
+"""200 MP decode to 0.8 GB; a progressive JPEG or a HEIC of that size needs twice as much."""
 
 SECONDS: Final = 60.0
-"""SPEC, section 6."""
+"""The time limit of one picture."""
 
 JOBS_EACH: Final = 500
-"""A worker is replaced after this many: what C libraries leak goes with it. A start takes about
-as long as five pictures."""
+"""A worker is replaced after this many jobs, because C libraries leak memory. A start takes as long
+as about five pictures."""
 
 STARTS: Final = 3
-"""So often a start is tried: the kernel may take a worker that has no job yet, too."""
+"""A start is tried this often: the kernel may kill an idle worker, too."""
 
 _START_SECONDS: Final = 60.0
 _ALARM_GRACE_SECONDS: Final = 10
@@ -43,10 +43,10 @@ _GONE: Final = (BrokenPipeError, ConnectionResetError, asyncio.IncompleteReadErr
 
 
 class Workers:
-    """At most `count` processes, started when they are needed. For one event loop.
+    """At most `count` processes, started on demand. For one event loop.
 
-    `modules` are imported by each worker before its first job. Use as an async context manager,
-    or call `close`.
+    Each worker imports `modules` before its first job. Use as an async context manager, or call
+    `close`.
     """
 
     def __init__(
@@ -75,14 +75,13 @@ class Workers:
         *,
         on_begin: Callable[[], Awaitable[None]] | None = None,
     ) -> R:
-        """`work(job)`, done by a worker; waits until one is free, and only then counts the time.
+        """`work(job)`, done by a worker. The time limit begins when a worker is free.
 
-        `on_begin` is awaited just before the worker gets the job. `work` must be importable, `job`
-        and the result small and picklable. Raises what `work` raises; WorkerTimeout and
-        WorkerLost, after which the worker is replaced; and WorkerOutOfMemory. When the caller is
-        cancelled, the worker is killed.
+        `on_begin` is awaited just before the worker gets the job. `work` must be importable; `job`
+        and the result must be small and picklable. Raises what `work` raises, WorkerTimeout,
+        WorkerLost and WorkerOutOfMemory. When the caller is cancelled, the worker is killed.
         """
-        order = pickle.dumps((work, job), pickle.HIGHEST_PROTOCOL)
+        request = pickle.dumps((work, job), pickle.HIGHEST_PROTOCOL)
         async with self._free:
             if self._is_closed:
                 raise RuntimeError("the workers are closed")
@@ -91,7 +90,7 @@ class Workers:
             try:
                 if on_begin is not None:
                     await on_begin()
-                worked, result = await process.ask(order, seconds=self._seconds)
+                succeeded, result = await process.ask(request, seconds=self._seconds)
             except BaseException:
                 await process.kill()
                 raise
@@ -101,7 +100,7 @@ class Workers:
                 self._idle.append(process)
             else:
                 await process.kill()
-        if worked:
+        if succeeded:
             return result  # type: ignore[no-any-return]
         if isinstance(result, MemoryError):
             raise WorkerOutOfMemory(
@@ -110,7 +109,7 @@ class Workers:
         raise result
 
     async def _ready(self) -> _Process:
-        """An idle worker that is still alive, or a new one."""
+        """A living idle worker, or a new one."""
         while self._idle:
             process = self._idle.pop()
             if process.is_alive:
@@ -126,14 +125,14 @@ class Workers:
             raise BulkupError(f"a worker process does not start: {error}") from error
 
     async def close(self) -> None:
-        """Kill all workers, and return when none is left; may be called twice.
+        """Kill all workers and wait for their end. May be called twice.
 
-        Jobs in their hands raise WorkerLost; those that still wait for one, RuntimeError.
+        Running jobs raise WorkerLost, jobs that wait for a worker RuntimeError.
         """
         self._is_closed = True
         for process in self._busy:
             process.signal()
-        for _ in range(self.count):  # whoever holds a worker is through with it then
+        for _ in range(self.count):  # each user of a worker has finished then
             await self._free.acquire()
         for process in self._idle:
             await process.kill()
@@ -160,13 +159,13 @@ class _Process:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
-        self._orders = process.stdin
+        self._requests = process.stdin
         self._replies = process.stdout
         self.jobs = 0
 
     @classmethod
     async def start(cls, memory_bytes: int, alarm_seconds: int, modules: Sequence[str]) -> Self:
-        """A worker that has done its imports. WorkerLost when it does not get that far."""
+        """A worker after its imports. Raises WorkerLost when it does not get that far."""
         process = cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -197,14 +196,14 @@ class _Process:
     def is_alive(self) -> bool:
         return self._process.returncode is None and not self._replies.at_eof()
 
-    async def ask(self, order: bytes, *, seconds: float) -> tuple[bool, Any]:
-        """The reply to one pickled job. After an error the process is of no more use."""
+    async def ask(self, request: bytes, *, seconds: float) -> tuple[bool, Any]:
+        """The reply to one pickled job. After an error the process must be killed."""
         self.jobs += 1
         try:
             async with asyncio.timeout(seconds):
-                with suppress(*_GONE):  # then the reply says how it ended
-                    self._orders.write(FRAME.pack(len(order)) + order)
-                    await self._orders.drain()
+                with suppress(*_GONE):  # `_reply` then finds out how it ended
+                    self._requests.write(FRAME.pack(len(request)) + request)
+                    await self._requests.drain()
                 return await self._reply()
         except TimeoutError as error:
             raise WorkerTimeout(f"not done after {seconds:g} s") from error
@@ -214,34 +213,34 @@ class _Process:
             (size,) = FRAME.unpack(await self._replies.readexactly(FRAME.size))
             if size > _MOST_REPLY_BYTES:
                 raise WorkerLost(f"the worker process replied with {size} bytes")
-            worked, result = pickle.loads(await self._replies.readexactly(size))  # noqa: S301 - our own child
+            succeeded, result = pickle.loads(await self._replies.readexactly(size))  # noqa: S301 - our own child
         except _GONE as error:
             raise WorkerLost(f"the worker process {_ending(await self._process.wait())}") from error
-        return worked, result
+        return succeeded, result
 
     def signal(self) -> None:
-        """Have it ended; whoever waits for its reply gets WorkerLost."""
+        """Kill it without waiting; a pending `ask` raises WorkerLost."""
         with suppress(ProcessLookupError):
             self._process.kill()
 
     async def kill(self) -> None:
-        """End it at once, when nobody waits for its reply. May be called twice."""
+        """Kill it and wait for its end; no `ask` may be pending. May be called twice."""
         self.signal()
-        if not self._orders.is_closing():
-            self._orders.transport.abort()
+        if not self._requests.is_closing():
+            self._requests.transport.abort()
         with suppress(*_GONE):
-            # asyncio knows of an end only when the pipes are empty, too (CPython gh-119710).
+            # asyncio reports an end only once the pipes are empty (CPython gh-119710).
             while await self._replies.read(1 << 16):
                 pass
         await self._process.wait()
 
 
 def _ending(code: int) -> str:
-    """How a process ended, in words: a negative code is a signal's number."""
+    """How a process ended; a negative code is a signal's number."""
     if code >= 0:
-        return f"ended by itself with exit code {code}"
+        return f"exited with code {code}"
     try:
         name = signal.Signals(-code).name
     except ValueError:
         name = f"signal {-code}"
-    return f"was ended by {name}"
+    return f"was killed by {name}"

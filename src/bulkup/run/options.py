@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from bulkup.content.picture.spec import LIMITS, VARIANTS, Limits, VariantSpec
+from bulkup.content.picture.spec import LIMITS, VARIANTS, PictureLimits, VariantSpec
 from bulkup.model import Stage
 from bulkup.stores.attributes import Extras
 from bulkup.stores.keys import Layout
@@ -95,7 +95,7 @@ class ProcessOptions:
     workers: int = 0  # 0: one for each core
     memory_bytes: int = 2 << 30  # of one worker
     seconds: float = 60.0  # for one picture
-    limits: Limits = LIMITS
+    limits: PictureLimits = LIMITS
     variants: tuple[VariantSpec, ...] = VARIANTS
     force: bool = False  # variants that the destination has already (--force)
 

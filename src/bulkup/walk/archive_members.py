@@ -1,10 +1,10 @@
-"""The members of a ZIP archive as listings: selected by the same rules as files on a disk."""
+"""The members of a ZIP archive as listings, selected by the same rules as files on disk."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkup.content.archive import Member, Refused, members, open_member
+from bulkup.content.archive import ArchiveMember, RefusedMember, members, open_member
 from bulkup.content.media import HEAD_BYTES, is_media_head
 from bulkup.errors import ErrorClass, SourceError
 from bulkup.model import LeftOut
@@ -20,9 +20,9 @@ def archive_listings(
 ) -> Iterator[FolderListing]:
     """Listings of the archive at `disk_path`, whose path under the root is `archive`.
 
-    Their folder is `archive` and '#', the names are the members' paths, in the order of
-    `in_order`. A member that was refused is left out with class `invalid`, unless the rules leave
-    it out anyhow. A broken archive is one listing that leaves out the archive itself.
+    Their folder is `archive` and '#'; the names are the members' paths, in the order of
+    `in_order`. A refused member is left out with class `invalid`, unless a rule leaves it out. A
+    broken archive gives one listing, which leaves out the archive itself.
     """
     folder = f"{archive}#"
     try:
@@ -50,7 +50,7 @@ def _add(
     draft: Draft,
     disk_path: str,
     archive: str,
-    one: Member | Refused,
+    one: ArchiveMember | RefusedMember,
     rules: Rules,
     ignores: Ignores,
 ) -> None:
@@ -59,7 +59,7 @@ def _add(
     if reason is not None:
         draft.left_out.append(LeftOut(folder, one.name, reason))
         return
-    if isinstance(one, Refused):
+    if isinstance(one, RefusedMember):
         draft.left_out.append(LeftOut(folder, one.name, one.reason, ErrorClass.INVALID))
         return
     if rules.is_wanted_kind(one.name) is None:
@@ -77,17 +77,19 @@ def _add(
     draft.files.append((one.name, stat.size_bytes, stat.modified_ns, stat.inode, stat.changed_ns))
 
 
-def _why_not(archive: str, one: Member | Refused, rules: Rules, ignores: Ignores) -> str | None:
-    """Why the rules leave the member out, its first bytes apart, or None."""
-    last = one.name.replace("\\", "/").rpartition("/")[2]  # of `..\\a.jpg` too, which is refused
+def _why_not(
+    archive: str, one: ArchiveMember | RefusedMember, rules: Rules, ignores: Ignores
+) -> str | None:
+    """Why the rules leave the member out, without regard to its bytes, or None."""
+    last = one.name.replace("\\", "/").rpartition("/")[2]  # also of the refused `..\\a.jpg`
     path = f"{archive}/{one.name}"
     reason = rules.why_not_name(last)
-    if reason is None and isinstance(one, Member):  # '..' in a refused name is not "hidden"
+    if reason is None and isinstance(one, ArchiveMember):  # '..' in a refused name is not "hidden"
         reason = rules.why_not_above(one.name)
     if reason is None:
         reason = rules.why_filtered(path, ignores)
     if reason is None and rules.is_wanted_kind(last) is False:
         reason = NO_MEDIA
-    if reason is None and isinstance(one, Member):
+    if reason is None and isinstance(one, ArchiveMember):
         reason = rules.why_not_stat(one.stat.size_bytes, one.stat.modified_ns)
     return reason

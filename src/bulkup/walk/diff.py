@@ -1,4 +1,4 @@
-"""What a walk's listing means against what was recorded earlier. Pure."""
+"""A listing compared with the assets that were recorded earlier. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkup.model import LeftOut
 from bulkup.walk.listing import FileRow, FolderListing
 
 
-class Recorded(Protocol):
+class RecordedAsset(Protocol):
     """An asset as it was recorded; `file` is a FileRow."""
 
     @property
@@ -24,12 +24,12 @@ class Recorded(Protocol):
     def is_missing(self) -> bool: ...
 
 
-R = TypeVar("R", bound=Recorded)
+R = TypeVar("R", bound=RecordedAsset)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes(Generic[R]):
-    """What must be done about one listing; `unchanged` are files that need not be read again."""
+    """What one listing changes; `unchanged` are files that need not be read again."""
 
     new: list[FileRow] = field(default_factory=list)
     changed: list[tuple[R, FileRow]] = field(default_factory=list)
@@ -40,12 +40,12 @@ class Changes(Generic[R]):
 
 
 def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
-    """The listing against the recorded assets of the same folder and range of names, by name.
+    """Compare the listing with the recorded assets of the same folder and range of names.
 
-    A file is unchanged when size, mtime, inode and ctime all agree. What was recorded and is not
-    there any more is gone, but only where the listing looked at every name; a file that a rule
-    leaves out now is neither gone nor changed. Nor is what stands for a folder or an archive that
-    could not be opened: that has a listing of its own.
+    A file is unchanged when size, mtime, inode and ctime all agree. A recorded file that no longer
+    exists is gone, but only where the listing is exhaustive. A file that a rule now leaves out is
+    neither gone nor changed; nor is the entry for a folder or archive that could not be opened,
+    which has a listing of its own.
     """
     changes: Changes[R] = Changes(broken=broken(listing.left_out))
     for row in listing.files:
@@ -71,7 +71,7 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
 def broken(left_out: Iterable[LeftOut]) -> list[LeftOut]:
     """Those that the user would have wanted: they become dead assets.
 
-    A name that vanished between listing and reading is no loss of ours: it was never a file that
-    we could have sent.
+    A name that vanished between listing and reading is not among them: it was never a file that
+    could have been sent.
     """
     return [one for one in left_out if one.error_class not in (None, ErrorClass.MISSING)]

@@ -1,10 +1,10 @@
-"""`--files-from`: files that the user lists, instead of a walk.
+"""`--files-from`: a list of files instead of a walk.
 
-As in rclone, a list names files and nothing is walked: a folder in it is left out (what `find`
-prints of it comes as its own line), and hidden files and files of any kind are taken, since the
-user named them. The junk list and the filters given beside the list (`--include`, `--exclude`,
-sizes, dates) still apply; `.bulkupignore` files do not. Unlike rclone's, lines are taken as they
-stand: `#` and `;` begin no comment and blanks are kept, because file names have them.
+As in rclone, a list names files and nothing is walked. Folders in it are left out: `find` prints
+their files as lines of their own. Hidden files and files of any kind are taken, since the user
+named them. The junk list and the filters (`--include`, `--exclude`, sizes, dates) apply;
+`.bulkupignore` files do not. Unlike in rclone, `#` and `;` begin no comment and blanks are kept,
+because file names contain them.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _BLOCK_BYTES: Final = 1 << 16
-_WINDOW_PATHS: Final = 20_000  # grouped by folder at a time: a few MB, and few folders cut in two
+_WINDOW_PATHS: Final = 20_000  # grouped by folder at a time: a few MB, and few folders are split
 
 
 def read_paths(origin: str) -> Iterator[str]:
     """The paths in the file `origin`, or on standard input for `-`, in their order.
 
-    One a line (LF or CR LF), or separated by NUL when there is one in the first 64 KiB, as
-    `find -print0` writes. Empty lines are passed over. Bytes that are no UTF-8 are
-    surrogate-escaped. Raises UsageError when the file cannot be read.
+    One per line (LF or CR LF), or separated by NUL when the first 64 KiB have one, as `find
+    -print0` writes. Empty lines are ignored. Bytes that are not UTF-8 are surrogate-escaped.
+    Raises UsageError when the file cannot be read.
     """
     if origin == "-":
         yield from split_paths(sys.stdin.buffer)
@@ -67,20 +67,20 @@ def split_paths(stream: BinaryIO) -> Iterator[str]:
 def listed(
     paths: Iterator[str], roots: Sequence[str], selection: Selection, *, cwd: str
 ) -> Iterator[tuple[str, FolderListing]]:
-    """The listed files, each with the root it lies under, in listings of one folder.
+    """The listed files in listings of one folder, each with its root.
 
-    A relative path is looked for under each root first, as in rclone, then in `cwd`, as `find`
-    prints it; an absolute path must lie under a root. With nested roots the deepest one has it.
-    Raises UsageError for a path outside all roots; what does not exist is left out with class
-    `missing`, under the first root. A ZIP archive stands for its members unless `all_files`, and
-    `archive.zip#inner.jpg` for one of them.
+    A relative path is looked up under each root first, as in rclone, then in `cwd`, as `find`
+    prints it; an absolute path must be inside a root. Of nested roots the deepest one is used.
+    Raises UsageError for a path outside all roots. Files that do not exist are left out with class
+    `missing`, under the first root. A ZIP archive stands for its members unless `all_files` is
+    set, and `archive.zip#inner.jpg` for one of them.
 
-    Paths are grouped in windows of 20,000: a folder whose paths lie further apart comes again,
-    and so does a path listed twice. Only listings of a whole archive are exhaustive, and a folder
-    that does not occur is not gone. A member is judged as in a walk, its kind included.
+    Paths are grouped in windows of 20,000: a folder with paths in two windows has two listings,
+    and so has a path that is listed twice. Only listings of whole archives are exhaustive, and a
+    folder without a listing is not gone. Members are judged as in a walk, their kind included.
     """
     rules = Rules(selection)
-    places = [_Place(root) for root in roots]
+    places = [_RootPath(root) for root in roots]
     while window := list(islice(paths, _WINDOW_PATHS)):
         groups: dict[tuple[int, str], set[str]] = {}
         for path in window:
@@ -95,8 +95,8 @@ def listed(
                 yield place.root, listing
 
 
-class _Place:
-    """A root, and where it is on the disk."""
+class _RootPath:
+    """A root and its absolute paths."""
 
     def __init__(self, root: str) -> None:
         self.root = root
@@ -104,7 +104,7 @@ class _Place:
         self.target = os.path.abspath(root)
 
     def relative(self, path: str) -> str | None:
-        """`path`, absolute and normal, as seen from the anchor; None when it is not below."""
+        """The absolute, normal `path` relative to the anchor; None when it is not inside."""
         inside = path == self.target or path.startswith(
             (self.target.rstrip("/") + "/", self.target + "#")
         )
@@ -116,14 +116,14 @@ def _path(line: bytes, separator: bytes) -> Iterator[str]:
         line = line.removesuffix(b"\r")
     if b"\0" in line:
         raise UsageError(
-            f"--files-from: {os.fsdecode(line)!r} holds a NUL, and the lines before none"
+            f"--files-from: {os.fsdecode(line)!r} contains a NUL, unlike the lines before it"
         )
     if line:
         yield os.fsdecode(line)
 
 
-def _placed(path: str, places: Sequence[_Place], cwd: str) -> tuple[int, str, str]:
-    """The number of the root that has `path`, then its folder and name under that root."""
+def _placed(path: str, places: Sequence[_RootPath], cwd: str) -> tuple[int, str, str]:
+    """The number of the root that contains `path`, then its folder and name under that root."""
     candidates = [os.path.normpath(os.path.join(place.base, path)) for place in places]
     candidates.append(os.path.normpath(os.path.join(cwd, path)))
     there = [one for one in candidates if _exists(one)]
@@ -137,8 +137,8 @@ def _placed(path: str, places: Sequence[_Place], cwd: str) -> tuple[int, str, st
             _, number, relative = max(inside, key=lambda one: (one[0], -one[1]))
             return number, *_split(places[number].base, relative)
     raise UsageError(
-        f"--files-from: {path} lies under none of the given paths",
-        hint="Name a directory that holds it.",
+        f"--files-from: {path} is inside none of the given paths",
+        hint="Give a directory that contains it.",
     )
 
 
@@ -147,7 +147,7 @@ def _exists(path: str) -> bool:
 
 
 def _archive_end(path: str) -> int | None:
-    """Where the archive's path ends if `path` is one of its members, `archive.zip#inner.jpg`."""
+    """Where the archive's path ends if `path` names one of its members, else None."""
     at = path.find("#")
     while at > 0:
         if is_archive_name(path[:at]) and os.path.isfile(path[:at]):
@@ -167,7 +167,7 @@ def _split(base: str, relative: str) -> tuple[str, str]:
 
 
 def _listings(
-    place: _Place, folder: str, names: list[str], rules: Rules
+    place: _RootPath, folder: str, names: list[str], rules: Rules
 ) -> Iterator[FolderListing]:
     if folder.endswith("#"):
         yield from _chosen_members(place, folder, set(names), rules)
@@ -191,12 +191,12 @@ def _listings(
 
 
 def _chosen_members(
-    place: _Place, folder: str, wanted: set[str], rules: Rules
+    place: _RootPath, folder: str, wanted: set[str], rules: Rules
 ) -> Iterator[FolderListing]:
     archive = folder.removesuffix("#")
     for listing in archive_listings(os.path.join(place.base, archive), archive, rules):
         if not listing.files and any(one.folder != folder for one in listing.left_out):
-            yield listing  # the archive itself is broken
+            yield listing  # the archive is broken
             return
         files = [row for row in listing.files if row[0] in wanted]
         left_out = [one for one in listing.left_out if one.name in wanted]

@@ -1,9 +1,9 @@
-"""Which files are taken: pure rules over names, sizes and dates. Nothing here touches a disk.
+"""Which files are taken: pure rules over names, sizes and dates, without I/O.
 
-In this order, the first that applies names the reason: junk, hidden, `--exclude`, `.bulkupignore`,
-`--include`, kind (pictures, videos and their sidecars unless `all_files`), size, date. Patterns
-are gitignore's (git's gitignore page); as there, nothing below a folder that is left out can come
-back by a later pattern.
+The first rule that applies gives the reason, in this order: junk, hidden, `--exclude`,
+`.bulkupignore`, `--include`, kind (pictures, videos and sidecars unless `all_files`), size, date.
+Patterns have gitignore's syntax. As there, a later pattern cannot bring back a file below an
+excluded folder.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 IGNORE_FILE: Final = ".bulkupignore"
 
-# Left behind by systems, photo software and interrupted downloads; in lower case, for files and
-# folders alike. macOS, Windows, Synology and QNAP, Picasa, Android, Linux desktops, bulkup itself.
+# Files and folders that systems, photo software and interrupted downloads leave behind, in lower
+# case: macOS, Windows, Synology and QNAP, Picasa, Android, Linux desktops, bulkup itself.
 _JUNK_NAMES: Final = frozenset(
     {
         *(".ds_store", ".localized", ".spotlight-v100", ".trashes", ".trash", ".fseventsd"),
@@ -49,7 +49,7 @@ NOT_INCLUDED: Final = "no --include matches"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the user asked for. Dates are seconds since 1970 UTC, and compared with mtime."""
+    """The files that the user asked for. Dates are compared with mtime, in seconds since 1970."""
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -58,12 +58,12 @@ class Selection:
     follow_symlinks: bool = False
     min_size_bytes: int | None = None  # inclusive
     max_size_bytes: int | None = None  # inclusive
-    newer_than: float | None = None  # modified at this moment or later
-    older_than: float | None = None  # modified before this moment
+    newer_than: float | None = None  # modified at this time or later
+    older_than: float | None = None  # modified before this time
 
 
 class Ignores:
-    """The `.bulkupignore` files that hold for one folder, the deepest first. Never changes."""
+    """The `.bulkupignore` files that apply to one folder, the deepest first. Immutable."""
 
     __slots__ = ("_chain",)
 
@@ -74,12 +74,12 @@ class Ignores:
         return bool(self._chain)
 
     def with_file(self, folder: str, text: str) -> Ignores:
-        """These, and below `folder` the patterns of `text` before them. Raises UsageError."""
+        """These, preceded below `folder` by the patterns of `text`. Raises UsageError."""
         spec = compiled(text.splitlines(), f"{folder}{IGNORE_FILE}")
         return Ignores(((folder, spec), *self._chain))
 
     def why_not(self, path: str) -> str | None:
-        """The reason if the deepest file that mentions `path` ignores it; folders end in '/'."""
+        """The reason if the deepest file that matches `path` ignores it; folders end in '/'."""
         for folder, spec in self._chain:
             verdict = spec.check_file(path[len(folder) :]).include
             if verdict is not None:
@@ -91,10 +91,10 @@ NO_IGNORES: Final = Ignores()
 
 
 class Rules:
-    """A Selection ready for use: patterns compiled once. Raises UsageError for a bad pattern.
+    """A Selection with its patterns compiled. Raises UsageError for a bad pattern.
 
-    Paths are relative to the root, with '/' between folders; a ZIP archive counts as a folder, so
-    `archive.zip#trip/one.jpg` is judged as `archive.zip/trip/one.jpg`.
+    Paths are relative to the root, with '/' between folders. A ZIP archive counts as a folder:
+    `archive.zip#trip/one.jpg` is matched as `archive.zip/trip/one.jpg`.
     """
 
     def __init__(self, selection: Selection) -> None:
@@ -110,27 +110,27 @@ class Rules:
                 selection.older_than,
             )
         )
-        """Something beyond the name's last component must be asked, with `why_filtered`."""
+        """Whether more than a path's last component decides: then `why_filtered` is needed."""
 
     def why_not_name(self, name: str) -> str | None:
-        """Junk or hidden, by the last component of a path (of a file or of a folder) alone."""
+        """Junk or hidden, by the last component of a file's or folder's path."""
         if why_junk(name) is not None:
             return JUNK
         return HIDDEN if name.startswith(".") and not self.selection.hidden else None
 
     def is_wanted_kind(self, name: str) -> bool | None:
-        """Whether a file of this name is taken for its kind; None: its first bytes must tell."""
+        """Whether a file of this name has a wanted kind; None: its first bytes must decide."""
         if self.selection.all_files or is_media_name(name):
             return True
         return False if is_other_name(name) else None
 
     def why_not_folder(self, path: str, ignores: Ignores) -> str | None:
-        """Why nothing below the folder `path` (which ends in '/') is taken, or None."""
+        """Why nothing in the folder `path`, which ends in '/', is taken, or None."""
         name = path[path.rfind("/", 0, -1) + 1 : -1]
         return self.why_not_name(name) or self.why_excluded(path, ignores)
 
     def why_not_above(self, path: str) -> str | None:
-        """Junk or hidden, by any folder above the file `path`."""
+        """Junk or hidden, by the folders above the file `path`."""
         for folder in path.split("/")[:-1]:
             reason = self.why_not_name(folder)
             if reason is not None:
@@ -144,7 +144,7 @@ class Rules:
         return ignores.why_not(path) if ignores else None
 
     def why_filtered(self, path: str, ignores: Ignores = NO_IGNORES) -> str | None:
-        """Why the patterns, `--include` among them, leave out the file `path`, or None."""
+        """Why the patterns, including `--include`, leave out the file `path`, or None."""
         reason = self.why_excluded(path, ignores)
         if reason is not None:
             return reason
@@ -167,19 +167,8 @@ class Rules:
         return None
 
     def why_not_named(self, path: str) -> str | None:
-        """Why the file `path` is left out although the user named it: junk, or the patterns."""
+        """Why the file `path` is left out although the user named it: junk or a pattern."""
         return why_junk(path[path.rfind("/") + 1 :]) or self.why_filtered(path)
-
-    def why_not(self, path: str, size_bytes: int, modified_ns: int) -> str | None:
-        """Why the file `path` is left out by all that can be told without a disk, or None.
-
-        Its kind is not among it where only its first bytes tell.
-        """
-        name = path[path.rfind("/") + 1 :]
-        reason = self.why_not_above(path) or self.why_not_name(name) or self.why_filtered(path)
-        if reason is None and self.is_wanted_kind(name) is False:
-            reason = NO_MEDIA
-        return reason if reason is not None else self.why_not_stat(size_bytes, modified_ns)
 
 
 def why_junk(name: str) -> str | None:
@@ -191,7 +180,7 @@ def why_junk(name: str) -> str | None:
 
 
 def compiled(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
-    """Gitignore patterns, ready to match. Raises UsageError that names `origin` and the pattern."""
+    """Compiled gitignore patterns. Raises UsageError that names `origin` and the pattern."""
     from pathspec import GitIgnoreSpec
 
     lines: Sequence[str] = list(patterns)
@@ -217,8 +206,8 @@ _UNIT_SECONDS: Final = {
 def parse_moment(value: str, *, now: float, zone: tzinfo | None = None) -> float:
     """Seconds since 1970 of an age before `now` (`30d`, `12h`, `1d12h`) or of an ISO 8601 date.
 
-    A date or time without an offset is in `zone`, the machine's own by default. `m` is minutes
-    and `M` months of 30 days. Raises UsageError naming the value.
+    A date without an offset is in `zone`, by default the machine's. `m` is minutes and `M` months
+    of 30 days. Raises UsageError naming the value.
     """
     text = value.strip()
     ages = list(_AGE.finditer(text))

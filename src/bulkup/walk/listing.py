@@ -1,4 +1,4 @@
-"""What a walk yields: one folder at a time, in chunks, as plain tuples."""
+"""Listings: what a walk yields, one folder at a time, in chunks."""
 
 from __future__ import annotations
 
@@ -9,30 +9,28 @@ from typing import Final, NamedTuple
 
 from bulkup.content.os_errors import kind_of
 from bulkup.errors import ErrorClass
-from bulkup.model import FileStat, Found, LeftOut
+from bulkup.model import LeftOut
 
 CHUNK_NAMES: Final = 2000  # a listing this long weighs about 1 MB, and is one query to compare
 
 FileRow = tuple[str, int, int, int, int]
-"""name, size_bytes, modified_ns, inode, changed_ns: a Found without its folder. A tuple because a
-million of them pass by, and because rows of a database compare with it as they come."""
+"""name, size_bytes, modified_ns, inode, changed_ns. A plain tuple: a walk makes a million of them,
+and rows from the database compare with it directly."""
 
 
 class FolderListing(NamedTuple):
     """What was found in one folder, or in one range of its names.
 
-    `folder` is relative to the root's anchor, '' or ending in '/'; for the members of a ZIP
-    archive it is the archive's path ending in '#', and the names go on with '/' inside. `files`
-    are the selected ones in the order of `in_order`. The names of the folder that were looked at
-    are those after `after` (exclusive; None: from the first) up to `upto` (inclusive; None: to
-    the last), in that same order: the listings of one folder tile its names without gap or
-    overlap. So whatever was recorded earlier in this range and is not in `present` is gone.
+    `folder` is relative to the root's anchor, '' or ending in '/'. For the members of a ZIP
+    archive it is the archive's path ending in '#', and their names may contain '/'. `files` are
+    the selected files by `in_order`. The range of names begins after `after` (None: with the
+    first name) and ends with `upto` (None: with the last name): the listings of one folder cover
+    all its names once. So an asset that was recorded in this range and is not in `present` is
+    gone, unless `is_exhaustive` is false: then the folder could not be read, or only some paths
+    were listed.
 
-    That does not hold where `is_exhaustive` is false: the folder could not be read, or only
-    listed paths were looked at.
-
-    `archives` are the ZIP archives in this range that have listings of their own. `left_out` may
-    name folders (ending in '/'); one that could not be entered is named with its parent's folder.
+    `archives` are the ZIP archives in this range, which have listings of their own. `left_out` may
+    name folders (ending in '/'); a folder that could not be entered is named in its parent.
     """
 
     folder: str
@@ -45,7 +43,7 @@ class FolderListing(NamedTuple):
 
     @property
     def present(self) -> frozenset[str]:
-        """Names of this folder that are there, selected or not."""
+        """The names that exist in this folder, selected or not."""
         names = {row[0] for row in self.files}
         names.update(self.archives)
         names.update(
@@ -57,10 +55,9 @@ class FolderListing(NamedTuple):
 
     @property
     def unseen(self) -> list[str]:
-        """Prefixes of folders below which nothing was looked at, though they may be there.
+        """Prefixes of folders that were not searched: by a rule, or for lack of permission.
 
-        A folder that a finished walk did not list is gone, unless its path starts with one of
-        these: a rule left it out, or permission was refused.
+        Any other folder that a finished walk did not list is gone.
         """
         prefixes = [] if self.is_exhaustive else [self.folder]
         for one in self.left_out:
@@ -71,14 +68,10 @@ class FolderListing(NamedTuple):
                     prefixes.append(f"{one.folder}{one.name}#")
         return prefixes
 
-    def found(self) -> list[Found]:
-        """The files as values. Not for the hot path."""
-        return [Found(self.folder, row[0], FileStat(*row[1:])) for row in self.files]
-
 
 @dataclass(slots=True)
 class Draft:
-    """A listing while it is being filled."""
+    """A listing under construction."""
 
     files: list[FileRow] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -86,10 +79,10 @@ class Draft:
 
 
 def in_order(names: list[str]) -> list[str]:
-    """`names` in the order of every listing: first those that are UTF-8, then the others, each by
-    their bytes. It is SQLite's order too when the others are kept as BLOB.
+    """`names` in the order of listings: first valid UTF-8, then the others, each by their bytes.
 
-    For UTF-8 the order of code points is that of bytes (RFC 3629), so that a plain sort does.
+    SQLite sorts alike when the others are kept as BLOB. For UTF-8 the order of code points is the
+    order of bytes (RFC 3629), so a plain sort is enough.
     """
     try:
         "".join(names).encode()
@@ -100,12 +93,12 @@ def in_order(names: list[str]) -> list[str]:
 
 
 def is_archive_name(name: str) -> bool:
-    """The extension is `.zip`, in any case."""
+    """Whether the extension is `.zip`, in any case."""
     return name[-4:].lower() == ".zip"
 
 
 def unread(folder: str, reason: str, error_class: ErrorClass) -> FolderListing:
-    """The listing of a folder, or of an archive's members, that could not be read at all."""
+    """The listing of a folder or an archive that could not be read."""
     bare = folder.removesuffix("#")
     above = bare.rfind("/", 0, -1) + 1
     left_out = LeftOut(bare[:above], bare[above:] or "./", reason, error_class)
@@ -115,8 +108,13 @@ def unread(folder: str, reason: str, error_class: ErrorClass) -> FolderListing:
 
 
 def error_class_of(error: OSError) -> ErrorClass:
-    """MISSING, RESOURCE or AUTH, as content.trouble tells them apart."""
+    """MISSING, RESOURCE or AUTH, by `kind_of`."""
     return kind_of(error).error_class
+
+
+def text_of(error: OSError) -> str:
+    """The system's description of the error."""
+    return error.strerror or str(error)
 
 
 def _order(name: str) -> tuple[bool, bytes]:

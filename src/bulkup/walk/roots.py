@@ -1,4 +1,4 @@
-"""What the user named: roots to walk, and single files."""
+"""The paths that the user named: roots, and single files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkup.errors import UsageError
 from bulkup.model import INODE_MASK, LeftOut
-from bulkup.walk.listing import Draft, error_class_of
+from bulkup.walk.listing import Draft, error_class_of, text_of
 
 if TYPE_CHECKING:
     from bulkup.walk.filters import Rules
@@ -38,21 +38,19 @@ def check_root(root: str) -> None:
 
 
 def anchor(root: str) -> str:
-    """The directory that paths of assets are relative to: the root itself, or a file's parent."""
+    """The directory that assets' paths are relative to: the root, or the parent of a file."""
     return root if os.path.isdir(root) else os.path.dirname(root) or "."
 
 
 def add_named(draft: Draft, disk_path: str, folder: str, name: str, rules: Rules) -> None:
-    """Add one file that the user named: links are followed, hidden files and any kind are taken.
+    """Add a file that the user named. Links are followed; hidden files and any kind are taken.
 
-    Junk and what the patterns, sizes and dates of the selection leave out stay out.
+    Junk, patterns, sizes and dates apply.
     """
     try:
         found = os.stat(disk_path)
     except OSError as error:
-        draft.left_out.append(
-            LeftOut(folder, name, error.strerror or str(error), error_class_of(error))
-        )
+        draft.left_out.append(LeftOut(folder, name, text_of(error), error_class_of(error)))
         return
     reason = rules.why_not_named(folder + name)
     if reason is None and not stat.S_ISREG(found.st_mode):

@@ -17,21 +17,23 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from bulkup.content.archive import (
-    RATIO_FREE_BYTES,
-    Member,
-    Refused,
+    ArchiveMember,
+    RefusedMember,
     find_member,
     members,
     open_member,
     why_unsafe,
 )
+from bulkup.content.zip_stream import RATIO_FREE_BYTES
 from bulkup.errors import SourceError, SourceInvalid, SourceMissing
 from tests.unit.content.zips import declare, make_zip, patch_central
 
 
 def listed(path: str) -> list[tuple[str, str | None]]:
     """Names with the reason why they are refused."""
-    return [(one.name, one.reason if isinstance(one, Refused) else None) for one in members(path)]
+    return [
+        (one.name, one.reason if isinstance(one, RefusedMember) else None) for one in members(path)
+    ]
 
 
 def read(path: str, name: str, **options: int) -> bytes:
@@ -265,7 +267,7 @@ class TestDamage:
         path.write_bytes(raw[: data.draw(st.sampled_from([len(raw), len(raw) // 2]))])
         try:
             for one in members(str(path)):
-                if isinstance(one, Member):
+                if isinstance(one, ArchiveMember):
                     got = read(str(path), one.name)
                     assert len(got) == one.stat.size_bytes
                     one.name.encode()
@@ -312,7 +314,7 @@ def test_a_nested_archive_is_just_a_member(tmp_path: Path) -> None:
 def test_nasties(corpus: Path, name: str, read_ones: int, refused: int) -> None:
     path = str(corpus / "malformed" / "nasties" / name)
     found = list(members(path))
-    good = [one for one in found if isinstance(one, Member)]
+    good = [one for one in found if isinstance(one, ArchiveMember)]
     assert (len(good), len(found) - len(good)) == (read_ones, refused)
     for one in good:
         assert len(read(path, one.name)) == one.stat.size_bytes

@@ -1,4 +1,4 @@
-"""Memory that is used again: by one at a time, and never while anybody looks at it."""
+"""Buffers are reused, and never while a view of them lives."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SIZE = 1000
 
 
 def has_room(buffers: BufferPool, units: int) -> bool:
-    return buffers.take(units * UNIT_BYTES - 1) is not None
+    return buffers.take(units * UNIT_BYTES) is not None
 
 
 class Pieces(RuleBasedStateMachine):
-    """Takes and gives back in any order."""
+    """Allocates and frees in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Pieces(RuleBasedStateMachine):
 
     @rule(size=st.integers(1, SIZE))
     def take(self, size: int) -> None:
-        begin = self.gaps.take(size)
+        begin = self.gaps.allocate(size)
         if begin is None:
             assert all(end - begin < size for begin, end in self.gaps.free)
         else:
@@ -42,7 +42,7 @@ class Pieces(RuleBasedStateMachine):
     @rule(data=st.data())
     def give_back(self, data: st.DataObject) -> None:
         piece = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
-        self.gaps.give_back(piece[0], piece[1] - piece[0])
+        self.gaps.deallocate(piece[0], piece[1] - piece[0])
 
     @invariant()
     def every_byte_is_in_one_piece_or_gap(self) -> None:
@@ -61,15 +61,20 @@ class Pieces(RuleBasedStateMachine):
 TestPieces = Pieces.TestCase
 
 
-def test_what_no_gap_holds_is_not_there() -> None:
+def test_a_range_that_no_gap_holds_is_not_allocated() -> None:
     gaps = FreeList(10)
-    assert [gaps.take(4), gaps.take(4), gaps.take(4), gaps.take(2)] == [0, 4, None, 8]
+    assert [gaps.allocate(4), gaps.allocate(4), gaps.allocate(4), gaps.allocate(2)] == [
+        0,
+        4,
+        None,
+        8,
+    ]
     assert gaps.free == []
 
 
 @given(st.lists(st.integers(0, 5 * UNIT_BYTES), max_size=40))
-def test_pieces_of_one_memory_keep_what_was_written(sizes: list[int]) -> None:
-    """Each has its size; whoever finds no room is told so; in the end all is free."""
+def test_buffers_keep_what_was_written(sizes: list[int]) -> None:
+    """Each has its size; None means that there is no room; in the end all memory is free."""
     buffers = BufferPool(20 * UNIT_BYTES)
     held = []
     view = None
@@ -88,9 +93,18 @@ def test_pieces_of_one_memory_keep_what_was_written(sizes: list[int]) -> None:
     assert has_room(buffers, 20)
 
 
-def test_a_piece_is_kept_while_a_view_of_it_lives() -> None:
-    """Also when the view that was handed out is gone, or was let go."""
-    buffers = BufferPool(2 * UNIT_BYTES)
+@pytest.mark.parametrize(("size", "units"), [(0, 1), (1, 1), (UNIT_BYTES, 1), (UNIT_BYTES + 1, 2)])
+def test_a_buffer_takes_no_more_units_than_it_needs(size: int, units: int) -> None:
+    """The pool holds as many buffers of exactly one unit as it has units."""
+    buffers = BufferPool(4 * UNIT_BYTES)
+    held = [buffers.take(size) for _ in range(4 // units)]
+    assert all(view is not None for view in held)
+    assert buffers.take(1) is None
+
+
+def test_a_buffer_is_kept_while_a_view_of_it_lives() -> None:
+    """Also when the view that `take` returned is gone or released."""
+    buffers = BufferPool(UNIT_BYTES)
     view = buffers.take(UNIT_BYTES)
     assert view is not None
     view[:4] = b"abcd"
@@ -104,8 +118,8 @@ def test_a_piece_is_kept_while_a_view_of_it_lives() -> None:
     assert buffers.take(UNIT_BYTES) is not None
 
 
-def test_what_is_let_go_is_free_though_somebody_holds_the_view() -> None:
-    """The traceback of an error, for instance: it shall see nothing rather than another file."""
+def test_a_released_buffer_is_free_while_a_view_object_remains() -> None:
+    """A traceback that still holds the view gets an error, not another file's bytes."""
     buffers = BufferPool(2 * UNIT_BYTES)
     held = buffers.take(UNIT_BYTES)
     release(held)
@@ -118,20 +132,20 @@ def test_what_is_let_go_is_free_though_somebody_holds_the_view() -> None:
     release(None)
 
 
-def test_what_is_being_read_from_outlives_the_letting_go() -> None:
-    """As a request does that was answered before its body was sent."""
-    buffers = BufferPool(2 * UNIT_BYTES)
+def test_a_buffer_in_use_outlives_its_release() -> None:
+    """As in a request that was answered before its body was sent."""
+    buffers = BufferPool(UNIT_BYTES)
     view = buffers.take(UNIT_BYTES)
     export = pickle.PickleBuffer(view)  # asks the view itself for its memory
     release(view)
     assert not has_room(buffers, 1)
     export.release()
     release(view)
-    assert has_room(buffers, 2)
+    assert has_room(buffers, 1)
 
 
-def test_no_memory_is_made_before_the_first_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And where the system gives none, files are read without."""
+def test_the_pool_does_without_memory_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are then read into fresh memory."""
 
     def refuse(*_: object, **__: object) -> mmap.mmap:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
@@ -140,10 +154,10 @@ def test_no_memory_is_made_before_the_first_piece(monkeypatch: pytest.MonkeyPatc
     buffers = BufferPool()
     assert buffers.take(1) is None
     monkeypatch.undo()
-    assert buffers.take(1) is None, "it is not asked for again with each file"
+    assert buffers.take(1) is None, "the system is not asked again for each file"
 
 
-def test_many_threads_take_pieces_at_the_same_time() -> None:
+def test_many_threads_take_buffers_at_the_same_time() -> None:
     buffers = BufferPool(16 * UNIT_BYTES)
     wrong = []
 

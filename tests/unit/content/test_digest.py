@@ -27,7 +27,6 @@ from bulkup.content.digest import (
     digest_file,
     digest_of,
     digest_parts,
-    digest_stream,
 )
 
 
@@ -56,23 +55,18 @@ def test_known_digest() -> None:
     assert digest_of(b"abc") == expected
 
 
-@given(st.lists(st.binary(max_size=50)))
-def test_cuts_do_not_change_the_digest(chunks: list[bytes]) -> None:
-    assert digest_stream(chunks) == sha(b"".join(chunks))
-
-
 def _of(sizes: list[int]) -> list[bytes]:
     """Contents of these sizes, none the beginning of another."""
     return [random.Random(number).randbytes(size) for number, size in enumerate(sizes)]
 
 
 IN_LANES = pytest.param(
-    digest_module._lanes,
+    digest_module.hash_in_lanes,
     id="in lanes",
     marks=pytest.mark.skipif(not digest_module.HAS_LANES, reason="not built, or another processor"),
 )
 WAYS = pytest.mark.parametrize(
-    "digests_of", [pytest.param(digest_module._one_by_one, id="one by one"), IN_LANES]
+    "digests_of", [pytest.param(digest_module.hash_one_by_one, id="one by one"), IN_LANES]
 )
 
 
@@ -160,12 +154,12 @@ def test_lanes_that_are_wrong_are_not_used(monkeypatch: pytest.MonkeyPatch) -> N
     wrong = types.ModuleType("bulkup.content._sha256_lanes")
     wrong.hexdigests = lambda contents: ["0" * 64] * len(contents)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, wrong.__name__, wrong)
-    assert digest_module._in_lanes() is None
+    assert digest_module.load_lanes() is None
 
 
 def test_without_lanes_hashlib_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bulkup.content._sha256_lanes", None)
-    assert digest_module._in_lanes() is None
+    assert digest_module.load_lanes() is None
 
 
 @given(st.binary(max_size=400), st.integers(1, 60), st.integers(1, 50))

@@ -48,10 +48,10 @@ def _then(read: Callable[..., Any], with_file: Callable[[], object]) -> Callable
     return read_then_meddle
 
 
-@pytest.fixture(params=["bytes", "arena"])
+@pytest.fixture(params=["bytes", "pool"])
 def buffers(request: pytest.FixtureRequest) -> BufferPool | None:
     """Whether the file is read into memory that is used again."""
-    return BufferPool(1 << 20) if request.param == "arena" else None
+    return BufferPool(1 << 20) if request.param == "pool" else None
 
 
 def test_a_file_is_read_with_its_digest_and_stat(root: str, buffers: BufferPool | None) -> None:
@@ -73,7 +73,7 @@ def test_an_empty_file_is_a_file(root: str, buffers: BufferPool | None) -> None:
 def test_a_file_that_comes_in_pieces_is_read_to_its_end(
     root: str, monkeypatch: pytest.MonkeyPatch, buffers: BufferPool | None
 ) -> None:
-    """As some network file systems hand it out."""
+    """As some network file systems return it."""
     read, readv = os.read, os.readv
 
     def some(descriptor: int, into: list[memoryview]) -> int:
@@ -84,7 +84,7 @@ def test_a_file_that_comes_in_pieces_is_read_to_its_end(
     assert read_whole(root, "", "x.jpg", buffers).body == BODY
 
 
-def test_a_file_is_read_as_bytes_where_the_arena_has_no_room(root: str) -> None:
+def test_a_file_is_read_as_bytes_where_the_pool_has_no_room(root: str) -> None:
     buffers = BufferPool(5 * UNIT_BYTES)
     first, second = (read_whole(root, "", "x.jpg", buffers) for _ in range(2))
     assert [type(first.body), type(second.body)] == [memoryview, bytes]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.spec import Format, Limits
+from bulkup.content.picture.spec import Format, PictureLimits
 from bulkup.content.picture.types import Picture, Skipped
 from bulkup.errors import PictureInvalid, SourceChanged, SourceInvalid, SourceMissing
 from bulkup.model import Digest
@@ -58,7 +58,7 @@ def test_members_of_archives_are_sources(tmp_path: Path, photo: Path) -> None:
     assert isinstance(
         process(PictureTask(str(path), "read me.txt", member="inner/read me.txt")), Skipped
     )
-    limits = Limits(file_bytes=1000)
+    limits = PictureLimits(file_bytes=1000)
     with pytest.raises((SourceInvalid, PictureInvalid)):
         process(PictureTask(str(path), "photo.jpg", member="inner/photo.jpg", limits=limits))
 

@@ -1,11 +1,11 @@
-"""Workers: one that dies costs its own job, and nobody else anything."""
+"""Workers: one that dies costs its own job only."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -31,7 +31,16 @@ def is_running(pid: int) -> bool:
     return False
 
 
-async def test_results_come_back_to_those_who_asked(workers: Workers) -> None:
+def setting(event: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    """For `on_begin`."""
+
+    async def on_begin() -> None:
+        event.set()
+
+    return on_begin
+
+
+async def test_results_come_back_to_their_callers(workers: Workers) -> None:
     answers = await asyncio.gather(*(workers.run(pid_and, number) for number in range(200)))
     assert [value for _, value in answers] == list(range(200))
     assert 1 <= len({pid for pid, _ in answers}) <= 2
@@ -39,7 +48,7 @@ async def test_results_come_back_to_those_who_asked(workers: Workers) -> None:
 
 @pytest.mark.parametrize(
     ("how", "words"),
-    [("abort", "SIGABRT"), ("exit", "exit code 1"), ("kill", "SIGKILL")],
+    [("abort", "SIGABRT"), ("exit", "exited with code 1"), ("kill", "SIGKILL")],
 )
 async def test_a_worker_that_dies_costs_only_its_job(
     workers: Workers, how: str, words: str
@@ -95,7 +104,7 @@ async def test_what_the_job_raises_is_raised_here(workers: Workers) -> None:
         await workers.run(misbehave, "raise what cannot be read")
 
 
-async def test_what_libraries_print_spoils_nothing(
+async def test_output_of_libraries_is_discarded(
     workers: Workers, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert await workers.run(misbehave, "print") is None
@@ -103,15 +112,15 @@ async def test_what_libraries_print_spoils_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_signals_are_the_parents_affair(workers: Workers) -> None:
+async def test_signals_are_left_to_the_parent(workers: Workers) -> None:
     assert await workers.run(misbehave, "end as told") == "went on"
 
 
-async def test_a_worker_killed_while_idle_costs_nobody_anything(workers: Workers) -> None:
+async def test_a_worker_killed_while_idle_is_replaced(workers: Workers) -> None:
     pid, _ = await workers.run(pid_and, 1)
     os.kill(pid, signal.SIGKILL)
-    process = workers._idle[0]._process  # when its end is known here is up to the event loop
-    await process.wait()
+    while is_running(pid):  # noqa: ASYNC110 - until the event loop has reaped it
+        await asyncio.sleep(0)
     assert (await workers.run(pid_and, 2))[0] != pid
 
 
@@ -121,12 +130,12 @@ async def test_workers_are_replaced_after_their_number_of_jobs() -> None:
         assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
 
 
-async def test_a_caller_who_goes_away_takes_the_worker_along(tmp_path: Path) -> None:
+async def test_a_cancelled_caller_kills_its_worker(tmp_path: Path) -> None:
     async with Workers(1) as workers:
         pid, _ = await workers.run(pid_and, 0)
-        task = asyncio.create_task(workers.run(misbehave, "sleep"))
-        while not workers._busy:  # noqa: ASYNC110 - the task has to get to its worker first
-            await asyncio.sleep(0)
+        began = asyncio.Event()
+        task = asyncio.create_task(workers.run(misbehave, "sleep", on_begin=setting(began)))
+        await began.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -136,9 +145,12 @@ async def test_a_caller_who_goes_away_takes_the_worker_along(tmp_path: Path) -> 
 
 async def test_close_does_not_wait_for_jobs() -> None:
     workers = Workers(1)
-    tasks = [asyncio.create_task(workers.run(misbehave, "sleep")) for _ in range(3)]
-    while not workers._busy:  # noqa: ASYNC110 - the same
-        await asyncio.sleep(0)
+    began = asyncio.Event()
+    tasks = [
+        asyncio.create_task(workers.run(misbehave, "sleep", on_begin=setting(began)))
+        for _ in range(3)
+    ]
+    await began.wait()
     await workers.close()
     held, *waiting = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(held, WorkerLost)
@@ -161,7 +173,7 @@ async def test_a_worker_that_cannot_start_says_so(capfd: pytest.CaptureFixture[s
     assert "no_such_module" in capfd.readouterr().err
 
 
-async def test_a_picture_folder_cannot_slip_in_modules(
+async def test_modules_in_the_current_folder_are_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pickle.py").write_text("raise SystemExit('taken over')")

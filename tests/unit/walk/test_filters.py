@@ -23,7 +23,11 @@ from bulkup.walk.filters import (
 
 def why(path: str, size_bytes: int = 1, seconds: float = 0, **options: object) -> str | None:
     rules = Rules(Selection(**options))  # type: ignore[arg-type]
-    return rules.why_not(path, size_bytes, round(seconds * 1e9))
+    name = path[path.rfind("/") + 1 :]
+    reason = rules.why_not_above(path) or rules.why_not_name(name) or rules.why_filtered(path)
+    if reason is None and rules.is_wanted_kind(name) is False:
+        reason = NO_MEDIA
+    return reason or rules.why_not_stat(size_bytes, round(seconds * 1e9))
 
 
 @pytest.mark.parametrize(

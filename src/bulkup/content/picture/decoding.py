@@ -38,7 +38,7 @@ from pillow_heif import register_heif_opener
 from bulkup.content.picture import exif
 from bulkup.content.picture.colour import plain
 from bulkup.content.picture.quality import jpeg_quality
-from bulkup.content.picture.spec import Limits
+from bulkup.content.picture.spec import PictureLimits
 from bulkup.errors import PictureInvalid
 
 register_heif_opener(thumbnails=False, decode_threads=1)  # the processes are the threads here
@@ -89,7 +89,7 @@ class Decoded:
     is_truncated: bool = False
 
 
-def decode(file: BinaryIO, *, size_px: int, limits: Limits) -> Decoded:
+def decode(file: BinaryIO, *, size_px: int, limits: PictureLimits) -> Decoded:
     """The first frame, loaded, at least `size_px` long on its longer side if the original is.
 
     What is damaged is decoded as far as it goes, and marked; a picture of which hardly more than
@@ -128,7 +128,7 @@ def decode(file: BinaryIO, *, size_px: int, limits: Limits) -> Decoded:
     )
 
 
-def check_pixels(size: tuple[int, int], limits: Limits) -> None:
+def check_pixels(size: tuple[int, int], limits: PictureLimits) -> None:
     """Raise PictureInvalid when the picture claims more pixels than are allowed, or none."""
     width, height = size
     if width < 1 or height < 1:
@@ -154,7 +154,7 @@ def reason_of(error: BaseException) -> str:
     return text[:300] or type(error).__name__
 
 
-def _decoded(file: BinaryIO, size_px: int, limits: Limits) -> Decoded:
+def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
     # Pillow refuses twice this number while it reads the header, and where a size turns up later.
     Image.MAX_IMAGE_PIXELS = limits.pixels
     file.seek(0)

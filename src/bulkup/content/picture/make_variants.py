@@ -19,7 +19,7 @@ from bulkup.content.picture.colour import adobe_rgb
 from bulkup.content.picture.decoding import Decoded, decode, reason_of
 from bulkup.content.picture.dhash import perceptual_hash
 from bulkup.content.picture.encoding import variants_of
-from bulkup.content.picture.spec import LIMITS, VARIANTS, Limits, VariantSpec
+from bulkup.content.picture.spec import LIMITS, VARIANTS, PictureLimits, VariantSpec
 from bulkup.content.picture.types import Metadata, Picture, Skipped, with_sidecar
 from bulkup.content.picture.xmp import read_xmp
 from bulkup.errors import PictureInvalid
@@ -44,7 +44,7 @@ def make_variants(
     wanted: Sequence[VariantSpec] = VARIANTS,
     *,
     name: str = "",
-    limits: Limits = LIMITS,
+    limits: PictureLimits = LIMITS,
 ) -> Picture | Skipped:
     """The variants of the picture in `source`, and what it says of itself.
 
@@ -94,13 +94,13 @@ def _why_no_picture(kind: str, name: str) -> str | None:
     return f"not a picture ({kind})"
 
 
-def _of_picture(file: BinaryIO, wanted: Sequence[VariantSpec], limits: Limits) -> Picture:
+def _of_picture(file: BinaryIO, wanted: Sequence[VariantSpec], limits: PictureLimits) -> Picture:
     decoded = decode(file, size_px=_largest(wanted), limits=limits)
     return _made(decoded, wanted, exif.tags_of(decoded.image))
 
 
 def _of_raw(
-    file: BinaryIO, wanted: Sequence[VariantSpec], kind: str, limits: Limits
+    file: BinaryIO, wanted: Sequence[VariantSpec], kind: str, limits: PictureLimits
 ) -> Picture | Skipped:
     """By the embedded preview; a raw file that Pillow reads as a TIFF (linear DNG) by itself."""
     preview = raw.preview_of(file)
@@ -120,7 +120,7 @@ def _of_raw(
 
 
 def _of_video(
-    file: BinaryIO, wanted: Sequence[VariantSpec], kind: str, limits: Limits
+    file: BinaryIO, wanted: Sequence[VariantSpec], kind: str, limits: PictureLimits
 ) -> Picture | Skipped:
     if not video.has_pyav():
         return Skipped("a video: its thumbnail needs bulkup[video]")

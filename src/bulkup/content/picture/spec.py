@@ -38,11 +38,11 @@ PREVIEW: Final = VariantSpec("preview", 1440, Format.JPEG, 80)
 VARIANTS: Final = (THUMB, PREVIEW)
 
 
-class Limits(NamedTuple):
+class PictureLimits(NamedTuple):
     """What a picture may cost. Its own claim of pixels counts, before anything is decoded."""
 
     pixels: int = 200_000_000
     file_bytes: int = LIMIT_BYTES
 
 
-LIMITS: Final = Limits()
+LIMITS: Final = PictureLimits()

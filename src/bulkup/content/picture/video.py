@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 from PIL import Image
 
 from bulkup.content.picture.decoding import check_pixels, reason_of
-from bulkup.content.picture.spec import Limits
+from bulkup.content.picture.spec import PictureLimits
 from bulkup.errors import PictureInvalid
 
 _PART: Final = 10
@@ -27,7 +27,7 @@ def has_pyav() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
-def frame_of(file: BinaryIO, limits: Limits) -> tuple[Image.Image, int]:
+def frame_of(file: BinaryIO, limits: PictureLimits) -> tuple[Image.Image, int]:
     """A frame, as stored, and the EXIF orientation that turns it upright.
 
     Raises PictureInvalid when there is no video stream or nothing decodes.

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 from bulkup.content.picture import raw, video
 from bulkup.content.picture.decoding import fitted
 from bulkup.content.picture.make_variants import make_variants
-from bulkup.content.picture.spec import PREVIEW, THUMB, Format, Limits, VariantSpec
+from bulkup.content.picture.spec import PREVIEW, THUMB, Format, PictureLimits, VariantSpec
 from bulkup.content.picture.types import Picture, Skipped
 from bulkup.errors import PictureInvalid
 from tests.unit.content.picture.made import DISPLAY_P3, mean_error, opened, saved, scene
@@ -221,16 +221,16 @@ def test_quality_follows_a_source_of_low_quality() -> None:
 def test_more_pixels_than_allowed_are_refused_before_they_are_decoded() -> None:
     data = saved(scene(1000, 1000))
     with pytest.raises(PictureInvalid, match="megapixels; 1 are allowed"):
-        make_variants(data, limits=Limits(pixels=999_999))
+        make_variants(data, limits=PictureLimits(pixels=999_999))
     with pytest.raises(PictureInvalid, match="decompression bomb"):
-        make_variants(data, limits=Limits(pixels=400_000))
-    assert picture(data, limits=Limits(pixels=1_000_000))
+        make_variants(data, limits=PictureLimits(pixels=400_000))
+    assert picture(data, limits=PictureLimits(pixels=1_000_000))
 
 
 def test_a_file_over_the_limit_is_refused() -> None:
     data = saved(scene())
     with pytest.raises(PictureInvalid, match="bytes"):
-        make_variants(data, limits=Limits(file_bytes=len(data) - 1))
+        make_variants(data, limits=PictureLimits(file_bytes=len(data) - 1))
 
 
 def _with_chunk(kind: bytes, data: bytes) -> bytes:
@@ -352,7 +352,7 @@ def test_damage_never_raises_anything_else(data: st.DataObject) -> None:
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     del body[data.draw(st.integers(len(body) // 2, len(body))) :]
     try:
-        made = make_variants(bytes(body), name="x.jpg", limits=Limits(pixels=4_000_000))
+        made = make_variants(bytes(body), name="x.jpg", limits=PictureLimits(pixels=4_000_000))
     except PictureInvalid as error:
         assert str(error)  # noqa: PT017 - both ends are allowed
     else:

@@ -88,8 +88,8 @@ async def test_a_picture_that_always_kills_its_worker_is_dead_and_nothing_else(
     assert struck == [3, 3, 3]
     said = {e.error for e in pushing.events if isinstance(e, AttemptFailed)}
     assert {
-        "the worker process was ended by SIGABRT",
-        "the worker process was ended by SIGKILL",
+        "the worker process was killed by SIGABRT",
+        "the worker process was killed by SIGKILL",
     } <= said
     assert wrong_variants(Path(pushing.manifest), objects_in(Path(pushing.to))) == []
 
