@@ -205,7 +205,9 @@ def test_names_that_are_no_utf8_are_read_again_and_not_sent(bulkup: Bulkup, tmp_
 def test_what_is_no_destination_is_refused(bulkup: Bulkup, tmp_path: Path, s3: Endpoint) -> None:
     """Exit 2 for what cannot be one, 4 for one that is not there; no manifest is half made."""
     assert bulkup("rebuild", "--from", "ftp://host/x", check=2).code == 2
-    assert "is not a directory" in bulkup("rebuild", "--from", "s", "--root", "none", check=2).stderr
+    assert (
+        "is not a directory" in bulkup("rebuild", "--from", "s", "--root", "none", check=2).stderr
+    )
     assert "is not there" in bulkup("rebuild", "--from", "nowhere", check=4).stderr
     ended = bulkup("rebuild", "--from", "s3://no-such-bucket-here", env=s3.environment, check=4)
     assert "bucket" in ended.stderr

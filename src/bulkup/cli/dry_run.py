@@ -1,4 +1,4 @@
-"""push --dry-run: what would be done, without a request or a write."""
+"""push --dry-run: show what a push would do, without a request or a write."""
 
 from __future__ import annotations
 
@@ -7,64 +7,67 @@ import sys
 from typing import TYPE_CHECKING
 
 from bulkup.cli.output.text import escape, is_screen, printable, summary_line, summary_lines
+from bulkup.cli.run_command import StopSignals
 
 if TYPE_CHECKING:
-    from bulkup.events import Event
-    from bulkup.operations.push import Push, PushTarget
+    from bulkup.cli.output.json_log import JsonLog
+    from bulkup.events import Emit, Event, Summary
+    from bulkup.operations.dry_run import DryRun
+    from bulkup.operations.push import Push
     from bulkup.settings import Settings
 
 
-def show_plan(push: Push, settings: Settings) -> None:
-    """Print what a push would do: a line a file with --verbose or --json, and the summary."""
+def show_plan(push: Push, settings: Settings) -> int:
+    """Print what a push would do: a line a file with --verbose or --json, and the summary.
+
+    Returns the exit code: 0 unless it was interrupted.
+    """
+    import asyncio
+    from random import Random
+
     from bulkup.cli.output.json_log import JsonLog
     from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.dry_run import DryRun
+    from bulkup.operations.dry_run import DryRun, DryRunContext
     from bulkup.operations.push import resolve_target
 
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
     with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
-        to = resolve_target(push, reader.destinations)
-        if to.is_first_use_of_default and not (settings.quiet or settings.json):
-            print(f"No destination given: planning for the local store {escape(to.url)}")
-
-        def emit(event: Event) -> None:
-            json_log.emit(event)
-            if settings.verbose and not (settings.quiet or settings.json) and (text := str(event)):
-                sys.stdout.writelines(
-                    f"{printable(escape(line), sys.stdout)}\n" for line in text.split("\n")
-                )
-
-        plan = DryRun(
-            push,
-            reader,
-            to,
-            prefix=_prefix(push, to),
-            clock=clock,
-            emit=emit,
+        target = resolve_target(push, reader.destinations)
+        if target.is_first_use_of_default and not (settings.quiet or settings.json):
+            print(f"No destination given: planning for the local store {escape(target.url)}")
+        context = DryRunContext(
+            os.environ,
+            clock,
+            Random(),
+            _emitter(settings, json_log),
             wants_files=settings.json or settings.verbose,
         )
-        summary = plan.make()
+        summary, exit_code = asyncio.run(_run(DryRun(push, reader, context)))
         json_log.emit(summary)
-    if settings.quiet:
-        return
-    out = sys.stderr if settings.json else sys.stdout
-    lines = summary_lines(summary) if is_screen(out, os.environ) else [summary_line(summary)]
-    out.writelines(f"{printable(line, out)}\n" for line in lines)
+    if not settings.quiet:
+        out = sys.stderr if settings.json else sys.stdout
+        lines = summary_lines(summary) if is_screen(out, os.environ) else [summary_line(summary)]
+        out.writelines(f"{printable(line, out)}\n" for line in lines)
+    return exit_code
 
 
-def _prefix(push: Push, to: PushTarget) -> str:
-    """What the destination's keys begin with; opening a store makes no request."""
-    from bulkup.clock import SystemClock
-    from bulkup.stores.open import open_store
+async def _run(dry_run: DryRun) -> tuple[Summary, int]:
+    import asyncio
 
-    return open_store(
-        to.url,
-        environ=os.environ,
-        clock=SystemClock(),
-        endpoint_url=to.endpoint_url or None,
-        region=push.region,
-        profile=push.profile,
-        ca_bundle=push.ca_bundle,
-    ).prefix
+    signals = StopSignals(dry_run, asyncio.get_running_loop())
+    summary = await dry_run.run()
+    return summary, signals.exit_code or summary.exit_code
+
+
+def _emitter(settings: Settings, json_log: JsonLog) -> Emit:
+    shows_lines = settings.verbose and not (settings.quiet or settings.json)
+
+    def emit(event: Event) -> None:
+        json_log.emit(event)
+        if shows_lines and (text := str(event)):
+            lines = (printable(escape(line), sys.stdout) for line in text.split("\n"))
+            sys.stdout.writelines(f"{line}\n" for line in lines)
+
+    return emit

@@ -109,8 +109,7 @@ def run(
     if dry_run:
         from bulkup.cli.dry_run import show_plan
 
-        show_plan(push, settings)
-        return
+        sys.exit(show_plan(push, settings))
     from bulkup.operations.push import PushRun
 
     sys.exit(run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.stages))

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bulkup.errors import ExitCode
 
@@ -140,7 +140,7 @@ async def _run(make_run: Callable[..., Run], settings: Settings, manifest: Manif
             emit=output.emit,
             wants_files=settings.json or settings.log_file is not None or settings.verbose,
         )
-        signals = _Signals(run, asyncio.get_running_loop())
+        signals = StopSignals(run, asyncio.get_running_loop())
         async with observers.watching(run.snapshot, output.emit):
             with output.screen(run):
                 summary = await run.run()
@@ -210,10 +210,17 @@ class _Output:
             print(line, file=out)
 
 
-class _Signals:
+class Stoppable(Protocol):
+    """What a signal ends."""
+
+    def stop(self, reason: str, exit_code: ExitCode) -> None:
+        """End soon, in order."""
+
+
+class StopSignals:
     """SIGINT and SIGTERM: the first ends the run in order, the second at once."""
 
-    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, run: Stoppable, loop: asyncio.AbstractEventLoop) -> None:
         self._run = run
         self.exit_code: int | None = None
         for number, code in (

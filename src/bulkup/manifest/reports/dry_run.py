@@ -1,83 +1,80 @@
-"""What the manifest knows of things to come: the questions of a dry run. Reading only."""
+"""What a dry run asks of the manifest, and the copy of it that the dry run works on."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from typing import NamedTuple
 
+from bulkup.manifest.database.connection import sqlite_errors
+from bulkup.manifest.database.migrations import back_up
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.rows import from_sql, to_sql
+from bulkup.manifest.rows import from_sql
 from bulkup.model import Digest, State
 
 
-class Pending(NamedTuple):
-    """The content of a recorded file, and how its upload to one destination stands."""
+class NotSent(NamedTuple):
+    """A content that a run has left undone, by one of its files."""
 
-    content_id: int
+    path: str
     digest: Digest | None
-    state: State | None  # None: the destination is new to this content
-    run_id: str | None  # who claims it
+    size_bytes: int
+    state: State
     error: str | None
 
 
-class Upload(NamedTuple):
-    """How the upload of a content to one destination stands."""
-
-    state: State | None
-    run_id: str | None
-    key: str | None  # stored or reserved
-
-
 class DryRunQueries(Statements):
-    """Questions about roots, contents and keys. Works on a read-only connection."""
+    """Works on a read-only connection."""
 
-    def root_id(self, path: str) -> int | None:
-        """The id of a root that was pushed before."""
-        row = self._db.execute("SELECT id FROM root WHERE path = ?", (to_sql(path),)).fetchone()
-        return None if row is None else int(row[0])
+    def copy_to(self, target: str) -> None:
+        """Make a copy of the manifest in which every waiting upload is due."""
+        with sqlite_errors(target):
+            back_up(self._db, target)
+            with closing(sqlite3.connect(target)) as copy, copy:
+                copy.execute(
+                    "UPDATE item SET due_at = 0 WHERE state = 'waiting' AND stage = 'upload'"
+                )
 
-    def pending(
-        self, folder_id: int, after: str | None, upto: str | None, destination_id: int | None
-    ) -> dict[str, Pending]:
-        """Assets of the folder with after < name <= upto that the destination does not have yet,
-        by name; those whose upload is skipped are left out too."""
-        limits = ("AND name > ? " if after is not None else "") + (
-            "AND name <= ? " if upto is not None else ""
+    def key_of(self, digest: str, destination_id: int) -> str | None:
+        """The key under which the content is stored at the destination, or that is reserved."""
+        key: str | None = self._value(
+            "SELECT key FROM content JOIN object ON content_id = content.id "
+            "WHERE digest = ? AND +destination_id = ? AND kind = 'original' "
+            "ORDER BY stored_at IS NULL LIMIT 1",
+            bytes.fromhex(digest),
+            destination_id,
         )
-        rows = self._db.execute(
-            "SELECT name, asset.content_id, lower(hex(digest)), state, run_id, "
-            "error FROM asset "
-            "JOIN content ON content.id = asset.content_id "
-            "LEFT JOIN item ON item.content_id = asset.content_id AND item.destination_id = ? "
-            "AND stage = 'upload' "
-            f"WHERE folder_id = ? {limits} AND (state IS NULL OR state NOT IN ('done', 'skipped'))",
-            (destination_id, folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
-        )
-        return {
-            from_sql(name): Pending(
-                content_id, Digest(digest) if digest else None, state and State(state), *rest
-            )
-            for name, content_id, digest, state, *rest in rows
-        }
+        return key
 
-    def upload_of(self, digest: Digest, destination_id: int | None) -> Upload:
-        """What is known of these bytes at the destination."""
+    def content_at(self, key: str, destination_id: int) -> tuple[Digest, int] | None:
+        """Digest and size in bytes of the content that a key is stored or reserved for."""
         row = self._db.execute(
-            "SELECT item.state, item.run_id, (SELECT key FROM object "
-            "WHERE content_id = content.id AND +destination_id = ?1 AND kind = 'original' "
-            "ORDER BY stored_at IS NULL LIMIT 1) FROM content "
-            "LEFT JOIN item ON item.content_id = content.id AND item.destination_id = ?1 "
-            "AND stage = 'upload' WHERE content.digest = ?2",
-            (destination_id, bytes.fromhex(digest)),
-        ).fetchone()
-        if row is None:
-            return Upload(None, None, None)
-        return Upload(row[0] and State(row[0]), row[1], row[2])
-
-    def holder_of(self, key: str, destination_id: int | None) -> Digest | None:
-        """The digest of the content that a key is stored or reserved for; None when it is free."""
-        row = self._db.execute(
-            "SELECT lower(hex(content.digest)) FROM object JOIN content ON content.id = content_id "
-            "WHERE destination_id = ? AND key = ?",
+            "SELECT lower(hex(digest)), object.size_bytes FROM object "
+            "JOIN content ON content.id = content_id WHERE destination_id = ? AND key = ?",
             (destination_id, key),
         ).fetchone()
-        return None if row is None else Digest(row[0] or "")
+        return None if row is None else (Digest(row[0]), int(row[1]))
+
+    def not_sent(self) -> Iterator[NotSent]:
+        """What the latest batch has left undone, by path: the items that `UploadQueue.left`
+        counts."""
+        rows = self._db.execute(
+            "WITH latest AS (SELECT id, destination_id FROM batch ORDER BY id DESC LIMIT 1) "
+            "SELECT root.path, folder.path, asset.name, lower(hex(digest)), item.size_bytes, "
+            "item.state, item.error FROM latest CROSS JOIN item "
+            "CROSS JOIN asset ON asset.content_id = item.content_id "
+            "CROSS JOIN folder ON folder.id = asset.folder_id "
+            "CROSS JOIN root ON root.id = folder.root_id "
+            "CROSS JOIN content ON content.id = item.content_id "
+            "WHERE item.stage = 'upload' AND item.live "
+            "AND item.state IN ('ready', 'waiting', 'claimed', 'dead') "
+            "AND (item.batch_id = latest.id OR item.state <> 'ready' "
+            "AND item.destination_id = latest.destination_id AND root.id IN "
+            "(SELECT root_id FROM batch_root WHERE batch_id = latest.id)) "
+            "GROUP BY item.id ORDER BY root.path, folder.path, asset.name"
+        )
+        for root, folder, name, digest, size_bytes, state, error in rows:
+            path = f"{from_sql(root)}/{from_sql(folder)}{from_sql(name)}"
+            found = Digest(digest) if digest else None
+            yield NotSent(path, found, size_bytes, State(state), error)
