@@ -194,6 +194,19 @@ def test_an_archive_that_could_not_be_read_is_looked_at_again(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_failures_beside_what_was_retried_are_not_counted(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """The archive alone is retried: a dead file elsewhere in its root is no reason for exit 3."""
+    root = make_tree(tmp_path / "photos", {"1.jpg": picture(1), "bad.jpg": picture(2)})
+    make_tree(root, {"b.zip": b"PK\x03\x04broken"})
+    env = access(fake_s3(faults=[Fault(path="*/bad.jpg", times=None, status=400)]).url)
+    bulkup("push", "photos", "--to", "s3://bucket", env=env, check=3)
+    with zipfile.ZipFile(root / "b.zip", "w") as archive:
+        archive.writestr("in.jpg", picture(3))
+    assert "1 sent" in bulkup("retry", "--failed", "--path", "*b.zip", env=env).stdout
+
+
 def test_a_folder_that_could_not_be_read_is_looked_at_again(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "closed/deep/b.jpg": picture(2)})
     (tmp_path / "photos/closed").chmod(0)

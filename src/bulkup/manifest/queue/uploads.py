@@ -194,7 +194,7 @@ class UploadQueue(Statements):
                 "SELECT batch.destination_id, batch_root.root_id FROM batch_root "
                 "JOIN batch ON batch.id = batch_root.batch_id "
                 "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
-                "AND json_extract(batch.options, '$.places') IS NULL)) "
+                "AND json_extract(batch.options, '$.subtrees') IS NULL)) "
                 "GROUP BY item.state, item.run_id",
                 {"run": run_id, "batches": chosen},
             )
