@@ -13,6 +13,7 @@ from bulkup.events import Event, Summary
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
 from bulkup.operations.push import Push, PushRun
+from bulkup.run.context import new_context
 from bulkup.run.ingest.process import IngestProcess
 from bulkup.stores.store import PartStore
 from tests.sql import sql
@@ -53,19 +54,17 @@ class Pushing:
             default_to=self.to,
             **{"patience_seconds": 30.0, "stages": (Stage.UPLOAD,), **self.options, **options},  # type: ignore[arg-type]
         )
-        run = PushRun(
-            push,
+        context = new_context(
             manifest,
-            environ=self.environ,
             clock=self.clock,
             random=Random(1),
             emit=self.events.append,
+            environ=self.environ,
             wants_files=True,
-            aside=self.aside,
+            ingest=self.aside,
         )
-        if self.store is not None:
-            run._open_store = lambda _: self.store  # type: ignore[method-assign, assignment, return-value]
-        return run
+        store = self.store
+        return PushRun(push, context, store_factory=None if store is None else lambda _: store)
 
     async def push(self, **options: object) -> Summary:
         with Manifest(self.manifest) as manifest:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.run.liveness import HEARTBEAT_SECONDS
+from bulkup.run.heartbeat import HEARTBEAT_SECONDS
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing

@@ -27,7 +27,7 @@ def run(
     from bulkup.cli.output.text import Column, print_table
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.status import BatchRow
-    from bulkup.run.liveness import machine_of
+    from bulkup.run.heartbeat import machine_of
 
     with Reader(flags.settings().manifest) as reader:
         rows = reader.reports.history(limit) if reader.exists else []

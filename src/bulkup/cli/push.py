@@ -152,7 +152,6 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
             dict(settings.metadata),
             dict(settings.tags),
         ),
-        endpoint_url=settings.endpoint_url,
         stages=tuple(map(Stage, settings.stages)),
         **run_options_of(settings),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bulkup.errors import ExitCode
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from bulkup.cli.output.progress import Screen
     from bulkup.events import Event, Summary
     from bulkup.manifest.manifest import Manifest
+    from bulkup.run.context import RunContext
+    from bulkup.run.ingest.process import IngestProcess
     from bulkup.run.options import EmbedOptions, ProcessOptions
     from bulkup.run.run import Run
     from bulkup.settings import Settings
@@ -30,6 +31,7 @@ def run_options_of(settings: Settings, *, force: bool = False) -> dict[str, Any]
     return {
         "process": process_options_of(settings, force=force),
         "embed": embed_options_of(settings, force=force),
+        "endpoint_url": settings.endpoint_url,
         "region": settings.region,
         "profile": settings.profile,
         "ca_bundle": settings.ca_bundle,
@@ -86,11 +88,12 @@ def embed_options_of(settings: Settings, *, force: bool = False) -> EmbedOptions
     )
 
 
-def run_to_end(make_run: Callable[..., Run], settings: Settings, *, uploads: bool = False) -> int:
+def run_to_end(
+    make_run: Callable[[RunContext], Run], settings: Settings, *, uploads: bool = False
+) -> int:
     """Make the run, show it to its end, and return the exit code.
 
-    `make_run` is called with the manifest and by keyword with all that every Run takes: environ,
-    clock, random, emit, wants_files, aside. A run that `uploads` gets a second process.
+    `make_run` is called with the context. A run that `uploads` gets a second process.
     """
     import asyncio
     import gc
@@ -99,16 +102,16 @@ def run_to_end(make_run: Callable[..., Run], settings: Settings, *, uploads: boo
     from bulkup.run.ingest.process import fork_ingest_process
 
     gc.freeze()  # what has been imported stays
-    aside = fork_ingest_process() if uploads else None
+    ingest = fork_ingest_process() if uploads else None
     try:
         with (
             Manifest(settings.manifest) as manifest,
             asyncio.Runner(loop_factory=_loop_factory()) as runner,
         ):
-            return runner.run(_run(partial(make_run, aside=aside), settings, manifest))
+            return runner.run(_run(make_run, settings, manifest, ingest))
     finally:
-        if aside is not None:
-            aside.end()
+        if ingest is not None:
+            ingest.end()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -120,26 +123,34 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return new_event_loop
 
 
-async def _run(make_run: Callable[..., Run], settings: Settings, manifest: Manifest) -> int:
+async def _run(
+    make_run: Callable[[RunContext], Run],
+    settings: Settings,
+    manifest: Manifest,
+    ingest: IngestProcess | None,
+) -> int:
     import asyncio
     from random import Random
 
     from bulkup.cli.output.json_log import JsonLog
     from bulkup.cli.output.observers import Observers
     from bulkup.clock import SystemClock
+    from bulkup.run.context import new_context
 
     clock = SystemClock()
     with JsonLog(_sinks(settings), clock) as json_log:
         observers = Observers(settings, clock)
         output = _Output(settings, json_log, observers)
-        run = make_run(
+        context = new_context(
             manifest,
-            environ=os.environ,
             clock=clock,
             random=Random(),
             emit=output.emit,
+            environ=os.environ,
             wants_files=settings.json or settings.log_file is not None or settings.verbose,
+            ingest=ingest,
         )
+        run = make_run(context)
         signals = StopSignals(run, asyncio.get_running_loop())
         async with observers.watching(run.snapshot, output.emit):
             with output.screen(run):

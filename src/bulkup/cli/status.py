@@ -174,7 +174,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
     """`status --json`, schema 1 (SPEC §2): fields may be added, never renamed."""
     from bulkup.manifest.reports.status import empty_status
-    from bulkup.run.liveness import here, machine_of
+    from bulkup.run.heartbeat import here, machine_of
 
     machine = here()
     status = reader.reports.status() if reader.exists else empty_status()

@@ -14,7 +14,7 @@ STRIKES = 3
 
 
 class RunRow(NamedTuple):
-    """A run as the manifest has it; whether it is alive is for `run.liveness` to say."""
+    """A run as the manifest has it; whether it is alive is for `run.heartbeat` to say."""
 
     id: str
     command: str

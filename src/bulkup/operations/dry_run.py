@@ -35,7 +35,8 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import DryRunQueries, NotSent
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stage, State, Stored
 from bulkup.operations.push import Push, PushRun
-from bulkup.run.run import Run
+from bulkup.run.context import new_context
+from bulkup.run.open_destination import open_known
 from bulkup.stores.store import Capabilities, PartStore
 
 FILES_IN_EVENT = 1000
@@ -91,31 +92,29 @@ class DryRun:
             self._reader.dry_run.copy_to(path)
             with Manifest(path) as manifest, Reader(path) as copy:
                 plan = _Plan(copy.dry_run, self._reader.dry_run, context)
-                run = _PlannedPush(
+                run = PushRun(
                     self._push,
-                    manifest,
-                    environ=context.environ,
-                    clock=context.clock,
-                    random=context.random,
-                    emit=plan.emit,
-                    wants_files=True,
+                    new_context(
+                        manifest,
+                        clock=context.clock,
+                        random=context.random,
+                        emit=plan.emit,
+                        environ=context.environ,
+                        wants_files=True,
+                    ),
+                    store_factory=lambda destination: plan.store(
+                        self._open(destination), destination.id
+                    ),
                 )
-                run.plan = plan
                 if self._push.copies_duplicates:
                     plan.hold_back_duplicates()
                 self._run = run
                 summary = await run.run()
                 return plan.end(summary)
 
-
-class _PlannedPush(PushRun):
-    """The push itself, with a planned store in the place of the real one."""
-
-    plan: _Plan
-
-    def _open_store(self, destination: Destination) -> PartStore:
-        real = Run._open_store(self, destination)  # not that of a push, which makes a directory
-        return self.plan.store(real, destination.id)
+    def _open(self, destination: Destination) -> PartStore:
+        context = self._context
+        return open_known(destination.url, destination, self._push, context.environ, context.clock)
 
 
 class _Plan:

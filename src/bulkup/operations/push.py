@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import NamedTuple, Unpack
+from typing import NamedTuple
 
 from bulkup.manifest.destinations import Destination, Destinations
-from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
+from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import STAGES, BatchOptions, RunOptions, named
-from bulkup.run.run import Around, Run
+from bulkup.run.run import Run, StoreFactory
 from bulkup.stores.attributes import Extras
 from bulkup.stores.keys import Layout
 from bulkup.stores.store import PartStore
@@ -33,7 +33,6 @@ class Push(RunOptions):
     layout: Layout = "path"
     copies_duplicates: bool = False
     extras: Extras = field(default_factory=Extras)
-    endpoint_url: str | None = None
     stages: tuple[Stage, ...] = STAGES
 
     def order(self) -> BatchOptions:
@@ -100,8 +99,10 @@ class PushRun(Run):
 
     command = "push"
 
-    def __init__(self, push: Push, manifest: Manifest, **around: Unpack[Around]) -> None:
-        super().__init__(push, manifest, **around)
+    def __init__(
+        self, push: Push, context: RunContext, *, store_factory: StoreFactory | None = None
+    ) -> None:
+        super().__init__(push, context, store_factory=store_factory)
         self._push = push
         self._uses_default_first = False
 
@@ -110,7 +111,7 @@ class PushRun(Run):
 
     def _jobs(self) -> list[Job]:
         order = self._push.order()
-        push, manifest = self._push, self._async_manifest.manifest
+        push, manifest = self._push, self._context.manifest
         target = resolve_target(push, manifest.destinations)
         self._uses_default_first = target.is_first_use_of_default
         destination = manifest.destinations.add(

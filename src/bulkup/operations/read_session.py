@@ -60,7 +60,7 @@ class ReadSession:
         )
         heartbeat.check_manifest()
         heartbeat.begin()
-        beating = asyncio.create_task(heartbeat.beat())
+        beating = asyncio.create_task(heartbeat.keep_beating())
         exit_code = ExitCode.DESTINATION
         try:
             yield

@@ -23,7 +23,7 @@ class ResumeRun(Run):
     command = "resume"
 
     def _jobs(self) -> list[Job]:
-        manifest = self._async_manifest.manifest
+        manifest = self._context.manifest
         destinations = {one.id: one for one in manifest.destinations.all()}
         copies = manifest.retry_queue.open_copies()
         batches = manifest.batches.interrupted()
@@ -52,7 +52,7 @@ class ResumeRun(Run):
     def _later_job(self, destination: Destination, served: set[Stage]) -> Job | None:
         """What is left of the stages after the upload at a destination, and was begun with no
         batch that is gone on with; None when that is nothing, or a live run is at it."""
-        manifest = self._async_manifest.manifest
+        manifest = self._context.manifest
         batches, later = manifest.batches, manifest.stage_queue
         for options in batches.at_work(destination.id):
             served = served | set(batch_options_of(options).stages)
@@ -109,7 +109,7 @@ class ResumeRun(Run):
         )
         if to_scan and order.files_from is not None and not self._may_read(order.files_from):
             to_scan = ()
-        batches = self._async_manifest.manifest.batches
+        batches = self._context.manifest.batches
 
         def begin(run_id: str, now: float) -> BatchStart | None:
             if not batches.take(batch.id, from_run=batch.run_id, run_id=run_id, now=now):

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Unpack
 
 from bulkup.errors import UsageError
 from bulkup.events import Notice
 from bulkup.manifest.destinations import Destination
-from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.requeue import RetryCandidate, RetryQueue
 from bulkup.manifest.reports.status import matcher
 from bulkup.model import Stage
 from bulkup.pace.backoff import GRANTED_ATTEMPTS
+from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import (
     STAGES,
@@ -27,7 +26,7 @@ from bulkup.run.options import (
     Subtree,
     batch_options_of,
 )
-from bulkup.run.run import Around, Run
+from bulkup.run.run import Run, StoreFactory
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import check_root
 
@@ -76,15 +75,16 @@ class RetryRun(Run):
         self,
         wanted: Wanted,
         options: RunOptions,
-        manifest: Manifest,
-        **around: Unpack[Around],
+        context: RunContext,
+        *,
+        store_factory: StoreFactory | None = None,
     ) -> None:
-        super().__init__(options, manifest, **around)
+        super().__init__(options, context, store_factory=store_factory)
         self._wanted = wanted
         self._orders: dict[int | None, BatchOptions | None] = {}
 
     def _jobs(self) -> list[Job]:
-        manifest = self._async_manifest.manifest
+        manifest = self._context.manifest
         groups: dict[tuple[int, str], _Group] = {}
         for candidate in matching(manifest.retry_queue, self._wanted):
             self._put(candidate, groups)
@@ -128,7 +128,7 @@ class RetryRun(Run):
     def _order(self, batch_id: int | None) -> BatchOptions | None:
         """What the batch was begun with; None when it is forgotten."""
         if batch_id not in self._orders:
-            options = self._async_manifest.manifest.batches.options(batch_id)
+            options = self._context.manifest.batches.options(batch_id)
             self._orders[batch_id] = None if options is None else batch_options_of(options)
         return self._orders[batch_id]
 
@@ -146,7 +146,7 @@ class RetryRun(Run):
             roots=tuple(NamedRoot(root, root, is_whole=True) for root in roots),
             subtrees=tuple(group.unreadable.values()),
         )
-        manifest = self._async_manifest.manifest
+        manifest = self._context.manifest
         batches, retries = manifest.batches, manifest.retry_queue
 
         def begin(run_id: str, now: float) -> BatchStart:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Unpack
+from typing import ClassVar
 
 from bulkup.events import Notice
 from bulkup.manifest.destinations import Destination
-from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Stage
+from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
 from bulkup.run.options import BatchOptions, RunOptions
-from bulkup.run.run import Around, Run
+from bulkup.run.run import Run, StoreFactory
 
 
 class BacklogRun(Run):
@@ -23,22 +23,22 @@ class BacklogRun(Run):
     def __init__(
         self,
         options: RunOptions,
-        manifest: Manifest,
+        context: RunContext,
         *,
         force: bool,
-        **around: Unpack[Around],
+        store_factory: StoreFactory | None = None,
     ) -> None:
-        super().__init__(options, manifest, **around)
+        super().__init__(options, context, store_factory=store_factory)
         self._redoes = force
 
     def _jobs(self) -> list[Job]:
-        manifest = self._async_manifest.manifest
+        manifest = self._context.manifest
         found = self._open()
         if self._redoes:
             found |= {one.id for one in manifest.destinations.all()}
         jobs = [self._job(one) for one in manifest.destinations.all() if one.id in found]
         if not jobs:
-            left = manifest.stage_queue.left(self.stage, self._run_id)
+            left = manifest.stage_queue.left(self.stage, self._context.run_id)
             self._is_unfinished = bool(left.waiting or left.dead)
             if self._is_unfinished:
                 self._found.append(
@@ -51,10 +51,10 @@ class BacklogRun(Run):
 
     def _open(self) -> set[int]:
         """Destinations where something is to be done."""
-        return set(self._async_manifest.manifest.stage_queue.open_destinations(self.stage))
+        return set(self._context.manifest.stage_queue.open_destinations(self.stage))
 
     def _job(self, destination: Destination) -> Job:
-        manifest, order = self._async_manifest.manifest, BatchOptions(stages=(self.stage,))
+        manifest, order = self._context.manifest, BatchOptions(stages=(self.stage,))
 
         def begin(run_id: str, now: float) -> BatchStart:
             batch_id, _ = manifest.batches.begin(
@@ -74,7 +74,7 @@ class BacklogRun(Run):
 
     def _left(self) -> Left:
         """Of the stage, at every destination: cron wants to hear of what an earlier run left."""
-        return self._async_manifest.manifest.stage_queue.left(self.stage, self._run_id)
+        return self._context.manifest.stage_queue.left(self.stage, self._context.run_id)
 
 
 class EmbedRun(BacklogRun):
@@ -85,11 +85,11 @@ class EmbedRun(BacklogRun):
 
     def _open(self) -> set[int]:
         """Also destinations where all was embedded, by another model or version."""
-        vectors, embedder = self._async_manifest.manifest.embeddings, self._embedder.get()
+        vectors, embedder = self._context.manifest.embeddings, self._embedder.get()
         embedder_id = vectors.id_of(embedder.name, embedder.version)
         lacking = {
             one.id
-            for one in self._async_manifest.manifest.destinations.all()
+            for one in self._context.manifest.destinations.all()
             if vectors.lacks(one.id, embedder_id)
         }
         return super()._open() | lacking

@@ -17,7 +17,7 @@ from bulkup.manifest.reports.metrics import LastRun
 from bulkup.manifest.reports.status import Status, empty_status
 from bulkup.model import Stage, State
 from bulkup.reporting.atomic_file import whole_file
-from bulkup.run.liveness import here
+from bulkup.run.heartbeat import here
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

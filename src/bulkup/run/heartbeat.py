@@ -1,14 +1,22 @@
-"""A run's place among the others: its row, its signs of life, and who has died."""
+"""A run's heartbeat, and which runs are dead. A claim is void once its run is gone (SPEC §4)."""
 
 from __future__ import annotations
 
 import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from bulkup.clock import Clock
 from bulkup.errors import ManifestCorrupt
 from bulkup.manifest.runs import RunRow
-from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.liveness import HEARTBEAT_SECONDS, here, process_started
+
+if TYPE_CHECKING:  # `status` asks which runs are alive, and loads no event loop
+    from bulkup.clock import Clock
+    from bulkup.run.async_manifest import AsyncManifest
+
+HEARTBEAT_SECONDS = 15.0
+"""A fortieth of the time after which a silent run counts as gone."""
 
 
 class Heartbeat:
@@ -31,7 +39,10 @@ class Heartbeat:
         self._here = here()
 
     def check_manifest(self) -> None:
-        """After a run that did not end cleanly: is the file whole, and who has void claims?"""
+        """After a run that did not end cleanly: check the file, and free the run's claims.
+
+        Raises ManifestCorrupt.
+        """
         manifest = self._async_manifest.manifest
         runs, path = manifest.runs, manifest.path
         if not any(self.is_gone(run) for run in runs.open_runs()):
@@ -51,20 +62,89 @@ class Heartbeat:
         )
 
     def begin(self) -> None:
-        """Be known from now on."""
+        """Record this run."""
         now, pid = self._clock.now(), os.getpid()
         self._async_manifest.manifest.runs.begin(
             RunRow(
-                self._run_id, self._command, self._here.host, pid, process_started(pid), now, now
+                self._run_id,
+                self._command,
+                self._here.host,
+                pid,
+                process_started(pid),
+                now,
+                now,
             )
         )
 
-    async def beat(self) -> None:
-        """Signs of life, and a look at whose signs have ceased; never ends by itself."""
+    async def keep_beating(self) -> None:
+        """Record the heartbeat and free the claims of dead runs, until cancelled."""
         runs = self._async_manifest.manifest.runs
         while True:
             await self._clock.sleep(HEARTBEAT_SECONDS)
-            await self._async_manifest.call(runs.beat, self._run_id, now=self._clock.now())
-            await self._async_manifest.call(
-                runs.reap_dead_runs, self.is_gone, now=self._clock.now()
-            )
+            now = self._clock.now()
+            await self._async_manifest.call(runs.beat, self._run_id, now=now)
+            await self._async_manifest.call(runs.reap_dead_runs, self.is_gone, now=now)
+
+
+class ThisProcess(NamedTuple):
+    """This machine, as runs name it."""
+
+    host: str
+
+    def is_gone(self, run: RunRow, *, now: float, stale_after_seconds: float) -> bool:
+        """Whether the run can no longer be at work.
+
+        On this host the process table knows at once. A run elsewhere is believed until its last
+        sign of life is `stale_after_seconds` old; so is one here whose start time is unknown.
+        """
+        if run.host == self.host and run.process_started:
+            return process_started(run.pid) != run.process_started
+        return now - run.heartbeat_at > stale_after_seconds
+
+
+def here() -> ThisProcess:
+    """This machine: its name and, where there is one, the id of its current boot.
+
+    With the boot id a pid of before a restart, or of another container with the same name, is
+    not taken for one of ours.
+    """
+    boot = ""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8]
+        boot += "." + os.readlink("/proc/self/ns/pid")[5:-1]
+    except OSError:
+        pass
+    return ThisProcess(f"{socket.gethostname()}/{boot}" if boot else socket.gethostname())
+
+
+def machine_of(host: str) -> str:
+    """The machine's name in a `ThisProcess.host`."""
+    return host.partition("/")[0]
+
+
+def process_started(pid: int) -> str:
+    """When the process started, in whatever form the system tells it; '' when there is none.
+
+    Linux: clock ticks since boot, field 22 of /proc/<pid>/stat (proc(5)). Elsewhere: ps.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return ""
+    except OSError:
+        return ""
+    else:
+        fields = stat.rpartition(b")")[2].split()
+        return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+    try:
+        shown = subprocess.run(  # noqa: S603 - a fixed command and a number
+            ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=10,
+        )
+    except OSError:
+        return ""
+    return shown.stdout.strip()

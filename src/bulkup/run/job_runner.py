@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
 from bulkup.content.buffers import BufferPool
 from bulkup.errors import DestinationError
-from bulkup.events import Emit
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
 from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.pace.token_bucket import TokenBucket
-from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
-from bulkup.run.ingest.process import IngestProcess
+from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, LaterLimits
 from bulkup.run.options import RunOptions
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
@@ -43,19 +40,15 @@ class JobRunner:
         job: Job,
         begun: BatchStart,
         store: PartStore,
-        async_manifest: AsyncManifest,
+        context: RunContext,
         *,
-        run_id: str,
         options: RunOptions,
         limits: Limits,
         later_limits: LaterLimits,
         embedder: LazyEmbedder,
-        clock: Clock,
-        random: Random,
-        emit: Emit,
-        wants_files: bool,
-        aside: IngestProcess | None,
     ) -> None:
+        clock, random, emit = context.clock, context.random, context.emit
+        async_manifest, run_id = context.async_manifest, context.run_id
         self.job = job
         self.begun = begun
         self._async_manifest = async_manifest
@@ -84,7 +77,7 @@ class JobRunner:
                 async_manifest,
                 _target(job, begun, store, run_id, options),
                 buffers,
-                aside=aside,
+                aside=context.ingest,
                 request_signer=self._sender.request_signer,
                 monotonic=clock.monotonic,
             ),
@@ -97,7 +90,7 @@ class JobRunner:
             clock=clock,
             random=random,
             emit=emit,
-            wants_files=wants_files,
+            wants_files=context.wants_files,
             follows=job.order.stage_after(Stage.UPLOAD),
         )
         self.scan = Scan(
@@ -121,7 +114,7 @@ class JobRunner:
                     clock,
                     random,
                     emit,
-                    wants_files,
+                    context.wants_files,
                 ),
                 options,
                 later_limits,

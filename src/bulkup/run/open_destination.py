@@ -1,33 +1,50 @@
-"""Destinations of the manifest, opened as a push would open them."""
+"""Opens a destination as a push would: with its options, and with what the manifest knows of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-from bulkup.clock import SystemClock
+from bulkup.clock import Clock, SystemClock
 from bulkup.manifest.destinations import Destination
-from bulkup.settings import Settings
 from bulkup.stores.open import open_store
 from bulkup.stores.store import Capabilities, PartStore
 
 
-def open_known(
-    url: str, known: Destination | None, settings: Settings, environ: Mapping[str, str]
-) -> PartStore:
-    """The store at `url`, at the endpoint of the manifest's row, if there is one, and with what it
-    knows where the settings say nothing.
+class ConnectionOptions(Protocol):
+    """The options that say how to reach a store."""
 
-    No request is made yet. Raises UsageError.
+    @property
+    def endpoint_url(self) -> str | None: ...
+    @property
+    def region(self) -> str | None: ...
+    @property
+    def profile(self) -> str | None: ...
+    @property
+    def ca_bundle(self) -> str | None: ...
+
+
+def open_known(
+    url: str,
+    known: Destination | None,
+    options: ConnectionOptions,
+    environ: Mapping[str, str],
+    clock: Clock | None = None,
+) -> PartStore:
+    """The store at `url`. `known` is the manifest's row, if there is one: its endpoint is used, and
+    its region and profile where the options name none.
+
+    Makes no request yet. Raises UsageError.
     """
-    endpoint_url = settings.endpoint_url if known is None else known.endpoint_url
+    endpoint_url = options.endpoint_url if known is None else known.endpoint_url
     return open_store(
         url,
         environ=environ,
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         endpoint_url=(endpoint_url or None) if url.startswith("s3://") else None,
-        region=settings.region or (known.region if known else None),
-        profile=settings.profile or (known.profile if known else None),
-        ca_bundle=settings.ca_bundle,
+        region=options.region or (known.region if known else None),
+        profile=options.profile or (known.profile if known else None),
+        ca_bundle=options.ca_bundle,
         capabilities=Capabilities(known.conditional_writes, known.checksums) if known else None,
         holds_objects=known is not None and known.holds_objects,
     )

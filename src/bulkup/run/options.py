@@ -136,8 +136,9 @@ def cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a run works, whatever it works on."""
+    """How a run connects, how fast it works, and when it stops."""
 
+    endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
     ca_bundle: str | None = None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
-from random import Random
-from typing import ClassVar, NotRequired, TypedDict, Unpack
+from typing import ClassVar
 
-from bulkup.clock import Clock
 from bulkup.errors import (
     BulkupError,
     DestinationError,
@@ -18,36 +16,23 @@ from bulkup.errors import (
     ExitCode,
     UsageError,
 )
-from bulkup.events import Emit, Event, Notice, RunStarted, Snapshot, Summary
+from bulkup.events import Event, Notice, RunStarted, Snapshot, Summary
 from bulkup.manifest.destinations import Destination
-from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Stage
-from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.heartbeat import Heartbeat
-from bulkup.run.ingest.process import IngestProcess
+from bulkup.run.context import RunContext
+from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job, LaterLimits
 from bulkup.run.job_runner import JobRunner
-from bulkup.run.liveness import machine_of
+from bulkup.run.open_destination import open_known
 from bulkup.run.options import RunOptions
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import snapshot_of, summary_of
 from bulkup.run.upload.pipeline import Limits
-from bulkup.stores.open import open_store
-from bulkup.stores.store import Capabilities, PartStore
+from bulkup.stores.store import PartStore
 
-
-class Around(TypedDict):
-    """What every run is given besides its own, by keyword."""
-
-    environ: Mapping[str, str]
-    clock: Clock
-    random: Random
-    emit: Emit
-    wants_files: bool
-    aside: NotRequired[
-        IngestProcess | None
-    ]  # for the first batch that is uploaded; it is ended with it
+StoreFactory = Callable[[Destination], PartStore]
+"""Opens the store of a destination; makes no request yet."""
 
 
 class Run(ABC):
@@ -58,37 +43,29 @@ class Run(ABC):
     def __init__(
         self,
         options: RunOptions,
-        manifest: Manifest,
-        **around: Unpack[Around],
+        context: RunContext,
+        *,
+        store_factory: StoreFactory | None = None,
     ) -> None:
-        clock = around["clock"]
         self._options = options
-        self._aside = around.get("aside")
-        self._async_manifest = AsyncManifest(
-            manifest, None if self._aside is None else self._aside.write_lock
-        )
-        self._environ = around["environ"]
-        self._clock = clock
-        self._random = around["random"]
-        self._emit = around["emit"]
-        self._wants_files = around["wants_files"]
-        self._began = clock.monotonic()
-        self._run_id = secrets.token_hex(6)
+        self._context = context
+        self._store_factory = store_factory or self._open_store
+        self._began = context.clock.monotonic()
         self._heartbeat = Heartbeat(
-            self._async_manifest,
-            run_id=self._run_id,
+            context.async_manifest,
+            run_id=context.run_id,
             command=self.command,
-            clock=clock,
+            clock=context.clock,
             stale_after_seconds=options.stale_after_seconds,
         )
-        self._embedder = LazyEmbedder(options.embed, clock, self._random)
+        self._embedder = LazyEmbedder(options.embed, context.clock, context.random)
         self._job_runners: list[JobRunner] = []
-        self._not_begun = 0  # items of jobs that the run did not come to
+        self._not_begun = 0  # items of jobs that were not started
         self._refused: dict[int, BulkupError] = {}  # by destination
         self._stop_reason: str | None = None
         self._stop_code: ExitCode | None = None
-        self._is_unfinished = False  # beyond what the items tell
-        self._found: list[Event] = []  # when the jobs were looked for; told once the run is known
+        self._is_unfinished = False  # beyond what the items show
+        self._found: list[Event] = []  # by `_jobs`; emitted after RunStarted
 
     @abstractmethod
     def _jobs(self) -> list[Job]:
@@ -110,7 +87,7 @@ class Run(ABC):
 
     def snapshot(self) -> Snapshot:
         """Where the run stands. Safe from any thread: it reads plain numbers."""
-        return snapshot_of(list(self._job_runners), self._clock.monotonic() - self._began)
+        return snapshot_of(list(self._job_runners), self._context.clock.monotonic() - self._began)
 
     async def run(self) -> Summary:
         """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
@@ -121,58 +98,51 @@ class Run(ABC):
         jobs = self._jobs()
         if not jobs:
             for event in self._found:
-                self._emit(event)
+                self._context.emit(event)
             summary = self._summary(jobs, Left(self._not_begun, 0, 0, 0))
-            self._emit(summary)
+            self._context.emit(summary)
             return summary
         if any(Stage.EMBED in job.order.stages for job in jobs):
             self._embedder.check()
+        is_cancelled = False
+        async with AsyncExitStack() as closing:  # closes all of them, even if one fails
+            closing.push_async_callback(self._embedder.close)
+            try:
+                await self._begin_and_do(jobs, closing)
+            except asyncio.CancelledError:
+                is_cancelled = True
+            except UsageError as unusable:  # a root or a list that vanished during the scan
+                await self._give_up(unusable)
+                raise
+        return await self._end(jobs, is_cancelled=is_cancelled)
+
+    async def _begin_and_do(self, jobs: list[Job], closing: AsyncExitStack) -> None:
         stores: list[PartStore] = []
-        error: BaseException | None = None
-        try:
-            stores += (self._open_store(job.destination) for job in jobs)
-            self._heartbeat.begin()
-            self._emit(
-                RunStarted(
-                    self._run_id,
-                    self.command,
-                    _urls(jobs),
-                    self._async_manifest.manifest.path,
-                    self._is_first_default(),
-                )
+        for job in jobs:
+            stores.append(self._store_factory(job.destination))
+            closing.push_async_callback(stores[-1].close)
+        self._heartbeat.begin()
+        self._context.emit(
+            RunStarted(
+                self._context.run_id,
+                self.command,
+                _urls(jobs),
+                self._context.manifest.path,
+                self._is_first_default(),
             )
-            for event in self._found:
-                self._emit(event)
-            await self._do_all(jobs, stores)
-        except asyncio.CancelledError as cancelled:
-            error = cancelled
-        except UsageError as unusable:  # a root or a list that went while it was walked
-            await self._give_up(unusable)
-            raise
-        finally:
-            for store in stores:
-                await store.close()
-            await self._embedder.close()
-        return await self._end(jobs, is_cancelled=error is not None)
+        )
+        for event in self._found:
+            self._context.emit(event)
+        await self._do_all(jobs, stores)
 
     def _open_store(self, destination: Destination) -> PartStore:
-        options = self._options
-        return open_store(
-            destination.url,
-            environ=self._environ,
-            clock=self._clock,
-            endpoint_url=destination.endpoint_url or None,
-            region=options.region or destination.region,
-            profile=options.profile or destination.profile,
-            ca_bundle=options.ca_bundle,
-            capabilities=Capabilities(
-                conditional_writes=destination.conditional_writes, checksums=destination.checksums
-            ),
-            holds_objects=destination.holds_objects,
+        context = self._context
+        return open_known(
+            destination.url, destination, self._options, context.environ, context.clock
         )
 
     async def _do_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
-        beating = asyncio.create_task(self._heartbeat.beat())
+        beating = asyncio.create_task(self._heartbeat.keep_beating())
         beating.add_done_callback(self._heart_stopped)
         try:
             for job, store in zip(jobs, stores, strict=True):
@@ -186,37 +156,31 @@ class Run(ABC):
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _do(self, job: Job, store: PartStore) -> None:
-        begun = await self._async_manifest.call(job.begin, self._run_id, self._clock.now())
+        begun = await self._context.call(job.begin, self._context.run_id, self._context.clock.now())
         if begun is None:
             return  # another run has it now
         job_runner = JobRunner(
             job,
             begun,
             store,
-            self._async_manifest,
-            run_id=self._run_id,
+            self._context,
             options=self._options,
             limits=self._limits(),
             later_limits=self._later_limits(job),
             embedder=self._embedder,
-            clock=self._clock,
-            random=self._random,
-            emit=self._emit,
-            wants_files=self._wants_files,
-            aside=self._aside,
         )
         self._job_runners.append(job_runner)
         if self._stop_reason is not None:
             job_runner.stop(self._stop_reason)
-        began = self._clock.monotonic()
+        began = self._context.clock.monotonic()
         try:
             await job_runner.run()
         except (DestinationError, EmbedderUnusable) as error:
             self._refused[job.destination.id] = error
             hint = f" {error.hint}" if error.hint else ""
-            self._emit(Notice(f"{error}{hint}", is_error=True))
+            self._context.emit(Notice(f"{error}{hint}", is_error=True))
         finally:
-            await self._record(job_runner, self._clock.monotonic() - began)
+            await self._record(job_runner, self._context.clock.monotonic() - began)
 
     def _limits(self) -> Limits:
         """What earlier jobs have left of the run's limits."""
@@ -267,20 +231,20 @@ class Run(ABC):
 
     async def _record(self, job_runner: JobRunner, seconds: float) -> None:
         """Write down how one job ended."""
-        queue = self._async_manifest.manifest.upload_queue
+        queue = self._context.manifest.upload_queue
         batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
-        left = await self._async_manifest.call(
-            queue.left, [batch_id], self._run_id, _stages([job_runner])
+        left = await self._context.call(
+            queue.left, [batch_id], self._context.run_id, _stages([job_runner])
         )
         if job_runner.job.makes_copies:
-            copies = await self._async_manifest.call(queue.copies, destination.id, limit=1)
+            copies = await self._context.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
         summary = summary_of([job_runner], left)
-        await self._async_manifest.call(
-            self._async_manifest.manifest.batches.end,
+        await self._context.call(
+            self._context.manifest.batches.end,
             batch_id,
-            run_id=self._run_id,
-            now=self._clock.now(),
+            run_id=self._context.run_id,
+            now=self._context.clock.now(),
             exit_code=int(self._exit_code(left, self._refused.get(destination.id))),
             summary=asdict(replace(summary, seconds=seconds)),
         )
@@ -295,33 +259,33 @@ class Run(ABC):
         return ExitCode.DONE
 
     async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
-        left = await self._async_manifest.call(self._left)
+        left = await self._context.call(self._left)
         left = left._replace(ready=left.ready + self._not_begun)
         await self._tell_claims(left)
         summary = self._summary(jobs, left, is_cancelled=is_cancelled)
-        await self._async_manifest.call(
-            self._async_manifest.manifest.runs.end,
-            self._run_id,
-            now=self._clock.now(),
+        await self._context.call(
+            self._context.manifest.runs.end,
+            self._context.run_id,
+            now=self._context.clock.now(),
             exit_code=summary.exit_code,
             summary=asdict(summary),
         )
-        self._emit(summary)
+        self._context.emit(summary)
         return summary
 
     def _left(self) -> Left:
         """What is left of all that this run was to do."""
         batches = [job_runner.begun.batch_id for job_runner in self._job_runners]
-        return self._async_manifest.manifest.upload_queue.left(
-            batches, self._run_id, _stages(self._job_runners)
+        return self._context.manifest.upload_queue.left(
+            batches, self._context.run_id, _stages(self._job_runners)
         )
 
     async def _give_up(self, error: BulkupError) -> None:
         """The run is over without a summary; its claims are given back."""
-        await self._async_manifest.call(
-            self._async_manifest.manifest.runs.end,
-            self._run_id,
-            now=self._clock.now(),
+        await self._context.call(
+            self._context.manifest.runs.end,
+            self._context.run_id,
+            now=self._context.clock.now(),
             exit_code=int(error.exit_code),
             summary={},
         )
@@ -330,10 +294,10 @@ class Run(ABC):
         error = next(iter(self._refused.values()), None)
         return replace(
             summary_of(self._job_runners, left),
-            run_id=self._run_id,
+            run_id=self._context.run_id,
             command=self.command,
             destination=_urls(jobs),
-            seconds=self._clock.monotonic() - self._began,
+            seconds=self._context.clock.monotonic() - self._began,
             interrupted=self._stop_reason is not None or is_cancelled,
             exit_code=int(self._exit_code(left, error)),
         )
@@ -342,11 +306,11 @@ class Run(ABC):
         """Who has what this run was to do."""
         if not left.claimed:
             return
-        for run in await self._async_manifest.call(self._async_manifest.manifest.runs.open_runs):
+        for run in await self._context.call(self._context.manifest.runs.open_runs):
             count = dict(left.claimed_by).get(run.id)
             if count:
                 files = "1 content is" if count == 1 else f"{count:,} contents are"
-                self._emit(
+                self._context.emit(
                     Notice(
                         f"{files} claimed by another run: {run.command} {run.id}, "
                         f"pid {run.pid} on {machine_of(run.host)}"

@@ -25,7 +25,8 @@ from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.model import Stage
 from bulkup.operations.dry_run import DryRun, DryRunContext
 from bulkup.operations.push import Push, PushRun
-from bulkup.run.liveness import here, process_started
+from bulkup.run.context import new_context
+from bulkup.run.heartbeat import here, process_started
 from bulkup.stores.directory.store import PART_THRESHOLD_BYTES
 from bulkup.walk.filters import Selection
 
@@ -82,15 +83,15 @@ async def done_by(push: Push, manifest: Path) -> tuple[Summary, list[FileDone]]:
     """Push for real."""
     events: list[Event] = []
     with Manifest(str(manifest)) as opened:
-        run = PushRun(
-            push,
+        context = new_context(
             opened,
-            environ={},
             clock=CLOCK,
             random=Random(1),
             emit=events.append,
+            environ={},
             wants_files=True,
         )
+        run = PushRun(push, context)
         summary = await run.run()
     return summary, [f for e in events if isinstance(e, FilesDone) for f in e.files]
 

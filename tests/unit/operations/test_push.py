@@ -23,7 +23,7 @@ from bulkup.errors import (
 )
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import RunRow, Runs
-from bulkup.run.liveness import here, process_started
+from bulkup.run.heartbeat import here, process_started
 from bulkup.run.upload import scan as finding
 from bulkup.run.upload.scan_root import RootScan
 from tests.fakes.clock import FakeClock

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from bulkup.manifest.runs import RunRow
-from bulkup.run.liveness import HEARTBEAT_SECONDS, here, process_started
+from bulkup.run.heartbeat import HEARTBEAT_SECONDS, here, process_started
 
 NOW = 1_800_000_000.0
 

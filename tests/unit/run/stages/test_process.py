@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.spec import Format, Limits, VariantSpec
+from bulkup.content.picture.spec import Format, PictureLimits, VariantSpec
 from bulkup.errors import StoreBusy, StoreFull, StoreRefused, StoreUnreachable
 from bulkup.events import AttemptFailed
 from bulkup.model import Stage
@@ -205,7 +205,7 @@ async def test_a_large_object_is_not_fetched_to_be_refused(
             yield chunk
 
     monkeypatch.setattr(ScriptedStore, "open", counted)
-    options = replace(MEANS, limits=Limits(file_bytes=1 << 20))
+    options = replace(MEANS, limits=PictureLimits(file_bytes=1 << 20))
     await pushing.push(stages=(Stage.PROCESS,), process=options)
     assert states(pushing) == {"a.jpg": "dead", "b.mp4": "skipped", "c.jpg": "done"}
     assert sum(read) < 5 << 20, "a chunk of each, and not the rest"
