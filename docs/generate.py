@@ -17,7 +17,8 @@ from typer.testing import CliRunner
 
 from bulkup.cli.app import app
 from bulkup.cli.toml_init import toml_text, toml_value
-from bulkup.settings import SettingRow, describe
+from bulkup.settings.setting import SettingRow
+from bulkup.settings.table import describe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WIDTH = 98  # what --help uses in a terminal of 100 columns or more

@@ -24,7 +24,7 @@ from bulkup.cli.app import app
 from bulkup.errors import ErrorClass, ExitCode
 from bulkup.events import Event
 from bulkup.manifest.manifest import Manifest
-from bulkup.settings import describe
+from bulkup.settings.table import describe
 from tests.e2e.trees import make_tree
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 from bulkup.clock import SystemClock
 from bulkup.manifest.reader import Reader
 from bulkup.operations.search import SearchSession
-from bulkup.run.options import EmbedOptions, ProcessOptions
 from bulkup.search.filters import Filters
+from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from bulkup.clock import Clock, SystemClock
 from bulkup.events import Event, Summary
@@ -15,6 +16,7 @@ from bulkup.model import Stage
 from bulkup.operations.push import Push, PushRun
 from bulkup.run.context import new_context
 from bulkup.run.ingest.process import IngestProcess
+from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.stores.store import PartStore
 from tests.sql import sql
 
@@ -50,9 +52,11 @@ class Pushing:
         """A run that is ready to go."""
         push = Push(
             roots=(str(self.root),),
-            to=self.to,
-            default_to=self.to,
-            **{"patience_seconds": 30.0, "stages": (Stage.UPLOAD,), **self.options, **options},  # type: ignore[arg-type]
+            **push_options(
+                {"stages": (Stage.UPLOAD,), **self.options, **options},
+                to=self.to,
+                default_to=self.to,
+            ),
         )
         context = new_context(
             manifest,
@@ -69,6 +73,20 @@ class Pushing:
     async def push(self, **options: object) -> Summary:
         with Manifest(self.manifest) as manifest:
             return await asyncio.wait_for(self.begin(manifest, **options).run(), 30)
+
+
+def push_options(options: Mapping[str, Any], **upload: Any) -> dict[str, Any]:
+    """Fields of Push, UploadOptions and RunOptions, each where it belongs."""
+    of_push, of_upload = ({one.name for one in fields(kind)} for kind in (Push, UploadOptions))
+    return {
+        **{name: value for name, value in options.items() if name in of_push},
+        "upload": UploadOptions(
+            **upload, **{name: value for name, value in options.items() if name in of_upload}
+        ),
+        "run": RunOptions(
+            **{n: v for n, v in options.items() if n not in of_push and n not in of_upload}
+        ),
+    }
 
 
 VIEWS = {

@@ -128,7 +128,7 @@ def objects_of(pushing: Pushing) -> dict[str, str]:
 
 def to_directory(home: Path) -> Pushing:
     home.mkdir()
-    pushing = Pushing(home, str(home / "to"), options={"copies_duplicates": True, "concurrency": 2})
+    pushing = Pushing(home, str(home / "to"), options={"on_duplicate": "copy", "concurrency": 2})
     pushing.write(TREE)
     return pushing
 
@@ -169,7 +169,7 @@ async def test_a_push_to_s3_survives_the_end_of_each_step(
             home,
             "s3://bucket/prefix",
             Endpoint(server.url).environment,
-            options={"copies_duplicates": True, "concurrency": 2},
+            options={"on_duplicate": "copy", "concurrency": 2},
         )
         pushing.write(TREE)
         return pushing

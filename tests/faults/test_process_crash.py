@@ -8,7 +8,7 @@ import pytest
 
 from bulkup.content.picture.spec import Format, VariantSpec
 from bulkup.model import Stage
-from bulkup.run.options import ProcessOptions
+from bulkup.settings.stage_options import ProcessOptions
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
 from tests.e2e.trees import objects_in
 from tests.faults.pushing import Pushing

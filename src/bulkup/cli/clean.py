@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
     from bulkup.operations.clean import Garbage
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 
 _FATES: dict[RemovalReason, str] = {
@@ -69,10 +69,10 @@ def run(
     """Show what nobody needs any more; remove it with --yes."""
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
-    from bulkup.walk.filters import parse_moment
+    from bulkup.settings.durations import moment_option, timestamp
 
     settings = flags.settings()
-    before = parse_moment(older_than, now=time.time())
+    before = timestamp(moment_option(older_than, option="--older-than"), now=time.time())
     own, found = _InManifest(), list[_Found]()
     with Reader(settings.manifest) as reader:
         exists = reader.exists
@@ -132,8 +132,8 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     from bulkup.operations.clean import find, remove
     from bulkup.run.open_destination import open_known
 
-    store = open_known(destination.url, destination, settings, os.environ)
-    names = [name for name, *_ in settings.variants]
+    store = open_known(destination.url, destination, settings.run, os.environ)
+    names = [name for name, *_ in settings.run.process.variants]
     try:
         rubbish = await find(
             books.destinations,

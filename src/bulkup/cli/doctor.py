@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bulkup.manifest.destinations import Destination
     from bulkup.operations.doctor import CheckResult
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
     from bulkup.stores.store import PartStore
 
 EXAMPLE = """What an endpoint can do is remembered after the first push. Before that, doctor
@@ -101,19 +101,19 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     from bulkup.operations.push import canonical
     from bulkup.run.open_destination import open_known
 
-    default = settings.store
+    default = settings.upload.default_to
     try:
         with Reader(settings.manifest) as reader:
             known = reader.destinations.all() if reader.exists else []
     except ManifestError:
         known = []  # said already
     rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]
-    if settings.to:
-        url = canonical(settings.to)
-        rows = [(url, _row_of(known, url, settings.endpoint_url))]
+    if settings.upload.to:
+        url = canonical(settings.upload.to)
+        rows = [(url, _row_of(known, url, settings.run.endpoint_url))]
     for url, row in rows or [(default, None)]:
         try:
-            yield url, url == default, open_known(url, row, settings, os.environ)
+            yield url, url == default, open_known(url, row, settings.run, os.environ)
         except BulkupError as error:
             yield url, url == default, error
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bulkup.events import Emit, Event, Summary
     from bulkup.operations.dry_run import DryRun
     from bulkup.operations.push import Push
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 
 def show_plan(push: Push, settings: Settings) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
@@ -47,12 +47,11 @@ def run(
     For cron: runs may overlap, each picture is processed once. Exits with 3 while an item waits or
     is dead.
     """
-    options = dict(locals())
+    given = dict(locals())
     for name in ("flags", "force"):
-        del options[name]
-    settings = flags.settings(**options)
+        del given[name]
+    settings = flags.settings(**given)
     from bulkup.operations.stages import ProcessRun
-    from bulkup.run.options import RunOptions
 
-    means = RunOptions(**run_options_of(settings, force=force))
-    sys.exit(run_to_end(partial(ProcessRun, means, force=force), settings))
+    options = settings.run.forced() if force else settings.run
+    sys.exit(run_to_end(partial(ProcessRun, options, force=force), settings))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
@@ -27,7 +27,7 @@ from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
     from bulkup.operations.push import Push
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
 
@@ -112,46 +112,24 @@ def run(
         sys.exit(show_plan(push, settings))
     from bulkup.operations.push import PushRun
 
-    sys.exit(run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.stages))
+    sys.exit(
+        run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.upload.stages)
+    )
 
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     """What the settings ask for, with the roots checked. Raises UsageError."""
-    from bulkup.model import Stage
     from bulkup.operations.push import Push, check_roots
-    from bulkup.stores.attributes import Extras
-    from bulkup.walk.filters import Rules, Selection, parse_moment
+    from bulkup.walk.filters import Rules
 
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     check_roots(roots)
-    newer, older = settings.newer_than, settings.older_than
-    selection = Selection(
-        include=settings.include,
-        exclude=settings.exclude,
-        all_files=settings.all_files,
-        hidden=settings.hidden,
-        follow_symlinks=settings.follow_symlinks,
-        min_size_bytes=settings.min_size_bytes,
-        max_size_bytes=settings.max_size_bytes,
-        newer_than=None if newer is None else parse_moment(newer, now=now),
-        older_than=None if older is None else parse_moment(older, now=now),
-    )
-    Rules(selection)  # a bad pattern is found before anything else is done
+    selection = settings.upload.selection(now=now)
+    Rules(selection)  # a bad pattern is found before any work
     return Push(
         roots=roots,
-        to=settings.to,
-        default_to=settings.store,
+        upload=settings.upload,
+        run=settings.run,
         selection=selection,
-        files_from=settings.files_from,
         cwd=os.getcwd(),
-        layout=settings.layout,
-        copies_duplicates=settings.on_duplicate == "copy",
-        extras=Extras(
-            settings.cache_control,
-            settings.storage_class,
-            dict(settings.metadata),
-            dict(settings.tags),
-        ),
-        stages=tuple(map(Stage, settings.stages)),
-        **run_options_of(settings),
     )

@@ -53,7 +53,7 @@ def run(
         endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
     )
     with Manifest(settings.manifest) as manifest:
-        session = ReadSession(manifest, settings, os.environ, SystemClock(), Random())
+        session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())
         root_path = None if root is None else os.path.abspath(root)
         rebuilt = asyncio.run(rebuild(session, source, root=root_path, deep=deep))
     _print(rebuilt, source, root, json=json, quiet=settings.quiet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
@@ -39,10 +39,5 @@ def run(
     del options["flags"]
     settings = flags.settings(**options)
     from bulkup.operations.resume import ResumeRun
-    from bulkup.run.options import RunOptions
 
-    sys.exit(
-        run_to_end(
-            partial(ResumeRun, RunOptions(**run_options_of(settings))), settings, uploads=True
-        )
-    )
+    sys.exit(run_to_end(partial(ResumeRun, settings.run), settings, uploads=True))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bulkup.cli.run_command import run_options_of, run_to_end
+from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import (
     BwlimitOption,
     ConcurrencyOption,
@@ -26,7 +26,7 @@ from bulkup.errors import ErrorClass, UsageError
 
 if TYPE_CHECKING:
     from bulkup.operations.retry import Wanted
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup retry --failed --error network"
 
@@ -71,10 +71,7 @@ def run(
     if dry_run:
         _show(wanted, settings)
         return
-    from bulkup.run.options import RunOptions
-
-    make_run = partial(RetryRun, wanted, RunOptions(**run_options_of(settings)))
-    sys.exit(run_to_end(make_run, settings, uploads=True))
+    sys.exit(run_to_end(partial(RetryRun, wanted, settings.run), settings, uploads=True))
 
 
 def _show(wanted: Wanted, settings: Settings) -> None:

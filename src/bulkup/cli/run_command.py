@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bulkup.errors import ExitCode
 
@@ -20,72 +20,8 @@ if TYPE_CHECKING:
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.context import RunContext
     from bulkup.run.ingest.process import IngestProcess
-    from bulkup.run.options import EmbedOptions, ProcessOptions
     from bulkup.run.run import Run
-    from bulkup.settings import Settings
-
-
-def run_options_of(settings: Settings, *, force: bool = False) -> dict[str, Any]:
-    """The fields of `run.order.Means`, as the settings have them; with `redoes`, variants and
-    embeddings that are there already are made anew."""
-    return {
-        "process": process_options_of(settings, force=force),
-        "embed": embed_options_of(settings, force=force),
-        "endpoint_url": settings.endpoint_url,
-        "region": settings.region,
-        "profile": settings.profile,
-        "ca_bundle": settings.ca_bundle,
-        "concurrency": None if settings.concurrency == "auto" else settings.concurrency,
-        "max_rate_per_second": settings.max_rate_per_second,
-        "bwlimit_bytes_per_second": settings.bwlimit_bytes_per_second,
-        "limit": settings.limit,
-        "max_duration_seconds": settings.max_duration_seconds,
-        "max_errors": settings.max_errors,
-        "patience_seconds": settings.patience_seconds,
-        "part_threshold_bytes": settings.part_threshold_bytes,
-        "part_size_bytes": settings.part_size_bytes,
-        "stale_after_seconds": settings.stale_after_seconds,
-    }
-
-
-def process_options_of(settings: Settings, *, force: bool = False) -> ProcessOptions:
-    """How pictures are processed, as the settings have it."""
-    from bulkup.content.picture.spec import Format, PictureLimits, VariantSpec
-    from bulkup.run.options import ProcessOptions
-
-    return ProcessOptions(
-        workers=0 if settings.workers == "auto" else settings.workers,
-        memory_bytes=settings.worker_memory_bytes,
-        seconds=settings.worker_seconds,
-        limits=PictureLimits(settings.max_pixels, settings.max_picture_bytes),
-        variants=tuple(
-            VariantSpec(name, size_px, Format(form), quality)
-            for name, size_px, form, quality in settings.variants
-        ),
-        force=force,
-    )
-
-
-def embed_options_of(settings: Settings, *, force: bool = False) -> EmbedOptions:
-    """How pictures are embedded, as the settings have it."""
-    from bulkup.run.options import EmbedOptions
-
-    return EmbedOptions(
-        model=settings.model,
-        models_directory=f"{settings.home}/models",
-        thorough=settings.thorough,
-        force=force,
-        url=settings.embed_url,
-        api=settings.embed_api,
-        remote_model=settings.remote_model,
-        key=settings.embed_key,
-        pictures_as=settings.pictures_as,
-        dimension=settings.embed_dimension,
-        timeout_seconds=settings.embed_timeout_seconds,
-        requests_per_minute=settings.embed_requests_per_minute,
-        burst=settings.embed_burst,
-        ca_bundle=settings.ca_bundle,
-    )
+    from bulkup.settings.table import Settings
 
 
 def run_to_end(

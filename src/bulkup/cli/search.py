@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.reports.search import Placed
     from bulkup.operations.search import Found, SearchResult
     from bulkup.search.filters import Filters
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 EXAMPLE = """\b
 Example: bulkup search sailing boat --after 2019 --limit 50
@@ -110,13 +110,20 @@ def _filters(
     path: str | None, after: str | None, before: str | None, camera: str | None, near: str | None
 ) -> Filters:
     from bulkup.manifest.reports.status import matcher
-    from bulkup.search.filters import Filters, parse_near, parse_when
+    from bulkup.search.filters import Filters, parse_near
+    from bulkup.settings.durations import local_time, moment_option
 
     now = datetime.now()  # noqa: DTZ005 - cameras' clocks show local time
+
+    def when(text: str | None, option: str) -> datetime | None:
+        if text is None:
+            return None
+        return local_time(moment_option(text, option=option), now=now)
+
     return Filters(
         path=None if path is None else matcher(path),
-        after=None if after is None else parse_when(after, now=now, option="--after"),
-        before=None if before is None else parse_when(before, now=now, option="--before"),
+        after=when(after, "--after"),
+        before=when(before, "--before"),
         camera=camera,
         near=None if near is None else parse_near(near),
     )
@@ -133,7 +140,6 @@ def _answer(
 ) -> SearchResult:
     from random import Random
 
-    from bulkup.cli.run_command import embed_options_of, process_options_of
     from bulkup.clock import SystemClock
     from bulkup.operations.search import NOTHING, SearchSession
 
@@ -141,8 +147,8 @@ def _answer(
         return NOTHING
     searching = SearchSession(
         reader,
-        embed_options_of(settings),
-        process_options_of(settings),
+        settings.run.embed,
+        settings.run.process,
         filters,
         clock=SystemClock(),
         random=Random(),

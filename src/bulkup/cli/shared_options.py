@@ -12,7 +12,8 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from bulkup.errors import ExitCode
-from bulkup.settings import Settings, load
+from bulkup.settings.load import load
+from bulkup.settings.table import Settings
 
 ManifestOption = Annotated[
     str | None,

@@ -17,7 +17,7 @@ from bulkup.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.status import StageStatus
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup status --failed --json"
 
@@ -54,7 +54,7 @@ def run(
                 found = _show_failed(reader, settings, json=json, csv=csv)
             else:
                 found = False
-                _show(reader, settings.stale_after_seconds, json=json, csv=csv)
+                _show(reader, settings.run.stale_after_seconds, json=json, csv=csv)
         if not watch:
             break
         sys.stdout.flush()
@@ -75,7 +75,7 @@ def _write_metrics(settings: Settings) -> None:
             path,
             settings.manifest,
             now=time.time(),
-            stale_after_seconds=settings.stale_after_seconds,
+            stale_after_seconds=settings.run.stale_after_seconds,
             throttled=0,
         )
     except OSError as error:

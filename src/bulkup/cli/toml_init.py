@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from bulkup.settings import SettingRow, describe
+from bulkup.settings.setting import SettingRow
+from bulkup.settings.table import describe
 
 _HEAD = """\
 # Settings of bulkup. Flags win over the environment, the environment wins over this file.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
     from bulkup.operations.verify import Discrepancy, Report, VerifyCounts
     from bulkup.operations.verify_checks import Depth
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 EXAMPLE = """One listing proves an object whose size and ETag are those it was stored with; any
 other is asked for by HEAD (checksum, SHA-256), and read where the store knows no digest of it.
@@ -89,10 +89,10 @@ def _verify(
     refused = False
     with Manifest(settings.manifest) as manifest:
         chosen = destinations_of(
-            manifest.destinations, to=to, endpoint_url=settings.endpoint_url, roots=roots
+            manifest.destinations, to=to, endpoint_url=settings.run.endpoint_url, roots=roots
         )
         for destination in chosen:
-            session = ReadSession(manifest, settings, os.environ, SystemClock(), Random())
+            session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())
             try:
                 counts = asyncio.run(
                     verify(session, destination, depth, output.reporter(destination))

@@ -13,7 +13,7 @@ from bulkup.errors import BulkupError
 from bulkup.operations.doctor import CheckResult, check_disk
 
 if TYPE_CHECKING:
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 
 class _Decoder(NamedTuple):
@@ -73,26 +73,27 @@ def _check_embedder(settings: Settings) -> CheckResult:
         found = _embedder(settings)
     except BulkupError as error:
         return CheckResult("machine", "", "embedder", "warning", str(error), error.hint)
-    return CheckResult("machine", "", "embedder", "ok", f"{settings.model}: {found}")
+    return CheckResult("machine", "", "embedder", "ok", f"{settings.run.embed.model}: {found}")
 
 
 def _embedder(settings: Settings) -> str:
-    """What is there of the embedder. Raises BulkupError."""
+    """What is installed of the embedder. Raises BulkupError."""
     from bulkup.errors import EmbedderUnusable, UsageError
 
-    if settings.model == "efficientnet-lite0":
+    options = settings.run.embed
+    if options.model == "efficientnet-lite0":
         from bulkup.embed.efficientnet import Network
 
         Network()
         return "is installed"
-    if settings.model == "clip":
+    if options.model == "clip":
         if find_spec("fastembed") is None:
             raise EmbedderUnusable("clip is not installed", hint="pip install 'bulkup[clip]'")
         return "is installed; its first use may download it"
-    if not settings.embed_url or not settings.remote_model:
+    if not options.url or not options.remote_model:
         raise UsageError(
             "the embedder http lacks its URL or its model",
             hint="Write url and remote_model under [embed] in bulkup.toml.",
         )
     # Only the host: a URL may hold a password.
-    return f"{settings.remote_model} at {urlsplit(settings.embed_url).hostname} (not asked)"
+    return f"{options.remote_model} at {urlsplit(options.url).hostname} (not asked)"

@@ -68,12 +68,18 @@ class DryRun:
     def __init__(self, push: Push, reader: Reader, context: DryRunContext) -> None:
         self._push = replace(
             push,
-            stages=tuple(stage for stage in push.stages if stage is Stage.UPLOAD),
-            concurrency=1,  # the order of the events is that of the files
-            max_rate_per_second=None,
-            bwlimit_bytes_per_second=None,
-            max_duration_seconds=None,
-            patience_seconds=0.0,
+            upload=replace(
+                push.upload,
+                stages=tuple(stage for stage in push.upload.stages if stage is Stage.UPLOAD),
+            ),
+            run=replace(
+                push.run,
+                concurrency=1,  # the order of the events is that of the files
+                max_rate_per_second=None,
+                bwlimit_bytes_per_second=None,
+                max_duration_seconds=None,
+                patience_seconds=0.0,
+            ),
         )
         self._reader = reader
         self._context = context
@@ -106,7 +112,7 @@ class DryRun:
                         self._open(destination), destination.id
                     ),
                 )
-                if self._push.copies_duplicates:
+                if self._push.upload.on_duplicate == "copy":
                     plan.hold_back_duplicates()
                 self._run = run
                 summary = await run.run()
@@ -114,7 +120,9 @@ class DryRun:
 
     def _open(self, destination: Destination) -> PartStore:
         context = self._context
-        return open_known(destination.url, destination, self._push, context.environ, context.clock)
+        return open_known(
+            destination.url, destination, self._push.run, context.environ, context.clock
+        )
 
 
 class _Plan:

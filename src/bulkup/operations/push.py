@@ -11,41 +11,35 @@ from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.model import Stage
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
-from bulkup.run.options import STAGES, BatchOptions, RunOptions, named
+from bulkup.run.options import BatchOptions, named
 from bulkup.run.run import Run, StoreFactory
-from bulkup.stores.attributes import Extras
-from bulkup.stores.keys import Layout
+from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.stores.store import PartStore
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import anchor, check_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Push(RunOptions):
+class Push:
     """What to push, where to, and how. Roots are absolute paths that were checked."""
 
     roots: tuple[str, ...]
-    to: str | None
-    default_to: str
+    upload: UploadOptions
+    run: RunOptions = field(default_factory=RunOptions)
     selection: Selection = field(default_factory=Selection)
-    files_from: str | None = None
     cwd: str = "."
-    layout: Layout = "path"
-    copies_duplicates: bool = False
-    extras: Extras = field(default_factory=Extras)
-    stages: tuple[Stage, ...] = STAGES
 
     def order(self) -> BatchOptions:
         """What the manifest keeps of it, so that a later run can resume the batch."""
         return BatchOptions(
             roots=tuple(named(root) for root in self.roots),
             selection=self.selection,
-            files_from=self.files_from,
-            cwd=self.cwd if self.files_from is not None else ".",  # only --files-from needs it
-            layout=self.layout,
-            copies_duplicates=self.copies_duplicates,
-            extras=self.extras,
-            stages=self.stages,
+            files_from=self.upload.files_from,
+            cwd=self.cwd if self.upload.files_from is not None else ".",  # only it needs one
+            layout=self.upload.layout,
+            copies_duplicates=self.upload.on_duplicate == "copy",
+            extras=self.upload.extras,
+            stages=self.upload.stages,
         )
 
 
@@ -63,13 +57,14 @@ def resolve_target(push: Push, destinations: Destinations) -> PushTarget:
 
     Writes nothing.
     """
-    url, endpoint_url, is_first_use_of_default = push.to, push.endpoint_url or "", False
+    url, endpoint_url = push.upload.to, push.run.endpoint_url or ""
+    is_first_use_of_default = False
     if url is None:
         last = destinations.of_root(anchor(push.roots[0]))
         if last is not None:
-            url, endpoint_url = last.url, push.endpoint_url or last.endpoint_url
+            url, endpoint_url = last.url, push.run.endpoint_url or last.endpoint_url
         else:
-            url, is_first_use_of_default = push.default_to, True
+            url, is_first_use_of_default = push.upload.default_to, True
     url = canonical(url)
     if not url.startswith("s3://"):
         endpoint_url = ""
@@ -102,7 +97,7 @@ class PushRun(Run):
     def __init__(
         self, push: Push, context: RunContext, *, store_factory: StoreFactory | None = None
     ) -> None:
-        super().__init__(push, context, store_factory=store_factory)
+        super().__init__(push.run, context, store_factory=store_factory)
         self._push = push
         self._uses_default_first = False
 
@@ -117,8 +112,8 @@ class PushRun(Run):
         destination = manifest.destinations.add(
             target.url,
             endpoint_url=target.endpoint_url,
-            region=push.region,
-            profile=push.profile,
+            region=push.run.region,
+            profile=push.run.profile,
         )
 
         def begin(run_id: str, now: float) -> BatchStart:
@@ -138,7 +133,7 @@ class PushRun(Run):
         return [Job(destination, order, begin, makes_copies=order.copies_duplicates)]
 
     def _open_store(self, destination: Destination) -> PartStore:
-        if destination.url == self._push.default_to:
+        if destination.url == self._push.upload.default_to:
             # The local store's parent is created. For any other directory it must exist: a
             # missing parent is a disk that is not mounted.
             with suppress(OSError):

@@ -17,7 +17,7 @@ from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.heartbeat import Heartbeat
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import StoreReader, limiter_of
-from bulkup.settings import Settings
+from bulkup.settings.options import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ReadSession:
     """What `verify` and `rebuild` need to read a destination and to write the manifest."""
 
     manifest: Manifest
-    settings: Settings
+    options: RunOptions
     environ: Mapping[str, str]
     clock: Clock
     random: Random
@@ -40,10 +40,10 @@ class ReadSession:
 
         Raises UsageError, and ManifestCorrupt when an earlier run left a damaged file.
         """
-        store = open_known(destination.url, destination, self.settings, self.environ)
+        store = open_known(destination.url, destination, self.options, self.environ)
         try:
             async with self._run(command, destination.url):
-                limiter = limiter_of(self.settings, self.clock)
+                limiter = limiter_of(self.options, self.clock)
                 yield StoreReader(store, limiter, self.clock, self.random)
         finally:
             await store.close()
@@ -56,7 +56,7 @@ class ReadSession:
             run_id=run_id,
             command=command,
             clock=self.clock,
-            stale_after_seconds=self.settings.stale_after_seconds,
+            stale_after_seconds=self.options.stale_after_seconds,
         )
         heartbeat.check_manifest()
         heartbeat.begin()

@@ -51,17 +51,17 @@ async def rebuild(session: ReadSession, url: str, *, root: str | None, deep: boo
     Adds only; a second call continues where the first one stopped. Raises UsageError,
     DestinationError and ManifestError.
     """
-    url, settings = canonical(url), session.settings
+    url, options = canonical(url), session.options
     if root is not None and not os.path.isdir(root):  # noqa: ASYNC240 - one system call
         raise UsageError(
             f"{root} is not a directory", hint="Give --root the directory that was pushed there."
         )
-    open_known(url, None, settings, session.environ)  # UsageError before anything is recorded
+    open_known(url, None, options, session.environ)  # UsageError before anything is recorded
     destination = session.manifest.destinations.add(
         url,
-        endpoint_url=settings.endpoint_url or "" if url.startswith("s3://") else "",
-        region=settings.region,
-        profile=settings.profile,
+        endpoint_url=options.endpoint_url or "" if url.startswith("s3://") else "",
+        region=options.region,
+        profile=options.profile,
     )
     async with session.open("rebuild", destination) as reader:
         rebuilding = _Rebuilding(session, reader, destination.id, root, deep=deep)

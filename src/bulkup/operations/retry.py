@@ -22,11 +22,11 @@ from bulkup.run.options import (
     STAGES,
     BatchOptions,
     NamedRoot,
-    RunOptions,
     Subtree,
     batch_options_of,
 )
 from bulkup.run.run import Run, StoreFactory
+from bulkup.settings.options import RunOptions
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import check_root
 

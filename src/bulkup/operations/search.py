@@ -15,7 +15,7 @@ from bulkup.errors import UsageError
 from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import PictureRow
-from bulkup.run.options import EmbedOptions, ProcessOptions
+from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder, Vector

@@ -9,8 +9,8 @@ from bulkup.content.picture.types import Picture
 from bulkup.errors import ItemError, UsageError
 from bulkup.process.task import MODULES, PictureTask, process
 from bulkup.process.worker_pool import Workers
-from bulkup.run.options import ProcessOptions
 from bulkup.run.stages.variant_cache import best_for_embedding
+from bulkup.settings.stage_options import ProcessOptions
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder, Vector

@@ -10,8 +10,9 @@ from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Stage
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
-from bulkup.run.options import BatchOptions, RunOptions
+from bulkup.run.options import BatchOptions
 from bulkup.run.run import Run, StoreFactory
+from bulkup.settings.options import RunOptions
 
 
 class BacklogRun(Run):

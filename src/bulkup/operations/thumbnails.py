@@ -9,7 +9,7 @@ from bulkup.errors import BulkupError, ObjectMissing, StoreForbidden, StoreRefus
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.reports.search import Placed
 from bulkup.run.open_destination import open_known
-from bulkup.settings import Settings
+from bulkup.settings.table import Settings
 from bulkup.stores.store import ObjectStore
 
 AT_ONCE = 16
@@ -39,7 +39,7 @@ async def thumbs_of(
             try:
                 if destination_id not in stores:
                     known = destinations[destination_id]
-                    stores[destination_id] = open_known(known.url, known, settings, environ)
+                    stores[destination_id] = open_known(known.url, known, settings.run, environ)
                 body = await _read(stores[destination_id], key)
             except (ObjectMissing, StoreForbidden, StoreRefused):
                 return

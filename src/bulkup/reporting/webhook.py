@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import httpx
 
     from bulkup.clock import Clock
+    from bulkup.settings.table import WebhookOptions
 
 SCHEMA = 1
 TRIES = 3
@@ -49,18 +50,6 @@ LEAST_ENDED = 20
 
 QUEUE_LENGTH = 16
 """Messages not yet sent. Beyond that they are dropped: the next ones say the same."""
-
-On = Literal["always", "failure", "never"]
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookOptions:
-    """What the user wants to be told, and where."""
-
-    url: str
-    on: On = "always"  # which ends of runs; with `never` nothing is told at all
-    failure_rate: float = 0.1  # told once a run, when more than this share has failed
-    every: int | None = None  # told after each so many failures
 
 
 @dataclass(slots=True)
@@ -104,19 +93,21 @@ class Webhook:
 
     def __init__(
         self,
-        wishes: WebhookOptions,
+        options: WebhookOptions,
         take: Callable[[], Snapshot],
         clock: Clock,
         random: Random,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        self._wishes = wishes
+        self._options = options
+        assert options.url is not None
+        self._url = options.url
         self._take = take
         self._clock = clock
         self._random = random
         self._timeout_seconds = timeout_seconds
-        self._alarm = Alarm(wishes.failure_rate, wishes.every)
+        self._alarm = Alarm(options.failure_rate, options.every)
         self._started: RunStarted | None = None
         self._summary: Summary | None = None
         self._queue: asyncio.Queue[Json | None] = asyncio.Queue(QUEUE_LENGTH)
@@ -129,7 +120,7 @@ class Webhook:
             self._started = event
         elif isinstance(event, Summary):
             self._summary = event
-        elif isinstance(event, AttemptFailed) and self._wishes.on != "never":
+        elif isinstance(event, AttemptFailed) and self._options.on != "never":
             stage = total_of(self._take())
             why = self._alarm.after_failure(done=stage.done, failed=max(stage.failed, 1))
             if why is not None and not self._queue.full():
@@ -187,7 +178,7 @@ class Webhook:
 
     def _ended(self, error: BaseException | None) -> Json | None:
         """The last message; None where the user does not want it."""
-        summary, on = self._summary, self._wishes.on
+        summary, on = self._summary, self._options.on
         if on == "never":
             return None
         if summary is not None:
@@ -206,7 +197,7 @@ class Webhook:
 
     @property
     def _named(self) -> str:
-        return f"The webhook at {urlsplit(self._wishes.url).hostname}"
+        return f"The webhook at {urlsplit(self._url).hostname}"
 
     async def _post_all(self) -> None:
         """Send what is in the queue, up to the None at its end."""
@@ -225,7 +216,7 @@ class Webhook:
 
         async def call() -> None:
             async with asyncio.timeout(self._timeout_seconds):
-                answer = await client.post(self._wishes.url, json=_valid(message))
+                answer = await client.post(self._url, json=_valid(message))
             if not answer.is_success:
                 raise Refused(answer.status_code)
 

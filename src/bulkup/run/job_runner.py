@@ -16,13 +16,13 @@ from bulkup.pace.token_bucket import TokenBucket
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, LaterLimits
-from bulkup.run.options import RunOptions
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.upload.loader import Loader, Target
 from bulkup.run.upload.pipeline import Limits, UploadPipeline
 from bulkup.run.upload.scan import Scan
 from bulkup.run.upload.sender import Sender
 from bulkup.run.upload.server_copies import ServerCopies
+from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
 if TYPE_CHECKING:
@@ -275,9 +275,6 @@ def _bandwidth(options: RunOptions, clock: Clock) -> TokenBucket | None:
 def _target(
     job: Job, begun: BatchStart, store: PartStore, run_id: str, options: RunOptions
 ) -> Target:
-    threshold = options.part_threshold_bytes
-    if threshold is None or store.part_threshold_bytes is None:
-        threshold = store.part_threshold_bytes
     return Target(
         destination_id=job.destination.id,
         batch_id=begun.batch_id,
@@ -286,6 +283,8 @@ def _target(
         layout=job.order.layout,
         copies_duplicates=job.order.copies_duplicates,
         extras=job.order.extras,
-        part_threshold_bytes=threshold,
+        part_threshold_bytes=(
+            None if store.part_threshold_bytes is None else options.part_threshold_bytes
+        ),
         part_size_bytes=options.part_size_bytes,
     )

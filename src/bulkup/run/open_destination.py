@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from bulkup.clock import Clock, SystemClock
 from bulkup.manifest.destinations import Destination
+from bulkup.settings.options import RunOptions
 from bulkup.stores.open import open_store
 from bulkup.stores.store import Capabilities, PartStore
-
-
-class ConnectionOptions(Protocol):
-    """The options that say how to reach a store."""
-
-    @property
-    def endpoint_url(self) -> str | None: ...
-    @property
-    def region(self) -> str | None: ...
-    @property
-    def profile(self) -> str | None: ...
-    @property
-    def ca_bundle(self) -> str | None: ...
 
 
 def open_known(
     url: str,
     known: Destination | None,
-    options: ConnectionOptions,
+    options: RunOptions,
     environ: Mapping[str, str],
     clock: Clock | None = None,
 ) -> PartStore:

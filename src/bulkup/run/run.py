@@ -25,10 +25,10 @@ from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job, LaterLimits
 from bulkup.run.job_runner import JobRunner
 from bulkup.run.open_destination import open_known
-from bulkup.run.options import RunOptions
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import snapshot_of, summary_of
 from bulkup.run.upload.pipeline import Limits
+from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
 StoreFactory = Callable[[Destination], PartStore]

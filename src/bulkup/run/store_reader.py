@@ -24,7 +24,7 @@ from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Pacer
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import CONTROL_TRIES, with_tries
-from bulkup.settings import Settings
+from bulkup.settings.options import RunOptions
 from bulkup.stores.directory.store import DirectoryStore
 from bulkup.stores.store import ObjectStore
 
@@ -126,14 +126,14 @@ async def for_each_concurrently(items: Sequence[T], do: Callable[[T], Awaitable[
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def limiter_of(settings: Settings, clock: Clock) -> RequestLimiter:
-    """The pace that the settings allow."""
-    bandwidth = settings.bwlimit_bytes_per_second
+def limiter_of(options: RunOptions, clock: Clock) -> RequestLimiter:
+    """The pace that the options allow."""
+    bandwidth = options.bwlimit_bytes_per_second
     return RequestLimiter(
         Pacer(
             clock,
-            fixed_limit=None if settings.concurrency == "auto" else settings.concurrency,
-            max_rate_per_second=settings.max_rate_per_second,
+            fixed_limit=options.concurrency,
+            max_rate_per_second=options.max_rate_per_second,
         ),
         clock,
         TokenBucket(bandwidth, bandwidth, now=clock.monotonic()) if bandwidth else None,

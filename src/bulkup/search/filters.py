@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
 from bulkup.errors import UsageError
 
 _EARTH_KM: Final = 6371.0088  # mean radius, IUGG
-_DATE: Final = re.compile(
-    r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{2}):(\d{2})(?::(\d{2}))?)?)?)?", re.ASCII
-)
-_AGE: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdwMy])", re.ASCII)  # as push --newer-than has it
-_UNIT_SECONDS: Final = {
-    "s": 1,
-    "m": 60,
-    "h": 3600,
-    "d": 86400,
-    "w": 7 * 86400,
-    "M": 30 * 86400,
-    "y": 365 * 86400,
-}
 
 
 class Shown(Protocol):
@@ -123,35 +109,3 @@ def parse_near(text: str) -> Circle:
             hint="Write degrees north, degrees east and kilometres: --near 51.5,-0.12,5",
         )
     return Circle(latitude, longitude, radius)
-
-
-def parse_when(text: str, *, now: datetime, option: str) -> datetime:
-    """The start of a year, month, day or minute (`2024`, `2024-05`, `2024-05-03`,
-    `2024-05-03 14:30`), or an age before `now` (`30d`, `1d12h`; `M` is a month of 30 days).
-
-    `now` is the machine's local time; it and the result have no zone, as a camera's clock has
-    none. So `--after 2024-05` begins with the first of May, and `--before 2024-05` ends before
-    it. Raises UsageError naming `option`.
-    """
-    text = text.strip()
-    ages = list(_AGE.finditer(text))
-    try:
-        if ages and "".join(age[0] for age in ages) == text:
-            return now - timedelta(
-                seconds=sum(float(age[1]) * _UNIT_SECONDS[age[2]] for age in ages)
-            )
-        date = _DATE.fullmatch(text)
-        if date is not None:
-            first = (1, 1, 1, 0, 0, 0)  # where a part begins that is not given
-            given = zip(date.groups(), first, strict=True)
-            year, month, day, hour, minute, second = (
-                start if part is None else int(part) for part, start in given
-            )
-            # A camera's clock has no zone.
-            return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - see above
-    except (ValueError, OverflowError):
-        pass
-    raise UsageError(
-        f"{option} {text!r} is neither a date nor an age",
-        hint="Write a date as 2024, 2024-05 or 2024-05-03, an age as 30d or 12h.",
-    )

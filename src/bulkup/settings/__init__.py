@@ -1,9 +1,10 @@
-"""Settings: flags > environment > bulkup.toml > defaults, as one frozen value."""
+"""Settings: flags > environment > bulkup.toml > defaults, as one frozen value.
 
-from __future__ import annotations
-
-from bulkup.settings.load import load
-from bulkup.settings.parsing import parse_duration, parse_size
-from bulkup.settings.table import SettingRow, Settings, describe
-
-__all__ = ["SettingRow", "Settings", "describe", "load", "parse_duration", "parse_size"]
+durations.py      durations, ages and dates: the one parser of them
+parsing.py        what values a setting may have, and how text becomes one
+setting.py        one setting: its key, variables, flag, default and help
+stage_options.py  ProcessOptions, EmbedOptions
+options.py        UploadOptions, RunOptions
+table.py          Settings: all of them in groups, and the table of all settings
+load.py           from flags, environment and file to Settings
+"""

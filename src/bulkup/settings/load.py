@@ -16,11 +16,11 @@ This module is on the start-up path of every command: it imports late what few c
 
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
+from bulkup.settings.setting import Values, build, leaves
 from bulkup.settings.table import Settings
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from bulkup.settings.parsing import Kind
 
-_FIELDS = {f.metadata["row"].key: f for f in fields(Settings)}
-_TABLES = {table for key in _FIELDS if (table := key.rpartition(".")[0])}
+_LEAVES = {leaf.row.key: leaf for leaf in leaves(Settings)}
+_TABLES = {table for key in _LEAVES if (table := key.rpartition(".")[0])}
 _KEY_OF_FLAG = {
-    f.metadata["row"].flag.removeprefix("--").replace("-", "_"): key
-    for key, f in _FIELDS.items()
-    if f.metadata["row"].flag
+    leaf.row.flag.removeprefix("--").replace("-", "_"): key
+    for key, leaf in _LEAVES.items()
+    if leaf.row.flag
 }
 
 
@@ -69,25 +69,25 @@ def load(
     sources = written | _from_environment(environ, cwd) | _from_flags(given, cwd)
     if name in profiles and (own := profiles[name].get("s3.profile")):
         sources["s3.profile"] = own
-    settled = {
-        _FIELDS[key].name: _parse(_FIELDS[key].metadata["kind"], source, environ)
+    values = {
+        (*_LEAVES[key].path, _LEAVES[key].name): _parse(_LEAVES[key].kind, source, environ)
         for key, source in sources.items()
         if source.value != ""
     }
-    return _checked(settled)
+    return _checked(values)
 
 
 def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, _Written]:
     return {
-        (key := _KEY_OF_FLAG[flag]): _Written(value, _FIELDS[key].metadata["row"].flag, cwd)
+        _KEY_OF_FLAG[flag]: _Written(value, f"--{flag.replace('_', '-')}", cwd)
         for flag, value in given.items()
     }
 
 
 def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Written]:
     found: dict[str, _Written] = {}
-    for key, f in _FIELDS.items():
-        for variable in f.metadata["row"].env:
+    for key, leaf in _LEAVES.items():
+        for variable in leaf.row.env:
             if text := environ.get(variable):
                 found[key] = _Written(text, variable, cwd)
                 break
@@ -104,15 +104,19 @@ def _from_file(file: Path) -> tuple[dict[str, _Written], dict[str, dict[str, _Wr
     return _flatten(table, file, ""), profiles
 
 
-def _checked(settled: dict[str, Any]) -> Settings:
+def _checked(values: Values) -> Settings:
     """Fill in what depends on other settings, and refuse what contradicts itself."""
-    if "home" not in settled:
+    home = values.get(("home",))
+    if home is None:
         from platformdirs import user_data_dir
 
-        settled["home"] = user_data_dir("bulkup", appauthor=False)
-    settled.setdefault("manifest", str(Path(settled["home"], "manifest.db")))
-    settings = Settings(**settled)
-    least, most = settings.min_size_bytes, settings.max_size_bytes
+        home = values["home",] = user_data_dir("bulkup", appauthor=False)
+    values.setdefault(("manifest",), str(Path(home, "manifest.db")))
+    values["upload", "default_to"] = f"{home}/store"
+    values["run", "embed", "models_directory"] = f"{home}/models"
+    values["run", "embed", "ca_bundle"] = values.get(("run", "ca_bundle"))
+    settings: Settings = build(Settings, values)
+    least, most = settings.upload.min_size_bytes, settings.upload.max_size_bytes
     if least is not None and most is not None and least > most:
         raise SettingsError(f"min_size ({least} bytes) is above max_size ({most}): no file fits")
     return settings
@@ -161,7 +165,7 @@ def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Wr
     todo = list(table.items())
     while todo:
         key, value = todo.pop()
-        if key in _FIELDS:
+        if key in _LEAVES:
             found[key] = _Written(value, f"{file}: {within}{key}", file.parent)
         elif isinstance(value, dict) and (value or key in _TABLES):
             todo += [(f"{key}.{name}", inner) for name, inner in value.items()]
@@ -184,7 +188,7 @@ def _nearest(key: str) -> str:
         by_name = SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
         return by_name, SequenceMatcher(None, key, known).ratio()
 
-    nearest: str = max(_FIELDS, key=likeness)
+    nearest: str = max(_LEAVES, key=likeness)
     return nearest
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
+
+from bulkup.content.picture.spec import Format, VariantSpec
+from bulkup.model import Stage
+from bulkup.settings.durations import parse_age_or_date, parse_duration
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
-STAGES = ("upload", "process", "embed")
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
-_DURATION = re.compile("".join(rf"(?:(\d+(?:\.\d+)?){unit})?" for unit in "dhms"))
 
 
 def parse_size(text: str) -> int:
@@ -30,21 +33,6 @@ def parse_size(text: str) -> int:
     if "." not in number:
         return int(number) * factor  # exact, however large
     return round(float(number) * factor)
-
-
-def parse_duration(text: str) -> float:
-    """Seconds from `90`, `10m`, `1h30m`, `2d` or `0.5s`. Raises ValueError.
-
-    A number without a unit stands alone: whether `1h30` means seconds, nobody knows.
-    """
-    stripped = text.strip().lower()
-    if re.fullmatch(r"\d+(?:\.\d+)?", stripped):
-        return float(stripped)
-    match = _DURATION.fullmatch(stripped)
-    if match is None or not stripped:
-        raise ValueError(text)
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
 class Kind(NamedTuple):
@@ -100,8 +88,8 @@ def _whole_from_0(value: object) -> int:
     return 0 if str(value).strip() == "0" else _whole_from_1(value)
 
 
-def _concurrency(value: object) -> int | Literal["auto"]:
-    return "auto" if value == "auto" else _whole_from_1(value)
+def _auto_or_count(value: object) -> int | None:
+    return None if value == "auto" else _whole_from_1(value)
 
 
 def _size(value: object) -> int:
@@ -170,32 +158,36 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(part) for part in value)
 
 
-def _stages(value: object) -> tuple[str, ...]:
+def _stages(value: object) -> tuple[Stage, ...]:
     chosen = _texts(value)
-    if not chosen or not set(chosen) <= set(STAGES):
+    if not chosen or not set(chosen) <= set(Stage):
         raise ValueError
-    return tuple(stage for stage in STAGES if stage in chosen)
+    return tuple(stage for stage in Stage if stage in chosen)
 
 
-_FORMATS = ("jpeg", "webp", "avif")
 _VARIANT = re.compile(r"([a-z][a-z0-9_-]{0,31}):(\d{1,5}):([a-z]+):(\d{1,3})")
 
 
-def _variants(value: object) -> tuple[tuple[str, int, str, int], ...]:
-    """(name, size in pixels, format, quality) of each."""
+def _variants(value: object) -> tuple[VariantSpec, ...]:
     matches = [_VARIANT.fullmatch(text.strip()) for text in _texts(value)]
     found = []
     for match in matches:
-        if match is None or match[3] not in _FORMATS:
+        if match is None:
             raise ValueError
-        size_px, quality = int(match[2]), int(match[4])
-        if not 16 <= size_px <= 16_384 or not 1 <= quality <= 100:
+        spec = VariantSpec(match[1], int(match[2]), Format(match[3]), int(match[4]))
+        if not 16 <= spec.size_px <= 16_384 or not 1 <= spec.quality <= 100:
             raise ValueError
-        found.append((match[1], size_px, match[3], quality))
-    names = {name for name, *_ in found}
+        found.append(spec)
+    names = {spec.name for spec in found}
     if not found or len(names) < len(found) or names & {"original", "copy"}:  # other objects' kinds
         raise ValueError
     return tuple(found)
+
+
+def _moment(value: object) -> timedelta | datetime:
+    if isinstance(value, date):  # TOML has dates of its own
+        value = value.isoformat()
+    return parse_age_or_date(_text(value))
 
 
 def _pairs(value: object) -> dict[str, str]:
@@ -224,6 +216,7 @@ COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0)
 SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size)
 DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration)
 SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration))
+MOMENT = Kind('an age such as "30d" or "12h", or a date such as "2026-01-31"', _moment)
 RATE = Kind('a rate above 0 such as "100/s"', _positive(_rate))
 BANDWIDTH = Kind('a size per second above 0 such as "10M"', _positive(_bandwidth))
 SHARE = Kind('a share above 0 such as "10%" or 0.1', _share)
@@ -231,7 +224,7 @@ SHARE = Kind('a share above 0 such as "10%" or 0.1', _share)
 WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secret=True)
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts)
 PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs)
-STAGE_LIST = Kind(f"some of {', '.join(STAGES)}", _stages)
+STAGE_LIST = Kind(f"some of {', '.join(Stage)}", _stages)
 EMBEDDER = _choice("efficientnet-lite0", "clip", "http")
 EMBED_API = _choice("openai", "replicate")
 PICTURES_AS = _choice("url", "image", "message")
@@ -244,7 +237,7 @@ VARIANTS = Kind(
 )
 # Below that not even an ordinary photo decodes; RLIMIT_DATA takes what a pointer can address.
 WORKER_MEMORY = Kind('a size from "256MiB"', _size_between(256 * MIB, 1 << 60))
-CONCURRENCY = Kind('"auto" or a whole number from 1', _concurrency)
+AUTO_OR_COUNT = Kind('"auto" or a whole number from 1', _auto_or_count)
 LAYOUT = _choice("path", "content")
 ON_DUPLICATE = _choice("skip", "copy")
 NOTIFY_ON = _choice("always", "failure", "never")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
 
 from bulkup.content.media import is_media_name, is_other_name
@@ -188,38 +187,3 @@ def compiled(patterns: Iterable[str], origin: str) -> GitIgnoreSpec:
         return GitIgnoreSpec.from_lines(lines)
     except (ValueError, re.error) as error:
         raise UsageError(f"{origin}: {error}") from error
-
-
-_AGE: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|M|y)", re.ASCII)
-_UNIT_SECONDS: Final = {
-    "ms": 0.001,
-    "s": 1,
-    "m": 60,
-    "h": 3600,
-    "d": 86_400,
-    "w": 604_800,
-    "M": 2_592_000,  # 30 days, as rclone counts
-    "y": 31_536_000,  # 365 days, likewise
-}
-
-
-def parse_moment(value: str, *, now: float, zone: tzinfo | None = None) -> float:
-    """Seconds since 1970 of an age before `now` (`30d`, `12h`, `1d12h`) or of an ISO 8601 date.
-
-    A date without an offset is in `zone`, by default the machine's. `m` is minutes and `M` months
-    of 30 days. Raises UsageError naming the value.
-    """
-    text = value.strip()
-    ages = list(_AGE.finditer(text))
-    if ages and "".join(age[0] for age in ages) == text:
-        return now - sum(float(age[1]) * _UNIT_SECONDS[age[2]] for age in ages)
-    try:
-        moment = datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=zone) if zone is not None else moment.astimezone()
-        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(
-            f"{value!r} is neither an age nor a date",
-            hint="Write an age as 30d or 12h, or a date as 2026-01-31.",
-        ) from error

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from bulkup.cli.toml_init import toml_text
-from bulkup.settings import Settings, describe, load
+from bulkup.settings.load import load
+from bulkup.settings.setting import Leaf, leaves
+from bulkup.settings.table import Settings, describe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +41,15 @@ def test_every_example_loads(tmp_path: Path) -> None:
         r"^# For example: (.*)\n#(\w+) = .*$", r"\2 = \1", toml_text(), flags=re.MULTILINE
     )
     settings, plain = loaded(text, tmp_path), defaults(tmp_path)
-    assert settings.limit == 1000
-    changed = [f for f in Settings.__slots__ if getattr(settings, f) != getattr(plain, f)]
-    assert len(changed) == sum(row.example != row.default for row in describe())
+    assert settings.run.limit == 1000
+    changed = {
+        leaf.row.key for leaf in leaves(Settings) if value(settings, leaf) != value(plain, leaf)
+    }
+    assert changed == {row.key for row in describe() if row.example != row.default}
+
+
+def value(settings: Settings, leaf: Leaf) -> object:
+    return reduce(getattr, (*leaf.path, leaf.name), settings)
 
 
 def test_every_setting_is_there_with_its_names() -> None:

@@ -32,7 +32,9 @@ def test_only_the_command_that_runs_is_loaded(tmp_path: Path) -> None:
     modules = loaded_by("status", "--manifest", str(tmp_path / "none.db"))
     assert modules & commands == {"bulkup.cli.status"}
     assert not modules & (HEAVY | {"asyncio", "uvloop", "pyreqwest", "zipfile"})
-    assert not any(name.startswith(("bulkup.stores", "bulkup.content.picture")) for name in modules)
+    pictures = {name for name in modules if name.startswith("bulkup.content.picture.")}
+    assert pictures == {"bulkup.content.picture.spec"}, "values only"
+    assert not any(name.startswith(("bulkup.stores", "bulkup.walk")) for name in modules)
     assert loaded_by("--help") & commands == commands
 
 

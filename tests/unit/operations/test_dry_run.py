@@ -27,8 +27,10 @@ from bulkup.operations.dry_run import DryRun, DryRunContext
 from bulkup.operations.push import Push, PushRun
 from bulkup.run.context import new_context
 from bulkup.run.heartbeat import here, process_started
+from bulkup.settings.options import UploadOptions
 from bulkup.stores.directory.store import PART_THRESHOLD_BYTES
 from bulkup.walk.filters import Selection
+from tests.faults.pushing import push_options
 
 CLOCK = SystemClock()
 
@@ -41,9 +43,11 @@ COUNTED = (
 def push_of(folder: Path, *roots: str, **options: Any) -> Push:
     return Push(
         roots=tuple(str(folder / root) for root in roots),
-        to=str(folder / "store"),
-        default_to=str(folder / "default"),
-        **{"selection": Selection(all_files=True), "stages": (Stage.UPLOAD,), **options},
+        **push_options(
+            {"selection": Selection(all_files=True), "stages": (Stage.UPLOAD,), **options},
+            to=str(folder / "store"),
+            default_to=str(folder / "default"),
+        ),
     )
 
 
@@ -124,7 +128,7 @@ steps = st.builds(
     st.fixed_dictionaries(
         {
             "layout": st.sampled_from(["path", "content"]),
-            "copies_duplicates": st.booleans(),
+            "on_duplicate": st.sampled_from(["skip", "copy"]),
             "limit": st.sampled_from([None, None, 1, 2]),
             "selection": st.sampled_from(
                 [Selection(all_files=True), Selection(all_files=True, exclude=("y/", "b"))]
@@ -208,7 +212,7 @@ async def test_limit_leaves_the_rest_unread(tmp_path: Path) -> None:
 
 async def test_a_copy_is_named_with_the_digest_of_its_original(tmp_path: Path) -> None:
     write(tmp_path / "one", {"a.jpg": b"1", "b.jpg": b"1"})
-    push = push_of(tmp_path, "one", copies_duplicates=True)
+    push = push_of(tmp_path, "one", on_duplicate="copy")
     planned = await plan_of(push, tmp_path / "none.db")
     assert planned.of("copy") == {(str(tmp_path / "one/b.jpg"), "b.jpg", digest_of(b"1"))}
     assert [file.verdict for file in planned.files] == ["send", "copy"]
@@ -245,7 +249,9 @@ async def test_only_claims_of_runs_at_work_hold(tmp_path: Path, alive: bool, ver
         now, started = CLOCK.now(), process_started(os.getpid())
         run = RunRow("r", "push", here().host, os.getpid(), started if alive else "x", now, now)
         manifest.runs.begin(run)
-        to = manifest.destinations.add(str(push.to), endpoint_url="", region=None, profile=None)
+        to = manifest.destinations.add(
+            str(push.upload.to), endpoint_url="", region=None, profile=None
+        )
         batch_id, [(root_id, _)] = manifest.batches.begin(
             "r", to.id, list(push.roots), options={}, now=now
         )
@@ -287,6 +293,7 @@ async def test_a_push_that_uploads_nothing_plans_nothing(tmp_path: Path) -> None
 
 async def test_the_directory_of_the_local_store_is_not_made(tmp_path: Path) -> None:
     write(tmp_path / "one", {"a.jpg": b"1"})
-    push = replace(push_of(tmp_path, "one"), to=None, default_to=str(tmp_path / "home/store"))
+    upload = UploadOptions(stages=(Stage.UPLOAD,), default_to=str(tmp_path / "home/store"))
+    push = replace(push_of(tmp_path, "one"), upload=upload)
     await plan_of(push, tmp_path / "home/manifest.db")
     assert not (tmp_path / "home").exists()

@@ -398,9 +398,9 @@ async def test_a_copy_that_is_refused_does_not_lose_the_others(
 ) -> None:
     pushing.write({f"{n}.jpg": b"same" for n in range(4)})
     store.fail("copy", StoreRefused("400"))
-    summary = await pushing.push(copies_duplicates=True)
+    summary = await pushing.push(on_duplicate="copy")
     assert (summary.sent, summary.copied) == (1, 2)
-    assert (await pushing.push(copies_duplicates=True)).copied == 1
+    assert (await pushing.push(on_duplicate="copy")).copied == 1
 
 
 async def test_a_destination_that_goes_away_during_copies_ends_the_run_with_4(
@@ -408,7 +408,7 @@ async def test_a_destination_that_goes_away_during_copies_ends_the_run_with_4(
 ) -> None:
     pushing.write({f"{n}.jpg": b"same" for n in range(4)})
     store.fail("copy", BucketMissing("gone"))
-    summary = await pushing.push(copies_duplicates=True)
+    summary = await pushing.push(on_duplicate="copy")
     assert summary.exit_code == ExitCode.DESTINATION
     assert len([one for one in views(pushing.manifest)["files"] if one[3] == one[0]]) == 3
 

@@ -16,9 +16,9 @@ from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import EmbeddedItem
 from bulkup.model import Stage
 from bulkup.operations.search import CLASSIFIER, NOTHING, SearchResult
-from bulkup.run.options import EmbedOptions
 from bulkup.search.filters import Filters
 from bulkup.search.label_vectors import known_classes
+from bulkup.settings.stage_options import EmbedOptions
 from tests.e2e.pictures import photo
 from tests.e2e.searched import searching
 from tests.unit.manifest.queue.test_stages import claim

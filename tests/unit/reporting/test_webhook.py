@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Literal
 
 import pytest
 
 from bulkup.errors import ManifestFull
 from bulkup.events import AttemptFailed, Event, RunStarted, Snapshot, StageCount, Summary
-from bulkup.reporting.webhook import QUEUE_LENGTH, Alarm, On, Webhook, WebhookOptions
+from bulkup.reporting.webhook import QUEUE_LENGTH, Alarm, Webhook
+from bulkup.settings.table import WebhookOptions
 from tests.fakes.clock import FakeClock
 from tests.fakes.receiver import HANG, receiving
 
@@ -87,7 +89,7 @@ async def told(
 
 async def test_the_end_of_a_run_is_told_with_its_summary() -> None:
     with receiving() as receiver:
-        webhook, _ = await told(WebhookOptions(receiver.url), [STARTED, SUMMARY])
+        webhook, _ = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     (message,) = receiver.messages
     assert webhook.trouble is None
     assert (message["schema"], message["event"]) == (1, "run_ended")
@@ -110,16 +112,18 @@ async def test_the_end_of_a_run_is_told_with_its_summary() -> None:
     ],
 )
 async def test_the_user_chooses_which_ends_are_told(
-    on: On, summary: Summary, messages: int
+    on: Literal["always", "failure", "never"], summary: Summary, messages: int
 ) -> None:
     with receiving() as receiver:
-        await told(WebhookOptions(receiver.url, on=on), [STARTED, summary])
+        await told(WebhookOptions(url=receiver.url, on=on), [STARTED, summary])
     assert len(receiver.messages) == messages
 
 
 async def test_a_run_that_breaks_off_is_told_with_its_error() -> None:
     async def break_off(url: str) -> None:
-        async with Webhook(WebhookOptions(url), Progress().take, FakeClock(), Random(1)) as webhook:
+        async with Webhook(
+            WebhookOptions(url=url), Progress().take, FakeClock(), Random(1)
+        ) as webhook:
             webhook.emit(STARTED)
             raise ManifestFull("the disk is full")
 
@@ -132,7 +136,7 @@ async def test_a_run_that_breaks_off_is_told_with_its_error() -> None:
 
 async def test_a_server_that_fails_twice_is_asked_three_times() -> None:
     with receiving(500, 503) as receiver:
-        webhook, clock = await told(WebhookOptions(receiver.url), [STARTED, SUMMARY])
+        webhook, clock = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     assert len(receiver.messages) == 3
     assert webhook.trouble is None
     assert [0 <= wait <= most for wait, most in zip(clock.slept, (1, 2), strict=True)]
@@ -140,14 +144,14 @@ async def test_a_server_that_fails_twice_is_asked_three_times() -> None:
 
 async def test_after_three_tries_it_is_left_and_named_without_its_secret() -> None:
     with receiving(500, 500, 500) as receiver:
-        webhook, _ = await told(WebhookOptions(receiver.url), [STARTED, SUMMARY])
+        webhook, _ = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     assert len(receiver.messages) == 3
     assert webhook.trouble == "The webhook at 127.0.0.1 was not told: it answered 500"
 
 
 async def test_a_refusal_that_cannot_change_is_not_asked_again() -> None:
     with receiving(404) as receiver:
-        webhook, _ = await told(WebhookOptions(receiver.url), [STARTED, SUMMARY])
+        webhook, _ = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     assert len(receiver.messages) == 1
     assert webhook.trouble is not None
     assert "404" in webhook.trouble
@@ -155,7 +159,7 @@ async def test_a_refusal_that_cannot_change_is_not_asked_again() -> None:
 
 async def test_a_server_that_hangs_once_is_asked_again() -> None:
     with receiving(HANG) as receiver:
-        webhook, _ = await told(WebhookOptions(receiver.url), [STARTED, SUMMARY])
+        webhook, _ = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     assert len(receiver.messages) == 2
     assert webhook.trouble is None
 
@@ -163,7 +167,7 @@ async def test_a_server_that_hangs_once_is_asked_again() -> None:
 async def test_nobody_there_is_no_error_of_the_run() -> None:
     with receiving() as receiver:
         pass  # its port is closed again
-    webhook, _ = await told(WebhookOptions(receiver.url), [STARTED, SUMMARY])
+    webhook, _ = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     assert webhook.trouble is not None
     assert "s3cr3t" not in webhook.trouble
     assert "t0k3n" not in webhook.trouble
@@ -173,7 +177,7 @@ async def test_an_interrupted_run_tries_once() -> None:
     """Somebody waits for it to end."""
     with receiving(500) as receiver:
         webhook, _ = await told(
-            WebhookOptions(receiver.url), [STARTED, replace(SUMMARY, interrupted=True)]
+            WebhookOptions(url=receiver.url), [STARTED, replace(SUMMARY, interrupted=True)]
         )
     assert len(receiver.messages) == 1
     assert webhook.trouble is not None
@@ -182,7 +186,9 @@ async def test_an_interrupted_run_tries_once() -> None:
 async def test_many_failures_are_told_once_while_the_run_is_on() -> None:
     progress = Progress(done=17, failed=3)
     with receiving() as receiver:
-        await told(WebhookOptions(receiver.url), [STARTED, failure(), failure(), SUMMARY], progress)
+        await told(
+            WebhookOptions(url=receiver.url), [STARTED, failure(), failure(), SUMMARY], progress
+        )
     alert, end = receiver.messages
     assert (alert["event"], alert["reason"]) == ("failures", "failure_rate")
     assert (alert["done"], alert["failed"], alert["failure_rate"]) == (17, 3, 0.15)
@@ -194,14 +200,14 @@ async def test_many_failures_are_told_once_while_the_run_is_on() -> None:
 async def test_every_so_many_failures_are_told() -> None:
     with receiving() as receiver:
         events = [STARTED, *(failure() for _ in range(7)), SUMMARY]
-        await told(WebhookOptions(receiver.url, every=3), events, Progress(failed=7))
+        await told(WebhookOptions(url=receiver.url, every=3), events, Progress(failed=7))
     assert [message.get("reason") for message in receiver.messages] == ["every", "every", None]
 
 
 async def test_names_that_are_no_text_arrive_escaped() -> None:
     with receiving() as receiver:
         await told(
-            WebhookOptions(receiver.url, every=1), [STARTED, failure("caf\udce9.jpg"), SUMMARY]
+            WebhookOptions(url=receiver.url, every=1), [STARTED, failure("caf\udce9.jpg"), SUMMARY]
         )
     assert receiver.messages[0]["latest"]["path"] == "caf\\udce9.jpg"
 
@@ -210,7 +216,7 @@ async def test_a_receiver_that_is_down_costs_a_run_two_series_of_tries_at_most()
     """More alerts than the queue holds neither block nor raise; the end is still told."""
     with receiving(500, 500, 500) as receiver:
         events = [STARTED, *(failure() for _ in range(3 * QUEUE_LENGTH)), SUMMARY]
-        webhook, _ = await told(WebhookOptions(receiver.url, every=1), events)
+        webhook, _ = await told(WebhookOptions(url=receiver.url, every=1), events)
     kinds = [message["event"] for message in receiver.messages]
     assert kinds == ["failures"] * 3 + ["run_ended"]
     assert webhook.trouble is None

@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.errors import UsageError
-from bulkup.search.filters import Circle, Filters, distance_km, parse_near, parse_when
-
-NOW = datetime(2026, 7, 31, 12, 0)
+from bulkup.search.filters import Circle, Filters, distance_km, parse_near
 
 
 @dataclass(frozen=True)
@@ -23,37 +21,6 @@ class Picture:
     taken_at: datetime | None = None
     camera: str | None = None
     place_degrees: tuple[float, float] | None = None
-
-
-def when(text: str) -> datetime:
-    return parse_when(text, now=NOW, option="--after")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2024", datetime(2024, 1, 1)),
-        ("2024-05", datetime(2024, 5, 1)),
-        ("2024-05-03", datetime(2024, 5, 3)),
-        ("2024-5-3", datetime(2024, 5, 3)),
-        ("2024-05-03 14:30", datetime(2024, 5, 3, 14, 30)),
-        ("2024-05-03T14:30:15", datetime(2024, 5, 3, 14, 30, 15)),
-        ("30d", datetime(2026, 7, 1, 12, 0)),
-        ("1d12h", datetime(2026, 7, 30, 0, 0)),
-        ("10m", datetime(2026, 7, 31, 11, 50)),
-        ("1M", datetime(2026, 7, 1, 12, 0)),
-    ],
-)
-def test_a_date_or_an_age_is_the_start_of_it(text: str, expected: datetime) -> None:
-    assert when(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "yesterday", "2024-13", "2024-00", "2024-02-30", "24", "30", "9999999y", "٢٠٢٤"]
-)
-def test_what_is_no_date_is_refused_by_the_name_of_its_option(text: str) -> None:
-    with pytest.raises(UsageError, match="--before"):
-        parse_when(text, now=NOW, option="--before")
 
 
 def test_after_takes_its_first_moment_and_before_does_not() -> None:

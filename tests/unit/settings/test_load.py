@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bulkup.errors import ExitCode, SettingsError
-from bulkup.settings import Settings, describe, load
+from bulkup.settings.load import load
+from bulkup.settings.table import Settings, describe
 
 Load = Callable[..., Settings]
 
@@ -31,37 +32,37 @@ def load_here(tmp_path: Path) -> Load:
 
 def test_defaults_are_those_of_the_contract(load_here: Load) -> None:
     settings = load_here()
-    assert settings.stages == ("upload", "process", "embed")
-    assert (settings.layout, settings.on_duplicate) == ("path", "skip")
-    assert settings.concurrency == "auto"
-    assert settings.patience_seconds == 30
-    assert settings.stale_after_seconds == 600
-    assert settings.part_threshold_bytes == 64 * 1024**2
-    assert settings.part_size_bytes == 16 * 1024**2
-    assert settings.to is None
-    assert settings.include == ()
-    assert settings.metadata == {}
+    assert settings.upload.stages == ("upload", "process", "embed")
+    assert (settings.upload.layout, settings.upload.on_duplicate) == ("path", "skip")
+    assert settings.run.concurrency is None
+    assert settings.run.patience_seconds == 30
+    assert settings.run.stale_after_seconds == 600
+    assert settings.run.part_threshold_bytes == 64 * 1024**2
+    assert settings.run.part_size_bytes == 16 * 1024**2
+    assert settings.upload.to is None
+    assert settings.upload.include == ()
+    assert settings.upload.metadata == {}
 
 
 def test_flags_beat_the_environment_beats_the_file_beats_the_default(load_here: Load) -> None:
     toml, environ = "[push]\nlimit = 1\n", {"BULKUP_LIMIT": "2"}
-    assert load_here().limit is None
-    assert load_here(toml).limit == 1
-    assert load_here(toml, environ).limit == 2
-    assert load_here(toml, environ, limit=3).limit == 3
+    assert load_here().run.limit is None
+    assert load_here(toml).run.limit == 1
+    assert load_here(toml, environ).run.limit == 2
+    assert load_here(toml, environ, limit=3).run.limit == 3
 
 
 @pytest.mark.parametrize("not_given", [None, [], ()])
 def test_a_flag_that_was_not_given_decides_nothing(load_here: Load, not_given: object) -> None:
-    assert load_here("[push]\ninclude = ['*.jpg']", include=not_given).include == ("*.jpg",)
+    assert load_here("[push]\ninclude = ['*.jpg']", include=not_given).upload.include == ("*.jpg",)
 
 
 def test_a_flag_that_says_no_is_given(load_here: Load) -> None:
-    assert load_here("[push]\nhidden = true", hidden=False).hidden is False
+    assert load_here("[push]\nhidden = true", hidden=False).upload.hidden is False
 
 
 def test_an_empty_variable_is_not_set(load_here: Load) -> None:
-    assert load_here("[push]\nlimit = 1", {"BULKUP_LIMIT": ""}).limit == 1
+    assert load_here("[push]\nlimit = 1", {"BULKUP_LIMIT": ""}).run.limit == 1
 
 
 def test_a_name_that_is_no_flag_is_a_bug(load_here: Load) -> None:
@@ -80,14 +81,18 @@ def test_a_name_that_is_no_flag_is_a_bug(load_here: Load) -> None:
 def test_own_variables_beat_the_aws_ones(
     load_here: Load, environ: dict[str, str], endpoint_url: str
 ) -> None:
-    assert load_here(environ=environ).endpoint_url == endpoint_url
+    assert load_here(environ=environ).run.endpoint_url == endpoint_url
 
 
 def test_aws_variables_are_understood(load_here: Load) -> None:
     environ = {"AWS_DEFAULT_REGION": "r", "AWS_PROFILE": "p", "AWS_CA_BUNDLE": "/ca.pem"}
     settings = load_here(environ=environ)
-    assert (settings.region, settings.profile, settings.ca_bundle) == ("r", "p", "/ca.pem")
-    assert load_here(environ={**environ, "AWS_REGION": "first"}).region == "first"
+    assert (settings.run.region, settings.run.profile, settings.run.ca_bundle) == (
+        "r",
+        "p",
+        "/ca.pem",
+    )
+    assert load_here(environ={**environ, "AWS_REGION": "first"}).run.region == "first"
 
 
 def test_every_setting_can_come_from_each_of_its_variables(load_here: Load) -> None:
@@ -112,18 +117,18 @@ def test_every_setting_can_come_from_each_of_its_variables(load_here: Load) -> N
 def test_the_current_directory_comes_before_the_users(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config/bulkup.toml").write_text("[push]\nlimit = 1\nmax_errors = 1")
-    assert load({}, {}, tmp_path, tmp_path / "config").limit == 1
+    assert load({}, {}, tmp_path, tmp_path / "config").run.limit == 1
     (tmp_path / "bulkup.toml").write_text("[push]\nlimit = 2")
     both = load({}, {}, tmp_path, tmp_path / "config")
-    assert (both.limit, both.max_errors) == (2, None), "files are not merged"
+    assert (both.run.limit, both.run.max_errors) == (2, None), "files are not merged"
 
 
 def test_config_names_the_file_and_the_flag_wins(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text("[push]\nlimit = 1")
     (tmp_path / "b.toml").write_text("[push]\nlimit = 2")
     environ = {"BULKUP_CONFIG": "a.toml"}
-    assert load({}, environ, tmp_path, tmp_path).limit == 1
-    assert load({"config": Path("b.toml")}, environ, tmp_path, tmp_path).limit == 2
+    assert load({}, environ, tmp_path, tmp_path).run.limit == 1
+    assert load({"config": Path("b.toml")}, environ, tmp_path, tmp_path).run.limit == 2
 
 
 def test_a_named_file_that_is_missing_is_an_error_that_names_it(load_here: Load) -> None:
@@ -229,7 +234,7 @@ def test_a_wrong_flag_is_named(load_here: Load) -> None:
 def test_sizes_that_leave_no_file_are_refused(load_here: Load) -> None:
     with pytest.raises(SettingsError, match="no file fits"):
         load_here(min_size="2M", max_size="1M")
-    assert load_here(min_size="1M", max_size="1M").min_size_bytes == 1024**2
+    assert load_here(min_size="1M", max_size="1M").upload.min_size_bytes == 1024**2
 
 
 # --- paths --------------------------------------------------------------------------------------
@@ -242,17 +247,17 @@ def test_paths_start_where_they_were_written(tmp_path: Path) -> None:
     settings = load({"config": there / "c.toml", "files_from": "f"}, {}, tmp_path, tmp_path)
     assert settings.manifest == str(there / "m.db")
     assert settings.log_file == "/l"
-    assert settings.to == str(there / "store")
-    assert settings.files_from == str(tmp_path / "f")
+    assert settings.upload.to == str(there / "store")
+    assert settings.upload.files_from == str(tmp_path / "f")
 
 
 @pytest.mark.parametrize("to", ["s3://bucket/prefix", "file:///srv/store"])
 def test_urls_stay_as_they_are(load_here: Load, to: str) -> None:
-    assert load_here(to=to).to == to
+    assert load_here(to=to).upload.to == to
 
 
 def test_standard_input_stays_a_dash(load_here: Load) -> None:
-    assert load_here(files_from="-").files_from == "-"
+    assert load_here(files_from="-").upload.files_from == "-"
 
 
 def test_the_manifest_lies_in_home(load_here: Load) -> None:
@@ -265,23 +270,23 @@ def test_the_manifest_lies_in_home(load_here: Load) -> None:
 
 
 def test_stages_are_put_in_their_order_and_unknown_ones_refused(load_here: Load) -> None:
-    assert load_here(stages="embed,upload").stages == ("upload", "embed")
+    assert load_here(stages="embed,upload").upload.stages == ("upload", "embed")
     with pytest.raises(SettingsError, match="process"):
         load_here(stages="upload,download")
 
 
 def test_metadata_comes_as_table_variable_or_flags(load_here: Load) -> None:
     expected = {"a": "1", "b": "x=y"}
-    assert load_here("[s3.metadata]\na = '1'\nb = 'x=y'").metadata == expected
-    assert load_here(environ={"BULKUP_METADATA": "a=1, b=x=y"}).metadata == expected
-    assert load_here(metadata=["a=1", "b=x=y"]).metadata == expected
-    assert load_here(tag=["a=1"]).tags == {"a": "1"}
+    assert load_here("[s3.metadata]\na = '1'\nb = 'x=y'").upload.metadata == expected
+    assert load_here(environ={"BULKUP_METADATA": "a=1, b=x=y"}).upload.metadata == expected
+    assert load_here(metadata=["a=1", "b=x=y"]).upload.metadata == expected
+    assert load_here(tag=["a=1"]).upload.tags == {"a": "1"}
 
 
 def test_rates_may_say_per_second(load_here: Load) -> None:
     settings = load_here(max_rate="100/s", bwlimit="10M/s")
-    assert settings.max_rate_per_second == 100
-    assert settings.bwlimit_bytes_per_second == 10 * 1024**2
+    assert settings.run.max_rate_per_second == 100
+    assert settings.run.bwlimit_bytes_per_second == 10 * 1024**2
 
 
 # --- profiles -----------------------------------------------------------------------------------
@@ -300,32 +305,34 @@ push.limit = 3
 
 def test_a_profile_overrides_the_file_and_keeps_the_rest(load_here: Load) -> None:
     settings = load_here(PROFILES, profile="work")
-    assert (settings.limit, settings.max_errors, settings.profile) == (2, 1, "work-aws")
-    assert load_here(PROFILES, {"BULKUP_PROFILE": "work"}).limit == 2
+    assert (settings.run.limit, settings.run.max_errors, settings.run.profile) == (2, 1, "work-aws")
+    assert load_here(PROFILES, {"BULKUP_PROFILE": "work"}).run.limit == 2
 
 
 def test_the_environment_beats_a_profile(load_here: Load) -> None:
-    assert load_here(PROFILES, {"BULKUP_LIMIT": "9"}, profile="work").limit == 9
+    assert load_here(PROFILES, {"BULKUP_LIMIT": "9"}, profile="work").run.limit == 9
 
 
 def test_a_profiles_aws_profile_takes_the_place_of_the_name_that_chose_it(load_here: Load) -> None:
     environ = {"AWS_PROFILE": "from-env"}
-    assert load_here(PROFILES, environ, profile="work").profile == "work-aws"
-    assert load_here(PROFILES, environ | {"BULKUP_PROFILE": "work"}).profile == "work-aws"
+    assert load_here(PROFILES, environ, profile="work").run.profile == "work-aws"
+    assert load_here(PROFILES, environ | {"BULKUP_PROFILE": "work"}).run.profile == "work-aws"
 
 
 def test_a_profile_without_aws_profile_leaves_that_to_the_others(load_here: Load) -> None:
-    assert load_here(PROFILES, profile="plain").profile == "from-file"
-    assert load_here(PROFILES, {"AWS_PROFILE": "from-env"}, profile="plain").profile == "from-env"
+    assert load_here(PROFILES, profile="plain").run.profile == "from-file"
+    assert (
+        load_here(PROFILES, {"AWS_PROFILE": "from-env"}, profile="plain").run.profile == "from-env"
+    )
 
 
 def test_a_name_without_table_is_an_aws_profile(load_here: Load) -> None:
     settings = load_here(PROFILES, profile="other")
-    assert (settings.limit, settings.profile) == (1, "other")
+    assert (settings.run.limit, settings.run.profile) == (1, "other")
 
 
 def test_aws_profile_chooses_no_table(load_here: Load) -> None:
-    assert load_here(PROFILES, {"AWS_PROFILE": "work"}).limit == 1
+    assert load_here(PROFILES, {"AWS_PROFILE": "work"}).run.limit == 1
 
 
 @pytest.mark.parametrize("toml", ["profile = 'work'", "profile.work = 'x'"])
@@ -373,4 +380,4 @@ def test_variants_that_cannot_be_are_refused(load_here: Load, variants: str) -> 
 
 def test_variants_are_name_size_format_and_quality(load_here: Load) -> None:
     settings = load_here("[process]\nvariants = ['small:96:jpeg:70', 'big:2048:avif:55']")
-    assert settings.variants == (("small", 96, "jpeg", 70), ("big", 2048, "avif", 55))
+    assert settings.run.process.variants == (("small", 96, "jpeg", 70), ("big", 2048, "avif", 55))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
-
 import pytest
 
 from bulkup.errors import UsageError
@@ -16,7 +14,6 @@ from bulkup.walk.filters import (
     NOT_INCLUDED,
     Rules,
     Selection,
-    parse_moment,
     why_junk,
 )
 
@@ -158,45 +155,3 @@ class TestIgnores:
         assert rules.why_not_folder("a/.git/", NO_IGNORES) == HIDDEN
         assert rules.why_not_folder("a/@eaDir/", NO_IGNORES) == JUNK
         assert rules.why_not_folder("a/new/", ignores) is None
-
-
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
-
-
-@pytest.mark.parametrize(
-    ("value", "before"),
-    [
-        ("30d", 30 * 86_400),
-        ("12h", 43_200),
-        ("1.5h", 5_400),
-        ("90s", 90),
-        ("2w", 14 * 86_400),
-        ("5m", 300),
-        ("1M", 30 * 86_400),
-        ("1y", 365 * 86_400),
-        ("1d12h", 129_600),
-        ("2026-01-31", 43_200),
-        ("2026-01-31T11:00:00", 3_600),
-        ("2026-01-31T11:00:00Z", 3_600),
-        ("2026-01-31 13:00+02:00", 3_600),
-    ],
-)
-def test_moments(value: str, before: float) -> None:
-    assert parse_moment(value, now=NOW, zone=UTC) == NOW - before
-
-
-def test_dates_are_in_the_given_zone() -> None:
-    zone = timezone(timedelta(hours=2))
-    assert parse_moment("1970-01-02", now=NOW, zone=zone) == 86_400 - 7_200
-
-
-def test_dates_are_local_by_default() -> None:
-    expected = datetime(2026, 1, 31).timestamp()  # noqa: DTZ001 - local time is what is tested
-    assert parse_moment("2026-01-31", now=NOW) == expected
-
-
-@pytest.mark.parametrize("value", ["", "30", "d", "30 d", "-3d", "yesterday", "2026-02-31", "3dx"])
-def test_no_moments(value: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        parse_moment(value, now=NOW)
-    assert repr(value) in str(caught.value)

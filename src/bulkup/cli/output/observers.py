@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bulkup.events import Emit, Event, Snapshot
     from bulkup.reporting.metrics_file import MetricsFile
     from bulkup.reporting.webhook import Webhook
-    from bulkup.settings import Settings
+    from bulkup.settings.table import Settings
 
 
 class Observers:
@@ -45,22 +45,18 @@ class Observers:
         """While a run is on; at the end they are told how it ended, and `tell` what failed."""
         async with AsyncExitStack() as stack:
             stack.callback(self._print_error, tell)
-            if self._settings.webhook is not None:
-                self._webhook = self._open_webhook(self._settings.webhook, take)
+            if self._settings.webhook.url is not None:
+                self._webhook = self._open_webhook(take)
                 await stack.enter_async_context(self._webhook)
             if self._settings.metrics_file is not None:
                 self._metrics = self._open_metrics(self._settings.metrics_file, take)
                 stack.enter_context(self._metrics)
             yield
 
-    def _open_webhook(self, url: str, take: Callable[[], Snapshot]) -> Webhook:
-        from bulkup.reporting.webhook import Webhook, WebhookOptions
+    def _open_webhook(self, take: Callable[[], Snapshot]) -> Webhook:
+        from bulkup.reporting.webhook import Webhook
 
-        settings = self._settings
-        wishes = WebhookOptions(
-            url, settings.notify_on, settings.notify_failure_rate, settings.notify_every
-        )
-        return Webhook(wishes, take, self._clock, Random())
+        return Webhook(self._settings.webhook, take, self._clock, Random())
 
     def _open_metrics(self, path: str, take: Callable[[], Snapshot]) -> MetricsFile:
         from bulkup.reporting.metrics_file import MetricsFile, write
@@ -72,7 +68,7 @@ class Observers:
                 path,
                 settings.manifest,
                 now=self._clock.now(),
-                stale_after_seconds=settings.stale_after_seconds,
+                stale_after_seconds=settings.run.stale_after_seconds,
                 throttled=throttled,
             )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from bulkup.content.archive import LIMIT_BYTES
-
 
 class Format(StrEnum):
     """What a variant can be encoded as. JPEG has no alpha: such a variant becomes WebP."""
@@ -42,7 +40,7 @@ class PictureLimits(NamedTuple):
     """What a picture may cost. Its own claim of pixels counts, before anything is decoded."""
 
     pixels: int = 200_000_000
-    file_bytes: int = LIMIT_BYTES
+    file_bytes: int = 500 << 20  # of a ZIP member too: content.archive.LIMIT_BYTES
 
 
 LIMITS: Final = PictureLimits()

@@ -13,11 +13,11 @@ from bulkup.model import Stage
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.job import BatchStart, Job, LaterLimits
-from bulkup.run.options import RunOptions
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.runner import StageRunner, StageWorker
 from bulkup.run.stages.variant_cache import VariantCache, best_for_embedding
 from bulkup.run.upload.sender import Sender
+from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
 

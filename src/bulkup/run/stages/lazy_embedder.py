@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from bulkup.clock import Clock
     from bulkup.embed.embedder import Embedder
-    from bulkup.run.options import EmbedOptions
+    from bulkup.settings.stage_options import EmbedOptions
 
 MOST_ITEMS = 16
 MOST_REMOTE_ITEMS = 8

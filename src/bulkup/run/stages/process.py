@@ -40,10 +40,10 @@ from bulkup.pace.tries import CONTROL_TRIES
 from bulkup.process.task import MODULES, PictureTask, process, variant_key
 from bulkup.process.worker_pool import Workers
 from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.options import ProcessOptions
 from bulkup.run.stages.downloads import Downloads
 from bulkup.run.stages.variant_cache import VariantCache
 from bulkup.run.upload.sender import Sender
+from bulkup.settings.stage_options import ProcessOptions
 from bulkup.stores.look_first import LookFirstStore
 from bulkup.stores.store import ObjectStore
 

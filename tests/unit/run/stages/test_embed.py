@@ -19,9 +19,9 @@ from bulkup.errors import (
     ItemError,
     StoreUnreachable,
 )
-from bulkup.run.options import EmbedOptions, ProcessOptions
 from bulkup.run.stages import lazy_embedder
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
+from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 from tests.e2e.pictures import asked, photo
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore

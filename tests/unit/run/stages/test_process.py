@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.content.picture.spec import Format, PictureLimits, VariantSpec
+from bulkup.content.picture.spec import Format, VariantSpec
 from bulkup.errors import StoreBusy, StoreFull, StoreRefused, StoreUnreachable
 from bulkup.events import AttemptFailed
 from bulkup.model import Stage
-from bulkup.run.options import ProcessOptions
 from bulkup.run.stages import process as processing
 from bulkup.run.stages import runner as stage_work
+from bulkup.settings.stage_options import ProcessOptions
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
 from tests.e2e.trees import objects_in
 from tests.fakes.clock import FakeClock
@@ -205,7 +205,7 @@ async def test_a_large_object_is_not_fetched_to_be_refused(
             yield chunk
 
     monkeypatch.setattr(ScriptedStore, "open", counted)
-    options = replace(MEANS, limits=PictureLimits(file_bytes=1 << 20))
+    options = replace(MEANS, max_bytes=1 << 20)
     await pushing.push(stages=(Stage.PROCESS,), process=options)
     assert states(pushing) == {"a.jpg": "dead", "b.mp4": "skipped", "c.jpg": "done"}
     assert sum(read) < 5 << 20, "a chunk of each, and not the rest"
