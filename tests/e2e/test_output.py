@@ -53,6 +53,17 @@ def test_a_log_file_gets_the_same_lines(bulkup: Bulkup, tmp_path: Path) -> None:
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_on_a_full_disk_is_reported_once_and_the_run_continues(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    many(tmp_path / "photos", 30)
+    ended = bulkup("push", "photos", "--to", "store", "--log-file", "/dev/full", "--quiet")
+    (message,) = ended.stderr.splitlines()
+    assert message.startswith("--log-file /dev/full: No space left on device")
+    assert len(list((tmp_path / "store").rglob("*.jpg"))) == 30
+
+
 def test_a_pipe_gets_one_plain_line(bulkup: Bulkup, tmp_path: Path) -> None:
     many(tmp_path / "photos", 30)
     ended = bulkup("push", "photos", "--to", "store")

@@ -46,6 +46,8 @@ def show_plan(push: Push, settings: Settings) -> int:
         )
         summary, exit_code = asyncio.run(_run(DryRun(push, reader, context)))
         json_log.emit(summary)
+    for message in json_log.take_lost():
+        print(f"bulkup: {message}", file=sys.stderr)
     if not settings.quiet:
         out = sys.stderr if settings.json else sys.stdout
         lines = summary_lines(summary) if is_screen(out, os.environ) else [summary_line(summary)]

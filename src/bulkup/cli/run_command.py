@@ -92,6 +92,7 @@ async def _run(
             with output.screen(run):
                 summary = await run.run()
             output.summarize(summary)
+    output.report_lost()
     return signals.exit_code or summary.exit_code
 
 
@@ -102,7 +103,7 @@ def _sinks(settings: Settings) -> list[tuple[str, int]]:
     if settings.json:
         sinks.append(("stdout", sys.stdout.fileno()))
     if settings.log_file is not None:
-        sinks.append((settings.log_file, open_log(settings.log_file)))
+        sinks.append((f"--log-file {settings.log_file}", open_log(settings.log_file)))
     return sinks
 
 
@@ -126,6 +127,7 @@ class _Output:
         from bulkup import events
 
         self._json_log.emit(event)
+        self.report_lost()
         self._observers.emit(event)
         settings = self._settings
         if isinstance(event, events.Summary):
@@ -141,6 +143,11 @@ class _Output:
             shown = settings.verbose or isinstance(event, always)
         if shown and (text := str(event)):
             self._say(text)
+
+    def report_lost(self) -> None:
+        """Print which event logs failed, each once, even with --quiet."""
+        for message in self._json_log.take_lost():
+            self._say(message)
 
     def _say(self, text: str) -> None:
         if self._screen is not None:

@@ -204,7 +204,15 @@ class Webhook:
         message = await self._queue.get()
         if message is None:
             return
-        async with await asyncio.to_thread(_client) as client:
+        try:
+            client = await asyncio.to_thread(_client)
+        except (ValueError, ImportError, OSError) as error:
+            # Proxy settings or certificates that cannot be used; a proxy URL may hold a password.
+            self.trouble = f"{self._named} could not be called: {type(error).__name__}"
+            while message is not None:
+                message = await self._queue.get()
+            return
+        async with client:
             while message is not None:
                 # Who is down is not asked again and again, but for the end of the run.
                 if self.trouble is None or message["event"] == "run_ended":
@@ -230,7 +238,7 @@ class Webhook:
             why = f"no answer within {self._timeout_seconds:g} s"
         except Refused as error:
             why = str(error)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             why = type(error).__name__  # what it says may hold the URL
         else:
             self.trouble = None

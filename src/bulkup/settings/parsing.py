@@ -145,6 +145,7 @@ def _web_url(value: object) -> str:
 
     text = _text(value).strip()
     parts = urlsplit(text)
+    _ = parts.port  # ValueError for one that is no port
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError
     return text

@@ -76,12 +76,12 @@ class Progress:
 
 
 async def told(
-    wishes: WebhookOptions, events: Sequence[Event], progress: Progress | None = None
+    options: WebhookOptions, events: Sequence[Event], progress: Progress | None = None
 ) -> tuple[Webhook, FakeClock]:
     """A webhook that was told of these events and has ended."""
     clock = FakeClock()
     take = (progress or Progress()).take
-    async with Webhook(wishes, take, clock, Random(1), timeout_seconds=0.5) as webhook:
+    async with Webhook(options, take, clock, Random(1), timeout_seconds=0.5) as webhook:
         for event in events:
             webhook.emit(event)
     return webhook, clock
@@ -228,3 +228,17 @@ def test_few_items_give_no_share() -> None:
     assert alarm.after_failure(done=18, failed=2) is None  # not above it
     assert alarm.after_failure(done=18, failed=3) == "failure_rate"
     assert alarm.after_failure(done=18, failed=4) is None
+
+
+async def test_a_proxy_that_cannot_be_used_is_not_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "nonsense://user:s3cr3t@proxy")
+    events = [STARTED, *(failure() for _ in range(3 * QUEUE_LENGTH)), SUMMARY]
+    with receiving() as receiver:
+        webhook, _ = await told(WebhookOptions(url=receiver.url, every=1), events)
+    assert webhook.trouble == "The webhook at 127.0.0.1 could not be called: ValueError"
+
+
+async def test_a_host_name_that_cannot_be_encoded_is_not_a_bug() -> None:
+    webhook, _ = await told(WebhookOptions(url="http://xn--a/"), [STARTED, SUMMARY])
+    assert webhook.trouble is not None
+    assert webhook.trouble.startswith("The webhook at xn--a was not told")

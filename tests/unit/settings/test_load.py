@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,8 @@ def test_a_table_in_place_of_a_value_is_refused(load_here: Load) -> None:
         ("s3.part_threshold", '"6GiB"'),
         ("s3.region", "1"),
         ("claims.stale_after", "0"),
+        ("push.newer_than", '"yesterday"'),
+        ("push.older_than", "30"),
         ("manifest", "1979-05-27"),
     ],
 )
@@ -287,6 +290,22 @@ def test_rates_may_say_per_second(load_here: Load) -> None:
     settings = load_here(max_rate="100/s", bwlimit="10M/s")
     assert settings.run.max_rate_per_second == 100
     assert settings.run.bwlimit_bytes_per_second == 10 * 1024**2
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h:99999/", "http://h:x/", "ftp://h/", "http:///x", "h/x", "http://[::1/"]
+)
+def test_a_url_that_cannot_be_called_is_refused_without_being_repeated(
+    load_here: Load, url: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_here(environ={"BULKUP_NOTIFY_WEBHOOK": url})
+    assert str(caught.value).startswith("BULKUP_NOTIFY_WEBHOOK is not a URL")
+    assert url not in str(caught.value)
+
+
+def test_a_date_of_toml_is_a_date(load_here: Load) -> None:
+    assert load_here("[push]\nnewer_than = 2026-01-31").upload.newer_than == datetime(2026, 1, 31)  # noqa: DTZ001 - local
 
 
 # --- profiles -----------------------------------------------------------------------------------

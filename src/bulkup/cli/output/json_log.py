@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
-from queue import Queue
+from queue import Full, Queue, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
@@ -18,13 +18,15 @@ from bulkup.errors import UsageError
 from bulkup.events import Event, RunStarted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
     from bulkup.clock import Clock
 
-# Events, most of them about many files: some tens of megabytes. Beyond that, a reader that has
-# stopped reading holds the run up, which is better than taking all memory.
+# Events, most of them about many files: some tens of megabytes. A slow reader beyond that slows the
+# run down, which is better than taking all memory.
 _QUEUE_LENGTH = 4096
+# A reader that takes nothing for so long is given up: the run must not hang with it.
+_STALLED_SECONDS = 60.0
 _LOG_MODE = 0o600  # names of private pictures are private
 
 
@@ -50,59 +52,98 @@ def json_lines(event: Event, *, at: float, run_id: str | None) -> bytes:
 class JsonLog:
     """Writes events to file descriptors, in order, from a thread of its own.
 
-    `emit` returns at once unless a reader is thousands of events behind. Each event reaches each
-    descriptor whole, by one write where the system takes it, so that several runs may append to
-    one log. A descriptor that fails (a closed pipe, a full disk) is given up for good, and the run
-    goes on. Descriptors are not closed here.
+    Each event reaches each descriptor whole, by one write where the system takes it, so that
+    several runs may append to one log. A descriptor that fails (a closed pipe, a full disk) or
+    stalls is given up for good, and the run continues. Descriptors are not closed here.
     """
 
-    def __init__(self, descriptors: Iterable[tuple[str, int]], clock: Clock) -> None:
+    def __init__(
+        self,
+        descriptors: Iterable[tuple[str, int]],
+        clock: Clock,
+        *,
+        queue_length: int = _QUEUE_LENGTH,
+        stalled_seconds: float = _STALLED_SECONDS,
+    ) -> None:
         """`descriptors` are (name for messages, file descriptor)."""
         self._open = dict(descriptors)
         self._clock = clock
+        self._stalled_seconds = stalled_seconds
         self._run_id: str | None = None
-        self._lost: list[str] = []
-        self._queue: Queue[tuple[float, str | None, Event] | None] = Queue(_QUEUE_LENGTH)
-        self._thread = Thread(target=self._write_all, name="bulkup-journal", daemon=True)
+        self._lost: SimpleQueue[str] = SimpleQueue()
+        self._queue: Queue[tuple[float, str | None, Event] | None] = Queue(queue_length)
+        self._written = 0  # events
+        self._thread = Thread(target=self._write_all, name="bulkup-json-log", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is left, however long the reader takes."""
-        self._queue.put(None)
-        self._thread.join()
+        """Wait until everything is written, as long as the readers take anything."""
+        self._put(None)
+        written = -1
+        while self._open and self._thread.is_alive() and written != self._written:
+            written = self._written
+            self._thread.join(self._stalled_seconds)
+        if self._thread.is_alive():
+            self._give_up_all("stopped reading")
 
     def emit(self, event: Event) -> None:
-        """Take an event, with the time it has now. An Emit of `bulkup.events`."""
+        """Queue an event, with the current time. Returns at once unless the queue is full.
+
+        An Emit of `bulkup.events`.
+        """
         if isinstance(event, RunStarted):
             self._run_id = event.run_id
-        self._queue.put((self._clock.now(), self._run_id, event))
+        self._put((self._clock.now(), self._run_id, event))
 
-    @property
-    def lost(self) -> Sequence[str]:
-        """A message for each descriptor given up, but for readers that went away: they know."""
-        return tuple(self._lost)
+    def take_lost(self) -> Iterator[str]:
+        """A message for each descriptor given up, once. A reader that closed its pipe gets none."""
+        while not self._lost.empty():
+            yield self._lost.get()
+
+    def _put(self, item: tuple[float, str | None, Event] | None) -> None:
+        while self._open:
+            written = self._written
+            try:
+                self._queue.put(item, timeout=self._stalled_seconds)
+            except Full:
+                if written == self._written:
+                    self._give_up_all("stopped reading")
+            else:
+                return
+
+    def _give_up_all(self, reason: str) -> None:
+        for name in list(self._open):
+            self._give_up(name, reason)
+
+    def _give_up(self, name: str, reason: str) -> None:
+        if self._open.pop(name, None) is not None:
+            self._lost.put(f"{name}: {reason}; later events are not written there")
 
     def _write_all(self) -> None:
-        while (taken := self._queue.get()) is not None:
-            if not self._open:
-                continue
-            at, run_id, event = taken
-            lines = json_lines(event, at=at, run_id=run_id)
-            for name, descriptor in list(self._open.items()):
-                try:
-                    _write(descriptor, lines)
-                except BrokenPipeError:
-                    del self._open[name]
-                except OSError as error:
-                    del self._open[name]
-                    self._lost.append(f"{name}: {error.strerror}: later events are missing there")
+        try:
+            while self._open and (item := self._queue.get()) is not None:
+                at, run_id, event = item
+                lines = json_lines(event, at=at, run_id=run_id)
+                for name, descriptor in list(self._open.items()):
+                    self._write(name, descriptor, lines)
+                self._written += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody else empties the queue
+            self._give_up_all(f"{type(error).__name__}: {error}")
+
+    def _write(self, name: str, descriptor: int, lines: bytes) -> None:
+        try:
+            _write(descriptor, lines)
+        except BrokenPipeError:
+            self._open.pop(name, None)
+        except OSError as error:
+            self._give_up(name, str(error.strerror))
 
 
 def _write(descriptor: int, lines: bytes) -> None:
-    """All of it, past Python's buffers: what they held after a closed pipe would fail the exit."""
+    """Write all of it, unbuffered: what a buffer held after a closed pipe would fail the exit."""
     rest = memoryview(lines)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -42,10 +42,10 @@ def parsed(path: Path) -> list[dict[str, Any]]:
 
 def test_each_file_of_an_event_has_its_line_with_time_and_run(tmp_path: Path) -> None:
     log = open_log(str(tmp_path / "log"))
-    with JsonLog([("log", log)], StoppedClock()) as journal:
-        journal.emit(Notice("early"))
-        journal.emit(STARTED)
-        journal.emit(files_done("a", "b"))
+    with JsonLog([("log", log)], StoppedClock()) as json_log:
+        json_log.emit(Notice("early"))
+        json_log.emit(STARTED)
+        json_log.emit(files_done("a", "b"))
     os.close(log)
     lines = parsed(tmp_path / "log")
     assert [line["event"] for line in lines] == ["notice", "run_started", "uploaded", "uploaded"]
@@ -67,8 +67,8 @@ def test_a_log_is_private_and_appended_to(tmp_path: Path) -> None:
     path = tmp_path / "log"
     for _ in range(2):
         log = open_log(str(path))
-        with JsonLog([("log", log)], StoppedClock()) as journal:
-            journal.emit(STARTED)
+        with JsonLog([("log", log)], StoppedClock()) as json_log:
+            json_log.emit(STARTED)
         os.close(log)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert len(parsed(path)) == 2
@@ -84,33 +84,81 @@ def test_a_reader_that_goes_away_costs_neither_the_run_nor_the_log(tmp_path: Pat
     read_end, write_end = os.pipe()
     os.close(read_end)
     log = open_log(str(tmp_path / "log"))
-    with JsonLog([("stdout", write_end), ("log", log)], StoppedClock()) as journal:
+    with JsonLog([("stdout", write_end), ("log", log)], StoppedClock()) as json_log:
         for number in range(100):
-            journal.emit(files_done(str(number)))
+            json_log.emit(files_done(str(number)))
     os.close(write_end)
     os.close(log)
     assert [line["path"] for line in parsed(tmp_path / "log")] == [str(n) for n in range(100)]
-    assert journal.lost == ()
+    assert list(json_log.take_lost()) == []
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_full_disk_is_told_once_and_costs_nothing_else() -> None:
+def test_a_full_disk_is_reported_once_and_costs_nothing_else() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
-    with JsonLog([("--log-file x", full)], StoppedClock()) as journal:
-        journal.emit(STARTED)
-        journal.emit(STARTED)
+    with JsonLog([("--log-file x", full)], StoppedClock()) as json_log:
+        json_log.emit(STARTED)
+        json_log.emit(STARTED)
     os.close(full)
-    assert len(journal.lost) == 1
-    assert journal.lost[0].startswith("--log-file x: No space left on device")
+    (message,) = json_log.take_lost()
+    assert message.startswith("--log-file x: No space left on device")
+    assert list(json_log.take_lost()) == []
+
+
+class Unwritable(Notice):
+    """An event that cannot be written: a bug."""
+
+    def as_json(self) -> list[dict[str, Any]]:
+        raise ZeroDivisionError
+
+
+@pytest.mark.timeout(30)
+def test_a_writer_that_dies_does_not_hang_the_run(tmp_path: Path) -> None:
+    log = open_log(str(tmp_path / "log"))
+    with JsonLog([("log", log)], StoppedClock(), queue_length=2) as json_log:
+        json_log.emit(STARTED)
+        json_log.emit(Unwritable("bug"))
+        for number in range(100):
+            json_log.emit(files_done(str(number)))
+    os.close(log)
+    assert [line["event"] for line in parsed(tmp_path / "log")] == ["run_started"]
+    (message,) = json_log.take_lost()
+    assert message.startswith("log: ZeroDivisionError")
+
+
+@pytest.mark.timeout(30)
+def test_a_reader_that_stops_reading_is_given_up() -> None:
+    read_end, write_end = os.pipe()  # nobody reads, and nobody closes it
+    large = files_done("x" * 200_000)
+    with JsonLog(
+        [("stdout", write_end)], StoppedClock(), queue_length=2, stalled_seconds=0.01
+    ) as json_log:
+        for _ in range(10):
+            json_log.emit(large)
+    assert list(json_log.take_lost()) == [
+        "stdout: stopped reading; later events are not written there"
+    ]
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.mark.timeout(30)
+def test_the_end_of_a_run_does_not_wait_for_a_reader_that_stopped() -> None:
+    read_end, write_end = os.pipe()
+    with JsonLog([("stdout", write_end)], StoppedClock(), stalled_seconds=0.01) as json_log:
+        json_log.emit(files_done("x" * 200_000))
+    assert len(list(json_log.take_lost())) == 1
+    os.close(read_end)
+    os.close(write_end)
 
 
 def test_a_slow_reader_does_not_hold_up_the_run() -> None:
     """More than a pipe holds is taken at once, and arrives when somebody reads."""
     read_end, write_end = os.pipe()
     with os.fdopen(read_end, "rb") as reader:
-        with JsonLog([("stdout", write_end)], StoppedClock()) as journal:
+        with JsonLog([("stdout", write_end)], StoppedClock()) as json_log:
             for number in range(1000):
-                journal.emit(files_done(str(number), "x" * 200))
+                json_log.emit(files_done(str(number), "x" * 200))
             first = [reader.readline() for _ in range(2000)]
         os.close(write_end)
         assert reader.read() == b""
