@@ -103,6 +103,7 @@ class SharedManifest(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.drain()
+            assert self.rows("PRAGMA foreign_key_check") == []
         finally:
             for run in self.alive.values():
                 run.pusher.manifest.close()
@@ -157,7 +158,7 @@ class SharedManifest(RuleBasedStateMachine):
                 unchanged=[File(*row) for row in changes.unchanged],
                 back=changes.back,
                 gone=changes.gone,
-                broken=[
+                unreadable=[
                     Unreadable(
                         one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason
                     )

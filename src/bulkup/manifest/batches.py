@@ -40,7 +40,7 @@ class Interrupted:
 
 
 class Batches(Statements):
-    """All batches. One thread at a time."""
+    """All batches."""
 
     def options(self, batch_id: int | None) -> Mapping[str, Any] | None:
         """What the batch was begun with; None when it is forgotten."""
@@ -217,8 +217,6 @@ class Batches(Statements):
                 "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
                 (ended_before,),
             )
-            for table in ("batch_root", "batch_run"):
-                self._db.executemany(f"DELETE FROM {table} WHERE batch_id = ?", rows)
             self._db.executemany("DELETE FROM batch WHERE id = ?", rows)
             self._db.execute(
                 "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch_run)",

@@ -60,12 +60,8 @@ _FIND = (
 )
 
 _FORGET = (
-    "DELETE FROM attempt WHERE item_id IN (SELECT id FROM item WHERE destination_id = ?)",
     "DELETE FROM item WHERE destination_id = ?",
     "DELETE FROM object WHERE destination_id = ?",
-    "DELETE FROM tally WHERE destination_id = ?",
-    "DELETE FROM batch_root WHERE batch_id IN (SELECT id FROM batch WHERE destination_id = ?)",
-    "DELETE FROM batch_run WHERE batch_id IN (SELECT id FROM batch WHERE destination_id = ?)",
     "DELETE FROM batch WHERE destination_id = ?",
 )
 

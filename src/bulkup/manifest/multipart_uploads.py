@@ -1,4 +1,4 @@
-"""Multipart uploads that have begun, and their parts, so that a later run goes on with them."""
+"""Multipart uploads that have begun, and their parts, so that a later run can complete them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ class OpenUpload:
 
 
 class MultipartUploads(Statements):
-    """Multipart uploads by the item that they are for. One thread at a time; the questions work
-    on a read-only connection."""
+    """Multipart uploads, by the item that they are for."""
 
     def open_upload(self, item_id: int) -> OpenUpload | None:
         """The multipart upload begun for the item, by this run or an earlier one."""
@@ -55,25 +54,24 @@ class MultipartUploads(Statements):
     ) -> None:
         """The store has opened this multipart upload; recorded before the first part is sent."""
         with self._transaction():
-            self._db.execute("DELETE FROM part WHERE item_id = ?", (item_id,))
-            self._db.execute(
+            self._db.execute(  # REPLACE deletes the parts of an earlier one
                 "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?)",
                 (item_id, destination_id, key, upload_id, part_bytes, now),
             )
 
     def record_part(self, item_id: int, part: Part) -> None:
-        """The store has this part."""
+        """The store has this part. Nothing is recorded once the upload was dropped."""
         assert part.digest is not None
         with self._transaction():
             self._db.execute(
-                "INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)",
-                (item_id, part.number, part.size_bytes, part.etag, bytes.fromhex(part.digest)),
+                "INSERT OR REPLACE INTO part SELECT item_id, ?, ?, ?, ? FROM upload "
+                "WHERE item_id = ?",
+                (part.number, part.size_bytes, part.etag, bytes.fromhex(part.digest), item_id),
             )
 
     def drop_upload(self, item_id: int) -> None:
         """The multipart upload is over or unknown to the store."""
         with self._transaction():
-            self._db.execute("DELETE FROM part WHERE item_id = ?", (item_id,))
             self._db.execute("DELETE FROM upload WHERE item_id = ?", (item_id,))
 
     def abandoned_uploads(self, destination_id: int) -> list[tuple[int, str, str, float]]:

@@ -1,4 +1,4 @@
-"""What a walk reads from and writes into the manifest: roots, folders, assets."""
+"""Roots, folders and assets: what a scan reads from the manifest and writes into it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, as_text, fro
 
 
 class ScanScope(NamedTuple):
-    """The walk of one root within one batch of one run, to one destination."""
+    """The scan of one root within one batch of one run, to one destination."""
 
     root_id: int
     root: str
@@ -21,7 +21,7 @@ class ScanScope(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """What a walk found out about a part of one folder, as compared with the manifest."""
+    """What a scan found in a part of one folder, as compared with the manifest."""
 
     path: str
     new: Sequence[File]
@@ -29,41 +29,43 @@ class Folder(NamedTuple):
     unchanged: Sequence[File]  # empty when nothing can be pending for them
     back: Sequence[int]  # assets that were missing and are there again
     gone: Sequence[Known]
-    broken: Sequence[Unreadable]
+    unreadable: Sequence[Unreadable]
 
 
 class Scans(Statements):
-    """Roots, folders and assets. One thread at a time."""
+    """The assets of all roots."""
 
     # Reading ------------------------------------------------------------------------------
 
     def folder_id(self, root_id: int, folder: str) -> int | None:
-        """The folder's id, or None when no asset of it was ever recorded."""
-        row = self._db.execute(
-            "SELECT id FROM folder WHERE root_id = ? AND path = ?", (root_id, to_sql(folder))
-        ).fetchone()
-        return row[0] if row else None
+        """The folder's id; None when no asset in it was ever recorded."""
+        found: int | None = self._value(
+            "SELECT id FROM folder WHERE root_id = ? AND path = ?", root_id, to_sql(folder)
+        )
+        return found
 
     def files(self, folder_id: int, after: str | None, upto: str | None) -> list[File]:
         """The folder's present assets with after < name <= upto, by the names' bytes.
 
-        Plain tuples, equal to the walk's own when nothing changed: comparing the two lists costs
-        nothing beside reading them.
+        They are plain tuples, equal to the walk's own when nothing changed: to compare the two
+        lists costs nothing beside reading them.
         """
+        limits, names = _range(after, upto)
         return self._db.execute(
             "SELECT name, size_bytes, modified_ns, inode, changed_ns FROM asset "
-            f"WHERE folder_id = ? {_range(after, upto)} AND missing_at IS NULL ORDER BY name",
-            (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
+            f"WHERE folder_id = ? {limits} AND missing_at IS NULL ORDER BY name",
+            (folder_id, *names),
         ).fetchall()
 
     def known(self, folder_id: int, after: str | None, upto: str | None) -> list[Known]:
         """All assets of the folder with after < name <= upto, missing ones included."""
+        limits, names = _range(after, upto)
         rows = self._db.execute(
             "SELECT name, asset.size_bytes, modified_ns, inode, changed_ns, asset.id, content_id, "
             "missing_at IS NOT NULL, digest IS NOT NULL "
             "FROM asset JOIN content ON content.id = content_id "
-            f"WHERE folder_id = ? {_range(after, upto)} ORDER BY name",
-            (folder_id, *(to_sql(n) for n in (after, upto) if n is not None)),
+            f"WHERE folder_id = ? {limits} ORDER BY name",
+            (folder_id, *names),
         )
         return [
             Known(File(from_sql(r[0]), *r[1:5]), r[5], r[6], bool(r[7]), bool(r[8])) for r in rows
@@ -83,8 +85,7 @@ class Scans(Statements):
         """Assets that stand for a folder or an archive that could not be opened, by path."""
         rows = self._db.execute(
             "SELECT folder.path, asset.name, asset.id, asset.content_id FROM item "
-            "JOIN content ON content.id = item.content_id AND digest IS NULL "
-            "JOIN asset ON asset.content_id = content.id AND modified_ns = 0 AND inode = 0 "
+            "JOIN asset ON asset.content_id = item.content_id AND is_unreadable "
             "JOIN folder ON folder.id = asset.folder_id AND root_id = ? "
             "WHERE item.state IN ('waiting', 'dead') AND item.stage = 'upload'",
             (root_id,),
@@ -102,13 +103,13 @@ class Scans(Statements):
     def record(
         self, scope: ScanScope, find: Callable[[], Sequence[Folder]], *, now: float, hand_over: int
     ) -> list[WorkItem]:
-        """Write what the walk found in one transaction.
+        """Write what the scan found, in one transaction.
 
-        `find` is called within it, so that what it reads here is still so when that is written:
-        another run may be walking the same folders.
+        `find` is called within it: another run may be scanning the same folders, and what `find`
+        reads here must still hold when its result is written.
         The first `hand_over` new or changed files are claimed for the run at once and returned;
-        the others are `ready` for whoever claims first. Pending items of unchanged files join
-        this batch, and get an item where the destination is new to them.
+        the others are `ready` for whichever run claims first. Pending items of unchanged files
+        join this batch, and get an item where the destination is new to them.
         """
         works: list[WorkItem] = []
         with self._transaction():
@@ -119,15 +120,20 @@ class Scans(Statements):
                 self._link_content(scope, folder_id, folder.unchanged)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
                 works += self._change(scope, folder, hand_over - len(works))
-                self._mark_unreadable(scope, folder.broken, now)
+                self._mark_unreadable(scope, folder.unreadable, now)
         return works
 
     def end_walk(
-        self, scope: ScanScope, missing_folders: Sequence[int], lost: Sequence[Known], *, now: float
+        self,
+        scope: ScanScope,
+        missing_folders: Sequence[int],
+        lost: Sequence[Known],
+        *,
+        now: float,
     ) -> int:
-        """The root has been walked to its end; returns how many more assets are missing.
+        """The whole root has been scanned; returns how many more assets are missing.
 
-        `lost` are those that stand for what could not be opened, and is not there any more.
+        `lost` are those of folders and archives that could not be opened and have gone since.
         """
         with self._transaction():
             self._mark_missing(lost, now)
@@ -138,19 +144,19 @@ class Scans(Statements):
                 "UPDATE root SET walked_at = ?, destination_id = ? WHERE id = ?",
                 (now, scope.destination_id, scope.root_id),
             )
-            self._db.execute(
-                "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
-                (now, scope.batch_id, scope.root_id),
-            )
+            self._end(scope, now)
         return len(gone)
 
     def end_part(self, scope: ScanScope, *, now: float) -> None:
-        """The batch has seen all that it wanted of the root, which was not the whole of it."""
+        """The batch has scanned all that it wanted of the root, which was not the whole of it."""
         with self._transaction():
-            self._db.execute(
-                "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
-                (now, scope.batch_id, scope.root_id),
-            )
+            self._end(scope, now)
+
+    def _end(self, scope: ScanScope, now: float) -> None:
+        self._db.execute(
+            "UPDATE batch_root SET walked_at = ? WHERE batch_id = ? AND root_id = ?",
+            (now, scope.batch_id, scope.root_id),
+        )
 
     def _add_folder(self, root_id: int, path: str) -> int:
         found = self.folder_id(root_id, path)
@@ -163,12 +169,11 @@ class Scans(Statements):
         return cursor.lastrowid
 
     def _next_id(self, table: str) -> int:
-        """What the table would give the next row: for content and item never one used before."""
-        row = (
-            self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
-            or self._db.execute(f"SELECT max(id) FROM {table}").fetchone()
+        """The id that the table would give the next row: for content and item a fresh one."""
+        last = self._value("SELECT seq FROM sqlite_sequence WHERE name = ?", table) or self._value(
+            f"SELECT max(id) FROM {table}"
         )
-        return (row[0] or 0) + 1
+        return (last or 0) + 1
 
     def _add(
         self, scope: ScanScope, folder_id: int, folder: Folder, hand_over: int
@@ -177,7 +182,6 @@ class Scans(Statements):
         if not folder.new:
             return []
         asset, content, item = (self._next_id(t) for t in ("asset", "content", "item"))
-        count = len(folder.new)
         execute_rows(
             self._db,
             "INSERT INTO content (id, size_bytes) VALUES {rows}",
@@ -192,7 +196,7 @@ class Scans(Statements):
                 for i, f in enumerate(folder.new)
             ],
         )
-        mine = max(0, min(hand_over, count))
+        mine = max(0, min(hand_over, len(folder.new)))
         self._add_items(
             scope,
             [
@@ -201,13 +205,13 @@ class Scans(Statements):
             ],
         )
         return [
-            WorkItem(
-                item + i, content + i, asset + i, scope.root, folder.path, f[0], f[1], None, 0, 0
-            )
+            _claimed(scope, folder, f, item + i, content + i, asset + i)
             for i, f in enumerate(folder.new[:mine])
         ]
 
     def _add_items(self, scope: ScanScope, rows: list[tuple[int, int, int, str]]) -> None:
+        """Upload items, each with its content, size and state."""
+        to, batch, run = scope.destination_id, scope.batch_id, scope.run_id
         execute_rows(
             self._db,
             "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
@@ -216,12 +220,12 @@ class Scans(Statements):
                 (
                     item,
                     content,
-                    scope.destination_id,
+                    to,
                     "upload",
                     state,
                     size,
-                    scope.batch_id,
-                    scope.run_id if state == "claimed" else None,
+                    batch,
+                    run if state == "claimed" else None,
                 )
                 for item, content, size, state in rows
             ],
@@ -238,33 +242,18 @@ class Scans(Statements):
             )
             self._db.execute(
                 "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ?, "
-                "content_id = ?, missing_at = NULL WHERE id = ?",
+                "content_id = ?, missing_at = NULL, is_unreadable = 0 WHERE id = ?",
                 (*file[1:5], content, known.asset_id),
             )
             self._add_items(scope, [(item, content, file[1], state)])
             forget_copies(self._db, known.asset_id)
             release_content(self._db, known.content_id)
             if state == "claimed":
-                works.append(
-                    WorkItem(
-                        item,
-                        content,
-                        known.asset_id,
-                        scope.root,
-                        folder.path,
-                        file[0],
-                        file[1],
-                        None,
-                        0,
-                        0,
-                    )
-                )
+                works.append(_claimed(scope, folder, file, item, content, known.asset_id))
         return works
 
     def _link_content(self, scope: ScanScope, folder_id: int, files: Sequence[File]) -> None:
         """Unchanged files with work left for this destination become part of this batch."""
-        if not files:
-            return
         names = [to_sql(f[0]) for f in files]
         self._db.executemany(
             "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
@@ -280,7 +269,7 @@ class Scans(Statements):
         )
 
     def _mark_missing(self, gone: Sequence[Known], now: float) -> None:
-        """Missing files stay known; one that nobody ever read leaves nothing worth keeping."""
+        """Missing files stay known; one that nobody ever read is forgotten."""
         self._db.executemany(
             "UPDATE asset SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
             ((now, k.asset_id) for k in gone if k.is_read),
@@ -300,21 +289,21 @@ class Scans(Statements):
             "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a,) for a in assets)
         )
 
-    def _mark_unreadable(self, scope: ScanScope, broken: Sequence[Unreadable], now: float) -> None:
-        """Files that cannot be taken: dead assets, with the reason, until `retry` or a change."""
-        for trouble in broken:
-            folder_id = self._add_folder(scope.root_id, trouble.folder)
-            if self._db.execute(
-                "SELECT 1 FROM asset WHERE folder_id = ? AND name = ?",
-                (folder_id, to_sql(trouble.name)),
-            ).fetchone():
+    def _mark_unreadable(
+        self, scope: ScanScope, unreadable: Sequence[Unreadable], now: float
+    ) -> None:
+        """What cannot be read is an asset with a dead item and the reason, until `retry` or a
+        change."""
+        for one in unreadable:
+            folder_id = self._add_folder(scope.root_id, one.folder)
+            name = to_sql(one.name)
+            if self._value("SELECT 1 FROM asset WHERE folder_id = ? AND name = ?", folder_id, name):
                 continue
-            cursor = self._db.execute("INSERT INTO content (size_bytes) VALUES (0)")
-            content = cursor.lastrowid
+            content = self._db.execute("INSERT INTO content (size_bytes) VALUES (0)").lastrowid
             self._db.execute(
                 "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
-                "content_id) VALUES (?, ?, 0, 0, 0, 0, ?)",
-                (folder_id, to_sql(trouble.name), content),
+                "content_id, is_unreadable) VALUES (?, ?, 0, 0, 0, 0, ?, 1)",
+                (folder_id, name, content),
             )
             self._db.execute(
                 "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, batch_id, "
@@ -324,14 +313,22 @@ class Scans(Statements):
                     content,
                     scope.destination_id,
                     scope.batch_id,
-                    trouble.error_class.value,
-                    as_text(trouble.error),
+                    one.error_class.value,
+                    as_text(one.error),
                     now,
                 ),
             )
 
 
-def _range(after: str | None, upto: str | None) -> str:
-    return ("AND name > ? " if after is not None else "") + (
+def _claimed(
+    scope: ScanScope, folder: Folder, file: File, item: int, content: int, asset: int
+) -> WorkItem:
+    return WorkItem(item, content, asset, scope.root, folder.path, file[0], file[1], None, 0, 0)
+
+
+def _range(after: str | None, upto: str | None) -> tuple[str, list[str | bytes]]:
+    """The conditions for after < name <= upto, and their values."""
+    limits = ("AND name > ? " if after is not None else "") + (
         "AND name <= ?" if upto is not None else ""
     )
+    return limits, [to_sql(name) for name in (after, upto) if name is not None]

@@ -158,7 +158,9 @@ class RetryRun(Run):
                 now=now,
                 remembers=False,
             )
-            granted = retries.grant(list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS)
+            granted = retries.requeue(
+                list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS
+            )
             if Stage.UPLOAD not in order.stages:
                 return BatchStart(batch_id)
             retries.adopt_unreadable(list(group.unreadable), batch_id=batch_id)

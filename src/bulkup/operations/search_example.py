@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bulkup.content.picture.types import Picture
 from bulkup.errors import ItemError, UsageError
+from bulkup.model import Digest
 from bulkup.process.task import MODULES, PictureTask, process
 from bulkup.process.worker_pool import Workers
 from bulkup.run.stages.variant_cache import best_for_embedding
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder, Vector
 
 
-def digest_of(path: str) -> str:
+def digest_of(path: str) -> Digest:
     """The SHA-256 of a file, in hex. Raises UsageError for one that cannot be read."""
     try:
         with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return Digest(hashlib.file_digest(file, "sha256").hexdigest())
     except OSError as error:
         raise UsageError(f"--like {path}: {error.strerror}") from error
 

@@ -47,9 +47,9 @@ def folder(
     unchanged: Sequence[File] = (),
     back: Sequence[int] = (),
     gone: Sequence[Known] = (),
-    broken: Sequence[Unreadable] = (),
+    unreadable: Sequence[Unreadable] = (),
 ) -> Folder:
-    return Folder(path, new, changed, unchanged, back, gone, broken)
+    return Folder(path, new, changed, unchanged, back, gone, unreadable)
 
 
 @dataclass(slots=True)

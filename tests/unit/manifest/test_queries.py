@@ -61,7 +61,9 @@ def test_views_say_what_happened(manifest: Manifest) -> None:
     pusher.push("x.jpg")
     (work,) = pusher.record(folder("sub/", new=[file("y.jpg")]))
     pusher.failed(work, due_at=NOW + 60, error_class=ErrorClass.RATE_LIMIT)
-    pusher.record(folder(broken=[Unreadable("", "locked/", ErrorClass.AUTH, "permission denied")]))
+    pusher.record(
+        folder(unreadable=[Unreadable("", "locked/", ErrorClass.AUTH, "permission denied")])
+    )
     pusher.end()
     assert rows(manifest, "SELECT path, upload, key FROM files ORDER BY path") == [
         ("locked/", "dead", None),
@@ -234,7 +236,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
           (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT i FROM n;
         INSERT INTO folder (id, root_id, path) SELECT i, 1, 'd' || i || '/' FROM n WHERE i <= 1000;
         INSERT INTO content (id, digest, size_bytes) SELECT i, CAST(i AS BLOB), 3 FROM n;
-        INSERT INTO asset SELECT i, 1 + i / 1001, i || '.jpg', 3, 0, 0, 0, i, NULL FROM n;
+        INSERT INTO asset SELECT i, 1 + i / 1001, i || '.jpg', 3, 0, 0, 0, i, NULL, 0 FROM n;
         INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, batch_id,
           run_id, due_at, error_class)
           SELECT i, i, 1, 'upload',

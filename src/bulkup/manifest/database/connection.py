@@ -139,6 +139,7 @@ def connect(
             if journal_mode == "wal":
                 use_wal(connection)
             migrate(connection, path, migrations)
+        connection.execute("PRAGMA foreign_keys = ON")  # not before: a migration may rebuild tables
     except BaseException:
         connection.close()
         raise

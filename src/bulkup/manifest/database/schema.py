@@ -11,6 +11,9 @@
 
 A variant is a row of `object` with its own digest; its kind is the variant's name.
 
+Foreign keys are enforced, and what refers to a row that may be deleted has an index. Ids without
+REFERENCES may outlive their row, as the comment beside them says.
+
 Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times are seconds since
 1970 UTC (REAL); the views show them as ISO 8601.
 """
@@ -63,19 +66,23 @@ CREATE TABLE asset (
   inode INTEGER NOT NULL,
   changed_ns INTEGER NOT NULL,
   content_id INTEGER NOT NULL REFERENCES content (id),
-  missing_at REAL
+  missing_at REAL,
+  is_unreadable INTEGER NOT NULL DEFAULT 0 -- 1: a scan saw its name and could not read it; a path
+                                   -- ending in '/' or an archive's stands for all that is in it
 );
 CREATE UNIQUE INDEX asset_name ON asset (folder_id, name);
 CREATE INDEX asset_content ON asset (content_id);
 CREATE TABLE item (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, -- the same; attempts and uploads outlive their item, too
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- the same; a multipart upload outlives its item, too
   content_id INTEGER NOT NULL REFERENCES content (id),
   destination_id INTEGER NOT NULL REFERENCES destination (id),
-  stage TEXT NOT NULL,
-  state TEXT NOT NULL,
+  stage TEXT NOT NULL CHECK (stage = 'upload' OR stage = 'process' OR stage = 'embed'),
+  state TEXT NOT NULL CHECK (      -- an IN list as long as this would take 0.5 us for each row
+    state = 'done' OR state = 'claimed' OR state = 'ready' OR state = 'waiting'
+    OR state = 'skipped' OR state = 'dead'),
   live INTEGER NOT NULL DEFAULT 1, -- 0 once no asset has this content any more
   size_bytes INTEGER NOT NULL,
-  batch_id INTEGER,
+  batch_id INTEGER,                -- perhaps of one that was forgotten
   run_id TEXT,                     -- who holds the claim
   in_hand INTEGER NOT NULL DEFAULT 0, -- 1 while a worker has it
   priority INTEGER NOT NULL DEFAULT 1, -- 0 urgent, 1 normal, 2 low, 3 has strikes
@@ -101,7 +108,7 @@ CREATE TABLE object (
   key TEXT NOT NULL,
   content_id INTEGER NOT NULL REFERENCES content (id),
   kind TEXT NOT NULL,              -- original, copy, or the variant's name
-  asset_id INTEGER,                -- of a copy: the asset it stands for
+  asset_id INTEGER REFERENCES asset (id) ON DELETE SET NULL, -- of a copy: what it stands for
   size_bytes INTEGER NOT NULL,
   etag TEXT,
   checksum TEXT,                   -- composite of a multipart object (base64-N)
@@ -115,9 +122,9 @@ CREATE INDEX object_content ON object (content_id, destination_id);
 CREATE INDEX object_copy ON object (asset_id) WHERE asset_id IS NOT NULL;
 CREATE TABLE attempt (
   id INTEGER PRIMARY KEY,
-  item_id INTEGER NOT NULL,
+  item_id INTEGER NOT NULL REFERENCES item (id) ON DELETE CASCADE,
   number INTEGER NOT NULL,
-  run_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,            -- perhaps of one that was forgotten
   ended_at REAL NOT NULL,
   seconds REAL NOT NULL,
   outcome TEXT NOT NULL,           -- done, skipped, failed
@@ -127,15 +134,15 @@ CREATE TABLE attempt (
 );
 CREATE INDEX attempt_item ON attempt (item_id);
 CREATE TABLE upload (
-  item_id INTEGER PRIMARY KEY,
-  destination_id INTEGER NOT NULL,
+  item_id INTEGER PRIMARY KEY,     -- perhaps of one that was deleted: the upload is to be aborted
+  destination_id INTEGER NOT NULL REFERENCES destination (id),
   key TEXT NOT NULL,
   upload_id TEXT NOT NULL,
   part_bytes INTEGER NOT NULL,
   begun_at REAL NOT NULL
 );
 CREATE TABLE part (
-  item_id INTEGER NOT NULL,
+  item_id INTEGER NOT NULL REFERENCES upload (item_id) ON DELETE CASCADE,
   number INTEGER NOT NULL,
   size_bytes INTEGER NOT NULL,
   etag TEXT NOT NULL,
@@ -157,29 +164,31 @@ CREATE TABLE run (
 CREATE INDEX run_open ON run (ended_at) WHERE ended_at IS NULL;
 CREATE TABLE batch (
   id INTEGER PRIMARY KEY,
-  run_id TEXT NOT NULL,            -- the last one that worked on it
-  destination_id INTEGER NOT NULL,
+  run_id TEXT NOT NULL REFERENCES run (id), -- the last one that worked on it
+  destination_id INTEGER NOT NULL REFERENCES destination (id),
   options TEXT NOT NULL,           -- JSON: all that is needed to go on with it
   started_at REAL NOT NULL,
   ended_at REAL
 );
+CREATE INDEX batch_last_run ON batch (run_id);
 CREATE TABLE batch_run (
-  batch_id INTEGER NOT NULL,
-  run_id TEXT NOT NULL,
+  batch_id INTEGER NOT NULL REFERENCES batch (id) ON DELETE CASCADE,
+  run_id TEXT NOT NULL REFERENCES run (id),
   started_at REAL NOT NULL,
   ended_at REAL,
   exit_code INTEGER,
   summary TEXT,                    -- JSON: of this batch alone
   PRIMARY KEY (batch_id, run_id)
 ) WITHOUT ROWID;
+CREATE INDEX batch_run_run ON batch_run (run_id);
 CREATE TABLE batch_root (
-  batch_id INTEGER NOT NULL,
-  root_id INTEGER NOT NULL,
+  batch_id INTEGER NOT NULL REFERENCES batch (id) ON DELETE CASCADE,
+  root_id INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,
   walked_at REAL,                  -- NULL while the walk has not come to its end
   PRIMARY KEY (batch_id, root_id)
 ) WITHOUT ROWID;
 CREATE TABLE latency (
-  stage TEXT NOT NULL,
+  stage TEXT NOT NULL CHECK (stage = 'upload' OR stage = 'process' OR stage = 'embed'),
   bucket INTEGER NOT NULL,         -- an attempt of about 2**(bucket/8) ms
   attempts INTEGER NOT NULL,
   PRIMARY KEY (stage, bucket)
@@ -226,6 +235,7 @@ CREATE TABLE embedding (
   embedded_at REAL NOT NULL,
   UNIQUE (embedder_id, content_id)
 );
+CREATE INDEX embedding_content ON embedding (content_id);
 CREATE TRIGGER embedding_changed AFTER UPDATE ON embedding BEGIN
   UPDATE embedder SET generation = generation + 1 WHERE id = new.embedder_id;
 END;
@@ -235,7 +245,7 @@ END;
 
 -- Counts by state, so that `status` never has to look at the rows themselves.
 CREATE TABLE tally (
-  destination_id INTEGER NOT NULL,
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
   stage TEXT NOT NULL,
   state TEXT NOT NULL,
   items INTEGER NOT NULL,

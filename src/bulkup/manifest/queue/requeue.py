@@ -1,4 +1,4 @@
-"""Second chances: waiting and dead items that go back to `ready` because somebody asked."""
+"""Waiting and dead items that go back to `ready` on request."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ from typing import NamedTuple
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import release_content
 from bulkup.manifest.rows import from_sql, to_sql
-
-_IS_UNREADABLE = (
-    "content.digest IS NULL AND asset.inode = 0 AND asset.modified_ns = 0 AND asset.changed_ns = 0"
-)
-"""No walk ever saw more of it than its name: a folder or archive, or a file in one."""
 
 
 class RetryCandidate(NamedTuple):
@@ -31,7 +26,7 @@ class RetryCandidate(NamedTuple):
     root: str
     folder: str
     name: str
-    is_unreadable: bool  # was never seen but by name: a walk has to look at it again
+    is_unreadable: bool  # only its name is known: it has to be scanned again
 
 
 class Requeued(NamedTuple):
@@ -42,15 +37,14 @@ class Requeued(NamedTuple):
 
 
 class RetryQueue(Statements):
-    """Who may try again. One thread at a time; the questions work on a read-only connection."""
+    """Items that may be tried again."""
 
     def candidates(self, stage: str | None, error_class: str | None) -> Iterator[RetryCandidate]:
         """The files of all waiting and dead items, by path; of one stage or class where given."""
         rows = self._db.execute(
             "SELECT item.id, item.destination_id, item.batch_id, item.stage, item.state, "
             "item.error_class, item.error, item.attempts, item.size_bytes, root.path, "
-            f"folder.path, asset.name, {_IS_UNREADABLE} FROM item "
-            "CROSS JOIN content ON content.id = item.content_id "
+            "folder.path, asset.name, asset.is_unreadable FROM item "
             "CROSS JOIN asset ON asset.content_id = item.content_id "
             "CROSS JOIN folder ON folder.id = asset.folder_id "
             "CROSS JOIN root ON root.id = folder.root_id "
@@ -74,9 +68,9 @@ class RetryQueue(Statements):
             ).fetchall()
         )
 
-    def grant(self, items: Sequence[int], *, batch_id: int, attempts: int) -> Requeued:
-        """Make these items, where they still wait or are dead, `ready` in a batch: urgent, and
-        with so many attempts more."""
+    def requeue(self, items: Sequence[int], *, batch_id: int, attempts: int) -> Requeued:
+        """Make those of the items that wait or are dead `ready` in a batch: urgent, and with so
+        many more attempts."""
         with self._transaction():
             rows = self._db.execute(
                 "UPDATE item SET state = 'ready', priority = 0, due_at = 0, strikes = 0, "
@@ -88,30 +82,27 @@ class RetryQueue(Statements):
         return Requeued(len(rows), sum(row[0] for row in rows))
 
     def adopt_unreadable(self, items: Sequence[int], *, batch_id: int) -> None:
-        """Make dead items that a walk looks at again part of its batch; each look is an attempt."""
+        """Make dead items that are scanned again part of the scan's batch; each scan is an
+        attempt."""
         with self._transaction():
             self._db.execute(
                 "UPDATE item SET batch_id = ?, attempts = attempts + 1 "
-                "WHERE id IN (SELECT value FROM json_each(?)) "
-                "AND state = 'dead'",
+                "WHERE id IN (SELECT value FROM json_each(?)) AND state = 'dead'",
                 (batch_id, json.dumps(items)),
             )
 
-    def mend(self, root_id: int, paths: Sequence[tuple[str, str]]) -> int:
-        """Forget places, each (folder, name), that were unreadable and can be read now: what is in
-        them has assets of its own. Returns how many there were."""
-        mended = 0
+    def forget_readable(self, root_id: int, paths: Sequence[tuple[str, str]]) -> int:
+        """Forget unreadable folders and archives, each (folder, name), that can be read now: the
+        files in them have assets of their own. Returns how many there were."""
+        forgotten = 0
         with self._transaction():
             for folder, name in paths:
                 row = self._db.execute(
-                    "SELECT asset.id, content.id FROM asset "
-                    "JOIN folder ON folder.id = asset.folder_id "
-                    "JOIN content ON content.id = asset.content_id "
-                    f"WHERE root_id = ? AND folder.path = ? AND name = ? AND {_IS_UNREADABLE}",
-                    (root_id, to_sql(folder), to_sql(name)),
+                    "DELETE FROM asset WHERE is_unreadable AND name = ? AND folder_id = "
+                    "(SELECT id FROM folder WHERE root_id = ? AND path = ?) RETURNING content_id",
+                    (to_sql(name), root_id, to_sql(folder)),
                 ).fetchone()
                 if row is not None:
-                    self._db.execute("DELETE FROM asset WHERE id = ?", (row[0],))
-                    release_content(self._db, row[1])
-                    mended += 1
-        return mended
+                    release_content(self._db, row[0])
+                    forgotten += 1
+        return forgotten

@@ -5,6 +5,7 @@ All functions are parts of a transaction that the caller has begun.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ def settle_done(
 
     Another run may have taken this one for dead.
     """
-    execute_rows(
+    settled = execute_rows(
         db,
         "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
         "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
@@ -35,7 +36,17 @@ def settle_done(
         "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'",
         [(item.item_id, item.content_id, now) for item, _ in ended],
     )
+    if settled < len(ended):
+        ended = _existing(db, ended)
     _record_attempts(db, ended, "done", stage, run_id, now)
+
+
+def _existing(db: sqlite3.Connection, ended: Ended) -> Ended:
+    """Those whose item was not deleted after this run had lost it."""
+    ids = json.dumps([item.item_id for item, _ in ended])
+    found = db.execute("SELECT id FROM item WHERE id IN (SELECT value FROM json_each(?))", (ids,))
+    there = {row[0] for row in found}
+    return [one for one in ended if one[0].item_id in there]
 
 
 def settle_uploaded(
@@ -58,18 +69,16 @@ def settle_uploaded(
         ],
     )
     large = [(d.item.item_id,) for d in done if d.checksum is not None]
-    db.executemany("DELETE FROM part WHERE item_id = ?", large)
     db.executemany("DELETE FROM upload WHERE item_id = ?", large)
 
 
 def enqueue_after(db: sqlite3.Connection, items: Sequence[WorkItem], stage: Stage) -> None:
-    """Those of the items that are done by now have an item of `stage`, in the same batch and with
-    the same priority."""
+    """Those of the items that are done by now have an item of `stage`, in the same batch."""
     execute_rows(
         db,
         "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
-        f"batch_id, priority) SELECT content_id, destination_id, '{stage}', 'ready', live, "
-        "size_bytes, batch_id, priority FROM item WHERE id IN (VALUES {rows}) AND state = 'done' "
+        f"batch_id) SELECT content_id, destination_id, '{stage}', 'ready', live, size_bytes, "
+        "batch_id FROM item WHERE id IN (VALUES {rows}) AND state = 'done' "
         "ON CONFLICT DO NOTHING",
         [(item.item_id,) for item in items],
     )
@@ -90,7 +99,8 @@ def settle_skipped(
         "settled_at = ? WHERE id = ? AND state = 'claimed'",
         ((as_text(one.reason), now, one.item.item_id) for one in skipped),
     )
-    _record_attempts(db, [(s.item, s.seconds) for s in skipped], "skipped", stage, run_id, now)
+    ended = _existing(db, [(s.item, s.seconds) for s in skipped])
+    _record_attempts(db, ended, "skipped", stage, run_id, now)
     if follows is not None:
         db.executemany(
             "INSERT INTO item (content_id, destination_id, stage, state, live, "

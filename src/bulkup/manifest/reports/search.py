@@ -132,7 +132,7 @@ class Searchable(Statements):
                     return int(row[0])
         return None
 
-    def content_of(self, digest: str) -> int | None:
+    def content_of(self, digest: Digest) -> int | None:
         """The content with this digest."""
         row = self._db.execute(
             "SELECT id FROM content WHERE digest = ?", (bytes.fromhex(digest),)

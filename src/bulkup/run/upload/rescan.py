@@ -72,5 +72,5 @@ class UnreadablePaths:
 async def recover(async_manifest: AsyncManifest, root_id: int, subtrees: UnreadablePaths) -> None:
     """What can be read now is no longer kept as unreadable."""
     await async_manifest.call(
-        async_manifest.manifest.retry_queue.mend, root_id, subtrees.recovered()
+        async_manifest.manifest.retry_queue.forget_readable, root_id, subtrees.recovered()
     )

@@ -212,7 +212,7 @@ class RootScan:
             unchanged=[] if self._is_settled else [File(*row) for row in changes.unchanged],
             back=changes.back,
             gone=[*changes.gone, *opened] if whole_root else opened,
-            broken=[
+            unreadable=[
                 Unreadable(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
                 for one in changes.broken
             ],

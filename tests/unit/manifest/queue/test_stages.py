@@ -108,7 +108,7 @@ def test_of_a_batch_only_its_own_items_are_claimed(manifest: Manifest) -> None:
     scope = followed(manifest, "a.jpg", "b.jpg")
     (item,) = claim(manifest, scope, limit=1)
     fail(manifest, item)
-    manifest.retry_queue.grant([item.item_id], batch_id=77, attempts=10)
+    manifest.retry_queue.requeue([item.item_id], batch_id=77, attempts=10)
     batch = StageScope(scope.destination_id, Stage.PROCESS, 77)
     assert [one.item_id for one in claim(manifest, batch)] == [item.item_id]
     assert manifest.stage_queue.count_left(batch) == 0
@@ -121,7 +121,7 @@ def test_urgent_items_come_first_and_struck_ones_last(manifest: Manifest) -> Non
     fail(manifest, struck, is_strike=True)
     fail(manifest, urgent)
     manifest.stage_queue.release([plain], run_id="a")
-    manifest.retry_queue.grant([urgent.item_id], batch_id=1, attempts=10)
+    manifest.retry_queue.requeue([urgent.item_id], batch_id=1, attempts=10)
     order = [one.item_id for one in claim(manifest, scope, "b")]
     assert order == [urgent.item_id, plain.item_id, struck.item_id]
 
