@@ -104,7 +104,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     default = settings.upload.default_to
     try:
         with Reader(settings.manifest) as reader:
-            known = reader.destinations.all() if reader.exists else []
+            known = reader.destinations.all()
     except ManifestError:
         known = []  # said already
     rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]

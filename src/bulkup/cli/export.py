@@ -59,8 +59,8 @@ def run(
         check_writable(output, named="--output")
     has_vectors = format in BINARY if vectors is None else vectors
     with Reader(settings.manifest) as reader:
-        embedder = reader.exports.embedder() if reader.exists and has_vectors else None
-        rows = reader.exports.files(glob, embedder) if reader.exists else iter(())
+        embedder = reader.exports.embedder() if has_vectors else None
+        rows = reader.exports.files(glob, embedder)
         write = partial(_write, format, rows, has_vectors, embedder.dimension if embedder else 0)
         if output == "-":
             write(sys.stdout.buffer)

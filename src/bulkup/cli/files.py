@@ -28,7 +28,7 @@ def run(
     from bulkup.manifest.reports.status import FileRow
 
     with Reader(flags.settings().manifest) as reader:
-        rows = reader.reports.files(glob) if reader.exists else iter(())
+        rows = reader.reports.files(glob)
         if json:
             print_json(row._asdict() for row in rows)
         elif csv:

@@ -30,7 +30,7 @@ def run(
     from bulkup.run.heartbeat import machine_of
 
     with Reader(flags.settings().manifest) as reader:
-        rows = reader.reports.history(limit) if reader.exists else []
+        rows = reader.reports.history(limit)
     rows = [row._replace(host=machine_of(row.host)) for row in rows]
     if json:
         print_json(row._asdict() for row in rows)

@@ -82,7 +82,7 @@ def _show(wanted: Wanted, settings: Settings) -> None:
     from bulkup.operations.retry import matching, path_of
 
     with Reader(settings.manifest) as reader:
-        urls = {one.id: one.url for one in reader.destinations.all()} if reader.exists else {}
+        urls = {one.id: one.url for one in reader.destinations.all()}
         rows = [
             {
                 "path": path_of(one),
@@ -93,7 +93,7 @@ def _show(wanted: Wanted, settings: Settings) -> None:
                 "attempts": one.attempts,
                 "destination": urls[one.destination_id],
             }
-            for one in (matching(reader.retry_queue, wanted) if reader.exists else ())
+            for one in matching(reader.retry_queue, wanted)
         ]
     if settings.json:
         print_json(rows)

@@ -141,10 +141,8 @@ def _answer(
     from random import Random
 
     from bulkup.clock import SystemClock
-    from bulkup.operations.search import NOTHING, SearchSession
+    from bulkup.operations.search import SearchSession
 
-    if not reader.exists:
-        return NOTHING
     searching = SearchSession(
         reader,
         settings.run.embed,

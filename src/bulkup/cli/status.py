@@ -91,7 +91,7 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
 
     if settings.verbose and not csv:
         return _show_histories(reader, settings, json=json)
-    rows = reader.reports.failures() if reader.exists else iter(())
+    rows = reader.reports.failures()
     if json:
         return print_json(row._asdict() for row in rows) > 0
     if csv:
@@ -128,7 +128,7 @@ def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
     """The failures with each attempt: when, how long, why, and the server's request id."""
     from bulkup.cli.output.rows import print_json
 
-    found = reader.attempts.failures() if reader.exists else iter(())
+    found = reader.attempts.failures()
     if json:
         documents = (
             {**failure._asdict(), "history": [attempt._asdict() for attempt in attempts]}
@@ -173,13 +173,12 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 
 def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
     """`status --json`, schema 1 (SPEC §2): fields may be added, never renamed."""
-    from bulkup.manifest.reports.status import empty_status
     from bulkup.run.heartbeat import here, machine_of
 
     machine = here()
-    status = reader.reports.status() if reader.exists else empty_status()
-    runs = reader.runs.open_runs() if reader.exists else []
-    claims = reader.reports.claims() if reader.exists else {}
+    status = reader.reports.status()
+    runs = reader.runs.open_runs()
+    claims = reader.reports.claims()
     shown, stale = [], 0
     for run in runs:
         gone = machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)

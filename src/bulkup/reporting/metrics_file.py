@@ -7,14 +7,14 @@ and label naming"): base units, `_total` for what only grows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Self
 
 from bulkup.errors import BulkupError
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.metrics import LastRun
-from bulkup.manifest.reports.status import Status, empty_status
+from bulkup.manifest.reports.status import Status
 from bulkup.model import Stage, State
 from bulkup.reporting.atomic_file import whole_file
 from bulkup.run.heartbeat import here
@@ -37,18 +37,16 @@ _FAILED = (State.WAITING, State.DEAD)
 class Facts:
     """What is known at one moment. `latencies` are (seconds, attempts), ascending."""
 
-    status: Status = field(default_factory=empty_status)
-    latencies: dict[Stage, list[tuple[float, int]]] = field(default_factory=dict)
-    last_runs: Sequence[LastRun] = ()
-    runs_at_work: int = 0
-    stale_claims: int = 0
-    throttled: int = 0  # requests, over all runs
+    status: Status
+    latencies: dict[Stage, list[tuple[float, int]]]
+    last_runs: Sequence[LastRun]
+    runs_at_work: int
+    stale_claims: int
+    throttled: int  # requests, over all runs
 
 
 def gather(reader: Reader, *, now: float, stale_after_seconds: float, throttled: int) -> Facts:
     """What the manifest says; `throttled` are those of a run that has not ended yet."""
-    if not reader.exists:
-        return Facts(throttled=throttled)
     machine, claims = here(), reader.reports.claims()
     gone = {
         run.id: machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)

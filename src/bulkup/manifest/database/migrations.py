@@ -98,5 +98,11 @@ def back_up(connection: sqlite3.Connection, target: str) -> None:
     with suppress(FileNotFoundError):
         Path(target).unlink()
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(target)) as copy:
-        connection.backup(copy)
+    # A lock is waited for here, for as long as for any statement: `backup` would wait for ever.
+    connection.execute("BEGIN")
+    try:
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        with closing(sqlite3.connect(target)) as copy:
+            connection.backup(copy)
+    finally:
+        connection.execute("ROLLBACK")

@@ -29,7 +29,7 @@ class DryRunQueries(Statements):
 
     def copy_to(self, target: str) -> None:
         """Make a copy of the manifest in which every waiting upload is due."""
-        with sqlite_errors(target):
+        with sqlite_errors(self._db.path):
             back_up(self._db, target)
             with closing(sqlite3.connect(target)) as copy, copy:
                 copy.execute(

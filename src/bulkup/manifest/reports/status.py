@@ -43,12 +43,6 @@ class Status(NamedTuple):
     destinations: Sequence[DestinationStatus] = ()
 
 
-def empty_status() -> Status:
-    """What a manifest says that has not been made yet."""
-    none = StageStatus(dict.fromkeys(State, 0), 0, None, None, None)
-    return Status(0, 0, 0, 0, dict.fromkeys(Stage, none), dict.fromkeys(ErrorClass, 0))
-
-
 class Failure(NamedTuple):
     """A file whose item waits or is dead; times are ISO 8601."""
 

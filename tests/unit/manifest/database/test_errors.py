@@ -33,7 +33,7 @@ NAMES = {"Metadata": Metadata, "Sidecar": Sidecar}
 PLAIN: dict[Any, Any] = {
     int: 1,
     float: 1.0,
-    str: "x",
+    str: "00" * 32,  # a digest, a key, a path
     bytes: b"x",
     bool: True,
     object: 1,
@@ -108,8 +108,9 @@ def raised(call: Callable[[], object]) -> type[Exception] | None:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[ManifestConnection]:
+def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManifestConnection]:
     """A connection without WAL, where a lock stops readers, too."""
+    monkeypatch.chdir(tmp_path)  # a path among the arguments is relative
     path = str(tmp_path / "m.db")
     with Manifest(path, journal_mode="delete") as manifest:
         Pusher.begin(manifest, "a").push("x.jpg")
