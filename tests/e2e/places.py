@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-class Subtree(Protocol):
+class Place(Protocol):
     """One destination. Keys are without its prefix."""
 
     url: str

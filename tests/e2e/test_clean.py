@@ -28,6 +28,28 @@ def test_nothing_to_clean(bulkup: Bulkup, tmp_path: Path) -> None:
     assert bulkup("clean", "--yes").stdout == "Nothing to clean.\n"
 
 
+def test_what_is_only_shown_is_not_touched(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Without --yes neither the manifest nor the destination is written to."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    make_tree(tmp_path / "store", {".bulkup/tmp/old-1": b"x"})
+    ago = time.time() - 2 * DAY
+    for path in (tmp_path / "store/.bulkup/tmp/old-1", tmp_path / "store/.bulkup/tmp"):
+        os.utime(path, (ago, ago))
+    before = everything(tmp_path)
+    assert "old-1" in bulkup("clean").stdout
+    assert everything(tmp_path) == before
+
+
+def everything(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """Modification time and bytes of every file and directory."""
+    return {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
+        for path in sorted([folder, *folder.rglob("*")])
+        if path != folder / "home"  # SQLite makes and removes its -shm file there
+    }
+
+
 def test_old_batches_go_and_files_stay_known(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos", "--to", "store")

@@ -16,7 +16,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.operations.clean import find, remove
 from bulkup.stores.open import open_store
 from tests.e2e.conftest import Bulkup
-from tests.e2e.places import BucketPlace, DirectoryPlace, Subtree
+from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.trees import access, digest, make_tree
 from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint
@@ -32,7 +32,7 @@ def without_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["directory", "moto", pytest.param("ceph", marks=pytest.mark.ceph)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Subtree:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Each kind of destination in turn, empty."""
     if request.param == "directory":
         return DirectoryPlace(tmp_path / "store")
@@ -47,13 +47,13 @@ def key_of(name: str, file: str, ending: str | None = None) -> str:
     return f".bulkup/{name}/{owner[:2]}/{owner}.{ending}"
 
 
-def push(bulkup: Bulkup, place: Subtree, *options: str) -> None:
+def push(bulkup: Bulkup, place: Place, *options: str) -> None:
     """The files, processed."""
     make_tree(bulkup.directory / "photos", FILES)
     bulkup("push", "photos", "--to", place.url, *options, env=place.env)
 
 
-def findings(bulkup: Bulkup, place: Subtree, *options: str, check: int = 3) -> dict[str, str]:
+def findings(bulkup: Bulkup, place: Place, *options: str, check: int = 3) -> dict[str, str]:
     """What verify finds, by key without the prefix."""
     rows = bulkup("verify", *options, "--json", env=place.env, check=check).json()
     prefix = getattr(place, "prefix", "")
@@ -69,7 +69,7 @@ def manifest(bulkup: Bulkup) -> Iterator[sqlite3.Connection]:
 # verify -----------------------------------------------------------------------------------------
 
 
-def test_variants_are_counted_beside_the_objects(bulkup: Bulkup, place: Subtree) -> None:
+def test_variants_are_counted_beside_the_objects(bulkup: Bulkup, place: Place) -> None:
     push(bulkup, place)
     ended = bulkup("verify", env=place.env)
     assert ended.stdout.startswith(f"{place.url}: 2 objects and 4 variants checked, 0 B read: all")
@@ -77,7 +77,7 @@ def test_variants_are_counted_beside_the_objects(bulkup: Bulkup, place: Subtree)
     assert f"{read:.1f} KiB read: all" in bulkup("verify", "--deep", env=place.env).stdout
 
 
-def test_a_lost_variant_names_its_file_and_is_made_again(bulkup: Bulkup, place: Subtree) -> None:
+def test_a_lost_variant_names_its_file_and_is_made_again(bulkup: Bulkup, place: Place) -> None:
     push(bulkup, place)
     before = place.objects()
     lost = key_of("thumb", "sub/b.jpg")
@@ -100,7 +100,7 @@ def test_a_lost_variant_names_its_file_and_is_made_again(bulkup: Bulkup, place: 
     assert findings(bulkup, place, "--deep", check=0) == {}
 
 
-def test_a_variant_that_came_back_is_done_again(bulkup: Bulkup, place: Subtree) -> None:
+def test_a_variant_that_came_back_is_done_again(bulkup: Bulkup, place: Place) -> None:
     """With the last of them, not before."""
     push(bulkup, place)
     lost = [key_of(name, "a.jpg") for name in ("thumb", "preview")]
@@ -116,7 +116,7 @@ def test_a_variant_that_came_back_is_done_again(bulkup: Bulkup, place: Subtree) 
     assert bulkup("status", "--failed").code == 0
 
 
-def test_a_variant_with_other_bytes_is_found(bulkup: Bulkup, place: Subtree) -> None:
+def test_a_variant_with_other_bytes_is_found(bulkup: Bulkup, place: Place) -> None:
     push(bulkup, place)
     before, key = place.objects(), key_of("preview", "a.jpg")
     place.put(key, place.objects()[key_of("preview", "sub/b.jpg")])
@@ -208,7 +208,7 @@ def test_what_a_run_may_still_record_stays(
     assert offered(bulkup) == (dict.fromkeys(keys, why) if why else {})
 
 
-async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place: Subtree) -> None:
+async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place: Place) -> None:
     """Looked at in two days' time; what a push adopts between the look and the removal stays."""
     push(bulkup, place)
     body, before = saved(scene(200, 300)), place.objects()
@@ -224,15 +224,7 @@ async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place:
             clock=SystemClock(),
             endpoint_url=row.endpoint_url or None,
         )
-        found = await find(
-            books.runs,
-            books.uploads,
-            books.leftovers,
-            row,
-            store,
-            names=(),
-            now=time.time() + 2 * 86_400,
-        )
+        found = await find(books, row, store, names=(), now=time.time() + 2 * 86_400)
         keys = [one.key.removeprefix(store.prefix) for one in found.variants]
         assert keys == sorted([NOBODYS, theirs])
         make_tree(bulkup.directory / "photos", {"c.jpg": body})
@@ -315,7 +307,7 @@ def lose_manifest(bulkup: Bulkup) -> None:
         file.unlink()
 
 
-def test_a_rebuilt_manifest_adopts_the_variants(bulkup: Bulkup, place: Subtree) -> None:
+def test_a_rebuilt_manifest_adopts_the_variants(bulkup: Bulkup, place: Place) -> None:
     """They are no files' objects; processing finds them and reads the metadata anew."""
     push(bulkup, place)
     before = place.objects()

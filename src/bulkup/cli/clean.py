@@ -135,15 +135,7 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     store = open_known(destination.url, destination, settings.run, os.environ)
     names = [name for name, *_ in settings.run.process.variants]
     try:
-        rubbish = await find(
-            books.destinations,
-            books.multipart_uploads,
-            books.garbage,
-            destination,
-            store,
-            names=names,
-            now=time.time(),
-        )
+        rubbish = await find(books, destination, store, names=names, now=time.time())
         if isinstance(books, Manifest):
             await remove(books, destination, store, rubbish, names=names)
     finally:
