@@ -1,4 +1,4 @@
-"""bulkup doctor: every finding has a level, and what is not ok says how to mend it."""
+"""bulkup doctor: every result has a level, and what is not ok says how to fix it."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ def test_what_is_not_installed_is_named_with_its_extra(bulkup: Bulkup, tmp_path:
     assert found["videos"]["mend"] == "pip install 'bulkup[video]'"
     assert found["embedder"]["level"] == "warning"
     assert "remote_model" in found["embedder"]["mend"]
+
+
+def test_a_library_that_fails_to_load_in_any_way_is_a_warning(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """One that was built for another numpy raises ValueError when it is imported."""
+    make_tree(tmp_path, {"rawpy/__init__.py": b"raise ValueError('numpy.dtype size changed')"})
+    ended = bulkup("doctor", "--json", env={"PYTHONPATH": str(tmp_path)})
+    found = {one["subject"]: one for one in ended.json()}
+    assert found["raw pictures"]["level"] == "warning"
+    assert "numpy.dtype size changed" in found["raw pictures"]["found"]
 
 
 def test_a_service_is_named_without_its_password(bulkup: Bulkup) -> None:

@@ -49,11 +49,9 @@ def run(
         if not (json or (settings.quiet and finding.level == "ok")):
             _print(finding)
     if json:
-        from dataclasses import asdict
-
         from bulkup.cli.output.rows import print_json
 
-        print_json(asdict(finding) for finding in findings)
+        print_json(finding.as_json() for finding in findings)
     failed = {finding.part for finding in findings if finding.level == "failed"}
     if failed & {"machine", "manifest"}:
         raise typer.Exit(ExitCode.MANIFEST)
@@ -131,7 +129,7 @@ def _print(finding: CheckResult) -> None:
 
     where = f"{finding.of}: " if finding.of else ""
     lines = [f"{finding.level:<8}{where}{finding.subject}: {finding.found}"]
-    if finding.mend:
-        lines.append(f"{'':8}{finding.mend}")
+    if finding.hint:
+        lines.append(f"{'':8}{finding.hint}")
     sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
     sys.stdout.flush()

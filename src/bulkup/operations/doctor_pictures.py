@@ -1,4 +1,4 @@
-"""What `doctor` looks at for pictures: their decoders, room for downloads, the embedder."""
+"""The checks of `doctor` for pictures: decoders, space for downloads, the embedder."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Decoder(NamedTuple):
-    """`module` does the decoding; `extra` is that of bulkup that brings it, None for what every
-    installation has."""
+    """A module that decodes, and the extra of bulkup that installs it; None: always installed."""
 
     kind: str
     module: str
@@ -35,7 +34,7 @@ _DECODERS = (
 
 
 def check_pictures(settings: Settings) -> Iterator[CheckResult]:
-    """All of it. Decoders are loaded, so that a broken library is found; nobody is asked."""
+    """All of them. Decoders are loaded, so that a broken library is found. No request is made."""
     for decoder in _DECODERS:
         yield _check_decoder(decoder)
     yield check_disk("machine", "", tempfile.gettempdir(), subject="downloads")
@@ -43,32 +42,32 @@ def check_pictures(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _check_decoder(decoder: _Decoder) -> CheckResult:
-    reason = _trouble_of(decoder.module)
+    reason = _import_error(decoder.module)
     if reason is None:
         return CheckResult("machine", "", decoder.kind, "ok", "can be decoded")
     if decoder.extra is None:
-        mend = "pip install --force-reinstall pillow pillow-heif"
+        hint = "pip install --force-reinstall pillow pillow-heif"
         found = f"{decoder.without}: {reason}"
-        return CheckResult("machine", "", decoder.kind, "warning", found, mend)
-    mend = f"pip install 'bulkup[{decoder.extra}]'"
+        return CheckResult("machine", "", decoder.kind, "warning", found, hint)
+    hint = f"pip install 'bulkup[{decoder.extra}]'"
     if find_spec(decoder.module) is None:
         found = f"{decoder.without} skipped (the extra {decoder.extra} is not installed)"
-        return CheckResult("machine", "", decoder.kind, "ok", found, mend)
+        return CheckResult("machine", "", decoder.kind, "ok", found, hint)
     found = f"{decoder.without} skipped: {reason}"
-    return CheckResult("machine", "", decoder.kind, "warning", found, mend)
+    return CheckResult("machine", "", decoder.kind, "warning", found, hint)
 
 
-def _trouble_of(module: str) -> str | None:
+def _import_error(module: str) -> str | None:
     """Why a module cannot be loaded; None when it can."""
     try:
         import_module(module)
-    except (ImportError, OSError) as error:
-        return str(error)
+    except Exception as error:  # noqa: BLE001 - a library built for another numpy: ValueError
+        return str(error) or type(error).__name__
     return None
 
 
 def _check_embedder(settings: Settings) -> CheckResult:
-    """Whether pictures can be embedded; a service is not asked."""
+    """Whether pictures can be embedded. A service gets no request."""
     try:
         found = _embedder(settings)
     except BulkupError as error:
@@ -77,7 +76,7 @@ def _check_embedder(settings: Settings) -> CheckResult:
 
 
 def _embedder(settings: Settings) -> str:
-    """What is installed of the embedder. Raises BulkupError."""
+    """What is installed or configured. Raises BulkupError."""
     from bulkup.errors import EmbedderUnusable, UsageError
 
     options = settings.run.embed
