@@ -25,7 +25,7 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import ErrorClass, UsageError
 
 if TYPE_CHECKING:
-    from bulkup.operations.retry import Wanted
+    from bulkup.operations.retry import FailureFilter
     from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup retry --failed --error network"
@@ -65,16 +65,16 @@ def run(
     settings = flags.settings(**options)
     if not failed:
         raise UsageError("what is to be tried again?", hint="Say: bulkup retry --failed")
-    from bulkup.operations.retry import RetryRun, Wanted
+    from bulkup.operations.retry import FailureFilter, RetryRun
 
-    wanted = Wanted(stage, None if error is None else error.value, path)
+    wanted = FailureFilter(stage, None if error is None else error.value, path)
     if dry_run:
         _show(wanted, settings)
         return
     sys.exit(run_to_end(partial(RetryRun, wanted, settings.run), settings, uploads=True))
 
 
-def _show(wanted: Wanted, settings: Settings) -> None:
+def _show(wanted: FailureFilter, settings: Settings) -> None:
     """What would be tried again, a file a line."""
     from bulkup.cli.output.rows import print_json
     from bulkup.cli.output.text import Column, print_table

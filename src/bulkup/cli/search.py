@@ -236,12 +236,12 @@ def _write_sheet(
 
     from bulkup.cli.contact_sheet.frames import sections_of
     from bulkup.cli.contact_sheet.sheet import write_sheet
-    from bulkup.operations.thumbnails import thumbs_of
+    from bulkup.operations.thumbnails import thumbnails_of
     from bulkup.reporting.atomic_file import whole_file
 
     wanted = [hit.picture.content_id for hit in answer.hits]
     destinations = {one.id: one for one in reader.destinations.all()} if placed else {}
-    thumbs = asyncio.run(thumbs_of(wanted, placed, destinations, settings, os.environ))
+    thumbs = asyncio.run(thumbnails_of(wanted, placed, destinations, settings, os.environ))
     try:
         with whole_file(html, mode=_SHEET_MODE) as file:
             count = write_sheet(sections_of(answer, placed, thumbs), file, title=title)

@@ -1,5 +1,4 @@
-"""Batches that were interrupted, gone on with: walks, multipart uploads, items of all stages,
-copies."""
+"""Continue interrupted batches: scans, multipart uploads, items of all stages, copies."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from bulkup.walk.roots import check_root
 
 
 class ResumeRun(Run):
-    """One run of `resume`. With nothing to go on with it has no jobs, and ends at once."""
+    """One run of `resume`. Without anything to resume it has no jobs, and ends at once."""
 
     command = "resume"
 
@@ -38,33 +37,33 @@ class ResumeRun(Run):
         )
         found = [job for job in jobs if job is not None]
         for destination in destinations.values():
-            at_it = {
+            resumed = {
                 stage
                 for job in found
                 if job.destination.id == destination.id
                 for stage in job.order.stages
             }
-            later = self._later_job(destination, at_it)
-            if later is not None:
-                found.append(later)
+            backlog = self._backlog_job(destination, resumed)
+            if backlog is not None:
+                found.append(backlog)
         return found
 
-    def _later_job(self, destination: Destination, served: set[Stage]) -> Job | None:
-        """What is left of the stages after the upload at a destination, and was begun with no
-        batch that is gone on with; None when that is nothing, or a live run is at it."""
+    def _backlog_job(self, destination: Destination, served: set[Stage]) -> Job | None:
+        """What is left to process and embed at a destination beyond the stages `served`, those of
+        the resumed batches. None when nothing is left, or a live run works on it."""
         manifest = self._context.manifest
-        batches, later = manifest.batches, manifest.stage_queue
+        batches, queue = manifest.batches, manifest.stage_queue
         for options in batches.at_work(destination.id):
             served = served | set(batch_options_of(options).stages)
         items = {
-            stage: later.count_left(StageScope(destination.id, stage))
+            stage: queue.count_left(StageScope(destination.id, stage))
             for stage in (Stage.PROCESS, Stage.EMBED)
             if stage not in served
         }
         stages = {stage for stage, count in items.items() if count}
         if not stages:
             return None
-        for stage in tuple(stages):  # and on to where those batches were to come
+        for stage in tuple(stages):  # and the later stages of the batches they began with
             for options in batches.begun_with(destination.id, stage):
                 stages |= {one for one in batch_options_of(options).stages if one in items}
         self._found.extend(
@@ -83,7 +82,7 @@ class ResumeRun(Run):
         return Job(destination, order, begin, makes_copies=False, items=sum(items.values()))
 
     def _job(self, batch: Interrupted, destination: Destination, copies: int) -> Job | None:
-        """The batch as a job, and what is told of it; None when none of its roots is there."""
+        """The batch as a job, announced by an event; None when none of its roots exists."""
         order = batch_options_of(batch.options)
         self._found.append(
             BatchFound(
@@ -98,14 +97,14 @@ class ResumeRun(Run):
                 walk_unfinished=bool(batch.open_walks),
             )
         )
-        gone = self._gone(order)
-        if order.roots and len(gone) == len(order.roots):
+        missing = self._missing_roots(order)
+        if order.roots and len(missing) == len(order.roots):
             self._not_begun += batch.ready + batch.waiting
             return None
         to_scan = tuple(
             RootToScan(root, batch.open_walks[root.path], is_known=False)
             for root in order.roots
-            if root.path in batch.open_walks and root.root not in gone
+            if root.path in batch.open_walks and root.root not in missing
         )
         if to_scan and order.files_from is not None and not self._may_read(order.files_from):
             to_scan = ()
@@ -118,28 +117,30 @@ class ResumeRun(Run):
 
         return Job(destination, order, begin, makes_copies=True, items=batch.ready + batch.waiting)
 
-    def _gone(self, order: BatchOptions) -> set[str]:
-        """The batch's roots that are not there any more, or not now; each is named."""
-        gone = set()
+    def _missing_roots(self, order: BatchOptions) -> set[str]:
+        """The batch's roots that do not exist now; a notice names each."""
+        missing = set()
         for root in order.roots:
             try:
                 check_root(root.root)
             except UsageError as error:
-                gone.add(root.root)
+                missing.add(root.root)
                 self._is_unfinished = True
-                self._found.append(Notice(f"{error}; it is left as it stands", is_error=True))
-        return gone
+                self._found.append(
+                    Notice(f"{error}; its files are left as they are", is_error=True)
+                )
+        return missing
 
     def _may_read(self, files_from: str) -> bool:
-        """Whether the list of files can be read again; what was on it is not kept."""
+        """Whether the list of files can be read again. The manifest does not keep its lines."""
         if files_from != "-" and os.access(files_from, os.R_OK):
-            self._found.append(Notice(f"The list {files_from} is read again, as it is now"))
+            self._found.append(Notice(f"Reading the list {files_from} again, as it is now"))
             return True
         self._is_unfinished = True
         self._found.append(
             Notice(
-                f"The list of --files-from {files_from} was not read to its end and is not kept: "
-                "what was found is sent; push with the list again for the rest",
+                f"The list of --files-from {files_from} was not read to its end, and cannot be "
+                "read again: only the files found so far are sent; push the list again",
                 is_error=True,
             )
         )

@@ -1,13 +1,14 @@
-"""Items that failed, tried again at once: from the manifest alone, without a walk.
+"""Try failed items again at once, from the manifest alone, without a scan.
 
-The one exception are folders and archives that could not be read: what is in them was never
-found, so they are looked at again, with the selection of the push that came upon them.
+The exception: folders and archives that could not be read are scanned again, with the selection
+of the push that found them, since their files are not in the manifest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from bulkup.errors import UsageError
 from bulkup.events import Notice
@@ -32,8 +33,8 @@ from bulkup.walk.roots import check_root
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which failures are meant; None: all."""
+class FailureFilter:
+    """Which failures to retry; None: all."""
 
     stage: str | None = None
     error_class: str | None = None
@@ -49,8 +50,8 @@ def path_of(candidate: RetryCandidate) -> str:
     return f"{candidate.root.rstrip('/')}/{candidate.folder}{candidate.name}"
 
 
-def matching(retries: RetryQueue, wanted: Wanted) -> Iterator[RetryCandidate]:
-    """The files that are meant, by path."""
+def matching(retries: RetryQueue, wanted: FailureFilter) -> Iterator[RetryCandidate]:
+    """The files that match, by path."""
     matches = matcher(wanted.pattern)
     for candidate in retries.candidates(wanted.stage, wanted.error_class):
         if matches(path_of(candidate)):
@@ -58,22 +59,22 @@ def matching(retries: RetryQueue, wanted: Wanted) -> Iterator[RetryCandidate]:
 
 
 @dataclass(slots=True)
-class _Group:
-    """What goes to one destination in one manner."""
+class _RetryGroup:
+    """Items of one destination that are sent with the same options."""
 
     order: BatchOptions
-    items: dict[int, int] = field(default_factory=dict)  # to be attempted; their sizes
+    items: dict[int, int] = field(default_factory=dict)  # by id; their sizes
     unreadable: dict[int, Subtree] = field(default_factory=dict)
 
 
 class RetryRun(Run):
-    """One run of `retry`. With nothing to retry it has no jobs, and ends at once."""
+    """One run of `retry`. Without anything to retry it has no jobs, and ends at once."""
 
     command = "retry"
 
     def __init__(
         self,
-        wanted: Wanted,
+        wanted: FailureFilter,
         options: RunOptions,
         context: RunContext,
         *,
@@ -85,9 +86,9 @@ class RetryRun(Run):
 
     def _jobs(self) -> list[Job]:
         manifest = self._context.manifest
-        groups: dict[tuple[int, str], _Group] = {}
+        groups: dict[tuple[int, str], _RetryGroup] = {}
         for candidate in matching(manifest.retry_queue, self._wanted):
-            self._put(candidate, groups)
+            self._add(candidate, groups)
         destinations = {one.id: one for one in manifest.destinations.all()}
         jobs = [
             self._job(destinations[destination_id], group)
@@ -98,92 +99,100 @@ class RetryRun(Run):
             for destination_id in manifest.retry_queue.open_copies():
                 if destination_id not in served:
                     order = self._order(manifest.batches.latest(destination_id)) or BatchOptions()
-                    jobs.append(self._job(destinations[destination_id], _Group(_manner(order))))
+                    jobs.append(
+                        self._job(destinations[destination_id], _RetryGroup(_without_files(order)))
+                    )
         return jobs
 
-    def _put(self, candidate: RetryCandidate, groups: dict[tuple[int, str], _Group]) -> None:
-        """Add a candidate to those that are retried in the same manner."""
+    def _add(self, candidate: RetryCandidate, groups: dict[tuple[int, str], _RetryGroup]) -> None:
+        """Add a candidate to those that are sent with the same options."""
         begun_with = self._order(candidate.batch_id)
         order = replace(
-            _manner(begun_with or BatchOptions()),
+            _without_files(begun_with or BatchOptions()),
             stages=_stages(Stage(candidate.stage), begun_with),
         )
         if not candidate.is_unreadable:
-            group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
+            group = groups.setdefault((candidate.destination_id, repr(order)), _RetryGroup(order))
             group.items[candidate.item_id] = candidate.size_bytes
-        elif begun_with is not None and self._is_there(candidate):
+        elif begun_with is not None and _has_root(candidate):
             order = replace(order, selection=begun_with.selection)
-            group = groups.setdefault((candidate.destination_id, repr(order)), _Group(order))
-            place = Subtree(candidate.root, candidate.folder, candidate.name)
-            group.unreadable[candidate.item_id] = place
+            group = groups.setdefault((candidate.destination_id, repr(order)), _RetryGroup(order))
+            subtree = Subtree(candidate.root, candidate.folder, candidate.name)
+            group.unreadable[candidate.item_id] = subtree
         else:
             self._is_unfinished = True
             self._found.append(
                 Notice(
-                    f"{path_of(candidate)} cannot be looked at again from here. "
+                    f"{path_of(candidate)} cannot be scanned again from here. "
                     f"Run: bulkup push {candidate.root}"
                 )
             )
 
     def _order(self, batch_id: int | None) -> BatchOptions | None:
-        """What the batch was begun with; None when it is forgotten."""
+        """The options of the batch; None when the manifest no longer has it."""
         if batch_id not in self._orders:
             options = self._context.manifest.batches.options(batch_id)
             self._orders[batch_id] = None if options is None else batch_options_of(options)
         return self._orders[batch_id]
 
-    def _is_there(self, candidate: RetryCandidate) -> bool:
-        try:
-            check_root(candidate.root)
-        except UsageError:
-            return False
-        return True
-
-    def _job(self, destination: Destination, group: _Group) -> Job:
-        roots = dict.fromkeys(place.root for place in group.unreadable.values())
+    def _job(self, destination: Destination, group: _RetryGroup) -> Job:
+        roots = dict.fromkeys(subtree.root for subtree in group.unreadable.values())
         order = replace(
             group.order,
             roots=tuple(NamedRoot(root, root, is_whole=True) for root in roots),
             subtrees=tuple(group.unreadable.values()),
         )
-        manifest = self._context.manifest
-        batches, retries = manifest.batches, manifest.retry_queue
-
-        def begin(run_id: str, now: float) -> BatchStart:
-            batch_id, roots = batches.begin(
-                run_id,
-                destination.id,
-                [root.path for root in order.roots],
-                options=order.as_options(),
-                now=now,
-                remembers=False,
-            )
-            granted = retries.requeue(
-                list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS
-            )
-            if Stage.UPLOAD not in order.stages:
-                return BatchStart(batch_id)
-            retries.adopt_unreadable(list(group.unreadable), batch_id=batch_id)
-            to_scan = zip(order.roots, roots, strict=True)
-            return BatchStart(
-                batch_id,
-                tuple(RootToScan(root, root_id, is_known=False) for root, (root_id, _) in to_scan),
-                granted.items,
-                granted.size_bytes,
-            )
-
         return Job(
             destination,
             order,
-            begin,
+            partial(self._begin, destination, order, group),
             makes_copies=Stage.UPLOAD in order.stages,
             items=len(group.items) + len(group.unreadable),
             is_batch_only=True,
         )
 
+    def _begin(
+        self,
+        destination: Destination,
+        order: BatchOptions,
+        group: _RetryGroup,
+        run_id: str,
+        now: float,
+    ) -> BatchStart:
+        """Begin a batch of the group's items, with more attempts for each."""
+        manifest = self._context.manifest
+        batch_id, roots = manifest.batches.begin(
+            run_id,
+            destination.id,
+            [root.path for root in order.roots],
+            options=order.as_options(),
+            now=now,
+            remembers=False,
+        )
+        queue = manifest.retry_queue
+        granted = queue.requeue(list(group.items), batch_id=batch_id, attempts=GRANTED_ATTEMPTS)
+        if Stage.UPLOAD not in order.stages:
+            return BatchStart(batch_id)
+        queue.adopt_unreadable(list(group.unreadable), batch_id=batch_id)
+        to_scan = zip(order.roots, roots, strict=True)
+        return BatchStart(
+            batch_id,
+            tuple(RootToScan(root, root_id, is_known=False) for root, (root_id, _) in to_scan),
+            granted.items,
+            granted.size_bytes,
+        )
+
+
+def _has_root(candidate: RetryCandidate) -> bool:
+    try:
+        check_root(candidate.root)
+    except UsageError:
+        return False
+    return True
+
 
 def _stages(first: Stage, begun_with: BatchOptions | None) -> tuple[Stage, ...]:
-    """The stage that failed, and those after it that the batch was to come to."""
+    """The stage that failed, and the later ones of its batch."""
     if begun_with is None and first is not Stage.UPLOAD:
         return (first,)
     wanted = STAGES if begun_with is None else begun_with.stages
@@ -191,8 +200,8 @@ def _stages(first: Stage, begun_with: BatchOptions | None) -> tuple[Stage, ...]:
     return (first, *(one for one in stages[stages.index(first) + 1 :] if one in wanted))
 
 
-def _manner(order: BatchOptions) -> BatchOptions:
-    """How files are sent, without which files: what items of several batches may share."""
+def _without_files(order: BatchOptions) -> BatchOptions:
+    """The options without the choice of files: those that items of several batches may share."""
     return replace(
         order, roots=(), selection=Selection(), files_from=None, cwd=BatchOptions().cwd, subtrees=()
     )

@@ -1,4 +1,4 @@
-"""A picture to search by that is not in the manifest: its vector, made now."""
+"""The vector of an example picture that the manifest does not have."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def digest_of(path: str) -> Digest:
 
 
 async def example_vector(path: str, embedder: Embedder, options: ProcessOptions) -> Vector:
-    """Made as the pictures' own were: from the variant. Closes the embedder.
+    """Embed the picture's variant, as for any picture. Closes the embedder.
 
     Raises UsageError for a file that is no picture, EmbedderUnusable and EmbedError.
     """
@@ -41,7 +41,7 @@ async def example_vector(path: str, embedder: Embedder, options: ProcessOptions)
 
 
 async def _variant(path: str, options: ProcessOptions) -> bytes:
-    """Of the picture, as an embedder is given it; a worker decodes it, and may die of it."""
+    """The variant that an embedder gets, made in a worker process, which the picture may crash."""
     name = best_for_embedding(options.variants)
     wanted = tuple(spec for spec in options.variants if spec.name == name)
     async with Workers(
@@ -51,7 +51,7 @@ async def _variant(path: str, options: ProcessOptions) -> bytes:
             made = await workers.run(
                 process, PictureTask(path, path, wanted=wanted, limits=options.limits)
             )
-        except ItemError as error:  # there is one item, and the user chose it
+        except ItemError as error:  # the user chose this one item
             raise UsageError(f"--like {path}: {error}") from error
     if not isinstance(made, Picture):
         raise UsageError(f"--like {path}: {made.reason}")

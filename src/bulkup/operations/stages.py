@@ -1,4 +1,4 @@
-"""One stage after the upload, for everything that waits for it: what cron calls."""
+"""`process` and `embed`: run one stage for all contents that wait for it, as cron does."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from bulkup.settings.options import RunOptions
 
 
 class BacklogRun(Run):
-    """One run at one stage, over all destinations. With `redoes`, also what is settled is done
-    again."""
+    """One run at one stage, over all destinations. With `force`, settled items are done again."""
 
     stage: ClassVar[Stage]
 
@@ -30,12 +29,12 @@ class BacklogRun(Run):
         store_factory: StoreFactory | None = None,
     ) -> None:
         super().__init__(options, context, store_factory=store_factory)
-        self._redoes = force
+        self._force = force
 
     def _jobs(self) -> list[Job]:
         manifest = self._context.manifest
-        found = self._open()
-        if self._redoes:
+        found = self._open_destinations()
+        if self._force:
             found |= {one.id for one in manifest.destinations.all()}
         jobs = [self._job(one) for one in manifest.destinations.all() if one.id in found]
         if not jobs:
@@ -50,8 +49,8 @@ class BacklogRun(Run):
                 )
         return jobs
 
-    def _open(self) -> set[int]:
-        """Destinations where something is to be done."""
+    def _open_destinations(self) -> set[int]:
+        """The ids of destinations with work left."""
         return set(self._context.manifest.stage_queue.open_destinations(self.stage))
 
     def _job(self, destination: Destination) -> Job:
@@ -66,7 +65,7 @@ class BacklogRun(Run):
                 now=now,
                 remembers=False,
             )
-            if self._redoes:
+            if self._force:
                 limit = self._options.limit
                 manifest.stage_queue.redo(destination.id, self.stage, limit=limit)
             return BatchStart(batch_id)
@@ -74,7 +73,7 @@ class BacklogRun(Run):
         return Job(destination, order, begin, makes_copies=False)
 
     def _left(self) -> Left:
-        """Of the stage, at every destination: cron wants to hear of what an earlier run left."""
+        """What is left of the stage at every destination: cron reports what earlier runs left."""
         return self._context.manifest.stage_queue.left(self.stage, self._context.run_id)
 
 
@@ -84,8 +83,8 @@ class EmbedRun(BacklogRun):
     command = "embed"
     stage = Stage.EMBED
 
-    def _open(self) -> set[int]:
-        """Also destinations where all was embedded, by another model or version."""
+    def _open_destinations(self) -> set[int]:
+        """Also destinations whose contents were embedded by another model or version."""
         vectors, embedder = self._context.manifest.embeddings, self._embedder.get()
         embedder_id = vectors.id_of(embedder.name, embedder.version)
         lacking = {
@@ -93,7 +92,7 @@ class EmbedRun(BacklogRun):
             for one in self._context.manifest.destinations.all()
             if vectors.lacks(one.id, embedder_id)
         }
-        return super()._open() | lacking
+        return super()._open_destinations() | lacking
 
 
 class ProcessRun(BacklogRun):

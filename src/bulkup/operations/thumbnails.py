@@ -1,4 +1,4 @@
-"""Thumbnails brought from their destinations, to be shown."""
+"""Download thumbnails, for the contact sheet of `search --html`."""
 
 from __future__ import annotations
 
@@ -14,55 +14,66 @@ from bulkup.stores.store import ObjectStore
 
 AT_ONCE = 16
 MOST_BYTES = 4 << 20
-"""A variant is far smaller; what is larger is none of ours."""
+"""A variant is far smaller; a larger object is none of ours."""
 
 
-async def thumbs_of(
+async def thumbnails_of(
     contents: Iterable[int],
     placed: Mapping[int, Placed],
     destinations: Mapping[int, Destination],
     settings: Settings,
     environ: Mapping[str, str],
 ) -> dict[int, bytes]:
-    """The smallest variant of each content that can be had. What cannot is left out: a sheet with
-    gaps says more than none."""
-    stores: dict[int, ObjectStore] = {}
-    gone: set[int] = set()  # destinations that did not answer: not asked again for each picture
-    limiter = asyncio.Semaphore(AT_ONCE)
-    found: dict[int, bytes] = {}
-
-    async def bring(content_id: int, place: Placed, key: str) -> None:
-        destination_id = place.destination_id
-        async with limiter:
-            if destination_id in gone:
-                return
-            try:
-                if destination_id not in stores:
-                    known = destinations[destination_id]
-                    stores[destination_id] = open_known(known.url, known, settings.run, environ)
-                body = await _read(stores[destination_id], key)
-            except (ObjectMissing, StoreForbidden, StoreRefused):
-                return
-            except BulkupError:
-                gone.add(destination_id)
-                return
-            if body is not None:
-                found[content_id] = body
-
-    subtrees = ((content_id, placed.get(content_id)) for content_id in dict.fromkeys(contents))
-    wanted = ((content_id, place) for content_id, place in subtrees if place is not None)
+    """The smallest variant of each content, by content id. Those that cannot be had are left out:
+    a sheet with gaps is better than none."""
+    downloads = _Downloads(destinations, settings, environ)
+    places = {one: placed[one] for one in contents if one in placed}
     try:
-        await asyncio.gather(
-            *(
-                bring(content_id, place, place.variant_key)
-                for content_id, place in wanted
-                if place.variant_key is not None
-            )
-        )
+        bodies = await asyncio.gather(*(downloads.thumbnail(one) for one in places.values()))
     finally:
-        for store in stores.values():
-            await store.close()
-    return found
+        await downloads.close()
+    return {one: body for one, body in zip(places, bodies, strict=True) if body is not None}
+
+
+class _Downloads:
+    """Stores opened when they are first needed. One that fails is not asked again."""
+
+    def __init__(
+        self,
+        destinations: Mapping[int, Destination],
+        settings: Settings,
+        environ: Mapping[str, str],
+    ) -> None:
+        self._destinations = destinations
+        self._settings = settings
+        self._environ = environ
+        self._stores: dict[int, ObjectStore] = {}
+        self._failed: set[int] = set()  # destination ids
+        self._slots = asyncio.Semaphore(AT_ONCE)
+
+    async def thumbnail(self, place: Placed) -> bytes | None:
+        if place.variant_key is None:
+            return None
+        async with self._slots:
+            if place.destination_id in self._failed:
+                return None
+            try:
+                return await _read(self._store(place.destination_id), place.variant_key)
+            except (ObjectMissing, StoreForbidden, StoreRefused):
+                return None
+            except BulkupError:
+                self._failed.add(place.destination_id)
+                return None
+
+    def _store(self, destination_id: int) -> ObjectStore:
+        if destination_id not in self._stores:
+            known = self._destinations[destination_id]
+            store = open_known(known.url, known, self._settings.run, self._environ)
+            self._stores[destination_id] = store
+        return self._stores[destination_id]
+
+    async def close(self) -> None:
+        await asyncio.gather(*(store.close() for store in self._stores.values()))
 
 
 async def _read(store: ObjectStore, key: str) -> bytes | None:
