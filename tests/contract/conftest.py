@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from bulkup.clock import SystemClock
-from bulkup.stores.open import Capabilities, open_store
+from bulkup.stores.open import open_store
+from bulkup.stores.s3.credentials import find_credentials
 from bulkup.stores.s3.transport import S3Transport
+from bulkup.stores.store import Capabilities
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,13 @@ class Subtree:
 async def make_bucket(endpoint_url, ca_bundle, environ):
     """A new empty bucket; its name."""
     name = f"bulkup-{uuid.uuid4().hex[:12]}"
-    store = Subtree("", f"s3://{name}", endpoint_url, ca_bundle, environ).open()
-    transport: S3Transport = store._wire
+    credentials = find_credentials(
+        dict(environ), profile=None, region=None, endpoint_url=endpoint_url
+    )
+    ca_pem = await asyncio.to_thread(Path(ca_bundle).read_bytes) if ca_bundle else None
+    transport = S3Transport(name, credentials, ca_pem=ca_pem, clock=SystemClock())
     await transport.send("PUT", None, {})
-    await store.close()
+    await transport.close()
     return name
 
 

@@ -16,7 +16,7 @@ from bulkup.errors import (
     StoreRefused,
 )
 from bulkup.model import Attributes, Digest
-from bulkup.stores.open import Capabilities
+from bulkup.stores.store import Capabilities
 
 PLAIN = Attributes(content_type="image/jpeg")
 PART_BYTES = 5 * 1024 * 1024
@@ -328,33 +328,31 @@ async def test_wrong_part_digest_is_refused(store, place):
     await store.abort_parts(key, upload)
 
 
-async def test_probe_stores_and_learns(place):
-    """The first object is stored; a second probe of its key is refused and changes nothing."""
+async def test_the_first_exclusive_put_learns_the_capabilities(place):
+    """Its object is stored; another one to the same key is refused and changes nothing."""
     store = place.open()
     await store.check()
-    key = store.prefix + "first"
-    capabilities, _ = await store.probe(key, b"x", digest=digest_of(b"x"), attributes=PLAIN)
-    assert capabilities == store.capabilities
-    assert capabilities.conditional_writes is True
-    assert capabilities.checksums is not None
+    key = await put(store, "first", b"x")
+    assert store.capabilities.conditional_writes is True
+    assert store.capabilities.checksums is not None
     assert await read(store, key) == b"x"
     with pytest.raises(KeyTaken):
-        await store.probe(key, b"y", digest=digest_of(b"y"), attributes=PLAIN)
+        await put(store, "first", b"y")
     assert await read(store, key) == b"x"
-    with pytest.raises(KeyTaken):
-        await put(store, "first", b"z")
     await store.close()
 
 
-async def test_exclusive_without_the_ability_is_a_bug(place):
-    """Nobody may think that a key is safe where it is not."""
+@pytest.mark.parametrize("conditional_writes", [None, False])
+async def test_an_exclusive_put_never_overwrites_whatever_is_known(place, conditional_writes):
+    """The key is looked for where the endpoint is not known to do that itself."""
     if place.kind == "directory":
         pytest.skip("a directory always can")
-    for capabilities in (None, Capabilities(conditional_writes=False)):
-        store = place.open(capabilities=capabilities)
-        with pytest.raises(RuntimeError):
-            await put(store, "k", b"x")
-        await store.close()
+    store = place.open(capabilities=Capabilities(conditional_writes=conditional_writes))
+    key = await put(store, "k", b"first")
+    with pytest.raises(KeyTaken):
+        await put(store, "k", b"second")
+    assert await read(store, key) == b"first"
+    await store.close()
 
 
 async def test_missing_destination(place, tmp_path):

@@ -64,19 +64,12 @@ class ScriptedStore(DirectoryStore):
             await self._free.wait()
         await self._called("put")
         self.put_keys.append(key)
-        return await super().put(
+        stored = await super().put(
             key, body, digest=digest, attributes=attributes, exclusive=exclusive
         )
-
-    async def probe(
-        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Capabilities, Stored]:
-        await self._called("probe")
-        stored = await DirectoryStore.put(
-            self, key, body, digest=digest, attributes=attributes, exclusive=True
-        )
-        self.capabilities = Capabilities(conditional_writes=True, checksums=True)
-        return self.capabilities, stored
+        if exclusive and self.capabilities.conditional_writes is None:
+            self.capabilities = Capabilities(conditional_writes=True, checksums=True)
+        return stored
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         await self._called("head")

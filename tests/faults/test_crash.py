@@ -25,8 +25,8 @@ from tests.fakes.s3_server import FakeS3
 from tests.faults.pushing import Pushing, views
 from tests.servers.endpoint import Endpoint
 
-WRITES = ("put", "probe", "copy", "begin_parts", "put_part", "complete_parts", "abort_parts")
-PUTS = ("put", "probe", "complete_parts")
+WRITES = ("put", "copy", "begin_parts", "put_part", "complete_parts", "abort_parts")
+PUTS = ("put", "complete_parts")
 
 TREE = {
     "a.jpg": b"the first",

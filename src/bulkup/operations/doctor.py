@@ -213,7 +213,13 @@ async def _check_writing(store: S3Store) -> AsyncIterator[CheckResult]:
         how = "tried just now"
         body = secrets.token_hex(16).encode()
         key = f"{store.prefix}.bulkup/doctor-{secrets.token_hex(8)}"
-        await store.probe(key, body, digest=digest_of(body), attributes=Attributes("text/plain"))
+        await store.put(
+            key,
+            body,
+            digest=digest_of(body),
+            attributes=Attributes("text/plain"),
+            exclusive=True,
+        )
         try:
             await store.delete(key)
         except StoreError as error:  # a push never deletes: these credentials are enough for it

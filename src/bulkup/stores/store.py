@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 
 
 class Capabilities(NamedTuple):
-    """What an endpoint was found to do, so that it is probed once and remembered.
-
-    `conditional_writes` is None until somebody has looked.
-    """
+    """What an endpoint is known to support. None: not known yet."""
 
     conditional_writes: bool | None = None
     checksums: bool | None = None
 
 
-class RequestSigner(Protocol):
-    """Makes requests ready in another process of ours. Can be pickled; may hold secrets."""
-
-    def begin(
-        self, now: Callable[[], float]
-    ) -> Callable[[str, Digest, int, Attributes], bytes | None]:
-        """What makes the part of a request before its body, for a key, digest, size in bytes and
-        attributes; None for what `put` itself must look at. `now` gives seconds since 1970."""
-
-
 class ObjectStore(Protocol):
     """Objects that never change, by key. Safe to call from many tasks of one event loop.
 
-    Keys are whole: they include `prefix`. They are str, always valid UTF-8. All methods raise the
-    errors of `bulkup.errors`: StoreError for one object (StoreRefused for a key that the store
-    cannot hold), DestinationError when nothing else can go on.
-    None of them tries again: `pace.retrying` does that.
+    Keys include `prefix` and are valid UTF-8. All methods raise the errors of `bulkup.errors`:
+    StoreError for one object (StoreRefused for a key that the store cannot hold),
+    DestinationError when no other request can succeed either. No method retries: `pace.tries`
+    does.
     """
 
     url: str
-    """Where the objects are, as the user writes it, without secrets."""
+    """The destination's canonical URL, see `stores.urls`."""
 
     prefix: str
-    """What every key of this destination begins with: '' or ending in '/'."""
+    """The start of every key at this destination: '' or ending in '/'."""
 
     part_threshold_bytes: int | None
-    """Bodies of this size or more must go through the part methods; None: there are no parts."""
+    """Bodies of this size or more are sent in parts; None: the store has no parts."""
 
     capabilities: Capabilities
-    """What is known of the endpoint. Exclusive writes are a bug (RuntimeError) as long as
-    `conditional_writes` is not True: `probe` first, or list and write without."""
+    """What is known of the endpoint. The first exclusive put finds out what is not known."""
 
     async def check(self) -> None:
-        """Raise DestinationError unless the destination is there and lets us in. One request."""
+        """Raise DestinationError unless the destination exists and may be used. One request."""
 
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
@@ -59,32 +45,15 @@ class ObjectStore(Protocol):
         """Store all of `body` or nothing.
 
         The store refuses bytes that do not have `digest` (SourceChanged). With `exclusive`, raises
-        KeyTaken when the key holds anything; without, replaces it.
-        """
-
-    def request_signer(self, *, exclusive: bool) -> RequestSigner | None:
-        """What makes requests for `put_prepared`: the same object as long as they will be the
-        same. None where nothing is gained by it."""
-
-    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> Stored | None:
-        """`put` by a request (head and body) that `preparing` made ready, not many minutes ago.
-
-        None when `put` is to do it instead: nothing was stored. Raises as `put` does.
-        """
-
-    async def probe(
-        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Capabilities, Stored]:
-        """Store `body` under a free key, and learn `abilities` by it; they are set here, too.
-
-        Raises KeyTaken, with nothing learned, when the key holds an object: try another file.
+        KeyTaken when the key holds an object; without, replaces it. An endpoint without
+        conditional writes is asked for the key first: another program may write between the two
+        requests.
         """
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
-        """What is known of the object, its digest included where it has one.
+        """Size, digest and attributes of the object. Raises ObjectMissing.
 
-        `with_checksum` asks for the store's own checksum, too, where it keeps any. Raises
-        ObjectMissing.
+        `with_checksum` asks for the checksum that the store itself computed, if it keeps one.
         """
 
     def open(self, key: str) -> AsyncIterator[bytes]:
@@ -93,11 +62,11 @@ class ObjectStore(Protocol):
     def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """All objects whose key starts with `prefix`, in pages, keys in UTF-8 byte order.
 
-        With `after` only those that come after that key, so that a listing can be gone on with.
+        With `after`, only keys greater than it.
         """
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
-        """Copy an object within the destination, attributes included.
+        """Copy an object and its attributes within the destination.
 
         Raises as `put` and `head` do.
         """
@@ -106,23 +75,23 @@ class ObjectStore(Protocol):
         """Remove the object; no error when there is none."""
 
     async def close(self) -> None:
-        """Give connections back. May be called twice."""
+        """Close the connections. May be called twice."""
 
 
 class PartStore(ObjectStore, Protocol):
-    """A store in which one object can be sent in parts that survive the process that sent them."""
+    """A store that takes an object in parts, which outlive the process that sent them."""
 
     async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
-        """Open a multipart upload and return its upload id.
+        """Begin a multipart upload; its id.
 
-        `digest` is that of the whole object, where it is known by now; `head` then tells it.
+        `digest` is that of the whole object, if it is known already; `head` then returns it.
         """
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
-        """Store one part or nothing; sending a number again replaces it. Raises ObjectMissing
-        when the upload id is unknown."""
+        """Store one part or nothing; a part with the same number is replaced. Raises
+        ObjectMissing when the upload id is unknown."""
 
     async def list_parts(self, key: str, upload_id: str) -> list[Part]:
         """The parts the store holds, by number.
@@ -133,16 +102,39 @@ class PartStore(ObjectStore, Protocol):
     async def complete_parts(
         self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
     ) -> Stored:
-        """Make the object of `parts`.
-
-        Raises KeyTaken as `put` does; the upload then is still open.
-        """
+        """Join `parts` into the object. Raises KeyTaken as `put` does; the upload stays open."""
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
-        """Drop the upload and its parts; no error when it is unknown."""
+        """Remove the upload and its parts; no error when it is unknown."""
 
     def list_uploads(self, prefix: str = "") -> AsyncIterator[list[tuple[str, str, float]]]:
         """Open uploads whose key starts with `prefix`, in pages.
 
         Each is (key, upload id, begun at in seconds since 1970).
+        """
+
+
+class RequestSigner(Protocol):
+    """Makes the requests of one store in another process. It is pickled, secrets included."""
+
+    def begin(
+        self, now: Callable[[], float]
+    ) -> Callable[[str, Digest, int, Attributes], bytes | None]:
+        """A function from key, digest, size in bytes and attributes to the part of a request
+        before its body; it returns None for what only `put` can decide. `now` gives seconds since
+        1970."""
+
+
+@runtime_checkable
+class SignsRequests(Protocol):
+    """A store whose exclusive puts may be signed in another process."""
+
+    def request_signer(self) -> RequestSigner | None:
+        """The signer for `put_signed`: the same object as long as requests stay the same. None
+        while not enough is known of the endpoint, and where signing ahead saves nothing."""
+
+    async def put_signed(self, key: str, request: Body) -> Stored | None:
+        """An exclusive `put` by a request (head and body) signed some minutes ago at most.
+
+        None when `put` must be used instead: nothing was stored. Raises as `put` does.
         """

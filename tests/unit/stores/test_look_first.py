@@ -1,89 +1,82 @@
-"""A store without conditional writes: looked at before each write, by HEAD first, then by list."""
+"""Keys are looked for before a write: by HEAD first, then by one listing."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
-from bulkup.errors import KeyTaken, StoreBroken
-from bulkup.model import Attributes, Digest
-from bulkup.stores.look_first import HEADS, LookFirstStore
-from tests.fakes.clock import FakeClock
-from tests.fakes.scripted_store import ScriptedStore
+from bulkup.errors import KeyTaken, ObjectMissing, StoreBroken
+from bulkup.model import ObjectInfo
+from bulkup.stores.look_first import HEADS, LookFirst
 
 
-@pytest.fixture
-async def inner(tmp_path: Path) -> ScriptedStore:
-    store = ScriptedStore(str(tmp_path / "to"), clock=FakeClock(), conditional_writes=False)
-    await store.check()
-    return store
+class Listed:
+    """A store of objects without bytes, which counts what it is asked."""
+
+    prefix = "p/"
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = set(keys)
+        self.heads = 0
+        self.listings: list[str] = []
+        self.error: Exception | None = None
+
+    async def head(self, key: str) -> ObjectInfo:
+        self.heads += 1
+        if key not in self.keys:
+            raise ObjectMissing(key)
+        return ObjectInfo(key, 1)
+
+    async def list(self, prefix: str = "") -> AsyncIterator[list[ObjectInfo]]:
+        self.listings.append(prefix)
+        if self.error is not None:
+            raise self.error
+        for key in sorted(self.keys):
+            yield [ObjectInfo(key, 1)]
 
 
-async def put(store: LookFirstStore, key: str, body: bytes = b"x") -> None:
-    digest = Digest(hashlib.sha256(body).hexdigest())
-    await store.put(key, body, digest=digest, attributes=Attributes(), exclusive=True)
+async def look_for(look_first: LookFirst, count: int) -> None:
+    for number in range(count):
+        await look_first.require_free(f"p/{number}.jpg")
 
 
-async def test_few_keys_are_looked_for_one_by_one(inner: ScriptedStore) -> None:
-    store = LookFirstStore(inner)
-    for number in range(HEADS):
-        await put(store, f"{number}.jpg")
-    assert (inner.calls["head"], inner.calls["put"]) == (HEADS, HEADS)
+async def test_few_keys_cost_a_head_each() -> None:
+    store = Listed()
+    await look_for(LookFirst(store), HEADS)
+    assert (store.heads, store.listings) == (HEADS, [])
 
 
-async def test_many_keys_cost_one_listing(
-    inner: ScriptedStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listings = []
-    listed = inner.list
-
-    def counted(prefix: str = "") -> object:
-        listings.append(prefix)
-        return listed(prefix)
-
-    monkeypatch.setattr(inner, "list", counted)
-    store = LookFirstStore(inner)
-    for number in range(HEADS + 200):
-        await put(store, f"{number}.jpg")
-    assert inner.calls["head"] == HEADS
-    assert listings == [""]
+async def test_many_keys_cost_one_listing() -> None:
+    store = Listed()
+    await look_for(LookFirst(store), HEADS + 200)
+    assert (store.heads, store.listings) == (HEADS, ["p/"])
 
 
 @pytest.mark.parametrize("before", [0, HEADS + 1])
-async def test_an_object_is_never_replaced(inner: ScriptedStore, before: int) -> None:
-    await put(LookFirstStore(inner), "taken.jpg", b"theirs")
-    store = LookFirstStore(inner)
-    for number in range(before):
-        await put(store, f"{number}.jpg")
+async def test_a_taken_key_is_found_by_head_and_by_listing(before: int) -> None:
+    look_first = LookFirst(Listed("p/taken.jpg", "p/other.jpg"))
+    await look_for(look_first, before)
     with pytest.raises(KeyTaken):
-        await put(store, "taken.jpg", b"ours")
-    assert b"".join([chunk async for chunk in inner.open("taken.jpg")]) == b"theirs"
+        await look_first.require_free("p/taken.jpg")
 
 
-async def test_a_listing_that_failed_is_made_again(
-    inner: ScriptedStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = LookFirstStore(inner)
-    for number in range(HEADS):
-        await put(store, f"{number}.jpg")
-
-    async def broken(prefix: str = "") -> object:
-        raise StoreBroken("500")
-        yield
-
-    with monkeypatch.context() as patch:
-        patch.setattr(inner, "list", broken)
-        with pytest.raises(StoreBroken):
-            await put(store, "a.jpg")
-    await put(store, "a.jpg")
+async def test_an_object_deleted_since_the_listing_is_not_in_the_way() -> None:
+    store = Listed("p/gone.jpg")
+    look_first = LookFirst(store)
+    await look_for(look_first, HEADS + 1)
+    store.keys.clear()
+    await look_first.require_free("p/gone.jpg")
 
 
-async def test_copies_are_looked_for_too(inner: ScriptedStore) -> None:
-    store = LookFirstStore(inner)
-    await put(store, "a.jpg", b"a")
-    await put(store, "b.jpg", b"b")
+async def test_a_failed_listing_is_made_again() -> None:
+    store = Listed("p/taken.jpg")
+    look_first = LookFirst(store)
+    await look_for(look_first, HEADS)
+    store.error = StoreBroken("500")
+    with pytest.raises(StoreBroken):
+        await look_first.require_free("p/a.jpg")
+    store.error = None
+    await look_first.require_free("p/a.jpg")
     with pytest.raises(KeyTaken):
-        await store.copy("a.jpg", "b.jpg", size_bytes=1, exclusive=True)
-    await store.copy("a.jpg", "c.jpg", size_bytes=1, exclusive=True)
+        await look_first.require_free("p/taken.jpg")

@@ -44,7 +44,6 @@ from bulkup.run.stages.downloads import Downloads
 from bulkup.run.stages.variant_cache import VariantCache
 from bulkup.run.upload.sender import Sender
 from bulkup.settings.stage_options import ProcessOptions
-from bulkup.stores.look_first import LookFirstStore
 from bulkup.stores.store import ObjectStore
 
 T = TypeVar("T")
@@ -78,7 +77,6 @@ class ProcessStage:
     ) -> None:
         self._async_manifest = async_manifest
         self._store = store
-        self._listed = LookFirstStore(store)
         self._sender = sender
         self._options = options
         self._destination_id = destination_id
@@ -264,11 +262,8 @@ class ProcessStage:
         """Raises KeyTaken when it must not replace what is there."""
         digest = Digest(hashlib.sha256(variant.body).hexdigest())
         attributes = Attributes(content_type=variant.content_type)
-        store: ObjectStore = self._store
-        if is_exclusive and not store.capabilities.conditional_writes:
-            store = self._listed
         stored = await self._sender.tries(
-            lambda: store.put(
+            lambda: self._store.put(
                 key, variant.body, digest=digest, attributes=attributes, exclusive=is_exclusive
             ),
             len(variant.body),

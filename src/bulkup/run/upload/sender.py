@@ -19,18 +19,14 @@ from bulkup.run.upload.loader import ReadyUpload
 from bulkup.run.upload.multipart import MultipartUploader
 from bulkup.stores.attributes import Extras, attributes_for
 from bulkup.stores.keys import spare_key
-from bulkup.stores.look_first import LookFirstStore
 from bulkup.stores.put_once import Sent, is_same, send_whole
-from bulkup.stores.store import ObjectStore, RequestSigner
+from bulkup.stores.store import ObjectStore, RequestSigner, SignsRequests
 
 T = TypeVar("T")
 
 FIRST_TRIES = 2
 """The very first request: who mistyped the endpoint shall hear of it within half a minute, also
 where each connection takes its full ten seconds to time out."""
-
-PROBES = 3
-"""So many first files may have their keys taken; then nothing more is learned in this run."""
 
 
 FRESH_SECONDS = 300.0
@@ -53,7 +49,8 @@ class Sender:
         random: Random,
     ) -> None:
         self._store = store
-        self._exclusive: ObjectStore = LookFirstStore(store)
+        self._signing = store if isinstance(store, SignsRequests) else None
+        self._recorded = store.capabilities
         self._async_manifest = async_manifest
         self._limiter = limiter
         self._destination_id = destination_id
@@ -61,7 +58,6 @@ class Sender:
         self._clock = clock
         self._random = random
         self._is_checked = False
-        self._probes = 0
         self._multipart = MultipartUploader(
             async_manifest, self.tries, buffers, destination_id=destination_id, now=clock.now
         )
@@ -77,11 +73,10 @@ class Sender:
         began = self._clock.monotonic()
         body = ready.loaded.body
         failed: StoreError | None = None
-        if not self.is_probed:
-            probed = await self._make_ready(ready)
-            if probed is not None:
-                return self._done(ready, ready.key, Sent(probed.etag, "sent"), began)
-        elif body is not None and ready.is_begun:
+        if not self._is_checked:
+            await self.tries(self._store.check, 0, FIRST_TRIES)
+            self._is_checked = True
+        if body is not None and ready.is_begun:
             found = await self._found(ready, body)
             if found is not None:
                 return self._done(ready, ready.key, found, began)
@@ -100,6 +95,8 @@ class Sender:
                 failed = error
             else:
                 limiter.release(entered, size_bytes)
+                if not self.is_probed or self._store.capabilities is not self._recorded:
+                    await self._record_capabilities()
                 seconds = self._clock.monotonic() - began
                 return UploadedItem(
                     ready.work, ready.key, size_bytes, stored.etag, None, seconds
@@ -109,15 +106,20 @@ class Sender:
         except KeyTaken:
             key = await self._spare_key(ready)
             sent = await self._send(ready, key, None)
+        await self._record_capabilities()
         return self._done(ready, key, sent, began)
 
     async def _put(self, ready: ReadyUpload, body: Body, now: float) -> Stored:
         """One request; the one that was made ready with the file, if there is one."""
-        if ready.request is not None and now - ready.prepared_at < FRESH_SECONDS:
-            stored = await self._exclusive.put_prepared(ready.key, ready.request, exclusive=True)
+        if (
+            ready.request is not None
+            and self._signing is not None
+            and now - ready.prepared_at < FRESH_SECONDS
+        ):
+            stored = await self._signing.put_signed(ready.key, ready.request)
             if stored is not None:
                 return stored
-        return await self._exclusive.put(
+        return await self._store.put(
             ready.key,
             body,
             digest=ready.loaded.digest,
@@ -127,7 +129,7 @@ class Sender:
 
     def request_signer(self) -> RequestSigner | None:
         """What makes requests ready elsewhere, once it is known how they must be."""
-        return self._exclusive.request_signer(exclusive=True) if self.is_probed else None
+        return None if self._signing is None else self._signing.request_signer()
 
     async def _found(self, ready: ReadyUpload, body: Body) -> Sent | None:
         """The content where it was to go, if it is there: it need not be sent again."""
@@ -161,13 +163,13 @@ class Sender:
         """With tries; `failed` is the error of the first one, where that was made."""
         body = ready.loaded.body
         if body is None:
-            return await self._multipart.send(self._exclusive, ready, key, self.attributes(ready))
+            return await self._multipart.send(self._store, ready, key, self.attributes(ready))
 
         async def tries(call: Callable[[], Awaitable[T]]) -> T:
             return await self.tries(call, len(body), failed=failed)
 
         return await send_whole(
-            self._exclusive,
+            self._store,
             key,
             body,
             digest=ready.loaded.digest,
@@ -239,9 +241,7 @@ class Sender:
         the key holds the same content already."""
         try:
             stored = await self.tries(
-                lambda: self._exclusive.copy(
-                    source_key, key, size_bytes=size_bytes, exclusive=True
-                ),
+                lambda: self._store.copy(source_key, key, size_bytes=size_bytes, exclusive=True),
                 0,
             )
         except KeyTaken:
@@ -260,47 +260,18 @@ class Sender:
         """Raise DestinationError unless the destination is there and lets us in."""
         await self._store.check()
 
-    async def _make_ready(self, ready: ReadyUpload) -> Stored | None:
-        """Check the destination, and learn whether its writes can be exclusive.
-
-        That is learned by storing a real file; then the result of that is returned. Where it
-        cannot be learned so, or is not so, each key is looked for before it is written.
-        """
-        if not self._is_checked:
-            await self.tries(self._store.check, 0, FIRST_TRIES)
-            self._is_checked = True
-        body = ready.loaded.body
-        stored = None
-        if self._store.capabilities.conditional_writes is None and body is not None:
-            stored = await self._probe(ready, body)
-            self.is_probed = stored is not None or self._probes >= PROBES
-        else:
-            self.is_probed = True
-        if self._store.capabilities.conditional_writes:
-            self._exclusive = self._store
-        return stored
-
-    async def _probe(self, ready: ReadyUpload, body: Body) -> Stored | None:
-        try:
-            capabilities, stored = await self.tries(
-                lambda: self._store.probe(
-                    ready.key,
-                    body,
-                    digest=ready.loaded.digest,
-                    attributes=self.attributes(ready),
-                ),
-                len(body),
-            )
-        except KeyTaken:
-            self._probes += 1
-            return None
+    async def _record_capabilities(self) -> None:
+        """Something was stored. Keep what the store has learned of its endpoint meanwhile."""
+        self.is_probed = True
+        if (found := self._store.capabilities) is self._recorded:
+            return
+        self._recorded = found
         await self._async_manifest.call(
             self._async_manifest.manifest.destinations.learn,
             self._destination_id,
-            conditional_writes=capabilities.conditional_writes,
-            checksums=capabilities.checksums,
+            conditional_writes=found.conditional_writes,
+            checksums=found.checksums,
             limit=None,
             rate=None,
             now=self._clock.now(),
         )
-        return stored

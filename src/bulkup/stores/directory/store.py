@@ -137,13 +137,6 @@ class DirectoryStore:
                 raise store_error(error, key) from error
         return Stored()
 
-    async def probe(
-        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Capabilities, Stored]:
-        """An exclusive put: a directory can do everything."""
-        stored = await self.put(key, body, digest=digest, attributes=attributes, exclusive=True)
-        return self.capabilities, stored
-
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """Size, times and record of the file; a directory keeps no checksum of its own."""
         try:
@@ -184,12 +177,6 @@ class DirectoryStore:
         """Make a folder for the parts; its name is the upload id."""
         self._files.path(key)
         return await _in_thread(key, lambda: self._parts.begin(key, digest, attributes))
-
-    def request_signer(self, *, exclusive: bool) -> None:
-        """There are no requests."""
-
-    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> None:
-        """There are no requests."""
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest

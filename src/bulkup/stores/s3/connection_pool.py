@@ -96,14 +96,14 @@ class ConnectionPool:
         connection = await self._connect()
         return await self._use(connection, head, limit_seconds, is_head=method == "HEAD")
 
-    async def send(self, request: bytes, limit_seconds: float) -> Answer:
+    async def send(self, request: Body, limit_seconds: float) -> Answer:
         """One whole PUT and its answer. Raises NoLane, LaneBroken."""
         return await self._use(self._free() or await self._connect(), request, limit_seconds)
 
     async def _use(
         self,
         connection: _Connection,
-        request: bytes,
+        request: Body,
         limit_seconds: float,
         *,
         is_head: bool = False,
@@ -196,7 +196,7 @@ class _Connection(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def ask(self, request: bytes, limit_seconds: float, *, is_head: bool) -> Answer:
+    async def ask(self, request: Body, limit_seconds: float, *, is_head: bool) -> Answer:
         """Send a request; its answer. Raises LaneBroken."""
         self._is_head = is_head
         transport = self._transport

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins  # `list` is a method here
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from bulkup.errors import (
@@ -19,6 +20,7 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.look_first import LookFirst
 from bulkup.stores.s3 import multipart
 from bulkup.stores.s3.capabilities import probe
 from bulkup.stores.s3.credentials import Credentials
@@ -32,15 +34,18 @@ from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 """From here on objects go in parts: below, one lost connection costs little."""
+PROBES = 3
+"""Objects that may be in the way of the probe; after that the endpoint counts as one without
+conditional writes."""
 COPY_LIMIT_BYTES = 5 * 1024**3
 """CopyObject takes no more ("Copying objects", Amazon S3 User Guide)."""
 
 
 class S3Store:
-    """A `PartStore` over one bucket and prefix.
+    """A `PartStore` over one bucket and prefix, which also `SignsRequests`.
 
-    `exclusive` writes need an endpoint that was found to do conditional ones (`abilities`);
-    asking for one elsewhere is a bug of the caller and raises RuntimeError.
+    Exclusive writes are conditional ones where the endpoint supports them; elsewhere the key is
+    looked for first.
     """
 
     def __init__(
@@ -51,6 +56,9 @@ class S3Store:
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
         self.capabilities = capabilities
         self._transport = transport
+        self._look_first = LookFirst(self)
+        self._probing = asyncio.Lock()
+        self._probes_left = PROBES
 
     async def identify(self) -> Credentials:
         """Whose keys are used, in which region and where: no request is made for that."""
@@ -91,52 +99,74 @@ class S3Store:
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
-        """Store all of `body` or nothing; the endpoint computes its SHA-256 and compares."""
-        if exclusive and not self.capabilities.conditional_writes:
-            raise RuntimeError("exclusive put to an endpoint without conditional writes")
-        require_addressable(key)
-        headers = object_headers(
-            attributes,
-            digest,
-            checksums=self.capabilities.checksums is not False,
-            conditional=exclusive,
-        )
-        response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
-        return Stored(response.get_header("etag"))
+        """One PutObject; the endpoint compares the bytes with `digest`.
 
-    async def put_as(
+        The first exclusive put also probes the endpoint: up to six requests.
+        """
+        require_addressable(key)
+        known = self.capabilities
+        if exclusive and not known.conditional_writes:
+
+            async def put(conditional: bool, checksums: bool) -> Stored:
+                return await self._put(key, body, digest, attributes, conditional, checksums)
+
+            return await self._look_and_put(key, put)
+        return await self._put(
+            key, body, digest, attributes, exclusive, known.checksums is not False
+        )
+
+    async def _put(
         self,
         key: str,
         body: Body,
-        *,
         digest: Digest,
         attributes: Attributes,
         conditional: bool,
         checksums: bool,
     ) -> Stored:
-        """`put` whatever the endpoint's abilities are: for the probe."""
-        require_addressable(key)
         headers = object_headers(attributes, digest, checksums=checksums, conditional=conditional)
         response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
         return Stored(response.get_header("etag"))
 
-    def request_signer(self, *, exclusive: bool) -> S3RequestSigner | None:
-        """For small bodies."""
+    async def _look_and_put(
+        self, key: str, put: Callable[[bool, bool], Awaitable[Stored]]
+    ) -> Stored:
+        """An exclusive put to an endpoint that cannot make it, or that was not probed."""
+        if self._may_probe:
+            async with self._probing:
+                if self._may_probe:
+                    try:
+                        await self._require_absent(key)
+                    except KeyTaken:
+                        self._probes_left -= 1
+                        raise
+                    self.capabilities, stored = await probe(put, self.capabilities)
+                    return stored
+        if self.capabilities.conditional_writes:
+            return await put(True, self.capabilities.checksums is not False)
+        await self._look_first.require_free(key)
+        return await put(False, self.capabilities.checksums is not False)
+
+    @property
+    def _may_probe(self) -> bool:
+        return self.capabilities.conditional_writes is None and self._probes_left > 0
+
+    def request_signer(self) -> S3RequestSigner | None:
+        """For small bodies, once the endpoint was probed. See `SignsRequests`."""
+        known = self.capabilities
+        if known.conditional_writes is None:
+            return None
         return self._transport.request_signer(
-            checksums=self.capabilities.checksums is not False, conditional=exclusive
+            checksums=known.checksums is not False, conditional=known.conditional_writes
         )
 
-    async def put_prepared(self, key: str, request: bytes, *, exclusive: bool) -> Stored | None:
-        """Send a request made ready by `preparing`."""
-        response = await self._transport.send_prepared(key, request, conditional=exclusive)
+    async def put_signed(self, key: str, request: Body) -> Stored | None:
+        """Send a request that a request signer made. See `SignsRequests`."""
+        conditional = bool(self.capabilities.conditional_writes)
+        if not conditional:
+            await self._look_first.require_free(key)
+        response = await self._transport.send_signed(key, request, conditional=conditional)
         return None if response is None else Stored(response.get_header("etag"))
-
-    async def probe(
-        self, key: str, body: Body, *, digest: Digest, attributes: Attributes
-    ) -> tuple[Capabilities, Stored]:
-        """Store an object and learn the endpoint's abilities by it. See abilities.probe."""
-        self.capabilities, stored = await probe(self, key, body, digest, attributes)
-        return self.capabilities, stored
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """One HEAD; one GET of a byte when it is refused, to learn why. Raises ObjectMissing."""
@@ -179,7 +209,7 @@ class S3Store:
         require_addressable(source_key)
         require_addressable(key)
         if exclusive:
-            await self.require_free(key)
+            await self._require_absent(key)
         source = f"/{self._transport.bucket}/{encode_path(source_key)}"
         if size_bytes > COPY_LIMIT_BYTES:
             return await multipart.copy(self, source_key, source, key, size_bytes)
@@ -198,7 +228,7 @@ class S3Store:
         with suppress(ObjectMissing):
             await self._transport.send("DELETE", key, {})
 
-    async def require_free(self, key: str) -> None:
+    async def _require_absent(self, key: str) -> None:
         """Raise KeyTaken unless HEAD finds nothing."""
         with suppress(ObjectMissing):
             await self.head(key)
@@ -235,7 +265,7 @@ class S3Store:
         although the object is there: look with `head`.
         """
         if exclusive:
-            await self.require_free(key)
+            await self._require_absent(key)
         return await multipart.complete(
             self._transport,
             key,
@@ -266,5 +296,6 @@ class S3Store:
         return multipart.list_uploads(self._transport, prefix)
 
     async def close(self) -> None:
-        """Give connections back. May be called twice."""
+        """Close the connections. May be called twice."""
+        self._look_first.close()
         await self._transport.close()

@@ -130,7 +130,7 @@ class S3Transport:
         raise self._error(response, bytes(await response.bytes()), key, headers)
 
     def request_signer(self, *, checksums: bool, conditional: bool) -> S3RequestSigner | None:
-        """What makes PUT requests ready elsewhere, for `send_prepared`: the same object as long as
+        """What makes PUT requests ready elsewhere, for `send_signed`: the same object as long as
         they will be the same. None as long as no account is known, and where there are no lanes."""
         credentials = self._credentials
         if credentials is None or self._pool is None or self._clock.now() >= self._renew_at:
@@ -151,9 +151,9 @@ class S3Transport:
             self._request_signer = (wishes, found)
         return self._request_signer[1]
 
-    async def send_prepared(self, key: str, request: bytes, *, conditional: bool) -> Answer | None:
-        """Send a request that `preparing` made ready; the answer is a success. None when `send`
-        is to do it instead: nothing was stored. Raises as `send` does."""
+    async def send_signed(self, key: str, request: Body, *, conditional: bool) -> Answer | None:
+        """Send a request that a request signer made; the answer is a success. None when `send`
+        must be used instead: nothing was stored. Raises as `send` does."""
         if self._pool is None or self._clock.now() >= self._renew_at:
             return None
         try:

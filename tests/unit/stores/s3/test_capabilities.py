@@ -1,45 +1,44 @@
-"""The probe learns the truth from every kind of endpoint, and never overwrites a foreign object."""
+"""The probe learns the truth from every kind of endpoint, and never replaces an object."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.errors import KeyTaken, ObjectMissing, StoreRefused
-from bulkup.model import Attributes, Digest, ObjectInfo, Stored
+from bulkup.clock import SystemClock
+from bulkup.errors import KeyTaken, StoreRefused
+from bulkup.model import Attributes, Digest, Stored
+from bulkup.stores.open import open_store
 from bulkup.stores.s3.capabilities import probe
-from bulkup.stores.store import Capabilities
-
-DIGEST = Digest("0" * 64)
+from bulkup.stores.s3.store import PROBES
+from bulkup.stores.store import Capabilities, PartStore
+from tests.fakes.s3_server import FakeS3
+from tests.servers.endpoint import Endpoint as ServerEndpoint
 
 
 @dataclass
 class Endpoint:
-    """`condition` and `checksum`: 'does', 'ignores' or 'refuses' it."""
+    """One key. `condition` and `checksum`: 'does', 'ignores' or 'refuses' it."""
 
     condition: str
     checksum: str
-    capabilities: Capabilities = Capabilities()  # noqa: RUF009 (frozen)
-    objects: dict[str, bytes] = field(default_factory=dict)
+    is_taken: bool = False
     puts: int = 0
 
-    async def head(self, key):
-        if key not in self.objects:
-            raise ObjectMissing(key)
-        return ObjectInfo(key, len(self.objects[key]))
-
-    async def put_as(self, key, body, *, digest, attributes, conditional, checksums):
+    async def put(self, conditional: bool, checksums: bool) -> Stored:
         self.puts += 1
         if (conditional and self.condition == "refuses") or (
             checksums and self.checksum == "refuses"
         ):
             raise StoreRefused("NotImplemented")
-        if conditional and self.condition == "does" and key in self.objects:
-            raise KeyTaken(key)
-        self.objects[key] = body
+        if conditional and self.condition == "does" and self.is_taken:
+            raise KeyTaken("k")
+        self.is_taken = True
         return Stored("e")
 
 
@@ -47,40 +46,89 @@ kinds = st.sampled_from(["does", "ignores", "refuses"])
 
 
 @given(condition=kinds, checksum=kinds)
-async def test_every_kind_of_endpoint(condition, checksum):
-    """The object is stored, and only true abilities are claimed, in six requests at most."""
+async def test_every_kind_of_endpoint(condition: str, checksum: str) -> None:
+    """The object is stored, and only what is supported is claimed, in five puts at most."""
     endpoint = Endpoint(condition, checksum)
-    capabilities, stored = await probe(endpoint, "k", b"x", DIGEST, Attributes())
-    assert endpoint.objects == {"k": b"x"}
+    capabilities, stored = await probe(endpoint.put, Capabilities())
+    assert endpoint.is_taken
     assert stored == Stored("e")
     assert capabilities.conditional_writes is (condition == "does")
     assert capabilities.checksums is (checksum != "refuses")
     assert endpoint.puts <= 5
 
 
-@given(condition=kinds, checksum=kinds)
-async def test_a_taken_key_is_left_alone(condition, checksum):
-    """Nothing is sent at all."""
-    endpoint = Endpoint(condition, checksum, objects={"k": b"foreign"})
-    with pytest.raises(KeyTaken):
-        await probe(endpoint, "k", b"x", DIGEST, Attributes())
-    assert endpoint.objects == {"k": b"foreign"}
-    assert endpoint.puts == 0
-
-
-async def test_what_is_known_is_not_asked_again():
-    """One put suffices."""
-    endpoint = Endpoint("does", "does", capabilities=Capabilities(True, False))
-    assert (await probe(endpoint, "k", b"x", DIGEST, Attributes()))[0] == Capabilities(True, False)
+async def test_what_is_known_is_not_tried_again() -> None:
+    endpoint = Endpoint("does", "does")
+    known = Capabilities(conditional_writes=True, checksums=False)
+    assert (await probe(endpoint.put, known))[0] == known
     assert endpoint.puts == 1
 
 
-async def test_a_refusal_of_the_object_itself_comes_through():
-    """When no way of putting it is accepted, the endpoint's reason is raised."""
-
-    class Strict(Endpoint):
-        async def put_as(self, key, body, **options):
-            raise StoreRefused("EntityTooLarge")
+async def test_a_refusal_of_the_object_itself_is_raised() -> None:
+    async def refuse(conditional: bool, checksums: bool) -> Stored:
+        raise StoreRefused("EntityTooLarge")
 
     with pytest.raises(StoreRefused, match="EntityTooLarge"):
-        await probe(Strict("does", "does"), "k", b"x", DIGEST, Attributes())
+        await probe(refuse, Capabilities())
+
+
+def store_at(server: FakeS3, capabilities: Capabilities = Capabilities()) -> PartStore:  # noqa: B008
+    environ = ServerEndpoint(server.url).environment
+    return open_store(
+        "s3://bucket/p",
+        environ=environ,
+        clock=SystemClock(),
+        endpoint_url=server.url,
+        capabilities=capabilities,
+    )
+
+
+async def put(store: PartStore, key: str, body: bytes = b"ours") -> None:
+    digest = Digest(sha256(body).hexdigest())
+    await store.put(key, body, digest=digest, attributes=Attributes(), exclusive=True)
+
+
+async def test_the_first_exclusive_puts_probe_once() -> None:
+    """However many come at the same time: one HEAD, and one put more than there are objects."""
+    with FakeS3() as server:
+        store = store_at(server)
+        await asyncio.gather(*(put(store, f"p/{n}") for n in range(8)))
+        assert store.capabilities == Capabilities(conditional_writes=True, checksums=True)
+        assert (server.count("HeadObject"), server.count("PutObject")) == (1, 9)
+        await store.close()
+
+
+@pytest.mark.parametrize("how", ["ignored", "refused"])
+async def test_without_conditional_writes_no_object_is_replaced(how: str) -> None:
+    with FakeS3(conditional_writes=how) as server:  # type: ignore[arg-type]
+        theirs = store_at(server)
+        await put(theirs, "p/taken", b"theirs")
+        assert theirs.capabilities.conditional_writes is False
+        before = server.digests
+        for capabilities in (Capabilities(), theirs.capabilities):
+            store = store_at(server, capabilities)
+            with pytest.raises(KeyTaken):
+                await put(store, "p/taken")
+            await store.close()
+        assert server.digests == before
+        await theirs.close()
+
+
+async def test_taken_keys_put_an_end_to_probing() -> None:
+    """Nothing is sent to a key that is taken, so that nothing is learned of it; after some of them
+    each key is looked for by itself."""
+    with FakeS3() as server:
+        theirs = store_at(server)
+        for number in range(PROBES + 1):
+            await put(theirs, f"p/{number}", b"theirs")
+        puts = server.count("PutObject")
+        store = store_at(server)
+        for number in range(PROBES + 1):
+            with pytest.raises(KeyTaken):
+                await put(store, f"p/{number}")
+        assert server.count("PutObject") == puts
+        await put(store, "p/free")
+        assert server.count("PutObject") == puts + 1
+        assert store.capabilities.conditional_writes is None
+        await store.close()
+        await theirs.close()

@@ -10,7 +10,6 @@ import pytest
 
 from bulkup.errors import CredentialsRefused, KeyTaken, StoreBusy, StoreUnreachable
 from bulkup.model import Attributes, Digest, Stored
-from bulkup.stores.look_first import LookFirstStore
 from bulkup.stores.open import Capabilities, open_store
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.request_signer import S3RequestSigner
@@ -33,7 +32,7 @@ RICH = Attributes("image/png", {"name": "ß  %"}, "max-age=1,  private", "GLACIE
 def store_at(
     url: str,
     *,
-    conditional: bool = True,
+    conditional: bool | None = True,
     checksums: bool = True,
     ca_bundle: str | None = None,
     **environ: str,
@@ -50,10 +49,10 @@ def store_at(
     return store
 
 
-async def prepared(store, key="p/k", attributes=PLAIN, *, exclusive=True) -> bytes:
+async def signed(store, key="p/k", attributes=PLAIN) -> bytes:
     """A whole request, made as another process makes it."""
     await store.check()  # whose account it is, is known from the first request on
-    request_signer = pickle.loads(pickle.dumps(store.request_signer(exclusive=exclusive)))
+    request_signer = pickle.loads(pickle.dumps(store.request_signer()))
     head = request_signer.begin(FakeClock().now)(key, DIGEST, len(BODY), attributes)
     assert head is not None
     return head + BODY
@@ -65,16 +64,15 @@ LIST = answer(200, b"<ListBucketResult/>")
 @pytest.mark.parametrize("attributes", [PLAIN, RICH], ids=["plain", "rich"])
 @pytest.mark.parametrize("key", ["p/k", "p/é /日本+%2e.jpg", "p/...", "p/a?b#c"])
 @pytest.mark.parametrize("checksums", [True, False])
-@pytest.mark.parametrize("exclusive", [True, False])
 @pytest.mark.parametrize("token", [None, "tok/en=="])
-async def test_it_is_byte_for_byte_the_same(attributes, key, checksums, exclusive, token):
+async def test_it_is_byte_for_byte_the_same(attributes, key, checksums, token):
     environ = {} if token is None else {"AWS_SESSION_TOKEN": token}
     async with raw_server() as server:
         server.answers = [LIST, OK, OK]
         store = store_at(server.url, checksums=checksums, **environ)
-        request = await prepared(store, key, attributes, exclusive=exclusive)
-        assert await store.put_prepared(key, request, exclusive=exclusive) is not None
-        await store.put(key, BODY, digest=DIGEST, attributes=attributes, exclusive=exclusive)
+        request = await signed(store, key, attributes)
+        assert await store.put_signed(key, request) is not None
+        await store.put(key, BODY, digest=DIGEST, attributes=attributes, exclusive=True)
         assert server.heads[-1] == server.heads[-2]
         assert server.bodies[-2:] == [BODY, BODY]
         await store.close()
@@ -85,7 +83,7 @@ async def test_what_the_store_refuses_is_left_to_it():
         server.answers = [LIST]
         store = store_at(server.url)
         await store.check()
-        head = store.request_signer(exclusive=True).begin(FakeClock().now)
+        head = store.request_signer().begin(FakeClock().now)
         for key in ("a/../b", "k" * 1025):
             assert head(key, DIGEST, 1, PLAIN) is None
         assert head("k", DIGEST, 1, Attributes(metadata={"No Token": "x"})) is None
@@ -100,7 +98,7 @@ async def test_behind_a_proxy_nothing_is_made_ready(monkeypatch):
         proxy.answers = [LIST]
         store = store_at("http://store.invalid")
         await store.check()
-        assert store.request_signer(exclusive=True) is None
+        assert store.request_signer() is None
         await store.put("k", BODY, digest=DIGEST, attributes=PLAIN, exclusive=True)
         assert proxy.targets[-1] == "http://store.invalid/bucket/k"
         assert proxy.bodies[-1] == BODY
@@ -111,10 +109,9 @@ async def test_it_stays_the_same_object_while_requests_stay_the_same():
     async with raw_server() as server:
         server.answers = [LIST]
         store = store_at(server.url)
-        first = store.request_signer(exclusive=True)
+        first = store.request_signer()
         assert first is not None
-        assert store.request_signer(exclusive=True) is first
-        assert store.request_signer(exclusive=False) is not first
+        assert store.request_signer() is first
         await store.close()
 
 
@@ -126,8 +123,8 @@ async def test_over_tls_it_is_the_same_too(tmp_path):
     async with raw_server(tls) as server:
         server.answers = [LIST, OK, OK]
         store = store_at(server.url, ca_bundle=str(certificate.ca))
-        request = await prepared(store, "p/é.jpg", RICH)
-        assert await store.put_prepared("p/é.jpg", request, exclusive=True) == Stored("e")
+        request = await signed(store, "p/é.jpg", RICH)
+        assert await store.put_signed("p/é.jpg", request) == Stored("e")
         await store.put("p/é.jpg", BODY, digest=DIGEST, attributes=RICH, exclusive=True)
         assert server.heads[-1] == server.heads[-2]
         assert server.bodies[-2:] == [BODY, BODY]
@@ -162,9 +159,9 @@ async def test_refusals_mean_what_they_mean_for_put(said, error):
     async with raw_server() as server:
         server.answers = [LIST, said]
         store = store_at(server.url)
-        request = await prepared(store)
+        request = await signed(store)
         with pytest.raises(error):
-            await store.put_prepared("p/k", request, exclusive=True)
+            await store.put_signed("p/k", request)
         await store.close()
 
 
@@ -188,26 +185,34 @@ async def test_renewed_credentials_send_put_instead():
         server.answers = [LIST, refusal(400, "ExpiredToken"), OK]
         transport = S3Transport("bucket", credentials, ca_pem=None, clock=FakeClock())
         store = S3Store("s3://bucket/p", "p/", transport, ABLE)
-        assert store.request_signer(exclusive=True) is None, "nobody knows the account yet"
-        request = await prepared(store)
-        before = store.request_signer(exclusive=True)
-        assert await store.put_prepared("p/k", request, exclusive=True) is None
-        assert store.request_signer(exclusive=True) is not before
+        assert store.request_signer() is None, "nobody knows the account yet"
+        request = await signed(store)
+        before = store.request_signer()
+        assert await store.put_signed("p/k", request) is None
+        assert store.request_signer() is not before
         await store.put("p/k", BODY, digest=DIGEST, attributes=PLAIN, exclusive=True)
         assert "KEY2" in server.heads[-1]
         await store.close()
 
 
-async def test_a_store_that_looks_before_it_writes_looks_for_these_too():
+async def test_without_conditional_writes_the_key_is_looked_for_first():
     missing, there = answer(404, b""), answer(200)
     async with raw_server() as server:
         server.answers = [LIST, missing, OK, there]
         store = store_at(server.url, conditional=False)
-        listed = LookFirstStore(store)
-        request = await prepared(listed)
+        request = await signed(store)
         assert b"if-none-match" not in request
-        assert await listed.put_prepared("p/k", request, exclusive=True) == Stored("e")
+        assert await store.put_signed("p/k", request) == Stored("e")
         with pytest.raises(KeyTaken):
-            await listed.put_prepared("p/k", request, exclusive=True)
+            await store.put_signed("p/k", request)
         assert len(server.heads) == 4
-        await listed.close()
+        await store.close()
+
+
+async def test_nothing_is_signed_ahead_before_the_endpoint_is_probed():
+    async with raw_server() as server:
+        server.answers = [LIST]
+        store = store_at(server.url, conditional=None)
+        await store.check()
+        assert store.request_signer() is None
+        await store.close()
