@@ -96,8 +96,8 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     """(URL, whether it is the embedded default, the store or why it cannot be opened)."""
     from bulkup.errors import ManifestError
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.push import canonical
     from bulkup.run.open_destination import open_known
+    from bulkup.stores.urls import canonical
 
     default = settings.upload.default_to
     try:

@@ -15,6 +15,7 @@ from bulkup.run.options import BatchOptions, named
 from bulkup.run.run import Run, StoreFactory
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.stores.store import PartStore
+from bulkup.stores.urls import canonical
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import anchor, check_root
 
@@ -71,16 +72,6 @@ def resolve_target(push: Push, destinations: Destinations) -> PushTarget:
     known = destinations.all()
     matching = (d for d in known if (d.url, d.endpoint_url) == (url, endpoint_url))
     return PushTarget(url, endpoint_url, next(matching, None), is_first_use_of_default)
-
-
-def canonical(url: str) -> str:
-    """A destination as the manifest keeps it: S3 URLs without a closing slash, directories as
-    absolute paths."""
-    if url.startswith("s3://"):
-        return "s3://" + url.removeprefix("s3://").rstrip("/")
-    if "://" in url:
-        return url
-    return os.path.abspath(os.path.expanduser(url))
 
 
 def check_roots(roots: tuple[str, ...]) -> None:

@@ -20,11 +20,11 @@ from bulkup.errors import ObjectMissing, StoreError, UsageError
 from bulkup.manifest.import_objects import FoundObject
 from bulkup.manifest.rows import File
 from bulkup.model import INODE_MASK, Digest, ObjectInfo
-from bulkup.operations.push import canonical
 from bulkup.operations.read_session import ReadSession
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
 from bulkup.stores.keys import spare_key
+from bulkup.stores.urls import canonical
 
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:[.~].*)?")
 

@@ -27,7 +27,6 @@ from bulkup.errors import ObjectMissing, StoreError, UsageError
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
-from bulkup.operations.push import canonical
 from bulkup.operations.read_session import ReadSession
 from bulkup.operations.shared_prefix import Overlap, overlapping
 from bulkup.operations.verify_checks import (
@@ -41,6 +40,7 @@ from bulkup.operations.verify_checks import (
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.store_reader import INTERNAL, StoreReader, for_each_concurrently
 from bulkup.stores.keys import spare_key
+from bulkup.stores.urls import canonical
 from bulkup.walk.roots import anchor
 
 ROWS = 1000

@@ -10,7 +10,7 @@ import pytest
 from bulkup.clock import SystemClock
 from bulkup.errors import CredentialsRefused, UsageError
 from bulkup.stores.directory.store import DirectoryStore
-from bulkup.stores.open import open_store, redact
+from bulkup.stores.open import open_store
 from bulkup.stores.s3.credentials import Credentials, find_credentials
 from bulkup.stores.s3.endpoint import Address, locate
 from bulkup.stores.s3.store import S3Store
@@ -85,21 +85,6 @@ def test_addresses():
     assert locate("b", endpoint_url="https://[::1]:9000/s3", region="r") == Address(
         "https://[::1]:9000", "[::1]:9000", "/s3/b", is_aws=False
     )
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("s3://bucket/a?b#c", "s3://bucket/a?b#c"),
-        ("https://u:p@h/x?X-Amz-Signature=s", "https://h/x"),
-        ("/plain/path", "/plain/path"),
-        ("s3://u:p@bucket/k", "s3://bucket/k"),
-        ("https://[broken", "https://…"),
-    ],
-)
-def test_redact(url, expected):
-    """What may be a secret is left out."""
-    assert redact(url) == expected
 
 
 def find(environ, **options):

@@ -10,11 +10,12 @@ import pytest
 
 from bulkup.errors import CredentialsRefused, KeyTaken, StoreBusy, StoreUnreachable
 from bulkup.model import Attributes, Digest, Stored
-from bulkup.stores.open import Capabilities, open_store
+from bulkup.stores.open import open_store
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.store import S3Store
 from bulkup.stores.s3.transport import S3Transport
+from bulkup.stores.store import Capabilities
 from tests.fakes.clock import FakeClock
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
