@@ -19,21 +19,17 @@ from bulkup.embed.clip import ClipEmbedder
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedder
 from bulkup.embed.http_embedder import HttpEmbedder
+from bulkup.settings.stage_options import EmbedOptions
 from tests.servers import embedding
 
 
 def over_http(beside: ExitStack, **options: Any) -> HttpEmbedder:
     """A service of its own beside each, and a bucket that holds nothing back."""
     server = beside.enter_context(embedding.running())
-    options = {"api": "openai", "model": "m", **options}
-    return HttpEmbedder(
-        server.url,
-        clock=SystemClock(),
-        random=Random(0),
-        requests_per_minute=1e6,
-        burst=1000,
-        **options,
+    service = EmbedOptions(
+        url=server.url, remote_model="m", requests_per_minute=1e6, burst=1000, **options
     )
+    return HttpEmbedder(service, clock=SystemClock(), random=Random(0))
 
 
 def clip(beside: ExitStack) -> ClipEmbedder:

@@ -16,7 +16,7 @@ from bulkup.errors import UsageError
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.search import Placed
-    from bulkup.operations.search import Found, SearchResult
+    from bulkup.operations.search import SearchHit, SearchResult
     from bulkup.search.filters import Filters
     from bulkup.settings.table import Settings
 
@@ -179,7 +179,7 @@ def _print(
         _print_table(answer.hits, is_groups)
 
 
-def _documents(hits: Sequence[Found], placed: dict[int, Placed]) -> Iterator[dict[str, object]]:
+def _documents(hits: Sequence[SearchHit], placed: dict[int, Placed]) -> Iterator[dict[str, object]]:
     for hit in hits:
         picture = hit.picture
         place = placed.get(picture.content_id)
@@ -196,7 +196,7 @@ def _documents(hits: Sequence[Found], placed: dict[int, Placed]) -> Iterator[dic
         yield document
 
 
-def _print_table(hits: Sequence[Found], is_groups: bool) -> None:
+def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
     from bulkup.cli.output.text import Column, escape, print_table, size
 
     first = [Column("Group", right=True)] if is_groups else []

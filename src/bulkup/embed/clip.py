@@ -1,10 +1,9 @@
-"""The embedder `clip`: CLIP ViT-B/32, where words and pictures share a space, by fastembed.
+"""The embedder `clip`: CLIP ViT-B/32 by fastembed; words and pictures share one space.
 
-Both encoders are ONNX models of some 600 MB together (OpenAI's weights of 2021, MIT licence), which
-come from the Hugging Face hub, once; after that no network is needed. They are kept in bulkup's own
-directory: fastembed's default is the temporary one, which does not outlive a restart. What is
-fetched is fetched here and not by fastembed, which would retry for 39 s before it says that there
-is no network, and log to the screen.
+Both encoders are ONNX models, 600 MB together (OpenAI's weights of 2021, MIT licence). They are
+downloaded from the Hugging Face hub once; then no network is needed. bulkup keeps them in its own
+directory, since fastembed's default is a temporary one. The download is done here: fastembed would
+retry for 39 s before it reports that there is no network, and log to the screen.
 """
 
 from __future__ import annotations
@@ -41,23 +40,23 @@ _FILES: Final = {
         "special_tokens_map.json",
     ),
 }
-"""What fastembed reads of each repository."""
+"""The files that fastembed reads."""
 
 _VERSION: Final = "vit-b-32.1"
-"""The second number is ours: how pictures are cut."""
+"""The second number is for the way bulkup crops pictures."""
 
 _MOST_PICTURES: Final = 16
-"""fastembed's own batch. More gains nothing on a CPU and holds more activations."""
+"""fastembed's own batch size. More is no faster on a CPU and takes more memory."""
 
 _HUB_SECONDS: Final = 5.0
-"""For the hub to say what it has. A network that is there answers within one."""
+"""For the hub to list its files. With a network that takes less than a second."""
 
 
 class ClipEmbedder:
     """A TextEmbedder. Passes tests/contract.
 
-    One thread does all of its work; ONNX Runtime has threads of its own. The models are fetched
-    and loaded when the first picture or query comes.
+    One thread does all of its work; ONNX Runtime has threads of its own. The models are downloaded
+    and loaded for the first picture or query.
     """
 
     name = NAME
@@ -66,7 +65,7 @@ class ClipEmbedder:
     most_pictures = _MOST_PICTURES
 
     def __init__(self, models_directory: str, *, threads: int | None = None) -> None:
-        """`models_directory` keeps the models, and need not be there yet."""
+        """`models_directory` is for the models and need not exist yet."""
         self._directory = models_directory
         self._threads = threads
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
@@ -74,7 +73,7 @@ class ClipEmbedder:
         self._words: Any = None
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
-        """As Embedder says. Raises EmbedderUnusable without fastembed or the models."""
+        """See Embedder. Raises EmbedderUnusable without fastembed or the models."""
         return await self._in_thread(lambda: self._embedded(pictures))
 
     async def embed_text(self, text: str) -> Vector:
@@ -82,7 +81,7 @@ class ClipEmbedder:
         return await self._in_thread(lambda: self._text_embedded(text))
 
     async def close(self) -> None:
-        """Wait for the pictures under way, and end the thread."""
+        """Wait for the current call, and end the thread."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         self._pictures = self._words = None
 
@@ -114,15 +113,15 @@ class ClipEmbedder:
         return unit(vector)
 
     def _loaded(self, repository: str) -> Any:
-        """An encoder. Both models are fetched at once: who embeds today searches offline later."""
+        """One of the encoders. Both models are downloaded, so that searches work offline later."""
         try:
             import fastembed
-        except ImportError as error:
+        except Exception as error:  # also of libraries built for another numpy: ValueError
             raise EmbedderUnusable(
                 f"the embedder clip cannot be loaded: {error}",
                 hint="Install it with: pip install 'bulkup[clip]'",
             ) from error
-        paths = {each: fetched(each, self._directory) for each in (VISION, TEXT)}
+        paths = {each: model_directory(each, self._directory) for each in (VISION, TEXT)}
         encoder = fastembed.ImageEmbedding if repository == VISION else fastembed.TextEmbedding
         try:
             return encoder(
@@ -134,21 +133,18 @@ class ClipEmbedder:
         except Exception as error:  # ONNX Runtime's and the tokenizer's errors have no class
             raise EmbedderUnusable(
                 f"the model in {paths[repository]} cannot be loaded: {one_line(str(error))}",
-                hint=f"Remove {self._directory} to have it fetched again.",
+                hint=f"Remove {self._directory} to download it again.",
             ) from error
 
 
-def fetched(repository: str, directory: str) -> Path:
-    """Where the model lies; it is fetched if it is not there, and only then the network is asked.
-
-    Raises EmbedderUnusable.
-    """
+def model_directory(repository: str, directory: str) -> Path:
+    """The directory of the model, downloaded if it is missing. Raises EmbedderUnusable."""
     found, _ = _snapshot(repository, directory, local=True)
     if found is None:
         found, why = _snapshot(repository, directory, local=False)
         if found is None:
             raise EmbedderUnusable(
-                f"the model {repository} is not in {directory} and cannot be fetched: {why}",
+                f"the model {repository} is not in {directory} and cannot be downloaded: {why}",
                 hint="Run `bulkup embed --model clip --limit 1` once with a network (600 MB from"
                 " huggingface.co, or from HF_ENDPOINT), or copy that directory from a machine"
                 " that has it.",
@@ -157,13 +153,13 @@ def fetched(repository: str, directory: str) -> Path:
 
 
 def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | None, str]:
-    """The directory of a model that is whole, and '' or why there is none."""
-    import huggingface_hub
-    from huggingface_hub.utils.tqdm import disable_progress_bars
-
-    disable_progress_bars()  # the screen is not ours
+    """The directory of a complete model and '', or None and the reason."""
     try:
-        if not local:  # a download begins by asking just this, but would wait for ever
+        import huggingface_hub
+        from huggingface_hub.utils.tqdm import disable_progress_bars
+
+        disable_progress_bars()  # the screen belongs to bulkup
+        if not local:  # a download begins with the same request, but without a time-out
             huggingface_hub.HfApi().model_info(repository, timeout=_HUB_SECONDS)
         path = Path(
             huggingface_hub.snapshot_download(
@@ -174,7 +170,7 @@ def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | N
                 local_files_only=local,
             )
         )
-    except Exception as error:  # noqa: BLE001 - of requests, httpx, the hub or the disk, by version
+    except Exception as error:  # noqa: BLE001 - of requests, httpx, the hub or the disk
         return None, one_line(str(error)) or type(error).__name__
     missing = [name for name in _FILES[repository] if not (path / name).is_file()]
     return (None, f"{missing[0]} is missing") if missing else (path, "")
@@ -188,10 +184,10 @@ def _run(encoder: Any, inputs: list[Any]) -> list[NDArray[np.floating]]:
         vectors = [np.asarray(vector) for vector in encoder.embed(inputs, batch_size=len(inputs))]
     except MemoryError as error:
         raise EmbedderBroken("not enough memory to embed") from error
-    except Exception as error:  # its errors have no class of their own to be told by
+    except Exception as error:  # its errors have no class of their own
         raise EmbedderBroken(f"ONNX Runtime: {one_line(str(error))}") from error
-    if any(vector.shape != (DIMENSION,) for vector in vectors):
-        raise EmbedderUnusable(f"the model's vectors are not of {DIMENSION} dimensions")
+    if len(vectors) != len(inputs) or any(vector.shape != (DIMENSION,) for vector in vectors):
+        raise EmbedderUnusable(f"the model does not give one vector of {DIMENSION} numbers each")
     return vectors
 
 

@@ -1,4 +1,4 @@
-"""The default embedder: EfficientNet-Lite0 on the CPU, offline, its weights out of a package."""
+"""The default embedder: EfficientNet-Lite0 on the CPU, offline, with weights from a package."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 NAME: Final = "efficientnet-lite0"
 
 PLAIN: Final = (View(256),)
-"""How the network was tested: the short side 256 px long, 224 squared from the centre."""
+"""As the network was tested: the short side 256 px long, a square of 224 px from the centre."""
 
 THOROUGH: Final = (
     View(None),
     *(View(384, across, down) for down in (0, 1) for across in (0, 1)),
     View(384),
 )
-"""The whole picture, its four corners and its centre: what stands at the edge or is small counts,
+"""The whole picture, its four corners and its centre: small things and those at the edge count,
 too. Six times the work."""
 
 _WEIGHTS: Final = "57934424"  # as their file is called: the first digits of its SHA-256
@@ -46,22 +46,21 @@ _PLAIN_VERSION: Final = f"{_WEIGHTS}.centre"
 _THOROUGH_VERSION: Final = f"{_WEIGHTS}.six-views"
 
 _MOST_PICTURES: Final = 16
-"""Nothing is gained by more: pictures are computed one by one. Enough for the threads not to wait
-for the event loop."""
+"""Pictures are computed one by one. So many keep the threads busy between two calls."""
 
 _CLASSES_KEPT: Final = 20
-"""Of 1000: so many does a search by words weigh; the others are hardly more than chance."""
+"""Of 1000: a search by words uses so many; the others are hardly more than noise."""
 
 
 class EfficientNet(Embedder):
     """An Embedder; its classes are ImageNet's, 0 to 999 in the order of ILSVRC 2012.
 
-    Each picture is decoded and computed by one thread from beginning to end. No thread waits for
-    another, also where other processes want the cores, and no picture can depend on its
-    neighbours. It is no slower than batches of 16 shared by threads of ONNX Runtime's own: 325
-    pictures a second against 309 on two cores (`benchmarks/embed.py`), in 20 MB and not in 200.
+    One thread decodes and computes a picture. No thread waits for another, and no result depends on
+    the other pictures of a call. It is no slower than batches of 16 with ONNX Runtime's own threads
+    (325 pictures a second, 309 with batches, on two cores: `benchmarks/embed.py`), and takes 20 MB
+    instead of 200.
 
-    The network is loaded (0.2 s) when the first picture comes.
+    The network is loaded for the first picture, in 0.2 s.
     """
 
     name = NAME
@@ -69,7 +68,7 @@ class EfficientNet(Embedder):
     most_pictures = _MOST_PICTURES
 
     def __init__(self, *, threads: int | None = None, thorough: bool = False) -> None:
-        """`threads` is how many pictures are computed at a time: by default one for each core."""
+        """`threads` is how many pictures are computed at a time; None: one per core."""
         self.version = _THOROUGH_VERSION if thorough else _PLAIN_VERSION
         self._views = THOROUGH if thorough else PLAIN
         self._pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix="embed")
@@ -77,13 +76,13 @@ class EfficientNet(Embedder):
         self._loader = threading.Lock()
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
-        """As Embedder says. Raises EmbedderUnusable without the weights or ONNX Runtime."""
+        """See Embedder. Raises EmbedderUnusable without the weights or ONNX Runtime."""
         loop = asyncio.get_running_loop()
         jobs = [loop.run_in_executor(self._pool, self._one, picture) for picture in pictures]
         return await asyncio.gather(*jobs)
 
     async def close(self) -> None:
-        """Wait for the pictures under way, and end the threads."""
+        """Wait for the current pictures, and end the threads."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
         self._network = None
 
@@ -105,28 +104,26 @@ class EfficientNet(Embedder):
 
 
 class Network:
-    """The installed weights in a session of ONNX Runtime. For several threads at a time.
-
-    Raises EmbedderUnusable when it is made, without the weights or without ONNX Runtime.
-    """
+    """The installed weights in a session of ONNX Runtime. For several threads at a time."""
 
     def __init__(self) -> None:
+        """Raises EmbedderUnusable without the weights or without ONNX Runtime."""
         session = _session(efficientnet_lite0(installed_weights()))
         self._run = session.run
 
     def run(self, square: bytes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The embedding, shape (DIMENSION,), of any length, and the logits, shape (1000,), of RGB8
+        """The embedding, shape (DIMENSION,), not normalised, and the logits, shape (1000,), of RGB8
         pixels, SIDE_PX squared. Raises EmbedderBroken."""
         pixels = np.frombuffer(square, np.uint8).reshape(1, SIDE_PX, SIDE_PX, 3)
         try:
             embedding, logits = self._run([EMBEDDING, LOGITS], {PIXELS: pixels})
-        except Exception as error:  # its errors have no class of their own to be told by
+        except Exception as error:  # its errors have no class of their own
             raise EmbedderBroken(f"ONNX Runtime: {error}") from error
         return embedding[0], logits[0]
 
 
 def combined(views: Sequence[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Embedded:
-    """One picture out of its views: the mean of their unit vectors, again of length 1, and the
+    """The result for one picture from its views: the normalised mean of their unit vectors, and the
     best classes by the mean of their probabilities."""
     units = np.stack([_unit(embedding) for embedding, _ in views])
     probabilities = np.stack([_softmax(logits) for _, logits in views]).mean(axis=0)
@@ -151,7 +148,7 @@ def _session(model: bytes) -> InferenceSession:
     """One without threads of its own, silent, and on the CPU."""
     try:
         import onnxruntime
-    except ImportError as error:  # no wheel for this system, or a library it needs is missing
+    except Exception as error:  # ImportError; ValueError where numpy is of another version
         raise EmbedderUnusable(
             f"ONNX Runtime cannot be loaded: {error}", hint="pip install onnxruntime"
         ) from error

@@ -17,7 +17,7 @@ from bulkup.embed.onnx_graph import OnnxGraph
 from bulkup.embed.weights import Weights
 
 SIDE_PX: Final = 224
-"""The pictures it was trained on; others work, but less well."""
+"""The size it was trained on; others work less well."""
 
 DIMENSION: Final = 1280
 CLASSES: Final = 1000
@@ -32,31 +32,30 @@ _SCALE: Final = 1 / 128
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
-    """A row of the paper's table 1; only its first block has the stride, and no shortcut."""
+class _BlockGroup:
+    """A stage of the paper's table 1; only its first block has the stride, and no shortcut."""
 
     blocks: int
     stride: int
     is_expanded: bool
 
 
-_STAGES: Final = (
-    _Stage(1, 1, is_expanded=False),
-    _Stage(2, 2, is_expanded=True),
-    _Stage(2, 2, is_expanded=True),
-    _Stage(3, 2, is_expanded=True),
-    _Stage(3, 1, is_expanded=True),
-    _Stage(4, 2, is_expanded=True),
-    _Stage(1, 1, is_expanded=True),
+_BLOCK_GROUPS: Final = (
+    _BlockGroup(1, 1, is_expanded=False),
+    _BlockGroup(2, 2, is_expanded=True),
+    _BlockGroup(2, 2, is_expanded=True),
+    _BlockGroup(3, 2, is_expanded=True),
+    _BlockGroup(3, 1, is_expanded=True),
+    _BlockGroup(4, 2, is_expanded=True),
+    _BlockGroup(1, 1, is_expanded=True),
 )
 
 
 def efficientnet_lite0(weights: Weights, *, pictures: int = 1) -> bytes:
-    """An ONNX model for so many pictures at a time.
+    """An ONNX model for a batch of `pictures`.
 
     In: PIXELS, uint8, (pictures, SIDE_PX, SIDE_PX, 3), RGB. Out: EMBEDDING, float32, (pictures,
-    DIMENSION), what the classifier sees, of no particular length; LOGITS, float32, (pictures,
-    CLASSES).
+    DIMENSION), the input of the classifier, not normalised; LOGITS, float32, (pictures, CLASSES).
     """
     return _Layers(weights).model(pictures)
 
@@ -72,9 +71,9 @@ class _Layers:
         graph.constant("six", np.array(6, np.float32))
         x = self._convolved(self._normalised(), "_conv_stem", "_bn0", stride=2)
         number = 0
-        for stage in _STAGES:
-            for place in range(stage.blocks):
-                x = self._block(x, f"_blocks.{number}", stage, is_first=place == 0)
+        for group in _BLOCK_GROUPS:
+            for place in range(group.blocks):
+                x = self._block(x, f"_blocks.{number}", group, is_first=place == 0)
                 number += 1
         x = self._convolved(x, "_conv_head", "_bn1")
         x = graph.node("GlobalAveragePool", [x], "pooled")
@@ -91,8 +90,8 @@ class _Layers:
         )
 
     def _normalised(self) -> str:
-        """Pixels as floats around 0, channels first. Inside the graph, where it costs a tenth of
-        a millisecond, and so that nobody can get it wrong outside."""
+        """Pixels as floats around 0, channels first. In the graph this costs 0.1 ms, and no
+        caller can get it wrong."""
         graph = self._graph
         x = graph.node("Transpose", [PIXELS], "planes", perm=[0, 3, 1, 2])
         x = graph.node("Cast", [x], "floats", to=1)
@@ -100,12 +99,12 @@ class _Layers:
         scale = graph.constant("scale", np.array(_SCALE, np.float32))
         return graph.node("Mul", [x, scale], "normalised")
 
-    def _block(self, x: str, name: str, stage: _Stage, *, is_first: bool) -> str:
+    def _block(self, x: str, name: str, group: _BlockGroup, *, is_first: bool) -> str:
         """An inverted bottleneck (MobileNetV2): widen, look at the surroundings, narrow."""
         entered = x
-        if stage.is_expanded:
+        if group.is_expanded:
             x = self._convolved(x, f"{name}._expand_conv", f"{name}._bn0")
-        stride = stage.stride if is_first else 1
+        stride = group.stride if is_first else 1
         x = self._convolved(x, f"{name}._depthwise_conv", f"{name}._bn1", stride, is_depthwise=True)
         x = self._convolved(x, f"{name}._project_conv", f"{name}._bn2", is_activated=False)
         return x if is_first else self._graph.node("Add", [x, entered], f"{name}.sum")

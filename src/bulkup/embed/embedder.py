@@ -1,10 +1,10 @@
-"""What bulkup asks of an embedder. Every embedder passes tests/contract."""
+"""The protocol of an embedder. Every embedder passes tests/contract."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +60,10 @@ class Embedder(Protocol):
         """
 
     async def close(self) -> None:
-        """Give threads and connections back. May be called twice."""
+        """Release threads and connections. May be called twice."""
 
 
+@runtime_checkable
 class TextEmbedder(Embedder, Protocol):
     """An embedder whose words and pictures share one space."""
 

@@ -1,109 +1,89 @@
-"""The embedder `http`: a service elsewhere makes the vectors."""
+"""The embedder `http`: a service makes the vectors."""
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from bulkup.embed import openai, replicate
 from bulkup.embed.data_url import data_url
 from bulkup.embed.embedder import Embedded, Vector
-from bulkup.embed.http_client import Key, Service
+from bulkup.embed.http_client import AuthorizationKey, Service
 from bulkup.embed.responses import vector_of
-from bulkup.errors import EmbedderRefused, EmbedderUnusable, EmbedError, ItemError
-from bulkup.pace.token_bucket import TokenBucket
+from bulkup.errors import EmbedderRefused, EmbedderUnusable, EmbedError, ItemError, UsageError
 
 if TYPE_CHECKING:
     from bulkup.clock import Clock
-
-Api = Literal["openai", "replicate"]
-APIS: Final[tuple[Api, ...]] = ("openai", "replicate")
-
-REQUESTS_PER_MINUTE: Final = 5.0
-BURST: Final = 5
-"""What a free account may do at the strictest services."""
-
-TIMEOUT_SECONDS: Final = 60.0
-"""For one request, and for a prediction once it is created. Cold models start within a minute."""
+    from bulkup.embed.options import EmbedderOptions
 
 TRIES: Final = 4
-"""The first included: about 7 s of waits. The next attempt is there for longer trouble."""
+"""The first included: about 7 s of waits. Longer outages are for the next attempt."""
 
 _GREY_PICTURE: Final = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4"
     "UG1RV19iZ2hnPk1xeXBkeFxlZ2P/wAALCABAAEABAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/EABQQAQAAAAAAAAAA"
     "AAAAAAAAAAD/2gAIAQEAAD8AAAAAAAAAAAAAAAAAAAAAAP/Z"
 )
-"""A JPEG of 64 x 64 grey pixels. Nothing is wrong with it."""
+"""A valid JPEG of 64 x 64 grey pixels."""
 
 
 class HttpEmbedder:
     """An Embedder, and a TextEmbedder, whose model runs at a service. Passes tests/contract.
 
-    `url` is the service's base ("https://api.jina.ai/v1") or the endpoint itself ("…/embeddings",
-    "…/predictions"). `dimension` is checked where it is given; else the first vector sets it. The
-    key goes to the service as a bearer token and nowhere else; so does, where there is none, a
-    password in the URL.
+    `options.url` is the base URL of the service ("https://api.jina.ai/v1") or the endpoint itself
+    ("…/embeddings", "…/predictions"). Where `options.dimension` is None, the first vector sets it.
+    The key is sent as a bearer token to the service only; without a key, a password in the URL is.
 
-    `version` is the protocol and the model: who puts other weights behind the same name must
-    embed again with --force.
+    `version` is the protocol and the model: after other weights were put behind the same name,
+    pictures must be embedded again with --force.
     """
 
     name = "http"
 
     def __init__(
-        self,
-        url: str,
-        *,
-        api: Api,
-        model: str,
-        clock: Clock,
-        random: Random,
-        key: str | None = None,
-        pictures_as: openai.PicturesAs = "url",
-        dimension: int | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS,
-        tries: int = TRIES,
-        requests_per_minute: float = REQUESTS_PER_MINUTE,
-        burst: int = BURST,
-        ca_bundle: str | None = None,
+        self, options: EmbedderOptions, *, clock: Clock, random: Random, tries: int = TRIES
     ) -> None:
-        """Raises EmbedderUnusable for a URL or a key that no request can have."""
-        self.version = f"{api} {model}"
-        self.dimension = dimension
-        self.most_pictures = openai.most_pictures(pictures_as)
-        if api == "replicate":
+        """Raises UsageError without a URL or a model, EmbedderUnusable for a URL or a key that no
+        request can have."""
+        url, model = options.url, options.remote_model
+        if not url or not model:
+            name, example = ("remote_model", "jina-clip-v2") if url else ("url", "https://host/v1")
+            raise UsageError(
+                f"the embedder http needs embed.{name}",
+                hint=f'Write {name} = "{example}", with your own value, under [embed] in '
+                "bulkup.toml.",
+            )
+        self.version = f"{options.api} {model}"
+        self.dimension = options.dimension
+        self._is_replicate = options.api == "replicate"
+        self.most_pictures = openai.most_pictures(options.pictures_as)
+        if self._is_replicate:
             self.most_pictures = replicate.MOST_PICTURES
-        self._api = api
         self._model = model
-        self._pictures_as: openai.PicturesAs = pictures_as
+        self._options = options
         self._clock = clock
-        self._timeout_seconds = timeout_seconds
         self._has_worked = False
-        bucket = TokenBucket(requests_per_minute / 60, burst, now=clock.monotonic())
-        endpoint, password = _endpoint(url, "predictions" if api == "replicate" else "embeddings")
+        endpoint, password = _endpoint(url, "predictions" if self._is_replicate else "embeddings")
         self._service = Service(
             endpoint,
-            key=_sendable(key) or password,
-            timeout_seconds=timeout_seconds,
+            options,
+            key=_bearer(options.key) or password,
             tries=tries,
-            bucket=bucket,
             clock=clock,
             random=random,
-            ca_bundle=ca_bundle,
         )
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
-        """As Embedder says.
+        """See Embedder.
 
-        A request for several pictures that is refused as a whole is made again for each of them.
-        As long as nothing has worked, a grey picture decides whose fault a refusal is: that of the
-        pictures (EmbedderRefused), or of the settings (EmbedderUnusable).
+        A request for several pictures that is refused as a whole is repeated for each of them.
+        While nothing has worked yet, a grey picture decides whether a refusal is the fault of the
+        pictures (EmbedderRefused) or of the settings (EmbedderUnusable).
         """
-        outcomes = await self._together(pictures) or await self._one_by_one(pictures)
+        outcomes = await self._embed_together(pictures) or await self._embed_each(pictures)
         if any(isinstance(outcome, Embedded) for outcome in outcomes):
             self._has_worked = True
         refused = [outcome for outcome in outcomes if isinstance(outcome, EmbedderRefused)]
@@ -113,28 +93,28 @@ class HttpEmbedder:
 
     async def embed_text(self, text: str) -> Vector:
         """The vector to compare pictures with. Raises as `embed` does, and EmbedderRefused."""
-        if self._api == "replicate":
+        if self._is_replicate:
             numbers = await self._predicted({"text": text})
         else:
-            body = openai.text_request(self._model, text, self._pictures_as)
+            body = openai.text_request(self._model, text, self._options.pictures_as)
             (numbers,) = openai.embeddings_in((await self._service.create(body)).json(), 1)
         return self._vector(numbers)
 
     async def close(self) -> None:
         await self._service.close()
 
-    async def _together(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
-        """All in one request; [] where that is not done, or was refused for one of them."""
+    async def _embed_together(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
+        """All in one request; [] when there can be no such request, or one of them was refused."""
         if not 1 < len(pictures) <= self.most_pictures:
             return []
         try:
             return self._read(await self._numbers(pictures))
         except EmbedderRefused as error:
-            await self._check(error)  # now: to find it out with each picture takes minutes
+            await self._check(error)  # now: finding it out with each picture takes minutes
             return []
 
-    async def _one_by_one(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
-        """What was embedded is kept when the service goes away in the middle."""
+    async def _embed_each(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
+        """One request each. When the service fails in the middle, the results so far are kept."""
         outcomes: list[Embedded | ItemError] = []
         for picture in pictures:
             try:
@@ -149,12 +129,12 @@ class HttpEmbedder:
         return outcomes
 
     async def _numbers(self, pictures: Sequence[bytes]) -> list[object]:
-        """What the service answers for each picture, unchecked."""
-        if self._api == "replicate":
+        """The service's numbers for each picture, unchecked."""
+        if self._is_replicate:
             return [await self._predicted({"image": data_url(picture)}) for picture in pictures]
-        body = openai.pictures_request(self._model, pictures, self._pictures_as)
-        answer = await self._service.create(body)
-        return openai.embeddings_in(answer.json(), len(pictures))
+        body = openai.pictures_request(self._model, pictures, self._options.pictures_as)
+        response = await self._service.create(body)
+        return openai.embeddings_in(response.json(), len(pictures))
 
     async def _predicted(self, inputs: Mapping[str, str]) -> object:
         return await replicate.predict(
@@ -163,7 +143,7 @@ class HttpEmbedder:
             self._model,
             inputs,
             clock=self._clock,
-            timeout_seconds=self._timeout_seconds,
+            timeout_seconds=self._options.timeout_seconds,
         )
 
     def _read(self, all_numbers: Sequence[object]) -> list[Embedded | ItemError]:
@@ -181,7 +161,7 @@ class HttpEmbedder:
         return vector
 
     async def _check(self, refusal: EmbedderRefused) -> None:
-        """Raise EmbedderUnusable when nothing has worked and a flawless picture is refused, too."""
+        """Raise EmbedderUnusable when nothing has worked yet and a grey picture is refused, too."""
         if self._has_worked:
             return
         try:
@@ -196,21 +176,22 @@ class HttpEmbedder:
         self._has_worked = True
 
 
-def _endpoint(url: str, last: str) -> tuple[str, Key | None]:
+def _endpoint(url: str, last: str) -> tuple[str, AuthorizationKey | None]:
     """`url` with `last` as the end of its path, and the password that it held.
 
-    The two part here, since httpx would write the password into its log. A query stays. Raises
+    They are separated here, since httpx would log the password. A query stays. Raises
     EmbedderUnusable.
     """
     unusable = EmbedderUnusable(
-        "the URL of the embedding service is none", hint="Write https://host/v1 as embed.url."
+        "the URL of the embedding service is not valid", hint="Write embed.url as https://host/v1."
     )
     try:
+        url.encode()  # bytes of the environment that are no UTF-8
         parts = urlsplit(url.strip())
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError as error:
         raise unusable from error
-    if not usable:
+    if not is_usable:
         raise unusable
     path = parts.path.rstrip("/")
     if not path.endswith(f"/{last}"):
@@ -219,16 +200,16 @@ def _endpoint(url: str, last: str) -> tuple[str, Key | None]:
     password = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        password = Key("Basic", b64encode(pair.encode()).decode("ascii"))
+        password = AuthorizationKey("Basic", b64encode(pair.encode()).decode("ascii"))
     return urlunsplit((parts.scheme, host, path, parts.query, "")), password
 
 
-def _sendable(key: str | None) -> Key | None:
-    """A key that a header can hold. Raises EmbedderUnusable, which does not repeat it."""
+def _bearer(key: str | None) -> AuthorizationKey | None:
+    """The key as a header holds it. Raises EmbedderUnusable, whose message does not repeat it."""
     stripped = (key or "").strip()
     if not (stripped.isascii() and stripped.isprintable()):
         raise EmbedderUnusable(
-            "the key of the embedding service holds characters that no header can hold",
-            hint="Look at BULKUP_EMBED_KEY.",
+            "the key of the embedding service has characters that a header cannot hold",
+            hint="Check BULKUP_EMBED_KEY.",
         )
-    return Key("Bearer", stripped) if stripped else None
+    return AuthorizationKey("Bearer", stripped) if stripped else None

@@ -1,4 +1,4 @@
-"""ONNX models as bytes, written without the onnx package: the few messages that are needed.
+"""Write ONNX models without the onnx package: only the messages needed here.
 
 Field numbers and enumerations are those of onnx/onnx.proto (https://github.com/onnx/onnx), in the
 wire format of https://protobuf.dev/programming-guides/encoding: a field is a varint

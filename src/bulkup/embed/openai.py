@@ -1,6 +1,6 @@
-"""The OpenAI-compatible `/embeddings` protocol: what is asked, and how answers are read. Pure.
+"""The OpenAI-compatible `/embeddings` protocol: request bodies, and the reading of responses. Pure.
 
-The answer is the same everywhere: {"data": [{"index": 0, "embedding": [0.1, …]}, …]}, with
+The response is the same everywhere: {"data": [{"index": 0, "embedding": [0.1, …]}, …]}, with
 `encoding_format` "float" (https://platform.openai.com/docs/api-reference/embeddings). OpenAI itself
 embeds no pictures, and servers that do take them in three shapes:
 
@@ -13,13 +13,11 @@ embeds no pictures, and servers that do take them in three shapes:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from bulkup.embed.data_url import data_url
+from bulkup.embed.options import PicturesAs
+from bulkup.embed.responses import one_line
 from bulkup.errors import EmbedderBroken, EmbedderRefused
-
-PicturesAs = Literal["url", "image", "message"]
-PICTURES_AS: tuple[PicturesAs, ...] = ("url", "image", "message")
 
 MOST_PICTURES = 8
 """In one request: 8 previews of 400 kB are 4 MB of base64, which servers still accept."""
@@ -53,15 +51,15 @@ def text_request(model: str, text: str, pictures_as: PicturesAs) -> dict[str, ob
     return {**head, "messages": _message({"type": "text", "text": text})}
 
 
-def embeddings_in(answer: object, count: int) -> list[object]:
-    """What the answer holds for each of `count` inputs, in their order.
+def embeddings_in(response: object, count: int) -> list[object]:
+    """The embedding of each of `count` inputs, in their order, unchecked.
 
-    Raises EmbedderBroken when it is no such answer, EmbedderRefused when there are not as many as
-    inputs, or it does not say which is whose.
+    Raises EmbedderBroken when the response has no list of embeddings, EmbedderRefused when their
+    number or their indices do not fit the inputs.
     """
-    data = answer.get("data") if isinstance(answer, dict) else None
+    data = response.get("data") if isinstance(response, dict) else None
     if not isinstance(data, list) or not all(isinstance(entry, dict) for entry in data):
-        raise EmbedderBroken("the service's answer holds no list of embeddings")
+        raise EmbedderBroken("the service's response holds no list of embeddings")
     if len(data) != count:
         raise EmbedderRefused(f"the service answered {len(data)} embeddings for {count} inputs")
     indices = [entry.get("index", place) for place, entry in enumerate(data)]
@@ -69,7 +67,8 @@ def embeddings_in(answer: object, count: int) -> list[object]:
     try:
         return [by_index[str(place)].get("embedding") for place in range(count)]
     except KeyError as error:
-        raise EmbedderRefused(f"the service numbers its embeddings {indices[:9]}") from error
+        shown = one_line(str(indices[:9]))
+        raise EmbedderRefused(f"the service numbers its embeddings {shown}") from error
 
 
 def _message(content: dict[str, object]) -> list[dict[str, object]]:

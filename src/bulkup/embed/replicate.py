@@ -1,15 +1,15 @@
-"""The protocol of Replicate's predictions: create one, ask how it is, cancel it.
+"""The protocol of Replicate's predictions: create one, poll it, cancel it.
 
-POST …/predictions {"version", "input"} answers a prediction: {"id", "status", "output", "error",
+POST …/predictions {"version", "input"} returns a prediction: {"id", "status", "output", "error",
 "urls": {"get", "cancel"}}. Its status goes from `starting` and `processing` to `succeeded`,
 `failed`, `canceled` or `aborted` (https://replicate.com/docs/reference/http). With "Prefer: wait=N"
-the service holds the first answer back for up to N seconds (60 at the most), which spares the
-polls; with "Cancel-After" it ends what we, killed or cut off, could not cancel ourselves.
+the service delays the first response for up to N seconds (60 at most), which saves polls; with
+"Cancel-After" it ends predictions that a killed process could not cancel.
 
-The model takes the picture as input `image` and words as input `text`, and answers numbers, or an
-object that holds them as `embedding`; either may come as the only entry of a list.
+The model takes a picture as input `image` and words as input `text`. Its output is numbers, or an
+object that holds them as `embedding`; either may be the only entry of a list.
 
-Only creations count against the bucket: they are what the service meters and bills.
+Only creations take tokens of the bucket: the service meters and bills them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from bulkup.clock import Clock
-from bulkup.embed.responses import Answer, one_line
+from bulkup.embed.responses import ServiceResponse, one_line
 from bulkup.errors import (
     EmbedderBroken,
     EmbedderBusy,
@@ -32,18 +32,18 @@ from bulkup.errors import (
 )
 
 MOST_PICTURES = 1
-"""A prediction takes one picture, and a call that fails shall cost no finished prediction."""
+"""A prediction takes one picture, and a call that fails must not lose finished predictions."""
 
 FIRST_POLL_SECONDS = 0.5
 LONGEST_POLL_SECONDS = 5.0
-"""Polls begin quickly, for a model that is warm, and then leave a cold one in peace."""
+"""Frequent polls at first, for a warm model; fewer later, for a cold one."""
 
 LONGEST_HOLD_SECONDS = 60
 LEAST_CANCEL_AFTER_SECONDS = 5
-"""Replicate's own bounds."""
+"""Replicate's own limits."""
 
 CANCEL_SECONDS = 5.0
-"""Whoever interrupts a run waits for it."""
+"""An interrupted run waits for it."""
 
 ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
@@ -51,16 +51,18 @@ ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
 class Endpoint(Protocol):
     """Requests to one service, as `bulkup.embed.http_client` makes them."""
 
-    async def create(self, body: object, headers: Mapping[str, str]) -> Answer:
+    async def create(self, body: object, headers: Mapping[str, str]) -> ServiceResponse:
         """POST to the endpoint itself, within the bucket, with all tries."""
 
-    async def ask(self, method: str, url: str, *, timeout_seconds: float | None = None) -> Answer:
-        """One request about what was created."""
+    async def request(
+        self, method: str, url: str, *, timeout_seconds: float | None = None
+    ) -> ServiceResponse:
+        """One request about a prediction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """How a prediction is."""
+    """The state of a prediction."""
 
     status: str
     output: object
@@ -69,19 +71,20 @@ class Prediction:
     cancel_url: str | None
 
 
-def prediction_in(answer: object, service_url: str) -> Prediction:
-    """Raises EmbedderBroken when it is none, or wants our key sent to another server."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
-        raise EmbedderBroken("the service's answer is no prediction")
-    urls = answer.get("urls")
+def prediction_in(response: object, service_url: str) -> Prediction:
+    """Raises EmbedderBroken when it is none, or has URLs on another server, to which the key would
+    be sent."""
+    if not isinstance(response, dict) or not isinstance(response.get("status"), str):
+        raise EmbedderBroken("the service's response is no prediction")
+    urls = response.get("urls")
     found = urls if isinstance(urls, dict) else {}
     for url in (found.get("get"), found.get("cancel")):
         if url is not None and (not isinstance(url, str) or _origin(url) != _origin(service_url)):
             raise EmbedderBroken("the service's prediction has its URLs on another server")
     return Prediction(
-        status=answer["status"],
-        output=answer.get("output"),
-        error=one_line(str(answer.get("error") or "")),
+        status=response["status"],
+        output=response.get("output"),
+        error=one_line(str(response.get("error") or "")),
         get_url=found.get("get"),
         cancel_url=found.get("cancel"),
     )
@@ -113,8 +116,10 @@ async def predict(
         prediction = await _ended(endpoint, service_url, prediction, clock, deadline)
     except BaseException:
         if prediction.cancel_url is not None:
-            with suppress(EmbedError, EmbedderUnusable):  # the first error is the one to tell
-                await endpoint.ask("POST", prediction.cancel_url, timeout_seconds=CANCEL_SECONDS)
+            with suppress(EmbedError, EmbedderUnusable):  # the first error is reported
+                await endpoint.request(
+                    "POST", prediction.cancel_url, timeout_seconds=CANCEL_SECONDS
+                )
         raise
     if prediction.status != "succeeded":
         why = f": {prediction.error}" if prediction.error else ""
@@ -125,19 +130,19 @@ async def predict(
 async def _ended(
     endpoint: Endpoint, service_url: str, prediction: Prediction, clock: Clock, deadline: float
 ) -> Prediction:
-    """The prediction as it is in the end."""
+    """The prediction when it has ended."""
     wait = FIRST_POLL_SECONDS
     while prediction.status not in ENDED:
         if prediction.get_url is None:
-            raise EmbedderBroken("the service's prediction does not say where to ask for it")
+            raise EmbedderBroken("the service's prediction has no URL to poll")
         left = deadline - clock.monotonic()
         if left <= 0:
             raise EmbedderUnreachable(f"the prediction is still {one_line(prediction.status)}")
         await clock.sleep(min(wait, left))
         wait = min(wait * 2, LONGEST_POLL_SECONDS)
         try:
-            answer = await endpoint.ask("GET", prediction.get_url)
-            prediction = prediction_in(answer.json(), service_url)
+            response = await endpoint.request("GET", prediction.get_url)
+            prediction = prediction_in(response.json(), service_url)
         except EmbedderBusy as busy:
             wait = max(wait, busy.retry_after_seconds or 0.0)
         except (EmbedderUnreachable, EmbedderBroken):
@@ -148,7 +153,7 @@ async def _ended(
 
 
 def _numbers_in(output: object) -> object:
-    """What the model answered, taken out of the objects and lists of one that hold it."""
+    """The model's numbers, out of the objects and lists of one that hold them."""
     while True:
         if isinstance(output, dict):
             output = output.get("embedding", output.get("embeddings"))
@@ -159,8 +164,9 @@ def _numbers_in(output: object) -> object:
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
     try:
-        return parts.scheme, parts.hostname, parts.port
+        parts = urlsplit(url)
+        found = parts.scheme, parts.hostname, parts.port
     except ValueError:
         return "", None, None
+    return found

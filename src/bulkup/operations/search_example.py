@@ -1,4 +1,4 @@
-"""The vector of an example picture that the manifest does not have."""
+"""Vectors of what the manifest does not have: an example picture, or words."""
 
 from __future__ import annotations
 
@@ -38,6 +38,21 @@ async def example_vector(path: str, embedder: Embedder, options: ProcessOptions)
     if isinstance(made, ItemError):
         raise made
     return made.vector
+
+
+async def text_vector(text: str, embedder: Embedder) -> Vector:
+    """The vector of words. Closes the embedder.
+
+    Raises UsageError when it encodes pictures only, EmbedderUnusable and EmbedError.
+    """
+    from bulkup.embed.embedder import TextEmbedder
+
+    try:
+        if not isinstance(embedder, TextEmbedder):
+            raise UsageError(f"{embedder.name} has no encoder for words", hint="Try --like FILE.")
+        return await embedder.embed_text(text)
+    finally:
+        await embedder.close()
 
 
 async def _variant(path: str, options: ProcessOptions) -> bytes:

@@ -1,1 +1,13 @@
-"""Vectors, words and what pictures say of themselves to hits. Knows neither SQL nor the screen."""
+"""Vectors, words and descriptions of pictures to hits. Knows neither SQL nor the screen.
+
+matrix_file       vectors of all pictures in a file, checked when it is read
+matrix            the matrix: that file, and newer rows of the manifest
+vocabulary        known words and their directions
+label_vectors     the classes of the default embedder, and their directions
+literal_match     words and dates of a query in paths, cameras and titles
+text_scores       a query, and the scores of pictures by what a classifier saw
+query             a matrix searched by words, by a vector, or by both
+top_k             the best scores
+filters           which pictures may be shown
+duplicates        groups of near-duplicates
+"""

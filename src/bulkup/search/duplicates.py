@@ -48,7 +48,7 @@ scene all pairs are near. The first ones are enough to find the best of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class RetryCandidate:
+class DuplicateCandidate:
     """A picture that may have near-duplicates."""
 
     content_id: int
@@ -59,21 +59,21 @@ class RetryCandidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """A picture of a group, and how near it is to the group's best: 0 to 1."""
 
-    candidate: RetryCandidate
+    candidate: DuplicateCandidate
     likeness: float
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class DuplicateGroup:
     """A picture and its near-duplicates: the best first, then the nearest to it.
 
     Best is what has the most pixels, then the most bytes, then what was found first.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[GroupMember, ...]
 
     @property
     def spare_bytes(self) -> int:
@@ -81,7 +81,9 @@ class Group:
         return sum(member.candidate.size_bytes for member in self.members[1:])
 
 
-def find_groups(candidates: Sequence[RetryCandidate], vectors: Matrix | None = None) -> list[Group]:
+def find_groups(
+    candidates: Sequence[DuplicateCandidate], vectors: Matrix | None = None
+) -> list[DuplicateGroup]:
     """Groups of two and more, those with the most spare bytes first.
 
     Each member is near the best of its group: a chain of small steps joins nothing. A picture is
@@ -109,7 +111,9 @@ def _are_near(cosines: Floats, bits: Floats) -> NDArray[np.bool_]:
     return found
 
 
-def _stars(ranked: Sequence[RetryCandidate], pairs: Pairs, likeness: Floats) -> Iterator[Group]:
+def _stars(
+    ranked: Sequence[DuplicateCandidate], pairs: Pairs, likeness: Floats
+) -> Iterator[DuplicateGroup]:
     """Each picture, the best first, takes what is near it and not yet taken. Pairs are sorted."""
     taken: set[int] = set()
     around: dict[int, list[tuple[float, int]]] = {}
@@ -118,14 +122,14 @@ def _stars(ranked: Sequence[RetryCandidate], pairs: Pairs, likeness: Floats) -> 
             taken.add(other)
             around.setdefault(best, []).append((-near, other))
     for best, others in around.items():
-        rest = (Member(ranked[at], min(1.0, -near)) for near, at in sorted(others))
-        yield Group((Member(ranked[best], 1.0), *rest))
+        rest = (GroupMember(ranked[at], min(1.0, -near)) for near, at in sorted(others))
+        yield DuplicateGroup((GroupMember(ranked[best], 1.0), *rest))
 
 
 class _Hashes:
     """Perceptual hashes of ranked pictures, as far as they say anything."""
 
-    def __init__(self, ranked: Sequence[RetryCandidate]) -> None:
+    def __init__(self, ranked: Sequence[DuplicateCandidate]) -> None:
         texts = [one.perceptual_hash for one in ranked]
         self._bits = np.array([int(text, 16) if text else 0 for text in texts], np.uint64)
         ones = _popcount(self._bits)
@@ -168,7 +172,7 @@ class _Hashes:
 class _Places:
     """Where ranked pictures stand among the vectors."""
 
-    def __init__(self, ranked: Sequence[RetryCandidate], vectors: Matrix | None) -> None:
+    def __init__(self, ranked: Sequence[DuplicateCandidate], vectors: Matrix | None) -> None:
         found = [None if vectors is None else vectors.place(one.content_id) for one in ranked]
         self._vectors = vectors
         self._at = np.array([-1 if at is None else at for at in found], np.int64)

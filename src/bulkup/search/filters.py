@@ -6,24 +6,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final
 
 from bulkup.errors import UsageError
 
 _EARTH_KM: Final = 6371.0088  # mean radius, IUGG
-
-
-class Shown(Protocol):
-    """What is asked of a picture. `taken_at` is by its camera's clock, without a zone."""
-
-    @property
-    def path(self) -> str: ...
-    @property
-    def taken_at(self) -> datetime | None: ...
-    @property
-    def camera(self) -> str | None: ...
-    @property
-    def place_degrees(self) -> tuple[float, float] | None: ...  # north, east
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +28,10 @@ class Circle:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What is asked for; None asks nothing. A picture without the fact that is asked for is out.
+    """The conditions of a search; None sets none. A picture without the fact in question is out.
 
-    `after` and `before` are compared with the camera's clock: `after` is inclusive, `before` is
-    not. `camera` is a part of its name in any case of letters.
+    `after` (inclusive) and `before` (exclusive) are compared with the camera's clock. `camera` is a
+    part of its name, upper and lower case being equal.
     """
 
     path: Callable[[str], bool] | None = None
@@ -54,16 +41,25 @@ class Filters:
     near: Circle | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is asked at all."""
-        asked = (self.path, self.after, self.before, self.camera, self.near)
-        return any(value is not None for value in asked)
+        """Whether there is any condition."""
+        conditions = (self.path, self.after, self.before, self.camera, self.near)
+        return any(condition is not None for condition in conditions)
 
-    def allow(self, picture: Shown) -> bool:
+    def allow(
+        self,
+        path: str,
+        *,
+        taken_at: datetime | None = None,
+        camera: str | None = None,
+        place_degrees: tuple[float, float] | None = None,
+    ) -> bool:
+        """Whether a picture with these facts may be shown. `taken_at` is by the camera's clock,
+        `place_degrees` north and east."""
         return (
-            (self.path is None or self.path(picture.path))
-            and self._allow_time(picture.taken_at)
-            and self._allow_camera(picture.camera)
-            and self._allow_place(picture.place_degrees)
+            (self.path is None or self.path(path))
+            and self._allow_time(taken_at)
+            and self._allow_camera(camera)
+            and self._allow_place(place_degrees)
         )
 
     def _allow_time(self, taken_at: datetime | None) -> bool:

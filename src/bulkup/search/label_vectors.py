@@ -20,7 +20,7 @@ from bulkup.search.vocabulary import DATA
 COUNT: Final = 1000
 
 
-class Classes:
+class ClassLabels:
     """Read-only; for any thread."""
 
     def __init__(self, folder: Path = DATA) -> None:
@@ -66,6 +66,6 @@ class Classes:
 
 
 @cache
-def known_classes() -> Classes:
+def known_classes() -> ClassLabels:
     """Those that come with bulkup; read (5 ms) when they are first asked for."""
-    return Classes()
+    return ClassLabels()

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bulkup.search.matrix_file import Floats, Part, Stamp, read_part, write_part
+from bulkup.search.matrix_file import Floats, MatrixPart, Stamp, read_part, write_part
 
 Decode = Callable[[Sequence[bytes]], Floats]
 """BLOBs to float32 of shape (len(blobs), dimension)."""
@@ -50,7 +50,7 @@ class Matrix:
     processes do to the file.
     """
 
-    def __init__(self, parts: Sequence[Part], dimension: int) -> None:
+    def __init__(self, parts: Sequence[MatrixPart], dimension: int) -> None:
         self._parts = [part for part in parts if len(part.ids)]
         self.dimension = dimension
         ids = [part.ids[:, 1] for part in self._parts]
@@ -138,7 +138,9 @@ def open_matrix(path: str, *, stamp: Stamp, dimension: int, rows: Rows, decode: 
     return Matrix([fresh], dimension)
 
 
-def _with_later(path: str, stamp: Stamp, dimension: int, kept: Part, later: Part) -> Matrix:
+def _with_later(
+    path: str, stamp: Stamp, dimension: int, kept: MatrixPart, later: MatrixPart
+) -> Matrix:
     """Both parts; in a new file when the later one has grown long."""
     if len(later.ids) > max(_LEAST_TO_WRITE, _SHARE_TO_WRITE * len(kept.ids)):
         with suppress(OSError):
@@ -153,26 +155,28 @@ def _until(rows: Iterable[Row], stamp: Stamp) -> Iterator[Row]:
         yield row
 
 
-def _blocks(rows: Iterable[Row], dimension: int, decode: Decode) -> Iterator[Part]:
+def _blocks(rows: Iterable[Row], dimension: int, decode: Decode) -> Iterator[MatrixPart]:
     source = iter(rows)
     while batch := list(islice(source, _BATCH_ROWS)):
         ids = np.array([(row.row_id, row.content_id) for row in batch], np.int64)
         vectors = decode([row.blob for row in batch])
         if vectors.shape != (len(batch), dimension):
             raise ValueError(f"vectors of shape {vectors.shape}, wanted (…, {dimension})")
-        yield Part(ids, vectors)
+        yield MatrixPart(ids, vectors)
 
 
-def _in_memory(rows: Iterable[Row], dimension: int, decode: Decode) -> Part:
+def _in_memory(rows: Iterable[Row], dimension: int, decode: Decode) -> MatrixPart:
     blocks = list(_blocks(rows, dimension, decode))
     if not blocks:
-        return Part(np.empty((0, 2), np.int64), np.empty((0, dimension), np.float32))
-    return Part(
+        return MatrixPart(np.empty((0, 2), np.int64), np.empty((0, dimension), np.float32))
+    return MatrixPart(
         np.concatenate([block.ids for block in blocks]),
         np.concatenate([block.vectors for block in blocks]),
     )
 
 
-def _cut(part: Part) -> Iterator[Part]:
+def _cut(part: MatrixPart) -> Iterator[MatrixPart]:
     for start in range(0, len(part.ids), _BATCH_ROWS):
-        yield Part(part.ids[start : start + _BATCH_ROWS], part.vectors[start : start + _BATCH_ROWS])
+        yield MatrixPart(
+            part.ids[start : start + _BATCH_ROWS], part.vectors[start : start + _BATCH_ROWS]
+        )

@@ -47,7 +47,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class MatrixPart:
     """Rows side by side: those of the file, or those that came later."""
 
     ids: NDArray[np.int64]  # (count, 2): row id, content id
@@ -55,7 +55,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class _FileHeader:
     key: str
     generation: int
     highest: int
@@ -64,7 +64,7 @@ class _Head:
     tail_crc: int
 
 
-def read_part(path: str, stamp: Stamp, dimension: int) -> Part | None:
+def read_part(path: str, stamp: Stamp, dimension: int) -> MatrixPart | None:
     """What the file holds, mapped, if it is whole and all of it is still true; else None."""
     try:
         with Path(path).open("rb") as file:
@@ -73,7 +73,7 @@ def read_part(path: str, stamp: Stamp, dimension: int) -> Part | None:
         return None
 
 
-def _mapped(file: BinaryIO, stamp: Stamp, dimension: int) -> Part | None:
+def _mapped(file: BinaryIO, stamp: Stamp, dimension: int) -> MatrixPart | None:
     head = _read_head(file)
     if (head.key, head.generation, head.dimension) != (stamp.key, stamp.generation, dimension):
         return None
@@ -95,7 +95,7 @@ def _mapped(file: BinaryIO, stamp: Stamp, dimension: int) -> Part | None:
         is_whole = np.abs(_sums(vectors) - sums) <= _TOLERANCE * (1 + np.abs(sums))
     if not bool(np.all(is_whole)):
         return None
-    return Part(ids, vectors)
+    return MatrixPart(ids, vectors)
 
 
 def _sums(vectors: Floats) -> Floats:
@@ -106,7 +106,7 @@ def _sums(vectors: Floats) -> Floats:
     return sums
 
 
-def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[Part]) -> Part:
+def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[MatrixPart]) -> MatrixPart:
     """Make the file of these rows, put it at `path`, and map it. Raises OSError, nothing left.
 
     It is locked while it is made: a file of this kind that nobody has locked is of a process
@@ -136,7 +136,9 @@ def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[Part]) 
     return found
 
 
-def _fill(file: BinaryIO, stamp: Stamp, dimension: int, blocks: Iterable[Part]) -> _Head:
+def _fill(
+    file: BinaryIO, stamp: Stamp, dimension: int, blocks: Iterable[MatrixPart]
+) -> _FileHeader:
     """Write all of it; the head, which says that the rest is there, last."""
     ids: list[NDArray[np.int64]] = []
     sums: list[Floats] = []
@@ -151,14 +153,14 @@ def _fill(file: BinaryIO, stamp: Stamp, dimension: int, blocks: Iterable[Part]) 
     file.write(tail)
     count = sum(map(len, ids))
     highest = int(ids[-1][-1, 0]) if ids else 0
-    head = _Head(stamp.key, stamp.generation, highest, count, dimension, zlib.crc32(tail))
+    head = _FileHeader(stamp.key, stamp.generation, highest, count, dimension, zlib.crc32(tail))
     file.seek(0)
     file.write(_head_block(head))
     file.flush()
     return head
 
 
-def _head_block(head: _Head) -> bytes:
+def _head_block(head: _FileHeader) -> bytes:
     text = json.dumps(asdict(head)).encode()
     block = MAGIC + len(text).to_bytes(4, "little") + zlib.crc32(text).to_bytes(4, "little") + text
     if len(block) > _HEAD_BYTES:
@@ -166,7 +168,7 @@ def _head_block(head: _Head) -> bytes:
     return block.ljust(_HEAD_BYTES, b"\0")
 
 
-def _read_head(file: BinaryIO) -> _Head:
+def _read_head(file: BinaryIO) -> _FileHeader:
     """Raises ValueError, TypeError or KeyError for what is none."""
     block = file.read(_HEAD_BYTES)
     at = len(MAGIC)
@@ -174,7 +176,7 @@ def _read_head(file: BinaryIO) -> _Head:
     text = block[at + 8 : at + 8 + length]
     if not block.startswith(MAGIC) or len(text) != length or zlib.crc32(text) != crc:
         raise ValueError("no matrix")
-    return _Head(**json.loads(text))
+    return _FileHeader(**json.loads(text))
 
 
 def _sweep(folder: str, name: str) -> None:

@@ -32,14 +32,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.errors import WordsUnknown
-from bulkup.search.label_vectors import COUNT, Classes, known_classes
+from bulkup.search.label_vectors import COUNT, ClassLabels, known_classes
 from bulkup.search.literal_match import Date, Term, Typed, Word, typed
-from bulkup.search.vocabulary import DIMENSION, Part, Vector, Words, known_words, unit
+from bulkup.search.vocabulary import DIMENSION, QueryPart, Vector, Words, known_words, unit
 
 Floats = NDArray[np.float32]
 
 KEPT: Final = 20
-"""Classes of a picture that count. Fewer lose scenes, which the classifier has no class for."""
+"""ClassLabels of a picture that count. Fewer lose scenes, which the classifier has no class for."""
 
 LEXICAL: Final = 0.2
 MENTIONED: Final = 0.5
@@ -54,61 +54,12 @@ ROW: Final = DIMENSION + 2 * KEPT
 
 _NUMBER_SCALE: Final = 1024.0
 
-_PASSED_OVER: Final = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "by",
-        "to",
-        "for",
-        "from",
-        "with",
-        "without",
-        "and",
-        "or",
-        "is",
-        "are",
-        "was",
-        "my",
-        "our",
-        "his",
-        "her",
-        "their",
-        "its",
-        "this",
-        "that",
-        "these",
-        "those",
-        "some",
-        "any",
-        "me",
-        "i",
-        "we",
-        "you",
-        "it",
-        "near",
-        "under",
-        "over",
-        "into",
-        "photo",
-        "photos",
-        "photograph",
-        "photographs",
-        "picture",
-        "pictures",
-        "image",
-        "images",
-        "pic",
-        "pics",
-        "show",
-        "find",
-    ]
+_STOP_WORDS_TEXT: Final = (
+    "a an the of in on at by to for from with without and or is are was my our his her their its "
+    "this that these those some any me i we you it near under over into photo photos photograph "
+    "photographs picture pictures image images pic pics show find"
 )
+_STOP_WORDS: Final = frozenset(_STOP_WORDS_TEXT.split())
 """Words that mean nothing here, unless the query has no others."""
 
 
@@ -117,7 +68,7 @@ class TextQuery:
     """What a text asks for. Made by `TextQuery.of`."""
 
     text: str
-    parts: tuple[Part, ...]  # in order; those with no `words` are not known
+    parts: tuple[QueryPart, ...]  # in order; those with no `words` are not known
     terms: tuple[Term, ...]  # to be matched with paths, cameras, lenses, dates
     direction: Vector | None  # None when no word is known
     classes: Floats  # shape (COUNT,): how far the parts name each class, 0 to 1
@@ -127,9 +78,9 @@ class TextQuery:
         """`text` in any case. Raises WordsUnknown when nothing is left of it but signs."""
         words, classes = known_words(), known_classes()
         asked = typed(text)
-        passed_over = _PASSED_OVER if set(asked.words) - _PASSED_OVER else frozenset()
-        parts = words.read(asked.words, passed_over)
-        terms = _terms(asked, passed_over, words)
+        stop_words = _STOP_WORDS if set(asked.words) - _STOP_WORDS else frozenset()
+        parts = words.read(asked.words, stop_words)
+        terms = _terms(asked, stop_words, words)
         if not terms:
             raise WordsUnknown(f"nothing to look for in {text!r}")
         known = [part for part in parts if part.words]
@@ -179,16 +130,11 @@ def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floatin
     return rows
 
 
-def scores(
-    query: TextQuery, numbers: NDArray[np.integer], probabilities: NDArray[np.floating]
-) -> Floats:
-    """The meaning of each picture for `query`, shape (n,); arguments as in `picture_vectors`."""
-    return row_scores(query, picture_rows(numbers, probabilities))
-
-
 def row_scores(query: TextQuery, rows: Floats) -> Floats:
-    """The same from `picture_rows`: 30 ms for 100,000 pictures. UNSEEN for all when the query has
-    no known word, and for a picture without classes."""
+    """The meaning of each picture for `query`, shape (n,), from `picture_rows`: 30 ms for 100,000.
+
+    UNSEEN for all when the query has no known word, and for a picture without classes.
+    """
     if query.direction is None:
         return np.full(len(rows), UNSEEN, np.float32)
     found: Floats = rows[:, :DIMENSION] @ query.direction
@@ -211,18 +157,18 @@ def ranked(
     could order the pictures.
     """
     if query.direction is None and query.unknown and not matched.any():
-        raise WordsUnknown(complaint(query), unknown=query.unknown)
+        raise WordsUnknown(unknown_words(query), unknown=query.unknown)
     total = meanings + np.float32(LITERAL) * matched
     order = np.argsort(-total, kind="stable")
     is_hit = (meanings > UNSEEN) | (matched > 0)
     return [Hit(int(place), float(total[place])) for place in order[is_hit[order]][:limit]]
 
 
-def _direction(part: Part, words: Words) -> Vector:
+def _direction(part: QueryPart, words: Words) -> Vector:
     return unit(np.sum([words.vector(word) for word in part.words], axis=0))
 
 
-def _shares(known: Sequence[Part], classes: Classes) -> Floats:
+def _shares(known: Sequence[QueryPart], classes: ClassLabels) -> Floats:
     """The mean over the parts of how far each names a class, shape (COUNT,)."""
     shares = np.zeros(COUNT, np.float32)
     for part in known:
@@ -232,15 +178,15 @@ def _shares(known: Sequence[Part], classes: Classes) -> Floats:
     return shares
 
 
-def _terms(asked: Typed, passed_over: frozenset[str], words: Words) -> tuple[Term, ...]:
+def _terms(asked: Typed, stop_words: frozenset[str], words: Words) -> tuple[Term, ...]:
     """Dates first; a month that stands for itself is one term, its name in a path is another."""
-    literal = dict.fromkeys(word for word in asked.words if word not in passed_over)
+    literal = dict.fromkeys(word for word in asked.words if word not in stop_words)
     forms = ((word, words.base(word) or word) for word in literal)
     dates: tuple[Date, ...] = asked.dates
     return (*dates, *(Word(tuple(dict.fromkeys(pair))) for pair in forms))
 
 
-def complaint(query: TextQuery) -> str:
+def unknown_words(query: TextQuery) -> str:
     """'unknown word 'xyzzy'; nearest known: …', for each of the unknown words."""
     words = known_words()
     said = []

@@ -46,7 +46,7 @@ _LEAST_OF_COMPOUND: Final = 4  # letters a half: shorter ones are found in nearl
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class QueryPart:
     """What was typed, and the word or words of the table it was read as.
 
     `typed` is several words where the table has a name of several. `words` has two entries for a
@@ -95,15 +95,17 @@ class Words:
         bases = (word.removesuffix(end) + new for end, new in _ENDINGS if word.endswith(end))
         return next((base for base in bases if len(base) > 1 and base in self), None)
 
-    def read(self, typed: Sequence[str], passed_over: frozenset[str] = frozenset()) -> list[Part]:
+    def read(
+        self, typed: Sequence[str], stop_words: frozenset[str] = frozenset()
+    ) -> list[QueryPart]:
         """`typed`, in order, as parts; the longest name first, so 'hot dog' is one part.
 
-        Words of `passed_over` are no parts of their own, but may be inside a name.
+        Words of `stop_words` are no parts of their own, but may be inside a name.
         """
         parts = []
         start = 0
         while start < len(typed):
-            part, count = self._part(typed[start : start + _LONGEST_PHRASE], passed_over)
+            part, count = self._part(typed[start : start + _LONGEST_PHRASE], stop_words)
             start += count
             if part is not None:
                 parts.append(part)
@@ -131,13 +133,15 @@ class Words:
         row = bisect_left(self._words, word)
         return row if row < len(self._words) and self._words[row] == word else None
 
-    def _part(self, typed: Sequence[str], passed_over: frozenset[str]) -> tuple[Part | None, int]:
+    def _part(
+        self, typed: Sequence[str], stop_words: frozenset[str]
+    ) -> tuple[QueryPart | None, int]:
         """What `typed` begins with, and how many of its words that takes."""
-        if typed[0] not in passed_over:
+        if typed[0] not in stop_words:
             for count in range(len(typed), 1, -1):
-                if typed[count - 1] not in passed_over and (name := self._name(typed[:count])):
-                    return Part(" ".join(typed[:count]), (name,)), count
-            return Part(typed[0], self._single(typed[0])), 1
+                if typed[count - 1] not in stop_words and (name := self._name(typed[:count])):
+                    return QueryPart(" ".join(typed[:count]), (name,)), count
+            return QueryPart(typed[0], self._single(typed[0])), 1
         return None, 1
 
     def _name(self, typed: Sequence[str]) -> str | None:

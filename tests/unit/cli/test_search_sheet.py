@@ -9,7 +9,7 @@ from bulkup.cli.contact_sheet.sheet import write_sheet
 from bulkup.cli.search import _documents
 from bulkup.manifest.reports.search import PictureRow, Placed
 from bulkup.model import Digest
-from bulkup.operations.search import Found, SearchResult
+from bulkup.operations.search import SearchHit, SearchResult
 from tests.e2e.pictures import photo
 from tests.unit.content.picture.made import saved, scene
 
@@ -22,7 +22,7 @@ def picture(content_id: int, name: str, size_bytes: int = 1000) -> PictureRow:
 
 
 def test_hits_are_one_section_without_a_heading() -> None:
-    hits = tuple(Found(picture(n, f"{n}.jpg"), 1 / n) for n in (1, 2))
+    hits = tuple(SearchHit(picture(n, f"{n}.jpg"), 1 / n) for n in (1, 2))
     (section,) = sections_of(SearchResult(hits), {}, {})
     assert section.heading == ""
     first, second = section.frames
@@ -33,7 +33,7 @@ def test_hits_are_one_section_without_a_heading() -> None:
 
 def test_groups_are_sections_and_say_what_there_is_to_spare() -> None:
     hits = tuple(
-        Found(picture(n, f"{n}.jpg", 1024 * n), 1.0, group)
+        SearchHit(picture(n, f"{n}.jpg", 1024 * n), 1.0, group)
         for n, group in ((1, 1), (2, 1), (3, 1), (4, 2), (5, 2))
     )
     first, second = sections_of(SearchResult(hits), {}, {})
@@ -43,7 +43,7 @@ def test_groups_are_sections_and_say_what_there_is_to_spare() -> None:
 
 
 def test_thumbs_are_told_by_their_bytes_and_what_is_none_is_a_gap() -> None:
-    hits = tuple(Found(picture(n, f"{n}.jpg"), 1.0) for n in (1, 2, 3, 4))
+    hits = tuple(SearchHit(picture(n, f"{n}.jpg"), 1.0) for n in (1, 2, 3, 4))
     bodies = {1: saved(scene(20, 10), "WEBP"), 2: photo(1, 20, 10), 3: b"<script>alert(1)</script>"}
     places = {1: Placed(1, "a key", "v")}
     out = io.BytesIO()
@@ -63,7 +63,7 @@ def test_no_hit_is_a_sheet_that_says_so() -> None:
 
 
 def test_a_document_for_each_hit() -> None:
-    hit = Found(picture(1, "a.jpg"), 0.12345678)
+    hit = SearchHit(picture(1, "a.jpg"), 0.12345678)
     (document,) = _documents([hit], {1: Placed(1, "a.jpg", None)})
     assert document == {
         "path": "/root/a.jpg",

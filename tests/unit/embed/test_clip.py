@@ -109,7 +109,7 @@ def test_a_hub_that_never_answers_is_not_waited_for(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as hub:
         endpoint = f"http://127.0.0.1:{hub.getsockname()[1]}"
         ended = run_offline(tmp_path / "models", endpoint, 60)
-    assert "cannot be fetched" in ended.stdout
+    assert "cannot be downloaded" in ended.stdout
     assert ended.stderr == ""
 
 

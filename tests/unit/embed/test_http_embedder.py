@@ -10,7 +10,9 @@ import math
 import shutil
 import socket
 import time
+from contextlib import suppress
 from email.utils import formatdate
+from importlib.util import find_spec
 from random import Random
 
 import numpy as np
@@ -21,15 +23,19 @@ from PIL import Image
 
 from bulkup.clock import SystemClock
 from bulkup.embed.embedder import Embedded
-from bulkup.embed.http_embedder import HttpEmbedder
-from bulkup.embed.responses import Answer, error_of, vector_of, wait_wished
+from bulkup.embed.http_embedder import TRIES, HttpEmbedder
+from bulkup.embed.openai import embeddings_in
+from bulkup.embed.replicate import prediction_in
+from bulkup.embed.responses import ServiceResponse, error_of, vector_of, wait_wished
 from bulkup.errors import (
     EmbedderBroken,
     EmbedderBusy,
     EmbedderRefused,
     EmbedderUnreachable,
     EmbedderUnusable,
+    EmbedError,
 )
+from bulkup.settings.stage_options import EmbedOptions
 from tests.fakes.clock import FakeClock
 from tests.servers import certificate, embedding
 from tests.servers.embedding import PATH, PREDICTIONS, vector_for
@@ -89,9 +95,9 @@ async def make(server, clock):
     """Makes embedders over the service, and closes them."""
     made = []
 
-    def make(**options):
-        options = {"api": "openai", "model": "m", "clock": clock, "random": Highest(), **options}
-        made.append(HttpEmbedder(options.pop("url", server.url), **options))
+    def make(*, clock=clock, tries=TRIES, **options):
+        service = EmbedOptions(**{"url": server.url, "remote_model": "m", **options})
+        made.append(HttpEmbedder(service, clock=clock, random=Highest(), tries=tries))
         return made[-1]
 
     yield make
@@ -164,16 +170,17 @@ async def test_a_password_in_the_url_is_sent_where_there_is_no_key(make, server)
 
 @pytest.mark.parametrize("key", ["clé", "two\nlines"])
 def test_a_key_that_no_header_holds_is_told_without_being_repeated(key):
+    options = EmbedOptions(url="http://h/v1", remote_model="m", key=key)
     with pytest.raises(EmbedderUnusable) as refusal:
-        HttpEmbedder("http://h/v1", api="openai", model="m", clock=FakeClock(), random=Random(),
-                     key=key)  # fmt: skip
+        HttpEmbedder(options, clock=FakeClock(), random=Random())
     assert key not in str(refusal.value)
 
 
-@pytest.mark.parametrize("url", ["", "ftp://host/v1", "host/v1", "http://", "http://[::1", "http://h:x"])  # fmt: skip # noqa: E501 - a list
+@pytest.mark.parametrize("url", ["http://h/\udcff", "ftp://host/v1", "host/v1", "http://", "http://[::1", "http://h:x"])  # fmt: skip # noqa: E501 - a list
 def test_a_url_that_is_none_is_refused(url):
+    options = EmbedOptions(url=url, remote_model="m")
     with pytest.raises(EmbedderUnusable, match="URL"):
-        HttpEmbedder(url, api="openai", model="m", clock=FakeClock(), random=Random())
+        HttpEmbedder(options, clock=FakeClock(), random=Random())
 
 
 # The bucket, and waits ---------------------------------------------------------------------------
@@ -241,15 +248,8 @@ async def test_with_real_time_the_service_sees_no_request_too_many(server):
     """Retry-After: 2 among a burst of calls, the times those that the service measured."""
     server.fault(None, {"status": 429, "headers": {"Retry-After": "2"}})
     clock = SystemClock()
-    embedder = HttpEmbedder(
-        server.url,
-        api="openai",
-        model="m",
-        clock=clock,
-        random=Random(0),
-        requests_per_minute=300,
-        burst=3,
-    )
+    options = EmbedOptions(url=server.url, remote_model="m", requests_per_minute=300, burst=3)
+    embedder = HttpEmbedder(options, clock=clock, random=Random(0))
     started = time.monotonic()
     await embedder.embed([picture(200)])
     await asyncio.gather(*(embedder.embed([picture(n)]) for n in range(8)))
@@ -351,6 +351,22 @@ async def test_a_proxy_without_a_usable_url_is_told(make, monkeypatch):
         await make(tries=1).embed([picture()])
 
 
+@pytest.mark.skipif(find_spec("socksio") is not None, reason="SOCKS works here")
+async def test_a_socks_proxy_that_cannot_be_used_is_named(make, monkeypatch):
+    """httpx needs a package for SOCKS that bulkup does not install."""
+    monkeypatch.setenv("HTTP_PROXY", f"socks5://127.0.0.1:{free_port()}")
+    with pytest.raises(EmbedderUnusable, match="proxy"):
+        await make(tries=1).embed([picture()])
+
+
+async def test_certificates_of_the_environment_that_are_missing_are_named(
+    make, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(EmbedderUnusable, match=r"none\.pem"):
+        await make(tries=1).embed([picture()])
+
+
 async def test_the_server_s_own_words_are_told_on_one_line(make, server):
     server.fault(
         {"status": 500, "body": {"error": {"message": "out\nof\x1b[31m GPUs " + "x" * 999}}}
@@ -372,7 +388,7 @@ async def test_a_page_of_something_else_is_no_picture_s_fault(make, server, body
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(make, server, monkeypatch):
-    monkeypatch.setattr("bulkup.embed.http_client.MOST_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("bulkup.embed.http_client.MOST_RESPONSE_BYTES", 1000)
     server.fault({"status": 200, "body": "1" * 2000})
     with pytest.raises(EmbedderBroken, match="more than"):
         await make(tries=1).embed([picture()])
@@ -501,7 +517,37 @@ async def test_the_key_is_not_sent_where_the_answer_says(make, server):
             thief.accept()
 
 
+@pytest.mark.parametrize("url", ["http://[", "http://h:99999/", "//", 7])
+async def test_a_prediction_with_a_malformed_url_is_broken(make, server, url):
+    server.fault({"polls": 1, "urls": {"get": url, "cancel": url}})
+    with pytest.raises(EmbedderBroken, match="another server"):
+        await make(api="replicate", tries=1).embed([picture()])
+
+
 # Pure --------------------------------------------------------------------------------------------
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(["data", "embedding", "index", "status", "urls", "get", "output"])
+            | st.text(),
+            inner,
+        )
+    ),
+)
+
+
+@given(JSON, st.integers(1, 3))
+def test_no_json_of_a_service_is_a_bug(response, count):
+    """Whatever it sends: embeddings, a prediction, or an error of the embedder."""
+    for read in (
+        lambda: [vector_of(one, None) for one in embeddings_in(response, count)],
+        lambda: prediction_in(response, "https://host/predictions"),
+    ):
+        with suppress(EmbedError):
+            read()
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -517,12 +563,12 @@ def test_every_direction_becomes_a_vector_of_length_1(numbers):
 
 @given(st.text() | st.integers().map(str) | st.floats().map(str))
 def test_retry_after_is_never_negative_or_endless(text):
-    wait = wait_wished(Answer(429, {"retry-after": text}, b""), 0.0)
+    wait = wait_wished(ServiceResponse(429, {"retry-after": text}, b""), 0.0)
     assert wait is None or 0 <= wait < math.inf
 
 
 @given(st.integers(300, 599), st.binary(max_size=40) | st.recursive(st.text(), st.lists).map(json.dumps).map(str.encode))  # fmt: skip # noqa: E501 - a strategy
 def test_every_refusal_has_a_printable_error(status, body):
-    error = error_of(Answer(status, {}, body), 0.0, "The service")
+    error = error_of(ServiceResponse(status, {}, body), 0.0, "The service")
     assert error is not None
     assert str(error).isprintable()

@@ -8,19 +8,19 @@ import pytest
 
 from bulkup.embed.open import EMBEDDERS, open_embedder
 from bulkup.errors import ExitCode, UsageError
+from bulkup.settings.stage_options import EmbedOptions
 from tests.fakes.clock import FakeClock
 
 
 def opened(name, **options):
-    return open_embedder(
-        name, clock=FakeClock(), random=Random(), models_directory="/nowhere", **options
-    )
+    options = EmbedOptions(model=name, models_directory="/nowhere", **options)
+    return open_embedder(options, clock=FakeClock(), random=Random())
 
 
 @pytest.mark.parametrize("name", EMBEDDERS)
 async def test_every_name_opens_the_embedder_that_calls_itself_so(name):
     """And nothing is loaded or asked for: neither models nor the service are there."""
-    embedder = opened(name, url="http://127.0.0.1:1/v1", model="m")
+    embedder = opened(name, url="http://127.0.0.1:1/v1", remote_model="m")
     assert embedder.name == name
     assert embedder.version
     assert embedder.most_pictures >= 1
@@ -48,7 +48,7 @@ def test_http_needs_a_url_and_a_model(options, lacking):
 
 async def test_replicate_takes_one_picture_a_call():
     """A call that fails shall cost no finished prediction."""
-    embedder = opened("http", url="http://h/v1", model="m", api="replicate")
+    embedder = opened("http", url="http://h/v1", remote_model="m", api="replicate")
     assert embedder.most_pictures == 1
     assert embedder.version == "replicate m"
     await embedder.close()
@@ -57,10 +57,11 @@ async def test_replicate_takes_one_picture_a_call():
 def test_what_was_not_chosen_is_not_imported():
     """Neither httpx nor ONNX Runtime is paid for before it is needed."""
     code = (
-        "import sys; from bulkup.embed.open import open_embedder as o;"
+        "import sys; from bulkup.embed.open import open_embedder;"
         "from bulkup.clock import SystemClock; from random import Random;"
-        "o('http', clock=SystemClock(), random=Random(), models_directory='', url='http://h/v1',"
-        " model='m');"
+        "from bulkup.settings.stage_options import EmbedOptions;"
+        "options = EmbedOptions(model='http', url='http://h/v1', remote_model='m');"
+        "open_embedder(options, clock=SystemClock(), random=Random());"
         "assert not {'httpx', 'onnxruntime', 'fastembed', 'PIL', 'tenacity'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

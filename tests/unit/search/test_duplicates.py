@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.search import duplicates as subject
-from bulkup.search.duplicates import RetryCandidate, find_groups
+from bulkup.search.duplicates import DuplicateCandidate, find_groups
 from bulkup.search.matrix import Matrix
-from bulkup.search.matrix_file import Part
+from bulkup.search.matrix_file import MatrixPart
 
 HASH = "0f1e2d3c4b5a6978"
 
 
 def candidate(
     number: int, hash_: str | None = None, pixels: int = 100, size: int = 10
-) -> RetryCandidate:
-    return RetryCandidate(number, hash_, pixels, size, asset_id=number)
+) -> DuplicateCandidate:
+    return DuplicateCandidate(number, hash_, pixels, size, asset_id=number)
 
 
 def flipped(*bits: int) -> str:
@@ -35,14 +35,14 @@ def matrix(vectors: Sequence[Sequence[float]], contents: Sequence[int]) -> Matri
     rows = np.array(vectors, np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     ids = np.array([(at + 1, content) for at, content in enumerate(contents)], np.int64)
-    return Matrix([Part(ids, rows)], rows.shape[1])
+    return Matrix([MatrixPart(ids, rows)], rows.shape[1])
 
 
 def at_cosine(cosine: float) -> list[float]:
     return [cosine, (1 - cosine * cosine) ** 0.5, 0.0]
 
 
-def numbers(groups: Sequence[subject.Group]) -> list[list[int]]:
+def numbers(groups: Sequence[subject.DuplicateGroup]) -> list[list[int]]:
     return [[member.candidate.content_id for member in group.members] for group in groups]
 
 
@@ -152,7 +152,7 @@ def test_hash_pairs_are_those_of_comparing_all(near: list[str], far: list[str]) 
 @given(st.lists(st.tuples(hashes, st.integers(1, 3), st.integers(1, 3)), max_size=12))
 def test_no_picture_is_in_two_groups_and_none_is_alone(values) -> None:
     pictures = [
-        RetryCandidate(at, hash_, pixels, size, at)
+        DuplicateCandidate(at, hash_, pixels, size, at)
         for at, (hash_, pixels, size) in enumerate(values * 2)
     ]
     groups = find_groups(pictures)

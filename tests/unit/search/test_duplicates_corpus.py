@@ -14,9 +14,9 @@ from PIL import Image, ImageEnhance, ImageOps
 from bulkup.content.picture.dhash import perceptual_hash
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
-from bulkup.search.duplicates import Group, RetryCandidate, find_groups
+from bulkup.search.duplicates import DuplicateCandidate, DuplicateGroup, find_groups
 from bulkup.search.matrix import Matrix
-from bulkup.search.matrix_file import Part
+from bulkup.search.matrix_file import MatrixPart
 
 pytestmark = pytest.mark.corpus
 
@@ -43,7 +43,7 @@ EDITS: dict[str, Callable[[Image.Image], bytes]] = {
 }
 
 
-async def groups_of(pictures: list[bytes]) -> list[Group]:
+async def groups_of(pictures: list[bytes]) -> list[DuplicateGroup]:
     embedder = EfficientNet()
     vectors, candidates = [], []
     for number, body in enumerate(pictures):
@@ -52,10 +52,10 @@ async def groups_of(pictures: list[bytes]) -> list[Group]:
         vectors.append(found.vector)
         with Image.open(io.BytesIO(body)) as image:
             bits, pixels = perceptual_hash(image), image.width * image.height
-        candidates.append(RetryCandidate(number, bits, pixels, len(body), number))
+        candidates.append(DuplicateCandidate(number, bits, pixels, len(body), number))
     await embedder.close()
     ids = np.stack([np.arange(len(pictures))] * 2, axis=1)
-    matrix = Matrix([Part(ids, np.stack(vectors))], len(vectors[0]))
+    matrix = Matrix([MatrixPart(ids, np.stack(vectors))], len(vectors[0]))
     return find_groups(candidates, matrix)
 
 

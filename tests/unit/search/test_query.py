@@ -15,9 +15,9 @@ from bulkup.search import text_scores as meaning
 from bulkup.search.label_vectors import known_classes
 from bulkup.search.literal_match import Described
 from bulkup.search.matrix import Matrix
-from bulkup.search.matrix_file import Part
-from bulkup.search.query import Scored, by_vector, by_vector_and_terms, by_words, vector_of
-from bulkup.search.text_scores import TextQuery
+from bulkup.search.matrix_file import MatrixPart
+from bulkup.search.query import by_vector, by_vector_and_terms, by_words, vector_of
+from bulkup.search.text_scores import Hit, TextQuery
 
 Floats = NDArray[np.float32]
 
@@ -26,7 +26,7 @@ def matrix(vectors: Floats, *, cut: int | None = None) -> Matrix:
     """Rows with content ids from 101, in two parts where `cut` says so."""
     ids = np.stack([np.arange(len(vectors)) + 1, np.arange(len(vectors)) + 101], axis=1)
     cuts = [0, len(vectors)] if cut is None else [0, cut, len(vectors)]
-    parts = [Part(ids[a:b], vectors[a:b]) for a, b in pairwise(cuts)]
+    parts = [MatrixPart(ids[a:b], vectors[a:b]) for a, b in pairwise(cuts)]
     return Matrix(parts, vectors.shape[1])
 
 
@@ -37,7 +37,7 @@ def seen(*names: str) -> Matrix:
     return matrix(meaning.picture_rows(numbers, np.full((len(names), 1), 0.9, np.float32)))
 
 
-def places(hits: list[Scored]) -> list[int]:
+def places(hits: list[Hit]) -> list[int]:
     return [hit.place for hit in hits]
 
 
@@ -106,7 +106,7 @@ def test_a_text_vector_is_helped_by_what_is_said_literally() -> None:
     order = [Described("a.jpg"), Described("b/harbour.jpg"), None]
     terms = TextQuery.of("harbour").terms
     hits = by_vector_and_terms(vectors[0], terms, matrix(vectors), order, 3)
-    assert hits == [Scored(1, 3.0), Scored(0, 1.0)]
+    assert hits == [Hit(1, 3.0), Hit(0, 1.0)]
 
 
 def test_a_contents_own_vector() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.search.vocabulary import DATA, DIMENSION, Part, Words, known_words, unit
+from bulkup.search.vocabulary import DATA, DIMENSION, QueryPart, Words, known_words, unit
 
 WORDS = known_words()
 
@@ -18,7 +18,7 @@ def likeness(first: str, second: str) -> float:
     return float(WORDS.vector(first) @ WORDS.vector(second))
 
 
-def only_part(*typed: str) -> Part:
+def only_part(*typed: str) -> QueryPart:
     (part,) = WORDS.read(typed)
     return part
 

@@ -9,7 +9,7 @@ from bulkup.cli.contact_sheet.sheet import Frame, Section, Thumb
 from bulkup.cli.output.text import count, size
 from bulkup.content.media import media_type
 from bulkup.manifest.reports.search import Placed
-from bulkup.operations.search import Found, SearchResult
+from bulkup.operations.search import SearchHit, SearchResult
 
 
 def sections_of(
@@ -25,13 +25,13 @@ def sections_of(
         yield Section("" if group is None else _heading(group, members), frames)
 
 
-def _heading(group: int, members: list[Found]) -> str:
+def _heading(group: int, members: list[SearchHit]) -> str:
     spare = sum(hit.picture.size_bytes for hit in members[1:])
     return f"Group {group}: {count(len(members), 'picture')}, {size(spare)} to spare"
 
 
 def _frame(
-    hit: Found, placed: Mapping[int, Placed], thumbs: Mapping[int, bytes], *, is_best: bool
+    hit: SearchHit, placed: Mapping[int, Placed], thumbs: Mapping[int, bytes], *, is_best: bool
 ) -> Frame:
     picture = hit.picture
     place, body = placed.get(picture.content_id), thumbs.get(picture.content_id)

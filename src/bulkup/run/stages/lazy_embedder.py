@@ -28,7 +28,9 @@ class LazyEmbedder:
     def get(self) -> Embedder:
         """Raises UsageError and EmbedderUnusable."""
         if self._embedder is None:
-            self._embedder = embedder_of(self._options, self._clock, self._random)
+            from bulkup.embed.open import open_embedder
+
+            self._embedder = open_embedder(self._options, clock=self._clock, random=self._random)
         return self._embedder
 
     def check(self) -> None:
@@ -53,27 +55,3 @@ class LazyEmbedder:
     async def close(self) -> None:
         if self._embedder is not None:
             await self._embedder.close()
-
-
-def embedder_of(options: EmbedOptions, clock: Clock, random: Random) -> Embedder:
-    """The embedder that is asked for. Raises UsageError and EmbedderUnusable."""
-    from bulkup.embed.open import open_embedder
-
-    return open_embedder(
-        options.model,
-        clock=clock,
-        random=random,
-        models_directory=options.models_directory,
-        threads=options.threads or None,
-        thorough=options.thorough,
-        url=options.url,
-        api=options.api,
-        model=options.remote_model,
-        key=options.key,
-        pictures_as=options.pictures_as,
-        dimension=options.dimension,
-        timeout_seconds=options.timeout_seconds,
-        requests_per_minute=options.requests_per_minute,
-        burst=options.burst,
-        ca_bundle=options.ca_bundle,
-    )
