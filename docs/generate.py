@@ -16,7 +16,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from bulkup.cli.app import app
-from bulkup.cli.toml_init import toml_text, toml_value
+from bulkup.cli.init import toml_text, toml_value
 from bulkup.settings.setting import SettingRow
 from bulkup.settings.table import describe
 

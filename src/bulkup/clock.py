@@ -1,4 +1,4 @@
-"""Time as an argument: nothing below `cli` reads the clock by itself."""
+"""The clock, which everything below `cli` gets as an argument."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What may be asked about time. Safe from every thread."""
+    """Reads and waits for time. Safe from every thread."""
 
     def now(self) -> float:
-        """Seconds since 1970-01-01 UTC; may jump. For what is written down."""
+        """Seconds since 1970-01-01 UTC; may jump. For records."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back. For what is measured."""
+        """Seconds that never go backwards. For measuring."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return after about `seconds`; at once, but not before other tasks had a turn, for 0."""
+        """Return after about `seconds`; 0 lets other tasks run."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's clock."""
 
     def now(self) -> float:
         return time.time()

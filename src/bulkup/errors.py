@@ -1,20 +1,20 @@
-"""Every error bulkup raises on purpose, and what each costs.
+"""Every error bulkup raises on purpose, with its exit code and error class.
 
     BulkupError                      exit code  error class
     ├── UsageError                   2
     │   ├── SettingsError            2
     │   └── WordsUnknown             2
-    ├── DestinationError             4          (run-level: no item is to blame)
+    ├── DestinationError             4          (the run stops; no item is to blame)
     │   ├── CredentialsRefused       4          auth
     │   │   └── CredentialsExpired   4          auth
     │   ├── BucketMissing            4          missing
     │   ├── WrongRegion              4          invalid
     │   ├── ClockSkewed              4          auth
     │   └── DestinationUnreachable   4          network
-    ├── EmbedderUnusable             4          (run-level: its model or its keys are missing)
-    ├── ManifestError                5          (run-level)
+    ├── EmbedderUnusable             4          (the run stops)
+    ├── ManifestError                5          (the run stops)
     │   ├── ManifestCorrupt · ManifestNewer · ManifestReadOnly · ManifestFull · ManifestLocked
-    └── ItemError                    3          (one item; the rest goes on)
+    └── ItemError                    3          (one item; the run continues)
         ├── StoreError
         │   ├── StoreBusy            3          rate_limit
         │   ├── StoreUnreachable     3          network
@@ -42,8 +42,8 @@
             ├── EmbedderBroken       3          server
             └── EmbedderRefused      3          invalid
 
-An error is classified once, where it enters bulkup. Its type decides about retries, its
-class is what the manifest keeps.
+An error is classified once, where it enters bulkup. Its type decides about retries; its
+class is recorded in the manifest.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """The exit status of the process."""
 
     DONE = 0
     BUG = 1
@@ -66,7 +66,7 @@ class ExitCode(IntEnum):
 
 
 class ErrorClass(StrEnum):
-    """Why an attempt failed, as the manifest keeps it."""
+    """Why an attempt failed, as the manifest records it."""
 
     RATE_LIMIT = "rate_limit"
     NETWORK = "network"
@@ -80,7 +80,7 @@ class ErrorClass(StrEnum):
 
 
 class BulkupError(Exception):
-    """The root of the tree. `hint` says what to do about it, in one sentence."""
+    """The root of the tree. `hint` says how to fix it, in one sentence."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
     error_class: ClassVar[ErrorClass] = ErrorClass.UNKNOWN
@@ -91,19 +91,19 @@ class BulkupError(Exception):
 
 
 class UsageError(BulkupError):
-    """The command line asks for something that cannot be: a root that is not there, say."""
+    """The command line asks for something impossible, such as a root that does not exist."""
 
     exit_code = ExitCode.USAGE
 
 
 class SettingsError(UsageError):
-    """A settings file or environment variable that cannot be understood."""
+    """A wrong value or unknown key in the settings file, the environment or a flag."""
 
 
 class WordsUnknown(UsageError):
-    """A search whose words mean nothing to bulkup and stand in no path, camera or date.
+    """A search for words that the vocabulary lacks and that match no path, camera or date.
 
-    `unknown` are those words as they were typed; the message names the nearest known ones.
+    `unknown` holds those words as they were typed; the message names the nearest known ones.
     """
 
     def __init__(self, message: str, *, unknown: tuple[str, ...] = ()) -> None:
@@ -112,9 +112,9 @@ class WordsUnknown(UsageError):
 
 
 class DestinationError(BulkupError):
-    """The destination as a whole refuses or cannot be reached; no item is to blame.
+    """The destination as a whole refuses requests or cannot be reached; no item is to blame.
 
-    `code` is the server's own error code where it gave one.
+    `code` is the server's own error code if it gave one.
     """
 
     exit_code = ExitCode.DESTINATION
@@ -125,25 +125,25 @@ class DestinationError(BulkupError):
 
 
 class CredentialsRefused(DestinationError):
-    """The store does not know or does not accept these keys, or there are none."""
+    """The store rejects the credentials, or there are none."""
 
     error_class = ErrorClass.AUTH
 
 
 class CredentialsExpired(CredentialsRefused):
-    """The keys were good once; a refresh may bring new ones."""
+    """The credentials have expired; a refresh may help."""
 
 
 class BucketMissing(DestinationError):
-    """The bucket or the directory above the destination is not there."""
+    """The bucket, or the parent directory of the destination, does not exist."""
 
     error_class = ErrorClass.MISSING
 
 
 class WrongRegion(DestinationError):
-    """The bucket lives in another region than the one requests are signed for.
+    """The bucket is in another region than the one requests are signed for.
 
-    `region` is the right one, where the server named it.
+    `region` is the right one, if the server named it.
     """
 
     error_class = ErrorClass.INVALID
@@ -167,30 +167,30 @@ class ClockSkewed(DestinationError):
 
 
 class DestinationUnreachable(DestinationError):
-    """Nothing answers: name resolution, connection or TLS failed again and again."""
+    """The server does not respond: name resolution, connections or TLS failed repeatedly."""
 
     error_class = ErrorClass.NETWORK
 
 
 class EmbedderUnusable(BulkupError):
-    """No picture can be embedded: a model that is not there, a service that does not let us in."""
+    """No picture can be embedded: the model is missing, or the service rejects the API key."""
 
     exit_code = ExitCode.DESTINATION
     error_class = ErrorClass.AUTH
 
 
 class ManifestError(BulkupError):
-    """The manifest cannot be used; nothing was half written."""
+    """The manifest cannot be used. Nothing was half written."""
 
     exit_code = ExitCode.MANIFEST
 
 
 class ManifestCorrupt(ManifestError):
-    """SQLite finds damage, or the file is no manifest."""
+    """SQLite finds damage, or the file is not a manifest."""
 
 
 class ManifestNewer(ManifestError):
-    """A later bulkup wrote this schema."""
+    """The schema was written by a later version of bulkup."""
 
 
 class ManifestReadOnly(ManifestError):
@@ -202,19 +202,19 @@ class ManifestFull(ManifestError):
 
 
 class ManifestLocked(ManifestError):
-    """Another process has held the write lock for longer than the busy time-out."""
+    """Another process held the write lock for longer than the busy timeout."""
 
 
 class ItemError(BulkupError):
-    """Only one work item is affected; the rest of the run goes on."""
+    """Only one work item is affected; the run continues."""
 
     exit_code = ExitCode.UNFINISHED
 
 
 class StoreError(ItemError):
-    """A store did not do what was asked for one object.
+    """A request for one object failed.
 
-    `code` is the server's own error code, `request_id` what its support asks for.
+    `code` is the server's own error code, `request_id` what its support team asks for.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class StoreError(ItemError):
 
 
 class StoreBusy(StoreError):
-    """The store throttles (429, 503 SlowDown). `retry_after_seconds` is its own wish, if any."""
+    """The store throttles (429, 503 SlowDown). `retry_after_seconds` is from its Retry-After."""
 
     error_class = ErrorClass.RATE_LIMIT
 
@@ -248,25 +248,25 @@ class StoreBusy(StoreError):
 
 
 class StoreUnreachable(StoreError):
-    """Reset, time-out, name resolution or TLS failed for this request."""
+    """The connection of this request failed: reset, timeout, name resolution or TLS."""
 
     error_class = ErrorClass.NETWORK
 
 
 class StoreBroken(StoreError):
-    """The store failed on its side (5xx that is no throttle)."""
+    """The store failed (a 5xx that is not throttling)."""
 
     error_class = ErrorClass.SERVER
 
 
 class StoreForbidden(StoreError):
-    """This object may not be written or read, though others may."""
+    """Access to this object is denied; others may be accessible."""
 
     error_class = ErrorClass.AUTH
 
 
 class StoreRefused(StoreError):
-    """A 4xx that will not change by asking again."""
+    """A 4xx that a retry will not change."""
 
     error_class = ErrorClass.INVALID
 
@@ -274,18 +274,18 @@ class StoreRefused(StoreError):
 class ConditionalWritesUnsupported(StoreRefused):
     """The endpoint does not understand `If-None-Match: *`; nothing was stored.
 
-    The caller must make sure by a listing or a HEAD that a key is free.
+    The caller must check by a listing or a HEAD that a key is free.
     """
 
 
 class StoreFull(StoreError):
-    """No space is left where the objects go."""
+    """The destination has no space left."""
 
     error_class = ErrorClass.RESOURCE
 
 
 class KeyTaken(StoreError):
-    """The key holds an object already; it was not overwritten."""
+    """The key already holds an object, which was not overwritten."""
 
     error_class = ErrorClass.INVALID
 
@@ -297,53 +297,53 @@ class ObjectMissing(StoreError):
 
 
 class SourceError(ItemError):
-    """A file, or a member of an archive, cannot be read as it was found."""
+    """A file, or a member of an archive, could not be read."""
 
 
 class SourceMissing(SourceError):
-    """The file is gone."""
+    """The file no longer exists."""
 
     error_class = ErrorClass.MISSING
 
 
 class SourceUnreadable(SourceError):
-    """Permission denied, or no file at all."""
+    """Permission denied, or not a regular file."""
 
     error_class = ErrorClass.AUTH
 
 
 class SourceUnavailable(SourceError):
-    """This machine cannot read it just now: descriptors, memory, the disk, a network mount."""
+    """This machine cannot read it now: descriptors, memory, the disk, a network mount."""
 
     error_class = ErrorClass.RESOURCE
 
 
 class SourceChanged(SourceError):
-    """The file changed while it was read or sent; the destination refused the mixture."""
+    """The file changed while it was read or sent; the destination holds no mixture."""
 
     error_class = ErrorClass.CHANGED
 
 
 class SourceInvalid(SourceError):
-    """Not what it claims to be: a damaged archive member, a bomb, an escape."""
+    """A damaged archive member, a decompression bomb, or a path that escapes the archive."""
 
     error_class = ErrorClass.INVALID
 
 
 class PictureInvalid(ItemError):
-    """A picture that does not decode, is a bomb or is over a limit; says why in Pillow's words."""
+    """A picture that does not decode, is a bomb or exceeds a limit; with Pillow's reason."""
 
     error_class = ErrorClass.INVALID
 
 
 class WorkerError(ItemError):
-    """The worker process that had this item in hand did not get to its end."""
+    """The worker process did not finish this item."""
 
     error_class = ErrorClass.RESOURCE
 
 
 class WorkerLost(WorkerError):
-    """The worker is gone: it crashed, was killed, or ended by itself in the middle of the item."""
+    """The worker crashed, was killed, or exited while it processed the item."""
 
 
 class WorkerTimeout(WorkerError):
@@ -351,15 +351,15 @@ class WorkerTimeout(WorkerError):
 
 
 class WorkerOutOfMemory(WorkerError):
-    """The item needs more memory than a worker may have; the worker lives on."""
+    """The item needs more memory than a worker may use; the worker survives."""
 
 
 class EmbedError(ItemError):
-    """An embedder gave no vector."""
+    """The embedder returned no vector."""
 
 
 class EmbedderBusy(EmbedError):
-    """It throttles (429). `retry_after_seconds` is its own wish, if any."""
+    """The service throttles (429). `retry_after_seconds` is from its Retry-After."""
 
     error_class = ErrorClass.RATE_LIMIT
 
@@ -369,18 +369,18 @@ class EmbedderBusy(EmbedError):
 
 
 class EmbedderUnreachable(EmbedError):
-    """Reset, time-out, name resolution or TLS failed for this request."""
+    """The connection of this request failed: reset, timeout, name resolution or TLS."""
 
     error_class = ErrorClass.NETWORK
 
 
 class EmbedderBroken(EmbedError):
-    """It failed on its side (5xx, a prediction that failed)."""
+    """The service failed (5xx, or a failed prediction)."""
 
     error_class = ErrorClass.SERVER
 
 
 class EmbedderRefused(EmbedError):
-    """It refused this picture, or its answer is no vector: a wrong dimension, NaN."""
+    """The service refused this picture, or its response is not a valid vector."""
 
     error_class = ErrorClass.INVALID

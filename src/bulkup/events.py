@@ -1,10 +1,10 @@
-"""What happened, as values. The engine emits them, only `cli` draws.
+"""What happened in a run, as values. The engine emits them; only `cli` prints.
 
-Every event has two renderings, both made here: `str(event)` for people (unescaped: whoever
-prints it to a terminal escapes it) and `event.as_json()` for machines. Events about files come
-many to one value, since a call per file would cost more than the upload of a small one.
+Every event has two renderings: `str(event)` for people (not escaped: the terminal output escapes
+it) and `event.as_json()` for programs. One event holds many files, since a call per file would
+cost more than the upload of a small one.
 
-Events are never compared: `eq=False` saves a quarter of what each class costs at every start.
+Events are never compared: `eq=False` saves a quarter of each class's cost at every start.
 """
 
 from __future__ import annotations
@@ -20,14 +20,20 @@ Json = Mapping[str, object]
 UploadKind = Literal["sent", "adopted", "duplicate", "copied"]
 Verdict = Literal["send", "duplicate", "copy", "dead", "unreadable", "claimed", "over_limit"]
 
+_KINDS: Mapping[UploadKind, str] = {
+    "sent": "sent",
+    "adopted": "already there",
+    "duplicate": "duplicate",
+    "copied": "copied",
+}
 _VERDICTS: Mapping[Verdict, str] = {
     "send": "would send",
     "duplicate": "duplicate",
     "copy": "would copy on the server",
-    "dead": "dead",
+    "dead": "failed",
     "unreadable": "cannot be read",
-    "claimed": "claimed by another run",
-    "over_limit": "left for later (--limit)",
+    "claimed": "in progress in another run",
+    "over_limit": "over --limit",
 }
 
 
@@ -44,14 +50,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunStarted(Event):
-    """The run is on its way; said before any other event."""
+    """The run has started. The first event."""
 
     kind = "run_started"
     run_id: str
     command: str
     destination: str
     manifest: str
-    first_default: bool  # no destination was ever given: the embedded local store is used
+    first_default: bool  # no destination was ever given: the local store is used
 
     def __str__(self) -> str:
         if self.first_default:
@@ -63,7 +69,7 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchFound(Event):
-    """A batch that was interrupted, and that this run goes on with."""
+    """An interrupted push that this run resumes."""
 
     kind = "batch_found"
     batch_id: int
@@ -80,22 +86,24 @@ class BatchFound(Event):
         what = [
             f"{number:,} {label}"
             for number, label in (
-                (self.ready, "ready"),
-                (self.waiting, "waiting"),
-                (self.multipart_uploads, "multipart begun"),
-                (self.copies, "to be copied"),
+                (self.ready, "remaining"),
+                (self.waiting, "will retry"),
+                (self.multipart_uploads, "multipart uploads started"),
+                (self.copies, "to copy"),
             )
             if number
         ]
-        what += ["walk not finished"] if self.walk_unfinished else []
-        begun = datetime.fromtimestamp(self.started_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        what += ["scan not finished"] if self.walk_unfinished else []
+        started = datetime.fromtimestamp(self.started_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         roots = ", ".join(self.roots) or "retried files"
-        return f"Batch {self.batch_id} of {begun}, {roots} to {self.destination}: {', '.join(what)}"
+        return (
+            f"Push {self.batch_id} of {started}, {roots} to {self.destination}: {', '.join(what)}"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RootWalked(Event):
-    """A root has been walked to its end."""
+    """A root has been scanned."""
 
     kind = "root_walked"
     root: str
@@ -112,13 +120,13 @@ class RootWalked(Event):
         noun = "file" if self.files == 1 else "files"
         return (
             f"{self.root}: {self.files:,} {noun} ({self.new:,} new, {self.changed:,} changed, "
-            f"{self.gone:,} gone, {self.left_out:,} left out)"
+            f"{self.gone:,} deleted locally, {self.left_out:,} ignored)"
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilesLeftOut(Event):
-    """Files that the walk did not select, with the reasons."""
+    """Files that the scan ignored, with the reasons."""
 
     kind = "left_out"
     root: str
@@ -131,11 +139,11 @@ class FilesLeftOut(Event):
         ]
 
     def __str__(self) -> str:
-        return "\n".join(_line(f"left out {f.folder}{f.name}: {f.reason}") for f in self.files)
+        return "\n".join(_line(f"ignored {f.folder}{f.name}: {f.reason}") for f in self.files)
 
 
 class FileDone(NamedTuple):
-    """One file whose bytes the destination now has."""
+    """One file whose bytes are at the destination."""
 
     path: str
     key: str
@@ -143,13 +151,13 @@ class FileDone(NamedTuple):
     size_bytes: int
     how: UploadKind
     seconds: float
-    attempt: int | None = None  # None: nothing was attempted, another file brought the content
+    attempt: int | None = None  # None: another file has the content
     stage: str = "upload"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilesDone(Event):
-    """Files that reached the destination, or were found to be there."""
+    """Files that were uploaded, or whose content was already at the destination."""
 
     kind = "uploaded"
     files: tuple[FileDone, ...]
@@ -158,11 +166,11 @@ class FilesDone(Event):
         return [{"event": self.kind, **f._asdict()} for f in self.files]
 
     def __str__(self) -> str:
-        return "\n".join(_line(f"{f.how} {f.path} → {f.key}") for f in self.files)
+        return "\n".join(_line(f"{_KINDS[f.how]} {f.path} → {f.key}") for f in self.files)
 
 
 class ItemDone(NamedTuple):
-    """One content that a stage after the upload is through with."""
+    """One content that process or embed has finished."""
 
     path: str
     digest: str
@@ -174,7 +182,7 @@ class ItemDone(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemsDone(Event):
-    """Contents that a stage after the upload is through with."""
+    """Contents that process or embed has finished."""
 
     kind = "settled"
     stage: str
@@ -191,7 +199,7 @@ class ItemsDone(Event):
 
 
 class FilePlanned(NamedTuple):
-    """What a push would do with one file. `key` and `digest` are None where nobody knows them."""
+    """What a push would do with one file. `key` and `digest` are None if unknown."""
 
     path: str
     verdict: Verdict
@@ -203,7 +211,7 @@ class FilePlanned(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilesPlanned(Event):
-    """Files that a dry run has come through, and that a push would have something to do with."""
+    """Files that a push would act on, as found by a dry run."""
 
     kind = "planned"
     files: tuple[FilePlanned, ...]
@@ -222,7 +230,7 @@ class FilesPlanned(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttemptFailed(Event):
-    """An attempt ended without success; `state` says whether it will be tried again."""
+    """An attempt failed; `state` says whether it will be retried."""
 
     kind = "failed"
     path: str
@@ -232,16 +240,16 @@ class AttemptFailed(Event):
     error: str
     state: str
     next_attempt_at: float | None
-    seconds: float = 0.0  # that the attempt took
+    seconds: float = 0.0  # how long the attempt took
 
     def __str__(self) -> str:
-        verdict = "given up" if self.state == "dead" else "will be tried again"
+        verdict = "failed for good" if self.state == "dead" else "will retry"
         return f"{self.path}: {self.error_class}: {self.error} ({verdict})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paused(Event):
-    """The whole run waits for a reason that is no file's fault."""
+    """The whole run waits, because of the destination or this machine."""
 
     kind = "paused"
     reason: str
@@ -253,18 +261,18 @@ class Paused(Event):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Notice(Event):
-    """Something the user should know that is no failure."""
+    """A message for the user that is not about one file."""
 
     kind = "notice"
     message: str
-    is_error: bool = False  # told in any case, also with --quiet
+    is_error: bool = False  # printed even with --quiet
 
     def __str__(self) -> str:
         return self.message
 
 
 class StageCount(NamedTuple):
-    """One bar's worth of numbers. `total` grows while the walk goes on."""
+    """The numbers of one progress bar. `total` grows during the scan."""
 
     done: int = 0
     skipped: int = 0
@@ -275,12 +283,12 @@ class StageCount(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """Where the run stands now; taken by whoever draws, ten times a second at most."""
+    """The current progress of a run; taken at most ten times a second."""
 
-    stages: Mapping[str, StageCount]  # those that the run works at, in their order
+    stages: Mapping[str, StageCount]  # the stages of this run, in order
     walking: bool
     walked_files: int
-    window: int  # requests that may be in flight
+    window: int  # limit on requests in flight
     in_flight: int
     throttled: int
     errors: int
@@ -289,7 +297,7 @@ class Snapshot(NamedTuple):
 
 
 def total_of(snapshot: Snapshot) -> StageCount:
-    """Done and failed items of all stages together."""
+    """The done and failed items of all stages together."""
     stages = snapshot.stages.values()
     return StageCount(
         done=sum(stage.done for stage in stages), failed=sum(stage.failed for stage in stages)
@@ -298,33 +306,33 @@ def total_of(snapshot: Snapshot) -> StageCount:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary(Event):
-    """How the run ended. The last event, but for a Notice of what could not be told outside."""
+    """How the run ended. Only a Notice about a failed webhook or metrics file may follow."""
 
     kind = "summary"
     run_id: str
     command: str
     destination: str
     seconds: float
-    files: int  # selected files that the walk found
+    files: int  # files that the scan selected
     new: int
     changed: int
     unchanged: int
     gone: int
     left_out: int
-    sent: int  # contents that this run put into the destination
+    sent: int  # contents that this run uploaded
     sent_bytes: int
-    adopted: int  # contents that were there already under their key
-    duplicates: int  # files whose content another file brought
-    duplicate_bytes: int  # what deduplication saved
+    adopted: int  # contents that were already there under their key
+    duplicates: int  # files whose content another file has
+    duplicate_bytes: int  # saved by deduplication
     copied: int
     waiting: int
     dead: int
-    ready: int  # left undone: limits, an interrupt, or claimed by nobody yet
+    ready: int  # remaining after a limit or an interrupt
     claimed_elsewhere: int
     throttled: int
-    processed: int = 0  # contents that this run made variants of
+    processed: int = 0  # contents whose variants this run made
     embedded: int = 0  # contents that this run made searchable
-    passed_over: int = 0  # contents that a stage does not apply to
+    passed_over: int = 0  # contents that a stage skipped
     failures: dict[str, int] = field(default_factory=dict)  # error class → items waiting or dead
     dry_run: bool = False
     interrupted: bool = False
@@ -332,7 +340,7 @@ class Summary(Event):
 
 
 def _line(text: str) -> str:
-    """One line, whatever the names in it hold."""
+    """One line: a name may hold newlines."""
     return text.replace("\n", "\\n")
 
 

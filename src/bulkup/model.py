@@ -14,12 +14,12 @@ Digest = NewType("Digest", str)
 """The SHA-256 of a content, 64 lower-case hex characters."""
 
 Body = bytes | memoryview
-"""Bytes that are to be stored. A view is one-dimensional, of single bytes, and its memory does not
-change as long as anything refers to it."""
+"""Bytes to store. A view is one-dimensional, of single bytes, and its memory does not change while
+anything refers to it."""
 
 
 class Stage(StrEnum):
-    """What is done with a content, in this order."""
+    """What is done with each content, in this order."""
 
     UPLOAD = "upload"
     PROCESS = "process"
@@ -27,7 +27,7 @@ class Stage(StrEnum):
 
 
 class State(StrEnum):
-    """Where a work item stands."""
+    """The state of a work item."""
 
     READY = "ready"
     CLAIMED = "claimed"
@@ -38,16 +38,16 @@ class State(StrEnum):
 
 
 INODE_MASK = (1 << 63) - 1
-"""Inodes are kept modulo 2**63: some file systems use the top bit, SQLite has no room for it."""
+"""Inodes are kept modulo 2**63: some file systems use the top bit, which SQLite cannot store."""
 
 
 class FileStat(NamedTuple):
-    """What tells a changed file from an unchanged one without reading it."""
+    """Tells a changed file from an unchanged one without reading it."""
 
     size_bytes: int
     modified_ns: int
     inode: int
-    changed_ns: int  # ctime: catches an edit that put the old mtime back
+    changed_ns: int  # ctime: catches an edit that restored the old mtime
 
 
 class LeftOut(NamedTuple):
@@ -81,19 +81,19 @@ class Attributes(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What a store says of an object it has just stored."""
+    """What a store returns for an object that it has just stored."""
 
     etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a store knows of an object without reading it.
+    """What a store knows about an object without reading it.
 
-    `digest` is known only where the object carries it (x-amz-meta-sha256, or a directory store's
-    own record); a listing may leave `digest`, `content_type` and `metadata` unknown. `checksum` is
-    the store's own SHA-256 of the bytes it holds, in base64; of an object sent in parts it is the
-    composite of the parts' digests (content.digest.composite), perhaps without its `-N`.
+    `digest` is known only if the object carries it (x-amz-meta-sha256, or the record of a
+    directory store); a listing may omit `digest`, `content_type` and `metadata`. `checksum` is the
+    store's own SHA-256 of the bytes, in base64; of a multipart object it is the composite of the
+    parts' digests (content.digest.composite), perhaps without its `-N`.
     """
 
     key: str
@@ -117,7 +117,7 @@ class Part:
 
 
 class Trouble(NamedTuple):
-    """An error as the manifest keeps it."""
+    """An error as the manifest records it."""
 
     error_class: ErrorClass
     message: str

@@ -126,9 +126,9 @@ def test_the_lines_of_verbose(bulkup: Bulkup, tmp_path: Path) -> None:
     ended = bulkup("push", "photos", "--to", "store", "--dry-run", "--verbose")
     assert f"would send {root}/a.jpg → a.jpg\n" in ended.stdout
     assert f"duplicate {root}/b\\x1b.jpg\n" in ended.stdout
-    assert "left out n.txt: no picture or video" in ended.stdout
-    assert f"dead {root}/z.zip: " in ended.stdout
-    assert "1 dead" in ended.stdout
+    assert "ignored n.txt: no picture or video" in ended.stdout
+    assert f"failed {root}/z.zip: " in ended.stdout
+    assert "1 failed" in ended.stdout
 
 
 def test_dead_items_are_named_and_pending_ones_would_be_sent(

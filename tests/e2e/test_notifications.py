@@ -81,7 +81,7 @@ def test_a_webhook_that_fails_changes_no_exit_code_and_tells_no_secret(
             tmp_path / "log",
             env={"BULKUP_NOTIFY_WEBHOOK": receiver.url},
         )
-    assert "The webhook at 127.0.0.1 was not told: it answered 404" in ended.stderr
+    assert "The webhook at 127.0.0.1 did not get the report: status 404" in ended.stderr
     everything = ended.stdout + ended.stderr + (tmp_path / "log").read_text()
     assert "s3cr3t" not in everything
     assert b"s3cr3t" not in (bulkup.home / "manifest.db").read_bytes()

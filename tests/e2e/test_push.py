@@ -66,7 +66,7 @@ def test_a_content_is_sent_once_whatever_its_names(bulkup: Bulkup, tmp_path: Pat
     make_tree(tmp_path / "three", {"z.jpg": picture(2)})
     ended = bulkup("push", "two", "three", "--to", "store")
     assert "2 duplicates" in ended.stdout
-    assert "1 gone" in ended.stdout
+    assert "1 deleted locally" in ended.stdout
     assert " sent" not in ended.stdout
     held = objects_in(tmp_path / "store")
     assert sorted(held.values()) == sorted([picture(1), picture(2)])
@@ -99,7 +99,7 @@ def test_an_object_of_the_same_content_is_adopted(bulkup: Bulkup, tmp_path: Path
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos", "--to", "store")
     ended = bulkup("push", "photos", "--to", "store", "--manifest", "other.db")
-    assert "1 adopted" in ended.stdout
+    assert "1 already there" in ended.stdout
     assert objects_in(tmp_path / "store") == {"a.jpg": picture(1)}
 
 
@@ -229,7 +229,7 @@ def test_links_are_left_out_by_default(bulkup: Bulkup, tmp_path: Path) -> None:
     root = make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     (root / "link.jpg").symlink_to(root / "a.jpg")
     ended = bulkup("push", "photos", "--to", "store")
-    assert "1 left out" in ended.stdout
+    assert "1 ignored" in ended.stdout
 
 
 def test_a_missing_root_ends_before_any_work(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -276,7 +276,7 @@ def test_a_single_file_as_root(bulkup: Bulkup, tmp_path: Path) -> None:
 def test_limit_leaves_the_rest_for_the_next_push(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {f"{n}.jpg": picture(n) for n in range(5)})
     ended = bulkup("push", "photos", "--to", "store", "--limit", "2")
-    assert "3 not begun" in ended.stdout
+    assert "3 remaining" in ended.stdout
     assert len(objects_in(tmp_path / "store")) == 2
     bulkup("push", "photos")
     assert len(objects_in(tmp_path / "store")) == 5
@@ -285,7 +285,7 @@ def test_limit_leaves_the_rest_for_the_next_push(bulkup: Bulkup, tmp_path: Path)
 def test_max_duration_stops_in_order(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {f"{n}.jpg": picture(n, 10_000) for n in range(20)})
     ended = bulkup("push", "photos", "--to", "store", "--bwlimit", "40K", "--max-duration", "1s")
-    assert "not begun" in ended.stdout
+    assert "remaining" in ended.stdout
     states = bulkup("status", "--json").json()["stages"]["upload"]
     assert states["claimed"] == 0
     assert states["ready"] + states["done"] == 20
@@ -298,7 +298,7 @@ def test_a_file_that_is_gone_is_counted_and_its_object_stays(
     bulkup("push", "photos", "--to", "store")
     (root / "sub/b.jpg").unlink()
     ended = bulkup("push", "photos")
-    assert "1 gone" in ended.stdout
+    assert "1 deleted locally" in ended.stdout
     assert len(objects_in(tmp_path / "store")) == 2
     assert bulkup("status", "--json").json()["assets"]["missing"] == 1
     make_tree(root, {"sub/b.jpg": picture(2)})

@@ -70,7 +70,7 @@ def test_the_next_push_sends_nothing(
 
     ended = bulkup("push", root, "--to", place.url, "--layout", layout, env=env)
     assert " sent" not in ended.stdout
-    assert " adopted" not in ended.stdout
+    assert " already there" not in ended.stdout
     assert place.objects() == before
     assert status(bulkup) == counts
     assert bulkup("push", root, env=env).stdout.startswith("Nothing changed: 6 files")

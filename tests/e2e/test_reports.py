@@ -148,7 +148,7 @@ def test_a_waiting_item_says_when_it_is_due(
     ended = bulkup(
         "push", "photos", "--to", "s3://bucket", "--patience", "0s", env=access(s3.url), check=3
     )
-    assert "1 waiting" in ended.stdout
+    assert "1 will retry" in ended.stdout
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
     assert failed["state"] == "waiting"
     assert failed["error_class"] == "rate_limit"

@@ -299,6 +299,6 @@ def test_a_limit_stops_a_resume_like_a_push(
     bulkup("push", "photos", "--to", "store", "--limit", "10")
     ended = bulkup("resume", "--limit", "10")
     assert "10 sent" in ended.stdout
-    assert "20 not begun" in ended.stdout
+    assert "20 remaining" in ended.stdout
     bulkup("resume")
     assert len(objects_in(tmp_path / "store")) == 40

@@ -66,11 +66,11 @@ def test_five_files_fail_for_good_and_are_put_right(
     env = access(s3.url)
     once = ("--max-errors", "5")  # else those that fail first fall due while the last still fail
     ended = bulkup("push", "photos", "--to", "s3://bucket", *once, env=env, check=3)
-    assert "5 waiting" in ended.stdout
+    assert "5 will retry" in ended.stdout
     assert {row["state"] for row in _failed(bulkup)} == {"waiting"}
     _let_waits_end(bulkup, attempts=4)
     ended = bulkup("resume", env=env, check=3)
-    assert "5 dead" in ended.stdout
+    assert "5 failed" in ended.stdout
     rows = _failed(bulkup)
     assert [row["path"] for row in rows] == [str(tmp_path / "photos" / name) for name in BAD]
     assert {(r["state"], r["error_class"], r["attempts"]) for r in rows} == {("dead", "server", 5)}
@@ -100,7 +100,7 @@ def test_retry_grants_ten_attempts_and_says_what_still_fails(
     bulkup("push", "photos", "--to", "s3://bucket", env=env, check=3)
     assert {row["state"] for row in _failed(bulkup)} == {"dead"}
     ended = bulkup("retry", "--failed", env=env, check=3)
-    assert "5 dead" in ended.stdout
+    assert "5 failed" in ended.stdout
     with sqlite3.connect(bulkup.home / "manifest.db") as db:
         rows = db.execute("SELECT DISTINCT attempts, attempts_granted, priority FROM item "
                           "WHERE state = 'dead'").fetchall()  # fmt: skip
@@ -180,7 +180,7 @@ def test_an_archive_that_could_not_be_read_is_looked_at_again(
     bulkup("push", "photos", "--to", "store", "--exclude", "no/", check=3)
     make_tree(tmp_path / "photos", {"sub/new.jpg": picture(9)})
     ended = bulkup("retry", "--failed", check=3)
-    assert "1 dead" in ended.stdout
+    assert "1 failed" in ended.stdout
     with zipfile.ZipFile(tmp_path / "photos/sub/b.zip", "w") as archive:
         archive.writestr("in.jpg", picture(2))
         archive.writestr("no/in.jpg", picture(3))

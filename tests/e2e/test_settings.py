@@ -24,7 +24,7 @@ def test_init_writes_a_file_that_changes_nothing(bulkup: Bulkup, tmp_path: Path)
 def test_init_does_not_overwrite(bulkup: Bulkup, tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").write_text("# mine\n")
     ended = bulkup("init", check=2)
-    assert "bulkup.toml is there already" in ended.stderr
+    assert "bulkup.toml already exists" in ended.stderr
     assert (tmp_path / "bulkup.toml").read_text() == "# mine\n"
 
 

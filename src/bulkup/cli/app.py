@@ -26,9 +26,9 @@ Exit codes:
     0  all done
     1  a bug or an unexpected error
     2  wrong usage
-    3  finished, but some items are dead or waiting
-    4  the destination refused or cannot be reached
-    5  the manifest cannot be used
+    3  finished, but some files failed or will be retried
+    4  the destination refused requests or cannot be reached
+    5  the manifest (the SQLite database) cannot be used
   130  interrupted (SIGINT)
   143  terminated (SIGTERM)
 
@@ -38,7 +38,7 @@ Example: bulkup push ./photos --to s3://bucket/photos
 app = typer.Typer(
     name="bulkup",
     cls=CommandGroup,
-    help="Take directories of pictures to object storage: fast, never twice.",
+    help="Upload folders of pictures to S3-compatible storage or another disk, every picture once.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -68,7 +68,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Global options; every command takes them after its name, too."""
+    """Global options; they may also follow the name of the command."""
     values = (manifest, config, quiet, verbose, log_file)
     context.obj = {
         name: value for name, value in zip(GLOBAL_OPTIONS, values, strict=True) if value is not None
@@ -76,11 +76,11 @@ def options(
 
 
 def main() -> None:
-    """Run the command line, and leave at once with its exit code (SPEC §2).
+    """Run the command line, and exit at once with its exit code.
 
-    The HTTP client's native threads may still be clearing up a refused connection; an interpreter
-    that is taken apart under them now and then aborts the whole process (seen with pyreqwest
-    0.12). What has to last is on the disk by now, so nothing is lost by not waiting.
+    The HTTP client's native threads may still be cleaning up a refused connection; an interpreter
+    that shuts down under them sometimes aborts the process (seen with pyreqwest 0.12). Everything
+    that must last is on disk by now, so nothing is lost by not waiting.
     """
     _open_closed_streams()
     code = _run()
@@ -88,15 +88,17 @@ def main() -> None:
         try:
             stream.flush()
         except BrokenPipeError:
-            pass  # the reader has gone: not an error of ours, as with any other filter
+            pass  # the reader has gone, which is not an error of a filter
         except (OSError, ValueError):
             code = code or int(ExitCode.BUG)
     os._exit(code)
 
 
 def _open_closed_streams() -> None:
-    """A standard stream that the caller has closed (`>&-`) leads nowhere from now on. Else there
-    is none to print to, and a file or a socket that is opened later would get its number."""
+    """Open /dev/null for each standard stream that the caller closed (`>&-`).
+
+    Otherwise a file or a socket that is opened later would get its number.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -104,7 +106,7 @@ def _open_closed_streams() -> None:
 
 
 def _run() -> int:
-    """The exit code; every way out has its own."""
+    """Run the command; return its exit code."""
     try:
         app()
     except SystemExit as leaving:

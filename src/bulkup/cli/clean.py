@@ -1,4 +1,4 @@
-"""bulkup clean: old batches, abandoned uploads, variants and vectors that nobody needs."""
+"""bulkup clean: removes old batches, abandoned uploads, and unneeded variants and vectors."""
 
 from __future__ import annotations
 
@@ -24,56 +24,57 @@ if TYPE_CHECKING:
     from bulkup.settings.table import Settings
 
 
-_FATES: dict[RemovalReason, str] = {
-    "unowned": "that no content owns",
-    "unrecorded": "that the manifest does not record",
-    "retired": "of names that are no setting any more",
+_REASONS: dict[RemovalReason, str] = {
+    "unowned": "of no known file",
+    "unrecorded": "not recorded in the manifest",
+    "retired": "no longer in the settings",
 }
 
-EXAMPLE = """A multipart upload goes when its content is not to be sent any more; one that this
-manifest does not know goes when it is older than a day. Variants go when they are older than a day
-and no content there owns them, no row records them, or their name is no setting any more; and none
-goes while others keep objects there, too. Vectors go when a newer embedder has made others of the
-same pictures. No object that holds a file is ever removed. A destination that refused every push so
-far, a mistyped one, is forgotten; its roots go where they went before.
+EXAMPLE = """Removed are: multipart uploads whose file will not be uploaded any more, and unknown
+ones older than a day; variants older than a day that belong to no known file, are not recorded, or
+are no longer in the settings (none while others keep objects there too); vectors that a newer
+embedder has replaced; batches of the history. A destination where no push ever succeeded, such as a
+mistyped one, is forgotten. Objects that hold a file are never removed.
 
 Example: bulkup clean --older-than 90d --yes"""
 
 
 @dataclass(frozen=True, slots=True)
 class _InManifest:
-    """How much of the manifest can go."""
+    """How many rows of the manifest can be removed."""
 
     batches: int = 0
     vectors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """What there is to remove at one destination, or why nobody knows."""
+class _DestinationGarbage:
+    """What can be removed at one destination, or the error."""
 
     url: str
-    rubbish: Garbage | None = None
+    garbage: Garbage | None = None
     error: BulkupError | None = None
-    unreached_items: int | None = None  # of a destination that nothing ever came to
+    unreached_items: int | None = None  # of a destination that was never reached
 
 
 def run(
     flags: Flags,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Remove it; without this, only show it.")
+    ] = False,
     older_than: Annotated[
-        str, typer.Option(metavar="WHEN", help="Batches that ended before: 30d or 2026-01-31.")
+        str, typer.Option(metavar="WHEN", help="Batches that ended before this date or age.")
     ] = "30d",
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
-    """Show what nobody needs any more; remove it with --yes."""
+    """Show what can be deleted; delete it with --yes."""
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
     from bulkup.settings.durations import moment_option, timestamp
 
     settings = flags.settings()
     before = timestamp(moment_option(older_than, option="--older-than"), now=time.time())
-    own, found = _InManifest(), list[_Found]()
+    own, found = _InManifest(), list[_DestinationGarbage]()
     with Reader(settings.manifest) as reader:
         exists = reader.exists
         if exists and not yes:
@@ -94,8 +95,8 @@ def run(
 
 def _clean(
     books: Manifest | Reader, settings: Settings, before: float
-) -> tuple[_InManifest, list[_Found]]:
-    """Look everywhere; remove what is found if the manifest may be written."""
+) -> tuple[_InManifest, list[_DestinationGarbage]]:
+    """Search all destinations; remove what is found if `books` is a Manifest."""
     import asyncio
 
     from bulkup.manifest.manifest import Manifest
@@ -107,23 +108,21 @@ def _clean(
         left.old_vectors() if only_count else left.forget_old_vectors(),
     )
     found = [
-        _Found(unreached.url, unreached_items=unreached.items)
-        for unreached in books.garbage.unreached_destinations()
-        if only_count or books.garbage.forget_destination(unreached.id)
+        _DestinationGarbage(one.url, unreached_items=one.items)
+        for one in books.garbage.unreached_destinations()
+        if only_count or books.garbage.forget_destination(one.id)
     ]
-    dropped = {
-        one.id for one in books.garbage.unreached_destinations()
-    }  # of which nothing else can be said
+    unreached = {one.id for one in books.garbage.unreached_destinations()}
     for destination in books.destinations.all():
-        if destination.id in dropped:
+        if destination.id in unreached:
             continue
         try:
-            rubbish = asyncio.run(_sweep(books, destination, settings))
-            found.append(_Found(destination.url, rubbish))
+            garbage = asyncio.run(_sweep(books, destination, settings))
+            found.append(_DestinationGarbage(destination.url, garbage))
         except BulkupError as error:
             if error.exit_code == ExitCode.MANIFEST:
                 raise
-            found.append(_Found(destination.url, error=error))
+            found.append(_DestinationGarbage(destination.url, error=error))
     return own, found
 
 
@@ -135,22 +134,22 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     store = open_known(destination.url, destination, settings.run, os.environ)
     names = [name for name, *_ in settings.run.process.variants]
     try:
-        rubbish = await find(books, destination, store, names=names, now=time.time())
+        garbage = await find(books, destination, store, names=names, now=time.time())
         if isinstance(books, Manifest):
-            await remove(books, destination, store, rubbish, names=names)
+            await remove(books, destination, store, garbage, names=names)
     finally:
         await store.close()
-    return rubbish
+    return garbage
 
 
-def _print_json(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
+def _print_json(own: _InManifest, found: list[_DestinationGarbage], *, removed: bool) -> None:
     from dataclasses import asdict
     from json import dumps
 
     destinations = [
         {
             "url": one.url,
-            **(asdict(one.rubbish) if one.rubbish is not None else {}),
+            **(asdict(one.garbage) if one.garbage is not None else {}),
             "unreached_items": one.unreached_items,
             "error": None if one.error is None else str(one.error),
         }
@@ -159,7 +158,7 @@ def _print_json(own: _InManifest, found: list[_Found], *, removed: bool) -> None
     typer.echo(dumps({"removed": removed, **asdict(own), "destinations": destinations}))
 
 
-def _print(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
+def _print(own: _InManifest, found: list[_DestinationGarbage], *, removed: bool) -> None:
     from bulkup.cli.output.text import count, escape, printable
 
     verb = "removed" if removed else "to remove"
@@ -168,37 +167,37 @@ def _print(own: _InManifest, found: list[_Found], *, removed: bool) -> None:
         noun = "old batch" if own.batches == 1 else "old batches"
         lines.append(f"{verb}: {count(own.batches)} {noun} of the history")
     if own.vectors:
-        lines.append(f"{verb}: {count(own.vectors, 'vector')} that a newer embedder replaced")
+        lines.append(f"{verb}: {count(own.vectors, 'vector')} replaced by a newer embedder")
     for one in found:
         if one.unreached_items is not None:
-            contents = count(one.unreached_items, "content")
-            lines.append(f"{verb}: pushes to {one.url}, which was never reached ({contents})")
-        if one.rubbish is not None:
-            lines += [f"{verb}: {line}" for line in _lines_of(one.url, one.rubbish)]
+            files = count(one.unreached_items, "unique file")
+            lines.append(f"{verb}: pushes to {one.url}, which was never reached ({files})")
+        if one.garbage is not None:
+            lines += [f"{verb}: {line}" for line in _lines_of(one.url, one.garbage)]
     if lines and not removed:
         lines.append("Next: bulkup clean --yes removes this")
     lines = lines or ["Nothing to clean."]
     for one in found:
-        if one.rubbish is not None and one.rubbish.shared_by is not None:
+        if one.garbage is not None and one.garbage.shared_by is not None:
             lines.append(
-                f"left: {one.url}: variants that may be others', who keep "
-                f"{one.rubbish.shared_by} there"
+                f"kept: {one.url}: variants that may belong to others, who keep "
+                f"{one.garbage.shared_by} there"
             )
     sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
 
 
-def _lines_of(url: str, rubbish: Garbage) -> Iterator[str]:
+def _lines_of(url: str, garbage: Garbage) -> Iterator[str]:
     from bulkup.cli.output.text import count, size
 
-    for upload in rubbish.uploads:
+    for upload in garbage.uploads:
         began = time.strftime("%Y-%m-%d", time.gmtime(upload.begun_at))
-        yield f"{url}: upload of {upload.key}, begun {began}"
-    for path, size_bytes in rubbish.files:
+        yield f"{url}: multipart upload of {upload.key}, started {began}"
+    for path, size_bytes in garbage.files:
         yield f"{path} ({size(size_bytes)})"
-    if rubbish.reservations:
-        yield f"{url}: {count(len(rubbish.reservations), 'reserved key')} that nothing will fill"
-    for why, words in _FATES.items():
-        sizes = [variant.size_bytes for variant in rubbish.variants if variant.why == why]
+    if garbage.reservations:
+        yield f"{url}: {count(len(garbage.reservations), 'reserved key')} without an upload"
+    for why, words in _REASONS.items():
+        sizes = [variant.size_bytes for variant in garbage.variants if variant.why == why]
         if sizes:
             yield f"{url}: {count(len(sizes), 'variant')} {words} ({size(sum(sizes))})"
 

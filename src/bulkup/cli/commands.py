@@ -1,5 +1,4 @@
-"""The commands by their names. One is loaded and built when it is asked for: each start of bulkup
-pays for the command that it runs, not for all."""
+"""The commands by name. Each is imported and built only when it is needed, to start fast."""
 
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ NAMES = (
     "doctor",
     "clean",
 )
-"""In the order of `--help`. The module of the same name has `run`, its docstring, and EXAMPLE."""
+"""In the order of `--help`. The module of the same name has `run` and EXAMPLE."""
 
 
 class CommandGroup(TyperGroup):
@@ -39,7 +38,7 @@ class CommandGroup(TyperGroup):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = _Commands()  # type: ignore[assignment]  # nothing is ever added
+        self.commands = _Commands()  # type: ignore[assignment]  # read only
 
 
 class _Commands(Mapping[str, TyperCommand]):

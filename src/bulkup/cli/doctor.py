@@ -1,4 +1,4 @@
-"""bulkup doctor: is everything in order, and how to put it right."""
+"""bulkup doctor: checks the setup and says how to fix it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bulkup.settings.table import Settings
     from bulkup.stores.store import PartStore
 
-EXAMPLE = """What an endpoint can do is remembered after the first push. Before that, doctor
-stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
+EXAMPLE = """The capabilities of an endpoint are remembered after the first push. Before that,
+doctor stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
 
 Example: bulkup doctor --to s3://bucket/photos"""
 
@@ -29,17 +29,17 @@ def run(
     flags: Flags,
     to: Annotated[
         str | None,
-        typer.Option(metavar="DEST", help="This destination; else all that were pushed to."),
+        typer.Option(metavar="DEST", help="Check this destination; default: all in the manifest."),
     ] = None,
     endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
     region: Annotated[str | None, typer.Option()] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
+        str | None, typer.Option(help="A profile of bulkup.toml, else of AWS.")
     ] = None,
     ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """Check decoders, embedder, manifest, disk, clock and destinations; say how to mend each."""
+    """Check decoders, embedder, manifest, disk, clock and destinations; say how to fix each."""
     settings = flags.settings(
         to=to, endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
     )
@@ -70,7 +70,7 @@ def _examine(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:
-    """Each destination in an event loop of its own, so that its findings come as they are made."""
+    """Check each destination in its own event loop, so that results appear one by one."""
     import asyncio
 
     from bulkup.clock import SystemClock
@@ -93,7 +93,7 @@ def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:
 
 
 def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupError]]:
-    """(URL, whether it is the embedded default, the store or why it cannot be opened)."""
+    """(URL, whether it is the default local store, the store or the error of opening it)."""
     from bulkup.errors import ManifestError
     from bulkup.manifest.reader import Reader
     from bulkup.run.open_destination import open_known
@@ -104,7 +104,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
         with Reader(settings.manifest) as reader:
             known = reader.destinations.all()
     except ManifestError:
-        known = []  # said already
+        known = []  # reported by check_manifest
     rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]
     if settings.upload.to:
         url = canonical(settings.upload.to)
@@ -117,7 +117,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
 
 
 def _row_of(known: Sequence[Destination], url: str, endpoint_url: str | None) -> Destination | None:
-    """What the manifest knows of the destination, at this endpoint if one is named."""
+    """The manifest's row of the destination, at this endpoint if one is given."""
     for one in known:
         if one.url == url and endpoint_url in (None, one.endpoint_url):
             return one

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def show_plan(push: Push, settings: Settings) -> int:
-    """Print what a push would do: a line a file with --verbose or --json, and the summary.
+    """Print what a push would do: a line per file with --verbose or --json, and the summary.
 
     Returns the exit code: 0 unless it was interrupted.
     """

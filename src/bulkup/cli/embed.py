@@ -1,4 +1,4 @@
-"""bulkup embed: what is processed becomes searchable."""
+"""bulkup embed: makes processed pictures searchable."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ EXAMPLE = "Example: bulkup embed --limit 1000"
 def run(
     flags: Flags,
     limit: StageLimitOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Also what is embedded already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Embed everything again.")] = False,
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="efficientnet-lite0, clip (an extra) or http (a service)."
+            metavar="NAME",
+            help="The embedder: efficientnet-lite0, clip (an extra) or http (a service).",
         ),
     ] = None,
     thorough: Annotated[
         bool | None,
-        typer.Option("--thorough", help="Six views of each picture: six times the work."),
+        typer.Option("--thorough", help="Embed six views of each picture: six times the work."),
     ] = None,
     concurrency: ConcurrencyOption = None,
     max_rate: MaxRateOption = None,
@@ -48,10 +49,10 @@ def run(
     metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Make everything searchable that is processed and not embedded by this model.
+    """Make processed pictures searchable that this model has not embedded yet.
 
-    For cron: runs may overlap, each picture is embedded once. Exits with 3 while an item waits or
-    is dead. Vectors of another model stay until bulkup clean.
+    Safe for cron: runs may overlap, and each picture is embedded once. Exits with 3 while pictures
+    have failed or will be retried. Vectors of another model stay until bulkup clean.
     """
     given = dict(locals())
     for name in ("flags", "force"):

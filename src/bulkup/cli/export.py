@@ -1,4 +1,4 @@
-"""bulkup export: files and their metadata, out of the manifest, for other programs."""
+"""bulkup export: writes files, their metadata and embeddings for other programs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bulkup.manifest.reports.export import ExportRow
-    from bulkup.reporting.row_formats import Format
+    from bulkup.reporting.row_formats import ExportFormat
 
 EXAMPLE = """Columns: root, path, size_bytes, modified_at, digest, media_type, destination, key,
-upload, process, embed, missing_since; then what pictures say of themselves, empty until they are
+upload, process, embed, missing_since; then the metadata of pictures, empty until they are
 processed: width_px, height_px, format, orientation, taken_at, camera, lens, f_number,
 exposure_seconds, iso, focal_length_mm, latitude, longitude, altitude_metres, perceptual_hash,
 rating, title, description, keywords. With vectors: embedder and vector (in npz digests, vectors and
-embedder), all of the embedder that embedded last; parquet and npz have them unless --no-vectors.
-jsonl and npz keep names exactly, a byte that is no UTF-8 as \\udcXX; csv and parquet show it as
+embedder), all of the embedder used last; parquet and npz have them unless --no-vectors.
+jsonl and npz keep names exactly, a byte that is not UTF-8 as \\udcXX; csv and parquet show it as
 \\xNN. parquet needs an extra: pip install 'bulkup[parquet]'.
 
 Example: bulkup export --format parquet --output photos.parquet '*.heic'"""
@@ -34,19 +34,22 @@ _MODE = 0o600  # names of private pictures are private
 def run(
     flags: Flags,
     glob: Annotated[
-        str | None, typer.Argument(metavar="[GLOB]", help="A shell pattern for the path's end.")
+        str | None,
+        typer.Argument(
+            metavar="[GLOB]", help="Only files whose path ends like this shell pattern."
+        ),
     ] = None,
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal["jsonl", "csv", "parquet", "npz"], typer.Option(help="How to write them.")
+        Literal["jsonl", "csv", "parquet", "npz"], typer.Option(help="The output format.")
     ] = "jsonl",
     output: Annotated[
-        str, typer.Option(metavar="FILE|-", help="Where to; - is standard output.")
+        str, typer.Option(metavar="FILE|-", help="The output file; - is standard output.")
     ] = "-",
     vectors: Annotated[
-        bool | None, typer.Option("--vectors/--no-vectors", help="With embeddings, or without.")
+        bool | None, typer.Option("--vectors/--no-vectors", help="With or without embeddings.")
     ] = None,
 ) -> None:
-    """Write files, their metadata and embeddings out of the manifest."""
+    """Export files, their metadata and embeddings from the manifest."""
     from bulkup.manifest.reader import Reader
     from bulkup.reporting.atomic_file import check_writable, whole_file
     from bulkup.reporting.row_formats import BINARY, check_format
@@ -54,7 +57,9 @@ def run(
     check_format(format)
     settings = flags.settings()
     if output == "-" and format in BINARY and sys.stdout.isatty():
-        raise UsageError(f"{format} is not for a terminal", hint="Name a file: --output FILE")
+        raise UsageError(
+            f"{format} cannot be written to a terminal", hint="Name a file: --output FILE"
+        )
     if output != "-":
         check_writable(output, named="--output")
     has_vectors = format in BINARY if vectors is None else vectors
@@ -77,7 +82,7 @@ def run(
 
 
 def _write(
-    form: Format,
+    form: ExportFormat,
     rows: Iterator[ExportRow],
     has_vectors: bool,
     dimension: int,

@@ -1,4 +1,4 @@
-"""bulkup files: the assets with their keys, states and digests."""
+"""bulkup files: lists files with their keys, states and digests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ EXAMPLE = "Example: bulkup files '*.heic' --json"
 def run(
     flags: Flags,
     glob: Annotated[
-        str | None, typer.Argument(metavar="[GLOB]", help="A shell pattern for the path's end.")
+        str | None,
+        typer.Argument(
+            metavar="[GLOB]", help="Only files whose path ends like this shell pattern."
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,

@@ -1,4 +1,4 @@
-"""bulkup history: batches and runs, with their counts and rates."""
+"""bulkup history: lists earlier batches with their counts and rates."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ EXAMPLE = "Example: bulkup history --limit 5"
 
 def run(
     flags: Flags,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="The latest N batches.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Show the latest N batches.")] = 20,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
-    """Show earlier batches: when, how long, how much, and how they ended."""
+    """List earlier batches: start, duration, files, bytes and exit code."""
     from bulkup.cli.output.rows import print_csv, print_json
     from bulkup.cli.output.text import Column, print_table
     from bulkup.manifest.reader import Reader

@@ -1,4 +1,4 @@
-"""bulkup process: thumbnails and metadata for what is uploaded."""
+"""bulkup process: makes thumbnails and reads metadata of uploaded files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(
     flags: Flags,
     limit: StageLimitOption = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Also what is processed already; replaces variants.")
+        bool, typer.Option("--force", help="Process everything again; replaces variants.")
     ] = False,
     workers: WorkersOption = None,
     concurrency: ConcurrencyOption = None,
@@ -42,10 +42,10 @@ def run(
     metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Make thumbnails and read the metadata of everything that is uploaded and not processed.
+    """Make thumbnails and read the metadata of uploaded files that are not processed yet.
 
-    For cron: runs may overlap, each picture is processed once. Exits with 3 while an item waits or
-    is dead.
+    Safe for cron: runs may overlap, and each picture is processed once. Exits with 3 while files
+    have failed or will be retried.
     """
     given = dict(locals())
     for name in ("flags", "force"):

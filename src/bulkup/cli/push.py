@@ -1,4 +1,4 @@
-"""bulkup push: walk, hash, deduplicate, upload."""
+"""bulkup push: uploads, processes and embeds files."""
 
 from __future__ import annotations
 
@@ -43,41 +43,57 @@ def run(
         str | None,
         typer.Option(metavar="DEST", help="s3://bucket/prefix or a directory; remembered."),
     ] = None,
-    stages: Annotated[str | None, typer.Option(help="Some of upload, process, embed.")] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="A list of upload, process, embed; default: all.")
+    ] = None,
     include: Annotated[
-        Globs, typer.Option(metavar="GLOB", help="Only these (gitignore syntax); repeatable.")
+        Globs,
+        typer.Option(metavar="GLOB", help="Upload only these (gitignore syntax); repeatable."),
     ] = None,
     exclude: Annotated[
-        Globs, typer.Option(metavar="GLOB", help="Not these (gitignore syntax); repeatable.")
+        Globs, typer.Option(metavar="GLOB", help="Ignore these (gitignore syntax); repeatable.")
     ] = None,
     all_files: Annotated[
-        bool | None, typer.Option("--all-files", help="Not only pictures, videos and sidecars.")
+        bool | None,
+        typer.Option(
+            "--all-files", help="Upload all files, not only pictures, videos and sidecars."
+        ),
     ] = None,
     hidden: Annotated[
-        bool | None, typer.Option("--hidden", help="Also names that begin with a dot.")
+        bool | None, typer.Option("--hidden", help="Also upload names that begin with a dot.")
     ] = None,
     follow_symlinks: Annotated[
-        bool | None, typer.Option("--follow-symlinks", help="Go through symbolic links.")
+        bool | None, typer.Option("--follow-symlinks", help="Follow symbolic links.")
     ] = None,
-    min_size: Annotated[str | None, typer.Option(metavar="SIZE", help="For example 10KiB.")] = None,
-    max_size: Annotated[str | None, typer.Option(metavar="SIZE", help="For example 2GiB.")] = None,
+    min_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Ignore smaller files, for example 10KiB.")
+    ] = None,
+    max_size: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Ignore larger files, for example 2GiB.")
+    ] = None,
     newer_than: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Modified since: 30d or 2026-01-31.")
+        str | None,
+        typer.Option(
+            metavar="WHEN", help="Only files modified since this age or date: 30d, 2026-01-31."
+        ),
     ] = None,
     older_than: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Modified before: 30d or 2026-01-31.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Only files modified before this age or date."),
     ] = None,
     files_from: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Only the paths listed there.")
+        str | None,
+        typer.Option(metavar="FILE|-", help="Upload only the paths listed there, one per line."),
     ] = None,
     layout: Annotated[
-        Literal["path", "content"] | None, typer.Option(help="Keys from paths or from digests.")
+        Literal["path", "content"] | None, typer.Option(help="Name objects by path or by digest.")
     ] = None,
     on_duplicate: Annotated[
-        Literal["skip", "copy"] | None, typer.Option(help="Record it only, or copy on the server.")
+        Literal["skip", "copy"] | None,
+        typer.Option(help="Only record duplicates, or copy them on the server."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="No request, no write: say what would be done.")
+        bool, typer.Option("--dry-run", help="Print what would be done; no request, no write.")
     ] = False,
     concurrency: ConcurrencyOption = None,
     max_rate: MaxRateOption = None,
@@ -87,20 +103,28 @@ def run(
     max_errors: MaxErrorsOption = None,
     patience: PatienceOption = None,
     workers: WorkersOption = None,
-    storage_class: Annotated[str | None, typer.Option(metavar="CLASS")] = None,
-    cache_control: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
-    metadata: Annotated[Globs, typer.Option(metavar="K=V", help="Repeatable.")] = None,
-    tag: Annotated[Globs, typer.Option(metavar="K=V", help="Repeatable.")] = None,
+    storage_class: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Storage class of new objects.")
+    ] = None,
+    cache_control: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Cache-Control header of new objects.")
+    ] = None,
+    metadata: Annotated[
+        Globs, typer.Option(metavar="K=V", help="Metadata of new objects; repeatable.")
+    ] = None,
+    tag: Annotated[
+        Globs, typer.Option(metavar="K=V", help="Tag of new objects; repeatable.")
+    ] = None,
     endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
     region: Annotated[str | None, typer.Option()] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
+        str | None, typer.Option(help="A profile of bulkup.toml, else of AWS.")
     ] = None,
     ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Take directories of pictures to object storage, never sending the same content twice."""
+    """Upload folders of pictures; each unique file is uploaded once."""
     options = dict(locals())
     for name in ("flags", "paths", "dry_run"):
         del options[name]
@@ -118,7 +142,7 @@ def run(
 
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
-    """What the settings ask for, with the roots checked. Raises UsageError."""
+    """The push that the settings describe, with its roots checked. Raises UsageError."""
     from bulkup.operations.push import Push, check_roots
     from bulkup.walk.filters import Rules
 

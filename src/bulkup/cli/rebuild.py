@@ -1,4 +1,4 @@
-"""bulkup rebuild: a lost manifest made anew from a destination."""
+"""bulkup rebuild: recovers a lost manifest from a destination."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from bulkup.errors import ExitCode
 if TYPE_CHECKING:
     from bulkup.operations.rebuild import Rebuilt
 
-EXAMPLE = """It only adds: what the manifest knows already stays as it is. The next push of the
-same tree sends nothing; with --root it does not even read the files whose size and modification
-time are those they were pushed with (layout path).
+EXAMPLE = """Rebuild only adds to the manifest. The next push of the same tree uploads nothing; with
+--root it does not even read files whose size and modification time have not changed (layout path).
 
 Example: bulkup rebuild --from s3://bucket/photos --root ./photos"""
 
@@ -29,18 +28,16 @@ def run(
     root: Annotated[
         str | None, typer.Option(metavar="DIR", help="The directory that was pushed there.")
     ] = None,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Read objects that carry no digest.")
-    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read objects without a digest.")] = False,
     endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
     region: Annotated[str | None, typer.Option()] = None,
     profile: Annotated[
-        str | None, typer.Option(help="Of bulkup.toml if it has it, else of AWS.")
+        str | None, typer.Option(help="A profile of bulkup.toml, else of AWS.")
     ] = None,
     ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
-    """Make a lost manifest anew from the keys and metadata of a destination."""
+    """Recover a lost manifest from the keys and metadata of a destination."""
     import asyncio
     from random import Random
 

@@ -1,4 +1,4 @@
-"""bulkup resume: go on with what was interrupted."""
+"""bulkup resume: continues interrupted pushes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(
     metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Go on with every push that was interrupted: walks, multipart uploads, files, copies."""
+    """Resume every interrupted push: scans, multipart uploads, files, copies."""
     options = dict(locals())
     del options["flags"]
     settings = flags.settings(**options)

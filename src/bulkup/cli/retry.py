@@ -1,4 +1,4 @@
-"""bulkup retry: what failed, tried again at once."""
+"""bulkup retry: retries failed files now."""
 
 from __future__ import annotations
 
@@ -34,19 +34,23 @@ EXAMPLE = "Example: bulkup retry --failed --error network"
 def run(
     flags: Flags,
     failed: Annotated[
-        bool, typer.Option("--failed", help="Everything that waits or is dead (required).")
+        bool,
+        typer.Option(
+            "--failed", help="Retry everything that failed or will be retried (required)."
+        ),
     ] = False,
     stage: Annotated[
-        Literal["upload", "process", "embed"] | None, typer.Option(help="Only of this stage.")
+        Literal["upload", "process", "embed"] | None, typer.Option(help="Only this stage.")
     ] = None,
     error: Annotated[
-        ErrorClass | None, typer.Option(metavar="CLASS", help="Only of this error class.")
+        ErrorClass | None, typer.Option(metavar="CLASS", help="Only this error class.")
     ] = None,
     path: Annotated[
-        str | None, typer.Option(metavar="GLOB", help="Only files whose path matches.")
+        str | None,
+        typer.Option(metavar="GLOB", help="Only files whose path ends like this shell pattern."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be tried again.")
+        bool, typer.Option("--dry-run", help="Only list what would be retried.")
     ] = False,
     concurrency: ConcurrencyOption = None,
     max_rate: MaxRateOption = None,
@@ -58,13 +62,13 @@ def run(
     metrics_file: MetricsFileOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Try what failed again, at once: urgent, with ten attempts more, and without a walk."""
+    """Retry failed files now, first in the queue, with ten more attempts, without a scan."""
     options = dict(locals())
     for name in ("flags", "failed", "stage", "error", "path", "dry_run"):
         del options[name]
     settings = flags.settings(**options)
     if not failed:
-        raise UsageError("what is to be tried again?", hint="Say: bulkup retry --failed")
+        raise UsageError("retry needs --failed", hint="Run: bulkup retry --failed")
     from bulkup.operations.retry import FailureFilter, RetryRun
 
     wanted = FailureFilter(stage, None if error is None else error.value, path)
@@ -75,7 +79,7 @@ def run(
 
 
 def _show(wanted: FailureFilter, settings: Settings) -> None:
-    """What would be tried again, a file a line."""
+    """Print what would be retried, one file per line."""
     from bulkup.cli.output.rows import print_json
     from bulkup.cli.output.text import Column, print_table
     from bulkup.manifest.reader import Reader

@@ -1,4 +1,4 @@
-"""A run on a terminal or in a pipe: its events shown, its signals heard, its exit code."""
+"""Runs a command to its end: prints its events, handles signals, returns the exit code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def run_to_end(
     make_run: Callable[[RunContext], Run], settings: Settings, *, uploads: bool = False
 ) -> int:
-    """Make the run, show it to its end, and return the exit code.
+    """Start the run, print its progress, and return the exit code.
 
     `make_run` is called with the context. A run that `uploads` gets a second process.
     """
@@ -37,7 +37,7 @@ def run_to_end(
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.ingest.process import fork_ingest_process
 
-    gc.freeze()  # what has been imported stays
+    gc.freeze()  # imported modules stay
     ingest = fork_ingest_process() if uploads else None
     try:
         with (
@@ -51,7 +51,7 @@ def run_to_end(
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's where there is one: a request costs half of what it does in asyncio's own."""
+    """uvloop's if it is installed: a request costs half as much as in asyncio's own loop."""
     try:
         from uvloop import new_event_loop
     except ImportError:
@@ -76,7 +76,7 @@ async def _run(
     clock = SystemClock()
     with JsonLog(_sinks(settings), clock) as json_log:
         observers = Observers(settings, clock)
-        output = _Output(settings, json_log, observers)
+        output = RunOutput(settings, json_log, observers)
         context = new_context(
             manifest,
             clock=clock,
@@ -107,8 +107,8 @@ def _sinks(settings: Settings) -> list[tuple[str, int]]:
     return sinks
 
 
-class _Output:
-    """Where the events of one run go: the journal, the screen, the summary."""
+class RunOutput:
+    """Sends the events of one run to the JSON log, the screen and the observers."""
 
     def __init__(self, settings: Settings, json_log: JsonLog, observers: Observers) -> None:
         self._settings = settings
@@ -165,14 +165,14 @@ class _Output:
 
 
 class Stoppable(Protocol):
-    """What a signal ends."""
+    """What a signal stops."""
 
     def stop(self, reason: str, exit_code: ExitCode) -> None:
         """End soon, in order."""
 
 
 class StopSignals:
-    """SIGINT and SIGTERM: the first ends the run in order, the second at once."""
+    """SIGINT and SIGTERM: the first stops the run in order, the second at once."""
 
     def __init__(self, run: Stoppable, loop: asyncio.AbstractEventLoop) -> None:
         self._run = run
@@ -185,7 +185,7 @@ class StopSignals:
 
     def _receive(self, number: signal.Signals, code: ExitCode) -> None:
         if self.exit_code is not None:
-            # Claims are void once this process is gone; nothing else needs to be put in order.
+            # Claims are void once this process is gone; nothing else needs cleaning up.
             os._exit(code)
         self.exit_code = code
         self._run.stop(f"{number.name} received", code)

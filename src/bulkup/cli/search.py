@@ -1,4 +1,4 @@
-"""bulkup search: pictures by words, by example, and those that are there twice."""
+"""bulkup search: finds pictures by words or by example, and near-duplicates."""
 
 from __future__ import annotations
 
@@ -31,58 +31,66 @@ _SHEET_MODE = 0o600  # private pictures are private
 def run(
     flags: Flags,
     text: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]…", help="What is to be seen, or named.")
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]…", help="What the picture shows, or words of its metadata."),
     ] = None,
     like: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A picture, or a path in the manifest.")
+        str | None,
+        typer.Option(metavar="FILE", help="Find pictures like this file or path in the manifest."),
     ] = None,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="Near-duplicates: one picture, other bytes.")
+        bool,
+        typer.Option("--duplicates", help="Find near-duplicates: the same picture, other bytes."),
     ] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="So many hits, or groups: 20.")
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, help="The most hits, or groups; default 20."),
     ] = None,
     path: Annotated[
-        str | None, typer.Option(metavar="GLOB", help="Only files whose path ends so.")
+        str | None,
+        typer.Option(metavar="GLOB", help="Only files whose path ends like this shell pattern."),
     ] = None,
     after: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Taken since: 2019, 2019-05, 30d.")
+        str | None,
+        typer.Option(metavar="WHEN", help="Taken since this date or age: 2019, 2019-05, 30d."),
     ] = None,
     before: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Taken before: 2019, 2019-05, 30d.")
+        str | None, typer.Option(metavar="WHEN", help="Taken before this date or age.")
     ] = None,
     camera: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="A part of the camera's name.")
+        str | None, typer.Option(metavar="TEXT", help="Part of the camera's name.")
     ] = None,
     near: Annotated[
-        str | None, typer.Option(metavar="LAT,LON,KM", help="Taken within so many kilometres.")
+        str | None,
+        typer.Option(metavar="LAT,LON,KM", help="Taken within KM kilometres of a place."),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Whose embeddings; embed.model's if not said."),
+        typer.Option(metavar="NAME", help="The model to search with; default: embed.model."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     html: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Also as a contact sheet to look at.")
+        str | None,
+        typer.Option(metavar="FILE", help="Also write the hits to FILE as a contact sheet."),
     ] = None,
     print0: Annotated[
-        bool, typer.Option("--print0", help="Only paths, each ended by NUL: for xargs -0.")
+        bool, typer.Option("--print0", help="Print only paths, each ended by NUL, for xargs -0.")
     ] = False,
 ) -> None:
-    """Find pictures by words, by example, or twice; the closest matches come first.
+    """Find pictures by words or by example, closest matches first; or find near-duplicates.
 
-    Words are known offline: what ImageNet's classes name, what is near to it in meaning, and what
-    paths, titles, keywords, cameras and dates say literally.
+    Works offline. Words match what a picture shows by meaning, and its path, title, keywords,
+    camera and date literally.
     """
     asked = [bool(text), like is not None, duplicates]
     if sum(asked) != 1:
         raise UsageError(
-            "one question at a time: words, --like FILE or --duplicates",
-            hint="bulkup search sailing boat",
+            "search needs words, --like FILE or --duplicates, and only one of them",
+            hint="For example: bulkup search sailing boat",
         )
     if not duplicates:
-        # One product of a matrix and a vector: to start threads for it costs 0.1 s of CPU, and
-        # brings 10 ms only from 100,000 pictures on. numpy looks here when it is imported.
+        # One product of a matrix and a vector: starting threads for it costs 0.1 s of CPU, and
+        # saves 10 ms only from 100,000 pictures on. numpy reads this when it is imported.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     settings = flags.settings(model=model)
     filters = _filters(path, after, before, camera, near)
@@ -94,16 +102,16 @@ def run(
 
     with Reader(settings.manifest) as reader:
         words = " ".join(text or ())
-        answer = _answer(reader, settings, filters, words, like, duplicates, limit)
+        result = _result(reader, settings, filters, words, like, duplicates, limit)
         placed = {}
-        if answer.hits:
-            placed = reader.searchable.placed(hit.picture.content_id for hit in answer.hits)
+        if result.hits:
+            placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
         if not settings.quiet:
-            _tell(answer.notes)
+            _print_notes(result.notes)
         if html is not None:
             title = "Near-duplicates" if duplicates else f"Closest matches: {words or like}"
-            _write_sheet(html, title, answer, placed, reader, settings)
-        _print(answer, placed, json=json, print0=print0, is_groups=duplicates)
+            _write_sheet(html, title, result, placed, reader, settings)
+        _print(result, placed, json=json, print0=print0, is_groups=duplicates)
 
 
 def _filters(
@@ -129,7 +137,7 @@ def _filters(
     )
 
 
-def _answer(
+def _result(
     reader: Reader,
     settings: Settings,
     filters: Filters,
@@ -158,7 +166,7 @@ def _answer(
     return searching.text(text, limit or 20)
 
 
-def _tell(notes: Sequence[str]) -> None:
+def _print_notes(notes: Sequence[str]) -> None:
     from bulkup.cli.output.text import escape
 
     for note in notes:
@@ -166,17 +174,17 @@ def _tell(notes: Sequence[str]) -> None:
 
 
 def _print(
-    answer: SearchResult, placed: dict[int, Placed], *, json: bool, print0: bool, is_groups: bool
+    result: SearchResult, placed: dict[int, Placed], *, json: bool, print0: bool, is_groups: bool
 ) -> None:
     if print0:
-        for hit in answer.hits:
+        for hit in result.hits:
             sys.stdout.buffer.write(os.fsencode(hit.picture.path) + b"\0")
     elif json:
         from bulkup.cli.output.rows import print_json
 
-        print_json(_documents(answer.hits, placed))
-    elif answer.hits:
-        _print_table(answer.hits, is_groups)
+        print_json(_documents(result.hits, placed))
+    elif result.hits:
+        _print_table(result.hits, is_groups)
 
 
 def _documents(hits: Sequence[SearchHit], placed: dict[int, Placed]) -> Iterator[dict[str, object]]:
@@ -227,7 +235,7 @@ def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
 def _write_sheet(
     html: str,
     title: str,
-    answer: SearchResult,
+    result: SearchResult,
     placed: dict[int, Placed],
     reader: Reader,
     settings: Settings,
@@ -239,12 +247,12 @@ def _write_sheet(
     from bulkup.operations.thumbnails import thumbnails_of
     from bulkup.reporting.atomic_file import whole_file
 
-    wanted = [hit.picture.content_id for hit in answer.hits]
+    wanted = [hit.picture.content_id for hit in result.hits]
     destinations = {one.id: one for one in reader.destinations.all()} if placed else {}
     thumbs = asyncio.run(thumbnails_of(wanted, placed, destinations, settings, os.environ))
     try:
         with whole_file(html, mode=_SHEET_MODE) as file:
-            count = write_sheet(sections_of(answer, placed, thumbs), file, title=title)
+            count = write_sheet(sections_of(result, placed, thumbs), file, title=title)
     except OSError as error:
         raise UsageError(f"--html {html}: {error.strerror}") from error
     if not settings.quiet:

@@ -1,4 +1,4 @@
-"""What every command takes, before or after its name, and how options become settings."""
+"""The global options, and how options become settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ManifestOption = Annotated[
     typer.Option(
         "--manifest",
         metavar="FILE",
-        help="The manifest (default $BULKUP_HOME/manifest.db). [BULKUP_MANIFEST]",
+        help="The manifest, an SQLite file (default $BULKUP_HOME/manifest.db). [BULKUP_MANIFEST]",
         rich_help_panel="Global options",
     ),
 ]
@@ -35,11 +35,13 @@ ConfigOption = Annotated[
 ]
 QuietOption = Annotated[
     bool | None,
-    typer.Option("--quiet", "-q", help="Errors only.", rich_help_panel="Global options"),
+    typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel="Global options"),
 ]
 VerboseOption = Annotated[
     bool | None,
-    typer.Option("--verbose", "-v", help="A line for each file.", rich_help_panel="Global options"),
+    typer.Option(
+        "--verbose", "-v", help="Print a line per file.", rich_help_panel="Global options"
+    ),
 ]
 LogFileOption = Annotated[
     str | None,
@@ -61,20 +63,20 @@ GLOBAL_OPTIONS: Mapping[str, Any] = {
 
 
 class Flags(NamedTuple):
-    """The global options as they were typed, before and after the command's name."""
+    """The global options given before and after the command's name."""
 
     given: Mapping[str, object]
 
     def settings(self, **flags: object) -> Settings:
-        """All settings of this call: flags > environment > bulkup.toml > defaults."""
+        """The settings: flags > environment > bulkup.toml > defaults."""
         return load({**self.given, **flags}, os.environ, Path.cwd(), user_config_dir=None)
 
 
 def with_globals(command: Callable[..., None]) -> Callable[..., None]:
     """The command with the global options added to its own.
 
-    Its first parameter receives the Flags. What follows the command's name wins over what stands
-    before it.
+    Its first parameter receives the Flags. An option after the command's name wins over one before
+    it.
     """
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[1:]
@@ -91,7 +93,7 @@ def with_globals(command: Callable[..., None]) -> Callable[..., None]:
         given = {**before, **{name: value for name, value in after.items() if value is not None}}
         try:
             command(Flags(given), **values)
-        except BrokenPipeError:  # the reader has seen enough; typer would make exit code 1 of it
+        except BrokenPipeError:  # the reader has gone; typer would exit with 1
             raise typer.Exit(ExitCode.DONE) from None
 
     keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]

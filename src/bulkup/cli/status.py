@@ -1,11 +1,11 @@
-"""bulkup status: where everything stands, and which files failed."""
+"""bulkup status: counts by stage and state, and which files failed."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +23,15 @@ EXAMPLE = "Example: bulkup status --failed --json"
 
 WATCH_SECONDS = 2.0
 
+_TITLES: Mapping[str, str] = {
+    "ready": "Remaining",
+    "claimed": "In progress",
+    "waiting": "Will retry",
+    "done": "Done",
+    "skipped": "Skipped",
+    "dead": "Failed",
+}
+
 
 def run(
     flags: Flags,
@@ -30,22 +39,22 @@ def run(
         bool,
         typer.Option(
             "--failed",
-            help="Files that wait or are dead, and why; exit 3 if any. Each attempt: --verbose.",
+            help="List failed files and why; exit 3 if any. With --verbose, each attempt.",
         ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON (schema 1).")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds.")] = False,
     metrics_file: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Also write FILE, for Prometheus.")
+        str | None, typer.Option(metavar="FILE", help="Also write metrics for Prometheus to FILE.")
     ] = None,
 ) -> None:
-    """Say where everything stands: counts by stage and state, failures, runs at work."""
+    """Show counts by stage and state, failures and active runs."""
     from bulkup.manifest.reader import Reader
 
     settings = flags.settings(metrics_file=metrics_file)
     while True:
-        if metrics_file is not None:  # only when asked: the setting belongs to runs
+        if metrics_file is not None:  # only by the flag: the setting is for runs
             _write_metrics(settings)
         with Reader(settings.manifest) as reader:
             if watch and sys.stdout.isatty():
@@ -102,7 +111,7 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
         (
             row.path,
             row.stage,
-            row.state,
+            _TITLES[row.state].lower(),
             row.error_class,
             row.attempts,
             row.next_attempt_at,
@@ -125,7 +134,7 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
 
 
 def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
-    """The failures with each attempt: when, how long, why, and the server's request id."""
+    """Print the failures with each attempt: when, how long, why, and the server's request id."""
     from bulkup.cli.output.rows import print_json
 
     found = reader.attempts.failures()
@@ -141,7 +150,9 @@ def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
     for failure, attempts in found:
         due = f", next {failure.next_attempt_at}" if failure.next_attempt_at else ""
         tried = count(failure.attempts, "attempt")
-        lines.append(f"{failure.path}: {failure.stage} {failure.state} after {tried}{due}")
+        lines.append(
+            f"{failure.path}: {failure.stage} {_TITLES[failure.state].lower()} after {tried}{due}"
+        )
         if not attempts:
             lines.append(f"  {failure.error_class}: {failure.error}")
         for one in attempts:
@@ -172,7 +183,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 
 
 def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
-    """`status --json`, schema 1 (SPEC §2): fields may be added, never renamed."""
+    """`status --json`, schema 1: fields may be added, never renamed."""
     from bulkup.run.heartbeat import here, machine_of
 
     machine = here()
@@ -252,7 +263,7 @@ def _print_status(document: dict[str, object]) -> None:
     say(
         f"{count(assets['total'], 'file')}, {size(assets['bytes'])}: "
         f"{count(assets['unique'])} unique, {count(assets['duplicates'], 'duplicate')}"
-        + (f", {count(assets['missing'])} missing" if assets["missing"] else "")
+        + (f", {count(assets['missing'])} deleted locally" if assets["missing"] else "")
     )
     for destination in destinations:
         say(
@@ -265,7 +276,7 @@ def _print_status(document: dict[str, object]) -> None:
         print_table(
             [
                 Column("Stage"),
-                *(Column(state.capitalize(), right=True) for state in State),
+                *(Column(_TITLES[state], right=True) for state in State),
                 Column("Bytes done", right=True),
                 Column("p95", right=True),
             ],
@@ -285,9 +296,9 @@ def _print_status(document: dict[str, object]) -> None:
     if reasons:
         say(f"\nFailed: {', '.join(reasons)} (bulkup status --failed lists them)")
     for run in runs:
-        state = "at work" if run["alive"] else "gone"
+        state = "running" if run["alive"] else "dead"
         say(f"{run['command']} is {state}: run {run['id']}, pid {run['pid']} on {run['host']}")
     stale = document["stale_claims"]
     assert isinstance(stale, int)
     if stale:
-        say(f"{count(stale, 'claim')} of runs that are gone: the next run takes them over")
+        say(f"{count(stale, 'claim')} of dead runs: the next run takes them over")

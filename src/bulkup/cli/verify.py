@@ -1,4 +1,4 @@
-"""bulkup verify: the manifest compared with what the destinations really hold."""
+"""bulkup verify: compares the manifest with the destinations."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from bulkup.operations.verify_checks import Depth
     from bulkup.settings.table import Settings
 
-EXAMPLE = """One listing proves an object whose size and ETag are those it was stored with; any
-other is asked for by HEAD (checksum, SHA-256), and read where the store knows no digest of it.
-What is missing, short or different is dead until bulkup retry --failed, which sends it again;
-under another key (name~<8 hex>.ext) where its own is taken: no object is ever overwritten.
-A variant (thumb, preview) is checked in the same way, and made again under its own key.
-Foreign objects are listed only. Exits 3 when it lists anything.
+EXAMPLE = """An object is good if the listing shows the size and ETag it was stored with. Others are
+checked by HEAD (checksum, SHA-256), or read if the store has no digest. Missing, short or different
+files are marked failed until bulkup retry --failed uploads them again, under another key
+(name~<8 hex>.ext) if theirs is taken: no object is ever overwritten. Variants are checked in the
+same way, and made again under their own key. Unknown objects are only listed. Exits 3 if it lists
+anything.
 
 Example: bulkup verify --to s3://bucket/photos --sample 1%"""
 
 SHOWN = 1000
-"""Rows of the table at most; --json and --csv list all, as they are found."""
+"""The most rows of the table; --json and --csv list all, as they are found."""
 
+_FINDINGS = {"foreign": "unknown object"}
 COLUMNS = ("destination", "key", "finding", "detail", "path", "variant")
 
 
@@ -36,21 +37,21 @@ def run(
     flags: Flags,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH…]", help="Where these were pushed to; else everywhere."),
+        typer.Argument(metavar="[PATH…]", help="Only destinations of these roots; default: all."),
     ] = None,
-    to: Annotated[str | None, typer.Option(metavar="DEST", help="This destination.")] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Read the bytes of every object.")] = False,
+    to: Annotated[str | None, typer.Option(metavar="DEST", help="Only this destination.")] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every object.")] = False,
     sample: Annotated[
-        str | None, typer.Option(metavar="N|P%", help="Read the bytes of so many, at random.")
+        str | None, typer.Option(metavar="N|P%", help="Read N objects or P% of them, at random.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="The same sample as a run that printed this.")
+        int | None, typer.Option(metavar="N", help="Repeat the sample of an earlier run.")
     ] = None,
     endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, a line for each file.")] = False,
 ) -> None:
-    """Compare the manifest with the destinations: missing, short, different, foreign."""
+    """Compare the manifest with the destinations: missing, short, different, unknown objects."""
     import secrets
 
     from bulkup.manifest.reader import Reader
@@ -61,7 +62,7 @@ def run(
     depth = Depth(share=1.0 if deep else 0.0)
     if sample is not None:
         depth = parse_sample(sample, seed)
-        print(f"Sample: --seed {seed} picks the same objects again", file=sys.stderr)
+        print(f"Sample: --seed {seed} selects the same objects again", file=sys.stderr)
     with Reader(settings.manifest) as reader:
         exists = reader.exists
     output = _output(json=json, csv=csv)
@@ -74,9 +75,9 @@ def run(
 
 
 def _verify(
-    settings: Settings, to: str | None, paths: list[str], depth: Depth, output: _Output
+    settings: Settings, to: str | None, paths: list[str], depth: Depth, output: _TableReport
 ) -> bool:
-    """Check one destination after the other; whether any of them refused."""
+    """Check the destinations one by one; return whether any refused."""
     import asyncio
     from random import Random
 
@@ -115,47 +116,52 @@ def _print_error(url: str, error: BulkupError) -> None:
         typer.echo(f"  {escape(error.hint)}", err=True)
 
 
-class _Output:
-    """A table of what is found, and a line for each destination."""
+class _TableReport:
+    """Prints a table of the discrepancies, and a line per destination."""
 
     def __init__(self) -> None:
         self.found = 0
-        self._mendable = 0
+        self._repairable = 0
         self._rows: list[tuple[str, ...]] = []
         self._lines: list[str] = []
 
     def reporter(self, destination: Destination) -> Report:
-        """Takes what is found at the destination."""
+        """The function that gets each discrepancy of the destination."""
 
         def report(one: Discrepancy) -> None:
             self.found += 1
-            self._mendable += one.finding in ("missing", "short", "different")
+            self._repairable += one.finding in ("missing", "short", "different")
             self.row(destination.url, one)
 
         return report
 
     def row(self, url: str, one: Discrepancy) -> None:
-        """Show one finding, with each of its files."""
+        """Add one discrepancy, with each of its files."""
         for path in one.paths or ("",):
             if len(self._rows) < SHOWN:
                 why = one.detail if one.variant is None else f"{one.variant}: {one.detail}"
-                self._rows.append((one.finding, f"{url}: {one.key}", path, why))
+                self._rows.append(
+                    (_FINDINGS.get(one.finding, one.finding), f"{url}: {one.key}", path, why)
+                )
 
     def checked(self, destination: Destination, counts: VerifyCounts) -> None:
-        """A destination has been compared to its end."""
+        """Add the line of a destination that has been compared."""
         from bulkup.cli.output.text import count, escape, size
 
-        found = [f"{count(number)} {name}" for name, number in sorted(counts.findings.items())]
+        found = [
+            f"{count(number)} {_FINDINGS.get(name, name)}"
+            for name, number in sorted(counts.findings.items())
+        ]
         what = count(counts.objects, "object")
         if counts.variants:
             what += f" and {count(counts.variants, 'variant')}"
         self._lines.append(
             f"{escape(destination.url)}: {what} checked, "
-            f"{size(counts.bytes_read)} read: {', '.join(found) or 'all as they were stored'}"
+            f"{size(counts.bytes_read)} read: {', '.join(found) or 'no problems'}"
         )
 
     def end(self, *, quiet: bool) -> None:
-        """Show what has not been shown yet."""
+        """Print what has not been printed yet."""
         from bulkup.cli.output.text import Column, print_table
 
         if self._rows:
@@ -168,15 +174,15 @@ class _Output:
 
         lines = self._lines or ["Nothing to verify."]
         if self._rows and self.found > len(self._rows):
-            lines.append(f"{count(self.found)} in all; --csv lists them")
-        if self._mendable:
-            lines.append("Next: bulkup retry --failed sends again what is missing or different")
+            lines.append(f"{count(self.found)} in total; --csv lists them")
+        if self._repairable:
+            lines.append("Next: bulkup retry --failed uploads them again")
         if not quiet:
             out.writelines(f"{printable(line, out)}\n" for line in lines)
 
 
-class _Streamed(_Output):
-    """JSON or CSV, row by row; the lines for people go to standard error."""
+class _StreamedReport(_TableReport):
+    """Prints JSON or CSV, row by row; the lines for people go to standard error."""
 
     def __init__(self, rows: Any, *, by_file: bool) -> None:
         super().__init__()
@@ -197,11 +203,11 @@ class _Streamed(_Output):
         self._end(sys.stderr, quiet=quiet)
 
 
-def _output(*, json: bool, csv: bool) -> _Output:
+def _output(*, json: bool, csv: bool) -> _TableReport:
     from bulkup.cli.output.rows import CsvRows, JsonRows
 
     if json:
-        return _Streamed(JsonRows(), by_file=False)
+        return _StreamedReport(JsonRows(), by_file=False)
     if csv:
-        return _Streamed(CsvRows(COLUMNS), by_file=True)
-    return _Output()
+        return _StreamedReport(CsvRows(COLUMNS), by_file=True)
+    return _TableReport()

@@ -1,4 +1,4 @@
-"""Files that others read while they are written: there whole, or not at all."""
+"""Files that appear complete or not at all, for readers in other processes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from bulkup.errors import UsageError
 
 @contextmanager
 def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
-    """A file to write that takes the place of `path` when the body ends, and never before.
+    """A file that replaces `path` when the body ends; if the body raises, `path` is unchanged.
 
-    When the body raises, `path` is as it was. The temporary file lies beside it, under a name
-    that begins with a dot and ends in `.part`: no program takes it for the result (the textfile
-    collector of Prometheus' node exporter reads `*.prom`). `mode` is lessened by the umask.
-    Raises OSError.
+    The temporary file is beside it, under a name that begins with a dot and ends in `.part`, so
+    that no program mistakes it for the result (the textfile collector of Prometheus' node exporter
+    reads `*.prom`). The umask applies to `mode`. Raises OSError.
     """
     folder, name = os.path.split(os.path.abspath(path))
     part = os.path.join(folder, f".{name}.{os.getpid()}.part")
     with suppress(FileNotFoundError):
-        os.unlink(part)  # of a killed process that had our pid
+        os.unlink(part)  # left by a killed process with the same pid
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -37,17 +36,16 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
 
 
 def check_writable(path: str, *, named: str) -> None:
-    """Raise UsageError, before any work, when no file can be made at `path`.
-
-    `named` is what the user called it by: a flag, or a flag and its argument.
-    """
+    """Raise UsageError, before any work, if `path` cannot be written. `named` is the option."""
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
-        why = "it is a folder"
+        why = "is a directory"
     elif not os.path.isdir(folder):
-        why = f"there is no folder {folder}"
+        why = f"there is no directory {folder}"
     elif not os.access(folder, os.W_OK | os.X_OK):
-        why = "its folder cannot be written to"
+        why = "its directory is not writable"
     else:
         return
-    raise UsageError(f"{named} {path}: {why}", hint="Name a file in a folder you may write.")
+    raise UsageError(
+        f"{named} {path}: {why}", hint="Choose a file in a directory that you can write to."
+    )

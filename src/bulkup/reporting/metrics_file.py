@@ -1,7 +1,7 @@
 """The metrics file: Prometheus' text format, for the textfile collector of its node exporter.
 
-Only here is prometheus_client imported, and late. Names follow Prometheus' conventions ("Metric
-and label naming"): base units, `_total` for what only grows.
+The only importer of prometheus_client, which it imports late. Names follow Prometheus' conventions
+("Metric and label naming"): base units, `_total` for counters.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 PERIOD_SECONDS = 15.0
-"""Between two writes during a run: as often as Prometheus is usually told to look."""
+"""Between two writes during a run: the usual scrape interval of Prometheus."""
 
-MODE = 0o644  # the node exporter is another user; nothing in it is private
+MODE = 0o644  # the node exporter is another user; the metrics are not private
 
 BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds of the latency histogram: from a quick local store to a large photo at home."""
+"""Upper bounds of the latency histogram, from a fast local store to a slow connection."""
 
 _FAILED = (State.WAITING, State.DEAD)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known at one moment. `latencies` are (seconds, attempts), ascending."""
+    """The data of the metrics at one moment. `latencies` are (seconds, attempts), ascending."""
 
     status: Status
     latencies: dict[Stage, list[tuple[float, int]]]
@@ -46,7 +46,7 @@ class Facts:
 
 
 def gather(reader: Reader, *, now: float, stale_after_seconds: float, throttled: int) -> Facts:
-    """What the manifest says; `throttled` are those of a run that has not ended yet."""
+    """Read the manifest; `throttled` counts the requests of a run that has not ended yet."""
     machine, claims = here(), reader.reports.claims()
     gone = {
         run.id: machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
@@ -65,7 +65,7 @@ def gather(reader: Reader, *, now: float, stale_after_seconds: float, throttled:
 def cumulative(
     latencies: Sequence[tuple[float, int]], bounds: Sequence[float] = BOUNDS_SECONDS
 ) -> list[tuple[str, float]]:
-    """(upper bound, attempts that took no longer), ending in ('+Inf', all of them)."""
+    """(upper bound, attempts that took at most that long), ending with ('+Inf', all)."""
     buckets = [
         (str(bound), float(sum(count for seconds, count in latencies if seconds <= bound)))
         for bound in bounds
@@ -89,7 +89,7 @@ def render(facts: Facts) -> bytes:
 
 
 def _work(facts: Facts) -> Iterator[Metric]:
-    """Files, items and objects."""
+    """Metrics of files, items and objects."""
     from prometheus_client.core import HistogramMetricFamily
 
     status = facts.status
@@ -97,7 +97,7 @@ def _work(facts: Facts) -> Iterator[Metric]:
     yield _gauge(
         "assets", "Files known.", [(("present",), present), (("missing",), status.missing)], "state"
     )
-    yield _gauge("contents", "Distinct contents of those files.", [((), status.unique)])
+    yield _gauge("contents", "Unique contents of those files.", [((), status.unique)])
     stages = status.stages.items()
     yield _gauge(
         "items",
@@ -108,7 +108,7 @@ def _work(facts: Facts) -> Iterator[Metric]:
     )
     yield _gauge(
         "queue_depth",
-        "Work items that no run has taken yet: ready or waiting.",
+        "Work items that are ready or waiting.",
         [((s,), f.states[State.READY] + f.states[State.WAITING]) for s, f in stages],
         "stage",
     )
@@ -120,7 +120,7 @@ def _work(facts: Facts) -> Iterator[Metric]:
     )
     yield _gauge(
         "failure_ratio",
-        "Failed items, as a part of those done or failed.",
+        "Failed items as a share of those done or failed.",
         [((stage,), _failure_ratio(found.states)) for stage, found in stages],
         "stage",
     )
@@ -130,7 +130,7 @@ def _work(facts: Facts) -> Iterator[Metric]:
         [((name,), count) for name, count in status.failures.items()],
         "error_class",
     )
-    yield _gauge("stale_claims", "Items held by runs that are gone.", [((), facts.stale_claims)])
+    yield _gauge("stale_claims", "Items claimed by dead runs.", [((), facts.stale_claims)])
     for name, unit in (("objects", "Objects"), ("bytes", "Bytes")):
         yield _gauge(
             f"destination_{name}",
@@ -140,7 +140,7 @@ def _work(facts: Facts) -> Iterator[Metric]:
         )
     histogram = HistogramMetricFamily(
         "bulkup_attempt_duration_seconds",
-        "How long successful attempts took, within 5 %.",
+        "Duration of successful attempts, within 5 %.",
         labels=["stage"],
     )
     for stage in Stage:
@@ -150,32 +150,32 @@ def _work(facts: Facts) -> Iterator[Metric]:
 
 
 def _runs(facts: Facts) -> Iterator[Metric]:
-    """Runs, and what servers thought of them."""
+    """Metrics of runs and throttling."""
     from prometheus_client.core import CounterMetricFamily
 
-    yield _gauge("runs_at_work", "Runs that are alive now.", [((), facts.runs_at_work)])
+    yield _gauge("runs_at_work", "Runs that are alive.", [((), facts.runs_at_work)])
     runs = facts.last_runs
     yield _gauge(
         "last_run_start_timestamp_seconds",
-        "When the latest run of a command began.",
+        "Start of the latest run of a command.",
         [((run.command,), run.started_at) for run in runs],
         "command",
     )
     yield _gauge(
         "last_run_end_timestamp_seconds",
-        "When the latest run of a command that is over ended.",
+        "End of the latest finished run of a command.",
         [((run.command,), run.ended_at) for run in runs if run.ended_at is not None],
         "command",
     )
     yield _gauge(
         "last_run_exit_code",
-        "Its exit code; absent when it was killed.",
+        "Its exit code; absent if it was killed.",
         [((run.command,), run.exit_code) for run in runs if run.exit_code is not None],
         "command",
     )
     yield CounterMetricFamily(
         "bulkup_throttled_requests",
-        "Requests that a server refused for being too many.",
+        "Requests that a server throttled.",
         value=facts.throttled,
     )
 
@@ -203,7 +203,7 @@ def _failure_ratio(states: dict[State, int]) -> float:
 def write(
     path: str, manifest: str, *, now: float, stale_after_seconds: float, throttled: int
 ) -> None:
-    """Read the manifest and write the file anew. Raises ManifestError, OSError."""
+    """Read the manifest and replace the file. Raises ManifestError, OSError."""
     with Reader(manifest) as reader:
         facts = gather(
             reader, now=now, stale_after_seconds=stale_after_seconds, throttled=throttled
@@ -213,10 +213,10 @@ def write(
 
 
 class MetricsFile:
-    """Keeps the file up to date from a thread of its own while a run is on, and once at its end.
+    """Rewrites the file from its own thread during a run, and once at its end.
 
-    It reads the manifest through a connection of its own, so the run is never waited for. A write
-    that fails is tried again a period later; `trouble` is what the last one failed with.
+    It has its own connection to the manifest, so it never waits for the run. A write that fails is
+    retried a period later; `trouble` is the error of the last write, or None.
     """
 
     def __init__(
@@ -226,7 +226,7 @@ class MetricsFile:
         *,
         period_seconds: float = PERIOD_SECONDS,
     ) -> None:
-        """`write_once(throttled)` writes; `take_throttled` is asked from the thread."""
+        """`write_once(throttled)` writes; `take_throttled` is called from the thread."""
         self._write_once = write_once
         self._take_throttled = take_throttled
         self._period_seconds = period_seconds
@@ -239,10 +239,10 @@ class MetricsFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The run is over and recorded: write what became of it."""
+        """Write the final metrics; the run has been recorded."""
         self._ended.set()
         self._thread.join()
-        self._write(0)  # the manifest has this run's count by now
+        self._write(0)  # the manifest includes this run's count by now
 
     def _keep(self) -> None:
         while not self._ended.wait(self._period_seconds):

@@ -1,12 +1,12 @@
-"""The forms in which `export` writes rows. Only here are pyarrow and numpy imported, and late.
+"""The formats in which `export` writes rows. Imports pyarrow and numpy late.
 
-JSON lines and NPZ give names back as they are: a byte that is no UTF-8 stands as `\\udcXX`
-(PEP 383), which Python's own readers turn into the same name. CSV and Parquet hold valid text
-only: there such a byte stands as `\\xNN`, and control characters are escaped, as on a terminal.
+JSON lines and NPZ preserve names: a byte that is not UTF-8 becomes `\\udcXX` (PEP 383), which
+Python's readers turn back into the same name. CSV and Parquet hold only valid text: there such a
+byte becomes `\\xNN`, and control characters are escaped as on a terminal.
 
-A column `vector` holds float16 numbers, little-endian, which may be None. They are written as an
-array of numbers: in JSON lines and CSV as JSON, in Parquet as float32 of a fixed length. NPZ has no
-such column but `vectors` (float16, n x d) beside `digests` (n), each content once, and `embedder`.
+A column `vector` holds little-endian float16 numbers, or None. They are written as an array of
+numbers: in JSON lines and CSV as JSON, in Parquet as float32 of a fixed length. NPZ has instead
+`vectors` (float16, n x d) and `digests` (n), each content once, and `embedder`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bulkup.errors import UsageError
 if TYPE_CHECKING:
     import pyarrow
 
-Format = Literal["jsonl", "csv", "parquet", "npz"]
+ExportFormat = Literal["jsonl", "csv", "parquet", "npz"]
 Rows = Iterable[Sequence[object]]
 Escape = Callable[[str], str]
 
@@ -40,23 +40,23 @@ REAL = frozenset(
 )
 MOMENTS = frozenset({"modified_at", "missing_since"})
 """Columns that are numbers and times (ISO 8601, UTC, to the second). `keywords` is a JSON array of
-texts; all others but `vector` are texts."""
+strings; all others but `vector` are strings."""
 
 _ALWAYS = frozenset({"size_bytes"})
-"""Numbers that no file lacks."""
+"""Numbers that every file has."""
 
-BINARY: frozenset[Format] = frozenset({"parquet", "npz"})
-"""What nobody wants on a terminal."""
+BINARY: frozenset[ExportFormat] = frozenset({"parquet", "npz"})
+"""Formats that are not text."""
 
 GROUP_ROWS = 50_000
-"""In a row group of Parquet: some 20 MB before compression, and what is held in memory."""
+"""In a row group of Parquet: about 20 MB in memory before compression."""
 GROUP_ROWS_WITH_VECTORS = 5000
-"""The same with a vector of 1,280 numbers in each."""
+"""The same for rows with a vector of 1,280 numbers."""
 
 
-def check_format(form: Format) -> None:
-    """Raise UsageError when the library that the format needs is not installed."""
-    assert form in get_args(Format)
+def check_format(form: ExportFormat) -> None:
+    """Raise UsageError if the library that the format needs is not installed."""
+    assert form in get_args(ExportFormat)
     if form != "parquet":
         return
     from importlib.util import find_spec
@@ -69,7 +69,7 @@ def check_format(form: Format) -> None:
 
 
 def write_rows(
-    form: Format,
+    form: ExportFormat,
     columns: Sequence[str],
     rows: Rows,
     out: BinaryIO,
@@ -77,11 +77,11 @@ def write_rows(
     escape: Escape,
     dimension: int = 0,
 ) -> int:
-    """Write `rows`, whose cells stand in the order of `columns`; how many there were.
+    """Write `rows`, whose cells have the order of `columns`; return the number of rows.
 
-    `dimension` is the length of every vector, 0 when there is none. Memory does not grow with the
-    number of rows, but for NPZ, whose arrays must be whole. `escape` makes any text fit for a
-    terminal. `out` need not be seekable.
+    `dimension` is the length of every vector, 0 if there is none. Memory does not grow with the
+    number of rows, except for NPZ. `escape` makes any text safe for a terminal. `out` need not be
+    seekable.
     """
     if form == "jsonl":
         return _jsonl(columns, rows, out)
@@ -93,14 +93,14 @@ def write_rows(
 
 
 def _numbers(vector: Any) -> list[float] | None:
-    """The vector's numbers: every float16 is a float of few digits."""
+    """The numbers of the vector."""
     import numpy as np
 
     return None if vector is None else np.frombuffer(vector, "<f2").tolist()
 
 
 def _jsonl(columns: Sequence[str], rows: Rows, out: BinaryIO) -> int:
-    """An object a line, ASCII only."""
+    """One object per line, ASCII only."""
     encode = json.JSONEncoder().encode
     count = 0
     for row in rows:
@@ -164,7 +164,7 @@ def _parquet(
 
 def _arrow_type(pa: Any, column: str, dimension: int) -> pyarrow.DataType:
     if column == "vector":
-        # Of no length that could be fixed, as long as there is none.
+        # Without vectors the length is unknown.
         return pa.list_(pa.float32(), dimension) if dimension else pa.list_(pa.float32())
     if column == "keywords":
         return pa.list_(pa.string())
@@ -188,7 +188,7 @@ def _parquet_cells(column: str, cells: Iterable[Any], escape: Escape) -> list[An
 
 
 def _vectors(pa: Any, cells: Sequence[Any], dimension: int) -> Any:
-    """Float32, since few readers know float16, from the bytes as they are."""
+    """Vectors as float32, since few readers know float16."""
     import numpy as np
 
     if not dimension:
@@ -202,7 +202,7 @@ def _vectors(pa: Any, cells: Sequence[Any], dimension: int) -> Any:
 
 
 def _npz(columns: Sequence[str], rows: Rows, out: BinaryIO, dimension: int) -> int:
-    """An array for each column; None is NaT for a time, NaN for a number and '' for a text."""
+    """One array per column; None becomes NaT for a time, NaN for a number, '' for a string."""
     import numpy as np
 
     cells: list[list[Any]] = [[] for _ in columns]
@@ -236,7 +236,7 @@ def _npz_array(np: Any, name: str, column: list[Any]) -> Any:
     if name in WHOLE or name in REAL:
         return np.array([np.nan if cell is None else cell for cell in column], dtype=np.float64)
     if name in MOMENTS:
-        # datetime64 is UTC by definition and knows no zone.
+        # datetime64 is UTC by definition and has no zone.
         moments = ["NaT" if cell is None else cell.removesuffix("Z") for cell in column]
         return np.array(moments, dtype="datetime64[s]")
     return np.array([cell or "" for cell in column], dtype=np.str_)

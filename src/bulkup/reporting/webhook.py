@@ -1,9 +1,8 @@
-"""The webhook: a run tells a URL that it failed too much, and how it ended.
+"""The webhook: POSTs to a URL how a run ended, and when too much of it fails.
 
 Each message is a POST of one JSON object with `schema` (1), `event` (`run_ended` or `failures`),
-`host` and `at`; `run_ended` has the fields of Summary, or `error` and `exit_code` where the run
-could not come to one. Only here is httpx imported, and late. The URL is a secret, as a rule: it
-is in no message, only its host is.
+`host` and `at`; `run_ended` has the fields of Summary, or `error` and `exit_code` if the run broke
+off. httpx is imported late. The URL is often a secret: messages name only its host.
 """
 
 from __future__ import annotations
@@ -40,55 +39,59 @@ if TYPE_CHECKING:
 SCHEMA = 1
 TRIES = 3
 TIMEOUT_SECONDS = 10.0
-"""For the whole of one request. A receiver that needs longer should answer first, then work."""
+"""For one request. A receiver that needs longer should respond first."""
 
 LAST_SECONDS = 60.0
-"""What the end of a run may be held up by messages: two of them, each with all its tries."""
+"""How long messages may delay the end of a run: two of them with all their tries."""
 
 LEAST_ENDED = 20
-"""Below so many ended items a share of failures says nothing."""
+"""Below this number of finished items, a failure rate is not meaningful."""
 
 QUEUE_LENGTH = 16
-"""Messages not yet sent. Beyond that they are dropped: the next ones say the same."""
+"""The most messages not yet sent; further ones are dropped, as the next ones repeat them."""
 
 
 @dataclass(slots=True)
 class Alarm:
-    """When failures are worth a message. Pure."""
+    """Decides when failures are worth a message. Pure."""
 
     failure_rate: float
     every: int | None
     failures: int = 0
-    rate_was_told: bool = False
+    rate_was_reported: bool = False
 
     def after_failure(self, *, done: int, failed: int) -> str | None:
-        """Why a message is due after one more failure: 'failure_rate', 'every', or it is not.
+        """Count one more failure; the reason for a message, 'failure_rate' or 'every', or None.
 
-        `done` and `failed` are the items of the run that ended well and ill so far.
+        `done` and `failed` are the finished items of the run so far.
         """
         self.failures += 1
         ended = done + failed
-        if not self.rate_was_told and ended >= LEAST_ENDED and failed > self.failure_rate * ended:
-            self.rate_was_told = True
+        if (
+            not self.rate_was_reported
+            and ended >= LEAST_ENDED
+            and failed > self.failure_rate * ended
+        ):
+            self.rate_was_reported = True
             return "failure_rate"
         if self.every is not None and self.failures % self.every == 0:
             return "every"
         return None
 
 
-class Refused(Exception):
-    """The webhook answered, but not with a 2xx."""
+class WebhookRefused(Exception):
+    """The webhook responded, but not with a 2xx."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"it answered {status}")
+        super().__init__(f"status {status}")
         self.status = status
 
 
 class Webhook:
-    """Tells about one run, from a task of its own: the run never waits for it until its end.
+    """Reports one run from its own task: the run never waits for it until its end.
 
-    `emit` is an Emit of `bulkup.events`. Nothing here raises for what the receiver does:
-    `trouble` says, once the context has been left, what could not be told.
+    `emit` is an Emit of `bulkup.events`. Nothing raises for what the receiver does: after the
+    context, `trouble` says what could not be reported, or is None.
     """
 
     def __init__(
@@ -115,7 +118,7 @@ class Webhook:
         self.trouble: str | None = None
 
     def emit(self, event: Event) -> None:
-        """Take note of an event; returns at once."""
+        """Take an event; returns at once."""
         if isinstance(event, RunStarted):
             self._started = event
         elif isinstance(event, Summary):
@@ -136,7 +139,7 @@ class Webhook:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        """Tell how the run ended, and wait until it is told, but not for long."""
+        """Report how the run ended, and wait until that is sent, but not for long."""
         assert self._task is not None
         try:
             async with asyncio.timeout(LAST_SECONDS):
@@ -145,7 +148,7 @@ class Webhook:
                 await self._queue.put(None)
                 await self._task
         except TimeoutError:
-            self.trouble = f"{self._named} does not answer"
+            self.trouble = f"{self._named} does not respond"
         finally:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -177,7 +180,7 @@ class Webhook:
         )
 
     def _ended(self, error: BaseException | None) -> Json | None:
-        """The last message; None where the user does not want it."""
+        """The last message; None if `notify.on` excludes it."""
         summary, on = self._summary, self._options.on
         if on == "never":
             return None
@@ -200,7 +203,7 @@ class Webhook:
         return f"The webhook at {urlsplit(self._url).hostname}"
 
     async def _post_all(self) -> None:
-        """Send what is in the queue, up to the None at its end."""
+        """Send the messages of the queue, up to the None at its end."""
         message = await self._queue.get()
         if message is None:
             return
@@ -214,7 +217,7 @@ class Webhook:
             return
         async with client:
             while message is not None:
-                # Who is down is not asked again and again, but for the end of the run.
+                # After a failure, only the end of the run is sent.
                 if self.trouble is None or message["event"] == "run_ended":
                     await self._post(client, message)
                 message = await self._queue.get()
@@ -224,40 +227,40 @@ class Webhook:
 
         async def call() -> None:
             async with asyncio.timeout(self._timeout_seconds):
-                answer = await client.post(self._url, json=_valid(message))
-            if not answer.is_success:
-                raise Refused(answer.status_code)
+                response = await client.post(self._url, json=_valid(message))
+            if not response.is_success:
+                raise WebhookRefused(response.status_code)
 
-        # Somebody who interrupts a run waits for it.
+        # The user who interrupted the run is waiting.
         tries = 1 if message.get("interrupted") else TRIES
         try:
             await with_tries_while(
                 call, _may_change, tries=tries, clock=self._clock, random=self._random
             )
         except TimeoutError:
-            why = f"no answer within {self._timeout_seconds:g} s"
-        except Refused as error:
+            why = f"no response within {self._timeout_seconds:g} s"
+        except WebhookRefused as error:
             why = str(error)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            why = type(error).__name__  # what it says may hold the URL
+            why = type(error).__name__  # its message may hold the URL
         else:
             self.trouble = None
             return
-        self.trouble = f"{self._named} was not told: {why}"
+        self.trouble = f"{self._named} did not get the report: {why}"
 
 
 def _client() -> httpx.AsyncClient:
-    """Made in a thread: to import httpx and to read certificates takes 0.2 s."""
+    """Called in a thread: importing httpx and reading certificates takes 0.2 s."""
     import httpx
 
-    return httpx.AsyncClient(timeout=None)  # noqa: S113 - each request has one, for the whole
+    return httpx.AsyncClient(timeout=None)  # noqa: S113 - each request has one
 
 
 def _may_change(error: BaseException) -> bool:
-    """Whether another try may go better: all but a refusal of this very message."""
+    """Whether another try may succeed: all but a refusal of this message."""
     import httpx
 
-    if isinstance(error, Refused):
+    if isinstance(error, WebhookRefused):
         return error.status >= 500 or error.status in (408, 425, 429)
     return isinstance(error, TimeoutError | httpx.TransportError) and not isinstance(
         error, httpx.UnsupportedProtocol
@@ -265,7 +268,7 @@ def _may_change(error: BaseException) -> bool:
 
 
 def _valid(value: object) -> object:
-    """The message with bytes of names that are no UTF-8 as \\udcXX text: JSON must be UTF-8."""
+    """The message with bytes that are not UTF-8 as \\udcXX text: JSON must be UTF-8."""
     if isinstance(value, str):
         return value.encode(errors="backslashreplace").decode()
     if isinstance(value, Mapping):

@@ -7,7 +7,7 @@ import tomllib
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from bulkup.cli.toml_init import toml_text
+from bulkup.cli.init import toml_text
 from bulkup.settings.load import load
 from bulkup.settings.setting import Leaf, leaves
 from bulkup.settings.table import Settings, describe

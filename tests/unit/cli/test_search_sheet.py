@@ -37,8 +37,8 @@ def test_groups_are_sections_and_say_what_there_is_to_spare() -> None:
         for n, group in ((1, 1), (2, 1), (3, 1), (4, 2), (5, 2))
     )
     first, second = sections_of(SearchResult(hits), {}, {})
-    assert first.heading == "Group 1: 3 pictures, 5.0 KiB to spare"
-    assert second.heading == "Group 2: 2 pictures, 5.0 KiB to spare"
+    assert first.heading == "Group 1: 3 pictures, 5.0 KiB reclaimable"
+    assert second.heading == "Group 2: 2 pictures, 5.0 KiB reclaimable"
     assert [frame.is_best for frame in first.frames] == [True, False, False]
 
 

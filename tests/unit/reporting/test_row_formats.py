@@ -17,7 +17,7 @@ from bulkup.cli.output.text import escape
 from bulkup.errors import UsageError
 from bulkup.manifest.reports.export import ExportRow
 from bulkup.reporting import row_formats as formats
-from bulkup.reporting.row_formats import Format, check_format, write_rows
+from bulkup.reporting.row_formats import ExportFormat, check_format, write_rows
 
 PLAIN = ExportRow(
     "/photos",
@@ -60,7 +60,7 @@ ODD = PLAIN._replace(
 )
 
 
-def written(form: Format, *rows: ExportRow, columns: int = 99, dimension: int = 3) -> bytes:
+def written(form: ExportFormat, *rows: ExportRow, columns: int = 99, dimension: int = 3) -> bytes:
     out, cells = io.BytesIO(), (row[:columns] for row in rows)
     names = ExportRow._fields[:columns]
     assert write_rows(form, names, cells, out, escape=escape, dimension=dimension) == len(rows)
@@ -178,7 +178,7 @@ def test_without_vectors_there_is_no_column_of_them() -> None:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "npz"])
-def test_nothing_is_a_file_too(form: Format) -> None:
+def test_nothing_is_a_file_too(form: ExportFormat) -> None:
     """An empty manifest gives a file that its readers take."""
     data = written(form)
     if form == "parquet":

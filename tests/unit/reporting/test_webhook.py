@@ -146,7 +146,7 @@ async def test_after_three_tries_it_is_left_and_named_without_its_secret() -> No
     with receiving(500, 500, 500) as receiver:
         webhook, _ = await told(WebhookOptions(url=receiver.url), [STARTED, SUMMARY])
     assert len(receiver.messages) == 3
-    assert webhook.trouble == "The webhook at 127.0.0.1 was not told: it answered 500"
+    assert webhook.trouble == "The webhook at 127.0.0.1 did not get the report: status 500"
 
 
 async def test_a_refusal_that_cannot_change_is_not_asked_again() -> None:
@@ -241,4 +241,4 @@ async def test_a_proxy_that_cannot_be_used_is_not_a_bug(monkeypatch: pytest.Monk
 async def test_a_host_name_that_cannot_be_encoded_is_not_a_bug() -> None:
     webhook, _ = await told(WebhookOptions(url="http://xn--a/"), [STARTED, SUMMARY])
     assert webhook.trouble is not None
-    assert webhook.trouble.startswith("The webhook at xn--a was not told")
+    assert webhook.trouble.startswith("The webhook at xn--a did not get the report")

@@ -1,4 +1,4 @@
-"""Hits as the frames and sections of a contact sheet. Pure."""
+"""Turns hits into the frames and sections of a contact sheet. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bulkup.operations.search import SearchHit, SearchResult
 
 
 def sections_of(
-    answer: SearchResult, placed: Mapping[int, Placed], thumbs: Mapping[int, bytes]
+    result: SearchResult, placed: Mapping[int, Placed], thumbs: Mapping[int, bytes]
 ) -> Iterator[Section]:
-    """One section for hits, or one for each group of near-duplicates."""
-    for group, hits in groupby(answer.hits, key=lambda hit: hit.group):
+    """One section for hits, or one per group of near-duplicates."""
+    for group, hits in groupby(result.hits, key=lambda hit: hit.group):
         members = list(hits)
         frames = [
             _frame(hit, placed, thumbs, is_best=group is not None and number == 0)
@@ -27,7 +27,7 @@ def sections_of(
 
 def _heading(group: int, members: list[SearchHit]) -> str:
     spare = sum(hit.picture.size_bytes for hit in members[1:])
-    return f"Group {group}: {count(len(members), 'picture')}, {size(spare)} to spare"
+    return f"Group {group}: {count(len(members), 'picture')}, {size(spare)} reclaimable"
 
 
 def _frame(

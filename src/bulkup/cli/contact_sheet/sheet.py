@@ -1,8 +1,8 @@
-"""Hits or groups → a contact sheet: one HTML file that needs nothing from elsewhere.
+"""Writes a contact sheet: one HTML file without references to other files.
 
 Thumbnails are inlined (RFC 2397); the style (sheet.css) and the script (sheet.js) are allowed by
 their digests in a Content-Security-Policy that forbids everything else, so that the file makes no
-request wherever it is opened. Without a script it is still a sheet to look at and to print.
+request. It is readable and printable without scripts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Thumb:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture of the sheet. Text is escaped here; None is left out."""
+    """One picture of the sheet. Its text is escaped here; None is omitted."""
 
     path: str
     digest: str
@@ -57,20 +57,20 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Frames under one heading; '' for hits, which need none."""
+    """Frames under one heading; '' for hits."""
 
     heading: str
     frames: Iterable[Frame]
 
 
-def write_sheet(sections: Iterable[Section], out: BinaryIO, *, title: str, note: str = "") -> int:
-    """Write the sheet as UTF-8 and return how many frames it has.
+def write_sheet(sections: Iterable[Section], out: BinaryIO, *, title: str) -> int:
+    """Write the sheet as UTF-8 and return the number of frames.
 
-    `note` stands beside the title. Sections and frames are taken one at a time, and each is
-    written before the next is asked for: only one thumbnail need be in memory. Raises OSError.
+    Each frame is written before the next is taken: only one thumbnail need be in memory. Raises
+    OSError.
     """
     style, script = (_part(name) for name in ("sheet.css", "sheet.js"))
-    out.write(_opening(title, note, style, script).encode())
+    out.write(_opening(title, style, script).encode())
     number = 0
     for section in sections:
         heading = f"<h2>{_safe(section.heading)}</h2>" if section.heading else ""
@@ -86,7 +86,7 @@ def write_sheet(sections: Iterable[Section], out: BinaryIO, *, title: str, note:
     return number
 
 
-def _opening(title: str, note: str, style: str, script: str) -> str:
+def _opening(title: str, style: str, script: str) -> str:
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_source(style)}'; "
         f"script-src '{_source(script)}'; base-uri 'none'; form-action 'none'"
@@ -101,7 +101,7 @@ def _opening(title: str, note: str, style: str, script: str) -> str:
 <meta name="generator" content="bulkup">
 <title>{_safe(title)}</title>
 <style>{style}</style>
-<header><h1><bdi>{_safe(title)}</bdi></h1><p>{_safe(note)}</p><p id="count" role="status"></p>
+<header><h1><bdi>{_safe(title)}</bdi></h1><p id="count" role="status"></p>
 <label>Filter <input id="filter" type="search" autocomplete="off" spellcheck="false"></label>
 </header>
 <main>
@@ -151,8 +151,7 @@ def _facts(frame: Frame) -> str:
 
 
 def _about(frame: Frame, *, in_group: bool) -> str:
-    """What stands under the name: of a hit when and with what it was taken, of one of several
-    copies what it has more or less of than the others."""
+    """The line under the name: date and camera of a hit, pixels and bytes of a near-duplicate."""
     day = frame.taken_at[:10] if frame.taken_at else None
     facts = (_pixels(frame), _bytes(frame)) if in_group else (day, frame.camera)
     return " · ".join(_safe(text) for text in facts if text)
@@ -169,7 +168,7 @@ def _bytes(frame: Frame) -> str | None:
 
 
 def _safe(text: str) -> str:
-    """Text for an element or a quoted attribute: nothing in it acts, and nothing hides."""
+    """Text for an element or a quoted attribute, escaped as on a terminal too."""
     return as_html(escape(text), quote=True)
 
 
@@ -178,5 +177,5 @@ def _part(name: str) -> str:
 
 
 def _source(text: str) -> str:
-    """The digest by which a policy allows an inline block (CSP Level 3, 2.3.1)."""
+    """The digest that allows an inline block in a policy (CSP Level 3, 2.3.1)."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

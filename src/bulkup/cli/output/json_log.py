@@ -1,8 +1,8 @@
 """Events as JSON lines: `--json` on standard output, `--log-file` in a file.
 
 Every line is one object with `at` (RFC 3339, UTC), `run_id` (null before the run has one) and
-`event`, then the event's own fields. Lines are ASCII: a byte of a file name that is no UTF-8
-stands as `\\udcXX`, which Python's own JSON reader turns back into the same name.
+`event`, then the event's own fields. Lines are ASCII: a byte of a file name that is not UTF-8
+becomes `\\udcXX`, which Python's JSON reader turns back into the same name.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ _LOG_MODE = 0o600  # names of private pictures are private
 
 
 def open_log(path: str) -> int:
-    """A file descriptor that appends to the log; made with mode 0600. Raises UsageError."""
+    """A file descriptor that appends to the log; created with mode 0600. Raises UsageError."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(path, flags, _LOG_MODE)
     except OSError as error:
         raise UsageError(
-            f"--log-file {path}: {error.strerror}", hint="Name a file in a folder you may write."
+            f"--log-file {path}: {error.strerror}",
+            hint="Choose a file in a directory that you can write to.",
         ) from error
 
 

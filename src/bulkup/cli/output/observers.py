@@ -1,4 +1,4 @@
-"""What a run tells other programs while it is on: the metrics file and the webhook."""
+"""Reports a run to other programs: the metrics file and the webhook."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class Observers:
-    """The metrics file and the webhook of one run, each only where the settings name one.
+    """The metrics file and the webhook of one run, each only if the settings name one.
 
-    Neither can change how the run ends: what they could not do becomes a Notice. Raises
-    UsageError when the metrics file cannot be made.
+    Neither changes how the run ends: their failures become a Notice. Raises UsageError if the
+    metrics file cannot be written.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
@@ -36,15 +36,15 @@ class Observers:
             check_writable(settings.metrics_file, named="--metrics-file")
 
     def emit(self, event: Event) -> None:
-        """Let the webhook know what happened."""
+        """Pass an event to the webhook."""
         if self._webhook is not None:
             self._webhook.emit(event)
 
     @asynccontextmanager
-    async def watching(self, take: Callable[[], Snapshot], tell: Emit) -> AsyncIterator[None]:
-        """While a run is on; at the end they are told how it ended, and `tell` what failed."""
+    async def watching(self, take: Callable[[], Snapshot], emit: Emit) -> AsyncIterator[None]:
+        """Report during the run and its end; `emit` gets a Notice about each failed report."""
         async with AsyncExitStack() as stack:
-            stack.callback(self._print_error, tell)
+            stack.callback(self._emit_trouble, emit)
             if self._settings.webhook.url is not None:
                 self._webhook = self._open_webhook(take)
                 await stack.enter_async_context(self._webhook)
@@ -74,10 +74,10 @@ class Observers:
 
         return MetricsFile(write_once, lambda: take().throttled)
 
-    def _print_error(self, tell: Emit) -> None:
+    def _emit_trouble(self, emit: Emit) -> None:
         if self._webhook is not None and self._webhook.trouble is not None:
-            tell(Notice(self._webhook.trouble, is_error=True))
+            emit(Notice(self._webhook.trouble, is_error=True))
         if self._metrics is not None and self._metrics.trouble is not None:
             path = self._settings.metrics_file
             trouble = f"{path} was not written: {self._metrics.trouble}"
-            tell(Notice(trouble, is_error=True))
+            emit(Notice(trouble, is_error=True))

@@ -1,7 +1,7 @@
 """Snapshots → bars on standard error, ten times a second; lines above them.
 
-A bar's numbers and its layout are pure functions of a snapshot, a goodput and a width. Rich only
-keeps the lines at the bottom of the screen.
+The numbers and the layout of a bar are pure functions of a snapshot, a goodput and a width. Rich
+only keeps the lines at the bottom of the screen.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from bulkup.events import Snapshot, StageCount
 
-_REDRAWS_PER_SECOND = 10  # smooth to the eye, and about 2 % of a core
-_MEMORY_SECONDS = 15.0  # long enough to calm the ETA, short enough to follow the adaptive window
+_REDRAWS_PER_SECOND = 10  # looks smooth, and costs about 2 % of a core
+_MEMORY_SECONDS = 15.0  # steadies the ETA, and follows the adaptive window
 _LABELS = {"upload": "Uploading", "process": "Processing", "embed": "Searchable"}
 _LABEL_WIDTH = 11
 _LEAST_BAR, _MOST_BAR = 8, 40
 
 
 class Goodput(NamedTuple):
-    """Bytes and files per second that reached the destination, the last seconds counting most.
+    """Bytes and files per second that reached the destination, weighted towards the latest seconds.
 
     An exponentially weighted mean over time: a span `_MEMORY_SECONDS` back weighs 1/e of the last.
     It is unbiased from the first span on (the weights are divided by their sum).
@@ -40,7 +40,7 @@ class Goodput(NamedTuple):
     weight: float = 0.0
 
     def after(self, done_bytes: int, done_files: int, at_seconds: float) -> Goodput:
-        """The goodput with the span up to now taken in; itself when no time has gone by."""
+        """The goodput including the time up to now; unchanged if no time has passed."""
         span_seconds = at_seconds - self.at_seconds
         if span_seconds <= 0:
             return self
@@ -65,9 +65,9 @@ class Goodput(NamedTuple):
 
 
 def eta_seconds(stage: StageCount, goodput: Goodput) -> float | None:
-    """How long until the rest is done, by bytes, or by files where only empty ones are left.
+    """The time until the rest is done, by bytes, or by files if only empty ones are left.
 
-    None while nothing moves. Failed and skipped files are not waited for.
+    None while nothing moves. Failed and skipped files do not count.
     """
     left_files = stage.total - stage.done - stage.skipped - stage.failed
     if left_files <= 0:
@@ -79,11 +79,11 @@ def eta_seconds(stage: StageCount, goodput: Goodput) -> float | None:
         else (left_files, goodput.files_per_second)
     )
     eta = left / speed if speed > 0 else math.inf
-    return eta if eta < 100 * 86400 else None  # longer is no forecast
+    return eta if eta < 100 * 86400 else None  # a longer forecast would be meaningless
 
 
 def fraction(stage: StageCount) -> float:
-    """How much of the stage is settled, from 0 to 1: by bytes where there are any."""
+    """The finished share of the stage, from 0 to 1: by bytes if there are any."""
     if stage.total_bytes:
         return min(stage.done_bytes / stage.total_bytes, 1.0)
     settled = stage.done + stage.skipped + stage.failed
@@ -91,7 +91,7 @@ def fraction(stage: StageCount) -> float:
 
 
 class Bar(NamedTuple):
-    """One line: a label, `filled` of `width` cells, and what fits beside them."""
+    """One line: a label, `filled` of `width` cells, and the numbers that fit beside them."""
 
     label: str
     width: int
@@ -100,9 +100,9 @@ class Bar(NamedTuple):
 
 
 def bar(label: str, stage: StageCount, goodput: Goodput, walking: bool, width: int) -> Bar:
-    """The line of one stage in at most `width` cells, from 21 on; what matters least goes first."""
+    """The line of one stage in at most `width` cells (at least 21); details are dropped first."""
     share = fraction(stage)
-    pieces = [  # (how soon it is left out, text)
+    pieces = [  # (priority: the highest number is dropped first, text)
         (0, "counting…" if walking else f"{math.floor(share * 100):3d} %"),
         (2, f"{count(stage.done + stage.skipped)}/{count(stage.total)} files"),
     ]
@@ -123,11 +123,11 @@ def bar(label: str, stage: StageCount, goodput: Goodput, walking: bool, width: i
 
 
 def traffic(snapshot: Snapshot, width: int) -> str:
-    """The line below the bars: why nothing moves, or what is in the air."""
+    """The line below the bars: why the run is paused, or its requests and errors."""
     if snapshot.paused:
         return f"paused: {escape(snapshot.paused)}"
     pieces = [
-        (1, f"window {snapshot.window}"),
+        (1, f"{count(snapshot.window, 'connection')}"),
         (2, f"{snapshot.in_flight} in flight"),
         (3 if not snapshot.throttled else 1, f"{count(snapshot.throttled)} throttled"),
         (0, f"{count(snapshot.errors, 'error')}"),
@@ -138,7 +138,7 @@ def traffic(snapshot: Snapshot, width: int) -> str:
 
 
 def _fitted(pieces: Sequence[tuple[int, str]], width: int, between: str) -> str:
-    """The pieces that fit, in their order; those with the highest number leave first."""
+    """The pieces that fit, in their order; those with the highest number are dropped first."""
     kept = list(pieces)
     while len(kept) > 1 and len(between.join(text for _, text in kept)) > width:
         kept.remove(max(kept, key=lambda piece: piece[0]))
@@ -148,8 +148,8 @@ def _fitted(pieces: Sequence[tuple[int, str]], width: int, between: str) -> str:
 class Screen:
     """Bars at the bottom of a terminal, and lines that scroll above them.
 
-    Where `stream` is no terminal, or a dumb one, or with `quiet`, there are no bars, and `say`
-    prints plain lines. NO_COLOR takes the colours only. `take` is called from another thread.
+    If `stream` is not a terminal, or a dumb one, or with `quiet`, there are no bars, and `say`
+    prints plain lines. NO_COLOR removes only the colours. `take` is called from another thread.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class Screen:
                 console=self._console,
                 get_renderable=self._drawn,
                 refresh_per_second=_REDRAWS_PER_SECOND,
-                transient=True,  # the summary takes the bars' place
+                transient=True,  # the summary replaces the bars
                 redirect_stdout=False,  # standard output may carry JSON lines
                 redirect_stderr=False,
             )
@@ -190,7 +190,7 @@ class Screen:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """Print lines above the bars: one call for many lines costs one redraw. Escaped here."""
+        """Print lines above the bars, escaped. One call for many lines costs one redraw."""
         lines = [escape(line) for line in text.split("\n")]
         if self._draws:
             from rich.text import Text
@@ -201,14 +201,14 @@ class Screen:
             self._stream.flush()
 
     def _goodput(self, name: str, stage: StageCount, elapsed_seconds: float) -> Goodput:
-        """The stage's goodput up to now; what was done before the first look is not this run's."""
+        """The stage's goodput of this run, up to now."""
         at = (stage.done_bytes, stage.done + stage.skipped, elapsed_seconds)
         last = self._goodputs.get(name)
         self._goodputs[name] = found = last.after(*at) if last else Goodput(*at)
         return found
 
     def _drawn(self) -> Text:
-        """All lines, each shorter than the terminal: a wrapped line would leave a trace."""
+        """All lines, each shorter than the terminal: a wrapped line could not be erased."""
         from rich.text import Text
 
         snapshot, width = self._take(), self._console.width - 1
@@ -228,5 +228,5 @@ def _styled(drawn: Bar) -> Text:
 
     line = Text(f"{drawn.label:<{_LABEL_WIDTH}}", no_wrap=True)
     line.append("━" * drawn.filled, "green")
-    line.append("─" * (drawn.width - drawn.filled), "dim")  # another shape: colours may be off
+    line.append("─" * (drawn.width - drawn.filled), "dim")  # another character: colours may be off
     return line.append(f"  {drawn.words}")

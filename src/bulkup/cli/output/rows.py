@@ -1,4 +1,4 @@
-"""Rows as JSON or CSV, written as they come: they may be a million."""
+"""Rows as JSON or CSV, written one by one: there may be a million."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bulkup.cli.output.text import escape
 
 
 def print_json(rows: Iterable[Mapping[str, object]]) -> int:
-    """A JSON array on standard output, a row a line; returns how many rows there were.
+    """Print a JSON array, one row per line; return the number of rows.
 
-    Bytes of names that are no UTF-8 appear as `\\udcXX`, which Python reads back.
+    Bytes of names that are not UTF-8 appear as `\\udcXX`, which Python reads back.
     """
     array = JsonRows()
     for row in rows:
@@ -23,7 +23,7 @@ def print_json(rows: Iterable[Mapping[str, object]]) -> int:
 
 
 class JsonRows:
-    """`print_json` for rows that come one by one."""
+    """Prints a JSON array row by row."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -39,7 +39,7 @@ class JsonRows:
 
 
 def print_csv(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> int:
-    """A header line and the rows on standard output, texts escaped as for a terminal."""
+    """Print a header line and the rows, escaped as for a terminal; return the number of rows."""
     table = CsvRows(columns)
     for row in rows:
         table.add(row)
@@ -47,7 +47,7 @@ def print_csv(columns: Sequence[str], rows: Iterator[Sequence[object]]) -> int:
 
 
 class CsvRows:
-    """`print_csv` for rows that come one by one."""
+    """Prints CSV row by row."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self.count = 0
@@ -60,4 +60,4 @@ class CsvRows:
         self.count += 1
 
     def end(self) -> None:
-        """Nothing: a table has no end of its own."""
+        """Do nothing; for the interface of JsonRows."""

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _JOINER = "\u200d"
-_VARIATION = "\ufe0f"  # asks for the coloured picture of the character before it
+_VARIATION = "\ufe0f"  # selects the coloured form of the character before it
 
 
 def escape(text: str) -> str:
-    r"""The text without anything that a terminal acts on or that hides from the eye.
+    r"""The text without anything that a terminal acts on or that is invisible.
 
-    Control characters and bytes that were no UTF-8 become \xNN (newline, tab and return \n, \t,
+    Control characters and bytes that were not UTF-8 become \xNN (newline, tab and return \n, \t,
     \r); format characters, among them those that reverse or hide text, become \uNNNN. Letters,
-    marks, spaces and emoji stay, and with them the joiner between two emoji. A backslash stays
-    too, so that escaping twice is escaping once: the result is to be read, not to be parsed.
+    marks, spaces and emoji stay, and so does the joiner between two emoji. A backslash stays
+    too, so that escaping twice equals escaping once: the result is for reading, not for parsing.
     """
     if text.isprintable():  # true for no control, format, surrogate or separator character
         return text
@@ -35,10 +35,10 @@ def escape(text: str) -> str:
 def _escaped(char: str) -> str:
     code = ord(char)
     if unicodedata.category(char) in {"Zs", "Co", "Cn"}:  # odd spaces; letters of private fonts
-        return char  # and those that are newer than this Python: they only look unusual
+        return char  # and characters newer than this Python
     if char in _SHORT:
         return _SHORT[char]
-    if 0xDC80 <= code <= 0xDCFF:  # PEP 383: how Python keeps a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # PEP 383: how Python keeps a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     if code < 0x100 and unicodedata.category(char) == "Cc":
         return f"\\x{code:02x}"
@@ -110,20 +110,20 @@ def when(at: float, now: float, zone: tzinfo = UTC) -> str:
 
 
 def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether more than plain lines may be drawn: a UTF-8 terminal that can move its cursor."""
+    """Whether bars and tables can be drawn: a UTF-8 terminal that can move its cursor."""
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
     return unicode and stream.isatty() and environ.get("TERM") not in {"dumb", "unknown"}
 
 
 class Column(NamedTuple):
-    """A column of a table; numbers stand `right`."""
+    """A column of a table; numbers are aligned `right`."""
 
     title: str
     right: bool = False
 
 
 def plain_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of aligned columns, two spaces apart, titles first, nothing cut, cells escaped."""
+    """Lines of aligned columns, two spaces apart, titles first; nothing is cut, cells are escaped."""
     cells = [[c.title for c in columns], *([escape(cell) for cell in row] for row in rows)]
     widths = [max(_cells_wide(row[at]) for row in cells) for at in range(len(columns))]
     return ["  ".join(map(_padded, row, widths, columns)).rstrip() for row in cells]
@@ -152,7 +152,7 @@ def print_table(
     out: TextIO,
     environ: Mapping[str, str],
 ) -> None:
-    """A table that fits the terminal, or plain lines where there is none."""
+    """Print a table that fits the terminal, or plain lines if there is none."""
     if not is_screen(out, environ):
         out.writelines(f"{printable(line, out)}\n" for line in plain_table(columns, rows))
         return
@@ -175,13 +175,13 @@ def print_table(
 
 
 def printable(text: str, out: TextIO) -> str:
-    r"""The text as this stream's encoding can take it; what it lacks becomes \uNNNN."""
+    r"""The text in this stream's encoding; characters that it lacks become \uNNNN."""
     encoding = out.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def summary_lines(summary: Summary) -> list[str]:
-    """The end of a run for a terminal: what happened, what failed and why, what to type next."""
+    """The summary for a terminal: what happened, what failed and why, what to run next."""
     if _nothing_to_do(summary):
         return [_nothing_line(summary)]
     lines = [_headline(summary)]
@@ -227,7 +227,7 @@ def _nothing_to_do(summary: Summary) -> bool:
     undone = (summary.waiting, summary.dead, summary.ready, summary.claimed_elsewhere)
     if any(settled) or any(undone) or summary.gone or summary.interrupted:
         return False
-    # A stage with nothing but old failures exits with 3, and has nothing to do all the same.
+    # A stage with only old failures exits with 3, although there is nothing to do.
     is_clean = not summary.exit_code or summary.command in ("process", "embed")
     return not summary.duplicates and is_clean
 
@@ -238,7 +238,7 @@ def _nothing_line(summary: Summary) -> str:
         return f"Nothing changed: {count(summary.files, 'file')}, all in {where}"
     if summary.left_out:
         left_out = count(summary.left_out, "file")
-        return f"Nothing to do: no file was selected, {left_out} left out"
+        return f"Nothing to do: no file was selected, {left_out} ignored"
     if summary.command in ("retry", "resume", "process", "embed"):
         return f"Nothing to {summary.command}"
     return "Nothing to do"
@@ -247,7 +247,7 @@ def _nothing_line(summary: Summary) -> str:
 def _headline(summary: Summary) -> str:
     where, took = escape(summary.destination), duration(summary.seconds)
     if summary.dry_run:
-        return f"Dry run to {where}, nothing was sent or written"
+        return f"Dry run to {where}: nothing was sent or written"
     if summary.interrupted:
         return f"Interrupted after {took}, to {where}"
     undone = summary.waiting or summary.dead or summary.ready or summary.claimed_elsewhere
@@ -257,13 +257,13 @@ def _headline(summary: Summary) -> str:
 
 
 def _counts(summary: Summary) -> list[tuple[str, int, str]]:
-    """(what, how many, note) in the order of a file's way; those without any are 0."""
+    """(label, number, note) in the order of the stages."""
     sent = size(summary.sent_bytes)
     if not summary.dry_run and summary.seconds > 0:
         sent += f" at {rate(summary.sent_bytes / summary.seconds)}"
     return [
         ("to send" if summary.dry_run else "sent", summary.sent, sent),
-        ("adopted", summary.adopted, "the destination had them already"),
+        ("already there", summary.adopted, ""),
         ("copied", summary.copied, "on the server"),
         (
             "duplicate" if summary.duplicates == 1 else "duplicates",
@@ -271,16 +271,16 @@ def _counts(summary: Summary) -> list[tuple[str, int, str]]:
             f"{size(summary.duplicate_bytes)} saved",
         ),
         ("processed", summary.processed, "thumbnails and metadata"),
-        ("embedded", summary.embedded, "searchable now"),
-        ("passed over", summary.passed_over, "no pictures, or without a decoder here"),
+        ("embedded", summary.embedded, "now searchable"),
+        ("skipped", summary.passed_over, "not pictures, or no decoder installed"),
         ("unchanged", summary.unchanged, ""),
-        ("gone", summary.gone, "no longer found; their objects stay"),
-        ("left out", summary.left_out, ""),
-        ("waiting", summary.waiting, "to be tried again"),
-        ("dead", summary.dead, ""),
-        ("not begun", summary.ready, ""),
-        ("claimed", summary.claimed_elsewhere, "by another run"),
-        ("throttled", summary.throttled, "requests the server asked to slow down"),
+        ("deleted locally", summary.gone, "their objects are kept"),
+        ("ignored", summary.left_out, ""),
+        ("will retry", summary.waiting, ""),
+        ("failed", summary.dead, ""),
+        ("remaining", summary.ready, ""),
+        ("in progress", summary.claimed_elsewhere, "in another run"),
+        ("throttled", summary.throttled, "requests that the server asked to slow down"),
     ]
 
 
@@ -291,12 +291,14 @@ def _failures(summary: Summary) -> str:
 
 
 def _hints(summary: Summary) -> list[str]:
-    """What to type next, as follows from the counts."""
+    """What to run next."""
     if summary.dead or summary.waiting:
         hints = ["bulkup status --failed   which files, and why"]
-        if summary.waiting or summary.command != "retry":  # what died of a retry dies of the next
-            hints.append("bulkup retry --failed    try them again now")
+        if (
+            summary.waiting or summary.command != "retry"
+        ):  # what a retry could not fix, the next cannot either
+            hints.append("bulkup retry --failed    retry them now")
         return hints
     if summary.ready and not summary.dry_run:
-        return ["bulkup resume            go on where this run stopped"]
+        return ["bulkup resume            continue where this run stopped"]
     return []

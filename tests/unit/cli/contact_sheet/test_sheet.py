@@ -21,9 +21,9 @@ DIGEST = "ab" * 32
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def written(*sections: Section, title: str = "cat", note: str = "") -> str:
+def written(*sections: Section, title: str = "cat") -> str:
     out = io.BytesIO()
-    write_sheet(sections, out, title=title, note=note)
+    write_sheet(sections, out, title=title)
     return out.getvalue().decode()
 
 

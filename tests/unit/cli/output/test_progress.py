@@ -115,8 +115,8 @@ def test_while_the_walk_goes_on_no_end_is_forecast() -> None:
 
 
 def test_below_the_bar_stand_window_flight_throttles_and_errors() -> None:
-    assert traffic(SNAPSHOT, 119) == "window 24 · 20 in flight · 0 throttled · 3 errors"
-    assert traffic(SNAPSHOT, 39) == "window 24 · 3 errors"
+    assert traffic(SNAPSHOT, 119) == "24 connections · 20 in flight · 0 throttled · 3 errors"
+    assert traffic(SNAPSHOT, 39) == "24 connections · 3 errors"
     assert traffic(SNAPSHOT._replace(throttled=2), 39) == "2 throttled · 3 errors"
 
 
@@ -155,7 +155,7 @@ def shown(stream: io.StringIO, environ: dict[str, str], **options: bool) -> str:
 def test_a_terminal_gets_the_bar_and_lines_above_it() -> None:
     text = shown(Terminal(), {"TERM": "xterm", "COLUMNS": "80"})
     assert text.index(r"sent [red]a\x1b[2J") < text.rindex("Uploading")
-    assert "window 24" in text
+    assert "24 connections" in text
 
 
 def test_no_color_keeps_the_bar_and_takes_the_colours() -> None:

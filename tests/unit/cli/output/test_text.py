@@ -228,9 +228,9 @@ def test_no_file_at_all_is_not_called_unchanged() -> None:
     empty = replace(IDLE, files=0, unchanged=0)
     assert render.summary_line(empty) == "Nothing to do"
     left = replace(empty, left_out=3)
-    assert render.summary_line(left) == "Nothing to do: no file was selected, 3 files left out"
+    assert render.summary_line(left) == "Nothing to do: no file was selected, 3 files ignored"
     left = replace(empty, left_out=1)
-    assert render.summary_line(left) == "Nothing to do: no file was selected, 1 file left out"
+    assert render.summary_line(left) == "Nothing to do: no file was selected, 1 file ignored"
 
 
 @pytest.mark.parametrize(
@@ -287,18 +287,18 @@ def test_one_is_singular() -> None:
     assert "1 duplicate (" in line
     assert render.summary_line(replace(IDLE, files=1)).startswith("Nothing changed: 1 file, ")
     walked = RootWalked("/r", 1, 10, 1, 0, 0, 0, 1, 0.1)
-    assert str(walked) == "/r: 1 file (1 new, 0 changed, 0 gone, 1 left out)"
+    assert str(walked) == "/r: 1 file (1 new, 0 changed, 0 deleted locally, 1 ignored)"
 
 
 def test_an_interrupted_run_says_how_to_go_on() -> None:
     line = render.summary_line(replace(BUSY, ready=7, interrupted=True))
     assert line.startswith("Interrupted after 3m 20s, to s3://b/p: ")
-    assert line.endswith("; next: bulkup resume            go on where this run stopped")
+    assert line.endswith("; next: bulkup resume            continue where this run stopped")
 
 
 def test_a_dry_run_says_that_nothing_was_sent() -> None:
     lines = render.summary_lines(replace(BUSY, ready=1100, dry_run=True))
-    assert lines[0] == "Dry run to s3://b/p, nothing was sent or written"
+    assert lines[0] == "Dry run to s3://b/p: nothing was sent or written"
     assert "to send     1,100  4.0 GiB" in lines[1]
     assert "/s" not in lines[1]
 
