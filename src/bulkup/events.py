@@ -88,7 +88,10 @@ class BatchFound(Event):
             for number, label in (
                 (self.ready, "remaining"),
                 (self.waiting, "will retry"),
-                (self.multipart_uploads, "multipart uploads started"),
+                (
+                    self.multipart_uploads,
+                    f"multipart upload{'s' * (self.multipart_uploads != 1)} started",
+                ),
                 (self.copies, "to copy"),
             )
             if number

@@ -73,7 +73,10 @@ def test_a_destination_that_never_worked_is_forgotten(bulkup: Bulkup, tmp_path: 
     bulkup("push", "photos", "--to", "no/such/place", check=4)
     bulkup("resume", check=4)
     shown = bulkup("clean").stdout
-    assert f"to remove: pushes to {tmp_path}/no/such/place, which was never reached (2 con" in shown
+    assert (
+        f"to remove: pushes to {tmp_path}/no/such/place, which was never reached (2 unique files)"
+        in shown
+    )
     bulkup("resume", check=4)
     assert "removed: pushes to" in bulkup("clean", "--yes").stdout
     assert bulkup("clean").stdout == "Nothing to clean.\n"
@@ -170,7 +173,7 @@ def test_keys_that_nothing_will_fill(bulkup: Bulkup, tmp_path: Path) -> None:
             "VALUES (1, 'lost.jpg', 1, 'original', 5)"
         )
     db.close()
-    assert "1 reserved key that nothing will fill" in bulkup("clean").stdout
+    assert "1 reserved key without an upload" in bulkup("clean").stdout
     bulkup("clean", "--yes")
     assert bulkup("clean").stdout == "Nothing to clean.\n"
     assert bulkup("files", "--json").json()[0]["key"] == "a.jpg"
@@ -207,9 +210,9 @@ def test_vectors_that_a_newer_embedder_replaced(bulkup: Bulkup, tmp_path: Path) 
             )
     db.close()
     shown = bulkup("clean").stdout
-    assert shown.startswith("to remove: 1 vector that a newer embedder replaced\nNext: ")
+    assert shown.startswith("to remove: 1 vector replaced by a newer embedder\nNext: ")
     assert bulkup("clean", "--json").json()["vectors"] == 1
-    assert "removed: 1 vector that" in bulkup("clean", "--yes").stdout
+    assert "removed: 1 vector replaced" in bulkup("clean", "--yes").stdout
     assert bulkup("clean").stdout == "Nothing to clean.\n"
     rows = bulkup("export", "--vectors").lines()
     assert [row["vector"] for row in rows] == [[0.0, 0.0], None], "what only the old one has stays"

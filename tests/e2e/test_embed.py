@@ -87,7 +87,7 @@ def processed(bulkup: Bulkup, count: int) -> None:
 def test_push_makes_searchable_and_a_second_one_nothing(bulkup: Bulkup) -> None:
     photos(bulkup.directory / "photos", 5)
     ended = bulkup("push", "photos", "--to", "store")
-    assert "5 embedded (searchable now)" in ended.stdout
+    assert "5 embedded (now searchable)" in ended.stdout
     assert stage(bulkup) == {"done": 5}
     assert embedded(bulkup) == {LITE: 5}
     assert bulkup("status", "--json").json()["searchable"] == 5

@@ -71,7 +71,7 @@ def test_what_was_stopped_is_finished(
     _interrupted(bulkup, s3, "photos", "--to", "s3://bucket/p", number=number)
     ended = bulkup("resume", env=access(s3.url))
     assert f"{tmp_path}/photos to s3://bucket/p: " in ended.stderr
-    assert " ready" in ended.stderr
+    assert " remaining" in ended.stderr
     states = _states(bulkup)
     assert (states["done"], states["dead"]) == (FILES, 0)
     assert set(s3.digests.values()) == {digest(picture(n)) for n in range(FILES)}
@@ -95,7 +95,7 @@ def test_an_unfinished_walk_is_walked_again_as_it_was_begun(
     (tmp_path / "elsewhere").mkdir()
     s3.seen.clear()
     ended = bulkup("resume", env=access(s3.url), cwd=tmp_path / "elsewhere")
-    assert "walk not finished" in ended.stderr
+    assert "scan not finished" in ended.stderr
     wanted = {digest(picture(n)) for n in (*range(30), "late")}
     assert set(s3.digests.values()) == wanted
     assert all(path == f"/bucket/{d[:2]}/{d[2:4]}/{d}.jpg" for path, d in s3.digests.items() if d)
@@ -165,7 +165,7 @@ def test_a_multipart_upload_goes_on_where_it_was(
     s3.seen.clear()
     s3.release()
     ended = bulkup("resume", env=env)
-    assert "1 multipart begun" in ended.stderr
+    assert "1 multipart upload started" in ended.stderr
     late = [seen for seen in s3.seen if seen.op == "UploadPart" and seen.status == 200]
     assert len({seen.path for seen in late}) == 1
     assert s3.count("CreateMultipartUpload") == 0

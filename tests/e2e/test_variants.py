@@ -72,9 +72,11 @@ def manifest(bulkup: Bulkup) -> Iterator[sqlite3.Connection]:
 def test_variants_are_counted_beside_the_objects(bulkup: Bulkup, place: Place) -> None:
     push(bulkup, place)
     ended = bulkup("verify", env=place.env)
-    assert ended.stdout.startswith(f"{place.url}: 2 objects and 4 variants checked, 0 B read: all")
+    assert ended.stdout.startswith(
+        f"{place.url}: 2 objects and 4 variants checked, 0 B read: no problems"
+    )
     read = sum(map(len, place.objects().values())) / 1024
-    assert f"{read:.1f} KiB read: all" in bulkup("verify", "--deep", env=place.env).stdout
+    assert f"{read:.1f} KiB read: no problems" in bulkup("verify", "--deep", env=place.env).stdout
 
 
 def test_a_lost_variant_names_its_file_and_is_made_again(bulkup: Bulkup, place: Place) -> None:
@@ -172,7 +174,7 @@ def test_variants_of_no_content_go_after_a_day(bulkup: Bulkup, store: DirectoryP
     assert bulkup("clean", "--yes").stdout == "Nothing to clean.\n"
     age(store, NOBODYS)
     shown = bulkup("clean").stdout
-    assert f"to remove: {store.url}: 1 variant that no content owns (5 B)\n" in shown
+    assert f"to remove: {store.url}: 1 variant of no known file (5 B)\n" in shown
     assert offered(bulkup) == {NOBODYS: "unowned"}
     assert NOBODYS in store.objects()
     assert "removed: " in bulkup("clean", "--yes").stdout
@@ -248,7 +250,10 @@ def test_variants_stay_while_others_keep_objects_there(
     assert offered(bulkup) == {}
     ended = bulkup("clean", "--yes")
     assert "Nothing to clean.\n" in ended.stdout
-    assert f"left: {store.url}: variants that may be others', who keep c.jpg there" in ended.stdout
+    assert (
+        f"kept: {store.url}: variants that may belong to others, who keep c.jpg there"
+        in ended.stdout
+    )
     assert store.objects() == before
 
 
@@ -293,7 +298,7 @@ def test_names_that_are_no_setting_any_more_go_when_they_are_out_of_use(
     with manifest(bulkup) as db:
         db.execute("UPDATE object SET stored_at = stored_at - 100000 WHERE kind = 'small'")
     assert offered(bulkup) == dict.fromkeys(small, "retired")
-    assert "2 variants of names that are no setting any more" in bulkup("clean", "--yes").stdout
+    assert "2 variants no longer in the settings" in bulkup("clean", "--yes").stdout
     assert not set(small) & set(store.objects())
     assert findings(bulkup, store, check=0) == {}
     assert bulkup("clean").stdout == "Nothing to clean.\n"

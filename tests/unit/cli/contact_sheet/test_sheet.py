@@ -101,8 +101,8 @@ def test_a_group_has_its_heading_and_its_best() -> None:
         Frame("/a.jpg", DIGEST, is_best=True, width_px=10, height_px=5, size_bytes=100),
         Frame("/b.jpg", DIGEST, score=0.97, taken_at="2024-05-03T10:00:00"),
     ]
-    page = written(Section("2 pictures, 1 KiB to spare", frames), title="Near-duplicates")
-    assert "<h2>2 pictures, 1 KiB to spare</h2>" in page
+    page = written(Section("2 pictures, 1 KiB reclaimable", frames), title="Near-duplicates")
+    assert "<h2>2 pictures, 1 KiB reclaimable</h2>" in page
     text = Tags(page).text
     assert "best" in text
     assert "0.97" in text
