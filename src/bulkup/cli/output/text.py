@@ -123,7 +123,7 @@ class Column(NamedTuple):
 
 
 def plain_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of aligned columns, two spaces apart, titles first; no cell is cut, all are escaped."""
+    """Lines of aligned columns, two spaces apart, titles first. Cells are escaped, not cut."""
     cells = [[c.title for c in columns], *([escape(cell) for cell in row] for row in rows)]
     widths = [max(_cells_wide(row[at]) for row in cells) for at in range(len(columns))]
     return ["  ".join(map(_padded, row, widths, columns)).rstrip() for row in cells]
