@@ -1,41 +1,39 @@
-"""Work items of the stages after the upload: made, claimed, handed over, settled.
-
-Every change of state names both states. What a scope is: the items of one destination, or those of
-one batch, which `retry` makes.
-"""
+"""Work items of the stages after the upload. Every change of state names both states."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.queue.claim import (
+    ITEM_COLUMNS,
+    ITEMS_WITH_FILES,
+    claim_items,
+    next_due_at,
+    work_item,
+)
 from bulkup.manifest.queue.release import release_claims
 from bulkup.manifest.queue.settle import settle_failed, settle_skipped
-from bulkup.manifest.queue.uploads import PRIORITIES, Left
+from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.rows import FailedItem, SkippedItem, Source, WorkItem, from_sql, to_sql
 from bulkup.model import Stage
 
 BEFORE = {Stage.PROCESS: Stage.UPLOAD, Stage.EMBED: Stage.PROCESS}
-"""What must be done before."""
+"""The stage that comes before."""
 
-_ITEM = (
-    # SQLite takes the bare columns from the row that has the minimum: a present file if any.
-    "SELECT min(asset.missing_at IS NOT NULL), item.id, item.content_id, asset.id, root.path, "
-    "folder.path, asset.name, content.size_bytes, lower(hex(content.digest)), item.attempts, "
-    "item.attempts_granted, (SELECT key FROM object WHERE object.content_id = item.content_id "
+_CLAIMED = (
+    # SQLite takes the bare columns from the row with the minimum: a present file.
+    f"SELECT {ITEM_COLUMNS}, (SELECT key FROM object WHERE object.content_id = item.content_id "
     "AND +object.destination_id = item.destination_id AND kind = 'original' "
-    "AND stored_at IS NOT NULL), item.strikes FROM item "
-    "JOIN content ON content.id = item.content_id "
-    "JOIN asset ON asset.content_id = item.content_id "
-    "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
-    "WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id"
+    "AND stored_at IS NOT NULL), item.strikes, min(asset.missing_at IS NOT NULL) "
+    f"{ITEMS_WITH_FILES} WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id"
 )
 
 
 class StageScope(NamedTuple):
-    """Whose items of a stage: a destination's, or of those only a batch's."""
+    """The items of a stage at one destination, or only those of one batch, which `retry` makes."""
 
     destination_id: int
     stage: Stage
@@ -54,12 +52,12 @@ class StageScope(NamedTuple):
 
 
 class StageQueue(Statements):
-    """Process and embed, as the manifest sees them. One thread at a time."""
+    """Work items of the stages `process` and `embed`."""
 
     # Made ---------------------------------------------------------------------------------
 
     def enqueue_next_stage(self, destination_id: int, stage: Stage, *, now: float) -> int:
-        """Make the items of `stage` for all contents that are through with the one before it and
+        """Make the items of `stage` for all contents that are through with the stage before it and
         have none yet; returns how many.
 
         What the stage before skipped is skipped here, too, for the same reason.
@@ -81,10 +79,10 @@ class StageQueue(Statements):
             ).rowcount
 
     def _may_lack(self, destination_id: int, stage: Stage) -> bool:
-        """Whether a content may be without its item: else all of them need not be looked at.
+        """Whether a content may lack its item: if not, the contents need not be read.
 
-        The counts tell, unless as many uploads were undone by `verify` as came since: then those
-        wait for the next ones.
+        The counts show it, unless `verify` undid as many uploads as were added since: those wait
+        for the next ones.
         """
         counts: dict[str, int] = dict(
             self._db.execute(
@@ -98,7 +96,7 @@ class StageQueue(Statements):
     def redo(self, destination_id: int, stage: Stage, *, limit: int | None) -> int:
         """Make settled items `ready` again, those settled longest ago first; returns how many.
 
-        A skipped item may have another outcome with another version, or an extra installed.
+        A skipped item may have another outcome with another version or an extra installed.
         """
         with self._transaction():
             return self._db.execute(
@@ -113,48 +111,31 @@ class StageQueue(Statements):
     # Claimed ------------------------------------------------------------------------------
 
     def claim(self, scope: StageScope, *, run_id: str, limit: int, now: float) -> list[WorkItem]:
-        """Take up to `limit` items that are ready, or waiting and due, for this run: urgent before
+        """Claim up to `limit` items that are ready, or waiting and due, for this run: urgent before
         normal before low, those with strikes last, and then oldest first."""
-        claimed: list[int] = []
+        values = {**scope.values, "run": run_id, "now": now}
         with self._transaction():
-            for priority in PRIORITIES:
-                rows = self._db.execute(
-                    "UPDATE item SET state = 'claimed', run_id = :run WHERE id IN ("
-                    f"SELECT id FROM item WHERE {scope.condition} "
-                    "AND state IN ('ready', 'waiting') AND priority = :priority "
-                    "AND due_at <= :now ORDER BY due_at, id LIMIT :limit) "
-                    "AND state IN ('ready', 'waiting') RETURNING id",
-                    {
-                        **scope.values,
-                        "run": run_id,
-                        "priority": priority,
-                        "now": now,
-                        "limit": limit - len(claimed),
-                    },
-                )
-                claimed += sorted(row[0] for row in rows)
-                if len(claimed) >= limit:
-                    break
-            found = {row[1]: _item(row) for row in self._db.execute(_ITEM, (json.dumps(claimed),))}
+            claimed = claim_items(self._db, scope.condition, values, limit=limit)
+            rows = self._db.execute(_CLAIMED, (json.dumps(claimed),))
+            found = {row[0]: work_item(row[:-1]) for row in rows}
             lost = [item for item in claimed if item not in found]
             if lost:  # no file has this content any more
                 release_claims(self._db, lost, run_id)
         return [found[item] for item in claimed if item in found]
 
     def mark_in_worker(self, items: Sequence[WorkItem], *, run_id: str) -> None:
-        """From now on a worker has these: should it vanish with this run, each gets a strike."""
-        with self._transaction():
-            self._db.executemany(
-                "UPDATE item SET in_hand = 1 WHERE id = ? AND state = 'claimed' AND run_id = ?",
-                ((item.item_id, run_id) for item in items),
-            )
+        """A worker has these now: if it vanishes together with this run, each gets a strike."""
+        self._set_in_worker(items, run_id, True)
 
     def unmark_in_worker(self, items: Sequence[WorkItem], *, run_id: str) -> None:
-        """No worker has these any more, though the run still does."""
+        """No worker has these any more; the run still claims them."""
+        self._set_in_worker(items, run_id, False)
+
+    def _set_in_worker(self, items: Sequence[WorkItem], run_id: str, value: bool) -> None:
         with self._transaction():
             self._db.executemany(
-                "UPDATE item SET in_hand = 0 WHERE id = ? AND state = 'claimed' AND run_id = ?",
-                ((item.item_id, run_id) for item in items),
+                "UPDATE item SET in_hand = ? WHERE id = ? AND state = 'claimed' AND run_id = ?",
+                ((value, item.item_id, run_id) for item in items),
             )
 
     def count_left(self, scope: StageScope) -> int:
@@ -162,23 +143,15 @@ class StageQueue(Statements):
         if scope.batch_id is None:
             counts = self.counts(scope.destination_id, scope.stage)
             return counts.get("ready", 0) + counts.get("waiting", 0)
-        row = self._db.execute(
+        rows = self._db.execute(
             f"SELECT count(*) FROM item WHERE {scope.condition} AND state IN ('ready', 'waiting')",
             scope.values,
-        ).fetchone()
-        return int(row[0])
+        )
+        return int(rows.fetchone()[0])
 
     def next_due_at(self, scope: StageScope) -> float | None:
         """When the scope's next item falls due, 0.0 being now; None when none is left."""
-        found = [
-            self._db.execute(
-                f"SELECT min(due_at) FROM item WHERE {scope.condition} "
-                "AND state IN ('ready', 'waiting') AND priority = :priority",
-                {**scope.values, "priority": priority},
-            ).fetchone()[0]
-            for priority in PRIORITIES
-        ]
-        return min((float(one) for one in found if one is not None), default=None)
+        return next_due_at(self._db, scope.condition, scope.values)
 
     def counts(self, destination_id: int, stage: Stage) -> dict[str, int]:
         """The stage's items at a destination by state; reads the tally."""
@@ -276,8 +249,3 @@ class StageQueue(Statements):
         """Give claims back unattempted: the items are ready again, nothing is counted."""
         with self._transaction():
             release_claims(self._db, [item.item_id for item in items], run_id)
-
-
-def _item(row: tuple[Any, ...]) -> WorkItem:
-    """The columns of _ITEM after the first are those of WorkItem."""
-    return WorkItem._make((*row[1:4], *map(from_sql, row[4:7]), *row[7:]))

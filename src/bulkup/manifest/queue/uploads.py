@@ -1,13 +1,20 @@
-"""Work items: claimed, registered, settled. Every change of state names both states."""
+"""Work items of the upload stage. Every change of state names both states."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.queue.claim import (
+    ITEM_COLUMNS,
+    ITEMS_WITH_FILES,
+    claim_items,
+    next_due_at,
+    work_item,
+)
 from bulkup.manifest.queue.register import Registration, SpareKey, reserve
 from bulkup.manifest.queue.release import release_claims
 from bulkup.manifest.queue.settle import enqueue_after, settle_failed, settle_uploaded
@@ -20,17 +27,23 @@ from bulkup.manifest.rows import (
     WorkItem,
     from_sql,
 )
-from bulkup.model import Digest, Stage
+from bulkup.model import Stage
 
-PRIORITIES = (0, 1, 2, 3)
-"""Urgent (after `retry`), normal, low, and last the ones with strikes."""
+_OF_BATCH = "stage = 'upload' AND batch_id = :batch"
 
-_WORK = (
-    "SELECT item.id, item.content_id, asset.id, root.path, folder.path, asset.name, "
-    "item.size_bytes, content.digest, item.attempts, item.attempts_granted "
-    "FROM item JOIN content ON content.id = item.content_id "
-    "JOIN asset ON asset.content_id = item.content_id "
-    "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+_FAILED_OR_TAKEN = (
+    # CROSS JOIN: from the few items to their files, never from all files to their items.
+    "SELECT item.state, item.run_id, count(DISTINCT item.id) FROM item "
+    "CROSS JOIN asset ON asset.content_id = item.content_id "
+    "CROSS JOIN folder ON folder.id = asset.folder_id "
+    "WHERE {which} AND item.stage IN ({stages}) AND item.live "
+    "AND (item.batch_id IN (SELECT value FROM json_each(:batches)) "
+    "OR (item.destination_id, folder.root_id) IN ("
+    "SELECT batch.destination_id, batch_root.root_id FROM batch_root "
+    "JOIN batch ON batch.id = batch_root.batch_id "
+    "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
+    "AND json_extract(batch.options, '$.subtrees') IS NULL)) "
+    "GROUP BY item.state, item.run_id"
 )
 
 
@@ -45,47 +58,34 @@ class Left(NamedTuple):
 
 
 class UploadQueue(Statements):
-    """The upload stage's work items of one destination. One thread at a time."""
+    """Work items of the upload stage."""
 
     def claim(self, *, batch_id: int, run_id: str, limit: int, now: float) -> list[WorkItem]:
-        """Take up to `limit` items that are ready, or waiting and due, for this run.
+        """Claim up to `limit` of the batch's items that are ready, or waiting and due, for this
+        run: urgent before normal before low, then oldest first.
 
-        Urgent before normal before low, then oldest first. Nobody else gets them until they are
-        settled or released, or the run is gone.
+        No other run gets them until they are settled or released, or this run is gone.
         """
-        claimed: list[int] = []
+        values = {"batch": batch_id, "run": run_id, "now": now}
         with self._transaction():
-            for priority in PRIORITIES:
-                rows = self._db.execute(
-                    "UPDATE item SET state = 'claimed', run_id = ? WHERE id IN ("
-                    "SELECT id FROM item WHERE state IN ('ready', 'waiting') AND stage = 'upload' "
-                    "AND batch_id = ? AND priority = ? AND due_at <= ? ORDER BY due_at, id LIMIT ?)"
-                    " AND state IN ('ready', 'waiting') RETURNING id",
-                    (run_id, batch_id, priority, now, limit - len(claimed)),
-                )
-                claimed += sorted(row[0] for row in rows)
-                if len(claimed) >= limit:
-                    break
-            return self._works(claimed)
-
-    def _works(self, items: list[int]) -> list[WorkItem]:
-        """The items with one file each that has the content, a present one if there is any."""
-        rows = self._db.execute(
-            # SQLite takes the bare columns from the row that has the minimum.
-            _WORK.replace("SELECT ", "SELECT min(asset.missing_at IS NOT NULL), ", 1)
-            + "WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id",
-            (json.dumps(items),),
-        )
-        found = {row[1]: _work(row[1:]) for row in rows}
-        return [found[item] for item in items if item in found]
+            claimed = claim_items(self._db, _OF_BATCH, values, limit=limit)
+            rows = self._db.execute(
+                # SQLite takes the bare columns from the row with the minimum: a present file.
+                f"SELECT {ITEM_COLUMNS}, min(asset.missing_at IS NOT NULL) {ITEMS_WITH_FILES} "
+                "WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id",
+                (json.dumps(claimed),),
+            )
+            found = {row[0]: work_item(row[:-1]) for row in rows}
+        return [found[item] for item in claimed if item in found]
 
     def sources(self, item_id: int) -> list[WorkItem]:
         """The item with each of the files that have its content, present ones first."""
         rows = self._db.execute(
-            _WORK + "WHERE item.id = ? ORDER BY asset.missing_at IS NOT NULL, asset.id LIMIT 8",
+            f"SELECT {ITEM_COLUMNS} {ITEMS_WITH_FILES} WHERE item.id = ? "
+            "ORDER BY asset.missing_at IS NOT NULL, asset.id LIMIT 8",
             (item_id,),
         )
-        return [_work(row) for row in rows]
+        return [work_item(row) for row in rows]
 
     def register(
         self,
@@ -97,11 +97,11 @@ class UploadQueue(Statements):
         copy: bool,
         spare_key: SpareKey,
     ) -> list[Registered]:
-        """Write down what was read, before a byte is sent; one transaction for all of `reads`.
+        """Record what was read, before a byte is sent; one transaction for all of `reads`.
 
-        Settles who sends each content: nobody twice. Where another content has the key, it is
-        `spare_key(key, digest)`. With `copy`, a duplicate is noted for a copy by the store under
-        its own key.
+        Decides which item sends each content, so that none is sent twice. Where another content
+        has the key, the key is `spare_key(key, digest)`. With `copy`, the store is to copy each
+        duplicate to a key of its own.
         """
         with self._transaction():
             return Registration(
@@ -114,7 +114,7 @@ class UploadQueue(Statements):
             ).register(reads)
 
     def rekey(self, work: WorkItem, *, destination_id: int, key: str, size_bytes: int) -> bool:
-        """Give the content another key, its own being taken. False: that one is taken too."""
+        """Give the content another key, as its own is taken. False: that one is taken, too."""
         with self._transaction():
             self._db.execute(
                 "DELETE FROM object WHERE +destination_id = ? AND content_id = ? "
@@ -135,7 +135,7 @@ class UploadQueue(Statements):
     ) -> None:
         """Record how attempts ended; one transaction. What the store has is already durable.
 
-        With `follows` that stage has an item for each content that is done from now on.
+        With `follows`, that stage gets an item for each content that is done.
         """
         if not done and not failed:
             return
@@ -148,13 +148,14 @@ class UploadQueue(Statements):
                 settle_failed(self._db, failed, run_id, now)
 
     def holds_any(self, items: Sequence[int], *, run_id: str) -> bool:
-        """Whether any of the items is still claimed by the run."""
-        row = self._db.execute(
+        """Whether the run still claims any of the items."""
+        found = self._value(
             "SELECT 1 FROM item WHERE id IN (SELECT value FROM json_each(?)) "
             "AND state = 'claimed' AND run_id = ? LIMIT 1",
-            (json.dumps(items), run_id),
-        ).fetchone()
-        return row is not None
+            json.dumps(items),
+            run_id,
+        )
+        return found is not None
 
     def release(self, items: Sequence[int], *, run_id: str) -> None:
         """Give claims back unattempted: the items are ready again, nothing is counted."""
@@ -164,78 +165,53 @@ class UploadQueue(Statements):
     def left(
         self, batches: Sequence[int], run_id: str, stages: Sequence[Stage] = (Stage.UPLOAD,)
     ) -> Left:
-        """What is left to do at `stages`: of the batches, and among what their roots brought to
-        light earlier.
+        """What is left to do at `stages`: of the batches, and of earlier batches of their roots.
 
-        `claimed` is what other runs than this one hold. Of a batch that looked at some places only,
-        the rest of the root is not counted. What is ready is counted of the batches alone.
+        `claimed` is what other runs than this one hold. Of a batch that scanned only parts of a
+        root, the rest of the root is not counted. What is ready is counted of the batches alone.
         """
-        some_stages = ", ".join(f"'{stage}'" for stage in stages)
+        named = ", ".join(f"'{stage}'" for stage in stages)
         chosen = json.dumps(batches)
-        ready = self._db.execute(
+        ready: int = self._value(
             "SELECT count(*) FROM item WHERE state = 'ready' AND state IN ('ready', 'waiting') "
-            f"AND batch_id IN (SELECT value FROM json_each(?)) AND stage IN ({some_stages})",
-            (chosen,),
-        ).fetchone()[0]
+            f"AND batch_id IN (SELECT value FROM json_each(?)) AND stage IN ({named})",
+            chosen,
+        )
         states: Counter[str] = Counter()
         holders: Counter[str] = Counter()
-        for some in (
+        for which in (
             "item.state IN ('waiting', 'dead')",
             "item.state = 'claimed' AND item.run_id > '' AND item.run_id <> :run",
         ):
-            # CROSS JOIN: from the few items to their files, never from all files to their items.
             rows = self._db.execute(
-                "SELECT item.state, item.run_id, count(DISTINCT item.id) FROM item "
-                "CROSS JOIN asset ON asset.content_id = item.content_id "
-                "CROSS JOIN folder ON folder.id = asset.folder_id "
-                f"WHERE {some} AND item.stage IN ({some_stages}) AND item.live "
-                "AND (item.batch_id IN (SELECT value FROM json_each(:batches)) "
-                "OR (item.destination_id, folder.root_id) IN ("
-                "SELECT batch.destination_id, batch_root.root_id FROM batch_root "
-                "JOIN batch ON batch.id = batch_root.batch_id "
-                "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
-                "AND json_extract(batch.options, '$.subtrees') IS NULL)) "
-                "GROUP BY item.state, item.run_id",
+                _FAILED_OR_TAKEN.format(which=which, stages=named),
                 {"run": run_id, "batches": chosen},
             )
             for state, holder, count in rows:
                 states[state] += count
                 if holder is not None:
                     holders[holder] += count
-        return Left(
-            ready,
-            states["waiting"],
-            states["dead"],
-            states["claimed"],
-            tuple(holders.items()),
-        )
+        claimed_by = tuple(holders.items())
+        return Left(ready, states["waiting"], states["dead"], states["claimed"], claimed_by)
 
     def next_due_at(self, batch_id: int) -> float | None:
         """When the batch's next item falls due, 0.0 being now; None when none is left."""
-        # One look into the index for each priority; over all of them it would be a scan.
-        found = [
-            self._db.execute(
-                "SELECT min(due_at) FROM item WHERE state IN ('ready', 'waiting') "
-                "AND stage = 'upload' AND batch_id = ? AND priority = ?",
-                (batch_id, priority),
-            ).fetchone()[0]
-            for priority in PRIORITIES
-        ]
-        return min((float(due_at) for due_at in found if due_at is not None), default=None)
+        return next_due_at(self._db, _OF_BATCH, {"batch": batch_id})
 
     def has_pending(self, destination_id: int) -> bool:
         """Whether an upload to the destination is ready, waiting or claimed; reads a counter."""
-        row = self._db.execute(
-            "SELECT sum(items) FROM tally WHERE destination_id = ? AND stage = 'upload' "
-            "AND state IN ('ready', 'waiting', 'claimed')",
-            (destination_id,),
-        ).fetchone()
-        return bool(row[0])
+        return bool(
+            self._value(
+                "SELECT sum(items) FROM tally WHERE destination_id = ? AND stage = 'upload' "
+                "AND state IN ('ready', 'waiting', 'claimed')",
+                destination_id,
+            )
+        )
 
     # Copies of duplicates -----------------------------------------------------------------
 
     def copies(self, destination_id: int, *, limit: int) -> list[Copy]:
-        """Duplicates that wait for their copy and whose content is at the destination."""
+        """Duplicates that are still to be copied and whose content is at the destination."""
         rows = self._db.execute(
             "SELECT object.asset_id, original.key, object.key, object.size_bytes, "
             "root.path, folder.path, asset.name FROM object "
@@ -265,25 +241,9 @@ class UploadQueue(Statements):
             )
 
     def drop_copy(self, copy: Copy, *, destination_id: int) -> None:
-        """Give up a copy whose key is taken; the duplicate then shares its original's object."""
+        """Give up a copy whose key is taken: the duplicate then shares its original's object."""
         with self._transaction():
             self._db.execute(
                 "DELETE FROM object WHERE destination_id = ? AND key = ? AND stored_at IS NULL",
                 (destination_id, copy.key),
             )
-
-
-def _work(row: tuple[Any, ...]) -> WorkItem:
-    digest = Digest(row[7].hex()) if row[7] is not None else None
-    return WorkItem(
-        row[0],
-        row[1],
-        row[2],
-        from_sql(row[3]),
-        from_sql(row[4]),
-        from_sql(row[5]),
-        row[6],
-        digest,
-        row[8],
-        row[9],
-    )
