@@ -32,12 +32,12 @@ _DESTINATION = (
 
 
 class Destinations(Statements):
-    """All destinations ever pushed to. One thread at a time."""
+    """All destinations that were ever pushed to."""
 
     def add(
         self, url: str, *, endpoint_url: str, region: str | None, profile: str | None
     ) -> Destination:
-        """The destination's row, made when it is new; region and profile are brought up to date."""
+        """The destination's row, made when it is new; region and profile are updated."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO destination (url, endpoint_url, region, profile) VALUES (?, ?, ?, ?) "
@@ -45,22 +45,19 @@ class Destinations(Statements):
                 "profile = coalesce(excluded.profile, profile)",
                 (url, endpoint_url, region, profile),
             )
-        row = self._db.execute(
-            _DESTINATION + "WHERE url = ? AND endpoint_url = ?", (url, endpoint_url)
-        ).fetchone()
-        return _destination(row)
+        (found,) = self._found("WHERE url = ? AND endpoint_url = ?", url, endpoint_url)
+        return found
 
     def all(self) -> list[Destination]:
-        """All destinations ever pushed to."""
-        return [_destination(row) for row in self._db.execute(_DESTINATION + "ORDER BY id")]
+        """All destinations, in the order in which they were first used."""
+        return self._found("ORDER BY id")
 
     def of_root(self, root: str) -> Destination | None:
         """Where the root was last pushed to."""
-        row = self._db.execute(
-            _DESTINATION + "WHERE id = (SELECT destination_id FROM root WHERE path = ?)",
-            (to_sql(root),),
-        ).fetchone()
-        return None if row is None else _destination(row)
+        found = self._found(
+            "WHERE id = (SELECT destination_id FROM root WHERE path = ?)", to_sql(root)
+        )
+        return found[0] if found else None
 
     def learn(
         self,
@@ -72,7 +69,7 @@ class Destinations(Statements):
         rate: float | None,
         now: float,
     ) -> None:
-        """Remember what an endpoint can do and bears."""
+        """Remember what an endpoint supports, and the request limit and rate that it withstands."""
         with self._transaction():
             self._db.execute(
                 "UPDATE destination SET conditional_writes = coalesce(?, conditional_writes), "
@@ -85,6 +82,9 @@ class Destinations(Statements):
                     "WHERE id = ?",
                     (limit, rate, now, destination_id),
                 )
+
+    def _found(self, which: str, *values: object) -> list[Destination]:
+        return [_destination(row) for row in self._db.execute(_DESTINATION + which, values)]
 
 
 def _destination(row: tuple[Any, ...]) -> Destination:

@@ -1,4 +1,5 @@
-"""What is of no use any more: keys that nothing will fill, variants nobody owns, old vectors."""
+"""What is of no use any more: reserved keys, variants without an owner, old vectors, destinations
+that were never reached."""
 
 from __future__ import annotations
 
@@ -32,20 +33,17 @@ _VARIANT = (
 )
 
 _OLD_VECTORS = (
-    "FROM embedding WHERE embedder_id <> :newest AND EXISTS (SELECT 1 FROM embedding AS newer "
-    "WHERE newer.embedder_id = :newest AND newer.content_id = embedding.content_id)"
-)
+    "FROM embedding WHERE embedder_id <> ({newest}) AND EXISTS (SELECT 1 FROM embedding AS newer "
+    "WHERE newer.embedder_id = ({newest}) AND newer.content_id = embedding.content_id)"
+).format(newest="SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1")
 
 DAY_SECONDS = 86_400.0
-_VECTORS = 5000
-"""Removed in one transaction: some 20 ms, so that no run has to wait."""
-
 RemovalReason = Literal["unowned", "unrecorded", "retired"]
 """Why a variant may go: the destination has no content of its digest; the manifest has no row of it
-and its picture is settled; its name is no setting any more."""
+and its picture is settled; the settings have no variant of its name any more."""
 
 
-_FIND = (
+_UNREACHED = (
     # Nothing there, nothing under way, and each batch's last run was refused by it.
     "SELECT id, url, (SELECT coalesce(sum(items), 0) FROM tally WHERE destination_id = at.id) "
     "FROM destination AS at "
@@ -59,13 +57,7 @@ _FIND = (
     "AND state IN ('claimed', 'done', 'skipped')) "
 )
 
-_FORGET = (
-    "DELETE FROM item WHERE destination_id = ?",
-    "DELETE FROM object WHERE destination_id = ?",
-    "DELETE FROM batch WHERE destination_id = ?",
-)
-
-_GO_BACK = (
+_LEAD_BACK = (
     # Where a root went before; once its batches are forgotten, where its contents are.
     "UPDATE root SET walked_at = NULL, destination_id = coalesce("
     "(SELECT batch.destination_id FROM batch_root JOIN batch ON batch.id = batch_id "
@@ -86,7 +78,7 @@ class UnreachedDestination(NamedTuple):
 
 
 class GarbageCollection(Statements):
-    """One thread at a time; the questions work on a read-only connection."""
+    """Finds what is of no use any more, and removes it."""
 
     def reservations(self, destination_id: int) -> list[str]:
         """Keys reserved for contents that are no longer to be sent, in order."""
@@ -94,26 +86,25 @@ class GarbageCollection(Statements):
         return [row[0] for row in rows]
 
     def free_reservations(self, destination_id: int) -> int:
-        """Free those keys; how many there were."""
+        """Free those keys; returns how many there were."""
         with self._transaction():
             return self._db.execute(f"DELETE {_STALE}", (destination_id,)).rowcount
 
-    def unknown_keys(self, destination_id: int, keys: Iterable[str]) -> list[str]:
+    def unknown_keys(self, destination_id: int, keys: Sequence[str]) -> list[str]:
         """Those of the keys that have no row at the destination, in their order."""
-        wanted = list(keys)
         rows = self._db.execute(
             "SELECT key FROM object WHERE destination_id = ? "
             "AND key IN (SELECT value FROM json_each(?))",
-            (destination_id, json.dumps(wanted)),
+            (destination_id, json.dumps(keys)),
         )
         known = {row[0] for row in rows}
-        return [key for key in wanted if key not in known]
+        return [key for key in keys if key not in known]
 
     # Variants -------------------------------------------------------------------------------
 
     def retired_names(self, destination_id: int, names: Iterable[str]) -> set[str]:
-        """Names of variants there that are none of `names`, the settings', and that nobody has
-        made for a day before the last variant: settings of one directory do not tell, alone."""
+        """Names of variants there that are not among `names`, the settings', and that were last
+        made a day before the newest variant: another directory may have other settings."""
         made: dict[str, float] = dict(
             self._db.execute(
                 "SELECT kind, max(stored_at) FROM object WHERE destination_id = ? "
@@ -159,53 +150,41 @@ class GarbageCollection(Statements):
     def old_vectors(self) -> int:
         """How many embeddings there are of contents that the newest embedder, the one that
         embedded last, has embedded as well."""
-        newest = self._newest_embedder()
-        if newest is None:
-            return 0
-        row = self._db.execute(f"SELECT count(*) {_OLD_VECTORS}", {"newest": newest}).fetchone()
-        return int(row[0])
+        return int(self._value(f"SELECT count(*) {_OLD_VECTORS}"))
 
-    def forget_old_vectors(self) -> int:
-        """Remove those; how many there were."""
-        newest, removed = self._newest_embedder(), 0
-        while newest is not None:
+    def forget_old_vectors(self, *, at_once: int = 5000) -> int:
+        """Remove those; returns how many there were. A transaction of 5,000 takes some 20 ms, so
+        that no run has to wait."""
+        removed = 0
+        while True:
             with self._transaction():
                 now = self._db.execute(
-                    f"DELETE FROM embedding WHERE id IN (SELECT id {_OLD_VECTORS} LIMIT :most)",
-                    {"newest": newest, "most": _VECTORS},
+                    f"DELETE FROM embedding WHERE id IN (SELECT id {_OLD_VECTORS} LIMIT ?)",
+                    (at_once,),
                 ).rowcount
             removed += now
-            if now < _VECTORS:
-                break
-        return removed
-
-    def _newest_embedder(self) -> int | None:
-        row = self._db.execute(
-            "SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1"
-        ).fetchone()
-        return None if row is None else int(row[0])
+            if now < at_once:
+                return removed
 
     # Destinations ---------------------------------------------------------------------------
 
     def unreached_destinations(self) -> list[UnreachedDestination]:
         """Those to which nothing was ever sent, and which refused the last run of each batch."""
-        rows = self._db.execute(_FIND + "ORDER BY id").fetchall()
-        return [UnreachedDestination(*row) for row in rows]
+        return [UnreachedDestination(*row) for row in self._db.execute(_UNREACHED + "ORDER BY id")]
 
     def forget_destination(self, destination_id: int) -> bool:
-        """Drop the destination with its batches and items, and those of its roots that were never
-        pushed anywhere else; False: it was reached, or is being pushed to, meanwhile."""
+        """Remove the destination with its batches and items, and those of its roots that were never
+        pushed anywhere else. False: it was reached, or is being pushed to, meanwhile."""
         with self._transaction():
-            if not self._db.execute(_FIND + "AND id = ?", (destination_id,)).fetchone():
+            if self._value(_UNREACHED + "AND id = ?", destination_id) is None:
                 return False
-            for statement in _FORGET:
-                self._db.execute(statement, (destination_id,))
-            for (root_id,) in self._db.execute(
+            roots = self._db.execute(
                 "SELECT id FROM root WHERE destination_id = ?", (destination_id,)
-            ).fetchall():
-                if self._db.execute(_GO_BACK, (root_id,)).fetchone() == (None,):
-                    self._forget_root(root_id)
+            ).fetchall()
             self._db.execute("DELETE FROM destination WHERE id = ?", (destination_id,))
+            for (root_id,) in roots:
+                if self._value(_LEAD_BACK, root_id) is None:
+                    self._forget_root(root_id)
         return True
 
     def _forget_root(self, root_id: int) -> None:
@@ -213,11 +192,6 @@ class GarbageCollection(Statements):
             "SELECT content_id FROM asset JOIN folder ON folder.id = folder_id WHERE root_id = ?",
             (root_id,),
         ).fetchall()
-        self._db.execute(
-            "DELETE FROM asset WHERE folder_id IN (SELECT id FROM folder WHERE root_id = ?)",
-            (root_id,),
-        )
+        self._db.execute("DELETE FROM root WHERE id = ?", (root_id,))
         for (content_id,) in contents:
             release_content(self._db, content_id)
-        self._db.execute("DELETE FROM folder WHERE root_id = ?", (root_id,))
-        self._db.execute("DELETE FROM root WHERE id = ?", (root_id,))

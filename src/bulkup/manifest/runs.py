@@ -10,11 +10,11 @@ from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import forget_unwanted, release_all_claims
 
 STRIKES = 3
-"""After this many lost workers an item is given up (SPEC §4)."""
+"""After so many lost workers an item is dead (SPEC §4)."""
 
 
 class RunRow(NamedTuple):
-    """A run as the manifest has it; whether it is alive is for `run.heartbeat` to say."""
+    """A run as the manifest has it; `run.heartbeat` decides whether it is alive."""
 
     id: str
     command: str
@@ -26,7 +26,7 @@ class RunRow(NamedTuple):
 
 
 class Runs(Statements):
-    """Processes of bulkup that work. One thread at a time."""
+    """Processes of bulkup that work on the manifest."""
 
     def begin(self, run: RunRow) -> None:
         """The run is at work from now on."""
@@ -34,19 +34,11 @@ class Runs(Statements):
             self._db.execute(
                 "INSERT INTO run (id, command, host, pid, process_started, started_at, "
                 "heartbeat_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run.id,
-                    run.command,
-                    run.host,
-                    run.pid,
-                    run.process_started,
-                    run.started_at,
-                    run.heartbeat_at,
-                ),
+                run,
             )
 
     def beat(self, run_id: str, *, now: float) -> None:
-        """A sign of life."""
+        """Record a heartbeat."""
         with self._transaction():
             self._db.execute("UPDATE run SET heartbeat_at = ? WHERE id = ?", (now, run_id))
 
@@ -64,48 +56,50 @@ class Runs(Statements):
             self._end_batches(run_id, now)
 
     def _end_batches(self, run_id: str, now: float) -> None:
-        self._db.execute(
-            "UPDATE batch SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL", (now, run_id)
-        )
-        self._db.execute(
-            "UPDATE batch_run SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL", (now, run_id)
-        )
+        for table in ("batch", "batch_run"):
+            self._db.execute(
+                f"UPDATE {table} SET ended_at = ? WHERE run_id = ? AND ended_at IS NULL",
+                (now, run_id),
+            )
 
     def open_runs(self) -> list[RunRow]:
-        """Runs that have not said that they are over; some of them may be gone."""
+        """Runs that have not recorded their end; some of them may be dead."""
         rows = self._db.execute(
             "SELECT id, command, host, pid, process_started, started_at, heartbeat_at FROM run "
             "WHERE ended_at IS NULL ORDER BY started_at, id"
         )
         return [RunRow(*row) for row in rows]
 
-    def reap_dead_runs(self, gone: Callable[[RunRow], bool], *, now: float) -> int:
-        """Void the claims of all runs that are gone; returns how many items came back.
+    def reap_dead_runs(self, is_dead: Callable[[RunRow], bool], *, now: float) -> int:
+        """Void the claims of all dead runs; returns how many items came back.
 
-        Asked again inside the transaction, so that two buriers do not strike an item twice. An
-        upload returns to `ready` as if nothing had happened. Of the other stages the items that
-        were in a worker's hands get a strike, and at three of them they are dead.
+        `is_dead` is asked again inside the transaction, so that two runs that reap at once do not
+        strike an item twice. An upload returns to `ready` as if nothing had happened. Of the other
+        stages, items that were in a worker's hands get a strike, and at three of them are dead.
         """
-        if not any(gone(run) for run in self.open_runs()):
+        if not any(is_dead(run) for run in self.open_runs()):
             return 0
         returned = 0
         with self._transaction():
             for run in self.open_runs():
-                if not gone(run):
-                    continue
-                struck = self._db.execute(
-                    "UPDATE item SET strikes = strikes + 1, priority = 3, "
-                    "state = CASE WHEN strikes + 1 >= ? THEN 'dead' ELSE 'ready' END, "
-                    "error_class = CASE WHEN strikes + 1 >= ? THEN 'resource' END, "
-                    "error = CASE WHEN strikes + 1 >= ? "
-                    "THEN 'took the worker down three times' END, run_id = NULL, in_hand = 0 "
-                    "WHERE run_id = ? AND state = 'claimed' AND stage <> 'upload' AND in_hand "
-                    "RETURNING id",
-                    (STRIKES, STRIKES, STRIKES, run.id),
-                ).fetchall()
-                for (item_id,) in struck:
-                    forget_unwanted(self._db, item_id)
-                returned += len(struck) + release_all_claims(self._db, run.id)
-                self._db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run.id))
-                self._end_batches(run.id, now)
+                if is_dead(run):
+                    returned += self._strike(run.id) + release_all_claims(self._db, run.id)
+                    self._db.execute("UPDATE run SET ended_at = ? WHERE id = ?", (now, run.id))
+                    self._end_batches(run.id, now)
         return returned
+
+    def _strike(self, run_id: str) -> int:
+        """What the run's workers had in hand gets a strike; returns how many items that are."""
+        struck = self._db.execute(
+            "UPDATE item SET strikes = strikes + 1, priority = 3, "
+            "state = CASE WHEN strikes + 1 >= ?1 THEN 'dead' ELSE 'ready' END, "
+            "error_class = CASE WHEN strikes + 1 >= ?1 THEN 'resource' END, "
+            "error = CASE WHEN strikes + 1 >= ?1 THEN 'took the worker down three times' END, "
+            "run_id = NULL, in_hand = 0 "
+            "WHERE run_id = ?2 AND state = 'claimed' AND stage <> 'upload' AND in_hand "
+            "RETURNING id",
+            (STRIKES, run_id),
+        ).fetchall()
+        for (item_id,) in struck:
+            forget_unwanted(self._db, item_id)
+        return len(struck)

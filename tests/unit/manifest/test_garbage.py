@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.manifest import garbage as leftovers
 from bulkup.manifest.database.connection import ManifestConnection, connect
 from bulkup.manifest.garbage import GarbageCollection
 
@@ -58,11 +57,10 @@ def test_the_newest_is_the_one_that_embedded_last(db: ManifestConnection) -> Non
     assert left(db) == [(2, 1), (2, 2)]
 
 
-def test_they_go_a_few_at_a_time(db: ManifestConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leftovers, "_VECTORS", 1)
+def test_they_go_a_few_at_a_time(db: ManifestConnection) -> None:
     embed(db, 2, 1, 2, 3)
     embed(db, 1, 1, 2, 3)
-    assert GarbageCollection(db).forget_old_vectors() == 3
+    assert GarbageCollection(db).forget_old_vectors(at_once=1) == 3
 
 
 def test_without_vectors_there_is_nothing(db: ManifestConnection) -> None:

@@ -40,12 +40,12 @@ CREATE TABLE destination (
 CREATE TABLE root (
   id INTEGER PRIMARY KEY,
   path NOT NULL UNIQUE,            -- absolute
-  destination_id INTEGER REFERENCES destination (id),
+  destination_id INTEGER REFERENCES destination (id) ON DELETE SET NULL,
   walked_at REAL                   -- last time a walk came to its end
 );
 CREATE TABLE folder (
   id INTEGER PRIMARY KEY,
-  root_id INTEGER NOT NULL REFERENCES root (id),
+  root_id INTEGER NOT NULL REFERENCES root (id) ON DELETE CASCADE,
   path NOT NULL,                   -- relative to the root: '', 'sub/' or 'sub/archive.zip#'
   UNIQUE (root_id, path)
 );
@@ -59,7 +59,7 @@ CREATE TABLE content (
 CREATE INDEX content_unused ON content (id) WHERE assets = 0;
 CREATE TABLE asset (
   id INTEGER PRIMARY KEY,
-  folder_id INTEGER NOT NULL REFERENCES folder (id),
+  folder_id INTEGER NOT NULL REFERENCES folder (id) ON DELETE CASCADE,
   name NOT NULL,
   size_bytes INTEGER NOT NULL,
   modified_ns INTEGER NOT NULL,
@@ -75,7 +75,7 @@ CREATE INDEX asset_content ON asset (content_id);
 CREATE TABLE item (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- the same; a multipart upload outlives its item, too
   content_id INTEGER NOT NULL REFERENCES content (id),
-  destination_id INTEGER NOT NULL REFERENCES destination (id),
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
   stage TEXT NOT NULL CHECK (stage = 'upload' OR stage = 'process' OR stage = 'embed'),
   state TEXT NOT NULL CHECK (      -- an IN list as long as this would take 0.5 us for each row
     state = 'done' OR state = 'claimed' OR state = 'ready' OR state = 'waiting'
@@ -104,7 +104,7 @@ CREATE INDEX item_later ON item (destination_id, stage, priority, due_at, id)
 CREATE INDEX item_claimed ON item (run_id) WHERE state = 'claimed';
 CREATE INDEX item_failed ON item (stage, state, error_class) WHERE state IN ('waiting', 'dead');
 CREATE TABLE object (
-  destination_id INTEGER NOT NULL REFERENCES destination (id),
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
   key TEXT NOT NULL,
   content_id INTEGER NOT NULL REFERENCES content (id),
   kind TEXT NOT NULL,              -- original, copy, or the variant's name
@@ -135,7 +135,7 @@ CREATE TABLE attempt (
 CREATE INDEX attempt_item ON attempt (item_id);
 CREATE TABLE upload (
   item_id INTEGER PRIMARY KEY,     -- perhaps of one that was deleted: the upload is to be aborted
-  destination_id INTEGER NOT NULL REFERENCES destination (id),
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
   key TEXT NOT NULL,
   upload_id TEXT NOT NULL,
   part_bytes INTEGER NOT NULL,
@@ -165,7 +165,7 @@ CREATE INDEX run_open ON run (ended_at) WHERE ended_at IS NULL;
 CREATE TABLE batch (
   id INTEGER PRIMARY KEY,
   run_id TEXT NOT NULL REFERENCES run (id), -- the last one that worked on it
-  destination_id INTEGER NOT NULL REFERENCES destination (id),
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
   options TEXT NOT NULL,           -- JSON: all that is needed to go on with it
   started_at REAL NOT NULL,
   ended_at REAL
