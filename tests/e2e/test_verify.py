@@ -141,7 +141,7 @@ def test_a_sample_reads_so_many_and_can_be_taken_again(bulkup: Bulkup, tmp_path:
     assert "neither" in bulkup("verify", "--sample", "many", check=2).stderr
 
 
-def test_what_is_condemned_is_found_once(bulkup: Bulkup, tmp_path: Path) -> None:
+def test_what_is_bad_variant_is_found_once(bulkup: Bulkup, tmp_path: Path) -> None:
     """Its content moves to a spare key, which lies ahead of the listing: that is no finding."""
     many(tmp_path / "photos", 8, 1000)
     bulkup("push", "photos", "--to", "store")

@@ -104,7 +104,9 @@ def _clean(
     only_count = not isinstance(books, Manifest)
     left = books.garbage
     own = _InManifest(
-        books.batches.forget_old(ended_before=before, only_count=only_count),
+        books.batches.count_old(ended_before=before)
+        if only_count
+        else books.batches.forget_old(ended_before=before),
         left.old_vectors() if only_count else left.forget_old_vectors(),
     )
     found = [

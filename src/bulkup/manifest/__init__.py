@@ -1,0 +1,19 @@
+"""Everything that bulkup remembers, in one SQLite file. All SQL is here.
+
+manifest.py           opened to work with
+reader.py             opened for questions only
+database/             the file: its schema, its connections, their errors
+rows.py               the values that the statements take and return
+runs.py               processes at work, their heartbeats, the claims of dead ones
+destinations.py       where roots go, and what was learned of it
+batches.py            pushes: begun, interrupted, taken over, forgotten
+scans.py              roots, folders and assets, as a scan finds them
+queue/                work items: claimed, registered, settled, requeued
+multipart_uploads.py  uploads in parts, and the parts that are stored
+pictures.py           variants and metadata
+embeddings.py         embedders and their vectors
+verification.py       objects that `verify` checks, and what it found
+import_objects.py     objects that `rebuild` found
+garbage.py            what `clean` removes
+reports/              what the commands that only read show
+"""

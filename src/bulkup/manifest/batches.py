@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from bulkup.manifest.rows import from_sql, to_sql
 from bulkup.model import Stage
 
 _OPEN_WALKS = (
-    # A walk that came to no end, unless the same batch was begun again later and did.
+    # Roots whose walk did not end, unless it did in a later batch with the same options.
     "SELECT batch_root.batch_id, root.id, root.path FROM batch_root "
     "JOIN batch ON batch.id = batch_root.batch_id JOIN root ON root.id = batch_root.root_id "
     "WHERE batch_root.walked_at IS NULL AND NOT EXISTS ("
@@ -23,9 +23,15 @@ _OPEN_WALKS = (
 )
 
 
+_OLD = (
+    "FROM batch WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM item "
+    "WHERE state IN ('ready', 'waiting') AND stage = 'upload' AND batch_id = batch.id)"
+)
+
+
 @dataclass(slots=True)
 class Interrupted:
-    """A batch that is not done, and that no run works on. Times are seconds since 1970."""
+    """A batch that is not done and that no run works on. Times are seconds since 1970."""
 
     id: int
     run_id: str  # the last one that worked on it
@@ -43,33 +49,34 @@ class Batches(Statements):
     """All batches."""
 
     def options(self, batch_id: int | None) -> Mapping[str, Any] | None:
-        """What the batch was begun with; None when it is forgotten."""
-        row = self._db.execute("SELECT options FROM batch WHERE id = ?", (batch_id,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        """What the batch was begun with; None when it was forgotten."""
+        found = self._value("SELECT options FROM batch WHERE id = ?", batch_id)
+        return None if found is None else json.loads(found)
 
     def latest(self, destination_id: int) -> int | None:
         """The last batch towards a destination that was to upload something."""
-        row = self._db.execute(
+        found: int | None = self._value(
             "SELECT max(id) FROM batch WHERE destination_id = ? "
             "AND coalesce(json_extract(options, '$.stages') LIKE '%upload%', 1)",
-            (destination_id,),
-        ).fetchone()
-        return None if row[0] is None else int(row[0])
+            destination_id,
+        )
+        return found
 
     def last_ended(self, destination_id: int) -> Interrupted | None:
         """The latest batch towards a destination, unless a run works on it."""
-        row = self._db.execute(
-            "SELECT id, run_id, destination_id, options, started_at FROM batch WHERE id = ? "
-            "AND run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL)",
-            (self.latest(destination_id),),
-        ).fetchone()
-        if row is None:
-            return None
-        return Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
+        latest = self.latest(destination_id)
+        return next((one for one in self._without_run() if one.id == latest), None)
+
+    def _without_run(self) -> Iterator[Interrupted]:
+        for row in self._db.execute(
+            "SELECT id, run_id, destination_id, options, started_at FROM batch "
+            "WHERE run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL) ORDER BY id"
+        ):
+            yield Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
 
     def begun_with(self, destination_id: int, stage: Stage) -> list[Mapping[str, Any]]:
-        """The options of the batches that ready or waiting items of a stage after the upload belong
-        to."""
+        """The options of the batches that have ready or waiting items of a stage after the
+        upload."""
         rows = self._db.execute(
             "SELECT options FROM batch WHERE id IN (SELECT DISTINCT batch_id FROM item WHERE "
             "destination_id = ? AND stage = ? AND stage <> 'upload' "
@@ -79,8 +86,8 @@ class Batches(Statements):
         return [json.loads(options) for (options,) in rows]
 
     def at_work(self, destination_id: int) -> list[Mapping[str, Any]]:
-        """The options of the batches that runs work on at a destination now. Runs that are gone
-        must have been buried."""
+        """The options of the batches that runs work on at a destination now. Dead runs must have
+        been reaped."""
         rows = self._db.execute(
             "SELECT batch.options FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
             "JOIN run ON run.id = batch_run.run_id WHERE run.ended_at IS NULL "
@@ -90,15 +97,8 @@ class Batches(Statements):
         return [json.loads(options) for (options,) in rows]
 
     def interrupted(self) -> list[Interrupted]:
-        """Batches of ended runs with work left, in their order. Runs that are gone must have been
-        buried."""
-        found = {
-            row[0]: Interrupted(row[0], row[1], row[2], json.loads(row[3]), row[4])
-            for row in self._db.execute(
-                "SELECT id, run_id, destination_id, options, started_at FROM batch "
-                "WHERE run_id NOT IN (SELECT id FROM run WHERE ended_at IS NULL) ORDER BY id"
-            )
-        }
+        """Batches of ended runs with work left, in their order. Dead runs must have been reaped."""
+        found = {batch.id: batch for batch in self._without_run()}
         for batch_id, root_id, path in self._db.execute(_OPEN_WALKS):
             if batch_id in found:
                 found[batch_id].open_walks[from_sql(path)] = root_id
@@ -115,7 +115,7 @@ class Batches(Statements):
         return [b for b in found.values() if b.ready or b.waiting or b.open_walks]
 
     def take(self, batch_id: int, *, from_run: str, run_id: str, now: float) -> bool:
-        """Make a batch of an ended run this run's; False: another one was quicker."""
+        """Make a batch of an ended run this run's. False: another run was quicker."""
         with self._transaction():
             taken = self._db.execute(
                 "UPDATE batch SET run_id = ?, ended_at = NULL WHERE id = ? AND run_id = ?",
@@ -159,11 +159,11 @@ class Batches(Statements):
         remembers: bool = True,
         walks: bool = True,
     ) -> tuple[int, list[tuple[int, bool]]]:
-        """A batch over `roots`: its id, and for each root its id and whether its last walk came
-        to an end towards this same destination.
+        """A batch over `roots`: its id, and for each root its id and whether its last walk ended,
+        and was towards this same destination.
 
-        With `remembers`, that is where each root goes from now on. Without `walks`, none is to be
-        walked.
+        With `remembers`, the roots go to this destination from now on. Without `walks`, none is to
+        be walked.
         """
         with self._transaction():
             cursor = self._db.execute(
@@ -189,37 +189,32 @@ class Batches(Statements):
         root_id, last, walked_at = self._db.execute(
             "SELECT id, destination_id, walked_at FROM root WHERE path = ?", (to_sql(path),)
         ).fetchone()
-        if not remembers:
-            return root_id, last == destination_id and walked_at is not None
-        self._db.execute(
-            # A walk towards another destination says nothing about what this one has.
-            "UPDATE root SET destination_id = ?1, "
-            "walked_at = CASE WHEN destination_id = ?1 THEN walked_at END WHERE id = ?2",
-            (destination_id, root_id),
-        )
+        if remembers:
+            self._db.execute(
+                # A walk towards another destination says nothing about what this one has.
+                "UPDATE root SET destination_id = ?1, "
+                "walked_at = CASE WHEN destination_id = ?1 THEN walked_at END WHERE id = ?2",
+                (destination_id, root_id),
+            )
         return root_id, last == destination_id and walked_at is not None
 
-    def forget_old(self, *, ended_before: float, only_count: bool) -> int:
-        """Remove batches that ended before a time, with their runs and attempts; how many.
+    def count_old(self, *, ended_before: float) -> int:
+        """Batches that ended before a time and have no work left for `resume`."""
+        return int(self._value(f"SELECT count(*) {_OLD}", ended_before))
 
-        One with work left stays: `resume` may go on with it.
-        """
-        old = (
-            "SELECT id FROM batch WHERE ended_at < ? AND NOT EXISTS (SELECT 1 FROM item "
-            "WHERE state IN ('ready', 'waiting') AND stage = 'upload' AND batch_id = batch.id)"
-        )
-        rows = self._db.execute(old, (ended_before,)).fetchall()
-        if only_count or not rows:
-            return len(rows)
+    def forget_old(self, *, ended_before: float) -> int:
+        """Remove those, with their runs and attempts; returns how many there were."""
         with self._transaction():
-            self._db.execute(
-                "DELETE FROM attempt WHERE ended_at < ? AND item_id IN "
-                "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
-                (ended_before,),
-            )
-            self._db.executemany("DELETE FROM batch WHERE id = ?", rows)
-            self._db.execute(
-                "DELETE FROM run WHERE ended_at < ? AND id NOT IN (SELECT run_id FROM batch_run)",
-                (ended_before,),
-            )
-        return len(rows)
+            forgotten = self._db.execute(f"DELETE {_OLD}", (ended_before,)).rowcount
+            if forgotten:
+                self._db.execute(
+                    "DELETE FROM attempt WHERE ended_at < ? AND item_id IN "
+                    "(SELECT id FROM item WHERE state IN ('done', 'skipped'))",
+                    (ended_before,),
+                )
+                self._db.execute(
+                    "DELETE FROM run WHERE ended_at < ? "
+                    "AND id NOT IN (SELECT run_id FROM batch_run)",
+                    (ended_before,),
+                )
+        return forgotten

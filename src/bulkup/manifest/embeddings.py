@@ -1,4 +1,4 @@
-"""Embedders and their embeddings: recorded, looked for, done again by another model."""
+"""Embedders and their embeddings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,11 @@ from bulkup.manifest.queue.release import forget_unwanted
 from bulkup.manifest.queue.settle import settle_done
 from bulkup.manifest.rows import EmbeddedItem
 from bulkup.model import Stage
+
+_EMBEDDED_BY_OTHERS = (
+    "destination_id = ? AND stage = 'embed' AND state = 'done' AND live AND NOT EXISTS ("
+    "SELECT 1 FROM embedding WHERE embedder_id IS ? AND embedding.content_id = item.content_id)"
+)
 
 
 class EmbedderRow(NamedTuple):
@@ -28,8 +33,7 @@ class EmbedderRow(NamedTuple):
 
 
 class Embeddings(Statements):
-    """Embeddings by content and embedder. One thread at a time; questions work on a read-only
-    connection."""
+    """Embeddings by content and embedder."""
 
     # Embedders ----------------------------------------------------------------------------
 
@@ -46,43 +50,40 @@ class Embeddings(Statements):
         return None if row is None else EmbedderRow(*row)
 
     def most_rows(self) -> int:
-        """How many embeddings the embedder has that has most of them."""
-        row = self._db.execute(
-            "SELECT max(rows) FROM (SELECT count(*) AS rows FROM embedding GROUP BY embedder_id)"
-        ).fetchone()
-        return int(row[0] or 0)
+        """The number of embeddings of the embedder that has the most."""
+        return int(
+            self._value(
+                "SELECT coalesce(max(rows), 0) FROM "
+                "(SELECT count(*) AS rows FROM embedding GROUP BY embedder_id)"
+            )
+        )
 
     def newest_name(self) -> str | None:
-        """Whose embedding was written last: one look at the end of the table."""
-        row = self._db.execute(
+        """The name of the embedder that wrote the last embedding: reads the end of the table."""
+        found: str | None = self._value(
             "SELECT name FROM embedder WHERE id = "
             "(SELECT embedder_id FROM embedding ORDER BY id DESC LIMIT 1)"
-        ).fetchone()
-        return None if row is None else str(row[0])
+        )
+        return found
 
     def id_of(self, name: str, version: str) -> int | None:
         """The embedder's id; None as long as it has embedded nothing here."""
-        row = self._db.execute(
-            "SELECT id FROM embedder WHERE name = ? AND version = ?", (name, version)
-        ).fetchone()
-        return None if row is None else int(row[0])
+        found = self.dimension_of(name, version)
+        return None if found is None else found[0]
 
     def dimension_of(self, name: str, version: str) -> tuple[int, int] | None:
         """The embedder's id and its dimension; None as long as it has embedded nothing here."""
-        row = self._db.execute(
+        row: tuple[int, int] | None = self._db.execute(
             "SELECT id, dimension FROM embedder WHERE name = ? AND version = ?", (name, version)
         ).fetchone()
-        return None if row is None else (int(row[0]), int(row[1]))
+        return row
 
     def lacks(self, destination_id: int, embedder_id: int | None) -> bool:
-        """Whether a content that counts as embedded there has no vector by this embedder."""
-        row = self._db.execute(
-            "SELECT 1 FROM item WHERE destination_id = ? AND stage = 'embed' AND state = 'done' "
-            "AND live AND NOT EXISTS (SELECT 1 FROM embedding WHERE embedder_id IS ? "
-            "AND embedding.content_id = item.content_id) LIMIT 1",
-            (destination_id, embedder_id),
-        ).fetchone()
-        return row is not None
+        """Whether a content that is embedded there has no vector by this embedder."""
+        found = self._value(
+            f"SELECT 1 FROM item WHERE {_EMBEDDED_BY_OTHERS} LIMIT 1", destination_id, embedder_id
+        )
+        return found is not None
 
     def reopen(self, destination_id: int, embedder_id: int | None) -> int:
         """Make embedded items `ready` again whose content this embedder has not embedded yet;
@@ -90,16 +91,14 @@ class Embeddings(Statements):
         with self._transaction():
             return self._db.execute(
                 "UPDATE item SET state = 'ready', due_at = 0, attempts_granted = attempts "
-                "WHERE destination_id = ? AND stage = 'embed' AND state = 'done' AND live "
-                "AND NOT EXISTS (SELECT 1 FROM embedding WHERE embedder_id IS ? "
-                "AND embedding.content_id = item.content_id)",
+                f"WHERE {_EMBEDDED_BY_OTHERS}",
                 (destination_id, embedder_id),
             ).rowcount
 
     # Embeddings ---------------------------------------------------------------------------
 
     def known(self, contents: Sequence[int], embedder_id: int | None) -> set[int]:
-        """Which of the contents the embedder has embedded already."""
+        """Those of the contents that the embedder has embedded already."""
         rows = self._db.execute(
             "SELECT content_id FROM embedding WHERE embedder_id = ? "
             "AND content_id IN (SELECT value FROM json_each(?))",
@@ -117,12 +116,11 @@ class Embeddings(Statements):
         run_id: str,
         now: float,
     ) -> None:
-        """Record embeddings; one transaction. A content that has one by this embedder gets the
-        new one in its place."""
+        """Record embeddings; one transaction. A new one replaces an older one by this embedder."""
         if not done:
             return
         with self._transaction():
-            if dimension:  # not yet known, all contents were: then the row is there
+            if dimension:  # 0 when the manifest had all of the embeddings: then the row exists
                 self._db.execute(
                     "INSERT OR IGNORE INTO embedder (name, version, dimension) VALUES (?, ?, ?)",
                     (name, version, dimension),
@@ -145,7 +143,7 @@ class Embeddings(Statements):
                 forget_unwanted(self._db, one.item.item_id)
 
     def rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
-        """(embedding's id, content's id, vector) in the order of the ids."""
+        """(embedding's id, content's id, vector), with ids above `after`, by id."""
         yield from self._db.execute(
             "SELECT id, content_id, vector FROM embedding "
             "WHERE embedder_id = ? AND id > ? ORDER BY id",
@@ -153,7 +151,7 @@ class Embeddings(Statements):
         )
 
     def class_rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
-        """The same with the classes that were seen; b'' where the embedder has none."""
+        """The same with the classes that were recognised; b'' where the embedder has none."""
         yield from self._db.execute(
             "SELECT id, content_id, coalesce(classes, x'') FROM embedding "
             "WHERE embedder_id = ? AND id > ? ORDER BY id",

@@ -6,13 +6,15 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from bulkup.manifest.queue.register import find_or_add_content
+from bulkup.manifest.queue.release import retain_content
 from bulkup.manifest.rows import File, to_sql
 from bulkup.model import Digest
 
 
 class FoundObject(NamedTuple):
-    """An object and what is known of its content; `file` is the present file it was made of, with
-    its folder's path below the root, where that is known."""
+    """An object and what is known of its content. `file` is the present file that it was made of,
+    where that is known, and `folder` that file's folder below the root."""
 
     key: str
     digest: Digest
@@ -32,7 +34,7 @@ class Imported(NamedTuple):
 
 
 class ObjectImport:
-    """The body of one `Audit.take_in` transaction."""
+    """The body of one `ObjectChecks.import_objects` transaction."""
 
     def __init__(
         self, connection: sqlite3.Connection, destination_id: int, root_id: int | None, now: float
@@ -43,29 +45,15 @@ class ObjectImport:
         self._now = now
         self._folders: dict[str, int] = {}
 
-    def take_in(self, found: Sequence[FoundObject]) -> Imported:
-        """As `Audit.take_in`. The first object of a content is its original, others are copies."""
+    def add(self, found: Sequence[FoundObject]) -> Imported:
+        """The first object of a content is its original, others are copies."""
         objects = files = 0
         for one in found:
-            content_id = self._content(one)
+            content_id = find_or_add_content(self._db, one.digest, one.size_bytes, one.media_type)
             asset_id = self._asset(one, content_id)
             files += asset_id is not None
             objects += self._object(one, content_id, asset_id)
         return Imported(objects, files)
-
-    def _content(self, one: FoundObject) -> int:
-        """The content's id. New ones have no assets until a file is found that has them."""
-        row = self._db.execute(
-            "SELECT id FROM content WHERE digest = ?", (bytes.fromhex(one.digest),)
-        ).fetchone()
-        if row is not None:
-            return int(row[0])
-        cursor = self._db.execute(
-            "INSERT INTO content (digest, size_bytes, media_type, assets) VALUES (?, ?, ?, 0)",
-            (bytes.fromhex(one.digest), one.size_bytes, one.media_type),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
 
     def _object(self, one: FoundObject, content_id: int, asset_id: int | None) -> int:
         """1 when the object is new: then its content's upload is done."""
@@ -109,10 +97,7 @@ class ObjectImport:
         )
         if not cursor.rowcount:
             return None
-        self._db.execute("UPDATE content SET assets = assets + 1 WHERE id = ?", (content_id,))
-        self._db.execute(
-            "UPDATE item SET live = 1 WHERE content_id = ? AND NOT live", (content_id,)
-        )
+        retain_content(self._db, content_id)
         return cursor.lastrowid
 
     def _folder(self, path: str) -> int:

@@ -84,7 +84,7 @@ class MultipartUploads(Statements):
         ).fetchall()
 
     def wanted_uploads(self, destination_id: int) -> set[str]:
-        """Upload ids that an item still needs."""
+        """The ids of the uploads that an item still needs."""
         rows = self._db.execute(
             "SELECT upload_id FROM upload JOIN item ON item.id = item_id "
             "WHERE upload.destination_id = ? AND state IN ('ready', 'waiting', 'claimed')",

@@ -1,4 +1,4 @@
-"""What was made of pictures and what they say of themselves, recorded."""
+"""The variants and the metadata of pictures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from bulkup.model import Digest, Stage
 if TYPE_CHECKING:
     from bulkup.content.picture.types import Metadata, Sidecar
 
-_COLUMNS = 21
-
 
 class Pictures(Statements):
-    """Variants and metadata by content. One thread at a time."""
+    """Variants and metadata, by content."""
 
     def settle(
         self,
@@ -30,8 +28,8 @@ class Pictures(Statements):
         run_id: str,
         now: float,
     ) -> None:
-        """Record contents whose variants the destination has; one transaction. With `follows`
-        that stage has an item for each of them from now on."""
+        """Record contents whose variants the destination has; one transaction. With `follows`,
+        that stage gets an item for each of them."""
         if not done:
             return
         with self._transaction():
@@ -74,7 +72,7 @@ class Pictures(Statements):
         )
 
     def _requeue_embed(self, done: Sequence[ProcessedItem], destination_id: int) -> None:
-        """What was passed over when it was first processed, embedding passed over, too."""
+        """What was skipped when it was first processed was skipped by `embed`, too."""
         self._db.executemany(
             "UPDATE item SET state = 'ready', reason = NULL WHERE content_id = ? "
             f"AND destination_id = ? AND stage = '{Stage.EMBED}' AND state = 'skipped'",
@@ -93,10 +91,10 @@ class Pictures(Statements):
 
 
 def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tuple[object, ...]:
-    """A row of the table `picture`."""
+    """A row of the table `picture`, in the order of its columns."""
     m, said = metadata, sidecar
     place, exposure = m.place, m.exposure
-    row = (
+    return (
         content_id,
         m.width_px,
         m.height_px,
@@ -119,8 +117,6 @@ def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tu
         _text(said.description) if said else None,
         json.dumps(said.keywords) if said and said.keywords else None,
     )
-    assert len(row) == _COLUMNS
-    return row
 
 
 def _text(words: str | None) -> str | None:

@@ -1,5 +1,5 @@
-"""The manifest against what a destination really holds: what to check, what was found, and a
-lost manifest made anew."""
+"""Objects as they should be at a destination: what `verify` checks, what it finds, and what
+`rebuild` adds."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from bulkup.manifest.queue.register import SpareKey
 from bulkup.manifest.rows import as_text, from_sql, to_sql
 from bulkup.model import Digest, Stage
 
-_CONDEMNED = (
+_BAD_ORIGINAL = (
     "(kind = 'original' AND EXISTS (SELECT 1 FROM item WHERE item.content_id = object.content_id "
     "AND item.destination_id = object.destination_id AND stage = 'upload' AND state = 'dead' "
     "AND error_class IN ('missing', 'changed') AND "
     "(SELECT outcome FROM attempt WHERE item_id = item.id ORDER BY id DESC LIMIT 1) "
     "IS NOT 'failed'))"
 )
-"""An object that an earlier check did not find as it was stored, and nobody has sent again since:
-the item died without a failed attempt."""
+"""An object that an earlier check found bad and that was not sent again since: the item died
+without a failed attempt."""
 
-_CONDEMNED_VARIANT = (
+_BAD_VARIANT = (
     "(variant_digest IS NOT NULL AND EXISTS (SELECT 1 FROM item "
     "WHERE item.content_id = object.content_id "
     "AND item.destination_id = object.destination_id AND stage = 'process' AND state = 'dead' "
     "AND error_class IN ('missing', 'changed')))"
 )
-"""The same of a variant. Its row is marked by nobody else, so that no attempt need be asked for: it
-is condemned until the picture is processed again."""
+"""A variant that an earlier check found bad: nothing else empties `stored_at` of a variant. It
+stays bad until the picture is processed again."""
 
-_TO_CHECK = f"(stored_at IS NOT NULL OR {_CONDEMNED} OR {_CONDEMNED_VARIANT})"
+_TO_CHECK = f"(stored_at IS NOT NULL OR {_BAD_ORIGINAL} OR {_BAD_VARIANT})"
 
 _SPARES = 8
-"""So many spare keys are tried; each holds eight characters of a digest that others do not have."""
+"""So many spare keys are tried; each contains eight characters of the content's own digest."""
 
 
 class StoredObject(NamedTuple):
-    """An object as it was when it was stored. `stored_at` is None for a condemned one.
+    """An object as it was when it was stored. `stored_at` is None for a bad one.
 
     `digest` is that of the object's own bytes; `variant` is the name of a variant.
     """
@@ -56,8 +56,8 @@ class StoredObject(NamedTuple):
 
 
 class BadObject(NamedTuple):
-    """An object that is not what was stored. With `gives_up_key` the content goes elsewhere: what
-    is under the key now passes for it."""
+    """An object that is not what was stored. With `gives_up_key` the content gets another key, as
+    what is under this one passes for it."""
 
     recorded: StoredObject
     error_class: ErrorClass
@@ -73,22 +73,23 @@ class Confirmed(NamedTuple):
 
 
 class ObjectChecks(Statements):
-    """Objects of one destination, in the order of their keys. One thread at a time."""
+    """Objects of one destination, in the order of their keys."""
 
     # What to check --------------------------------------------------------------------------
 
     def count(self, destination_id: int) -> int:
         """How many objects `objects` will return in all."""
-        row = self._db.execute(
-            f"SELECT count(*) FROM object WHERE destination_id = ? AND {_TO_CHECK}",
-            (destination_id,),
-        ).fetchone()
-        return int(row[0])
+        return int(
+            self._value(
+                f"SELECT count(*) FROM object WHERE destination_id = ? AND {_TO_CHECK}",
+                destination_id,
+            )
+        )
 
     def objects(
         self, destination_id: int, after: str, upto: str | None, *, limit: int
     ) -> list[StoredObject]:
-        """What the destination should hold under after < key <= upto, by the keys' bytes in UTF-8.
+        """What the destination should hold with after < key <= upto, by the keys' bytes in UTF-8.
 
         `after` may be '' (from the first on), `upto` None (to the last).
         """
@@ -129,26 +130,26 @@ class ObjectChecks(Statements):
 
     def mark_bad(
         self,
-        condemned: Sequence[BadObject],
+        bad: Sequence[BadObject],
         *,
         destination_id: int,
         spare_key: SpareKey,
         now: float,
     ) -> None:
-        """Write down what is not as it was stored; one transaction.
+        """Record what is not as it was stored; one transaction.
 
         The content's upload is dead until `retry`, and its key reserved; for a variant it is the
-        content's process item. A copy waits to be made again. What has been sent or made again
+        content's process item. A copy is to be made again. What has been sent or made again
         meanwhile stays done.
         """
         with self._transaction():
-            for one in condemned:
-                self._condemn(one, destination_id, spare_key, now)
+            for one in bad:
+                self._mark_bad(one, destination_id, spare_key, now)
 
-    def _condemn(
-        self, condemned: BadObject, destination_id: int, spare_key: SpareKey, now: float
+    def _mark_bad(
+        self, bad: BadObject, destination_id: int, spare_key: SpareKey, now: float
     ) -> None:
-        recorded = condemned.recorded
+        recorded = bad.recorded
         row = self._db.execute(
             "UPDATE object SET stored_at = NULL WHERE destination_id = ? AND key = ? "
             "AND content_id = ? AND stored_at = ? RETURNING kind, asset_id",
@@ -158,7 +159,7 @@ class ObjectChecks(Statements):
             return
         kind, asset_id = row
         if kind == "copy":
-            if asset_id is None:  # nobody knows any more whom it was made for
+            if asset_id is None:  # the asset that it was made for is gone
                 self._db.execute(
                     "DELETE FROM object WHERE destination_id = ? AND key = ?",
                     (destination_id, recorded.key),
@@ -168,15 +169,15 @@ class ObjectChecks(Statements):
             "UPDATE item SET state = 'dead', error_class = ?, error = ?, settled_at = ? "
             "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'done'",
             (
-                condemned.error_class.value,
-                as_text(condemned.error),
+                bad.error_class.value,
+                as_text(bad.error),
                 now,
                 recorded.content_id,
                 destination_id,
                 _stage_of(recorded),
             ),
         )
-        if condemned.gives_up_key and recorded.variant is None:
+        if bad.gives_up_key and recorded.variant is None:
             self._move(recorded, destination_id, spare_key)
 
     def _move(self, recorded: StoredObject, destination_id: int, spare_key: SpareKey) -> None:
@@ -191,25 +192,24 @@ class ObjectChecks(Statements):
             if moved.rowcount:
                 return
 
-    def is_condemned(self, destination_id: int, key: str) -> bool:
+    def is_bad_variant(self, destination_id: int, key: str) -> bool:
         """Whether the object under the key is a variant that is to be made again."""
-        row = self._db.execute(
+        found = self._value(
             "SELECT 1 FROM object WHERE destination_id = ? AND key = ? "
             "AND variant_digest IS NOT NULL AND stored_at IS NULL",
-            (destination_id, key),
-        ).fetchone()
-        return row is not None
+            destination_id,
+            key,
+        )
+        return found is not None
 
-    def mark_good_by_digest(
-        self, proven: Sequence[Confirmed], *, destination_id: int, now: float
-    ) -> None:
-        """Write down that these are as they were stored; one transaction.
+    def mark_good(self, confirmed: Sequence[Confirmed], *, destination_id: int, now: float) -> None:
+        """Record that these are as they were stored; one transaction.
 
-        The next check then knows them by their ETags. One that was condemned earlier is done, as
-        soon as all variants of its content are.
+        The next check then recognises them by their ETags. One that was bad earlier is done again,
+        as soon as all variants of its content are good.
         """
         with self._transaction():
-            for recorded, etag in proven:
+            for recorded, etag in confirmed:
                 self._db.execute(
                     "UPDATE object SET etag = ?, stored_at = coalesce(stored_at, ?) "
                     "WHERE destination_id = ? AND key = ? AND content_id = ? AND stored_at IS ?",
@@ -223,9 +223,9 @@ class ObjectChecks(Statements):
                     ),
                 )
                 if recorded.stored_at is None:
-                    self._acquit(recorded, destination_id, now)
+                    self._mark_done(recorded, destination_id, now)
 
-    def _acquit(self, recorded: StoredObject, destination_id: int, now: float) -> None:
+    def _mark_done(self, recorded: StoredObject, destination_id: int, now: float) -> None:
         self._db.execute(
             "UPDATE item SET state = 'done', error_class = NULL, error = NULL, settled_at = ? "
             "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'dead' "
@@ -236,7 +236,7 @@ class ObjectChecks(Statements):
             (now, recorded.content_id, destination_id, _stage_of(recorded)),
         )
 
-    # Made anew ------------------------------------------------------------------------------
+    # What was imported ----------------------------------------------------------------------
 
     def add_root(self, path: str, destination_id: int) -> int:
         """The id of a root, added if it is new; one that is known keeps its destination."""
@@ -245,16 +245,15 @@ class ObjectChecks(Statements):
                 "INSERT OR IGNORE INTO root (path, destination_id) VALUES (?, ?)",
                 (to_sql(path), destination_id),
             )
-        row = self._db.execute("SELECT id FROM root WHERE path = ?", (to_sql(path),)).fetchone()
-        return int(row[0])
+        return int(self._value("SELECT id FROM root WHERE path = ?", to_sql(path)))
 
-    def take_in(
+    def import_objects(
         self, found: Sequence[FoundObject], *, destination_id: int, root_id: int | None, now: float
     ) -> Imported:
-        """Record objects that the destination holds; one transaction. Only adds: what the
-        manifest knows already stays as it is. `root_id` is that of the objects' files."""
+        """Record objects that the destination holds; one transaction. What the manifest knows
+        already stays as it is. `root_id` is that of the objects' files."""
         with self._transaction():
-            return ObjectImport(self._db, destination_id, root_id, now).take_in(found)
+            return ObjectImport(self._db, destination_id, root_id, now).add(found)
 
 
 def _stage_of(recorded: StoredObject) -> str:

@@ -106,7 +106,7 @@ class _Rebuilding:
             if self._root is not None:
                 found = await asyncio.to_thread(self._with_files, self._root, found)
             imported = await call(
-                checks.take_in,
+                checks.import_objects,
                 found,
                 destination_id=self._destination_id,
                 root_id=root_id,

@@ -256,9 +256,7 @@ class Verification:
                 checks.mark_bad, marked, destination_id=destination_id, spare_key=spare_key, now=now
             )
         if confirmed:
-            await call(
-                checks.mark_good_by_digest, confirmed, destination_id=destination_id, now=now
-            )
+            await call(checks.mark_good, confirmed, destination_id=destination_id, now=now)
         for recorded, found in bad:
             paths = tuple(await call(checks.paths, recorded.content_id))
             self._report(

@@ -1,4 +1,4 @@
-"""What ends when a claim is given back or a content loses its last asset.
+"""What changes when a claim is given back, and when a content gains or loses an asset.
 
 All functions are parts of a transaction that the caller has begun.
 """
@@ -9,8 +9,14 @@ import sqlite3
 from collections.abc import Sequence
 
 
+def retain_content(db: sqlite3.Connection, content_id: int) -> None:
+    """The content has one more asset. With the first one, its work counts again."""
+    db.execute("UPDATE content SET assets = assets + 1 WHERE id = ?", (content_id,))
+    db.execute("UPDATE item SET live = 1 WHERE content_id = ? AND NOT live", (content_id,))
+
+
 def release_content(db: sqlite3.Connection, content_id: int) -> None:
-    """An asset has let go of its content. With the last one, its open work ends.
+    """The content has one asset less. With the last one, its open work ends.
 
     What reached a destination stays known, so that the same bytes are never sent again.
     """
@@ -29,7 +35,8 @@ def release_content(db: sqlite3.Connection, content_id: int) -> None:
 
 
 def forget_open(db: sqlite3.Connection, content_id: int) -> None:
-    """No asset has the content: drop what nobody is at work on, and free keys not yet used.
+    """No asset has the content: delete its unclaimed items and free the keys that are only
+    reserved.
 
     A claimed item stays, and keeps its key: its bytes may be on their way.
     """
@@ -47,12 +54,13 @@ def forget_open(db: sqlite3.Connection, content_id: int) -> None:
 
 
 def forget_copies(db: sqlite3.Connection, asset_id: int) -> None:
-    """The asset has other bytes now: a copy of the old ones that was only noted is not made."""
+    """The asset has other bytes now: copies of the old ones that are still to be made are not
+    made."""
     db.execute("DELETE FROM object WHERE asset_id = ? AND stored_at IS NULL", (asset_id,))
 
 
 def release_claims(db: sqlite3.Connection, items: Sequence[int], run_id: str) -> None:
-    """These items, where the run still holds them, are ready again; unwanted ones end."""
+    """These items, where the run still claims them, are ready again; unwanted ones end."""
     db.executemany(
         "UPDATE item SET state = 'ready', run_id = NULL, in_hand = 0 "
         "WHERE id = ? AND state = 'claimed' AND run_id = ?",
@@ -63,7 +71,7 @@ def release_claims(db: sqlite3.Connection, items: Sequence[int], run_id: str) ->
 
 
 def release_all_claims(db: sqlite3.Connection, run_id: str) -> int:
-    """All items that the run holds are ready again, uncounted; returns how many."""
+    """All items that the run claims are ready again, uncounted; returns how many."""
     unwanted = db.execute(
         "SELECT content_id FROM item WHERE run_id = ? AND state = 'claimed' AND NOT live",
         (run_id,),

@@ -1,1 +1,10 @@
-""""""
+"""Questions to the manifest. Nothing here writes.
+
+status.py     counts, failures, files, batches
+attempts.py   failures with all their attempts
+metrics.py    latencies, and how runs ended
+export.py     all assets with metadata and vectors
+search.py     pictures as a search reads them
+dry_run.py    the copy that a dry run works on, and what it asks
+integrity.py  the condition of the file
+"""

@@ -1,4 +1,4 @@
-"""What was tried for the items that wait or are dead. Reading only."""
+"""The attempts at items that wait or are dead."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Attempt(NamedTuple):
 
 
 class AttemptsReport(Statements):
-    """Failures with all that led to them. One thread at a time."""
+    """Failures with all attempts that led to them."""
 
     def failures(self) -> Iterator[tuple[Failure, list[Attempt]]]:
-        """Every file whose item waits or is dead, as `Reports.failures`, with its attempts."""
+        """Every file whose item waits or is dead, as `StatusReport.failures`, with its attempts."""
         rows = self._db.execute(
             "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"

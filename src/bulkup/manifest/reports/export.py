@@ -1,4 +1,4 @@
-"""What `export` takes out of the manifest, a row at a time. Reading only."""
+"""What `export` writes, a row at a time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class ExportRow(NamedTuple):
     are None until the file was read, `key` until its bytes are at `destination`, a stage's state
     where it has no item, `missing_since` while the file is there.
 
-    From `width_px` on it is what the picture says of itself, as the table `picture` has it: None
-    where it says nothing, and all of it until the content is processed. `taken_at` is by the
-    camera's clock, ISO 8601, with an offset where one is known; `keywords` is a JSON array.
-    `vector` is the content's embedding by the newest embedder, float16 little-endian, and
-    `embedder` that one's name and version; None without one, or where nobody asked.
+    The columns from `width_px` on are the picture's metadata, as in the table `picture`: None where
+    the picture has none, and all None until the content is processed. `taken_at` is by the camera's
+    clock, ISO 8601, with an offset where one is known; `keywords` is a JSON array. `vector` is the
+    content's embedding by the newest embedder, float16 little-endian, and `embedder` is its name
+    and version; both are None without one, and where vectors are not exported.
     """
 
     root: str
@@ -72,7 +72,7 @@ _VECTOR = (
 
 
 class NewestEmbedder(NamedTuple):
-    """Whose vectors are exported: those of one embedder are of one dimension."""
+    """The embedder whose vectors are exported. Only those of one embedder are of one dimension."""
 
     id: int
     label: str
@@ -80,7 +80,7 @@ class NewestEmbedder(NamedTuple):
 
 
 class Exports(Statements):
-    """All assets, streamed. Works on a read-only connection, one thread at a time."""
+    """All assets, streamed."""
 
     def embedder(self) -> NewestEmbedder | None:
         """The embedder that embedded last; None while none has."""
@@ -93,8 +93,8 @@ class Exports(Statements):
     def files(
         self, pattern: str | None, embedder: NewestEmbedder | None = None
     ) -> Iterator[ExportRow]:
-        """Assets by root and path, as they are at the first row; `pattern` as in Reports.files.
-        With `embedder`, the embeddings that it made.
+        """Assets by root and path, as they are at the first row; with `embedder`, its embeddings.
+        `pattern` is as in StatusReport.files.
 
         Memory does not grow with their number: SQLite sorts in a temporary file.
         """
@@ -118,8 +118,8 @@ class Exports(Statements):
         )
 
     def _with_vector(self, row: ExportRow, embedder: NewestEmbedder) -> ExportRow:
-        """Looked up by itself, so that SQLite need not sort vectors. While the rows are read, this
-        connection sees the manifest as it was at the first."""
+        """The row with its vector, which a query of its own reads: SQLite then does not sort
+        vectors. While the rows are read, this connection sees the manifest as at the first row."""
         if row.digest is None:
             return row
         found = self._db.execute(_VECTOR, (_from_hex(row.digest), embedder.id)).fetchone()

@@ -1,4 +1,4 @@
-"""What the metrics need beyond `status`: latencies, and how runs ended. Reading only."""
+"""What the metrics need beyond `status`: latencies, and how runs ended."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bulkup.model import Stage
 
 
 class LastRun(NamedTuple):
-    """The latest run of a command: when it began; and of the latest that ended, when and how.
+    """When the latest run of a command began, and when and how the latest that ended did.
 
-    Seconds since 1970. A run that was killed ended without an exit code, once that was noticed.
+    Seconds since 1970. A run that was killed has no exit code; it ended when that was noticed.
     """
 
     command: str
@@ -22,7 +22,7 @@ class LastRun(NamedTuple):
 
 
 class MetricsReport(Statements):
-    """Numbers for a monitoring system. Works on a read-only connection, one thread at a time."""
+    """Numbers for a monitoring system."""
 
     def latencies(self) -> dict[Stage, list[tuple[float, int]]]:
         """For each stage how many attempts took about so many seconds (within 5 %), ascending."""
@@ -50,10 +50,10 @@ class MetricsReport(Statements):
 
     def throttled(self) -> int:
         """Requests that a server refused for being too many, over all runs that ended."""
-        row = self._db.execute(
+        found = self._value(
             "SELECT sum(json_extract(summary, '$.throttled')) FROM run WHERE summary NOT NULL"
-        ).fetchone()
-        return row[0] or 0
+        )
+        return int(found or 0)
 
 
 def latency_bucket(seconds: float) -> int:

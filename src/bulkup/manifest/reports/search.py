@@ -1,4 +1,4 @@
-"""What a search asks of the manifest: pictures with what they say of themselves. Reading only."""
+"""What a search reads: pictures with their metadata."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _ROWS = (
 
 
 class Searchable(Statements):
-    """Pictures, to be searched. One thread at a time; works on a read-only connection."""
+    """Pictures that can be searched."""
 
     def embedded(self, embedder_id: int) -> Iterator[PictureRow]:
         """All contents that this embedder has embedded and that a file has, by content."""
@@ -93,8 +93,8 @@ class Searchable(Statements):
             yield _picture(last, files)
 
     def placed(self, contents: Iterable[int]) -> dict[int, Placed]:
-        """Where each of these contents is: at the first destination with a variant of it, else
-        at the first that has it."""
+        """Where each of these contents is stored: at the first destination that has a variant of
+        it, else at the first that has the content."""
         found: dict[int, Placed] = {}
         for content_id in contents:
             rows = self._db.execute(
@@ -134,10 +134,10 @@ class Searchable(Statements):
 
     def content_of(self, digest: Digest) -> int | None:
         """The content with this digest."""
-        row = self._db.execute(
-            "SELECT id FROM content WHERE digest = ?", (bytes.fromhex(digest),)
-        ).fetchone()
-        return None if row is None else int(row[0])
+        found: int | None = self._value(
+            "SELECT id FROM content WHERE digest = ?", bytes.fromhex(digest)
+        )
+        return found
 
 
 def _cuts(path: str) -> Iterator[int]:

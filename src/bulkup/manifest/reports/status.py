@@ -1,9 +1,9 @@
-"""What `status`, `files` and `history` show. Reading only; no rows are loaded to be counted."""
+"""What `status`, `files` and `history` show. No rows are loaded only to be counted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.database.sql import Statements
@@ -23,7 +23,7 @@ class StageStatus(NamedTuple):
 
 
 class DestinationStatus(NamedTuple):
-    """What the manifest knows to be at a destination."""
+    """The objects at a destination, as far as the manifest knows."""
 
     url: str
     objects: int
@@ -88,12 +88,12 @@ class BatchRow(NamedTuple):
     duplicates: int | None
     duplicate_bytes: int | None
     seconds: float | None
-    processed: int | None = None  # from here on unknown to a manifest of the first schema
-    embedded: int | None = None
+    processed: int | None
+    embedded: int | None
 
 
 class StatusReport(Statements):
-    """Questions to the manifest. One thread at a time; works on a read-only connection."""
+    """Where everything stands."""
 
     def status(self) -> Status:
         """All counts, from the tallies: the time does not depend on the number of assets."""
@@ -115,31 +115,28 @@ class StatusReport(Statements):
         )
 
     def _unique(self) -> int:
-        """Contents that an asset has; with the tally of one destination's uploads they balance."""
-        row = self._db.execute(
-            "SELECT max(n) FROM (SELECT sum(items) AS n FROM tally WHERE stage = 'upload' "
-            "GROUP BY destination_id)"
-        ).fetchone()
-        several = self._db.execute("SELECT count(*) > 1 FROM destination").fetchone()[0]
-        if not several:
-            return row[0] or 0
-        # A scan of all contents would take 50 ms for a million of them; SQLite counts a whole
-        # table by its pages (10 ms), and those without an asset have an index of their own.
-        count: int = self._db.execute(
-            "SELECT (SELECT count(*) FROM content) - "
-            "(SELECT count(*) FROM content WHERE assets = 0)"
-        ).fetchone()[0]
-        return count
+        """Contents that an asset has. For one destination it is the sum of its uploads' tallies."""
+        if self._value("SELECT count(*) < 2 FROM destination"):
+            return int(
+                self._value("SELECT coalesce(sum(items), 0) FROM tally WHERE stage = 'upload'")
+            )
+        # A scan of all contents would take 50 ms for a million of them. SQLite counts a whole
+        # table by its pages (10 ms), and contents without an asset have an index of their own.
+        return int(
+            self._value(
+                "SELECT (SELECT count(*) FROM content) - "
+                "(SELECT count(*) FROM content WHERE assets = 0)"
+            )
+        )
 
     def _searchable(self) -> int:
-        """Contents that are embedded, wherever they are."""
+        """Contents that are embedded, at whatever destination."""
         done = self._db.execute(
             "SELECT items FROM tally WHERE stage = 'embed' AND state = 'done' AND items > 0"
         ).fetchall()
         if len(done) < 2:
             return done[0][0] if done else 0
-        row = self._db.execute("SELECT count(DISTINCT content_id) FROM embedding").fetchone()
-        return int(row[0])
+        return int(self._value("SELECT count(DISTINCT content_id) FROM embedding"))
 
     def _stage(self, stage: Stage, tallies: list[tuple[str, str, int, int]]) -> StageStatus:
         states = dict.fromkeys(State, 0)
@@ -175,14 +172,16 @@ class StatusReport(Statements):
         return [DestinationStatus(*row) for row in rows]
 
     def claims(self) -> dict[str, int]:
-        """How many items each run holds."""
+        """How many items each run claims."""
         return dict(
-            self._rows("SELECT run_id, count(*) FROM item WHERE state = 'claimed' GROUP BY run_id")
+            self._db.execute(
+                "SELECT run_id, count(*) FROM item WHERE state = 'claimed' GROUP BY run_id"
+            ).fetchall()
         )
 
     def failures(self) -> Iterator[Failure]:
         """Every file whose item waits or is dead, by path."""
-        rows = self._rows(
+        rows = self._db.execute(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
         )
@@ -192,7 +191,7 @@ class StatusReport(Statements):
     def files(self, pattern: str | None) -> Iterator[FileRow]:
         """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
         over its end after a slash."""
-        rows = self._rows(
+        rows = self._db.execute(
             "SELECT root, path, size_bytes, digest, key, upload, process, embed FROM files "
             "ORDER BY root, path"
         )
@@ -204,13 +203,10 @@ class StatusReport(Statements):
 
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
-        rows = self._rows("SELECT * FROM batches ORDER BY started_at DESC, id DESC LIMIT ?", limit)
+        rows = self._db.execute(
+            "SELECT * FROM batches ORDER BY started_at DESC, id DESC LIMIT ?", (limit,)
+        )
         return [BatchRow(*row)._replace(roots=from_sql(row[6] or "")) for row in rows]
-
-    def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
-        """The rows as they come; damage may show itself at any of them."""
-        for row in self._db.execute(query, values):  # noqa: UP028 - see below
-            yield row  # `yield from` would close the cursor, perhaps after its connection
 
 
 def percentile(histogram: list[tuple[int, int]], share: float) -> float | None:

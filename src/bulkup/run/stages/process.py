@@ -254,7 +254,7 @@ class ProcessStage:
             return await self._stored(variant, key, is_exclusive=not self._options.force)
         except KeyTaken:
             audit = self._async_manifest.manifest.object_checks
-            if await self._async_manifest.call(audit.is_condemned, self._destination_id, key):
+            if await self._async_manifest.call(audit.is_bad_variant, self._destination_id, key):
                 return await self._stored(variant, key, is_exclusive=False)
             return await self._found(variant.name, key)
 

@@ -1,0 +1,9 @@
+"""The manifest's file.
+
+schema.py      tables, indexes and triggers
+views.py       the views that docs/manifest.md describes
+migrations.py  brings a file to the newest schema, after a backup
+connection.py  opens it; turns SQLite's errors into ManifestError
+sql.py         what all groups of statements share
+filesystem.py  whether it lies on a network file system
+"""
