@@ -19,7 +19,6 @@ from bulkup.errors import (
     ItemError,
     StoreUnreachable,
 )
-from bulkup.run.stages import lazy_embedder
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 from tests.e2e.pictures import asked, photo
@@ -59,7 +58,7 @@ class Scripted:
 @pytest.fixture
 def embedder(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     made = Scripted()
-    monkeypatch.setattr(lazy_embedder, "embedder_of", lambda *_: made)
+    monkeypatch.setattr("bulkup.embed.open.open_embedder", lambda _, **__: made)
     return made
 
 
