@@ -34,7 +34,7 @@ def _interrupted(
 ) -> Ended:
     """A push that is stopped when `after` files have been sent and some are in flight."""
     s3.script(Fault(op="PutObject", after=after, times=None, does="hold"))
-    before = s3._arrived["PutObject"]
+    before = s3.arrived["PutObject"]
     push = bulkup.start("push", *command, *EIGHT, env=access(s3.url))
     s3.wait_for("PutObject", before + after + 2)
     push.send_signal(number)

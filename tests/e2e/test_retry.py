@@ -244,7 +244,7 @@ def test_an_interrupted_retry_is_resumed(
     env = access(s3.url)
     bulkup("push", "photos", "--to", "s3://bucket", env=env, check=3)
     s3.script(Fault(op="PutObject", after=1, times=None, does="hold"))
-    before = s3._arrived["PutObject"]
+    before = s3.arrived["PutObject"]
     retry = bulkup.start("retry", "--failed", env=env)
     s3.wait_for("PutObject", before + 2)
     retry.send_signal(signal.SIGINT)

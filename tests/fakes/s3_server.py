@@ -75,7 +75,7 @@ class FakeS3:
         self._counted: list[int] = [0] * len(faults)
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = threading.Condition()
-        self._arrived: Counter[str] = Counter()
+        self.arrived: Counter[str] = Counter()
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self.serve()), daemon=True)
 
@@ -110,8 +110,8 @@ class FakeS3:
     def wait_for(self, op: str, count: int = 1, *, timeout_seconds: float = 30) -> None:
         """Block until `count` requests of this operation have arrived. Raises TimeoutError."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._arrived[op] >= count, timeout_seconds):
-                raise TimeoutError(f"{self._arrived[op]} of {count} {op} requests came")
+            if not self._changed.wait_for(lambda: self.arrived[op] >= count, timeout_seconds):
+                raise TimeoutError(f"{self.arrived[op]} of {count} {op} requests came")
 
     def release(self) -> None:
         """Let go of the requests that a fault holds, now and from now on."""
@@ -173,7 +173,7 @@ class FakeS3:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         with self._changed:
-            self._arrived[op] += 1
+            self.arrived[op] += 1
             self._changed.notify_all()
         status = 0
         try:

@@ -45,33 +45,30 @@ class Push:
 
 
 class PushTarget(NamedTuple):
-    """The destination of a push. `known` is its row; None before the first push there."""
+    """The destination of a push."""
 
     url: str
     endpoint_url: str
-    known: Destination | None
     is_first_use_of_default: bool
 
 
 def resolve_target(push: Push, destinations: Destinations) -> PushTarget:
     """The destination given, else the one that the first root remembers, else the local store.
 
-    Writes nothing.
+    Writes nothing. Raises UsageError.
     """
-    url, endpoint_url = push.upload.to, push.run.endpoint_url or ""
+    url, endpoint_url = push.upload.to, push.run.endpoint_url
     is_first_use_of_default = False
     if url is None:
         last = destinations.of_root(anchor(push.roots[0]))
         if last is not None:
-            url, endpoint_url = last.url, push.run.endpoint_url or last.endpoint_url
+            url, endpoint_url = last.url, endpoint_url or last.endpoint_url
         else:
             url, is_first_use_of_default = push.upload.default_to, True
     url = canonical(url)
     if not url.startswith("s3://"):
-        endpoint_url = ""
-    known = destinations.all()
-    matching = (d for d in known if (d.url, d.endpoint_url) == (url, endpoint_url))
-    return PushTarget(url, endpoint_url, next(matching, None), is_first_use_of_default)
+        endpoint_url = None
+    return PushTarget(url, endpoint_url or "", is_first_use_of_default)
 
 
 def check_roots(roots: tuple[str, ...]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 from bulkup.manifest.destinations import Destination
 from bulkup.run.store_reader import INTERNAL
@@ -69,8 +68,7 @@ def _place(destination: Destination) -> tuple[str, str]:
     if url.startswith("s3://"):
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         return f"{destination.endpoint_url} {bucket}", f"{prefix}/" if prefix else ""
-    path = unquote(urlsplit(url).path) if url.startswith("file://") else url
-    return "", path.rstrip("/") + "/"
+    return "", url.rstrip("/") + "/"
 
 
 def _url_place(destination: Destination) -> tuple[str, str]:

@@ -70,7 +70,7 @@ class Heartbeat:
                 self._command,
                 self._here.host,
                 pid,
-                process_started(pid),
+                process_started(pid) or "",
                 now,
                 now,
             )
@@ -95,10 +95,12 @@ class ThisProcess(NamedTuple):
         """Whether the run can no longer be at work.
 
         On this host the process table knows at once. A run elsewhere is believed until its last
-        sign of life is `stale_after_seconds` old; so is one here whose start time is unknown.
+        heartbeat is `stale_after_seconds` old; so is one here whose start time is unknown.
         """
         if run.host == self.host and run.process_started:
-            return process_started(run.pid) != run.process_started
+            started = process_started(run.pid)
+            if started is not None:
+                return started != run.process_started
         return now - run.heartbeat_at > stale_after_seconds
 
 
@@ -122,29 +124,32 @@ def machine_of(host: str) -> str:
     return host.partition("/")[0]
 
 
-def process_started(pid: int) -> str:
-    """When the process started, in whatever form the system tells it; '' when there is none.
+def process_started(pid: int) -> str | None:
+    """When the process started, in whatever form the system reports it; '' when there is none,
+    None when the system does not say.
 
     Linux: clock ticks since boot, field 22 of /proc/<pid>/stat (proc(5)). Elsewhere: ps.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except FileNotFoundError:
-        if Path("/proc/self/stat").exists():
-            return ""
+        return "" if Path("/proc/self/stat").exists() else start_by_ps(pid)
     except OSError:
         return ""
-    else:
-        fields = stat.rpartition(b")")[2].split()
-        return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+    fields = stat.rpartition(b")")[2].split()
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()
+
+
+def start_by_ps(pid: int, *, ps: str = "/bin/ps", timeout_seconds: float = 10.0) -> str | None:
+    """The same by ps(1); None when it is missing or does not end in time."""
     try:
         shown = subprocess.run(  # noqa: S603 - a fixed command and a number
-            ["/bin/ps", "-o", "lstart=", "-p", str(pid)],
+            [ps, "-o", "lstart=", "-p", str(pid)],
             capture_output=True,
             text=True,
             check=False,
-            timeout=10,
+            timeout=timeout_seconds,
         )
-    except OSError:
-        return ""
+    except (OSError, subprocess.TimeoutExpired):
+        return None
     return shown.stdout.strip()

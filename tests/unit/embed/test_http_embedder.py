@@ -157,7 +157,7 @@ async def test_the_key_goes_to_the_service_and_into_nothing_else(make, server, c
         wrong = make(url=locked.url, key=f"{KEY}-wrong")
         with pytest.raises(EmbedderUnusable) as refusal:
             await wrong.embed([picture()])
-    said = f"{refusal.value} {refusal.value.hint} {embedder!r} {embedder._service!r} {caplog.text}"
+    said = f"{refusal.value} {refusal.value.hint} {embedder!r} {vars(embedder)!r} {caplog.text}"
     assert "401" in str(refusal.value)
     assert KEY not in said
     assert "pa55word" not in said

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from bulkup.manifest.runs import RunRow
-from bulkup.run.heartbeat import HEARTBEAT_SECONDS, here, process_started
+from bulkup.run.heartbeat import HEARTBEAT_SECONDS, here, process_started, start_by_ps
 
 NOW = 1_800_000_000.0
 
@@ -61,3 +64,22 @@ def test_signs_of_life_come_often_enough() -> None:
 def test_this_machine_has_one_name() -> None:
     assert here() == here()
     assert process_started(os.getpid()) == process_started(os.getpid())
+
+
+@pytest.mark.parametrize(
+    ("script", "started"),
+    [("echo ' Sat Nov 28 11:00:00 2026'", "Sat Nov 28 11:00:00 2026"), ("exec sleep 60", None)],
+)
+def test_a_ps_that_does_not_end_says_nothing(
+    tmp_path: Path, script: str, started: str | None
+) -> None:
+    """Then the heartbeat alone tells whether a run is alive."""
+    ps = tmp_path / "ps"
+    ps.write_text(f"#!/bin/sh\n{script}\n")
+    ps.chmod(0o700)
+    timeout_seconds = 0.05 if started is None else 10.0
+    assert start_by_ps(1, ps=str(ps), timeout_seconds=timeout_seconds) == started
+
+
+def test_a_missing_ps_says_nothing(tmp_path: Path) -> None:
+    assert start_by_ps(1, ps=str(tmp_path / "ps")) is None
