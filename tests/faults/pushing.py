@@ -32,7 +32,7 @@ class Pushing:
     options: dict[str, object] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     store: PartStore | None = None  # instead of the one that `to` names
-    aside: IngestProcess | None = None  # for the next run
+    ingest: IngestProcess | None = None  # for the next run
 
     @property
     def root(self) -> Path:
@@ -65,7 +65,7 @@ class Pushing:
             emit=self.events.append,
             environ=self.environ,
             wants_files=True,
-            ingest=self.aside,
+            ingest=self.ingest,
         )
         store = self.store
         return PushRun(push, context, store_factory=None if store is None else lambda _: store)

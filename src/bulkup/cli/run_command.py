@@ -35,10 +35,10 @@ def run_to_end(
     import gc
 
     from bulkup.manifest.manifest import Manifest
-    from bulkup.run.ingest.process import fork_ingest_process
+    from bulkup.run.ingest.process import IngestProcess
 
     gc.freeze()  # imported modules stay
-    ingest = fork_ingest_process() if uploads else None
+    ingest = IngestProcess.fork() if uploads else None
     try:
         with (
             Manifest(settings.manifest) as manifest,

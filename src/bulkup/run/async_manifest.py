@@ -1,9 +1,9 @@
 """The manifest as the event loop calls it.
 
 Calls run in the loop's own thread: they take a millisecond, and a thread of their own would cost
-more than they do, since SQLite lets go of the interpreter lock for every row and then has to win
-it back (20,000 small files: 0.5 s of CPU of 3.5). Only when another program holds the write lock
-does the call move to a thread and wait there, while requests in flight go on.
+more than they do, since SQLite releases the interpreter lock for every row and then has to win it
+back (20,000 small files: 0.5 s of CPU of 3.5). Only when another program holds the write lock does
+the call move to a thread and wait there, while requests in flight continue.
 """
 
 from __future__ import annotations
@@ -11,36 +11,38 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from bulkup.errors import ManifestLocked
 from bulkup.manifest.manifest import Manifest
-
-if TYPE_CHECKING:
-    from bulkup.run.ingest.write_lock import WriteLock
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK_SECONDS = 30.0
-"""How long another program's transaction is waited for (SPEC §9)."""
-
+"""How long to wait for another program's transaction (SPEC §9)."""
 
 QUICK_SECONDS = 0.05
 """How long the event loop may stand still for a lock: bulkup's own transactions are shorter."""
 
+LOCK_POLL_SECONDS = 0.001
+"""How often to try the lock that the other process of this run holds."""
 
-TURN_SECONDS = 0.001
-"""How often it is looked whether the other process of this run has done its writing."""
+
+class ProcessLock(Protocol):
+    """Held by whichever process of a run writes."""
+
+    def try_acquire(self) -> bool: ...
+    def release(self) -> None: ...
 
 
 class AsyncManifest:
     """Calls into one manifest, one after the other."""
 
-    def __init__(self, manifest: Manifest, write_lock: WriteLock | None = None) -> None:
-        """`turns` are taken with another process of this run that writes, too."""
+    def __init__(self, manifest: Manifest, write_lock: ProcessLock | None = None) -> None:
+        """`write_lock` is shared with another process of this run that writes, too."""
         self.manifest = manifest
-        self._turns = write_lock
+        self._write_lock = write_lock
         self._is_quick = False
         self._waiting = asyncio.Lock()  # held while a call waits in a thread
 
@@ -49,16 +51,16 @@ class AsyncManifest:
         if not self._is_quick:  # what comes before the first call may wait for as long as it takes
             self.manifest.wait_for_lock(QUICK_SECONDS)
             self._is_quick = True
-        if self._turns is not None:
-            await _take(self._turns)
+        if self._write_lock is not None:
+            await _acquire(self._write_lock)
         try:
             if not self._waiting.locked():
                 return function(*args, **kwargs)
         except ManifestLocked:
             pass
         finally:
-            if self._turns is not None:
-                self._turns.give()
+            if self._write_lock is not None:
+                self._write_lock.release()
         async with self._waiting:
             until = [time.monotonic() + LOCK_SECONDS]
             waiting = asyncio.ensure_future(
@@ -72,16 +74,16 @@ class AsyncManifest:
                 raise
 
 
-async def _take(write_lock: WriteLock) -> None:
-    """Take the turn; not for ever, since SQLite sees to order, too."""
+async def _acquire(write_lock: ProcessLock) -> None:
+    """Take the lock, or go on without it after a while: SQLite has its own."""
     until = time.monotonic() + QUICK_SECONDS
     while not write_lock.try_acquire() and time.monotonic() < until:  # noqa: ASYNC110 - no event reaches
-        await asyncio.sleep(TURN_SECONDS)  # from one process into the other's loop
+        await asyncio.sleep(LOCK_POLL_SECONDS)  # from one process into the other's loop
 
 
 def _patiently(function: Callable[[], T], until: Sequence[float]) -> T:
-    """Again and again until the lock is ours. Raises ManifestLocked after `until[0]`, which may
-    be moved meanwhile."""
+    """Call until the lock is free. Raises ManifestLocked after `until[0]`, which may be moved
+    meanwhile."""
     while True:
         try:
             return function()

@@ -1,4 +1,8 @@
-"""Run-level trouble is ridden out: a pause of the run, never a failure of a file (SPEC §4)."""
+"""The circuit breaker: trouble of the whole destination pauses the run and fails no file (SPEC §4).
+
+Closed, open while it asks the destination now and then, and closed again, or given up: then the
+destination's error is raised.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +16,16 @@ from bulkup.errors import (
     CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
-    StoreError,
+    ItemError,
     StoreForbidden,
+    StoreFull,
     StoreUnreachable,
 )
 from bulkup.events import Emit, Paused
+from bulkup.run.stop_signal import StopSignal
 
 AUTH_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 10.0)
-"""Expired keys: whoever renews them does so within seconds, or somebody has to be told."""
+"""Expired keys: whoever renews them does so within seconds, or a person has to."""
 
 NETWORK_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0)
 """A router that restarts, a laptop that changes networks: a minute and a quarter."""
@@ -28,112 +34,125 @@ OTHER_WAITS_SECONDS = (1.0, 2.0, 4.0)
 
 SILENCE_SECONDS = 1.0
 """Without a success, and with a file's tries used up: the tries alone take seven on average. If it
-was that file's own trouble after all, the check succeeds and the run goes on a second later."""
+was that file's own trouble after all, the check succeeds and the run continues a second later."""
 
-FRUITLESS_RIDES = 3
-"""So many pauses after which the check succeeded and the next request failed all the same."""
+MOST_FAILED_RECOVERIES = 3
+"""So many times may the check succeed and the next request fail all the same."""
 
 
 class CircuitBreaker:
-    """Whether the destination as a whole is well, and waiting until it is again."""
+    """Whether the destination as a whole works. For one event loop."""
 
-    def __init__(self, check: Callable[[], Awaitable[None]], clock: Clock, emit: Emit) -> None:
+    def __init__(
+        self,
+        check: Callable[[], Awaitable[None]],
+        clock: Clock,
+        emit: Emit,
+        stop: StopSignal,
+    ) -> None:
+        """`check` raises unless the destination answers and accepts the credentials."""
         self._check = check
         self._clock = clock
         self._emit = emit
+        self._stop = stop
         self._last_success: float | None = None
         self._failed_recoveries = 0
-        self._wait_for_breaker: asyncio.Future[bool] | None = None
-        self._is_stopped = False
-        self.reason: str | None = None
+        self._recovery: asyncio.Task[bool] | None = None
+        self.reason: str | None = None  # why it is open
 
     def record_success(self, now: float) -> None:
         """A request did what it should."""
         self._last_success = now
         self._failed_recoveries = 0
 
-    def is_run_level(self, error: StoreError, began: float) -> bool:
-        """Whether an error that came with one object speaks of the whole destination.
+    def trouble_of(
+        self, error: ItemError, began: float, *, refused_hint: str
+    ) -> DestinationError | None:
+        """The destination's trouble behind the error of an attempt; None where it is the item's.
 
-        A refusal does so as long as nothing was ever accepted; an unreachable store when nothing
-        got through since this attempt began, or for a while: all its tries may have failed after
-        a cut that others, begun at the same time, were quick enough for.
+        A refusal is the destination's as long as nothing was ever accepted. An unreachable store is
+        when nothing got through since the attempt began, or for a while: all its tries may have
+        failed after a cut that others, begun at the same time, were quick enough for. Raises
+        DestinationError for a full store: waiting makes no room.
         """
-        if isinstance(error, StoreForbidden):
-            return self._last_success is None
+        if isinstance(error, StoreFull):
+            raise DestinationError(str(error), hint="Make room at the destination.") from error
+        if isinstance(error, StoreForbidden) and self._last_success is None:
+            return CredentialsRefused(str(error), code=error.code, hint=refused_hint)
         if isinstance(error, StoreUnreachable):
             silent_since = max(began, self._clock.monotonic() - SILENCE_SECONDS)
-            return self._last_success is None or self._last_success < silent_since
-        return False
-
-    def stop(self) -> None:
-        """Ride no longer: whoever waits is told that it was in vain."""
-        self._is_stopped = True
-        if self._wait_for_breaker is not None and not self._wait_for_breaker.done():
-            self._wait_for_breaker.set_result(False)
+            if self._last_success is None or self._last_success < silent_since:
+                return DestinationUnreachable(
+                    str(error), hint="Check the network and the endpoint."
+                )
+        return None
 
     @property
     def is_open(self) -> bool:
-        """Whether there is trouble just now, or was to the end."""
-        return self._wait_for_breaker is not None or self._is_stopped
+        return self._recovery is not None
 
     async def wait_until_closed(self) -> bool:
-        """Wait until there is no trouble; False when the run is to stop."""
-        if self._wait_for_breaker is not None:
-            return await asyncio.shield(self._wait_for_breaker)
-        return not self._is_stopped
+        """Wait until the destination works; False when the job is to stop.
 
-    async def open_and_wait(self, error: DestinationError) -> bool:
-        """Wait until the destination is well again, asking it now and then; False when it is not.
-
-        Trouble before anything ever succeeded is not waited out: then the settings are wrong.
+        Raises DestinationError when it was given up.
         """
-        if self._wait_for_breaker is not None:
-            return await asyncio.shield(self._wait_for_breaker)
-        if (
-            self._is_stopped
-            or self._last_success is None
-            or self._failed_recoveries >= FRUITLESS_RIDES
-        ):
-            return False
-        ride: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._wait_for_breaker = ride
-        self._failed_recoveries += 1
-        self.reason = str(error)
-        is_well = False
-        try:
-            is_well = await self._wait_out(error, ride)
-        finally:
-            self.reason = None
-            self._wait_for_breaker = None
-            if not ride.done():
-                ride.set_result(is_well)
-        return is_well
+        if self._recovery is not None:
+            return await asyncio.shield(self._recovery)
+        return not self._stop.is_set
 
-    async def _wait_out(self, error: DestinationError, ride: asyncio.Future[bool]) -> bool:
-        for seconds in _waits(error):
-            self._emit(Paused(str(error), seconds))
-            sleep = asyncio.create_task(_sleep(self._clock, seconds))
-            await asyncio.wait((sleep, ride), return_when=asyncio.FIRST_COMPLETED)
-            sleep.cancel()
-            if ride.done():
+    async def recover(self, trouble: DestinationError) -> bool:
+        """Open, and wait as `wait_until_closed` does, asking the destination now and then.
+
+        Raises `trouble` at once before anything ever succeeded: then the settings are wrong.
+        """
+        if self._recovery is None:
+            if self._stop.is_set:
+                return False
+            if self._last_success is None or self._failed_recoveries >= MOST_FAILED_RECOVERIES:
+                raise trouble
+            self._failed_recoveries += 1
+            self.reason = str(trouble)
+            self._recovery = asyncio.create_task(self._recover(trouble))
+            self._recovery.add_done_callback(self._close)
+        return await asyncio.shield(self._recovery)
+
+    def cancel(self) -> None:
+        """Wait for the destination no more: nobody is left to send anything there."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+
+    def _close(self, recovery: asyncio.Task[bool]) -> None:
+        self._recovery = self.reason = None
+        if not recovery.cancelled():
+            recovery.exception()  # raised by those that wait for it, if any are left
+
+    async def _recover(self, trouble: DestinationError) -> bool:
+        for seconds in _waits(trouble):
+            self._emit(Paused(str(trouble), seconds))
+            if await self._sleep_or_stop(seconds):
                 return False
             try:
                 await self._check()
             except BulkupError:
                 continue
             return True
-        return False
+        raise trouble
+
+    async def _sleep_or_stop(self, seconds: float) -> bool:
+        """Whether the job is to stop."""
+        stopped = asyncio.create_task(self._stop.event().wait())
+        sleep = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait((sleep, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleep.cancel()
+            stopped.cancel()
+        return self._stop.is_set
 
 
-async def _sleep(clock: Clock, seconds: float) -> bool:
-    await clock.sleep(seconds)
-    return True
-
-
-def _waits(error: DestinationError) -> tuple[float, ...]:
-    if isinstance(error, DestinationUnreachable):
+def _waits(trouble: DestinationError) -> tuple[float, ...]:
+    if isinstance(trouble, DestinationUnreachable):
         return NETWORK_WAITS_SECONDS
-    if isinstance(error, (CredentialsExpired, CredentialsRefused)):
+    if isinstance(trouble, (CredentialsExpired, CredentialsRefused)):
         return AUTH_WAITS_SECONDS
     return OTHER_WAITS_SECONDS

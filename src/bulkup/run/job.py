@@ -1,20 +1,27 @@
-"""What a run is given to do: one batch towards one destination."""
+"""A job: one batch to one destination, and what its stages share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from bulkup.manifest.destinations import Destination
+from bulkup.model import Stage
+from bulkup.run.circuit_breaker import CircuitBreaker
+from bulkup.run.context import RunContext
 from bulkup.run.options import BatchOptions, NamedRoot
+from bulkup.run.stop_signal import StopSignal
+from bulkup.run.store_requests import StoreRequests
+from bulkup.settings.options import RunOptions
 
 
 class RootToScan(NamedTuple):
-    """A root that is to be walked."""
+    """A root that is to be scanned."""
 
     named: NamedRoot
     root_id: int
-    is_known: bool  # its last walk came to an end towards this same destination
+    is_known: bool  # its last scan ended, and was for the same destination
 
 
 class BatchStart(NamedTuple):
@@ -27,26 +34,38 @@ class BatchStart(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A batch to begin or to go on with.
+    """A batch to begin or to resume.
 
-    `begin(run_id, now)` makes it this run's, in one transaction; None when it has become another
-    run's meanwhile. With `makes_copies`, copies that wait at the destination are made at the end.
-    The stages after the upload work on all that waits at the destination or, with `is_batch_only`,
-    on the batch's items only.
+    `begin(run_id, now)` makes it this run's, in one transaction; None when another run has taken it
+    meanwhile. With `makes_copies`, copies that wait at the destination are made at the end. The
+    stages after the upload work on all items of the destination or, with `is_batch_only`, on the
+    batch's items only.
     """
 
     destination: Destination
     order: BatchOptions
     begin: Callable[[str, float], BatchStart | None]
     makes_copies: bool
-    items: int = 0  # that wait for it, as far as is known before it has begun
+    items: int = 0  # to be attempted, as far as is known before it has begun
     is_batch_only: bool = False
 
 
-class LaterLimits(NamedTuple):
-    """Where the work at a stage after the upload ends before there is none left."""
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What all stages of a job share."""
 
-    items: int | None = None
-    deadline: float | None = None  # on the monotonic clock
-    errors: int | None = None
-    patience_seconds: float = 30.0
+    job: Job
+    begun: BatchStart
+    run: RunContext
+    options: RunOptions
+    requests: StoreRequests
+    breaker: CircuitBreaker
+    stop: StopSignal
+
+    @property
+    def destination_id(self) -> int:
+        return self.job.destination.id
+
+    def follows(self, stage: Stage) -> Stage | None:
+        """The stage that the job's items go to after `stage`."""
+        return self.job.order.stage_after(stage)

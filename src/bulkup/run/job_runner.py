@@ -1,13 +1,13 @@
-"""One job done: its roots walked, its files read, sent and settled, its copies made."""
+"""The supervisor of one job: its scan and its stages as tasks, and its copies at the end."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
-from bulkup.content.buffers import BufferPool
-from bulkup.errors import DestinationError
+from bulkup.errors import BulkupError, DestinationError
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
 from bulkup.pace.limiter import RequestLimiter
@@ -15,25 +15,25 @@ from bulkup.pace.pacer import Learned, Pacer
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
-from bulkup.run.job import BatchStart, Job, LaterLimits
+from bulkup.run.job import BatchStart, Job, JobContext
+from bulkup.run.limits import RunLimits
+from bulkup.run.stages.build import build_stages
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
-from bulkup.run.upload.loader import Loader, Target
-from bulkup.run.upload.pipeline import Limits, UploadPipeline
-from bulkup.run.upload.scan import Scan
-from bulkup.run.upload.sender import Sender
-from bulkup.run.upload.server_copies import ServerCopies
+from bulkup.run.stages.runner import StageRunner
+from bulkup.run.stop_signal import StopSignal, task_group
+from bulkup.run.store_requests import StoreRequests
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
 if TYPE_CHECKING:
-    from bulkup.run.stages.runner import StageRunner
+    from bulkup.run.upload.scan import Scan
 
 BANDWIDTH_BURST_SECONDS = 0.25
-"""--bwlimit holds over a quarter of a second: no longer surge fills the uplink's queue."""
+"""--bwlimit holds over a quarter of a second: no longer burst fills the uplink's queue."""
 
 
 class JobRunner:
-    """Who works on one job of a run. Made and used in one event loop."""
+    """Runs one job. Made and used in one event loop."""
 
     def __init__(
         self,
@@ -41,207 +41,153 @@ class JobRunner:
         begun: BatchStart,
         store: PartStore,
         context: RunContext,
-        *,
         options: RunOptions,
-        limits: Limits,
-        later_limits: LaterLimits,
+        *,
+        limits: RunLimits,
         embedder: LazyEmbedder,
     ) -> None:
-        clock, random, emit = context.clock, context.random, context.emit
-        async_manifest, run_id = context.async_manifest, context.run_id
         self.job = job
         self.begun = begun
-        self._async_manifest = async_manifest
+        self.stop_signal = StopSignal()
+        self._run = context
         self._options = options
-        self._clock = clock
         self._embedder = embedder
-        self._emit = emit
-        self._pacer = _pacer(job.destination, options, clock)
-        self.limiter = RequestLimiter(self._pacer, clock, _bandwidth(options, clock))
-        buffers = BufferPool()
-        self._sender = Sender(
-            store,
-            async_manifest,
-            self.limiter,
-            buffers,
-            destination_id=job.destination.id,
-            extras=job.order.extras,
-            clock=clock,
-            random=random,
+        self._pacer = _pacer(job.destination, options, context.clock)
+        self.limiter = RequestLimiter(
+            self._pacer, context.clock, _bandwidth(options, context.clock)
         )
-        self.breaker = CircuitBreaker(self._sender.check, clock, emit)
-        self.pipeline = UploadPipeline(
-            async_manifest,
-            self._sender,
-            Loader(
-                async_manifest,
-                _target(job, begun, store, run_id, options),
-                buffers,
-                aside=context.ingest,
-                request_signer=self._sender.request_signer,
-                monotonic=clock.monotonic,
-            ),
-            self.limiter,
-            self.breaker,
-            batch_id=begun.batch_id,
-            run_id=run_id,
-            destination_id=job.destination.id,
-            limits=limits,
-            clock=clock,
-            random=random,
-            emit=emit,
-            wants_files=context.wants_files,
-            follows=job.order.stage_after(Stage.UPLOAD),
+        requests = StoreRequests(store, self.limiter, context.clock, context.random)
+        self.breaker = CircuitBreaker(store.check, context.clock, context.emit, self.stop_signal)
+        self._context = JobContext(
+            job, begun, context, options, requests, self.breaker, self.stop_signal
         )
-        self.scan = Scan(
-            async_manifest, job, begun, self.pipeline, run_id=run_id, clock=clock, emit=emit
-        )
-        self._is_uploading = True
-        self.later: list[StageRunner] = []
-        if any(stage is not Stage.UPLOAD for stage in job.order.stages):
-            from bulkup.run.stages.build import Surroundings, later_stages
+        self.stages = build_stages(self._context, limits, embedder)
+        self.scan: Scan | None = None
+        if (upload := self.stage(Stage.UPLOAD)) is not None:
+            from bulkup.run.upload.scan import Scan
 
-            self.later = later_stages(
-                job,
-                begun,
-                Surroundings(
-                    async_manifest,
-                    store,
-                    self._sender,
-                    embedder,
-                    self.breaker,
-                    run_id,
-                    clock,
-                    random,
-                    emit,
-                    context.wants_files,
-                ),
-                options,
-                later_limits,
-                is_uploading=lambda: self._is_uploading,
-            )
-        self._walks: asyncio.Task[None] | None = None
+            self.scan = Scan(self._context, upload.claims)
+            upload.claims.begin_feed(may_claim=begun.items > 0)
         self.copied = 0
+        self._errors: list[Exception] = []
 
-    def stop(self, reason: str, error: BaseException | None = None) -> None:
-        """Claim and find no more; what is in flight may end. `run` then raises `error`."""
-        self.pipeline.stop(reason, error)
-        for work in self.later:
-            work.stop(reason, error)
-        if self._walks is not None:
-            self._walks.cancel()
+    def stage(self, stage: Stage) -> StageRunner | None:
+        """The runner of a stage that the job has."""
+        return next((one for one in self.stages if one.stage is stage), None)
 
-    @property
-    def stop_reason(self) -> str | None:
-        """Why it came to an end before its work did."""
-        reasons = [self.pipeline.stop_reason, *(work.stop_reason for work in self.later)]
-        return next(filter(None, reasons), None)
+    def stop(self, reason: str, error: Exception | None = None) -> None:
+        """Begin nothing more; what is in flight may end. `run` then raises `error`."""
+        if error is not None:
+            self._errors.append(error)
+        self.stop_signal.set(reason)
 
     @property
     def failed(self) -> int:
         """Attempts that failed, at all stages."""
-        return self.pipeline.counts.failed + sum(work.counts.failed for work in self.later)
+        return sum(stage.counts.failed for stage in self.stages)
 
     async def run(self) -> None:
         """Work until nothing is left, or until stopped.
 
-        Raises DestinationError when nothing else can go on there, and whatever else stopped it.
+        Raises DestinationError when nothing else can succeed there, and whatever else ended it.
         """
         await self._enqueue_next_stages()
-        await self._reopen()
-        works = [asyncio.create_task(self._work(one)) for one in self.later]
+        await self._reopen_embeddings()
         try:
-            await self._upload()
-            await self._enqueue_next_stages()  # also what the walk found to be there already
-            self._is_uploading = False
-            self._wake_stages()
-            if self.pipeline.stop_reason is not None:
-                for one in self.later:
-                    one.stop(self.pipeline.stop_reason)
-            await asyncio.gather(*works)
+            async with task_group() as tasks:
+                if self.scan is not None:
+                    scan = tasks.create_task(self._scan(self.scan))
+                    self.stop_signal.on_set(scan.cancel)
+                    tasks.create_task(self._upload(scan))
+                elif self.job.makes_copies:
+                    tasks.create_task(self._until_error(self._copy_duplicates()))
+                for stage in self.stages:
+                    if stage.stage is not Stage.UPLOAD:
+                        tasks.create_task(self._run_later(stage))
         finally:
-            for task in works:
-                task.cancel()
-            await asyncio.gather(*works, return_exceptions=True)
+            self.breaker.cancel()
         await self._save_learned_pace()
-        errors = [self.pipeline.stop_error, *(one.stop_error for one in self.later)]
-        for error in filter(None, errors):
+        for error in self._errors:
             raise error
 
+    # The tasks ------------------------------------------------------------------------------------
+
+    async def _scan(self, scan: Scan) -> None:
+        """What was found before an error is uploaded all the same."""
+        try:
+            await scan.run()
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._errors.append(error)
+        finally:
+            self.stages[0].claims.end_feed()
+
+    async def _upload(self, scan: asyncio.Task[None]) -> None:
+        await self._until_error(self.stages[0].run())
+        await asyncio.wait({scan})
+        if self.job.makes_copies:
+            await self._until_error(self._copy_duplicates())
+        await self._enqueue_next_stages()  # also what the scan found to be there already
+        self._end_feed_after(self.stages[0])
+
+    async def _run_later(self, stage: StageRunner) -> None:
+        await self._until_error(stage.run())
+        self._end_feed_after(stage)
+
+    async def _until_error(self, work: Awaitable[None]) -> None:
+        """Trouble of one stage ends that stage; trouble of the destination, or a bug, ends all."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - `run` raises it
+            self._errors.append(error)
+            if isinstance(error, DestinationError) or not isinstance(error, BulkupError):
+                self.stop_signal.set(str(error) or "an unexpected error")
+
+    def _end_feed_after(self, stage: StageRunner) -> None:
+        for runner in self.stages[self.stages.index(stage) + 1 :][:1]:
+            runner.claims.end_feed()
+
+    async def _copy_duplicates(self) -> None:
+        from bulkup.run.upload.server_copies import ServerCopies
+
+        copies = ServerCopies(self._context)
+        try:
+            await copies.run()
+        finally:
+            self.copied = copies.made
+
+    # Before and after -----------------------------------------------------------------------------
+
     async def _enqueue_next_stages(self) -> None:
-        """What earlier runs brought to the destination goes on to this run's stages, too."""
+        """Items for this job's stages, of contents that earlier runs brought to the destination."""
         if self.job.is_batch_only:
             return
-        later = self._async_manifest.manifest.stage_queue
-        destination_id = self.job.destination.id
-        for work in self.later:
-            await self._async_manifest.call(
-                later.enqueue_next_stage, destination_id, work.stage, now=self._clock.now()
-            )
+        queue, now = self._run.manifest.stage_queue, self._run.clock.now()
+        for stage in self.stages:
+            if stage.stage is not Stage.UPLOAD:
+                await self._run.call(
+                    queue.enqueue_next_stage, self.job.destination.id, stage.stage, now=now
+                )
+                stage.claims.expect_more()
 
-    async def _reopen(self) -> None:
-        """Another model than the last one: what that has embedded is embedded again."""
-        if self.job.is_batch_only or all(work.stage is not Stage.EMBED for work in self.later):
+    async def _reopen_embeddings(self) -> None:
+        """Embed again what another model than this one has embedded."""
+        if self.job.is_batch_only or self.stage(Stage.EMBED) is None:
             return
-        vectors = self._async_manifest.manifest.embeddings
-        last = await self._async_manifest.call(vectors.newest_name)
+        embeddings = self._run.manifest.embeddings
+        last = await self._run.call(embeddings.newest_name)
         if last is None or (last == self._embedder.name and self.begun.to_scan):
-            return  # another version of the same is noticed by `embed`: to ask for it takes 0.1 s
+            return  # `embed` notices another version of the same model: to open it takes 0.1 s
         embedder = self._embedder.get()
-        embedder_id = await self._async_manifest.call(
-            vectors.id_of, embedder.name, embedder.version
-        )
-        await self._async_manifest.call(vectors.reopen, self.job.destination.id, embedder_id)
-
-    async def _work(self, work: StageRunner) -> None:
-        """One stage to its end; trouble with the destination ends the others, too."""
-        await work.run()
-        self._wake_stages()
-        if isinstance(work.stop_error, DestinationError):
-            self.stop(str(work.stop_error), work.stop_error)
-
-    def _wake_stages(self) -> None:
-        """One stage is over; those that wait for it need wait no longer."""
-        for work in self.later:
-            work.wake()
-
-    async def _upload(self) -> None:
-        """Walk and upload until nothing is left, or until stopped."""
-        pipeline = self.pipeline
-        pipeline.add([], more=self.begun.items > 0)
-        walks = asyncio.create_task(self.scan.run())
-        walks.add_done_callback(lambda _: pipeline.end_of_walk())
-        self._walks = walks
-        if pipeline.stop_reason is not None:
-            walks.cancel()
-        try:
-            await pipeline.run()
-            if pipeline.stop_reason is not None:
-                walks.cancel()
-            await asyncio.wait({walks})
-            if not walks.cancelled():
-                walks.result()  # raises what ended the walk, also after a stop
-            if self.job.makes_copies:
-                self.copied = await self._server_copies().run()
-        finally:
-            walks.cancel()
-            await asyncio.gather(walks, return_exceptions=True)
-
-    def _server_copies(self) -> ServerCopies:
-        return ServerCopies(
-            self._async_manifest,
-            self._sender,
-            destination_id=self.job.destination.id,
-            emit=self._emit,
-            is_stopped=lambda: self.pipeline.stop_reason is not None,
-        )
+        embedder_id = await self._run.call(embeddings.id_of, embedder.name, embedder.version)
+        await self._run.call(embeddings.reopen, self.job.destination.id, embedder_id)
 
     async def _save_learned_pace(self) -> None:
-        if self._options.concurrency is not None or not self.pipeline.counts.sent:
+        upload = self.stage(Stage.UPLOAD)
+        if self._options.concurrency is not None or upload is None or not upload.counts.sent:
             return
         learned = self._pacer.learned()
-        await self._async_manifest.call(
-            self._async_manifest.manifest.destinations.learn,
+        await self._run.call(
+            self._run.manifest.destinations.learn,
             self.job.destination.id,
             conditional_writes=None,
             checksums=None,
@@ -270,21 +216,3 @@ def _bandwidth(options: RunOptions, clock: Clock) -> TokenBucket | None:
     if not bandwidth:
         return None
     return TokenBucket(bandwidth, bandwidth * BANDWIDTH_BURST_SECONDS, now=clock.monotonic())
-
-
-def _target(
-    job: Job, begun: BatchStart, store: PartStore, run_id: str, options: RunOptions
-) -> Target:
-    return Target(
-        destination_id=job.destination.id,
-        batch_id=begun.batch_id,
-        run_id=run_id,
-        prefix=store.prefix,
-        layout=job.order.layout,
-        copies_duplicates=job.order.copies_duplicates,
-        extras=job.order.extras,
-        part_threshold_bytes=(
-            None if store.part_threshold_bytes is None else options.part_threshold_bytes
-        ),
-        part_size_bytes=options.part_size_bytes,
-    )

@@ -22,12 +22,12 @@ from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Stage
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, machine_of
-from bulkup.run.job import Job, LaterLimits
+from bulkup.run.job import Job
 from bulkup.run.job_runner import JobRunner
+from bulkup.run.limits import RunLimits
 from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import snapshot_of, summary_of
-from bulkup.run.upload.pipeline import Limits
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
@@ -51,6 +51,7 @@ class Run(ABC):
         self._context = context
         self._store_factory = store_factory or self._open_store
         self._began = context.clock.monotonic()
+        self._limits = RunLimits(options, context.clock)
         self._heartbeat = Heartbeat(
             context.async_manifest,
             run_id=context.run_id,
@@ -59,7 +60,7 @@ class Run(ABC):
             stale_after_seconds=options.stale_after_seconds,
         )
         self._embedder = LazyEmbedder(options.embed, context.clock, context.random)
-        self._job_runners: list[JobRunner] = []
+        self.job_runners: list[JobRunner] = []
         self._not_begun = 0  # items of jobs that were not started
         self._refused: dict[int, BulkupError] = {}  # by destination
         self._stop_reason: str | None = None
@@ -82,12 +83,12 @@ class Run(ABC):
         """
         self._stop_reason = self._stop_reason or reason
         self._stop_code = self._stop_code or exit_code
-        for job_runner in self._job_runners[-1:]:
+        for job_runner in self.job_runners[-1:]:
             job_runner.stop(reason)
 
     def snapshot(self) -> Snapshot:
         """Where the run stands. Safe from any thread: it reads plain numbers."""
-        return snapshot_of(list(self._job_runners), self._context.clock.monotonic() - self._began)
+        return snapshot_of(list(self.job_runners), self._context.clock.monotonic() - self._began)
 
     async def run(self) -> Summary:
         """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
@@ -164,12 +165,11 @@ class Run(ABC):
             begun,
             store,
             self._context,
-            options=self._options,
-            limits=self._limits(),
-            later_limits=self._later_limits(job),
+            self._options,
+            limits=self._limits,
             embedder=self._embedder,
         )
-        self._job_runners.append(job_runner)
+        self.job_runners.append(job_runner)
         if self._stop_reason is not None:
             job_runner.stop(self._stop_reason)
         began = self._context.clock.monotonic()
@@ -182,49 +182,18 @@ class Run(ABC):
         finally:
             await self._record(job_runner, self._context.clock.monotonic() - began)
 
-    def _limits(self) -> Limits:
-        """What earlier jobs have left of the run's limits."""
-        options, total = (
-            self._options,
-            [job_runner.pipeline.counts for job_runner in self._job_runners],
-        )
-        duration, errors = options.max_duration_seconds, options.max_errors
-        begun = sum(counts.sent + counts.adopted for counts in total)
-        failed = sum(job_runner.failed for job_runner in self._job_runners)
-        return Limits(
-            contents=None if options.limit is None else max(0, options.limit - begun),
-            deadline=None if duration is None else self._began + duration,
-            errors=None if errors is None else max(1, errors - failed),
-            patience_seconds=options.patience_seconds,
-        )
-
-    def _later_limits(self, job: Job) -> LaterLimits:
-        """The same for the stages after the upload. What is uploaded is brought through them all;
-        where nothing is, `--limit` bounds them."""
-        limits, items = self._limits(), None
-        if self._options.limit is not None and Stage.UPLOAD not in job.order.stages:
-            earlier = (
-                job_runner
-                for job_runner in self._job_runners
-                if Stage.UPLOAD not in job_runner.job.order.stages
-            )
-            counts = [job_runner.later[0].counts for job_runner in earlier if job_runner.later]
-            begun = sum(one.done + one.skipped + one.failed for one in counts)
-            items = max(0, (limits.contents or 0) - begun)
-        return LaterLimits(items, limits.deadline, limits.errors, limits.patience_seconds)
-
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""
         return any(
-            job_runner.stop_reason is not None
-            and job_runner.job.destination.id not in self._refused
-            for job_runner in self._job_runners
+            job_runner.stop_signal.is_set and job_runner.job.destination.id not in self._refused
+            for job_runner in self.job_runners
         )
 
     def _heart_stopped(self, beating: asyncio.Task[None]) -> None:
         """A run that gives no signs of life would lose its claims to others while it works."""
-        if not beating.cancelled() and (error := beating.exception()) is not None:
-            for job_runner in self._job_runners[-1:]:
+        error = None if beating.cancelled() else beating.exception()
+        if isinstance(error, Exception):
+            for job_runner in self.job_runners[-1:]:
                 job_runner.stop("no sign of life can be recorded", error)
 
     # The end -----------------------------------------------------------------------------------
@@ -275,9 +244,9 @@ class Run(ABC):
 
     def _left(self) -> Left:
         """What is left of all that this run was to do."""
-        batches = [job_runner.begun.batch_id for job_runner in self._job_runners]
+        batches = [job_runner.begun.batch_id for job_runner in self.job_runners]
         return self._context.manifest.upload_queue.left(
-            batches, self._context.run_id, _stages(self._job_runners)
+            batches, self._context.run_id, _stages(self.job_runners)
         )
 
     async def _give_up(self, error: BulkupError) -> None:
@@ -293,7 +262,7 @@ class Run(ABC):
     def _summary(self, jobs: list[Job], left: Left, *, is_cancelled: bool = False) -> Summary:
         error = next(iter(self._refused.values()), None)
         return replace(
-            summary_of(self._job_runners, left),
+            summary_of(self.job_runners, left),
             run_id=self._context.run_id,
             command=self.command,
             destination=_urls(jobs),

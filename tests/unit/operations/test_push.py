@@ -25,7 +25,8 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.runs import RunRow, Runs
 from bulkup.run.heartbeat import here, process_started
 from bulkup.run.upload import scan as finding
-from bulkup.run.upload.scan_root import RootScan
+from bulkup.run.upload import scan_root
+from bulkup.run.upload.pipeline import UploadPipeline
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
@@ -286,11 +287,11 @@ async def test_nobody_writes_between_the_walk_s_look_and_what_it_records(
 ) -> None:
     """Else two runs that walk a new folder would both add its files."""
     pushing.write({"x.jpg": b"x"})
-    compared, tries = RootScan._compared, 0
+    compare, tries = scan_root.compare, 0
 
-    def with_another(self: RootScan, *args: Any) -> Any:
+    def with_another(*args: Any) -> Any:
         nonlocal tries
-        found = compared(self, *args)
+        found = compare(*args)
         tries += 1
         with Manifest(pushing.manifest) as manifest:
             manifest.wait_for_lock(0.0)
@@ -298,7 +299,7 @@ async def test_nobody_writes_between_the_walk_s_look_and_what_it_records(
                 Pusher.begin(manifest, f"other{tries}", root=str(pushing.root), to=pushing.to)
         return found
 
-    monkeypatch.setattr(RootScan, "_compared", with_another)
+    monkeypatch.setattr(scan_root, "compare", with_another)
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent) == (0, 1)
     assert tries
@@ -371,8 +372,11 @@ async def test_nothing_is_held_in_memory_at_the_end(pushing: Pushing) -> None:
     with Manifest(pushing.manifest) as manifest:
         run = pushing.begin(manifest)
         await run.run()
-        (job_runner,) = run._job_runners
-        assert job_runner.pipeline._prefetcher._held_bytes == 0
+        (job_runner,) = run.job_runners
+        (upload,) = job_runner.stages
+        assert isinstance(upload.worker, UploadPipeline)
+        assert upload.worker.held_bytes == 0
+        assert upload.claims.held == 0
         assert job_runner.limiter.pacer.in_flight == 0
 
 

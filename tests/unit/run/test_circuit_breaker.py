@@ -9,21 +9,25 @@ import pytest
 from bulkup.errors import (
     BucketMissing,
     CredentialsExpired,
+    CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
+    ItemError,
     StoreBroken,
     StoreForbidden,
+    StoreFull,
     StoreUnreachable,
 )
 from bulkup.events import Event, Paused
 from bulkup.run.circuit_breaker import (
     AUTH_WAITS_SECONDS,
-    FRUITLESS_RIDES,
+    MOST_FAILED_RECOVERIES,
     NETWORK_WAITS_SECONDS,
     OTHER_WAITS_SECONDS,
     SILENCE_SECONDS,
     CircuitBreaker,
 )
+from bulkup.run.stop_signal import StopSignal
 from tests.fakes.clock import FakeClock
 
 
@@ -45,9 +49,11 @@ class Ill:
             raise CredentialsExpired("still expired")
 
 
-def riding_of(clock: FakeClock, ill: Ill, *, has_succeeded: bool = True) -> CircuitBreaker:
+def breaker_of(
+    clock: FakeClock, ill: Ill, *, has_succeeded: bool = True, stop: StopSignal | None = None
+) -> CircuitBreaker:
     events: list[Event] = []
-    breaker = CircuitBreaker(ill.check, clock, events.append)
+    breaker = CircuitBreaker(ill.check, clock, events.append, stop or StopSignal())
     if has_succeeded:
         breaker.record_success(clock.monotonic())
     return breaker
@@ -55,7 +61,7 @@ def riding_of(clock: FakeClock, ill: Ill, *, has_succeeded: bool = True) -> Circ
 
 async def test_expired_keys_are_waited_out(clock: FakeClock) -> None:
     ill = Ill(2)
-    assert await riding_of(clock, ill).open_and_wait(CredentialsExpired("expired"))
+    assert await breaker_of(clock, ill).recover(CredentialsExpired("expired"))
     assert (ill.asked, clock.slept) == (3, [1.0, 2.0, 4.0])
 
 
@@ -70,68 +76,82 @@ async def test_expired_keys_are_waited_out(clock: FakeClock) -> None:
 async def test_after_its_waits_it_gives_up(
     clock: FakeClock, error: DestinationError, waits: tuple[float, ...]
 ) -> None:
-    breaker = riding_of(clock, Ill())
-    assert not await breaker.open_and_wait(error)
+    breaker = breaker_of(clock, Ill())
+    with pytest.raises(type(error)):
+        await breaker.recover(error)
     assert tuple(clock.slept) == waits
+    assert not breaker.is_open
     assert breaker.reason is None
 
 
 async def test_what_never_worked_is_not_waited_out(clock: FakeClock) -> None:
-    breaker = riding_of(clock, Ill(0), has_succeeded=False)
-    assert not await breaker.open_and_wait(CredentialsExpired("expired"))
+    breaker = breaker_of(clock, Ill(0), has_succeeded=False)
+    with pytest.raises(CredentialsExpired):
+        await breaker.recover(CredentialsExpired("expired"))
     assert not clock.slept
 
 
-async def test_all_wait_for_the_same_ride(clock: FakeClock) -> None:
+async def test_all_wait_for_the_same_recovery(clock: FakeClock) -> None:
     ill = Ill(1)
-    breaker = riding_of(clock, ill)
+    breaker = breaker_of(clock, ill)
     error = CredentialsExpired("expired")
     results = await asyncio.gather(
-        breaker.open_and_wait(error), breaker.open_and_wait(error), breaker.wait_until_closed()
+        breaker.recover(error), breaker.recover(error), breaker.wait_until_closed()
     )
     assert results == [True, True, True]
     assert ill.asked == 2
 
 
-async def test_a_destination_that_is_well_only_when_asked_is_given_up(clock: FakeClock) -> None:
-    breaker = riding_of(clock, Ill(0))
+async def test_a_destination_that_is_well_only_when_checked_is_given_up(clock: FakeClock) -> None:
+    breaker = breaker_of(clock, Ill(0))
     error = BucketMissing("gone for writers")
-    assert [await breaker.open_and_wait(error) for _ in range(FRUITLESS_RIDES + 1)] == [
-        *[True] * FRUITLESS_RIDES,
-        False,
-    ]
+    for _ in range(MOST_FAILED_RECOVERIES):
+        assert await breaker.recover(error)
+    with pytest.raises(BucketMissing):
+        await breaker.recover(error)
 
 
-async def test_a_stop_ends_the_ride_at_once() -> None:
-    clock = FakeClock(endless=AUTH_WAITS_SECONDS)
-    breaker = riding_of(clock, Ill())
-    ride = asyncio.create_task(breaker.open_and_wait(CredentialsExpired("expired")))
+async def test_a_stop_ends_the_wait_at_once() -> None:
+    clock, stop = FakeClock(endless=AUTH_WAITS_SECONDS), StopSignal()
+    breaker = breaker_of(clock, Ill(), stop=stop)
+    recovery = asyncio.create_task(breaker.recover(CredentialsExpired("expired")))
     waiter = asyncio.create_task(breaker.wait_until_closed())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    breaker.stop()
-    assert not await asyncio.wait_for(ride, 5)
+    await asyncio.sleep(0)
+    assert breaker.is_open
+    stop.set("SIGINT")
+    assert not await asyncio.wait_for(recovery, 5)
     assert not await asyncio.wait_for(waiter, 5)
     assert not await breaker.wait_until_closed()
 
 
-async def test_pauses_are_told(clock: FakeClock) -> None:
+async def test_pauses_are_emitted(clock: FakeClock) -> None:
     events: list[Event] = []
-    breaker = CircuitBreaker(Ill(1).check, clock, events.append)
+    breaker = CircuitBreaker(Ill(1).check, clock, events.append, StopSignal())
     breaker.record_success(clock.monotonic())
-    await breaker.open_and_wait(CredentialsExpired("expired"))
+    await breaker.recover(CredentialsExpired("expired"))
     assert [one.seconds for one in events if isinstance(one, Paused)] == [1.0, 2.0]
 
 
-def test_what_one_file_met_may_be_everybodys(clock: FakeClock) -> None:
-    fresh = riding_of(clock, Ill(), has_succeeded=False)
-    assert fresh.is_run_level(StoreForbidden("403"), began=0)
-    assert fresh.is_run_level(StoreUnreachable("reset"), began=0)
-    assert not fresh.is_run_level(StoreBroken("500"), began=0)
-    proven = riding_of(clock, Ill())
+def trouble_of(breaker: CircuitBreaker, error: ItemError, *, began: float) -> object:
+    return breaker.trouble_of(error, began, refused_hint="Ask for it.")
+
+
+def test_the_error_of_one_file_may_be_trouble_of_the_destination(clock: FakeClock) -> None:
+    fresh = breaker_of(clock, Ill(), has_succeeded=False)
+    refused = trouble_of(fresh, StoreForbidden("403"), began=0)
+    assert isinstance(refused, CredentialsRefused)
+    assert refused.hint == "Ask for it."
+    assert isinstance(trouble_of(fresh, StoreUnreachable("reset"), began=0), DestinationUnreachable)
+    assert trouble_of(fresh, StoreBroken("500"), began=0) is None
+    proven = breaker_of(clock, Ill())
     now = clock.monotonic()
-    assert not proven.is_run_level(StoreForbidden("403"), began=now)
-    assert not proven.is_run_level(StoreUnreachable("reset"), began=now - 1)
-    assert proven.is_run_level(StoreUnreachable("reset"), began=now + 1)
+    assert trouble_of(proven, StoreForbidden("403"), began=now) is None
+    assert trouble_of(proven, StoreUnreachable("reset"), began=now - 1) is None
+    assert trouble_of(proven, StoreUnreachable("reset"), began=now + 1) is not None
     clock.advance(SILENCE_SECONDS + 0.5)  # the success came after this attempt began, then nothing
-    assert proven.is_run_level(StoreUnreachable("refused"), began=now - 1)
+    assert trouble_of(proven, StoreUnreachable("refused"), began=now - 1) is not None
+
+
+def test_a_full_store_is_not_waited_for(clock: FakeClock) -> None:
+    with pytest.raises(DestinationError, match="no space left"):
+        trouble_of(breaker_of(clock, Ill()), StoreFull("no space left"), began=0)

@@ -1,8 +1,8 @@
-"""Which of two processes may write into the manifest next.
+"""A lock that tells two processes which of them may write into the manifest next.
 
-SQLite waits for a lock by sleeping, a millisecond first and then longer and longer; two processes
-that write in turn sleep half of the time. Here whoever comes second goes on as soon as the first
-has done. Only a courtesy: that two do not write at once is SQLite's to see to.
+SQLite waits for its lock by sleeping, a millisecond first and then longer and longer; two processes
+that write in turn sleep half of the time. With this lock the second one continues as soon as the
+first is done. It is advisory: SQLite itself makes sure that two do not write at once.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ class WriteLock:
     """
 
     def __init__(self) -> None:
-        self._descriptor = os.memfd_create("turns")
+        self._descriptor = os.memfd_create("write-lock")
 
     def fileno(self) -> int:
-        """The descriptor, which a fork needs."""
+        """The descriptor, which a fork has to keep open."""
         return self._descriptor
 
     def __enter__(self) -> None:
-        """Wait until it is this process's turn."""
+        """Wait for the lock."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
-        self.give()
+        self.release()
 
     def try_acquire(self) -> bool:
-        """Take the turn if it is nobody else's."""
+        """Take the lock if no other process has it."""
         try:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
 
-    def give(self) -> None:
-        """The other one may come."""
+    def release(self) -> None:
+        """Let the other process write."""
         fcntl.lockf(self._descriptor, fcntl.LOCK_UN)

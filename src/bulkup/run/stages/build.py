@@ -1,108 +1,59 @@
-"""The stages after the upload, made ready for one crew."""
+"""The stages of a job, each with its worker. What a job does not do is not even imported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from random import Random
-
-from bulkup.clock import Clock
-from bulkup.events import Emit
-from bulkup.manifest.queue.stages import StageScope
 from bulkup.model import Stage
-from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.circuit_breaker import CircuitBreaker
-from bulkup.run.job import BatchStart, Job, LaterLimits
+from bulkup.run.job import JobContext
+from bulkup.run.limits import RunLimits
+from bulkup.run.stages.claims import Claims
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.runner import StageRunner, StageWorker
-from bulkup.run.stages.variant_cache import VariantCache, best_for_embedding
-from bulkup.run.upload.sender import Sender
-from bulkup.settings.options import RunOptions
-from bulkup.stores.store import PartStore
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the stages of a crew share."""
+def build_stages(job: JobContext, limits: RunLimits, embedder: LazyEmbedder) -> list[StageRunner]:
+    """A runner for each stage that the job's batch names, in order; each feeds the next.
 
-    async_manifest: AsyncManifest
-    store: PartStore
-    sender: Sender
-    embedder: LazyEmbedder
-    breaker: CircuitBreaker
-    run_id: str
-    clock: Clock
-    random: Random
-    emit: Emit
-    wants_files: bool
-
-
-def later_stages(
-    job: Job,
-    begun: BatchStart,
-    around: Surroundings,
-    options: RunOptions,
-    limits: LaterLimits,
-    is_uploading: Callable[[], bool],
-) -> list[StageRunner]:
-    """A StageWork for each stage after the upload that the job's order names; each is fed by the
-    one before it."""
-    works: list[StageRunner] = []
-    is_fed = is_uploading
-    variant_cache = VariantCache(best_for_embedding(options.process.variants))
-    for stage in (Stage.PROCESS, Stage.EMBED):
-        if stage not in job.order.stages:
-            continue
-        work = StageRunner(
-            around.async_manifest,
-            _worker(stage, job, around, options, variant_cache),
-            StageScope(job.destination.id, stage, begun.batch_id if job.is_batch_only else None),
-            around.breaker,
-            run_id=around.run_id,
-            follows=job.order.stage_after(stage),
-            limits=limits,
-            is_fed=is_fed,
-            clock=around.clock,
-            random=around.random,
-            emit=around.emit,
-            wants_files=around.wants_files,
-        )
-        works.append(work)
-        is_fed = _not_over(work)
-    return works
+    --limit counts what is uploaded, which then goes through all stages; where nothing is uploaded,
+    it counts the items of each stage.
+    """
+    stages = [stage for stage in Stage if stage in job.job.order.stages]
+    workers = _workers(job, stages, embedder)
+    runners: list[StageRunner] = []
+    feeds: Claims | None = None
+    for worker in reversed(workers):
+        is_limited = worker.stage is Stage.UPLOAD or Stage.UPLOAD not in stages
+        runner = StageRunner(job, worker, limits, is_limited=is_limited, feeds=feeds)
+        if worker is not workers[0]:
+            runner.claims.begin_feed()
+        feeds = runner.claims
+        runners.insert(0, runner)
+    return runners
 
 
-def _not_over(work: StageRunner) -> Callable[[], bool]:
-    return lambda: not work.is_over
+def _workers(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> list[StageWorker]:
+    workers: list[StageWorker] = []
+    if Stage.UPLOAD in stages:
+        from bulkup.run.upload.pipeline import UploadPipeline
+
+        workers.append(UploadPipeline(job))
+    if Stage.PROCESS in stages or Stage.EMBED in stages:
+        workers += _attempts(job, stages, embedder)
+    return workers
 
 
-def _worker(
-    stage: Stage, job: Job, around: Surroundings, options: RunOptions, variant_cache: VariantCache
-) -> StageWorker:
-    if stage is Stage.EMBED:
+def _attempts(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> list[StageWorker]:
+    from bulkup.run.stages.attempts import Attempts
+    from bulkup.run.stages.variant_cache import VariantCache, best_for_embedding
+
+    attempts: list[StageWorker] = []
+    cache = VariantCache(best_for_embedding(job.options.process.variants))
+    if Stage.PROCESS in stages:
+        from bulkup.run.stages.process import ProcessStage
+
+        stage = ProcessStage(job, cache if Stage.EMBED in stages else None)
+        attempts.append(Attempts(job, stage))
+    if Stage.EMBED in stages:
         from bulkup.run.stages.embed import EmbedStage
 
-        return EmbedStage(
-            around.async_manifest,
-            around.store,
-            around.sender,
-            around.embedder,
-            variant_cache,
-            force=options.embed.force,
-            destination_id=job.destination.id,
-            run_id=around.run_id,
-            clock=around.clock,
-        )
-    from bulkup.run.stages.process import ProcessStage
-
-    return ProcessStage(
-        around.async_manifest,
-        around.store,
-        around.sender,
-        options.process,
-        destination_id=job.destination.id,
-        run_id=around.run_id,
-        follows=job.order.stage_after(stage),
-        variant_cache=variant_cache if job.order.stage_after(stage) else None,
-        clock=around.clock,
-    )
+        attempts.append(Attempts(job, EmbedStage(job, embedder, cache)))
+    return attempts

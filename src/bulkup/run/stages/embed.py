@@ -1,13 +1,11 @@
-"""The embed stage at work: variants found, given to the embedder many at a time."""
+"""The embed stage: finds variants and gives them to the embedder, many at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
-from bulkup.clock import Clock
 from bulkup.errors import (
     EmbedderUnusable,
     EmbedError,
@@ -15,63 +13,45 @@ from bulkup.errors import (
     ObjectMissing,
     SourceMissing,
 )
-from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, VariantRow, WorkItem
+from bulkup.manifest.rows import EmbeddedItem, SkippedItem, VariantRow, WorkItem
 from bulkup.model import Stage
-from bulkup.pace.tries import CONTROL_TRIES
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.job import JobContext
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
+from bulkup.run.stages.results import DoneItem
 from bulkup.run.stages.variant_cache import VariantCache
-from bulkup.run.upload.sender import Sender
-from bulkup.stores.store import ObjectStore
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedded, Embedder
 
-HANDS = 2
-"""While one call is computed, the variants of the next are found."""
-
 
 class EmbedStage:
-    """Attempts of the embed stage at one destination. For one event loop."""
+    """An `Attempter`, for one destination."""
 
     stage = Stage.EMBED
+    concurrency = 2  # while one call is computed, the variants of the next are found
 
     def __init__(
-        self,
-        async_manifest: AsyncManifest,
-        store: ObjectStore,
-        sender: Sender,
-        embedder: LazyEmbedder,
-        variant_cache: VariantCache,
-        *,
-        force: bool,
-        destination_id: int,
-        run_id: str,
-        clock: Clock,
+        self, job: JobContext, embedder: LazyEmbedder, variant_cache: VariantCache
     ) -> None:
-        self._async_manifest = async_manifest
-        self._store = store
-        self._sender = sender
+        self._context = job.run
+        self._requests = job.requests
+        self._destination_id = job.destination_id
+        self._force = job.options.embed.force
         self._lazy = embedder
         self._variant_cache = variant_cache
-        self._redoes = force
-        self._destination_id = destination_id
-        self._run_id = run_id
-        self._clock = clock
-        self.concurrency = HANDS
         self.most_items = embedder.most_items
 
     async def attempt(
         self, items: Sequence[WorkItem]
     ) -> list[EmbeddedItem | SkippedItem | ItemError]:
-        began = self._clock.monotonic()
+        began = self._context.clock.monotonic()
         embedder = self._lazy.get()
         known: set[int] = set()
         embedder_id = await self._recorded(embedder)
-        if not self._redoes:
+        if not self._force:
             contents = [item.content_id for item in items]
-            vectors = self._async_manifest.manifest.embeddings
-            known = await self._async_manifest.call(vectors.known, contents, embedder_id)
+            vectors = self._context.manifest.embeddings
+            known = await self._context.call(vectors.known, contents, embedder_id)
         new = [item for item in items if item.content_id not in known]
         found = await asyncio.gather(*(self._variant(item) for item in new))
         outcomes: dict[int, EmbeddedItem | ItemError] = {}
@@ -87,10 +67,13 @@ class EmbedStage:
         return [outcomes.get(item.item_id) or EmbeddedItem(item, None, None, 0.0) for item in items]
 
     async def _recorded(self, embedder: Embedder) -> int | None:
-        """The embedder's id in the manifest, if it has one, and then its dimension, too: a service
-        that answers longer or shorter vectors than before is another model."""
-        vectors = self._async_manifest.manifest.embeddings
-        row = await self._async_manifest.call(vectors.dimension_of, embedder.name, embedder.version)
+        """The embedder's id in the manifest, if it has one.
+
+        Then its dimension is known: a service whose vectors have another one is another model.
+        Raises EmbedderUnusable.
+        """
+        vectors = self._context.manifest.embeddings
+        row = await self._context.call(vectors.dimension_of, embedder.name, embedder.version)
         if row is None:
             return None
         embedder_id, dimension = row
@@ -107,13 +90,13 @@ class EmbedStage:
     async def _embedded(
         self, embedder: Embedder, bodies: Mapping[WorkItem, bytes]
     ) -> list[Embedded | ItemError]:
-        """For each body, in order; a call that failed as a whole costs its own pictures alone."""
+        """The embedding of each body, in order; a call that fails costs only its own pictures."""
         made: list[Embedded | ItemError] = []
         if not bodies:
             return made
-        later = self._async_manifest.manifest.stage_queue
+        queue, run_id = self._context.manifest.stage_queue, self._context.run_id
         if self._lazy.is_local:  # a service elsewhere cannot take this process down
-            await self._async_manifest.call(later.mark_in_worker, list(bodies), run_id=self._run_id)
+            await self._context.call(queue.mark_in_worker, list(bodies), run_id=run_id)
         pictures = list(bodies.values())
         for start in range(0, len(pictures), embedder.most_pictures):
             some = pictures[start : start + embedder.most_pictures]
@@ -121,10 +104,8 @@ class EmbedStage:
                 made += await embedder.embed(some)
             except EmbedError as error:
                 made += [error] * len(some)
-        if self._lazy.is_local:  # the others' trouble with the store may be waited out with these
-            await self._async_manifest.call(
-                later.unmark_in_worker, list(bodies), run_id=self._run_id
-            )
+        if self._lazy.is_local:  # these may have to wait for the store with the others
+            await self._context.call(queue.unmark_in_worker, list(bodies), run_id=run_id)
         return made
 
     def _outcome(
@@ -134,50 +115,44 @@ class EmbedStage:
 
         if isinstance(made, ItemError):
             return made
-        seconds = self._clock.monotonic() - began
+        seconds = self._context.clock.monotonic() - began
         return EmbeddedItem(item, vector_blob(made.vector), classes_blob(made.classes), seconds)
 
-    async def record(self, done: Sequence[ProcessedItem | EmbeddedItem]) -> None:
-        """The contents are searchable."""
+    async def record(self, done: Sequence[DoneItem]) -> None:
+        """Write embeddings: the contents are searchable."""
         embedder = self._lazy.get()
-        await self._async_manifest.call(
-            self._async_manifest.manifest.embeddings.settle,
+        await self._context.call(
+            self._context.manifest.embeddings.settle,
             [one for one in done if isinstance(one, EmbeddedItem)],
             name=embedder.name,
             version=embedder.version,
             dimension=embedder.dimension or 0,
-            run_id=self._run_id,
-            now=self._clock.now(),
+            run_id=self._context.run_id,
+            now=self._context.clock.now(),
         )
 
     async def close(self) -> None:
-        """The embedder is the run's, and may have other destinations to serve."""
+        """Nothing: the embedder is the run's, and may serve other destinations."""
 
     async def _variant(self, item: WorkItem) -> bytes | ItemError:
-        """The bytes to embed, as just made or from the destination."""
+        """The bytes to embed: just made, or read from the destination."""
         held = self._variant_cache.take(item.content_id)
         if held is not None:
             return held
-        variants = await self._async_manifest.call(
-            self._async_manifest.manifest.pictures.variants, item.content_id, self._destination_id
+        variants = await self._context.call(
+            self._context.manifest.pictures.variants, item.content_id, self._destination_id
         )
         if not variants:
             return SourceMissing("it has no variant at the destination; process it again")
         variant = _chosen(variants, self._variant_cache.name)
         try:
-            wake = partial(_body, self._store, variant.key)
-            body = await self._sender.tries(wake, 0, CONTROL_TRIES)
+            return await self._requests.read(variant.key)
         except ObjectMissing:
             return SourceMissing(f"the variant {variant.key} is gone; process it again")
         except ItemError as error:
             return error
-        return body
 
 
 def _chosen(variants: Sequence[VariantRow], name: str) -> VariantRow:
     """The one of this name, else the largest."""
     return next((one for one in variants if one.kind == name), variants[-1])
-
-
-async def _body(store: ObjectStore, key: str) -> bytes:
-    return b"".join([chunk async for chunk in store.open(key)])

@@ -1,89 +1,64 @@
-"""The process stage at work: a content's bytes found, its variants made and put."""
+"""The process stage: finds a content's bytes, has a worker make its variants, and puts those."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import aiofiles
 
-from bulkup.clock import Clock
 from bulkup.content.media import HEAD_BYTES, media_type
-from bulkup.content.picture.types import Picture, Skipped, Variant
+from bulkup.content.picture.types import Picture, Skipped
 from bulkup.content.reading import is_member
 from bulkup.errors import (
     BulkupError,
     ItemError,
-    KeyTaken,
     ObjectMissing,
     SourceError,
     SourceMissing,
     SourceUnavailable,
     WorkerLost,
 )
-from bulkup.manifest.rows import (
-    EmbeddedItem,
-    ProcessedItem,
-    SkippedItem,
-    Source,
-    VariantRow,
-    WorkItem,
-)
-from bulkup.model import Attributes, Digest, Stage
+from bulkup.manifest.rows import ProcessedItem, SkippedItem, Source, WorkItem
+from bulkup.model import Stage
 from bulkup.pace.tries import CONTROL_TRIES
-from bulkup.process.task import MODULES, PictureTask, process, variant_key
+from bulkup.process.task import MODULES, PictureTask, process
 from bulkup.process.worker_pool import Workers
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.job import JobContext
 from bulkup.run.stages.downloads import Downloads
+from bulkup.run.stages.results import DoneItem
 from bulkup.run.stages.variant_cache import VariantCache
-from bulkup.run.upload.sender import Sender
-from bulkup.settings.stage_options import ProcessOptions
-from bulkup.stores.store import ObjectStore
-
-T = TypeVar("T")
+from bulkup.run.stages.variants import VariantStore
+from bulkup.run.store_requests import chunks_of
 
 SIDECAR_BYTES: Final = 4 << 20
 """No packet that a person or a camera wrote is larger."""
 
 AHEAD: Final = 2
-"""Items in hand beyond one for each worker: their bytes are found and their variants put
-meanwhile."""
+"""Attempts beyond one for each worker: their bytes are found and their variants put meanwhile."""
 
 
 class ProcessStage:
-    """Attempts of the process stage at one destination. For one event loop."""
+    """An `Attempter`, for one destination."""
 
     stage = Stage.PROCESS
     most_items = 1
 
-    def __init__(
-        self,
-        async_manifest: AsyncManifest,
-        store: ObjectStore,
-        sender: Sender,
-        options: ProcessOptions,
-        *,
-        destination_id: int,
-        run_id: str,
-        follows: Stage | None,
-        variant_cache: VariantCache | None,
-        clock: Clock,
-    ) -> None:
-        self._async_manifest = async_manifest
-        self._store = store
-        self._sender = sender
+    def __init__(self, job: JobContext, variant_cache: VariantCache | None) -> None:
+        """Fresh variants are kept in `variant_cache`, for the embed stage."""
+        options = job.options.process
+        self._context = job.run
+        self._requests = job.requests
         self._options = options
-        self._destination_id = destination_id
-        self._run_id = run_id
-        self._follows = follows
+        self._destination_id = job.destination_id
+        self._follows = job.follows(Stage.PROCESS)
         self._variant_cache = variant_cache
-        self._clock = clock
+        self._variants = VariantStore(job)
         self.concurrency = options.count + AHEAD
         self._workers = Workers(
             options.count,
@@ -97,13 +72,13 @@ class ProcessStage:
         self, items: Sequence[WorkItem]
     ) -> list[ProcessedItem | SkippedItem | ItemError]:
         (item,) = items
-        began = self._clock.monotonic()
+        began = self._context.clock.monotonic()
         try:
             made = await self._made(item)
-            seconds = self._clock.monotonic() - began
+            seconds = self._context.clock.monotonic() - began
             if not isinstance(made, Picture):
                 return [SkippedItem(item, made.reason, seconds)]
-            rows = await asyncio.gather(*(self._put(item, one) for one in made.variants))
+            rows = await asyncio.gather(*(self._variants.put(item, one) for one in made.variants))
         except ItemError as error:
             return [error]
         except BulkupError:
@@ -112,18 +87,18 @@ class ProcessStage:
             return [ItemError(f"{type(error).__name__}: {error}")]
         if self._variant_cache is not None:
             self._variant_cache.keep(item.content_id, made.variants)
-        seconds = self._clock.monotonic() - began
+        seconds = self._context.clock.monotonic() - began
         return [ProcessedItem(item, tuple(rows), made.metadata, made.sidecar, seconds)]
 
-    async def record(self, done: Sequence[ProcessedItem | EmbeddedItem]) -> None:
-        """The contents are processed."""
-        await self._async_manifest.call(
-            self._async_manifest.manifest.pictures.settle,
+    async def record(self, done: Sequence[DoneItem]) -> None:
+        """Write variants and metadata: the contents are processed."""
+        await self._context.call(
+            self._context.manifest.pictures.settle,
             [one for one in done if isinstance(one, ProcessedItem)],
             follows=self._follows,
             destination_id=self._destination_id,
-            run_id=self._run_id,
-            now=self._clock.now(),
+            run_id=self._context.run_id,
+            now=self._context.clock.now(),
         )
 
     async def close(self) -> None:
@@ -134,9 +109,9 @@ class ProcessStage:
     # The bytes ----------------------------------------------------------------------------
 
     async def _made(self, item: WorkItem) -> Picture | Skipped:
-        """The variants, of the first file that still has the content; else of the object."""
-        sources = await self._async_manifest.call(
-            self._async_manifest.manifest.stage_queue.sources, item.content_id
+        """The variants, made from the first file that has the content, else from the object."""
+        sources = await self._context.call(
+            self._context.manifest.stage_queue.sources, item.content_id
         )
         sidecar = await self._sidecar(sources)
         for source in sources:
@@ -171,25 +146,25 @@ class ProcessStage:
             wanted=self._options.variants,
             limits=self._options.limits,
         )
-        later = self._async_manifest.manifest.stage_queue
+        queue, run_id = self._context.manifest.stage_queue, self._context.run_id
 
         async def begin() -> None:
-            await self._async_manifest.call(later.mark_in_worker, [item], run_id=self._run_id)
+            await self._context.call(queue.mark_in_worker, [item], run_id=run_id)
 
         try:
             made = await self._workers.run(process, job, on_begin=begin)
         except ItemError as error:
             if not isinstance(error, WorkerLost):
-                await self._async_manifest.call(later.unmark_in_worker, [item], run_id=self._run_id)
+                await self._context.call(queue.unmark_in_worker, [item], run_id=run_id)
             raise
-        await self._async_manifest.call(later.unmark_in_worker, [item], run_id=self._run_id)
+        await self._context.call(queue.unmark_in_worker, [item], run_id=run_id)
         return made
 
     async def _download(self, item: WorkItem) -> str:
-        """The object in a file of ours, checked by its digest. Raises SourceMissing.
+        """The object in a temporary file, checked by its digest. Raises SourceMissing.
 
-        Of one over the limit only the first bytes are fetched: what is done with it is clear from
-        them and its size.
+        Of one over the limit only the first bytes are fetched: they and its size decide what is
+        done with it.
         """
         if item.key is None:
             raise SourceMissing("its file is gone, and the destination has no object of it")
@@ -203,7 +178,7 @@ class ProcessStage:
         async def download() -> str:
             found = hashlib.sha256()
             async with aiofiles.open(path, "wb") as file:
-                async for chunk in _chunks(self._store, key):
+                async for chunk in chunks_of(self._requests.store, key):
                     found.update(chunk)
                     await file.write(chunk)
                     if not is_whole:
@@ -212,7 +187,7 @@ class ProcessStage:
             return found.hexdigest()
 
         try:
-            digest = await self._sender.tries(
+            digest = await self._requests.tries(
                 download, item.size_bytes if is_whole else 0, CONTROL_TRIES
             )
         except ObjectMissing as error:
@@ -226,8 +201,8 @@ class ProcessStage:
     async def _sidecar(self, sources: Sequence[Source]) -> bytes | None:
         """The XMP packet beside the first file that has one, from the disk or the destination."""
         for source in sources:
-            found = await self._async_manifest.call(
-                self._async_manifest.manifest.stage_queue.sidecar_of,
+            found = await self._context.call(
+                self._context.manifest.stage_queue.sidecar_of,
                 source,
                 _sidecar_names(source.name),
                 destination_id=self._destination_id,
@@ -241,46 +216,8 @@ class ProcessStage:
                     return await asyncio.to_thread(_head_of, path)
             if key is not None:
                 with suppress(ItemError):
-                    return await self._look(partial(_body, self._store, key, SIDECAR_BYTES))
+                    return await self._requests.read(key, SIDECAR_BYTES)
         return None
-
-    # The variants -------------------------------------------------------------------------
-
-    async def _put(self, item: WorkItem, variant: Variant) -> VariantRow:
-        """Store a variant; one that is there already is kept, unless it is to be replaced: by
-        order, or since `verify` found other bytes in it."""
-        key = variant_key(self._store.prefix, variant.name, item.known_digest, variant.format)
-        try:
-            return await self._stored(variant, key, is_exclusive=not self._options.force)
-        except KeyTaken:
-            audit = self._async_manifest.manifest.object_checks
-            if await self._async_manifest.call(audit.is_bad_variant, self._destination_id, key):
-                return await self._stored(variant, key, is_exclusive=False)
-            return await self._found(variant.name, key)
-
-    async def _stored(self, variant: Variant, key: str, *, is_exclusive: bool) -> VariantRow:
-        """Raises KeyTaken when it must not replace what is there."""
-        digest = Digest(hashlib.sha256(variant.body).hexdigest())
-        attributes = Attributes(content_type=variant.content_type)
-        stored = await self._sender.tries(
-            lambda: self._store.put(
-                key, variant.body, digest=digest, attributes=attributes, exclusive=is_exclusive
-            ),
-            len(variant.body),
-        )
-        return VariantRow(variant.name, key, len(variant.body), digest, stored.etag)
-
-    async def _found(self, kind: str, key: str) -> VariantRow:
-        """A variant that was made earlier, by whichever run."""
-        info = await self._look(lambda: self._store.head(key))
-        digest = info.digest
-        if digest is None:
-            body = await self._look(lambda: _body(self._store, key, info.size_bytes))
-            digest = Digest(hashlib.sha256(body).hexdigest())
-        return VariantRow(kind, key, info.size_bytes, digest, info.etag)
-
-    async def _look(self, call: Callable[[], Awaitable[T]]) -> T:
-        return await self._sender.tries(call, 0, CONTROL_TRIES)
 
 
 def _place(source: Source) -> tuple[str, str | None]:
@@ -311,24 +248,3 @@ def _head_of(path: Path) -> bytes:
 def _is_video(path: str, name: str) -> bool:
     with Path(path).open("rb") as file:
         return media_type(name, file.read(HEAD_BYTES)).startswith("video/")
-
-
-async def _body(store: ObjectStore, key: str, most_bytes: int) -> bytes:
-    """The object's bytes, up to about so many."""
-    body = bytearray()
-    async for chunk in _chunks(store, key):
-        body += chunk
-        if len(body) >= most_bytes:
-            break
-    return bytes(body)
-
-
-async def _chunks(store: ObjectStore, key: str) -> AsyncIterator[bytes]:
-    """The object's bytes; whoever has enough of them breaks off the request, too."""
-    chunks = store.open(key)
-    try:
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()

@@ -1,35 +1,53 @@
-"""How attempts at a stage after the upload ended: counted, told, and settled in batches."""
+"""How the attempts of one stage ended: counted, emitted as events, and settled in batches."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from random import Random
 
-from bulkup.clock import Clock
 from bulkup.errors import ErrorClass, ItemError, StoreError, WorkerLost
-from bulkup.events import AttemptFailed, Emit, ItemDone, ItemsDone
+from bulkup.events import AttemptFailed, FileDone, FilesDone, ItemDone, ItemsDone, UploadKind
 from bulkup.manifest.queue.stages import StageScope
-from bulkup.manifest.rows import EmbeddedItem, FailedItem, ProcessedItem, SkippedItem, WorkItem
+from bulkup.manifest.rows import (
+    EmbeddedItem,
+    FailedItem,
+    ProcessedItem,
+    Read,
+    SkippedItem,
+    UploadedItem,
+    WorkItem,
+)
 from bulkup.manifest.runs import STRIKES
-from bulkup.model import Stage
+from bulkup.model import Digest, Stage
 from bulkup.pace.backoff import ATTEMPTS, attempt_wait_seconds
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.context import RunContext
+from bulkup.run.limits import RunLimits
+from bulkup.run.stop_signal import StopSignal
 
+DoneItem = UploadedItem | ProcessedItem | EmbeddedItem
 Outcome = ProcessedItem | EmbeddedItem | SkippedItem | ItemError
+
+SETTLE_ITEMS = 500
+"""So many results are recorded in one transaction (DESIGN §1)."""
 
 
 @dataclass(slots=True)
-class LaterCounts:
-    """What this run's work at one stage came to."""
+class StageCounts:
+    """What a run has done at one stage. An upload counts files, the other stages contents."""
 
     done: int = 0
+    done_bytes: int = 0  # of the contents, not of what was made of them
     skipped: int = 0
     waiting: int = 0
     dead: int = 0
-    done_bytes: int = 0  # of the contents, not of what was made of them
     failures: dict[ErrorClass, int] = field(default_factory=dict)
+    # Of `done`, at the upload:
+    sent: int = 0
+    sent_bytes: int = 0
+    adopted: int = 0
+    duplicates: int = 0
+    duplicate_bytes: int = 0
 
     @property
     def failed(self) -> int:
@@ -37,75 +55,114 @@ class LaterCounts:
 
 
 class StageResults:
-    """Outcomes of one run at one stage. For use from one event loop."""
+    """The ended attempts of one run at one stage. For one event loop."""
 
     def __init__(
         self,
-        async_manifest: AsyncManifest,
-        record: Callable[[Sequence[ProcessedItem | EmbeddedItem]], Awaitable[None]],
+        context: RunContext,
         scope: StageScope,
+        limits: RunLimits,
+        stop: StopSignal,
         *,
-        run_id: str,
         follows: Stage | None,
-        clock: Clock,
-        random: Random,
-        emit: Emit,
-        wants_files: bool,
+        record: Callable[[Sequence[DoneItem]], Awaitable[None]],
     ) -> None:
-        """`record` writes successes down, in one transaction."""
-        self._async_manifest = async_manifest
-        self._later = async_manifest.manifest.stage_queue
-        self._record = record
+        """`record` writes successes into the manifest, with their items of the stage `follows`."""
+        self._context = context
         self._scope = scope
         self._stage = scope.stage
-        self._run_id = run_id
+        self._limits = limits
+        self._stop = stop
         self._follows = follows
-        self._clock = clock
-        self._random = random
-        self._emit = emit
-        self._wants_files = wants_files
-        self.counts = LaterCounts()
-        self.left = 0  # ready or waiting, when it was last looked
-        self._done: list[ProcessedItem | EmbeddedItem] = []
-        self._passed: list[SkippedItem] = []
-        self._missed: list[FailedItem] = []
+        self._record = record
+        self.counts = StageCounts()
+        self.are_many = asyncio.Event()  # enough to be settled now
+        self._done: list[DoneItem] = []
+        self._skipped: list[SkippedItem] = []
+        self._failed: list[FailedItem] = []
+        self._files: list[FileDone] = []
         self._settling = asyncio.Lock()
 
-    def add(self, item: WorkItem, outcome: Outcome, seconds: float) -> None:
-        """An attempt has ended, after so many seconds; it is recorded by the next `settle`."""
+    # At the upload --------------------------------------------------------------------------------
+
+    def add_upload(self, done: UploadedItem, digest: Digest, kind: UploadKind) -> None:
+        """The destination has the content; recorded by the next `settle`."""
         counts = self.counts
-        if isinstance(outcome, ItemError):
-            self._note_error(item, outcome, seconds)
-        elif isinstance(outcome, SkippedItem):
-            counts.skipped += 1
-            self._passed.append(outcome)
+        if kind == "sent":
+            counts.sent += 1
+            counts.sent_bytes += done.size_bytes
         else:
-            counts.done += 1
-            counts.done_bytes += item.size_bytes
+            counts.adopted += 1
+        counts.done += 1
+        counts.done_bytes += done.size_bytes
+        self._done.append(done)
+        if len(self._done) >= SETTLE_ITEMS:
+            self.are_many.set()
+        if self._context.wants_files:
+            item, attempt = done.item, done.item.attempts + 1
+            self._add_file(item, digest, done.key, done.size_bytes, kind, done.seconds, attempt)
+
+    def add_duplicate(self, read: Read) -> None:
+        """The destination has the content, or another file's upload brings it there."""
+        counts, size_bytes = self.counts, read.file.size_bytes
+        counts.duplicates += 1
+        counts.duplicate_bytes += size_bytes
+        counts.done += 1
+        counts.done_bytes += size_bytes
+        if self._context.wants_files:
+            self._add_file(read.work, read.digest, read.key, size_bytes, "duplicate", 0.0, None)
+
+    def _add_file(
+        self,
+        item: WorkItem,
+        digest: Digest,
+        key: str,
+        size_bytes: int,
+        kind: UploadKind,
+        seconds: float,
+        attempt: int | None,
+    ) -> None:
+        path = f"{item.root}/{item.folder}{item.name}"
+        self._files.append(FileDone(path, key, digest, size_bytes, kind, seconds, attempt))
+
+    # At the other stages --------------------------------------------------------------------------
+
+    def add(self, item: WorkItem, outcome: Outcome, seconds: float) -> None:
+        """An attempt has ended, after so many seconds; recorded by the next `settle`."""
+        if isinstance(outcome, ItemError):
+            self.add_failure(item, outcome, seconds)
+        elif isinstance(outcome, SkippedItem):
+            self.counts.skipped += 1
+            self._skipped.append(outcome)
+        else:
+            self.counts.done += 1
+            self.counts.done_bytes += item.size_bytes
             self._done.append(outcome)
 
-    def _note_error(self, item: WorkItem, error: ItemError, seconds: float) -> None:
+    # At all stages --------------------------------------------------------------------------------
+
+    def add_failure(self, item: WorkItem, error: ItemError, seconds: float) -> None:
+        """The attempt failed: the item waits for the next one, or is dead."""
         attempt = item.attempts + 1
         is_strike = isinstance(error, WorkerLost)
         wait = attempt_wait_seconds(
             self._stage,
             attempt,
             error.error_class,
-            self._random,
+            self._context.random,
             allowed=ATTEMPTS[self._stage] + item.attempts_granted,
         )
-        is_third = is_strike and item.strikes + 1 >= STRIKES
-        due_at = None if wait is None else self._clock.now() + wait
+        due_at = None if wait is None else self._context.clock.now() + wait
         request_id = error.request_id if isinstance(error, StoreError) else None
-        self._missed.append(
+        self._failed.append(
             FailedItem(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
         )
-        is_dead = is_third if is_strike else due_at is None
-        self.counts.dead += is_dead
-        self.counts.waiting += not is_dead and not is_strike
-        failures = self.counts.failures
-        failures[error.error_class] = failures.get(error.error_class, 0) + 1
-        self._emit(
+        is_dead = item.strikes + 1 >= STRIKES if is_strike else due_at is None
+        counts = self.counts
+        counts.dead += is_dead
+        counts.waiting += not is_dead and not is_strike
+        counts.failures[error.error_class] = counts.failures.get(error.error_class, 0) + 1
+        self._context.emit(
             AttemptFailed(
                 path=item.path,
                 stage=self._stage.value,
@@ -117,44 +174,60 @@ class StageResults:
                 seconds=seconds,
             )
         )
+        self._limits.add_error()
+        if (reason := self._limits.reached) is not None:
+            self._stop.set(reason)
 
-    async def settle(self) -> None:
-        """Record what has ended since the last time."""
+    async def settle(self) -> bool:
+        """Record what has ended since the last time; whether that was anything."""
         async with self._settling:
+            self.are_many.clear()
             done, self._done = self._done, []
-            passed, self._passed = self._passed, []
-            missed, self._missed = self._missed, []
+            skipped, self._skipped = self._skipped, []
+            failed, self._failed = self._failed, []
+            files, self._files = self._files, []
             try:
                 if done:
                     await self._record(done)
-                if passed:
-                    await self._async_manifest.call(
-                        self._later.skip,
-                        passed,
-                        stage=self._stage,
-                        follows=self._follows,
-                        run_id=self._run_id,
-                        now=self._clock.now(),
-                    )
-                if missed:
-                    await self._async_manifest.call(
-                        self._later.fail, missed, run_id=self._run_id, now=self._clock.now()
-                    )
+                await self._settle_others(skipped, failed)
             except BaseException:
-                self._done[:0], self._passed[:0], self._missed[:0] = done, passed, missed
+                self._done[:0], self._skipped[:0], self._failed[:0] = done, skipped, failed
                 raise
-            # Of a retried batch: what is left of it; of a destination, what its tally says.
-            self.left = await self._async_manifest.call(self._later.count_left, self._scope)
-        if self._wants_files and (done or passed):
-            self._emit(ItemsDone(self._stage.value, tuple(map(_item_done, [*done, *passed]))))
+        self._emit_done(files, done, skipped)
+        return bool(done or skipped or failed)
+
+    async def _settle_others(self, skipped: list[SkippedItem], failed: list[FailedItem]) -> None:
+        context, queue = self._context, self._context.manifest.stage_queue
+        run_id, now = context.run_id, context.clock.now()
+        if skipped:
+            await context.call(
+                queue.skip,
+                skipped,
+                stage=self._stage,
+                follows=self._follows,
+                run_id=run_id,
+                now=now,
+            )
+        if failed:
+            await context.call(queue.fail, failed, run_id=run_id, now=now)
+
+    def _emit_done(
+        self, files: list[FileDone], done: list[DoneItem], skipped: list[SkippedItem]
+    ) -> None:
+        if files:
+            self._context.emit(FilesDone(tuple(files)))
+        elif self._context.wants_files and self._stage is not Stage.UPLOAD and (done or skipped):
+            items = tuple(map(_item_done, [*done, *skipped]))
+            self._context.emit(ItemsDone(self._stage.value, items))
 
 
-def _item_done(outcome: ProcessedItem | EmbeddedItem | SkippedItem) -> ItemDone:
+def _item_done(outcome: DoneItem | SkippedItem) -> ItemDone:
     item = outcome.item
+    is_skipped = isinstance(outcome, SkippedItem)
     return ItemDone(
         item.path,
         item.known_digest,
-        "skipped" if isinstance(outcome, SkippedItem) else "done",
+        "skipped" if is_skipped else "done",
         outcome.reason if isinstance(outcome, SkippedItem) else None,
         outcome.seconds,
         item.attempts + 1,

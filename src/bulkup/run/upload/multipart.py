@@ -1,263 +1,162 @@
-"""Large contents: sent in parts, every one of them known to the manifest.
+"""Large contents: sent in parts, each of which the manifest knows.
 
-What the store says it has (ListParts) is believed, never memory: a part that is recorded and not
+The store's list of parts (ListParts) is believed, never memory: a part that is recorded and not
 listed is sent again.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from threading import Lock
-from typing import Any, BinaryIO, cast
+from dataclasses import dataclass
+from functools import partial
 
 from bulkup.content.buffers import BufferPool, release
 from bulkup.content.digest import composite
-from bulkup.content.reading import is_member, open_source
-from bulkup.errors import KeyTaken, ObjectMissing, SourceChanged
-from bulkup.manifest.rows import WorkItem
+from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Digest, Part
-from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.job import JobContext
+from bulkup.run.stop_signal import task_group
 from bulkup.run.upload.loader import ReadyUpload
+from bulkup.run.upload.part_reader import ByteLimit, PartReader
 from bulkup.stores.put_once import Sent, is_same
-from bulkup.stores.store import ObjectStore, PartStore
 
 PARTS_IN_FLIGHT_BYTES = 96 << 20
 """Of all large contents together; at 16 MiB a part that is six."""
 
-Tries = Callable[[Callable[[], Awaitable[Any]], int, int], Awaitable[Any]]
-"""Runs one request with so many body bytes, at most so many times."""
+
+@dataclass(slots=True)
+class _Upload:
+    """One content on its way."""
+
+    ready: ReadyUpload
+    key: str
+    upload_id: str
+    have: dict[int, Part]  # that the store has, by number
+
+    @property
+    def missing(self) -> list[int]:
+        count = len(self.ready.loaded.part_digests)
+        return [number for number in range(1, count + 1) if number not in self.have]
 
 
 class MultipartUploader:
-    """Multipart uploads of one run to one destination."""
+    """Multipart uploads of one job."""
 
-    def __init__(
-        self,
-        async_manifest: AsyncManifest,
-        tries: Tries,
-        buffers: BufferPool,
-        *,
-        destination_id: int,
-        now: Callable[[], float],
-    ) -> None:
-        self._async_manifest = async_manifest
-        self._tries = tries
+    def __init__(self, job: JobContext, buffers: BufferPool) -> None:
+        self._context = job.run
+        self._uploads = job.run.manifest.multipart_uploads
+        self._requests = job.requests
+        self._store = job.requests.store
+        self._destination_id = job.destination_id
         self._buffers = buffers
-        self._destination_id = destination_id
-        self._now = now
-        self._slots = asyncio.Semaphore(0)
-        self._slot_bytes = 0
+        self._in_flight = ByteLimit(PARTS_IN_FLIGHT_BYTES)
 
-    async def send(
-        self, store: ObjectStore, ready: ReadyUpload, key: str, attributes: Attributes
-    ) -> Sent:
-        """Send the content in parts, going on with an upload that was begun earlier.
+    async def send(self, ready: ReadyUpload, key: str, attributes: Attributes) -> Sent:
+        """Send the content in parts, continuing an upload that was begun earlier.
 
-        Raises KeyTaken when another content is under `key`: that is looked at before the first
-        part is sent, and settled by the store when the object is made.
+        Raises KeyTaken when another content is under `key`: it is looked for before the first part
+        is sent, and the store decides when the object is made.
         """
-        parts_store = cast("PartStore", store)
-        adopted = await self._adopted(parts_store, ready, key)
+        adopted = await self._adopted(ready, key)
         if adopted is not None:
             return adopted
-        upload_id, have = await self._begin(parts_store, ready, key, attributes)
-        missing = [n for n in range(1, _count(ready) + 1) if n not in have]
-        have.update(await self._send_parts(parts_store, ready, key, upload_id, missing))
-        parts = [have[number] for number in sorted(have)]
+        upload = await self._begin(ready, key, attributes)
+        await self._send_parts(upload)
+        parts = [upload.have[number] for number in sorted(upload.have)]
         try:
-            stored = await self._tries(
-                lambda: parts_store.complete_parts(key, upload_id, parts, exclusive=True),
-                0,
-                PUT_TRIES,
+            stored = await self._requests.tries(
+                lambda: self._store.complete_parts(key, upload.upload_id, parts, exclusive=True), 0
             )
         except (KeyTaken, ObjectMissing):
-            # The answer to an earlier try may have been lost, with the object made.
+            # The object may have been made, and the answer to an earlier try lost.
             try:
-                adopted = await self._adopted(parts_store, ready, key)
+                adopted = await self._adopted(ready, key)
             finally:
-                await self._abort(parts_store, ready, key, upload_id)
+                await self._abort(ready, key, upload.upload_id)
             if adopted is None:
                 raise
             return adopted
         return Sent(stored.etag, "sent", composite(ready.loaded.part_digests))
 
-    async def _adopted(self, store: PartStore, ready: ReadyUpload, key: str) -> Sent | None:
+    async def _adopted(self, ready: ReadyUpload, key: str) -> Sent | None:
         """The object under `key` when it is this content already; KeyTaken when it is another."""
+        loaded = ready.loaded
         try:
-            info = await self._tries(lambda: store.head(key), 0, CONTROL_TRIES)
+            info = await self._requests.ask(lambda: self._store.head(key))
         except ObjectMissing:
             return None
-        size = ready.loaded.size_bytes
-        digest = ready.loaded.digest
-        if not await is_same(store, info, size_bytes=size, digest=digest, body=None):
+        if not await is_same(
+            self._store, info, size_bytes=loaded.size_bytes, digest=loaded.digest, body=None
+        ):
             raise KeyTaken(f"{key} holds another content")
-        return Sent(info.etag, "adopted", composite(ready.loaded.part_digests))
+        return Sent(info.etag, "adopted", composite(loaded.part_digests))
 
-    async def _begin(
-        self, store: PartStore, ready: ReadyUpload, key: str, attributes: Attributes
-    ) -> tuple[str, dict[int, Part]]:
-        """The upload id to go on with, and the good parts that the store has of it."""
-        work, uploads = ready.work, self._async_manifest.manifest.multipart_uploads
-        begun = await self._async_manifest.call(uploads.open_upload, work.item_id)
-        if begun is not None and (begun.key, begun.part_bytes) == (key, ready.loaded.part_bytes):
+    async def _begin(self, ready: ReadyUpload, key: str, attributes: Attributes) -> _Upload:
+        """An upload to continue, with the good parts that the store has of it; else a new one."""
+        item_id, loaded = ready.item.item_id, ready.loaded
+        begun = await self._context.call(self._uploads.open_upload, item_id)
+        if begun is not None and (begun.key, begun.part_bytes) == (key, loaded.part_bytes):
             try:
-                listed = await self._tries(
-                    lambda: store.list_parts(key, begun.upload_id), 0, CONTROL_TRIES
+                listed = await self._requests.ask(
+                    lambda: self._store.list_parts(key, begun.upload_id)
                 )
             except ObjectMissing:
                 pass
             else:
-                return begun.upload_id, _good(listed, begun.parts, ready)
+                return _Upload(ready, key, begun.upload_id, _good(listed, begun.parts, ready))
         elif begun is not None:  # under another key, or in parts of another size
-            await self._abort(store, ready, begun.key, begun.upload_id)
-        upload_id = await self._tries(
-            lambda: store.begin_parts(key, digest=ready.loaded.digest, attributes=attributes),
-            0,
-            CONTROL_TRIES,
+            await self._abort(ready, begun.key, begun.upload_id)
+        upload_id = await self._requests.ask(
+            lambda: self._store.begin_parts(key, digest=loaded.digest, attributes=attributes)
         )
-        await self._async_manifest.call(
-            uploads.begin_upload,
-            work.item_id,
+        await self._context.call(
+            self._uploads.begin_upload,
+            item_id,
             destination_id=self._destination_id,
             key=key,
             upload_id=upload_id,
-            part_bytes=ready.loaded.part_bytes,
-            now=self._now(),
+            part_bytes=loaded.part_bytes,
+            now=self._context.clock.now(),
         )
-        return upload_id, {}
+        return _Upload(ready, key, upload_id, {})
 
-    async def _send_parts(
-        self, store: PartStore, ready: ReadyUpload, key: str, upload_id: str, missing: list[int]
-    ) -> dict[int, Part]:
+    async def _send_parts(self, upload: _Upload) -> None:
         """Read the missing parts in order, send several at a time, record each as it is stored."""
-        slots = self._slots_for(ready.loaded.part_bytes)
-        sent: dict[int, Part] = {}
-        reader = _PartReader(ready, missing, self._buffers)
-
-        async def send(number: int, body: memoryview) -> None:
-            size_bytes = len(body)
-            digest = ready.loaded.part_digests[number - 1]
-            try:
-                part = await self._tries(
-                    lambda: store.put_part(key, upload_id, number, body, digest=digest),
-                    size_bytes,
-                    PUT_TRIES,
-                )
-            finally:
-                release(body)
-                slots.release()
-            part = Part(number, size_bytes, part.etag, digest)
-            await self._async_manifest.call(
-                self._async_manifest.manifest.multipart_uploads.record_part,
-                ready.work.item_id,
-                part,
-            )
-            sent[number] = part
-
-        tasks: set[asyncio.Task[None]] = set()
-        try:
+        missing, size_bytes = upload.missing, upload.ready.loaded.part_bytes
+        reader = PartReader(upload.ready, missing, self._buffers)
+        async with reader, task_group() as tasks:
             for number in missing:
-                await slots.acquire()
+                await self._in_flight.acquire(size_bytes)
                 try:
-                    body = await asyncio.to_thread(reader.next)
+                    body = await reader.next()
                 except BaseException:
-                    slots.release()
+                    self._in_flight.release(size_bytes)
                     raise
-                task = asyncio.create_task(send(number, body))
-                tasks.add(task)
-                for ended in [t for t in tasks if t.done()]:
-                    tasks.discard(ended)
-                    ended.result()
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(reader.close)
-        return sent
+                task = tasks.create_task(self._send_part(upload, number, body))
+                task.add_done_callback(partial(self._end_part, body, size_bytes))
 
-    def _slots_for(self, part_bytes: int) -> asyncio.Semaphore:
-        """What bounds the bytes of parts in memory, for all large contents of this run."""
-        if part_bytes > self._slot_bytes:
-            self._slot_bytes = part_bytes
-            self._slots = asyncio.Semaphore(max(2, PARTS_IN_FLIGHT_BYTES // part_bytes))
-        return self._slots
-
-    async def _abort(self, store: PartStore, ready: ReadyUpload, key: str, upload_id: str) -> None:
-        await self._tries(lambda: store.abort_parts(key, upload_id), 0, CONTROL_TRIES)
-        await self._async_manifest.call(
-            self._async_manifest.manifest.multipart_uploads.drop_upload, ready.work.item_id
+    async def _send_part(self, upload: _Upload, number: int, body: memoryview) -> None:
+        size_bytes = len(body)
+        digest = upload.ready.loaded.part_digests[number - 1]
+        part = await self._requests.tries(
+            lambda: self._store.put_part(upload.key, upload.upload_id, number, body, digest=digest),
+            size_bytes,
         )
+        part = Part(number, size_bytes, part.etag, digest)
+        await self._context.call(self._uploads.record_part, upload.ready.item.item_id, part)
+        upload.have[number] = part
 
+    def _end_part(self, body: memoryview, size_bytes: int, _task: object) -> None:
+        """Also for a task that was cancelled before it began."""
+        release(body)
+        self._in_flight.release(size_bytes)
 
-class _PartReader:
-    """The bytes of some parts of a content, in ascending order."""
-
-    def __init__(self, ready: ReadyUpload, numbers: list[int], buffers: BufferPool) -> None:
-        self._work = ready.work
-        self._loaded = ready.loaded
-        self._numbers = iter(numbers)
-        self._buffers = buffers
-        self._source: Generator[memoryview] | None = None
-        self._lock = Lock()  # a reading thread outlives the task that was cancelled
-
-    def next(self) -> memoryview:
-        """The next part's bytes. Raises SourceError."""
-        with self._lock:
-            if self._source is None:
-                self._source = self._read()
-            return next(self._source)
-
-    def close(self) -> None:
-        """Give the file back, once it is not being read."""
-        with self._lock:
-            if self._source is not None:
-                self._source.close()
-
-    def _read(self) -> Generator[memoryview]:
-        work, part_bytes = self._work, self._loaded.part_bytes
-        size = self._loaded.size_bytes
-        position = 0
-        with open_source(work.root, work.folder, work.name) as (file, _):
-            for number in self._numbers:
-                start = (number - 1) * part_bytes
-                _skip(file, work, start - position, start)
-                count = min(part_bytes, size - start)
-                position = start + count
-                yield self._exactly(file, count)
-
-    def _exactly(self, file: BinaryIO, count: int) -> memoryview:
-        """The next `count` bytes. Raises SourceChanged when there are fewer."""
-        body = self._buffers.take(count)
-        if body is None:
-            body = memoryview(bytearray(count))
-        got = 0
-        while got < count and (more := file.readinto(body[got:])):  # type: ignore[attr-defined]
-            got += more
-        if got < count:
-            raise SourceChanged(
-                f"{self._work.folder}{self._work.name} became shorter while it was sent"
-            )
-        return body
-
-
-def _skip(file: BinaryIO, work: WorkItem, count: int, to: int) -> None:
-    """Go on to where the next part starts; a member of an archive has to be read for that."""
-    if not is_member(work.folder):
-        file.seek(to)
-        return
-    while count > 0 and (chunk := file.read(min(count, 1 << 20))):
-        count -= len(chunk)
-
-
-def _count(ready: ReadyUpload) -> int:
-    return len(ready.loaded.part_digests)
+    async def _abort(self, ready: ReadyUpload, key: str, upload_id: str) -> None:
+        await self._requests.ask(lambda: self._store.abort_parts(key, upload_id))
+        await self._context.call(self._uploads.drop_upload, ready.item.item_id)
 
 
 def _good(listed: list[Part], recorded: tuple[Part, ...], ready: ReadyUpload) -> dict[int, Part]:
-    """The listed parts that hold the right bytes: by the store's own checksum where it tells one,
+    """The listed parts that hold the right bytes: by the store's own checksum where it gives one,
     else by the ETag under which we recorded this digest."""
     etags: dict[int, tuple[str, Digest | None]] = {p.number: (p.etag, p.digest) for p in recorded}
     loaded = ready.loaded

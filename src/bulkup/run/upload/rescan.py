@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.context import RunContext
 from bulkup.run.options import Subtree
 from bulkup.walk.diff import broken
 from bulkup.walk.listing import FolderListing, is_archive_name
@@ -69,8 +69,6 @@ class UnreadablePaths:
         return any(folder.startswith(prefix) for prefix in self._prefixes)
 
 
-async def recover(async_manifest: AsyncManifest, root_id: int, subtrees: UnreadablePaths) -> None:
-    """What can be read now is no longer kept as unreadable."""
-    await async_manifest.call(
-        async_manifest.manifest.retry_queue.forget_readable, root_id, subtrees.recovered()
-    )
+async def recover(context: RunContext, root_id: int, subtrees: UnreadablePaths) -> None:
+    """Forget as unreadable what can be read now."""
+    await context.call(context.manifest.retry_queue.forget_readable, root_id, subtrees.recovered())

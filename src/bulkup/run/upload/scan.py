@@ -1,16 +1,13 @@
-"""The walks of one job, root by root."""
+"""The scan of a job: finds the files of its roots, one root after the other."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 
-from bulkup.clock import Clock
-from bulkup.events import Emit
 from bulkup.manifest.scans import ScanScope
-from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.job import BatchStart, Job, RootToScan
-from bulkup.run.upload.pipeline import UploadPipeline
+from bulkup.run.job import JobContext, RootToScan
+from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.rescan import UnreadablePaths, recover
 from bulkup.run.upload.scan_root import RootScan, Walked
 from bulkup.walk.files_from import listed, read_paths
@@ -22,44 +19,32 @@ HOP_LISTINGS = 64
 
 
 class Scan:
-    """Finds the files of a job and hands them over to its uploads."""
+    """Finds the files of a job and hands them over to its upload stage."""
 
-    def __init__(
-        self,
-        async_manifest: AsyncManifest,
-        job: Job,
-        begun: BatchStart,
-        pipeline: UploadPipeline,
-        *,
-        run_id: str,
-        clock: Clock,
-        emit: Emit,
-    ) -> None:
-        self._async_manifest = async_manifest
-        self._job = job
-        self._begun = begun
-        self._pipeline = pipeline
-        self._run_id = run_id
-        self._clock = clock
-        self._emit = emit
-        self._walkings: list[RootScan] = []
+    def __init__(self, job: JobContext, claims: Claims) -> None:
+        """What is found goes to `claims`."""
+        self._context = job.run
+        self._job = job.job
+        self._begun = job.begun
+        self._claims = claims
+        self._root_scans: list[RootScan] = []
         self.is_under_way = True
 
     @property
     def walked(self) -> list[Walked]:
         """What was found so far, one for each root."""
-        return [root_scan.walked for root_scan in self._walkings]
+        return [root_scan.walked for root_scan in self._root_scans]
 
     async def run(self) -> None:
-        """Walk all roots that are to be walked."""
+        """Scan all roots that are to be scanned."""
         order, destination = self._job.order, self._job.destination
-        queue = self._async_manifest.manifest.upload_queue
-        pending = await self._async_manifest.call(queue.has_pending, destination.id)
+        queue = self._context.manifest.upload_queue
+        pending = await self._context.call(queue.has_pending, destination.id)
         root_scans = {
             one.named.root: (one, self._root_scan(one, is_settled=one.is_known and not pending))
             for one in self._begun.to_scan
         }
-        self._walkings = [root_scan for _, root_scan in root_scans.values()]
+        self._root_scans = [root_scan for _, root_scan in root_scans.values()]
         if order.files_from is not None and root_scans:
             await self._walk_listed(
                 {root: root_scan for root, (_, root_scan) in root_scans.items()}
@@ -70,15 +55,7 @@ class Scan:
         self.is_under_way = False
 
     def _root_scan(self, one: RootToScan, *, is_settled: bool) -> RootScan:
-        return RootScan(
-            self._async_manifest,
-            self._scope(one),
-            clock=self._clock,
-            emit=self._emit,
-            is_settled=is_settled,
-            hand_over=self._pipeline.add,
-            room=self._pipeline.room,
-        )
+        return RootScan(self._context, self._scope(one), self._claims, is_settled=is_settled)
 
     def _scope(self, one: RootToScan) -> ScanScope:
         return ScanScope(
@@ -86,7 +63,7 @@ class Scan:
             one.named.path,
             self._job.destination.id,
             self._begun.batch_id,
-            self._run_id,
+            self._context.run_id,
         )
 
     async def _walk(self, one: RootToScan, root_scan: RootScan) -> None:
@@ -95,7 +72,7 @@ class Scan:
             subtrees = UnreadablePaths(named.path, order.subtrees)
             listings = walk(named.root, order.selection, enters=subtrees.leads_to)
             await root_scan.walk(subtrees.only(listings), whole_root=False)
-            await recover(self._async_manifest, one.root_id, subtrees)
+            await recover(self._context, one.root_id, subtrees)
         else:
             listings = walk(named.root, order.selection)
             if not named.is_whole:
@@ -123,9 +100,9 @@ class Scan:
             await self._end(one)
 
     async def _end(self, one: RootToScan) -> None:
-        """The walk of a part of a root has come to its end."""
-        walks = self._async_manifest.manifest.scans
-        await self._async_manifest.call(walks.end_part, self._scope(one), now=self._clock.now())
+        """Record that the scan of a part of a root has ended."""
+        walks = self._context.manifest.scans
+        await self._context.call(walks.end_part, self._scope(one), now=self._context.clock.now())
 
 
 def _not_exhaustive(listing: FolderListing) -> FolderListing:

@@ -1,27 +1,26 @@
-"""Roots walked in a thread, compared with the manifest and recorded, chunk by chunk."""
+"""The scan of one root: walked in a thread, compared with the manifest, recorded in chunks."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bulkup.clock import Clock
 from bulkup.errors import ErrorClass
-from bulkup.events import Emit, FilesLeftOut, RootWalked
+from bulkup.events import FilesLeftOut, RootWalked
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
 from bulkup.manifest.scans import Folder, ScanScope
-from bulkup.run.async_manifest import AsyncManifest
+from bulkup.run.context import RunContext
+from bulkup.run.stages.claims import Claims
 from bulkup.walk.diff import broken, compare
 from bulkup.walk.listing import FolderListing
 
 CHUNK_FILES = 4000
 """Files that are listed and compared in one go: enough to make a hop between threads cheap,
 few enough that uploads start within milliseconds."""
-
 
 SMALL_CHUNK_FILES = 500
 """The same where it is done in the event loop's thread: some two milliseconds."""
@@ -36,7 +35,7 @@ QUICK_SECONDS_A_FILE = 20e-6
 
 @dataclass(slots=True)
 class Walked:
-    """What the walks of a run have found so far."""
+    """What the scans of a run have found so far."""
 
     files: int = 0
     size_bytes: int = 0
@@ -51,62 +50,48 @@ class Walked:
 
 
 class _Recorded(NamedTuple):
-    """What some listings came to."""
+    """What was recorded of some listings."""
 
     works: list[WorkItem]
-    has_more: bool  # items that were recorded or joined, and not handed over
+    has_more: bool  # items that were recorded and not handed over
     walked: Walked
 
 
 class RootScan:
-    """The walk of one root of a batch.
-
-    `hand_over(works, more)` is told what was found: works that are claimed for this run already,
-    and whether there is more in the manifest. `room()` says how many works it would take now.
-    """
+    """The scan of one root of a batch. What it finds goes to `claims`, as far as there is room."""
 
     def __init__(
-        self,
-        async_manifest: AsyncManifest,
-        scope: ScanScope,
-        *,
-        clock: Clock,
-        emit: Emit,
-        is_settled: bool,
-        hand_over: Callable[[list[WorkItem], bool], None],
-        room: Callable[[], int],
+        self, context: RunContext, scope: ScanScope, claims: Claims, *, is_settled: bool
     ) -> None:
-        self._async_manifest = async_manifest
+        self._context = context
+        self._scans = context.manifest.scans
         self._scope = scope
-        self._clock = clock
-        self._emit = emit
-        # Nothing can be pending for unchanged files: their last walk went to this destination,
+        self._claims = claims
+        # Nothing can be pending for unchanged files: their last scan was for this destination,
         # and no upload there is open.
         self._is_settled = is_settled
-        self._hand_over = hand_over
-        self._room = room
-        self._folders = bytearray()  # one bit for each folder id that this walk has come through
+        self._folders = bytearray()  # one bit for each folder id that was visited
         self._unseen: list[str] = []
         self._is_quick = False
-        self._unopened: dict[str, Known] | None = None  # places that earlier could not be opened
+        self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
         self.walked = Walked()
 
     async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
         """Take all `listings`. With `whole_root`, what no listing named is missing in the end."""
-        began = self._clock.monotonic()
+        began = self._context.clock.monotonic()
         while chunk := await self._next_chunk(listings):
             for some in _batched(chunk):  # each is one transaction, which may be begun again
-                recorded = await self._async_manifest.call(self._record, some, whole_root)
+                recorded = await self._context.call(self._record, some, whole_root)
                 self._forget_unopened(some)
                 self._count(recorded.walked)
                 if left_out := [one for listing in some for one in listing.left_out]:
-                    self._emit(FilesLeftOut(self._scope.root, tuple(left_out)))
+                    self._context.emit(FilesLeftOut(self._scope.root, tuple(left_out)))
                 if recorded.works or recorded.has_more:
-                    self._hand_over(recorded.works, recorded.has_more)
+                    self._claims.add(recorded.works, more=recorded.has_more)
             self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
         if whole_root:
-            self.walked.gone += await self._async_manifest.call(self._end)
-        self._emit(
+            self.walked.gone += await self._context.call(self._end)
+        self._context.emit(
             RootWalked(
                 root=self._scope.root,
                 files=self.walked.files,
@@ -116,25 +101,25 @@ class RootScan:
                 unchanged=self.walked.unchanged,
                 gone=self.walked.gone,
                 left_out=self.walked.left_out,
-                seconds=self._clock.monotonic() - began,
+                seconds=self._context.clock.monotonic() - began,
             )
         )
 
     async def _next_chunk(self, listings: Iterator[FolderListing]) -> list[FolderListing]:
         """The next listings: in a thread, unless the last ones came at once, from a cache. Then
-        the thread would cost more than it frees (see `run.ledger`)."""
-        began = self._clock.monotonic()
+        the thread would cost more than it frees (see `run.async_manifest`)."""
+        began = self._context.clock.monotonic()
         if self._is_quick:
             await asyncio.sleep(0)
             chunk = _chunk(listings, SMALL_CHUNK_FILES)
         else:
             chunk = await asyncio.to_thread(_chunk, listings, CHUNK_FILES)
         files = sum(len(listing.files) + 1 for listing in chunk)
-        self._is_quick = self._clock.monotonic() - began < files * QUICK_SECONDS_A_FILE
+        self._is_quick = self._context.clock.monotonic() - began < files * QUICK_SECONDS_A_FILE
         return chunk
 
     def _forget_unopened(self, recorded: Sequence[FolderListing]) -> None:
-        """Of places that have been come through the end of the walk has nothing more to say."""
+        """The end of the scan need not look at places that were visited."""
         if self._unopened:
             for listing in recorded:
                 self._unopened.pop(_place(listing), None)
@@ -158,8 +143,8 @@ class RootScan:
             folders, walked = self._compared_all(listings, whole_root)
             return folders
 
-        works = self._async_manifest.manifest.scans.record(
-            self._scope, find, now=self._clock.now(), hand_over=self._room()
+        works = self._scans.record(
+            self._scope, find, now=self._context.clock.now(), hand_over=self._claims.room()
         )
         walked.to_do = sum(len(folder.new) + len(folder.changed) for folder in folders)
         has_unchanged = any(folder.unchanged for folder in folders)
@@ -175,7 +160,7 @@ class RootScan:
 
     def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
         """What is to be written about the listing; None when nothing is."""
-        walks = self._async_manifest.manifest.scans
+        walks = self._scans
         files = listing.files
         opened = self._opened(listing)
         walked.files += len(files)
@@ -219,9 +204,9 @@ class RootScan:
         )
 
     def _opened(self, listing: FolderListing) -> list[Known]:
-        """What stood for this folder or archive while it could not be opened."""
+        """The asset that stands for this folder or archive while it cannot be opened."""
         if self._unopened is None:
-            self._unopened = self._async_manifest.manifest.scans.unopened(self._scope.root_id)
+            self._unopened = self._scans.unopened(self._scope.root_id)
         if not self._unopened:
             return []
         known = self._unopened.get(_place(listing))
@@ -235,7 +220,7 @@ class RootScan:
         self._folders[index] |= 1 << bit
 
     def _end(self) -> int:
-        walks, now = self._async_manifest.manifest.scans, self._clock.now()
+        walks, now = self._scans, self._context.clock.now()
         subtrees = (self._unopened or {}).items()
         lost = [
             known for path, known in subtrees if not os.path.lexists(f"{self._scope.root}/{path}")

@@ -1,160 +1,106 @@
 """As many senders at work as requests may be in flight.
 
-    shelf ──take──▶ send ──gate──▶ store ──▶ outcome
+    ready queue → send → limiter → store → results
 
-What stops the whole destination is ridden out, or stops the run; it is no item's failure.
+Trouble of the whole destination is waited out by the circuit breaker, or ends the stage; it is no
+item's failure.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
-from bulkup.clock import Clock
-from bulkup.errors import (
-    CredentialsRefused,
-    DestinationError,
-    DestinationUnreachable,
-    ItemError,
-    StoreError,
-    StoreForbidden,
-    StoreFull,
-    StoreUnreachable,
-)
-from bulkup.manifest.rows import WorkItem
-from bulkup.pace.limiter import RequestLimiter
-from bulkup.run.circuit_breaker import CircuitBreaker
+from bulkup.errors import DestinationError, ItemError
+from bulkup.run.job import JobContext
+from bulkup.run.stages.claims import Claims
+from bulkup.run.stages.results import StageResults
+from bulkup.run.stop_signal import task_group
 from bulkup.run.upload.loader import ReadyUpload
-from bulkup.run.upload.prefetch import Prefetcher
-from bulkup.run.upload.results import UploadResults
+from bulkup.run.upload.ready_queue import ReadyQueue
 from bulkup.run.upload.sender import Sender
 
-SETTLE_ITEMS = 500
-"""So many outcomes are recorded in one transaction (DESIGN §1)."""
+LOOK_SECONDS = 0.1
+"""While items are ready: how often the window is compared with the number of senders."""
 
-
-class Follow(Protocol):
-    """Who is told what the senders come to."""
-
-    @property
-    def is_stopped(self) -> bool:
-        """Whether nothing more is to be begun."""
-
-    def stop(self, reason: str, error: BaseException | None = None) -> None:
-        """Nothing can go on at the destination, or there is a bug."""
-
-    def fail(self, work: WorkItem, error: ItemError, seconds: float) -> None:
-        """An attempt has failed."""
-
-    def many_done(self) -> None:
-        """Enough has been sent to be recorded now."""
-
-    def ended(self, error: BaseException | None) -> None:
-        """There may be room to read more, or nothing left to do; `error` is a bug."""
+REFUSED_HINT = "These keys may not write here: ask for s3:PutObject."
 
 
 class SenderPool:
-    """Take contents from the shelf and bring them to the destination."""
+    """Takes contents from the ready queue and sends them to the destination."""
 
     def __init__(
         self,
-        prefetcher: Prefetcher,
+        job: JobContext,
         sender: Sender,
-        limiter: RequestLimiter,
-        breaker: CircuitBreaker,
-        results: UploadResults,
-        clock: Clock,
-        follow: Follow,
+        claims: Claims,
+        results: StageResults,
+        ready: ReadyQueue,
     ) -> None:
-        self._prefetcher = prefetcher
+        self._requests = job.requests
+        self._breaker = job.breaker
+        self._clock = job.run.clock
+        self._stop = job.stop
         self._sender = sender
-        self._limiter = limiter
-        self._breaker = breaker
+        self._claims = claims
         self._results = results
-        self._clock = clock
-        self._follow = follow
-        self.tasks: set[asyncio.Task[None]] = set()  # at work
+        self._ready = ready
+        self._active = 0
 
-    def start(self) -> None:
-        """As many senders as requests may be in flight, not counting those that rest."""
-        if self._follow.is_stopped:
-            return
-        ready = len(self._prefetcher.queue)
-        for _ in range(min(ready, self._most() - len(self.tasks))):
-            task = asyncio.create_task(self._send_shelf())
-            self.tasks.add(task)
-            task.add_done_callback(self._ended)
+    async def run(self) -> None:
+        """Send until the ready queue is closed and empty, or until stopped.
+
+        Raises DestinationError when the destination is full or was given up.
+        """
+        async with task_group() as tasks:
+            while not self._stop.is_set and (self._ready.items or not self._ready.is_closed):
+                self._start_senders(tasks)
+                await self._ready.wait_for_news(LOOK_SECONDS)
+
+    def _start_senders(self, tasks: asyncio.TaskGroup) -> None:
+        for _ in range(min(len(self._ready.items), self._most() - self._active)):
+            self._active += 1
+            tasks.create_task(self._send_ready(tasks))
 
     def _most(self) -> int:
-        """One more than may send would make all of them queue, one behind the other."""
-        return self._limiter.pacer.limit + self._sender.backing_off if self._sender.is_probed else 1
+        """One sender more than may send would make all of them wait, one behind the other. Those
+        that wait for their next try do not count."""
+        if not self._sender.is_probed:
+            return 1
+        return self._requests.limiter.pacer.limit + self._requests.backing_off
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is None:
-            self.start()
-        self._follow.ended(error)
-
-    async def _send_shelf(self) -> None:
-        prefetcher, follow = self._prefetcher, self._follow
-        while prefetcher.queue and not follow.is_stopped:
-            was_ready = self._sender.is_probed
-            ready = prefetcher.take()
-            try:
-                await self._send(ready)
-            except asyncio.CancelledError:
-                self._sender.abandoned.append(ready.work.item_id)
-                raise
-            finally:
-                prefetcher.release(ready)
-            if prefetcher.has_room(self._limiter.pacer.limit):
-                follow.ended(None)
-            if not was_ready or len(self.tasks) > self._most():
-                return  # `_ended` starts as many as there may be by now
+    async def _send_ready(self, tasks: asyncio.TaskGroup) -> None:
+        items = self._ready.items
+        try:
+            while items and not self._stop.is_set and self._active <= self._most():
+                ready = items.popleft()
+                try:
+                    await self._send(ready)
+                finally:
+                    self._ready.release(ready)
+                if self._active < self._most():
+                    self._start_senders(tasks)
+        finally:
+            self._active -= 1
 
     async def _send(self, ready: ReadyUpload) -> None:
-        """Bring one content to the destination, or tell why not; run-level trouble is ridden out
-        without counting an attempt."""
-        work = ready.work
-        while True:
-            if self._breaker.is_open and not await self._breaker.wait_until_closed():
-                self._sender.abandoned.append(work.item_id)
-                return
+        """Send one content. It keeps its claim when the job stops first."""
+        breaker, item = self._breaker, ready.item
+        while not breaker.is_open or await breaker.wait_until_closed():
             began = self._clock.monotonic()
             try:
-                done = await self._sender.send(ready)
+                done, kind = await self._sender.send(ready)
             except DestinationError as error:
-                await self._wait_for_breaker(error)
-            except StoreFull as error:
-                self._follow.stop("the destination is full", _full(error))
-            except (StoreForbidden, StoreUnreachable) as error:
-                if not self._breaker.is_run_level(error, began):
-                    self._follow.fail(work, error, self._clock.monotonic() - began)
-                    return
-                await self._wait_for_breaker(_run_level(error))
+                trouble: DestinationError | None = error
             except ItemError as error:
-                self._follow.fail(work, error, self._clock.monotonic() - began)
-                return
+                trouble = breaker.trouble_of(error, began, refused_hint=REFUSED_HINT)
+                if trouble is None:
+                    self._results.add_failure(item, error, self._clock.monotonic() - began)
             else:
-                self._breaker.record_success(self._clock.monotonic())
-                if self._results.succeed(ready, *done) >= SETTLE_ITEMS:
-                    self._follow.many_done()
+                trouble = None
+                breaker.record_success(self._clock.monotonic())
+                self._results.add_upload(done, ready.loaded.digest, kind)
+            if trouble is None:
+                self._claims.end(item.item_id)
                 return
-
-    async def _wait_for_breaker(self, error: DestinationError) -> None:
-        if not await self._breaker.open_and_wait(error):
-            self._follow.stop(str(error), error)
-
-
-def _full(error: StoreFull) -> DestinationError:
-    return DestinationError(str(error), hint="Make room at the destination, then push again.")
-
-
-def _run_level(error: StoreError) -> DestinationError:
-    """The same trouble as one of the whole destination."""
-    if isinstance(error, StoreUnreachable):
-        return DestinationUnreachable(str(error), hint="Check the network and the endpoint.")
-    return CredentialsRefused(
-        str(error), code=error.code, hint="These keys may not write here: ask for s3:PutObject."
-    )
+            if not await breaker.recover(trouble):
+                return

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from bulkup.errors import ItemError, KeyTaken
-from bulkup.events import AttemptFailed, Emit, FileDone, FilesDone
+from bulkup.events import AttemptFailed, FileDone, FilesDone
 from bulkup.manifest.rows import Copy
-from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.upload.sender import Sender
+from bulkup.run.job import JobContext
 
 AT_ONCE = 200
 
@@ -17,33 +15,24 @@ AT_ONCE = 200
 class ServerCopies:
     """All copies that wait at one destination, after the uploads."""
 
-    def __init__(
-        self,
-        async_manifest: AsyncManifest,
-        sender: Sender,
-        *,
-        destination_id: int,
-        emit: Emit,
-        is_stopped: Callable[[], bool],
-    ) -> None:
-        self._async_manifest = async_manifest
-        self._is_stopped = is_stopped
-        self._sender = sender
-        self._destination_id = destination_id
-        self._emit = emit
+    def __init__(self, job: JobContext) -> None:
+        self._context = job.run
+        self._queue = job.run.manifest.upload_queue
+        self._requests = job.requests
+        self._destination_id = job.destination_id
+        self._stop = job.stop
+        self.made = 0
 
-    async def run(self) -> int:
-        """Make the copies until they are made or the run is stopped; returns how many.
+    async def run(self) -> None:
+        """Make the copies until all are made or the job stops.
 
-        One that fails stays noted for the next push. Raises DestinationError, those that were made
-        being recorded.
+        One that fails waits for the next push. Raises DestinationError, after those that were made
+        are recorded.
         """
-        queue = self._async_manifest.manifest.upload_queue
-        made = 0
         failed: set[int] = set()
-        while not self._is_stopped():
-            found = await self._async_manifest.call(
-                queue.copies, self._destination_id, limit=AT_ONCE + len(failed)
+        while not self._stop.is_set:
+            found = await self._context.call(
+                self._queue.copies, self._destination_id, limit=AT_ONCE + len(failed)
             )
             copies = [copy for copy in found if copy.asset_id not in failed]
             if not copies:
@@ -52,39 +41,35 @@ class ServerCopies:
                 *(self._copy(copy) for copy in copies), return_exceptions=True
             )
             ended = list(zip(copies, results, strict=True))
-            made += await self._settle(
+            await self._settle(
                 [(c, r) for c, r in ended if not isinstance(r, BaseException) and r != ""]
             )
             failed.update(copy.asset_id for copy, result in ended if result == "")
             for result in results:
                 if isinstance(result, BaseException):
                     raise result
-        return made
 
-    async def _settle(self, copies: list[tuple[Copy, str | None]]) -> int:
-        await self._async_manifest.call(
-            self._async_manifest.manifest.upload_queue.settle_copies,
+    async def _settle(self, copies: list[tuple[Copy, str | None]]) -> None:
+        await self._context.call(
+            self._queue.settle_copies,
             copies,
             destination_id=self._destination_id,
-            now=self._sender.now(),
+            now=self._context.clock.now(),
         )
         files = (FileDone(c.path, c.key, "", c.size_bytes, "copied", 0.0) for c, _ in copies)
         if copies:
-            self._emit(FilesDone(tuple(files)))
-        return len(copies)
+            self._context.emit(FilesDone(tuple(files)))
+        self.made += len(copies)
 
     async def _copy(self, copy: Copy) -> str | None:
         """The copy's ETag; '' when it failed."""
         try:
-            return await self._sender.copy(copy.source_key, copy.key, copy.size_bytes)
+            return await self._made(copy)
         except KeyTaken:
-            await self._async_manifest.call(
-                self._async_manifest.manifest.upload_queue.drop_copy,
-                copy,
-                destination_id=self._destination_id,
-            )
+            drop = self._queue.drop_copy
+            await self._context.call(drop, copy, destination_id=self._destination_id)
         except ItemError as error:
-            self._emit(
+            self._context.emit(
                 AttemptFailed(
                     path=copy.path,
                     stage="upload",
@@ -96,3 +81,21 @@ class ServerCopies:
                 )
             )
         return ""
+
+    async def _made(self, copy: Copy) -> str | None:
+        """The new object's ETag. Raises KeyTaken when its key holds another content."""
+        store = self._requests.store
+        try:
+            stored = await self._requests.tries(
+                lambda: store.copy(
+                    copy.source_key, copy.key, size_bytes=copy.size_bytes, exclusive=True
+                ),
+                0,
+            )
+        except KeyTaken:
+            original = await self._requests.ask(lambda: store.head(copy.source_key))
+            found = await self._requests.ask(lambda: store.head(copy.key))
+            if original.digest is None or original.digest != found.digest:
+                raise
+            return found.etag
+        return stored.etag

@@ -15,18 +15,12 @@ from bulkup.errors import ManifestLocked
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import UploadedItem, WorkItem
 from bulkup.model import Stage
-from bulkup.operations.push import PushRun
-from bulkup.run.ingest.process import (
-    SLOT_BYTES,
-    IngestProcess,
-    IngestProcessLost,
-    fork_ingest_process,
-    is_possible,
-)
+from bulkup.run.ingest.process import SLOT_BYTES, SLOTS, IngestProcess, is_possible
 from bulkup.run.ingest.worker import HEAD_BYTES
-from bulkup.run.upload import loader as loading_module
-from bulkup.run.upload.loader import IN_PLACE_BYTES, LoadedGroup, Loader
+from bulkup.run.upload.loader import IN_PLACE_BYTES
 from bulkup.run.upload.prefetch import GROUP_ITEMS, GROUP_SMALL_BYTES
+from bulkup.run.upload.target import UploadTarget
+from bulkup.stores.attributes import Extras
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing, views
@@ -48,38 +42,22 @@ CONTENTS = len(set(TREE.values()))
 
 
 @pytest.fixture
-def asides(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[IngestProcess]]:
-    """Every group of files is read by a second process; those that have been started. They are
-    forked here, where no event loop is running."""
-    monkeypatch.setattr(loading_module, "ASIDE_ITEMS", 1)
-    forked = [fork_ingest_process(), fork_ingest_process()]
-    waiting = list(forked)
-    started: list[IngestProcess] = []
-    load, start, begin = Loader.load, IngestProcess.start, Pushing.begin
+def ingests() -> Iterator[list[IngestProcess]]:
+    """Two processes that load every small file. Forked here, where no event loop is running."""
+    forked = [IngestProcess.fork(worth_files=1), IngestProcess.fork(worth_files=1)]
+    found = [one for one in forked if one is not None]
+    assert len(found) == 2
+    yield found
+    for ingest in found:
+        assert not ingest.has_started or ingest.pid is None, "left behind"
+        ingest.end()
 
-    def noted(self: IngestProcess, target: tuple[object, ...]) -> None:
-        start(self, target)
-        started.append(self)
 
-    async def patient(self: Loader, works: list[WorkItem], following: int) -> LoadedGroup:
-        self._consider_aside(1)
-        serving = None if self.aside is None else self.aside._serving
-        while serving is not None and not self.aside.is_ready and not serving.done():  # noqa: ASYNC110 - no event for tests
-            await asyncio.sleep(0)
-        return await load(self, works, following)
-
-    def with_one(self: Pushing, manifest: Manifest) -> PushRun:
-        self.aside = waiting.pop() if waiting else None
-        return begin(self, manifest)
-
-    monkeypatch.setattr(IngestProcess, "start", noted)
-    monkeypatch.setattr(Loader, "load", patient)
-    monkeypatch.setattr(Pushing, "begin", with_one)
-    yield started
-    for aside in started:
-        assert aside._pid is None, "left behind"
-    for aside in forked:
-        aside.end()
+@pytest.fixture
+def ingest(pushing: Pushing, ingests: list[IngestProcess]) -> IngestProcess:
+    """The second process of the next push."""
+    pushing.ingest = ingests[0]
+    return ingests[0]
 
 
 def attempts(pushing: Pushing) -> list[tuple[int, int]]:
@@ -91,28 +69,26 @@ def attempts(pushing: Pushing) -> list[tuple[int, int]]:
 
 
 async def test_a_push_is_the_same_with_and_without(
-    tmp_path: Path, clock: FakeClock, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: FakeClock, ingests: list[IngestProcess]
 ) -> None:
     found = []
-    for name in ("with", "without"):
+    for name, ingest in (("with", ingests[0]), ("without", None)):
         home = tmp_path / name
         home.mkdir()
         store = ScriptedStore(str(home / "to"), clock=clock)
-        pushing = Pushing(home, str(home / "to"), clock=clock, store=store)
+        pushing = Pushing(home, str(home / "to"), clock=clock, store=store, ingest=ingest)
         pushing.write(TREE)
-        if name == "without":
-            monkeypatch.setattr(IngestProcess, "start", lambda *_: None)
         summary = await pushing.push()
         assert (summary.exit_code, summary.sent, store.calls["put"]) == (0, CONTENTS, CONTENTS)
         assert summary.duplicates == len(TREE) - CONTENTS
         seen = views(pushing.manifest)
         found.append((seen["files"], seen["failures"], attempts(pushing)))
     assert found[0] == found[1]
-    assert len(asides) == 1
+    assert ingests[0].has_started
 
 
 async def test_what_cannot_be_read_there_is_told_from_here(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    pushing: Pushing, ingest: IngestProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pushing.write({"a.jpg": b"a", "b.jpg": b"b", "gone.jpg": b"gone"})
     load = IngestProcess.load
@@ -125,23 +101,23 @@ async def test_what_cannot_be_read_there_is_told_from_here(
     summary = await pushing.push()
     assert (summary.sent, set(summary.failures)) == (2, {"missing"})
     assert [row[0] for row in views(pushing.manifest)["failures"]] == ["gone.jpg"]
-    assert asides
+    assert ingest.has_started
 
 
 async def test_a_file_that_outgrows_its_place_is_read_here(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    pushing: Pushing, ingest: IngestProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bulkup.run.ingest.process.SLOT_BYTES", 4096)
     pushing.write({"a.jpg": bytes(4096), "b.jpg": b"b" * 4096})
     summary = await pushing.push()
     assert (summary.sent, summary.sent_bytes, summary.exit_code) == (2, 8192, 0)
-    assert asides
+    assert ingest.has_started
 
 
 async def test_a_process_that_is_killed_is_done_without(
     pushing: Pushing,
     store: ScriptedStore,
-    asides: list[IngestProcess],
+    ingest: IngestProcess,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pushing.write(TREE)
@@ -152,8 +128,8 @@ async def test_a_process_that_is_killed_is_done_without(
         nonlocal asked
         asked += 1
         if asked == 2:
-            assert self._pid is not None
-            os.kill(self._pid, signal.SIGKILL)
+            assert self.pid is not None
+            os.kill(self.pid, signal.SIGKILL)
         return await load(self, works, request_signer)
 
     monkeypatch.setattr(IngestProcess, "load", deadly)
@@ -166,7 +142,7 @@ async def test_a_process_that_is_killed_is_done_without(
 @pytest.mark.parametrize("is_recorded", [True, False])
 async def test_a_process_lost_while_it_settled_settles_once(
     pushing: Pushing,
-    asides: list[IngestProcess],
+    ingest: IngestProcess,
     monkeypatch: pytest.MonkeyPatch,
     is_recorded: bool,
 ) -> None:
@@ -176,22 +152,22 @@ async def test_a_process_lost_while_it_settled_settles_once(
 
     async def lossy(
         self: IngestProcess, done: list[UploadedItem], *, now: float, follows: Stage | None
-    ) -> None:
+    ) -> bool:
         if is_recorded:
             await settle(self, done, now=now, follows=follows)
-        raise IngestProcessLost
+        return False
 
     monkeypatch.setattr(IngestProcess, "settle", lossy)
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent) == (0, CONTENTS)
     assert attempts(pushing) == [(1, CONTENTS)]
-    assert asides
+    assert ingest.has_started
 
 
 async def test_outcomes_do_not_wait_behind_a_slow_disk(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    pushing: Pushing, ingest: IngestProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bulkup.run.ingest.process.PROMPT_SECONDS", 0.0)
+    monkeypatch.setattr("bulkup.run.ingest.process.RESPONSIVE_SECONDS", 0.0)
 
     async def never(*_: object, **__: object) -> None:
         raise AssertionError("asked")
@@ -200,18 +176,18 @@ async def test_outcomes_do_not_wait_behind_a_slow_disk(
     pushing.write(TREE)
     assert (await pushing.push()).sent == CONTENTS
     assert attempts(pushing) == [(1, CONTENTS)]
-    assert asides
+    assert ingest.has_started
 
 
 async def test_a_process_that_does_not_start_is_done_without(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    pushing: Pushing, ingest: IngestProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = IngestProcess.start
 
-    def dead(self: IngestProcess, target: tuple[object, ...]) -> None:
-        assert self._pid is not None
-        os.kill(self._pid, signal.SIGKILL)
-        start(self, target)
+    def dead(self: IngestProcess, manifest: str, target: UploadTarget) -> None:
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGKILL)
+        start(self, manifest, target)
 
     monkeypatch.setattr(IngestProcess, "start", dead)
     pushing.write(TREE)
@@ -230,27 +206,25 @@ def test_where_no_process_can_be_had_there_is_none(monkeypatch: pytest.MonkeyPat
         raise BlockingIOError
 
     monkeypatch.setattr(os, "fork", refuse)
-    assert fork_ingest_process() is None
+    assert IngestProcess.fork() is None
 
 
-async def test_its_errors_are_raised_here(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+async def test_an_error_there_is_raised_here_and_costs_no_slot(
+    tmp_path: Path, ingests: list[IngestProcess]
 ) -> None:
-    pushing.write({"a.jpg": b"a"})
-    ask = IngestProcess._ask
-
-    async def unknown(
-        self: IngestProcess, order: tuple[object, ...], slot: int | None = None
-    ) -> object:
-        return await ask(self, (order[0], "no number", *order[2:]), slot)
-
-    monkeypatch.setattr(IngestProcess, "_ask", unknown)
-    with pytest.raises(TypeError, match=r"no number|int"):
-        await pushing.push()
+    ingest, path = ingests[0], str(tmp_path / "manifest.db")
+    with Manifest(path):
+        ingest.start(path, UploadTarget(1, 1, "r", "", "path", False, Extras()))
+        item = WorkItem(1, 1, 1, str(tmp_path), "", "no file\0", 1, None, 0, 0)
+        for _ in range(SLOTS + 1):
+            with pytest.raises(ValueError, match="null byte"):
+                await ingest.load([item], None)
+        assert ingest.free_slots == SLOTS
+        await ingest.close()
 
 
 async def test_a_stopped_push_leaves_nothing_claimed(
-    pushing: Pushing, store: ScriptedStore, asides: list[IngestProcess]
+    pushing: Pushing, store: ScriptedStore, ingest: IngestProcess
 ) -> None:
     pushing.write(TREE)
     store.hold()
@@ -273,11 +247,11 @@ def test_a_locked_manifest_is_told_with_its_hint() -> None:
 
 
 async def test_the_next_stage_follows(
-    pushing: Pushing, asides: list[IngestProcess], monkeypatch: pytest.MonkeyPatch
+    pushing: Pushing, ingest: IngestProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bulkup.run.options.BatchOptions.stage_after", lambda *_: Stage.PROCESS)
     pushing.write(TREE)
     await pushing.push()
     found = sql(pushing.manifest, "SELECT count(*) FROM item WHERE stage = 'process'")
     assert found == [(CONTENTS,)]
-    assert asides
+    assert ingest.has_started

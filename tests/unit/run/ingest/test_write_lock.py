@@ -30,7 +30,7 @@ def other_process(write_lock: WriteLock) -> Iterator[Callable[[str], None]]:
             if order == b"t":
                 write_lock.__enter__()
             else:
-                write_lock.give()
+                write_lock.release()
             os.write(said, order)
         os._exit(0)
 
@@ -47,11 +47,11 @@ def other_process(write_lock: WriteLock) -> Iterator[Callable[[str], None]]:
             os.close(descriptor)
 
 
-def test_one_has_the_turn_until_it_gives_it() -> None:
+def test_one_has_the_lock_until_it_releases_it() -> None:
     write_lock = WriteLock()
     with other_process(write_lock) as tell:
         assert write_lock.try_acquire()
-        write_lock.give()
+        write_lock.release()
         tell("t")
         assert not write_lock.try_acquire()
         tell("g")

@@ -15,7 +15,6 @@ from bulkup.errors import StoreBusy, StoreFull, StoreRefused, StoreUnreachable
 from bulkup.events import AttemptFailed
 from bulkup.model import Stage
 from bulkup.run.stages import process as processing
-from bulkup.run.stages import runner as stage_work
 from bulkup.settings.stage_options import ProcessOptions
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
 from tests.e2e.trees import objects_in
@@ -285,10 +284,7 @@ async def test_without_conditional_writes_variants_that_are_there_are_kept(
     assert wrong_variants(Path(pushing.manifest), objects_in(Path(pushing.to))) == []
 
 
-async def test_a_push_does_not_wait_for_stages_that_nothing_comes_to(
-    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stage_work, "LOOK_SECONDS", 1000.0)
+async def test_a_push_does_not_wait_for_stages_that_nothing_comes_to(pushing: Pushing) -> None:
     (pushing.root / "empty").mkdir()
     summary = await asyncio.wait_for(pushing.push(), 20)
     assert summary.exit_code == 0

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import ParamSpec, TypeVar
 
 import pytest
 
 from bulkup.content.picture.types import Metadata
 from bulkup.errors import (
     BulkupError,
+    CredentialsRefused,
     DestinationError,
     ErrorClass,
     PictureInvalid,
@@ -24,18 +26,30 @@ from bulkup.errors import (
 from bulkup.events import AttemptFailed, Event, ItemsDone
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
-from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, WorkItem
+from bulkup.manifest.rows import ProcessedItem, SkippedItem, WorkItem
 from bulkup.model import Stage
+from bulkup.pace.limiter import RequestLimiter
+from bulkup.pace.pacer import Pacer
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.circuit_breaker import CircuitBreaker
-from bulkup.run.job import LaterLimits
-from bulkup.run.stages import runner as stage_work
-from bulkup.run.stages.results import Outcome
-from bulkup.run.stages.runner import StageRunner
+from bulkup.run.context import RunContext
+from bulkup.run.job import BatchStart, Job, JobContext
+from bulkup.run.limits import RunLimits
+from bulkup.run.options import BatchOptions
+from bulkup.run.stages.attempts import Attempts
+from bulkup.run.stages.results import DoneItem, Outcome
+from bulkup.run.stages.runner import SETTLE_SECONDS, StageRunner
+from bulkup.run.stop_signal import StopSignal
+from bulkup.run.store_requests import StoreRequests
+from bulkup.settings.options import RunOptions
+from bulkup.stores.directory.store import DirectoryStore
 from tests.fakes.clock import FakeClock
 from tests.sql import sql
 from tests.unit.manifest.queue.test_stages import followed
 from tests.unit.manifest.recording import NOW, recount_differs, rows, run_row
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Say = Callable[[WorkItem, int], Outcome]
 
@@ -49,14 +63,12 @@ class Saying:
 
     stage = Stage.PROCESS
 
-    def __init__(
-        self, async_manifest: AsyncManifest, say: Say, concurrency: int = 2, most_items: int = 1
-    ) -> None:
+    def __init__(self, run: RunContext, say: Say, concurrency: int, most_items: int) -> None:
         self.concurrency, self.most_items = concurrency, most_items
         self.attempts: list[str] = []
         self.together: list[int] = []
         self.is_closed = False
-        self._async_manifest, self._say = async_manifest, say
+        self._run, self._say = run, say
 
     async def attempt(self, items: Sequence[WorkItem]) -> Sequence[Outcome]:
         self.together.append(len(items))
@@ -64,9 +76,9 @@ class Saying:
         await asyncio.sleep(0)
         return [self._say(item, self.attempts.count(item.name)) for item in items]
 
-    async def record(self, done: Sequence[ProcessedItem | EmbeddedItem]) -> None:
-        await self._async_manifest.call(
-            self._async_manifest.manifest.pictures.settle,
+    async def record(self, done: Sequence[DoneItem]) -> None:
+        await self._run.call(
+            self._run.manifest.pictures.settle,
             [one for one in done if isinstance(one, ProcessedItem)],
             follows=None,
             destination_id=1,
@@ -76,6 +88,18 @@ class Saying:
 
     async def close(self) -> None:
         self.is_closed = True
+
+
+class Calls(AsyncManifest):
+    """Remembers what was called."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        super().__init__(manifest)
+        self.names: list[str] = []
+
+    async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        self.names.append(function.__name__)
+        return await super().call(function, *args, **kwargs)
 
 
 class Working:
@@ -94,37 +118,47 @@ class Working:
         if error is not None:
             raise error
 
-    async def run(
-        self,
-        say: Say,
-        *,
-        concurrency: int = 2,
-        most_items: int = 1,
-        is_fed: Callable[[], bool] = lambda: False,
-        **limits: float,
+    def prepare(
+        self, say: Say, *, concurrency: int = 2, most_items: int = 1, **options: object
     ) -> None:
-        async_manifest = AsyncManifest(self.manifest)
-        self.breaker = CircuitBreaker(self.check, self.clock, self.events.append)
-        self.saying = Saying(async_manifest, say, concurrency, most_items)
-        self.work = StageRunner(
-            async_manifest,
-            self.saying,
-            self.scope,
-            self.breaker,
-            run_id="r",
-            follows=None,
-            limits=LaterLimits(**limits),  # type: ignore[arg-type]
-            is_fed=is_fed,
-            clock=self.clock,
-            random=Random(1),
-            emit=self.events.append,
-            wants_files=True,
+        """What `run` then runs; `options` are those of the run."""
+        run = RunContext(
+            "r", Calls(self.manifest), self.clock, Random(1), self.events.append, {}, True
         )
-        await asyncio.wait_for(self.work.run(), 20)
-        assert self.work.is_over
-        assert self.saying.is_closed
-        assert rows(self.manifest, "SELECT 1 FROM item WHERE state = 'claimed' OR in_hand") == []
-        assert not recount_differs(self.manifest)
+        self.stop = StopSignal()
+        self.breaker = CircuitBreaker(self.check, self.clock, self.events.append, self.stop)
+        destination = self.manifest.destinations.all()[0]
+        order = BatchOptions(stages=(Stage.PROCESS,))
+        options = {"patience_seconds": 0.0, **options}
+        run_options = RunOptions(**options)  # type: ignore[arg-type]
+        store = DirectoryStore(destination.url, clock=self.clock)
+        limiter = RequestLimiter(Pacer(self.clock), self.clock)
+        self.limits = RunLimits(run_options, self.clock)
+        job = JobContext(
+            Job(destination, order, lambda *_: None, makes_copies=False),
+            BatchStart(self.scope.batch_id or 0),
+            run,
+            run_options,
+            StoreRequests(store, limiter, self.clock, Random(1)),
+            self.breaker,
+            self.stop,
+        )
+        self.saying = Saying(run, say, concurrency, most_items)
+        self.work = StageRunner(job, Attempts(job, self.saying), self.limits, is_limited=True)
+        self.calls = run.async_manifest.names  # type: ignore[attr-defined]
+
+    async def run(self, say: Say, **options: object) -> None:
+        self.prepare(say, **options)  # type: ignore[arg-type]
+        await self.run_prepared()
+
+    async def run_prepared(self) -> None:
+        try:
+            await asyncio.wait_for(self.work.run(), 20)
+        finally:
+            assert self.saying.is_closed
+            claimed = "SELECT 1 FROM item WHERE state = 'claimed' OR in_hand"
+            assert rows(self.manifest, claimed) == []
+            assert not recount_differs(self.manifest)
 
     @property
     def states(self) -> dict[str, int]:
@@ -143,7 +177,7 @@ async def test_all_items_are_attempted_once(working: Working) -> None:
     await working.run(done)
     assert sorted(working.saying.attempts) == [f"{n}.jpg" for n in range(5)]
     assert working.states == {"done": 5}
-    assert (working.work.counts.done, working.work.stop_error) == (5, None)
+    assert working.work.counts.done == 5
     told = [one for event in working.events if isinstance(event, ItemsDone) for one in event.items]
     assert len(told) == 5
 
@@ -206,14 +240,14 @@ async def test_a_lost_worker_is_a_strike_and_three_are_the_end(working: Working)
 
 
 async def test_a_limit_bounds_what_is_begun(working: Working) -> None:
-    await working.run(done, items=2)
+    await working.run(done, limit=2)
     assert working.states == {"done": 2, "ready": 3}
 
 
 async def test_errors_up_to_a_number_end_the_stage(working: Working) -> None:
-    await working.run(lambda item, _: PictureInvalid("a bomb"), concurrency=1, errors=2)
+    await working.run(lambda item, _: PictureInvalid("a bomb"), concurrency=1, max_errors=2)
     assert working.states == {"dead": 2, "ready": 3}
-    assert "--max-errors" in (working.work.stop_reason or "")
+    assert "--max-errors" in (working.stop.reason or "")
 
 
 async def test_keys_that_are_refused_from_the_first_request_on_are_no_items_fault(
@@ -226,9 +260,9 @@ async def test_keys_that_are_refused_from_the_first_request_on_are_no_items_faul
             return SkippedItem(item, "no picture", 0.1)
         return StoreForbidden("AccessDenied", code="AccessDenied")
 
-    await working.run(say, concurrency=1)
+    with pytest.raises(CredentialsRefused):
+        await working.run(say, concurrency=1)
     assert working.states == {"skipped": 1, "ready": 4}
-    assert isinstance(working.work.stop_error, DestinationError)
     assert rows(working.manifest, "SELECT sum(attempts) FROM item WHERE state = 'ready'") == [(0,)]
 
 
@@ -272,9 +306,9 @@ async def test_a_full_destination_ends_the_stage_and_blames_nobody(working: Work
     def say(item: WorkItem, _: int) -> Outcome:
         return StoreFull("no space left") if item.name == "2.jpg" else done(item)
 
-    await working.run(say, concurrency=1)
+    with pytest.raises(DestinationError, match="no space left"):
+        await working.run(say, concurrency=1)
     assert working.states == {"done": 2, "ready": 3}
-    assert isinstance(working.work.stop_error, DestinationError)
 
 
 async def test_trouble_of_the_whole_stage_ends_it_and_gives_everything_back(
@@ -283,9 +317,9 @@ async def test_trouble_of_the_whole_stage_ends_it_and_gives_everything_back(
     def say(item: WorkItem, _: int) -> Outcome:
         raise BulkupError("a worker process does not start")
 
-    await working.run(say)
+    with pytest.raises(BulkupError, match="does not start"):
+        await working.run(say)
     assert working.states == {"ready": 5}
-    assert "does not start" in str(working.work.stop_error)
 
 
 async def test_a_bug_ends_the_stage_with_that_error(working: Working) -> None:
@@ -294,7 +328,6 @@ async def test_a_bug_ends_the_stage_with_that_error(working: Working) -> None:
 
     with pytest.raises(ZeroDivisionError):
         await working.run(say)
-    working.manifest.runs.end("r", now=NOW, exit_code=1, summary={})
     assert working.states == {"ready": 5}
 
 
@@ -308,40 +341,40 @@ async def test_an_error_of_a_whole_call_is_each_items(working: Working) -> None:
 
 async def test_a_stage_waits_for_the_one_before_it(working: Working) -> None:
     """What comes while it works is attempted, too; it ends when nothing more can come."""
-    manifest, looks = working.manifest, 0
-    sql(manifest, "DELETE FROM item WHERE stage = 'process' AND content_id > 2")
-
-    def is_fed() -> bool:
-        nonlocal looks
-        looks += 1
-        if looks == 5:  # the last things come just before the stage before is over
-            manifest.stage_queue.enqueue_next_stage(1, Stage.PROCESS, now=NOW)
-        return looks < 5
-
-    await working.run(done, is_fed=is_fed)
+    path = working.manifest.path
+    sql(path, "DELETE FROM item WHERE stage = 'process' AND content_id > 2")
+    working.prepare(done)
+    claims = working.work.claims
+    claims.begin_feed()
+    running = asyncio.create_task(working.run_prepared())
+    while working.work.counts.done < 2:  # noqa: ASYNC110 - no event for tests
+        await asyncio.sleep(0)
+    working.manifest.stage_queue.enqueue_next_stage(1, Stage.PROCESS, now=NOW)
+    claims.expect_more()
+    claims.end_feed()  # the last items came just before the end
+    await running
     assert working.states == {"done": 5}
 
 
-async def test_a_stage_ends_as_soon_as_the_one_before_it(
-    working: Working, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stage_work, "LOOK_SECONDS", 1000.0)
-    fed = [True]
-
-    async def end_soon() -> None:
-        while working.states != {"done": 5}:  # noqa: ASYNC110 - no event for tests
-            await asyncio.sleep(0.01)
-        fed[0] = False
-        working.work.wake()
-
-    ending = asyncio.create_task(end_soon())
-    await working.run(done, is_fed=lambda: fed[0])
-    await ending
+async def test_idle_workers_leave_the_manifest_alone(working: Working) -> None:
+    """They wait for the stage before; other processes have the manifest meanwhile."""
+    working.prepare(done)
+    claims = working.work.claims
+    claims.begin_feed()
+    running = asyncio.create_task(working.run_prepared())
+    while working.states != {"done": 5}:  # noqa: ASYNC110 - no event for tests
+        await asyncio.sleep(0)
+    await asyncio.sleep(2 * SETTLE_SECONDS)
+    working.calls.clear()
+    await asyncio.sleep(3 * SETTLE_SECONDS)
+    assert working.calls == []
+    claims.end_feed()
+    await running
 
 
 async def test_a_stop_gives_back_what_is_not_begun(working: Working) -> None:
     def say(item: WorkItem, _: int) -> Outcome:
-        working.work.stop("SIGINT received")
+        working.stop.set("SIGINT received")
         return done(item)
 
     await working.run(say, concurrency=1)
@@ -352,7 +385,7 @@ async def test_what_hangs_after_a_stop_is_given_back_in_time(
     working: Working, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def hang(items: Sequence[WorkItem]) -> Sequence[Outcome]:
-        working.work.stop("SIGINT received")
+        working.stop.set("SIGINT received")
         await asyncio.Event().wait()
         raise AssertionError
 

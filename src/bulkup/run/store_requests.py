@@ -1,0 +1,93 @@
+"""Requests to one store: each with its tries, and each try when the limiter lets it through."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from random import Random
+from typing import TypeVar
+
+from bulkup.clock import Clock
+from bulkup.errors import StoreError
+from bulkup.pace.limiter import RequestLimiter
+from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
+from bulkup.stores.store import ObjectStore, PartStore
+
+T = TypeVar("T")
+
+
+class StoreRequests:
+    """What the parts of a job share to reach their destination."""
+
+    def __init__(
+        self, store: PartStore, limiter: RequestLimiter, clock: Clock, random: Random
+    ) -> None:
+        self.store = store
+        self.limiter = limiter
+        self.backing_off = 0  # requests that wait before their next try
+        self._clock = clock
+        self._random = random
+
+    async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What `call` returns: a question to the store, without a body."""
+        return await self.tries(call, 0, CONTROL_TRIES)
+
+    async def read(self, key: str, most_bytes: int = sys.maxsize) -> bytes:
+        """The object's bytes, up to about so many."""
+
+        async def read() -> bytes:
+            body = bytearray()
+            async for chunk in chunks_of(self.store, key):
+                body += chunk
+                if len(body) >= most_bytes:
+                    break
+            return bytes(body)
+
+        return await self.ask(read)
+
+    async def tries(
+        self,
+        call: Callable[[], Awaitable[T]],
+        size_bytes: int,
+        most: int = PUT_TRIES,
+        failed: StoreError | None = None,
+    ) -> T:
+        """What `call` returns, a request with so many body bytes, after at most so many tries.
+
+        `failed` is the error of a first try that was made already. Raises the last try's error.
+        """
+        waiting = 0
+
+        def count_wait(_error: StoreError, _seconds: float) -> None:
+            nonlocal waiting
+            waiting = 1
+            self.backing_off += 1
+
+        async def request() -> T:
+            nonlocal waiting
+            self.backing_off -= waiting
+            waiting = 0
+            return await self.limiter.request(call, size_bytes)
+
+        try:
+            return await with_tries(
+                request,
+                tries=most,
+                clock=self._clock,
+                random=self._random,
+                failed=failed,
+                on_try=count_wait,
+            )
+        finally:
+            self.backing_off -= waiting
+
+
+async def chunks_of(store: ObjectStore, key: str) -> AsyncIterator[bytes]:
+    """The object's bytes. Whoever reads only some of them ends the request, too."""
+    chunks = store.open(key)
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()

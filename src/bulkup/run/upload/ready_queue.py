@@ -1,0 +1,100 @@
+"""Contents that are read, registered and ready to be sent: the queue between loading and sending.
+
+It is bounded by the bytes that it holds in memory, in flight included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+from bulkup.content.buffers import release
+from bulkup.pace.pacer import Pacer
+from bulkup.run.stop_signal import StopSignal
+from bulkup.run.upload.loader import ReadyUpload
+
+LOADS = 3
+"""Groups read at the same time: two keep two cores busy with hashing, one more hides the gaps."""
+
+AHEAD_ITEMS = 512
+"""Ready beyond two for each request that may be in flight: one group of small files."""
+
+HELD_BYTES = 96 << 20
+"""File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
+
+AHEAD_BYTES = 32 << 20
+"""From here on only what can be sent at once is read: memory that was never used before costs more
+than the bytes that are read into it."""
+
+
+class ReadyQueue:
+    """First in, first out. Made and used in one event loop; a stop ends all waiting."""
+
+    def __init__(self, pacer: Pacer, stop: StopSignal) -> None:
+        self._pacer = pacer
+        self._stop = stop
+        self.items: deque[ReadyUpload] = deque()
+        self.held_bytes = 0
+        self.is_closed = False  # nothing more will come
+        self._loads = 0  # groups that are being read
+        self._has_waiter = False
+        self._room = stop.event()
+        self._news = stop.event()
+
+    # For the loads --------------------------------------------------------------------------------
+
+    def begin_load(self, size_bytes: int) -> None:
+        """A group is read, and will hold about so many bytes."""
+        self._loads += 1
+        self.held_bytes += size_bytes
+
+    def end_load(self, size_bytes: int, ready: Sequence[ReadyUpload]) -> None:
+        """That group is read; what is `ready` of it is put at the end."""
+        self._loads -= 1
+        self.held_bytes += sum(one.held_bytes for one in ready) - size_bytes
+        self.items.extend(ready)
+        self._room.set()
+        self._news.set()
+
+    async def wait_for_room(self) -> None:
+        """Wait until another group may be read."""
+        while not self._stop.is_set and not self._has_room():
+            self._room.clear()
+            self._has_waiter = True
+            await self._room.wait()
+            self._has_waiter = False
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self.is_closed = True
+        self._news.set()
+
+    def _has_room(self) -> bool:
+        is_dry = not self.items and not self._loads
+        return (
+            self._loads < LOADS
+            and len(self.items) < 2 * self._pacer.limit + AHEAD_ITEMS
+            and self.held_bytes < (HELD_BYTES if is_dry else AHEAD_BYTES)
+        )
+
+    # For the senders ------------------------------------------------------------------------------
+
+    def release(self, ready: ReadyUpload) -> None:
+        """Nobody will read the bytes of an item that was taken any more."""
+        self.held_bytes -= ready.held_bytes
+        release(ready.loaded.body)
+        if self._has_waiter and self._has_room():
+            self._room.set()
+
+    async def wait_for_news(self, seconds: float) -> None:
+        """Wait until there are new items, or none will come; not longer than `seconds` while
+        there are any."""
+        if self.items:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), seconds)
+        else:
+            await self._news.wait()
+        if not self.is_closed and not self._stop.is_set:
+            self._news.clear()
