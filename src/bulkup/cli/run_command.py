@@ -35,10 +35,9 @@ def run_to_end(
     import gc
 
     from bulkup.manifest.manifest import Manifest
-    from bulkup.run.ingest.process import IngestProcess
 
     gc.freeze()  # imported modules stay
-    ingest = IngestProcess.fork() if uploads else None
+    ingest = _fork_ingest() if uploads and settings.run.ingest_process else None
     try:
         with (
             Manifest(settings.manifest) as manifest,
@@ -48,6 +47,12 @@ def run_to_end(
     finally:
         if ingest is not None:
             ingest.end()
+
+
+def _fork_ingest() -> IngestProcess | None:
+    from bulkup.run.ingest.process import IngestProcess
+
+    return IngestProcess.fork()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -6,13 +6,15 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from random import Random
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from bulkup.clock import Clock
 from bulkup.events import Emit
 from bulkup.manifest.manifest import Manifest
 from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.ingest.process import IngestProcess
+
+if TYPE_CHECKING:  # only for runs that upload
+    from bulkup.run.ingest.process import IngestProcess
 
 P = ParamSpec("P")
 T = TypeVar("T")

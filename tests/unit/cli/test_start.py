@@ -49,14 +49,27 @@ def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> No
     assert not modules & HEAVY
     assert not modules & {
         "bulkup.content.picture.types",
+        "bulkup.run.stages.attempts",
         "bulkup.run.stages.embed",
-        "bulkup.run.stages.build",
-        "bulkup.run.stages.variant_cache",
         "bulkup.run.stages.process",
-        "bulkup.run.stages.runner",
+        "bulkup.run.stages.variant_cache",
         "zipfile",
     }
     assert not any(name.startswith(("bulkup.process", "bulkup.embed.")) for name in modules)
+
+
+def test_a_run_that_does_not_upload_loads_nothing_of_the_upload(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.txt").write_text("no picture")
+    common = ("--manifest", str(tmp_path / "m.db"), "--quiet")
+    push = ("push", str(folder), "--to", str(tmp_path / "there"), "--all-files")
+    loaded_by(*push, *common, "--stages", "upload")
+    modules = loaded_by("process", *common)
+    assert "bulkup.run.stages.process" in modules
+    assert not any(
+        name.startswith(("bulkup.run.upload.", "bulkup.run.ingest.")) for name in modules
+    )
 
 
 def test_a_start_is_not_held_up_by_looking_for_garbage() -> None:
