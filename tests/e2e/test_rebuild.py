@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Bulkup
-from tests.e2e.places import BucketPlace, DirectoryPlace, Subtree
+from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint
@@ -27,7 +27,7 @@ SETTINGS = {"BULKUP_PART_THRESHOLD": "5MiB", "BULKUP_PART_SIZE": "5MiB"}
 
 
 @pytest.fixture(params=["directory", "moto", pytest.param("ceph", marks=pytest.mark.ceph)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Subtree:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Each kind of destination in turn, empty."""
     if request.param == "directory":
         return DirectoryPlace(tmp_path / "store")
@@ -52,7 +52,7 @@ def status(bulkup: Bulkup) -> dict[str, int]:
 @pytest.mark.parametrize("layout", ["path", "content"])
 @pytest.mark.parametrize("with_root", [False, True])
 def test_the_next_push_sends_nothing(
-    bulkup: Bulkup, place: Subtree, layout: str, with_root: bool
+    bulkup: Bulkup, place: Place, layout: str, with_root: bool
 ) -> None:
     """Whatever the layout, objects in parts and duplicates included; and it all balances."""
     root = make_tree(bulkup.directory / "photos", {**FILES, "large.jpg": picture("l", 11 << 20)})
@@ -146,7 +146,7 @@ def test_copies_are_told_from_their_originals(bulkup: Bulkup, tmp_path: Path) ->
     assert len(DirectoryPlace(tmp_path / "store").objects()) == 3
 
 
-def test_what_has_no_digest_is_read_with_deep_only(bulkup: Bulkup, place: Subtree) -> None:
+def test_what_has_no_digest_is_read_with_deep_only(bulkup: Bulkup, place: Place) -> None:
     """An object that another program put there: counted; read with --deep; adopted by a push."""
     root = make_tree(bulkup.directory / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
     place.put("a.jpg", picture(1))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Bulkup
-from tests.e2e.places import BucketPlace, DirectoryPlace, Subtree
+from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
@@ -21,7 +21,7 @@ FILES = {f"{name}.jpg": picture(name) for name in ("gone", "cut", "other", "same
 
 
 @pytest.fixture(params=["directory", "moto", pytest.param("ceph", marks=pytest.mark.ceph)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Subtree:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Each kind of destination in turn, empty."""
     if request.param == "directory":
         return DirectoryPlace(tmp_path / "store")
@@ -29,7 +29,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Subtree:
     return BucketPlace(endpoint, endpoint.make_bucket())
 
 
-def findings(bulkup: Bulkup, place: Subtree, *options: str, check: int = 3) -> dict[str, str]:
+def findings(bulkup: Bulkup, place: Place, *options: str, check: int = 3) -> dict[str, str]:
     """What verify finds, by key without the prefix."""
     ended = bulkup("verify", *options, "--json", env=place.env, check=check)
     prefix = getattr(place, "prefix", "")
@@ -42,7 +42,7 @@ def dead(bulkup: Bulkup) -> dict[str, str]:
     return {Path(row["path"]).name: row["error_class"] for row in rows if row["state"] == "dead"}
 
 
-def test_what_is_as_it_was_stored_is_not_listed(bulkup: Bulkup, place: Subtree) -> None:
+def test_what_is_as_it_was_stored_is_not_listed(bulkup: Bulkup, place: Place) -> None:
     make_tree(bulkup.directory / "photos", FILES)
     bulkup("push", "photos", "--to", place.url, env=place.env)
     ended = bulkup("verify", env=place.env)
@@ -53,7 +53,7 @@ def test_what_is_as_it_was_stored_is_not_listed(bulkup: Bulkup, place: Subtree) 
     )
 
 
-def test_each_kind_of_harm_is_found_and_mended(bulkup: Bulkup, place: Subtree) -> None:
+def test_each_kind_of_harm_is_found_and_mended(bulkup: Bulkup, place: Place) -> None:
     """Deleted, truncated, replaced and foreign; `retry` mends the first three and overwrites
     nothing; once the strange objects are gone the destination is clean."""
     make_tree(bulkup.directory / "photos", {**FILES, "copy of gone.jpg": FILES["gone.jpg"]})
@@ -100,7 +100,7 @@ def test_all_files_of_a_lost_content_are_named(bulkup: Bulkup, tmp_path: Path) -
     ]
 
 
-def test_an_object_that_came_back_is_done_again(bulkup: Bulkup, place: Subtree) -> None:
+def test_an_object_that_came_back_is_done_again(bulkup: Bulkup, place: Place) -> None:
     """What is as it was stored needs no retry, whoever put it right."""
     make_tree(bulkup.directory / "photos", FILES)
     bulkup("push", "photos", "--to", place.url, env=place.env)
@@ -191,7 +191,7 @@ def test_a_destination_that_lied_is_found_out(
     assert bulkup("verify", "--json", env=env).json() == []
 
 
-def test_objects_in_parts_are_known_by_their_composite(bulkup: Bulkup, place: Subtree) -> None:
+def test_objects_in_parts_are_known_by_their_composite(bulkup: Bulkup, place: Place) -> None:
     """Sent in parts, found unchanged and, replaced by another of the same parts, found out."""
     size = 11 << 20
     make_tree(bulkup.directory / "photos", {"large.jpg": picture("large", size)})
@@ -208,7 +208,7 @@ def test_objects_in_parts_are_known_by_their_composite(bulkup: Bulkup, place: Su
     assert findings(bulkup, place) == {"large.jpg": "different"}
 
 
-def test_what_bulkup_keeps_for_itself_is_not_foreign(bulkup: Bulkup, place: Subtree) -> None:
+def test_what_bulkup_keeps_for_itself_is_not_foreign(bulkup: Bulkup, place: Place) -> None:
     """Nor a variant without a row: another manifest may have made it. `clean` tells the rest."""
     make_tree(bulkup.directory / "photos", FILES)
     bulkup("push", "photos", "--to", place.url, env=place.env)

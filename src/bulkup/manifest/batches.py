@@ -77,24 +77,25 @@ class Batches(Statements):
     def begun_with(self, destination_id: int, stage: Stage) -> list[Mapping[str, Any]]:
         """The options of the batches that have ready or waiting items of a stage after the
         upload."""
-        rows = self._db.execute(
+        found = self._column(
             "SELECT options FROM batch WHERE id IN (SELECT DISTINCT batch_id FROM item WHERE "
             "destination_id = ? AND stage = ? AND stage <> 'upload' "
             "AND state IN ('ready', 'waiting'))",
-            (destination_id, stage.value),
+            destination_id,
+            stage.value,
         )
-        return [json.loads(options) for (options,) in rows]
+        return [json.loads(options) for options in found]
 
     def at_work(self, destination_id: int) -> list[Mapping[str, Any]]:
         """The options of the batches that runs work on at a destination now. Dead runs must have
         been reaped."""
-        rows = self._db.execute(
+        found = self._column(
             "SELECT batch.options FROM batch_run JOIN batch ON batch.id = batch_run.batch_id "
             "JOIN run ON run.id = batch_run.run_id WHERE run.ended_at IS NULL "
             "AND batch_run.ended_at IS NULL AND batch.destination_id = ?",
-            (destination_id,),
+            destination_id,
         )
-        return [json.loads(options) for (options,) in rows]
+        return [json.loads(options) for options in found]
 
     def interrupted(self) -> list[Interrupted]:
         """Batches of ended runs with work left, in their order. Dead runs must have been reaped."""
@@ -166,13 +167,14 @@ class Batches(Statements):
         be walked.
         """
         with self._transaction():
-            cursor = self._db.execute(
+            batch_id = self._insert(
                 "INSERT INTO batch (run_id, destination_id, options, started_at) "
                 "VALUES (?, ?, ?, ?)",
-                (run_id, destination_id, json.dumps(options, sort_keys=True), now),
+                run_id,
+                destination_id,
+                json.dumps(options, sort_keys=True),
+                now,
             )
-            batch_id = cursor.lastrowid
-            assert batch_id is not None
             self._db.execute(
                 "INSERT INTO batch_run (batch_id, run_id, started_at) VALUES (?, ?, ?)",
                 (batch_id, run_id, now),

@@ -88,23 +88,25 @@ class Embeddings(Statements):
     def reopen(self, destination_id: int, embedder_id: int | None) -> int:
         """Make embedded items `ready` again whose content this embedder has not embedded yet;
         returns how many. The vectors of other embedders stay."""
-        with self._transaction():
-            return self._db.execute(
-                "UPDATE item SET state = 'ready', due_at = 0, attempts_granted = attempts "
-                f"WHERE {_EMBEDDED_BY_OTHERS}",
-                (destination_id, embedder_id),
-            ).rowcount
+        return self._write(
+            "UPDATE item SET state = 'ready', due_at = 0, attempts_granted = attempts "
+            f"WHERE {_EMBEDDED_BY_OTHERS}",
+            destination_id,
+            embedder_id,
+        )
 
     # Embeddings ---------------------------------------------------------------------------
 
     def known(self, contents: Sequence[int], embedder_id: int | None) -> set[int]:
         """Those of the contents that the embedder has embedded already."""
-        rows = self._db.execute(
-            "SELECT content_id FROM embedding WHERE embedder_id = ? "
-            "AND content_id IN (SELECT value FROM json_each(?))",
-            (embedder_id, json.dumps(contents)),
+        return set(
+            self._column(
+                "SELECT content_id FROM embedding WHERE embedder_id = ? "
+                "AND content_id IN (SELECT value FROM json_each(?))",
+                embedder_id,
+                json.dumps(contents),
+            )
         )
-        return {row[0] for row in rows}
 
     def settle(
         self,

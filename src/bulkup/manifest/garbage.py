@@ -82,22 +82,22 @@ class GarbageCollection(Statements):
 
     def reservations(self, destination_id: int) -> list[str]:
         """Keys reserved for contents that are no longer to be sent, in order."""
-        rows = self._db.execute(f"SELECT key {_STALE} ORDER BY key", (destination_id,))
-        return [row[0] for row in rows]
+        return self._column(f"SELECT key {_STALE} ORDER BY key", destination_id)
 
     def free_reservations(self, destination_id: int) -> int:
         """Free those keys; returns how many there were."""
-        with self._transaction():
-            return self._db.execute(f"DELETE {_STALE}", (destination_id,)).rowcount
+        return self._write(f"DELETE {_STALE}", destination_id)
 
     def unknown_keys(self, destination_id: int, keys: Sequence[str]) -> list[str]:
         """Those of the keys that have no row at the destination, in their order."""
-        rows = self._db.execute(
-            "SELECT key FROM object WHERE destination_id = ? "
-            "AND key IN (SELECT value FROM json_each(?))",
-            (destination_id, json.dumps(keys)),
+        known = set(
+            self._column(
+                "SELECT key FROM object WHERE destination_id = ? "
+                "AND key IN (SELECT value FROM json_each(?))",
+                destination_id,
+                json.dumps(keys),
+            )
         )
-        known = {row[0] for row in rows}
         return [key for key in keys if key not in known]
 
     # Variants -------------------------------------------------------------------------------
@@ -157,11 +157,9 @@ class GarbageCollection(Statements):
         that no run has to wait."""
         removed = 0
         while True:
-            with self._transaction():
-                now = self._db.execute(
-                    f"DELETE FROM embedding WHERE id IN (SELECT id {_OLD_VECTORS} LIMIT ?)",
-                    (at_once,),
-                ).rowcount
+            now = self._write(
+                f"DELETE FROM embedding WHERE id IN (SELECT id {_OLD_VECTORS} LIMIT ?)", at_once
+            )
             removed += now
             if now < at_once:
                 return removed
@@ -178,20 +176,18 @@ class GarbageCollection(Statements):
         with self._transaction():
             if self._value(_UNREACHED + "AND id = ?", destination_id) is None:
                 return False
-            roots = self._db.execute(
-                "SELECT id FROM root WHERE destination_id = ?", (destination_id,)
-            ).fetchall()
+            roots = self._column("SELECT id FROM root WHERE destination_id = ?", destination_id)
             self._db.execute("DELETE FROM destination WHERE id = ?", (destination_id,))
-            for (root_id,) in roots:
+            for root_id in roots:
                 if self._value(_LEAD_BACK, root_id) is None:
                     self._forget_root(root_id)
         return True
 
     def _forget_root(self, root_id: int) -> None:
-        contents = self._db.execute(
+        contents = self._column(
             "SELECT content_id FROM asset JOIN folder ON folder.id = folder_id WHERE root_id = ?",
-            (root_id,),
-        ).fetchall()
+            root_id,
+        )
         self._db.execute("DELETE FROM root WHERE id = ?", (root_id,))
-        for (content_id,) in contents:
+        for content_id in contents:
             release_content(self._db, content_id)

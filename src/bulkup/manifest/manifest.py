@@ -9,6 +9,7 @@ from bulkup.manifest.database.connection import JournalMode, connect
 from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
 from bulkup.manifest.garbage import GarbageCollection
+from bulkup.manifest.import_objects import ObjectImport
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.queue.requeue import RetryQueue
@@ -42,6 +43,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.embeddings = Embeddings(self._db)
         self.retry_queue = RetryQueue(self._db)
         self.object_checks = ObjectChecks(self._db)
+        self.object_import = ObjectImport(self._db)
         self.garbage = GarbageCollection(self._db)
         self.reports = StatusReport(self._db)
         self.integrity = Integrity(self._db)

@@ -53,26 +53,22 @@ class MultipartUploads(Statements):
         now: float,
     ) -> None:
         """The store has opened this multipart upload; recorded before the first part is sent."""
-        with self._transaction():
-            self._db.execute(  # REPLACE deletes the parts of an earlier one
-                "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?)",
-                (item_id, destination_id, key, upload_id, part_bytes, now),
-            )
+        # REPLACE deletes the parts of an earlier one.
+        values = (item_id, destination_id, key, upload_id, part_bytes, now)
+        self._write("INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?)", *values)
 
     def record_part(self, item_id: int, part: Part) -> None:
         """The store has this part. Nothing is recorded once the upload was dropped."""
         assert part.digest is not None
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO part SELECT item_id, ?, ?, ?, ? FROM upload "
-                "WHERE item_id = ?",
-                (part.number, part.size_bytes, part.etag, bytes.fromhex(part.digest), item_id),
-            )
+        values = (part.number, part.size_bytes, part.etag, bytes.fromhex(part.digest), item_id)
+        self._write(
+            "INSERT OR REPLACE INTO part SELECT item_id, ?, ?, ?, ? FROM upload WHERE item_id = ?",
+            *values,
+        )
 
     def drop_upload(self, item_id: int) -> None:
         """The multipart upload is over or unknown to the store."""
-        with self._transaction():
-            self._db.execute("DELETE FROM upload WHERE item_id = ?", (item_id,))
+        self._write("DELETE FROM upload WHERE item_id = ?", item_id)
 
     def abandoned_uploads(self, destination_id: int) -> list[tuple[int, str, str, float]]:
         """Open uploads whose item is no longer to be sent: (item id, key, upload id, begun at)."""
@@ -85,9 +81,10 @@ class MultipartUploads(Statements):
 
     def wanted_uploads(self, destination_id: int) -> set[str]:
         """The ids of the uploads that an item still needs."""
-        rows = self._db.execute(
-            "SELECT upload_id FROM upload JOIN item ON item.id = item_id "
-            "WHERE upload.destination_id = ? AND state IN ('ready', 'waiting', 'claimed')",
-            (destination_id,),
+        return set(
+            self._column(
+                "SELECT upload_id FROM upload JOIN item ON item.id = item_id "
+                "WHERE upload.destination_id = ? AND state IN ('ready', 'waiting', 'claimed')",
+                destination_id,
+            )
         )
-        return {row[0] for row in rows}

@@ -30,17 +30,15 @@ class Runs(Statements):
 
     def begin(self, run: RunRow) -> None:
         """The run is at work from now on."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT INTO run (id, command, host, pid, process_started, started_at, "
-                "heartbeat_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                run,
-            )
+        self._write(
+            "INSERT INTO run (id, command, host, pid, process_started, started_at, heartbeat_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            *run,
+        )
 
     def beat(self, run_id: str, *, now: float) -> None:
         """Record a heartbeat."""
-        with self._transaction():
-            self._db.execute("UPDATE run SET heartbeat_at = ? WHERE id = ?", (now, run_id))
+        self._write("UPDATE run SET heartbeat_at = ? WHERE id = ?", now, run_id)
 
     def end(
         self, run_id: str, *, now: float, exit_code: int, summary: Mapping[str, object]

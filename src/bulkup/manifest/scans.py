@@ -162,11 +162,9 @@ class Scans(Statements):
         found = self.folder_id(root_id, path)
         if found is not None:
             return found
-        cursor = self._db.execute(
-            "INSERT INTO folder (root_id, path) VALUES (?, ?)", (root_id, to_sql(path))
+        return self._insert(
+            "INSERT INTO folder (root_id, path) VALUES (?, ?)", root_id, to_sql(path)
         )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
 
     def _next_id(self, table: str) -> int:
         """The id that the table would give the next row: for content and item a fresh one."""
@@ -299,7 +297,8 @@ class Scans(Statements):
             name = to_sql(one.name)
             if self._value("SELECT 1 FROM asset WHERE folder_id = ? AND name = ?", folder_id, name):
                 continue
-            content = self._db.execute("INSERT INTO content (size_bytes) VALUES (0)").lastrowid
+            reason = (one.error_class.value, as_text(one.error))
+            content = self._insert("INSERT INTO content (size_bytes) VALUES (0)")
             self._db.execute(
                 "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
                 "content_id, is_unreadable) VALUES (?, ?, 0, 0, 0, 0, ?, 1)",
@@ -309,14 +308,7 @@ class Scans(Statements):
                 "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, batch_id, "
                 "attempts, error_class, error, settled_at) "
                 "VALUES (?, ?, 'upload', 'dead', 0, ?, 1, ?, ?, ?)",
-                (
-                    content,
-                    scope.destination_id,
-                    scope.batch_id,
-                    one.error_class.value,
-                    as_text(one.error),
-                    now,
-                ),
+                (content, scope.destination_id, scope.batch_id, *reason, now),
             )
 
 

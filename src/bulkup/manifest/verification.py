@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.import_objects import FoundObject, Imported, ObjectImport
 from bulkup.manifest.queue.register import SpareKey
-from bulkup.manifest.rows import as_text, from_sql, to_sql
+from bulkup.manifest.rows import as_text, from_sql
 from bulkup.model import Digest, Stage
 
 _BAD_ORIGINAL = (
@@ -106,12 +105,14 @@ class ObjectChecks(Statements):
 
     def known_keys(self, destination_id: int, keys: Iterable[str]) -> set[str]:
         """Which of the keys have a row: stored, reserved, or those of a variant."""
-        rows = self._db.execute(
-            "SELECT key FROM object WHERE destination_id = ? "
-            "AND key IN (SELECT value FROM json_each(?))",
-            (destination_id, json.dumps(list(keys))),
+        return set(
+            self._column(
+                "SELECT key FROM object WHERE destination_id = ? "
+                "AND key IN (SELECT value FROM json_each(?))",
+                destination_id,
+                json.dumps(list(keys)),
+            )
         )
-        return {row[0] for row in rows}
 
     def paths(self, content_id: int) -> list[str]:
         """The absolute paths of all files that have the content, missing ones included."""
@@ -165,17 +166,11 @@ class ObjectChecks(Statements):
                     (destination_id, recorded.key),
                 )
             return
+        reason = (bad.error_class.value, as_text(bad.error))
         self._db.execute(
             "UPDATE item SET state = 'dead', error_class = ?, error = ?, settled_at = ? "
             "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'done'",
-            (
-                bad.error_class.value,
-                as_text(bad.error),
-                now,
-                recorded.content_id,
-                destination_id,
-                _stage_of(recorded),
-            ),
+            (*reason, now, recorded.content_id, destination_id, _stage_of(recorded)),
         )
         if bad.gives_up_key and recorded.variant is None:
             self._move(recorded, destination_id, spare_key)
@@ -210,17 +205,11 @@ class ObjectChecks(Statements):
         """
         with self._transaction():
             for recorded, etag in confirmed:
+                as_recorded = (recorded.key, recorded.content_id, recorded.stored_at)
                 self._db.execute(
                     "UPDATE object SET etag = ?, stored_at = coalesce(stored_at, ?) "
                     "WHERE destination_id = ? AND key = ? AND content_id = ? AND stored_at IS ?",
-                    (
-                        etag,
-                        now,
-                        destination_id,
-                        recorded.key,
-                        recorded.content_id,
-                        recorded.stored_at,
-                    ),
+                    (etag, now, destination_id, *as_recorded),
                 )
                 if recorded.stored_at is None:
                     self._mark_done(recorded, destination_id, now)
@@ -235,25 +224,6 @@ class ObjectChecks(Statements):
             "AND variant_digest IS NOT NULL AND stored_at IS NULL))",
             (now, recorded.content_id, destination_id, _stage_of(recorded)),
         )
-
-    # What was imported ----------------------------------------------------------------------
-
-    def add_root(self, path: str, destination_id: int) -> int:
-        """The id of a root, added if it is new; one that is known keeps its destination."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO root (path, destination_id) VALUES (?, ?)",
-                (to_sql(path), destination_id),
-            )
-        return int(self._value("SELECT id FROM root WHERE path = ?", to_sql(path)))
-
-    def import_objects(
-        self, found: Sequence[FoundObject], *, destination_id: int, root_id: int | None, now: float
-    ) -> Imported:
-        """Record objects that the destination holds; one transaction. What the manifest knows
-        already stays as it is. `root_id` is that of the objects' files."""
-        with self._transaction():
-            return ObjectImport(self._db, destination_id, root_id, now).add(found)
 
 
 def _stage_of(recorded: StoredObject) -> str:

@@ -91,14 +91,14 @@ class _Rebuilding:
 
     async def run(self) -> None:
         await self._reader.check()
-        call, checks = self._session.async_manifest.call, self._session.manifest.object_checks
+        call, manifest = self._session.async_manifest.call, self._session.manifest
         root_id = None
         if self._root is not None:
-            root_id = await call(checks.add_root, self._root, self._destination_id)
+            root_id = await call(manifest.object_import.add_root, self._root, self._destination_id)
         internal = self._reader.prefix + INTERNAL
         async for page in self._reader.pages():
             keys = [info.key for info in page if not info.key.startswith(internal)]
-            known = await call(checks.known_keys, self._destination_id, keys)
+            known = await call(manifest.object_checks.known_keys, self._destination_id, keys)
             self.rebuilt.objects += len(keys)
             self.rebuilt.known += len(known)
             await for_each_concurrently([key for key in keys if key not in known], self._examine)
@@ -106,7 +106,7 @@ class _Rebuilding:
             if self._root is not None:
                 found = await asyncio.to_thread(self._with_files, self._root, found)
             imported = await call(
-                checks.import_objects,
+                manifest.object_import.add,
                 found,
                 destination_id=self._destination_id,
                 root_id=root_id,

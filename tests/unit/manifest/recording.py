@@ -1,4 +1,4 @@
-"""Short ways to say in a test what a run tells its manifest."""
+"""Short ways for a test to do what a run does with its manifest."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def folder(
 
 @dataclass(slots=True)
 class Pusher:
-    """One run at one manifest: what a crew does, a step at a time."""
+    """One run at one manifest, a step at a time."""
 
     manifest: Manifest
     scope: ScanScope

@@ -48,7 +48,7 @@ def test_a_view_keeps_its_columns(manifest: Manifest, view: str) -> None:
 
 
 def test_rows_may_be_left_unread(manifest: Manifest) -> None:
-    """As `bulkup files | head` does: the manifest is closed before the rows are let go."""
+    """As `bulkup files | head` does: the manifest is closed before the rows are released."""
     Pusher.begin(manifest, "a").push("x.jpg", "y.jpg")
     found = manifest.reports.files(None)
     assert next(found).path.endswith("x.jpg")
@@ -169,7 +169,7 @@ def test_what_is_left_tells_ours_from_others(manifest: Manifest) -> None:
     assert manifest.upload_queue.left([scope.batch_id], "one").claimed == 0
 
 
-def test_burying_returns_uploads_unharmed_and_strikes_the_other_stages(
+def test_reaping_a_dead_run_returns_uploads_and_strikes_the_other_stages(
     manifest: Manifest,
 ) -> None:
     pusher = Pusher.begin(manifest, "a")

@@ -6,10 +6,10 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Literal, NoReturn, ParamSpec, TypeVar
 
 from bulkup.errors import (
     ManifestCorrupt,
@@ -21,6 +21,9 @@ from bulkup.errors import (
 from bulkup.manifest.database.migrations import Migration, check_version, migrate
 from bulkup.manifest.database.schema import MIGRATIONS
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's transaction; those take milliseconds."""
 
@@ -29,6 +32,41 @@ JournalMode = Literal["wal", "delete"]
 _READ_MODES = ("mode=rw", "immutable=1")
 """Ways to open a manifest for reading. `rw` may delete its -shm file afterwards and finish what a
 killed writer left. `immutable` reads the last checkpoint where the directory is read-only."""
+
+
+_CAUSES: tuple[tuple[tuple[int, ...], type[ManifestError], str, str], ...] = (
+    (
+        (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB),
+        ManifestCorrupt,
+        "{path} is damaged or no manifest: {error}",
+        "Move it away; what was pushed is still at the destination.",
+    ),
+    (
+        (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL),
+        ManifestLocked,
+        f"{{path}} has been locked by another program for {BUSY_SECONDS:.0f} s",
+        "Close the program that holds a write transaction on it, then run again.",
+    ),
+    (
+        (sqlite3.SQLITE_FULL,),
+        ManifestFull,
+        "the disk is full: {path} cannot be written",
+        "Free some space; nothing was half written, so just run again.",
+    ),
+    (
+        (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+        ManifestReadOnly,
+        "{path} cannot be opened for writing: {error}",
+        "Check the permissions of the file and its directory, or name another --manifest.",
+    ),
+    (
+        (sqlite3.SQLITE_IOERR,),
+        ManifestFull,
+        "{path} cannot be read or written: {error}",
+        "Check the disk: space, quota and health.",
+    ),
+)
+"""What went wrong, by SQLite's primary result code (sqlite.org/rescode.html)."""
 
 
 @contextmanager
@@ -42,68 +80,33 @@ def sqlite_errors(path: str) -> Iterator[None]:
 
 def _raise_classified(error: sqlite3.Error, path: str) -> NoReturn:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        raise ManifestCorrupt(
-            f"{path} is damaged or no manifest: {error}",
-            hint="Move it away; what was pushed is still at the destination.",
-        ) from error
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL):
-        raise ManifestLocked(
-            f"{path} has been locked by another program for {BUSY_SECONDS:.0f} s",
-            hint="Close the program that holds a write transaction on it, then run again.",
-        ) from error
-    if code == sqlite3.SQLITE_FULL:
-        raise ManifestFull(
-            f"the disk is full: {path} cannot be written",
-            hint="Free some space; nothing was half written, so just run again.",
-        ) from error
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-        raise ManifestReadOnly(
-            f"{path} cannot be opened for writing: {error}",
-            hint="Check the permissions of the file and its directory, or name another --manifest.",
-        ) from error
-    if code == sqlite3.SQLITE_IOERR:
-        raise ManifestFull(
-            f"{path} cannot be read or written: {error}",
-            hint="Check the disk: space, quota and health.",
-        ) from error
+    for codes, kind, message, hint in _CAUSES:
+        if code in codes:
+            raise kind(message.format(path=path, error=error), hint=hint) from error
     raise error
+
+
+def _classified(method: Callable[P, R]) -> Callable[P, R]:
+    """A cursor's method that raises ManifestError."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except sqlite3.Error as error:
+            cursor: Any = args[0]
+            _raise_classified(error, cursor.connection.path)
+
+    return call
 
 
 class ManifestCursor(sqlite3.Cursor):
     """A cursor that raises ManifestError, also when damage appears in the middle of the rows."""
 
-    connection: ManifestConnection
-
-    def execute(self, statement: str, values: Any = (), /) -> Self:
-        try:
-            return super().execute(statement, values)
-        except sqlite3.Error as error:
-            _raise_classified(error, self.connection.path)
-
-    def executemany(self, statement: str, rows: Iterable[Any], /) -> Self:
-        try:
-            return super().executemany(statement, rows)
-        except sqlite3.Error as error:
-            _raise_classified(error, self.connection.path)
-
-    def __next__(self) -> Any:
-        try:
-            return super().__next__()
-        except sqlite3.Error as error:
-            _raise_classified(error, self.connection.path)
-
-    def fetchone(self) -> Any:
-        try:
-            return super().fetchone()
-        except sqlite3.Error as error:
-            _raise_classified(error, self.connection.path)
-
-    def fetchall(self) -> list[Any]:
-        try:
-            return super().fetchall()
-        except sqlite3.Error as error:
-            _raise_classified(error, self.connection.path)
+    execute = _classified(sqlite3.Cursor.execute)
+    executemany = _classified(sqlite3.Cursor.executemany)
+    fetchone = _classified(sqlite3.Cursor.fetchone)
+    fetchall = _classified(sqlite3.Cursor.fetchall)
+    __next__ = _classified(sqlite3.Cursor.__next__)  # type: ignore[arg-type]  # of Iterator, too
 
 
 class ManifestConnection(sqlite3.Connection):

@@ -40,10 +40,25 @@ class Statements:
                 self._db.execute("ROLLBACK")
             raise
 
+    def _write(self, statement: str, *values: object) -> int:
+        """One statement in a transaction of its own; returns how many rows it changed."""
+        with self._transaction():
+            return self._db.execute(statement, values).rowcount
+
+    def _insert(self, statement: str, *values: object) -> int:
+        """Insert a row, in the caller's transaction; returns its id."""
+        new = self._db.execute(statement, values).lastrowid
+        assert new is not None
+        return new
+
     def _value(self, query: str, *values: object) -> Any:
         """The first column of the first row; None where there is none."""
         row = self._db.execute(query, values).fetchone()
         return None if row is None else row[0]
+
+    def _column(self, query: str, *values: object) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self._db.execute(query, values)]
 
 
 def execute_rows(db: sqlite3.Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> int:

@@ -84,12 +84,12 @@ class RetryQueue(Statements):
     def adopt_unreadable(self, items: Sequence[int], *, batch_id: int) -> None:
         """Make dead items that are scanned again part of the scan's batch; each scan is an
         attempt."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE item SET batch_id = ?, attempts = attempts + 1 "
-                "WHERE id IN (SELECT value FROM json_each(?)) AND state = 'dead'",
-                (batch_id, json.dumps(items)),
-            )
+        self._write(
+            "UPDATE item SET batch_id = ?, attempts = attempts + 1 "
+            "WHERE id IN (SELECT value FROM json_each(?)) AND state = 'dead'",
+            batch_id,
+            json.dumps(items),
+        )
 
     def forget_readable(self, root_id: int, paths: Sequence[tuple[str, str]]) -> int:
         """Forget unreadable folders and archives, each (folder, name), that can be read now: the

@@ -64,19 +64,19 @@ class StageQueue(Statements):
         """
         if not self._may_lack(destination_id, stage):
             return 0
-        with self._transaction():
-            return self._db.execute(
-                "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
-                "reason, settled_at) "
-                f"SELECT content_id, destination_id, '{stage}', "
-                "CASE state WHEN 'done' THEN 'ready' ELSE 'skipped' END, live, size_bytes, "
-                "reason, CASE state WHEN 'skipped' THEN ? END FROM item AS before "
-                f"WHERE stage = '{BEFORE[stage]}' AND state IN ('done', 'skipped') AND live "
-                "AND destination_id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE "
-                "item.content_id = before.content_id AND item.destination_id = "
-                f"before.destination_id AND item.stage = '{stage}')",
-                (now, destination_id),
-            ).rowcount
+        return self._write(
+            "INSERT INTO item (content_id, destination_id, stage, state, live, size_bytes, "
+            "reason, settled_at) "
+            f"SELECT content_id, destination_id, '{stage}', "
+            "CASE state WHEN 'done' THEN 'ready' ELSE 'skipped' END, live, size_bytes, "
+            "reason, CASE state WHEN 'skipped' THEN ? END FROM item AS before "
+            f"WHERE stage = '{BEFORE[stage]}' AND state IN ('done', 'skipped') AND live "
+            "AND destination_id = ? AND NOT EXISTS (SELECT 1 FROM item WHERE "
+            "item.content_id = before.content_id AND item.destination_id = "
+            f"before.destination_id AND item.stage = '{stage}')",
+            now,
+            destination_id,
+        )
 
     def _may_lack(self, destination_id: int, stage: Stage) -> bool:
         """Whether a content may lack its item: if not, the contents need not be read.
@@ -98,15 +98,16 @@ class StageQueue(Statements):
 
         A skipped item may have another outcome with another version or an extra installed.
         """
-        with self._transaction():
-            return self._db.execute(
-                "UPDATE item SET state = 'ready', priority = 1, due_at = 0, reason = NULL, "
-                "attempts_granted = attempts, strikes = 0 "
-                "WHERE id IN (SELECT id FROM item WHERE destination_id = ? AND stage = ? "
-                "AND state IN ('done', 'skipped') AND live ORDER BY settled_at, id LIMIT ?) "
-                "AND state IN ('done', 'skipped')",
-                (destination_id, stage.value, -1 if limit is None else limit),
-            ).rowcount
+        return self._write(
+            "UPDATE item SET state = 'ready', priority = 1, due_at = 0, reason = NULL, "
+            "attempts_granted = attempts, strikes = 0 "
+            "WHERE id IN (SELECT id FROM item WHERE destination_id = ? AND stage = ? "
+            "AND state IN ('done', 'skipped') AND live ORDER BY settled_at, id LIMIT ?) "
+            "AND state IN ('done', 'skipped')",
+            destination_id,
+            stage.value,
+            -1 if limit is None else limit,
+        )
 
     # Claimed ------------------------------------------------------------------------------
 
@@ -164,12 +165,10 @@ class StageQueue(Statements):
 
     def open_destinations(self, stage: Stage) -> list[int]:
         """Destinations with items of `stage` that are ready or waiting, or that may lack some."""
-        rows = self._db.execute("SELECT id FROM destination ORDER BY id").fetchall()
         return [
-            row[0]
-            for row in rows
-            if self._may_lack(row[0], stage)
-            or any(self.counts(row[0], stage).get(state, 0) > 0 for state in ("ready", "waiting"))
+            to
+            for to in self._column("SELECT id FROM destination ORDER BY id")
+            if self._may_lack(to, stage) or self.count_left(StageScope(to, stage))
         ]
 
     def left(self, stage: Stage, run_id: str) -> Left:

@@ -242,8 +242,8 @@ class UploadQueue(Statements):
 
     def drop_copy(self, copy: Copy, *, destination_id: int) -> None:
         """Give up a copy whose key is taken: the duplicate then shares its original's object."""
-        with self._transaction():
-            self._db.execute(
-                "DELETE FROM object WHERE destination_id = ? AND key = ? AND stored_at IS NULL",
-                (destination_id, copy.key),
-            )
+        self._write(
+            "DELETE FROM object WHERE destination_id = ? AND key = ? AND stored_at IS NULL",
+            destination_id,
+            copy.key,
+        )
