@@ -136,7 +136,7 @@ class Pusher:
         )
 
     def push(self, *names: str, content: str | None = None) -> list[WorkItem]:
-        """New files, recorded, registered and done; each holds its own name unless told."""
+        """New files, recorded, registered and done; each holds its name, or `content`."""
         works = self.record(folder(new=[file(name) for name in names]))
         outcomes = self.register(*((work, content or work.name) for work in works))
         self.done(*((one.work, one.key) for one in outcomes if one.key is not None))

@@ -157,7 +157,7 @@ def test_two_runs_never_claim_the_same(manifest: Manifest) -> None:
     assert sorted(names) == [f"{n}.jpg" for n in range(5)]
 
 
-def test_what_is_left_tells_ours_from_others(manifest: Manifest) -> None:
+def test_what_is_left_separates_this_run_from_others(manifest: Manifest) -> None:
     one, other = Pusher.begin(manifest, "one"), Pusher.begin(manifest, "other")
     works = one.record(folder(new=[file(f"{n}.jpg") for n in range(4)]), hand_over=3)
     one.failed(works[0], due_at=None)

@@ -154,7 +154,7 @@ CREATE TABLE run (
   command TEXT NOT NULL,
   host TEXT NOT NULL,
   pid INTEGER NOT NULL,
-  process_started TEXT NOT NULL,   -- tells this process from a later one with the same pid
+  process_started TEXT NOT NULL,   -- differs for a later process with the same pid
   started_at REAL NOT NULL,
   heartbeat_at REAL NOT NULL,
   ended_at REAL,

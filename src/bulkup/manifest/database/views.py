@@ -49,7 +49,7 @@ SELECT
   CASE WHEN item.state = 'waiting'
     THEN strftime('%Y-%m-%dT%H:%M:%SZ', item.due_at, 'unixepoch') END AS next_attempt_at,
   destination.url AS destination,
-  item.id AS item                  -- attempt.item_id tells its history
+  item.id AS item                  -- see attempt.item_id for its history
 FROM item
 JOIN content ON content.id = item.content_id
 JOIN destination ON destination.id = item.destination_id

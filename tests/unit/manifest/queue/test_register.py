@@ -209,7 +209,7 @@ def test_a_late_settlement_does_not_touch_another_runs_claim(manifest: Manifest)
 def test_what_a_run_that_was_taken_for_dead_has_stored_counts_all_the_same(
     manifest: Manifest,
 ) -> None:
-    """Durable is durable; the heir will be told by the store that the key holds its content."""
+    """The next sender learns from the store that the key holds its content."""
     asleep, heir = Pusher.begin(manifest, "asleep"), Pusher.begin(manifest, "heir")
     (work,) = asleep.record(folder(new=[file("x.jpg")]))
     asleep.register((work, "x"))
@@ -237,7 +237,7 @@ def test_an_item_whose_last_file_went_while_it_failed_is_not_kept(manifest: Mani
 
 
 def test_an_item_whose_last_file_went_is_not_kept_when_its_run_ends(manifest: Manifest) -> None:
-    for how in ("release", "end", "bury"):
+    for how in ("release", "end", "reap"):
         slow = Pusher.begin(manifest, f"slow {how}", root=f"/{how}")
         quick = Pusher.begin(manifest, f"quick {how}", root=f"/{how}")
         (work,) = slow.record(folder(new=[file("x.jpg")]))
