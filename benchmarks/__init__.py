@@ -1,1 +1,1 @@
-"""How fast, how big: bulkup beside the tools it replaces. Run by hand or with `make bench`."""
+"""Benchmarks: bulkup compared with other tools. Run by hand or with `make bench`."""

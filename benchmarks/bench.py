@@ -1,8 +1,8 @@
-"""Measure bulkup beside s5cmd and rclone on the same data and server, A B C A B C ...
+"""Compare bulkup with s5cmd and rclone on the same data and server, A B C A B C ...
 
     python -m benchmarks.bench --peers DIR [--only push-small,rerun] [--scale 0.05] [--rounds 1]
 
-Prints medians of wall time, CPU and peak memory, each with its ratio to the quickest peer. The
+Prints medians of wall time, CPU and peak memory, each with its ratio to the fastest peer. The
 server shares the machine with the client: only the ratios within one table count. A run is right
 when it exits 0 and the server counted exactly the files and bytes of the data set, or, for a
 rerun, nothing; exits 1 when a run was wrong.
@@ -44,7 +44,7 @@ FOREIGN = ("AWS_", "BULKUP_", "RCLONE_", "S3_", "SSL_CERT_", "REQUESTS_CA_")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is the same for all scenarios."""
+    """What all scenarios share."""
 
     words: Mapping[str, str]
     data_root: Path
@@ -56,16 +56,16 @@ class Bench:
 
     @property
     def log(self) -> Path:
-        """What the commands printed."""
+        """The output of the commands."""
         return self.tmp / "commands.log"
 
 
 class Wrong(Exception):
-    """A command failed, or did not do what it was measured for."""
+    """A command failed, or did not do the measured work."""
 
 
 def environment(endpoint: Endpoint, home: Path) -> dict[str, str]:
-    """How all commands find the server; nothing of the user's that could change a result."""
+    """Environment of all commands: the server, and nothing that could change a result."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -81,13 +81,13 @@ def environment(endpoint: Endpoint, home: Path) -> dict[str, str]:
     }
     trust = {name: str(endpoint.ca) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")}
     own = {"BULKUP_HOME": str(home), **endpoint.environment, **(trust if endpoint.ca else {})}
-    own.pop("AWS_ENDPOINT_URL")  # every command is told
+    own.pop("AWS_ENDPOINT_URL")  # every command gets it as an option
     return {**kept, **rclone, **own}
 
 
 @contextmanager
 def server_of(scenario: Scenario) -> Iterator[Front]:
-    """A fresh server that counts."""
+    """A new server that counts requests."""
     if scenario.server == "sink":
         with front.running(tls=scenario.tls) as sink:
             yield sink
@@ -107,7 +107,7 @@ def expand(template: str, words: Mapping[str, str]) -> list[str]:
 
 
 def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
-    """All rounds of one scenario. Raises Wrong at the first run that is."""
+    """Run all rounds of one scenario. Raises Wrong for the first wrong run."""
     made = data.make(bench.data_root, scenario.kind, bench.scale)
     with server_of(scenario) as server:
         words = {**bench.words, "directory": str(made.directory), "endpoint": server.endpoint.url}
@@ -156,12 +156,12 @@ def expect_stored(name: str, server: Front, made: data.DataSet | None) -> None:
 
 
 def verdict(scenario: Scenario, found: Mapping[str, tables.Medians]) -> str:
-    """What was wanted of bulkup, and whether it came; '' where nothing was."""
+    """The goals of the scenario and whether they were met; '' without goals."""
     ours, base = found[tables.OURS], tables.reference(found)
     said = []
     if scenario.wall_goal and base:
         ratio = ours.wall_seconds / base.wall_seconds
-        said.append(f"wall {ratio:.2f} of the quickest other; goal {scenario.wall_goal:g}")
+        said.append(f"wall {ratio:.2f} of the fastest other; goal {scenario.wall_goal:g}")
     if scenario.peak_goal_mib:
         said.append(f"peak {ours.peak_mib:.0f} MiB; goal {scenario.peak_goal_mib:g} MiB")
     return "; ".join(said)
@@ -188,7 +188,7 @@ def say(text: str) -> None:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line; `scenarios` holds what --only names."""
     names = [*(scenario.name for scenario in SCENARIOS), *large_manifest.NAMES]
-    parser = argparse.ArgumentParser(description="Measure bulkup beside s5cmd and rclone.")
+    parser = argparse.ArgumentParser(description="Compare bulkup with s5cmd and rclone.")
     parser.add_argument("--peers", type=Path, default=Path("build/peers"))
     installed = Path(sys.executable).with_name("bulkup")
     parser.add_argument("--bulkup", type=Path, default=installed, help="another build of it")
@@ -212,11 +212,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run_all(bench: Bench, given: argparse.Namespace) -> bool:
-    """Measure and print; False when a scenario went wrong. The others go on."""
+    """Measure and print; return False if a scenario failed. The others continue."""
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {sys.version.split()[0]}"
     report: dict[str, object] = {"machine": machine, "scale": bench.scale}
     right = True
-    print(f"{machine}; medians of {bench.rounds}; ratios are to the quickest other")
+    print(f"{machine}; medians of {bench.rounds}; ratios are to the fastest other tool")
     for scenario in given.scenarios:
         try:
             results = run_scenario(bench, scenario)
@@ -238,7 +238,7 @@ def run_all(bench: Bench, given: argparse.Namespace) -> bool:
 
 
 def run_large(bench: Bench, names: Sequence[str]) -> list[str]:
-    """What needs a large manifest, and neither a server nor files."""
+    """Measure what needs a large manifest, but neither a server nor files."""
     if not names:
         return []
     say(", ".join(names))
@@ -258,7 +258,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the scenarios that the command line names."""
     given = parse(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # servers are stopped on the way out
-    in_memory = Path("/dev/shm")  # a disk would be measured otherwise, not the programs
+    in_memory = Path("/dev/shm")  # otherwise the disk would be measured, not the programs
     root = in_memory if os.access(in_memory, os.W_OK) else None
     tmp = Path(tempfile.mkdtemp(prefix="bulkup-bench-"))
     made_root = Path(tempfile.mkdtemp(prefix="bulkup-bench-", dir=root))

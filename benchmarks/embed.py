@@ -1,4 +1,4 @@
-"""The default embedder beside ONNX Runtime alone, and how well its vectors find pictures again.
+"""Compare the default embedder with ONNX Runtime alone, and measure how well it finds pictures.
 
     python -m benchmarks.embed FOLDER [--threads 2] [--rounds 5] [--quality]
 
@@ -60,7 +60,7 @@ def distinct(folder: Path) -> list[Path]:
 
 
 async def embedded(embedder: Embedder, pictures: Sequence[bytes]) -> list[Embedded]:
-    """As the embed stage does it: call by call, each as large as may be."""
+    """Embed like the embed stage: in calls of the largest size."""
     out: list[Embedded] = []
     for start in range(0, len(pictures), embedder.most_pictures):
         for answer in await embedder.embed(pictures[start : start + embedder.most_pictures]):
@@ -77,7 +77,7 @@ def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
 
 
 def speed(photos: list[tuple[bytes, bytes]], threads: int, rounds: int) -> list[str]:
-    """A line for each way: the best of the rounds, in which the ways take turns."""
+    """One line per variant: the best of alternating rounds."""
     photos = (photos * BATCH)[: max(len(photos) // BATCH * BATCH, BATCH)]
     squares = [square_pixels(preview) for _, preview in photos]
     pixels = np.frombuffer(b"".join(squares), np.uint8).reshape(-1, BATCH, SIDE_PX, SIDE_PX, 3)
@@ -155,14 +155,14 @@ ALTERED: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def altered(preview: bytes, alter: Callable[[Image.Image], Image.Image]) -> tuple[bytes, bytes]:
-    """The variants of what became of a photo."""
+    """The variants of an altered photo."""
     out = io.BytesIO()
     alter(Image.open(io.BytesIO(preview)).convert("RGB")).save(out, "JPEG", quality=90)
     return variants(out.getvalue())
 
 
 def quality(photos: list[tuple[bytes, bytes]], threads: int) -> list[str]:
-    """Found again, out of previews and out of thumbs; then what float16 costs."""
+    """How often originals are found from previews and thumbs, and the loss of float16."""
     found: dict[str, list[float]] = {}
     originals: list[Embeddings] = []
     with asyncio.Runner() as runner:
@@ -196,7 +196,7 @@ def _found_again(became: Embeddings, originals: Embeddings) -> float:
 
 
 def _halved(vectors: Embeddings) -> list[str]:
-    """What is left of the vectors in half the bytes."""
+    """The loss of the vectors in half the bytes."""
     halved = vectors.astype(np.float16).astype(np.float32)
     lengths = np.linalg.norm(halved, axis=1)
     cosines = (vectors * halved).sum(axis=1) / lengths

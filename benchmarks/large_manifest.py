@@ -1,4 +1,4 @@
-"""How quick a manifest of 1,000,000 assets answers: `bulkup status`, and a claim."""
+"""How fast a manifest of 1,000,000 assets is: `bulkup status`, and a claim."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NAMES = (STATUS, CLAIM)
 STATUS_GOAL_MS = 100.0
 CLAIM_GOAL_MS = 5.0
 CLAIM_ITEMS = 100
-"""What a claim takes here: some seconds' work of a stage. A push claims more at once, up to 4000,
-and pays for each of them, not for the size of the manifest."""
+"""Items per claim: some seconds of work. A push claims up to 4000 at once; the cost is per
+item, whatever the size of the manifest."""
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
     rounds: int,
     scale: float,
 ) -> list[str]:
-    """Measure those of NAMES that are wanted; a line of result for each."""
+    """Measure those of NAMES that are selected; one line of results for each."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"large-{scale:g}.db"
     if not path.exists():
@@ -49,7 +49,7 @@ def run(
 
 
 def _status(path: Path, bulkup: str, env: dict[str, str], log: Path, rounds: int) -> str:
-    """Own time: that of the whole command without what Python and typer take to start."""
+    """Time of the whole command without the start of Python and typer."""
     commands = {
         "status": [bulkup, "status", "--manifest", str(path)],
         "typer": [sys.executable, "-c", "import typer"],
@@ -70,7 +70,7 @@ def _status(path: Path, bulkup: str, env: dict[str, str], log: Path, rounds: int
 
 
 def _claim(path: Path, rounds: int) -> str:
-    """Claims of a copy, since they change it; each takes the next items."""
+    """Claims in a copy, since they change it; each takes the next items."""
     copy = path.with_name("claimed.db")
     shutil.copy(path, copy)
     try:

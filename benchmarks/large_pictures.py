@@ -1,9 +1,9 @@
-"""How much memory the workers take while the largest pictures go through.
+"""How much memory the workers use for the largest pictures.
 
     python -m benchmarks.large_pictures [--megapixels 196] [--workers 2]
 
 Makes pictures at the pixel limit in several formats, pushes them to a directory with thumbnails,
-and looks at the run and its workers ten times a second. Goal: no worker above its 2 GiB, the run
+and samples the run and its workers ten times a second. Goal: no worker above its 2 GiB, the run
 itself below 300 MiB, every picture done.
 """
 
@@ -34,7 +34,7 @@ FORMS: dict[str, tuple[str, str, dict[str, object]]] = {
 
 
 def make(folder: Path, megapixels: int) -> None:
-    """One picture of each form: a gradient, which is quick to write and compresses."""
+    """One picture of each format: a gradient, which is fast to write and compresses."""
     side = isqrt(megapixels * 1_000_000)
     ramp = Image.linear_gradient("L").resize((side, side))
     for number, (name, (mode, form, options)) in enumerate(FORMS.items()):
@@ -43,7 +43,7 @@ def make(folder: Path, megapixels: int) -> None:
 
 
 def resident(pid: int) -> int:
-    """Bytes of a process's own that are in memory; 0 when it is gone."""
+    """Resident private bytes of a process; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
@@ -60,7 +60,7 @@ def children(pid: int) -> list[int]:
 
 
 def watch(process: subprocess.Popen[bytes]) -> tuple[int, dict[int, int], int]:
-    """The most that the run, each worker, and all together had at a time, in bytes."""
+    """Peak bytes of the run, of each worker, and of all together."""
     run, together = 0, 0
     workers: dict[int, int] = defaultdict(int)
     while process.poll() is None:

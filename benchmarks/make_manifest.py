@@ -1,9 +1,9 @@
-"""Write a large manifest, as years of pushes would leave it, in seconds.
+"""Write a large manifest like that of many pushes, in seconds.
 
     python -m benchmarks.make_manifest FILE [--assets 1000000] [--destinations 2]
 
-Rows go in through SQL, so it needs no files and no server. Of a thousand files 948 are uploaded,
-20 are duplicates of those, 20 wait for a run, 8 wait for their next attempt, and 4 are dead.
+Rows are written by SQL, so it needs no files and no server. Of a thousand files 948 are uploaded,
+20 are duplicates of those, 20 are ready, 8 are waiting, and 4 are dead.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Row = tuple[object, ...]
 
 
 def state_of(number: int) -> str:
-    """The upload state of a file by its number; `duplicate` where it has no item of its own."""
+    """The upload state of a file by its number; `duplicate` if it has no item of its own."""
     place = number % 1000
     if place < 948:
         return "done"
@@ -37,7 +37,7 @@ def state_of(number: int) -> str:
 
 
 def make(path: Path, *, assets: int = ASSETS, destinations: int = 1) -> None:
-    """Write the manifest at `path`, where there must be none; one root for each destination."""
+    """Write the manifest at `path`, which must not exist; one root per destination."""
     db = connect(str(path))
     db.execute("PRAGMA synchronous = OFF")
     db.execute("PRAGMA cache_size = -400000")

@@ -15,7 +15,7 @@ PUSH = (
 S5CMD = "{s5cmd} --endpoint-url {endpoint} --log error --numworkers 32"
 S5CMD_PUSH = S5CMD + " cp {directory}/ s3://bench/peers/"
 RCLONE = "{rclone} copy --transfers 16 --checkers 16"
-# rclone's quickest: no bucket check, no HEAD after each upload, one listing instead of a HEAD for
+# rclone's fastest: no bucket check, no HEAD after each upload, one listing instead of a HEAD for
 # each file, no MD5. A multi-thread copy looks for its object afterwards, which the sink forgets.
 RCLONE_PUSH = (
     RCLONE + " --fast-list --s3-no-check-bucket --s3-disable-checksum --s3-no-head"
@@ -26,7 +26,7 @@ PUSHES = {"bulkup": PUSH, "s5cmd": S5CMD_PUSH, "rclone": RCLONE_PUSH}
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One table. `commands` are measured in turn; ratios are to the quickest that is not bulkup.
+    """One table. `commands` are measured in turn; ratios are to the fastest that is not bulkup.
 
     `server`: `sink` drops what it gets; `ceph` is a real gateway behind a counting throttle.
     `stores` says whether a run must store the whole data set or nothing.
@@ -41,7 +41,7 @@ class Scenario:
     tls: bool = False
     stores: bool = True
     fill: tuple[str, ...] = ()
-    wall_goal: float | None = None  # bulkup's wall time, as a part of the quickest other's
+    wall_goal: float | None = None  # bulkup's wall time, as a share of the fastest other's
     peak_goal_mib: float | None = None
 
 
@@ -58,7 +58,7 @@ SCENARIOS = (
         {
             "bulkup": PUSH,
             "s5cmd": S5CMD + " sync {directory}/ s3://bench/peers/",
-            # its documented quick way on S3: no HEAD of each key for the mtime it keeps there
+            # its documented fast way on S3: no HEAD of each key for the mtime it keeps there
             "rclone": RCLONE + " --fast-list --update --use-server-modtime {directory}"
             " peers:bench/peers",
         },

@@ -91,7 +91,7 @@ def searches(folder: Path, made: Embeddings, rounds: int) -> Iterator[str]:
         begun = time.perf_counter()
         opened()
         size_mb = (folder / name).stat().st_size / 1e6
-        yield f"{name:8} made anew in {time.perf_counter() - begun:5.2f} s, {size_mb:.0f} MB"
+        yield f"{name:8} rebuilt in {time.perf_counter() - begun:5.2f} s, {size_mb:.0f} MB"
     for name, search in (("like", like), ("text", text)):
         milliseconds = timed(rounds, search)
         ratio = GOAL_MS / milliseconds

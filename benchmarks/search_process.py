@@ -3,7 +3,7 @@
     python -m benchmarks.search_process [--pictures 10000] [--rounds 9] [--bulkup PROGRAM]
 
 The manifest is synthetic: 1,280 dimensions at random, 20 classes at random, cameras and dates. The
-goal is 500 ms; what Python takes for numpy and typer alone is measured beside it.
+goal is 500 ms; Python with numpy and typer alone is measured too.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ JITTER_SECONDS = 2e-4  # of the way to the server
 
 @dataclass
 class FakeClock:
-    """Time that moves when it is told to."""
+    """A clock that the test moves."""
 
     at: float = 0.0
 

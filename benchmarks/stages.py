@@ -1,4 +1,4 @@
-"""A push of many real photos through all three stages, beside what its CPU time would allow.
+"""Push many real photos through all three stages; compare with the limit set by CPU time.
 
     python -m benchmarks.stages FOLDER [--photos 500] [--rounds 3] [--bulkup PATH]
 

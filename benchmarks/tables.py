@@ -37,7 +37,7 @@ def medians(runs: Sequence[Measured]) -> Medians:
 
 
 def reference(found: Mapping[str, Medians]) -> Medians | None:
-    """What ratios are to: the quickest command that is not bulkup; None when it is alone."""
+    """the reference of ratios: the fastest command that is not bulkup, or None."""
     others = [row for name, row in found.items() if name != OURS]
     return min(others, key=lambda row: row.wall_seconds, default=None)
 

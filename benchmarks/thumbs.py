@@ -1,4 +1,4 @@
-"""Pictures a second beside vipsthumbnail, on one core and on the same photos.
+"""Compare pictures per second with vipsthumbnail, on one core and the same photos.
 
     python -m benchmarks.thumbs FOLDER [--rounds 5] [--workers 1]
 

@@ -3,10 +3,10 @@
 
     python docs/make_picture.py
 
-Makes some pictures, pushes them in a pseudo-terminal to an S3 server in this process, keeps what
-bulkup drew, and writes docs/pictures/push.svg (while a push runs, in all three stages) and
-docs/pictures/status.svg (afterwards, with a search). The server is held at 4 MiB/s so that there
-is something to see. Needs bulkup.
+Generates pictures, pushes them in a pseudo-terminal to an S3 server in this process, records the
+terminal, and writes docs/pictures/push.svg (while a push runs, in all three stages) and
+docs/pictures/status.svg (afterwards, with a search). The server is limited to 4 MiB/s so that
+the bars are visible. Needs bulkup.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Use the embeddings with numpy: pictures in groups that look alike.
+"""Use the embeddings with numpy: group pictures that look alike.
 
     bulkup export --format npz --output pictures.npz
     python examples/embeddings.py pictures.npz [--groups 8]
 
-Groups are made by k-means over cosines; every picture is in one, and those nearest to the middle
-of each are named. Files with the same bytes share a vector and count once. Nothing but numpy is
-needed, which comes with bulkup.
+The groups are made by k-means over cosines; each picture is in one, and the pictures nearest to
+the centre of each are printed. Files with the same bytes share a vector and count once. Needs only
+numpy, which comes with bulkup.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Embeddings = NDArray[np.float32]
-"""Shape (count, dimension), each of length 1: a product of two is their cosine."""
+"""Shape (count, dimension), each of length 1: the product of two is their cosine."""
 
 ROUNDS = 30  # more than small collections need
 NAMED = 4
@@ -34,7 +34,7 @@ def read(path: Path) -> tuple[list[str], Embeddings]:
 
 
 def grouped(vectors: Embeddings, count: int) -> tuple[NDArray[np.intp], Embeddings]:
-    """The group of each picture, and the middles of the groups.
+    """The group of each picture, and the centres of the groups.
 
     The first middles are pictures as far from each other as can be: a start that needs no luck.
     """

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Make a directory of pictures to try bulkup on: painted, not photographed, but like photos.
+"""Generate a directory of sample pictures for bulkup: drawn, but similar to photos.
 
     python examples/make_pictures.py photos [--count 60] [--seed 1] [--size 1600] [--only Wanduhr]
 
 Hills, boats, balloons, houses, clocks, letters and more (painting.py), with grain and fine detail;
 JPEG, PNG, WebP, TIFF and GIF; EXIF with camera, lens, date, place and all common orientations;
-nested directories; names with spaces, accents, emoji and signs that URLs dislike; about one file
-in eight is an exact copy of an earlier one under another name. The same seed makes the same
+nested directories; names with spaces, accents, emoji and characters that URLs escape; about one
+file in eight is an exact copy of an earlier one under another name. The same seed makes the same
 pictures. Needs Pillow, which comes with bulkup.
 """
 
@@ -82,10 +82,10 @@ class Shot:
 
 
 def plan(count: int, *, seed: int, longest: int, scenes: Sequence[str]) -> list[Shot]:
-    """What to make, in order of time; every path occurs once."""
+    """The files to make, in order of time; every path occurs once."""
     rng = random.Random(seed)
     shots: list[Shot] = []
-    turn: list[str] = []  # scenes that are still to come before any comes again
+    turn: list[str] = []  # scenes left before any is repeated
     taken_at = datetime(2019, 6, 1, 9, 30, tzinfo=UTC)
     for number in range(1, count + 1):
         taken_at += timedelta(hours=rng.randint(1, 400), seconds=rng.randint(0, 3599))
@@ -136,7 +136,7 @@ def exif_of(shot: Shot, rng: random.Random) -> Image.Exif:
 
 
 def sexagesimal(degrees: float) -> tuple[IFDRational, IFDRational, IFDRational]:
-    """Degrees, minutes and seconds, as EXIF keeps them."""
+    """Degrees, minutes and seconds, as in EXIF."""
     minutes, seconds = divmod(round(abs(degrees) * 360_000), 6_000)
     whole, minutes = divmod(minutes, 60)
     return IFDRational(whole), IFDRational(minutes), IFDRational(seconds, 100)
@@ -164,7 +164,7 @@ def make(shot: Shot, directory: Path) -> None:
 
 
 def main() -> None:
-    """Make the pictures that the command line asks for, and say how many."""
+    """Make the pictures, and print how many."""
     parser = argparse.ArgumentParser(description="Make a directory of pictures to try bulkup on.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--count", type=int, default=60, help="files, copies included")

@@ -1,5 +1,5 @@
-"""Scenes for make_pictures.py: painted, but plain enough for a network that was trained on photos
-to name most of them. Each takes a random generator and a size in pixels. Needs Pillow.
+"""Scenes for make_pictures.py, simple enough for a network that was trained on photos to recognise
+most of them. Each takes a random generator and a size in pixels. Needs Pillow.
 """
 
 from __future__ import annotations

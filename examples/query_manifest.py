@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""Ask the manifest with sqlite-utils: what is where, what failed, what is there twice, which
-camera took what and where.
+"""Query the manifest with sqlite-utils: progress, failures, duplicates, cameras and places.
 
     python examples/query_manifest.py [MANIFEST]
 
-Without an argument it reads the manifest that bulkup uses by default. It only reads, and may be
-run while bulkup is at work. The views that it asks are described in docs/manifest.md.
-It needs sqlite-utils, which the extra `sql` brings: pip install '.[sql]'.
+Without an argument it reads bulkup's default manifest. It only reads, and can run while bulkup
+runs. docs/manifest.md describes the views. Needs sqlite-utils: pip install '.[sql]'.
 """
 
 from __future__ import annotations
@@ -38,8 +36,8 @@ ORDER BY pictures DESC
 LIMIT :limit
 """
 
-# A degree of latitude is 111 km everywhere, one of longitude only at the equator; to group
-# pictures by towns, tenths of either will do.
+# A degree of latitude is 111 km everywhere, one of longitude only at the equator; tenths of either
+# are good enough to group pictures by town.
 PLACES = """
 SELECT round(latitude, 1) AS latitude, round(longitude, 1) AS longitude,
   count(DISTINCT digest) AS pictures, min(path) AS first_path
@@ -52,7 +50,7 @@ LIMIT :limit
 
 
 def default_manifest() -> Path:
-    """Where bulkup keeps its manifest when no setting says otherwise."""
+    """The default path of the manifest."""
     if chosen := os.environ.get("BULKUP_MANIFEST"):
         return Path(chosen)
     home = os.environ.get("BULKUP_HOME")
@@ -60,12 +58,12 @@ def default_manifest() -> Path:
 
 
 def open_manifest(path: Path) -> Database:
-    """The manifest, for reading only: SQLite refuses to write to it, or to make it."""
+    """Open the manifest read-only: SQLite does not write to it, or create it."""
     return Database(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True))
 
 
 def report(manifest: Database) -> list[str]:
-    """A few lines about what the manifest holds."""
+    """Lines about the contents of the manifest."""
     counted = "SELECT error_class, count(*) AS files FROM failures GROUP BY 1 ORDER BY 2 DESC"
     return [
         "Progress:",
@@ -100,7 +98,7 @@ def report(manifest: Database) -> list[str]:
 
 
 def main() -> None:
-    """Print the report of the manifest that was named, or of the default one."""
+    """Print the report of the given manifest, or of the default one."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else default_manifest()
     if not path.exists():
         sys.exit(f"{path} is not there: push something first, or name another manifest")

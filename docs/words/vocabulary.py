@@ -1,4 +1,4 @@
-"""Which words the table of make_words.py holds: what people may look for in pictures."""
+"""Chooses the words of the table of make_words.py: what people may search in pictures."""
 
 from __future__ import annotations
 
