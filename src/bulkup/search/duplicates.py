@@ -1,17 +1,17 @@
 """Near-duplicates: the same picture in other bytes, by perceptual hash and by vector.
 
 Measured on 59 photos of many cameras and 11 edits of each (halved, 320 px, JPEG at 20, cropped
-by 10 % in all or to a corner, brightness ±25 %, contrast, turned by 3°, grey, mirrored), vectors of
-EfficientNet-Lite0. Recall is over an original and its edits, false are pairs of 246,240 of
-different photos; the two exposures of one scene among them (an HDR pair) are near, as they should:
+by 10 % in all or to a corner, brightness ±25 %, contrast, rotated by 3°, grey, mirrored), with
+vectors of EfficientNet-Lite0. Recall is over an original and its edits. False are pairs among
+246,240 of different photos; the two exposures of one scene (an HDR pair) count as near:
 
     hash alone, up to 6 of 64 bits                        recall 0.66   none false
     vectors alone, cosine from 0.90 / from 0.85           recall 0.88 / 0.95   none false
     both, as `_are_near` has it                           recall 0.96   none false
 
-What is missed is the crop to a corner (found: 0.63) and some of the turned (0.95). Photos that
-only look alike, two yellow flowers, and their edits come to a cosine of 0.845. Pages of text come
-out near each other: 256 pixels do not tell them apart. 100,000 pictures take 9 s on 2 cores.
+Missed are crops to a corner (found: 0.63) and some of the rotated ones (0.95). Photos that only
+look alike, two yellow flowers, have a cosine up to 0.845. Pages of text are near each other: 256
+pixels do not distinguish them. 100,000 pictures take 9 s on 2 cores.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from bulkup.search.matrix_file import Floats
 Pairs = NDArray[np.int64]
 """Shape (count, 2): places of two pictures, the lower first."""
 
-_HASH_BITS: Final = 4  # by which hashes may differ to be near by themselves
+_HASH_BITS: Final = 4  # hashes that differ by so many are near
 _HASH_CHUNKS: Final = (13, 13, 13, 13, 12)  # one more than _HASH_BITS: one of them is equal
 _SAME_SCENE: Final = 0.6  # cosine: a grey copy has 0.6, other photos up to 0.5, once in 1,000 more
-_NEAR: Final = 0.92  # cosine that is enough by itself
-_PERHAPS_NEAR: Final = 0.85  # cosine that is enough when the hashes do not speak against it
+_NEAR: Final = 0.92  # cosine that is sufficient
+_PERHAPS_NEAR: Final = 0.85  # cosine that is sufficient when the hashes are similar, too
 _PERHAPS_BITS: Final = 16  # different photos differ in 17 and more, once in 300 in fewer
-_FLAT_NEAR: Final = 0.98  # cosine where a hash says nothing; a black and a white frame have 0.95
-_FLAT_BITS: Final = 4  # a hash with fewer bits set, or with fewer not set, says nothing
+_FLAT_NEAR: Final = 0.98  # cosine without a usable hash; a black and a white frame have 0.95
+_FLAT_BITS: Final = 4  # a hash with fewer bits set, or fewer not set, is not usable
 
 _EXACT_COUNT: Final = 8192  # up to so many, all pairs are compared: 0.9 s
 _PIVOTS: Final = 512
 _PIVOTS_EACH: Final = 4
 _BLOCK: Final = 2048
 _MOST_BETTER: Final = 16
-"""So many better pictures near it are looked at for each picture and cell: of 10,000 frames of one
-scene all pairs are near. The first ones are enough to find the best of them."""
+"""Better near pictures kept for each picture and cell: of 10,000 frames of one scene all pairs are
+near, and the first ones are enough to find the best of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class DuplicateCandidate:
 
 @dataclass(frozen=True, slots=True)
 class GroupMember:
-    """A picture of a group, and how near it is to the group's best: 0 to 1."""
+    """A picture of a group, and its similarity to the group's best: 0 to 1."""
 
     candidate: DuplicateCandidate
     likeness: float
@@ -68,16 +68,16 @@ class GroupMember:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """A picture and its near-duplicates: the best first, then the nearest to it.
+    """A picture and its near-duplicates: the best first, then the most similar to it.
 
-    Best is what has the most pixels, then the most bytes, then what was found first.
+    The best has the most pixels, then the most bytes, then was found first.
     """
 
     members: tuple[GroupMember, ...]
 
     @property
     def spare_bytes(self) -> int:
-        """What all but the best take."""
+        """The bytes of all but the best."""
         return sum(member.candidate.size_bytes for member in self.members[1:])
 
 
@@ -86,8 +86,8 @@ def find_groups(
 ) -> list[DuplicateGroup]:
     """Groups of two and more, those with the most spare bytes first.
 
-    Each member is near the best of its group: a chain of small steps joins nothing. A picture is
-    in one group at most. Hashes and vectors are each used where they are there.
+    Each member is near the best of its group; a chain of similar pictures is no group. A picture is
+    in one group at most. Hashes and vectors are used where they exist.
     """
     ranked = sorted(candidates, key=lambda one: (-one.pixels, -one.size_bytes, one.asset_id))
     hashes = _Hashes(ranked)
@@ -102,7 +102,7 @@ def find_groups(
 
 
 def _are_near(cosines: Floats, bits: Floats) -> NDArray[np.bool_]:
-    """Whether each pair is; NaN where there is no vector, or no hash that says anything."""
+    """Whether each pair is near; NaN where there is no vector, or no usable hash."""
     no_vectors, no_hashes = np.isnan(cosines), np.isnan(bits)
     by_hash = (bits <= _HASH_BITS) & (no_vectors | (cosines >= _SAME_SCENE))
     by_both = (cosines >= _PERHAPS_NEAR) & (bits <= _PERHAPS_BITS)
@@ -114,7 +114,7 @@ def _are_near(cosines: Floats, bits: Floats) -> NDArray[np.bool_]:
 def _stars(
     ranked: Sequence[DuplicateCandidate], pairs: Pairs, likeness: Floats
 ) -> Iterator[DuplicateGroup]:
-    """Each picture, the best first, takes what is near it and not yet taken. Pairs are sorted."""
+    """Each picture, the best first, takes the near ones not yet taken. Pairs are sorted."""
     taken: set[int] = set()
     around: dict[int, list[tuple[float, int]]] = {}
     for (best, other), near in zip(pairs.tolist(), likeness.tolist(), strict=True):
@@ -127,20 +127,20 @@ def _stars(
 
 
 class _Hashes:
-    """Perceptual hashes of ranked pictures, as far as they say anything."""
+    """Perceptual hashes of ranked pictures, as far as they are usable."""
 
     def __init__(self, ranked: Sequence[DuplicateCandidate]) -> None:
         texts = [one.perceptual_hash for one in ranked]
         self._bits = np.array([int(text, 16) if text else 0 for text in texts], np.uint64)
         ones = _popcount(self._bits)
-        self._tells = (ones >= _FLAT_BITS) & (ones <= 64 - _FLAT_BITS)
+        self._is_usable = (ones >= _FLAT_BITS) & (ones <= 64 - _FLAT_BITS)
 
     def near_pairs(self) -> Pairs:
-        """All pairs that differ in _HASH_BITS at the most, among those that say anything.
+        """All pairs of usable hashes that differ in _HASH_BITS at most.
 
-        Such a pair is equal in one of five chunks of bits, so that only those are compared.
+        Such a pair is equal in one of five chunks of bits, so only those are compared.
         """
-        places = np.flatnonzero(self._tells)
+        places = np.flatnonzero(self._is_usable)
         found, shift = [np.empty((0, 2), np.int64)], 0
         for width in _HASH_CHUNKS:
             chunk = self._bits[places] >> np.uint64(shift) & np.uint64((1 << width) - 1)
@@ -153,7 +153,7 @@ class _Hashes:
         return np.concatenate(found)
 
     def _near_among(self, places: NDArray[np.intp]) -> Iterator[Pairs]:
-        """Of pictures in ascending order: the near ones of all their pairs."""
+        """The near pairs among pictures in ascending order."""
         bits, seen = self._bits[places], np.zeros(len(places), np.int64)
         for start in range(0, len(places), _BLOCK):
             for other in range(start, len(places), _BLOCK):
@@ -162,15 +162,15 @@ class _Hashes:
                 yield _pairs(near, places[here], places[there], seen[there])
 
     def distances(self, pairs: Pairs) -> Floats:
-        """In how many bits each pair differs; NaN where one of the two says nothing."""
+        """In how many bits each pair differs; NaN where one hash is not usable."""
         one, other = pairs[:, 0], pairs[:, 1]
         differing = _popcount(self._bits[one] ^ self._bits[other]).astype(np.float32)
-        differing[~(self._tells[one] & self._tells[other])] = np.nan
+        differing[~(self._is_usable[one] & self._is_usable[other])] = np.nan
         return differing
 
 
 class _Places:
-    """Where ranked pictures stand among the vectors."""
+    """The rows of ranked pictures in the matrix."""
 
     def __init__(self, ranked: Sequence[DuplicateCandidate], vectors: Matrix | None) -> None:
         found = [None if vectors is None else vectors.place(one.content_id) for one in ranked]
@@ -191,7 +191,7 @@ class _Places:
             yield from self._near_among(cell)
 
     def _cells(self, known: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-        """Pictures around each of some pictures chosen by a seed, in ascending order."""
+        """The pictures near each of some randomly chosen ones, in ascending order."""
         chosen = np.random.default_rng(0).choice(known, _PIVOTS, replace=False)
         pivots = self._rows(chosen)
         nearest = np.concatenate(
@@ -205,7 +205,7 @@ class _Places:
             yield known[(nearest == pivot).any(axis=1)]
 
     def _near_among(self, places: NDArray[np.intp]) -> Iterator[Pairs]:
-        """Of pictures in ascending order: the near ones of all their pairs."""
+        """The near pairs among pictures in ascending order."""
         seen = np.zeros(len(places), np.int64)
         for start in range(0, len(places), _BLOCK):
             here = places[start : start + _BLOCK]
@@ -217,7 +217,7 @@ class _Places:
                 yield _pairs(near, here, there, seen[other : other + _BLOCK])
 
     def cosines(self, pairs: Pairs) -> Floats:
-        """Of each pair; NaN where one of the two has no vector."""
+        """The cosine of each pair; NaN where one has no vector."""
         found = np.full(len(pairs), np.nan, np.float32)
         known = np.flatnonzero((self._at[pairs] >= 0).all(axis=1))
         for start in range(0, len(known), _BLOCK):
@@ -237,7 +237,7 @@ def _pairs(
     there: NDArray[np.intp],
     seen: NDArray[np.int64],
 ) -> Pairs:
-    """The places of what is near in a block, `near` of shape (len(here), len(there)).
+    """The near pairs of a block, `near` of shape (len(here), len(there)).
 
     `seen` counts, for each place of `there`, the better ones that were near it in earlier
     blocks; those of this one are added.
@@ -252,7 +252,7 @@ def _pairs(
 
 
 def _popcount(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """How many bits are set; numpy has it from 2.0 on only (Warren, Hacker's Delight, 5-2)."""
+    """The number of set bits (Warren, Hacker's Delight, 5-2); numpy has it from 2.0 on."""
     one, two, four = (np.uint64(0x5555555555555555), np.uint64(0x3333333333333333),
                       np.uint64(0x0F0F0F0F0F0F0F0F))  # fmt: skip
     values = values - (values >> np.uint64(1) & one)

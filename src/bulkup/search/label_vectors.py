@@ -1,6 +1,6 @@
-"""The 1000 classes of the default embedder: their names, their kinds, their label vectors.
+"""The 1000 classes of the default embedder: names, kinds and label vectors.
 
-They are ImageNet's (ILSVRC 2012), numbered 0 to 999 in its order; each is a synset of WordNet 3.0.
+They are ImageNet's (ILSVRC 2012), numbered 0 to 999 in its order. Each is a synset of WordNet 3.0.
 The data is made by docs/words/make_words.py.
 """
 
@@ -21,7 +21,7 @@ COUNT: Final = 1000
 
 
 class ClassLabels:
-    """Read-only; for any thread."""
+    """Read only; for any thread."""
 
     def __init__(self, folder: Path = DATA) -> None:
         data = json.loads((folder / "classes.json").read_text("ascii"))
@@ -32,20 +32,20 @@ class ClassLabels:
         self._words: dict[str, int] = data["words"]
         labels = np.load(folder / "classes.npy")
         self.labels: NDArray[np.float32] = labels.astype(np.float32)
-        """Shape (COUNT, DIMENSION): each label vector less their mean; lengths differ."""
+        """Shape (COUNT, DIMENSION): the label vectors minus their mean; not normalised."""
         self.version = f"{crc32(labels.tobytes()):08x}"
-        """Another one whenever `labels` are others."""
+        """Changes with `labels`."""
 
     def names(self, number: int) -> tuple[str, ...]:
-        """What the class is called, the main name first: ('tabby', 'tabby cat')."""
+        """The names of the class, the main one first: ('tabby', 'tabby cat')."""
         return tuple(self._names[number])
 
     def kinds(self, number: int) -> tuple[str, ...]:
-        """What it is a kind of, from near to far: ('domestic cat', 'cat', 'feline', …)."""
+        """Its hypernyms, the nearest first: ('domestic cat', 'cat', 'feline', …)."""
         return tuple(self._kinds[kind] for kind in self._of[number][1:])
 
     def called(self, word: str) -> NDArray[np.bool_]:
-        """Shape (COUNT,): which classes bear the name `word` (lower case) or are a kind of it.
+        """Shape (COUNT,): which classes have the name `word` (lower case) or are a kind of it.
 
         A name counts in every sense ('crane' the bird and the machine); a kind in the word's most
         usual sense that has classes at all.
@@ -60,12 +60,12 @@ class ClassLabels:
     def mentioned(self, word: str) -> NDArray[np.bool_]:
         """Shape (COUNT,): which classes have `word`, a base form, in their names or definitions.
 
-        'beer' stands in 'beer bottle', 'sea' in what a pier is.
+        'beer' is in 'beer bottle', 'sea' in the definition of a pier.
         """
         return np.fromiter((word in gloss for gloss in self._glosses), np.bool_, COUNT)
 
 
 @cache
 def known_classes() -> ClassLabels:
-    """Those that come with bulkup; read (5 ms) when they are first asked for."""
+    """The classes of bulkup, read on the first call (5 ms)."""
     return ClassLabels()

@@ -1,12 +1,11 @@
-"""The manifest's vectors as one memory-mapped matrix, derived and never trusted over it.
+"""The manifest's vectors as one memory-mapped matrix, derived from the manifest.
 
-The manifest holds the truth, a BLOB a row; a search wants all of them side by side. So a file
-beside the manifest keeps them as float32. It is made under another name and renamed, and never
-changed afterwards: whoever has it mapped keeps what he has, and each of two processes makes a whole
-one of its own. Rows that came since it was made are read from the manifest and kept in memory,
-until there are so many that a new file pays.
+The manifest holds a BLOB a row; a search needs all rows in one array. A file beside the manifest
+keeps them as float32. It is written under another name, renamed, and never changed: processes that
+have mapped it keep their data, and two processes at once each write a complete file. Newer rows are
+read from the manifest and kept in memory, until there are enough for a new file.
 
-float32 because numpy multiplies it as it lies there. `python -m benchmarks.search`, 2 cores,
+float32 because numpy multiplies it in place. `python -m benchmarks.search`, 2 cores,
 100,000 x 1,280: float32 11 ms a query at 512 MB; float16 converted by numpy in blocks 180 ms,
 searched by usearch 16 ms at 256 MB, for one more package to install and load.
 """
@@ -66,8 +65,7 @@ class Matrix:
         return np.concatenate(found) if found else np.empty(0, np.float32)
 
     def blocks(self) -> Iterator[Floats]:
-        """All rows in their order, as they lie: each of shape (some, dimension), not to be
-        changed."""
+        """All rows in order, in blocks of shape (some, dimension); read only."""
         return (part.vectors for part in self._parts)
 
     def rows(self, at: NDArray[np.intp]) -> Floats:
@@ -81,14 +79,14 @@ class Matrix:
         return found
 
     def place(self, content_id: int) -> int | None:
-        """Where this content is, or None."""
+        """The row of this content, or None."""
         if self._at is None:
             self._at = {content: at for at, content in enumerate(self.contents.tolist())}
         return self._at.get(content_id)
 
 
 def from_float16(dimension: int) -> Decode:
-    """A Decode for vectors as the manifest keeps them: float16, little-endian."""
+    """A Decode for the manifest's vectors: float16, little-endian."""
 
     def decode(blobs: Sequence[bytes]) -> Floats:
         return np.frombuffer(b"".join(blobs), "<f2").reshape(-1, dimension).astype(np.float32)
@@ -97,10 +95,10 @@ def from_float16(dimension: int) -> Decode:
 
 
 def from_classes(most: int, to_rows: Callable[[NDArray[np.uint16], Floats], Floats]) -> Decode:
-    """A Decode for what a classifier saw, as the manifest keeps it: pairs of a uint16 number and
-    a float16 probability, little-endian, up to `most` of them; b'' for nothing.
+    """A Decode for the manifest's classes: up to `most` pairs of a uint16 number and a float16
+    probability, little-endian; b'' for none.
 
-    `to_rows` gets numbers and probabilities, both of shape (n, most), filled up with 0 and 0.
+    `to_rows` gets numbers and probabilities, both of shape (n, most), padded with 0.
     """
     pair = np.dtype([("number", "<u2"), ("probability", "<f2")])
 
@@ -116,10 +114,10 @@ def from_classes(most: int, to_rows: Callable[[NDArray[np.uint16], Floats], Floa
 
 
 def open_matrix(path: str, *, stamp: Stamp, dimension: int, rows: Rows, decode: Decode) -> Matrix:
-    """The matrix of what `stamp` and `rows` say, from the file at `path` as far as it holds.
+    """The matrix of the rows that `stamp` describes, from the file at `path` as far as it is valid.
 
-    Rows above `stamp.highest`, which came while this was under way, are left for the next time.
-    Where no file can be written (a read-only directory, a full disk) everything is in memory.
+    Rows above `stamp.highest`, added meanwhile, are left for the next call. Where no file can be
+    written (a read-only directory, a full disk) everything is kept in memory.
     Raises what `rows` and `decode` raise.
     """
     if stamp.count == 0:
@@ -141,7 +139,7 @@ def open_matrix(path: str, *, stamp: Stamp, dimension: int, rows: Rows, decode: 
 def _with_later(
     path: str, stamp: Stamp, dimension: int, kept: MatrixPart, later: MatrixPart
 ) -> Matrix:
-    """Both parts; in a new file when the later one has grown long."""
+    """Both parts; in a new file when the later one has become large."""
     if len(later.ids) > max(_LEAST_TO_WRITE, _SHARE_TO_WRITE * len(kept.ids)):
         with suppress(OSError):
             return Matrix([write_part(path, stamp, dimension, [*_cut(kept), later])], dimension)

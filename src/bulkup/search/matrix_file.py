@@ -1,9 +1,9 @@
-"""The file behind `matrix`: how it is laid out, written and believed.
+"""The file of a matrix: its format, writing it, and checking it.
 
 Format, little-endian: a block of 4,096 bytes that holds MAGIC, the length and CRC-32 of a JSON
 object, and this object (key, generation, highest row id, count, dimension, CRC-32 of the tail);
 `count` rows of float32; then the tail: int64 pairs of row id and content id, and a float32
-checksum for each row, so that a page that never reached the disk is noticed before it is searched.
+checksum for each row, so that a page that never reached the disk is detected before a search.
 """
 
 from __future__ import annotations
@@ -28,16 +28,15 @@ Floats = NDArray[np.float32]
 MAGIC: Final = b"bulkup matrix 1\n"
 _HEAD_BYTES: Final = 4096
 _TOLERANCE: Final = 1e-3
-"""Of a row's checksum: the sum strays by 1e-5 with the BLAS at hand, a lost page moves it by 0.1
-and more."""
+"""Of a row's checksum: it differs by 1e-5 between BLAS libraries, by 0.1 for a lost page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the manifest says of its rows before they are read.
+    """What the manifest knows of its rows without reading them.
 
-    Row ids only grow. `key` names what the rows are: the manifest's own id, the embedder and its
-    version, and what was made of it. `generation` changes whenever a row is changed or removed.
+    Row ids only grow. `key` identifies the rows: the manifest, the embedder and its version,
+    and the kind of rows. `generation` changes whenever a row is changed or removed.
     """
 
     key: str
@@ -48,7 +47,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatrixPart:
-    """Rows side by side: those of the file, or those that came later."""
+    """Consecutive rows: those of the file, or newer ones."""
 
     ids: NDArray[np.int64]  # (count, 2): row id, content id
     vectors: Floats  # (count, dimension)
@@ -65,11 +64,11 @@ class _FileHeader:
 
 
 def read_part(path: str, stamp: Stamp, dimension: int) -> MatrixPart | None:
-    """What the file holds, mapped, if it is whole and all of it is still true; else None."""
+    """The rows of the file, memory-mapped, if it is complete and up to date; else None."""
     try:
         with Path(path).open("rb") as file:
             return _mapped(file, stamp, dimension)
-    except (OSError, ValueError, TypeError, KeyError):  # not there, or nothing of ours
+    except (OSError, ValueError, TypeError, KeyError):  # missing, or another file
         return None
 
 
@@ -99,28 +98,27 @@ def _mapped(file: BinaryIO, stamp: Stamp, dimension: int) -> MatrixPart | None:
 
 
 def _sums(vectors: Floats) -> Floats:
-    """A checksum a row: the sum of its values, each weighted by where it stands."""
+    """A checksum of each row: the sum of its values, weighted by their position."""
     weights = np.linspace(1, 2, vectors.shape[1], dtype=np.float32)
-    with np.errstate(all="ignore"):  # damage may look like any number
+    with np.errstate(all="ignore"):  # damaged bytes may be any number
         sums: Floats = vectors @ weights
     return sums
 
 
 def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[MatrixPart]) -> MatrixPart:
-    """Make the file of these rows, put it at `path`, and map it. Raises OSError, nothing left.
+    """Write the rows to a new file, rename it to `path`, and map it. Raises OSError.
 
-    It is locked while it is made: a file of this kind that nobody has locked is of a process
-    that was killed.
+    The file is locked while it is written: an unlocked temporary file belongs to a killed process.
     """
     folder, name = os.path.split(os.path.abspath(path))
     _sweep(folder, name)
     descriptor, part = tempfile.mkstemp(prefix=f".{name}.", suffix=".part", dir=folder)
     with os.fdopen(descriptor, "w+b") as file:
         try:
-            with suppress(OSError):  # a file system without locks: there nothing is swept away
+            with suppress(OSError):  # without file locks nothing is swept
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             head = _fill(file, stamp, dimension, blocks)
-            # Before the rename: else a crash could leave the name without the bytes.
+            # Before the rename: a crash must not leave the name without the bytes.
             os.fsync(descriptor)
             Path(part).replace(path)
         except BaseException:
@@ -139,7 +137,7 @@ def write_part(path: str, stamp: Stamp, dimension: int, blocks: Iterable[MatrixP
 def _fill(
     file: BinaryIO, stamp: Stamp, dimension: int, blocks: Iterable[MatrixPart]
 ) -> _FileHeader:
-    """Write all of it; the head, which says that the rest is there, last."""
+    """Write all of it; the header, which makes it valid, last."""
     ids: list[NDArray[np.int64]] = []
     sums: list[Floats] = []
     file.seek(_HEAD_BYTES)
@@ -169,7 +167,7 @@ def _head_block(head: _FileHeader) -> bytes:
 
 
 def _read_head(file: BinaryIO) -> _FileHeader:
-    """Raises ValueError, TypeError or KeyError for what is none."""
+    """Raises ValueError, TypeError or KeyError for anything else."""
     block = file.read(_HEAD_BYTES)
     at = len(MAGIC)
     length, crc = (int.from_bytes(block[at + i : at + i + 4], "little") for i in (0, 4))
@@ -180,7 +178,7 @@ def _read_head(file: BinaryIO) -> _FileHeader:
 
 
 def _sweep(folder: str, name: str) -> None:
-    """Remove what killed processes left."""
+    """Remove the temporary files of killed processes."""
     with suppress(OSError):
         for part in Path(folder).glob(f".{glob.escape(name)}.*.part"):
             with suppress(OSError), part.open("rb") as file:

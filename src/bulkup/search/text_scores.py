@@ -1,25 +1,25 @@
-"""Words to scores: which pictures a text means, from what a classifier saw in them.
+"""Scores of pictures for a text, from the classes that a classifier saw in them.
 
 **ConSE** (Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings", ICLR
-2014): a picture lies where its classes' label vectors lie, weighted by their probabilities, and so
-meets words in one space that was never trained for pictures. Three things make it better here:
-label vectors are means of three sentences each, everything is taken from the mean label vector
-(what all labels share says nothing), and the 20 best classes weigh by the square root of their
-probability, since a classifier is surer than it should be.
+2014): the vector of a picture is the mean of its classes' label vectors, weighted by their
+probabilities. So pictures and words share a space that was never trained with pictures. Three
+things improve it here: label vectors are means of three sentences each; the mean of all label
+vectors is subtracted; and the 20 best classes are weighted by the square root of their probability,
+since classifiers are overconfident.
 
     meaning = cosine(words, picture) + 0.2 x lexical
 
 *lexical* is the probability that the picture shows what the words name, or a kind of it, by
-WordNet; classes that only mention the word in their definition count half. It sharpens hits that
-can be explained and leaves the rest to ConSE, which alone knows 'dusk'. For several words both are
-means over the words.
+WordNet; classes with the word only in their definition count half. It improves the order of hits
+that a class explains; others, such as 'dusk', depend on ConSE. For several words both are means
+over the words.
 
-    score = meaning + 3 x (words of the query that path, camera, lens or date say literally)
+    score = meaning + 3 x (words of the query found literally in path, camera, lens or date)
 
-A meaning lies between -1 and 1.2, so 3 puts any literal match before none, more before fewer, and
-leaves the order within to the meaning: who types the name of a folder or a camera wants that, and
-in "cat 2019" the year chooses and the cat orders. What comes out are closest matches, not answers:
-there is no threshold, since a right hit may score less than another query's wrong one.
+A meaning is between -1 and 1.2. So any literal match comes before none, more before fewer, and
+among equals the meaning decides: in "cat 2019" the year selects and the cat sorts. The results are
+the closest matches. There is no threshold, since a right hit of one query may score less than a
+wrong one of another.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MENTIONED: Final = 0.5
 LITERAL: Final = 3.0
 
 UNSEEN: Final = -1.0
-"""The meaning of a picture without classes: after all others."""
+"""The meaning of a picture without classes: it comes last."""
 
 ROW: Final = DIMENSION + 2 * KEPT
 """float32 numbers of a picture that a search needs: its vector, its classes' numbers divided by
@@ -60,27 +60,27 @@ _STOP_WORDS_TEXT: Final = (
     "photographs picture pictures image images pic pics show find"
 )
 _STOP_WORDS: Final = frozenset(_STOP_WORDS_TEXT.split())
-"""Words that mean nothing here, unless the query has no others."""
+"""Words without a meaning here, unless the query has no others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextQuery:
-    """What a text asks for. Made by `TextQuery.of`."""
+    """A parsed query. Made by `TextQuery.of`."""
 
     text: str
-    parts: tuple[QueryPart, ...]  # in order; those with no `words` are not known
+    parts: tuple[QueryPart, ...]  # in order; unknown ones have no `words`
     terms: tuple[Term, ...]  # to be matched with paths, cameras, lenses, dates
     direction: Vector | None  # None when no word is known
     classes: Floats  # shape (COUNT,): how far the parts name each class, 0 to 1
 
     @classmethod
     def of(cls, text: str) -> TextQuery:
-        """`text` in any case. Raises WordsUnknown when nothing is left of it but signs."""
+        """`text` in any case. Raises WordsUnknown when it has no words."""
         words, classes = known_words(), known_classes()
-        asked = typed(text)
-        stop_words = _STOP_WORDS if set(asked.words) - _STOP_WORDS else frozenset()
-        parts = words.read(asked.words, stop_words)
-        terms = _terms(asked, stop_words, words)
+        parsed = typed(text)
+        stop_words = _STOP_WORDS if set(parsed.words) - _STOP_WORDS else frozenset()
+        parts = words.read(parsed.words, stop_words)
+        terms = _terms(parsed, stop_words, words)
         if not terms:
             raise WordsUnknown(f"nothing to look for in {text!r}")
         known = [part for part in parts if part.words]
@@ -90,22 +90,22 @@ class TextQuery:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """What was typed that is no known word: it can only be matched literally."""
+        """Unknown words: they can only be matched literally."""
         return tuple(part.typed for part in self.parts if not part.words)
 
 
 class Hit(NamedTuple):
-    """A picture, by its place in what was scored, and its score."""
+    """The place of a picture among those scored, and its score."""
 
     place: int
     score: float
 
 
 def picture_vectors(numbers: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Floats:
-    """Where pictures lie: unit vectors, shape (n, DIMENSION), from their best classes.
+    """Unit vectors of pictures, shape (n, DIMENSION), from their best classes.
 
     `numbers` and `probabilities` have shape (n, k): a picture's k best classes, k up to KEPT, in
-    any order; a probability of 0 stands for none. A picture with no class has the vector 0.
+    any order; a probability of 0 is padding. A picture without classes has the vector 0.
     """
     labels = known_classes().labels
     weights = np.sqrt(probabilities, dtype=np.float32)
@@ -116,12 +116,12 @@ def picture_vectors(numbers: NDArray[np.integer], probabilities: NDArray[np.floa
 
 
 def rows_version() -> str:
-    """What `picture_rows` depends on: rows of two versions are never mixed."""
+    """The version of `picture_rows`: rows of two versions are never mixed."""
     return f"conse-1.{known_classes().version}"
 
 
 def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Floats:
-    """All that a search needs of pictures, shape (n, ROW), for a matrix file."""
+    """All that a search needs of pictures, shape (n, ROW), for a matrix."""
     rows = np.zeros((len(numbers), ROW), np.float32)
     count = numbers.shape[1]
     rows[:, :DIMENSION] = picture_vectors(numbers, probabilities)
@@ -151,10 +151,9 @@ def ranked(
 ) -> list[Hit]:
     """The best `limit` pictures, best first; of equals the first comes first.
 
-    `meanings` are `row_scores`, `matched` are terms.matches of the query's terms: both of shape
-    (n,). A picture whose meaning is unknown is a hit only by a literal match. Raises WordsUnknown
-    when the query has a word, knows none, and no picture says one literally: nothing but chance
-    could order the pictures.
+    `meanings` are `row_scores`, `matched` the literal_match.matches of the query's terms, both of
+    shape (n,). A picture without a meaning is a hit only by a literal match. Raises WordsUnknown
+    when all words of the query are unknown and no picture matches one literally.
     """
     if query.direction is None and query.unknown and not matched.any():
         raise WordsUnknown(unknown_words(query), unknown=query.unknown)
@@ -169,7 +168,7 @@ def _direction(part: QueryPart, words: Words) -> Vector:
 
 
 def _shares(known: Sequence[QueryPart], classes: ClassLabels) -> Floats:
-    """The mean over the parts of how far each names a class, shape (COUNT,)."""
+    """How far the parts name each class, the mean over the parts, shape (COUNT,)."""
     shares = np.zeros(COUNT, np.float32)
     for part in known:
         for word in part.words:
@@ -178,21 +177,21 @@ def _shares(known: Sequence[QueryPart], classes: ClassLabels) -> Floats:
     return shares
 
 
-def _terms(asked: Typed, stop_words: frozenset[str], words: Words) -> tuple[Term, ...]:
-    """Dates first; a month that stands for itself is one term, its name in a path is another."""
-    literal = dict.fromkeys(word for word in asked.words if word not in stop_words)
+def _terms(parsed: Typed, stop_words: frozenset[str], words: Words) -> tuple[Term, ...]:
+    """Dates first. A month alone is two terms: the date, and its name in a path."""
+    literal = dict.fromkeys(word for word in parsed.words if word not in stop_words)
     forms = ((word, words.base(word) or word) for word in literal)
-    dates: tuple[Date, ...] = asked.dates
+    dates: tuple[Date, ...] = parsed.dates
     return (*dates, *(Word(tuple(dict.fromkeys(pair))) for pair in forms))
 
 
 def unknown_words(query: TextQuery) -> str:
     """'unknown word 'xyzzy'; nearest known: …', for each of the unknown words."""
     words = known_words()
-    said = []
+    messages = []
     for typed_word in query.unknown:
         nearest = ", ".join(words.nearest(typed_word))
-        said.append(
+        messages.append(
             f"unknown word {typed_word!r}" + (f"; nearest known: {nearest}" if nearest else "")
         )
-    return ". ".join(said)
+    return ". ".join(messages)

@@ -1,4 +1,4 @@
-"""The best rows by their scores: exact, and in the same order each time."""
+"""The rows with the best scores: exact, in a stable order."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 def nearest(
     scores: NDArray[np.float32], limit: int, allowed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.intp]:
-    """Where the `limit` highest scores are, best first; of equal ones the earlier comes first.
+    """The places of the `limit` highest scores, best first; of equal ones the earlier comes first.
 
-    `scores` and `allowed` have the shape (count,); what is not allowed, and what is NaN, is left
-    out, so that fewer than `limit` may come back.
+    `scores` and `allowed` have the shape (count,). Rows that are not allowed, or NaN, are left out,
+    so there may be fewer than `limit`.
     """
     places = np.flatnonzero(~np.isnan(scores) if allowed is None else allowed & ~np.isnan(scores))
     if limit <= 0:

@@ -1,11 +1,11 @@
-"""The words bulkup knows, and the direction of each in the space where pictures lie, too.
+"""The known words, and their directions in the vector space of the pictures.
 
-The table (data/words.*) is made by docs/words/make_words.py: what a small text encoder makes of
-"a photo of a …" for each word of English that may name something seen, on 128 axes in int8. So no
-encoder is needed to search; against the encoder itself one-word queries lose nothing that can be
-measured. Rows have a direction and no length.
+The table (data/words.*) is made by docs/words/make_words.py: the vectors of "a photo of a …" by a
+small text encoder, for each English word that may name something visible, on 128 axes in int8. So a
+search needs no encoder; for one-word queries the results are as good as the encoder's. Rows are not
+normalised.
 
-A word that the table does not have is taken back to its base by WordNet's rules (morphy(7WN)).
+A word that is not in the table is reduced to its base form by WordNet's rules (morphy(7WN)).
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _LEAST_OF_COMPOUND: Final = 4  # letters a half: shorter ones are found in nearl
 
 @dataclass(frozen=True, slots=True)
 class QueryPart:
-    """What was typed, and the word or words of the table it was read as.
+    """A part of the query, and the word or words of the table that it stands for.
 
-    `typed` is several words where the table has a name of several. `words` has two entries for a
-    compound that only its halves explain, and none for what is not known.
+    `typed` is several words where they are one name in the table. `words` has two entries for a
+    compound of two known halves, and none when nothing is known.
     """
 
     typed: str
@@ -58,7 +58,7 @@ class QueryPart:
 
 
 class Words:
-    """The table. Everything that is looked up is in lower case."""
+    """The table. All lookups are in lower case."""
 
     def __init__(self, folder: Path = DATA) -> None:
         self._words = (folder / "words.txt").read_text("ascii").split("\n")
@@ -76,16 +76,16 @@ class Words:
         return iter(self._words)
 
     def vector(self, word: str) -> Vector:
-        """Of a word or name that the table has; KeyError otherwise."""
+        """The vector of a word or name in the table; KeyError for others."""
         row = self._row(word)
         if row is None:
             raise KeyError(word)
         return unit(self._rows[row].astype(np.float32))
 
     def base(self, word: str) -> str | None:
-        """`word` itself if the table has it, else what it is a form of, else None.
+        """`word` itself if it is in the table, else its base form, else None.
 
-        Accents are no difference: the table has English words only, 'cafe' for 'café'.
+        Accents are ignored: the table has English words only, 'cafe' for 'café'.
         """
         word = _without_accents(word)
         if word in self:
@@ -100,7 +100,7 @@ class Words:
     ) -> list[QueryPart]:
         """`typed`, in order, as parts; the longest name first, so 'hot dog' is one part.
 
-        Words of `stop_words` are no parts of their own, but may be inside a name.
+        `stop_words` are no parts by themselves, but may be inside a name.
         """
         parts = []
         start = 0
@@ -112,7 +112,7 @@ class Words:
         return parts
 
     def nearest(self, word: str, count: int = 3) -> list[str]:
-        """Known words spelt most like `word`, the nearest first; perhaps fewer, perhaps none."""
+        """Up to `count` known words with a similar spelling, the most similar first."""
         pairs = {a + b for a, b in pairwise(word)}
         matcher = SequenceMatcher(None, "", word, autojunk=False)
         ratios = []
@@ -136,7 +136,7 @@ class Words:
     def _part(
         self, typed: Sequence[str], stop_words: frozenset[str]
     ) -> tuple[QueryPart | None, int]:
-        """What `typed` begins with, and how many of its words that takes."""
+        """The first part of `typed`, and the number of words it takes."""
         if typed[0] not in stop_words:
             for count in range(len(typed), 1, -1):
                 if typed[count - 1] not in stop_words and (name := self._name(typed[:count])):
@@ -145,12 +145,12 @@ class Words:
         return None, 1
 
     def _name(self, typed: Sequence[str]) -> str | None:
-        """The table's name for several words, in any of the three ways to write a compound."""
+        """The table's name for several words, written with spaces, with hyphens or as one word."""
         joined = (self.base(glue.join(typed)) for glue in (" ", "-", ""))
         return next((name for name in joined if name is not None), None)
 
     def _single(self, typed: str) -> tuple[str, ...]:
-        """The words of the table for one that was typed: 'hotdog', 'hot-dog', 'mountainbikes'."""
+        """The table's words for one typed word: 'hotdog', 'hot-dog', 'mountainbikes'."""
         base = self.base(typed)
         if base is not None:
             return (base,)
@@ -181,12 +181,12 @@ def _without_accents(word: str) -> str:
 
 @cache
 def known_words() -> Words:
-    """The table that comes with bulkup; read (5 ms) when it is first asked for."""
+    """The table of bulkup, read on the first call (5 ms)."""
     return Words()
 
 
 def unit(vectors: Vector) -> Vector:
-    """Rows made 1 long; those that are 0 stay 0."""
+    """Rows of length 1; rows of 0 stay 0."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Vector = (vectors / np.maximum(lengths, np.float32(1e-12))).astype(np.float32)
     return scaled
