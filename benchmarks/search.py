@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.search import text_scores as meaning
-from bulkup.search.matrix import Matrix, Row, Rows, from_classes, from_float16, open_matrix
+from bulkup.search.matrix import Matrix, MatrixRow, Rows, from_classes, from_float16, open_matrix
 from bulkup.search.matrix_file import Stamp
 from bulkup.search.top_k import nearest
 
@@ -47,8 +47,8 @@ class Embeddings:
         self.classes["probability"] = random.random(self.classes.shape, np.float32)
 
     def rows(self, of: NDArray[np.generic]) -> Rows:
-        def after(row_id: int) -> Iterator[Row]:
-            return (Row(at + 1, at + 1, of[at].tobytes()) for at in range(row_id, len(of)))
+        def after(row_id: int) -> Iterator[MatrixRow]:
+            return (MatrixRow(at + 1, at + 1, of[at].tobytes()) for at in range(row_id, len(of)))
 
         return after
 

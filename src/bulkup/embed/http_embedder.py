@@ -139,7 +139,6 @@ class HttpEmbedder:
     async def _predicted(self, inputs: Mapping[str, str]) -> object:
         return await replicate.predict(
             self._service,
-            self._service.url,
             self._model,
             inputs,
             clock=self._clock,

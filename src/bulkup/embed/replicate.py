@@ -17,11 +17,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bulkup.clock import Clock
-from bulkup.embed.responses import ServiceResponse, one_line
+from bulkup.embed.responses import one_line
 from bulkup.errors import (
     EmbedderBroken,
     EmbedderBusy,
@@ -30,6 +29,10 @@ from bulkup.errors import (
     EmbedderUnusable,
     EmbedError,
 )
+
+if TYPE_CHECKING:
+    from bulkup.clock import Clock
+    from bulkup.embed.http_client import Service
 
 MOST_PICTURES = 1
 """A prediction takes one picture, and a call that fails must not lose finished predictions."""
@@ -46,18 +49,6 @@ CANCEL_SECONDS = 5.0
 """An interrupted run waits for it."""
 
 ENDED = frozenset({"succeeded", "failed", "canceled", "aborted"})
-
-
-class Endpoint(Protocol):
-    """Requests to one service, as `bulkup.embed.http_client` makes them."""
-
-    async def create(self, body: object, headers: Mapping[str, str]) -> ServiceResponse:
-        """POST to the endpoint itself, within the bucket, with all tries."""
-
-    async def request(
-        self, method: str, url: str, *, timeout_seconds: float | None = None
-    ) -> ServiceResponse:
-        """One request about a prediction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +82,7 @@ def prediction_in(response: object, service_url: str) -> Prediction:
 
 
 async def predict(
-    endpoint: Endpoint,
-    service_url: str,
+    service: Service,
     model: str,
     inputs: Mapping[str, str],
     *,
@@ -109,17 +99,15 @@ async def predict(
     limit = max(int(timeout_seconds), LEAST_CANCEL_AFTER_SECONDS)
     headers = {"Prefer": f"wait={hold}", "Cancel-After": f"{limit}s"}
     body = {"version": model, "input": dict(inputs)}
-    created = await endpoint.create(body, headers)
-    prediction = prediction_in(created.json(), service_url)
+    created = await service.create(body, headers)
+    prediction = prediction_in(created.json(), service.url)
     deadline = clock.monotonic() + timeout_seconds
     try:
-        prediction = await _ended(endpoint, service_url, prediction, clock, deadline)
+        prediction = await _ended(service, prediction, clock, deadline)
     except BaseException:
         if prediction.cancel_url is not None:
             with suppress(EmbedError, EmbedderUnusable):  # the first error is reported
-                await endpoint.request(
-                    "POST", prediction.cancel_url, timeout_seconds=CANCEL_SECONDS
-                )
+                await service.request("POST", prediction.cancel_url, timeout_seconds=CANCEL_SECONDS)
         raise
     if prediction.status != "succeeded":
         why = f": {prediction.error}" if prediction.error else ""
@@ -128,7 +116,7 @@ async def predict(
 
 
 async def _ended(
-    endpoint: Endpoint, service_url: str, prediction: Prediction, clock: Clock, deadline: float
+    service: Service, prediction: Prediction, clock: Clock, deadline: float
 ) -> Prediction:
     """The prediction when it has ended."""
     wait = FIRST_POLL_SECONDS
@@ -141,8 +129,8 @@ async def _ended(
         await clock.sleep(min(wait, left))
         wait = min(wait * 2, LONGEST_POLL_SECONDS)
         try:
-            response = await endpoint.request("GET", prediction.get_url)
-            prediction = prediction_in(response.json(), service_url)
+            response = await service.request("GET", prediction.get_url)
+            prediction = prediction_in(response.json(), service.url)
         except EmbedderBusy as busy:
             wait = max(wait, busy.retry_after_seconds or 0.0)
         except (EmbedderUnreachable, EmbedderBroken):

@@ -200,7 +200,7 @@ class SearchSession:
 
     def _matrix(self, row: EmbedderRow) -> Matrix:
         """The vectors of all contents."""
-        from bulkup.search.matrix import Row, from_float16, open_matrix
+        from bulkup.search.matrix import MatrixRow, from_float16, open_matrix
         from bulkup.search.matrix_file import Stamp
 
         embeddings = self._reader.embeddings
@@ -208,14 +208,14 @@ class SearchSession:
             f"{self._reader.path}.vectors-{row.id}",
             stamp=Stamp(f"{row.token} vectors", row.generation, row.highest, row.rows),
             dimension=row.dimension,
-            rows=lambda after: map(Row._make, embeddings.rows(row.id, after)),
+            rows=lambda after: map(MatrixRow._make, embeddings.rows(row.id, after)),
             decode=from_float16(row.dimension),
         )
 
     def _class_matrix(self, row: EmbedderRow) -> Matrix:
         """What the classifier saw in all contents, ready to be compared with words."""
         from bulkup.search import text_scores
-        from bulkup.search.matrix import Row, from_classes, open_matrix
+        from bulkup.search.matrix import MatrixRow, from_classes, open_matrix
         from bulkup.search.matrix_file import Stamp
 
         embeddings, key = self._reader.embeddings, f"{row.token} {text_scores.rows_version()}"
@@ -223,7 +223,7 @@ class SearchSession:
             f"{self._reader.path}.words-{row.id}",
             stamp=Stamp(key, row.generation, row.highest, row.rows),
             dimension=text_scores.ROW,
-            rows=lambda after: map(Row._make, embeddings.class_rows(row.id, after)),
+            rows=lambda after: map(MatrixRow._make, embeddings.class_rows(row.id, after)),
             decode=from_classes(text_scores.KEPT, text_scores.picture_rows),
         )
 

@@ -26,16 +26,16 @@ async def thumbnails_of(
 ) -> dict[int, bytes]:
     """The smallest variant of each content, by content id. Those that cannot be had are left out:
     a sheet with gaps is better than none."""
-    downloads = _Downloads(destinations, settings, environ)
+    stores = _ThumbnailStores(destinations, settings, environ)
     places = {one: placed[one] for one in contents if one in placed}
     try:
-        bodies = await asyncio.gather(*(downloads.thumbnail(one) for one in places.values()))
+        bodies = await asyncio.gather(*(stores.thumbnail(one) for one in places.values()))
     finally:
-        await downloads.close()
+        await stores.close()
     return {one: body for one, body in zip(places, bodies, strict=True) if body is not None}
 
 
-class _Downloads:
+class _ThumbnailStores:
     """Stores opened when they are first needed. One that fails is not asked again."""
 
     def __init__(

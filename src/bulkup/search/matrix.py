@@ -30,7 +30,7 @@ _LEAST_TO_WRITE: Final = 1000  # new rows: reading so many takes 10 ms, less tha
 _SHARE_TO_WRITE: Final = 0.05  # of the file's rows
 
 
-class Row(NamedTuple):
+class MatrixRow(NamedTuple):
     """One embedding as the manifest has it."""
 
     row_id: int
@@ -38,7 +38,7 @@ class Row(NamedTuple):
     blob: bytes
 
 
-Rows = Callable[[int], Iterator[Row]]
+Rows = Callable[[int], Iterator[MatrixRow]]
 """Rows whose id is above the argument, in ascending order of id."""
 
 
@@ -146,14 +146,14 @@ def _with_later(
     return Matrix([kept, later], dimension)
 
 
-def _until(rows: Iterable[Row], stamp: Stamp) -> Iterator[Row]:
+def _until(rows: Iterable[MatrixRow], stamp: Stamp) -> Iterator[MatrixRow]:
     for row in rows:
         if row.row_id > stamp.highest:
             return
         yield row
 
 
-def _blocks(rows: Iterable[Row], dimension: int, decode: Decode) -> Iterator[MatrixPart]:
+def _blocks(rows: Iterable[MatrixRow], dimension: int, decode: Decode) -> Iterator[MatrixPart]:
     source = iter(rows)
     while batch := list(islice(source, _BATCH_ROWS)):
         ids = np.array([(row.row_id, row.content_id) for row in batch], np.int64)
@@ -163,7 +163,7 @@ def _blocks(rows: Iterable[Row], dimension: int, decode: Decode) -> Iterator[Mat
         yield MatrixPart(ids, vectors)
 
 
-def _in_memory(rows: Iterable[Row], dimension: int, decode: Decode) -> MatrixPart:
+def _in_memory(rows: Iterable[MatrixRow], dimension: int, decode: Decode) -> MatrixPart:
     blocks = list(_blocks(rows, dimension, decode))
     if not blocks:
         return MatrixPart(np.empty((0, 2), np.int64), np.empty((0, dimension), np.float32))

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkup.search import matrix, matrix_file
-from bulkup.search.matrix import Matrix, Row, from_classes, from_float16, open_matrix
+from bulkup.search.matrix import Matrix, MatrixRow, from_classes, from_float16, open_matrix
 from bulkup.search.matrix_file import Stamp
 
 DIMENSION = 16
@@ -32,14 +32,16 @@ def unit(seed: int) -> bytes:
 class Manifest:
     """Rows as SQLite would hold them, and what is asked of them."""
 
-    rows: dict[int, Row] = field(default_factory=dict)
+    rows: dict[int, MatrixRow] = field(default_factory=dict)
     generation: int = 0
     next_id: int = 1
     asked: list[int] = field(default_factory=list)  # the `after` of each reading
 
     def add(self, count: int = 1) -> None:
         for _ in range(count):
-            self.rows[self.next_id] = Row(self.next_id, 1000 + self.next_id, unit(self.next_id))
+            self.rows[self.next_id] = MatrixRow(
+                self.next_id, 1000 + self.next_id, unit(self.next_id)
+            )
             self.next_id += 1
 
     def remove(self, row_id: int) -> None:
@@ -49,7 +51,7 @@ class Manifest:
     def stamp(self) -> Stamp:
         return Stamp("m1/lite0/1", self.generation, max(self.rows, default=0), len(self.rows))
 
-    def read(self, after: int) -> Iterator[Row]:
+    def read(self, after: int) -> Iterator[MatrixRow]:
         self.asked.append(after)
         return iter([row for row_id, row in sorted(self.rows.items()) if row_id > after])
 
@@ -147,7 +149,7 @@ def test_the_rows_of_another_embedder_are_never_taken(path: str, manifest: Manif
     other = Manifest()
     other.next_id = 1
     for seed in range(20):
-        other.rows[seed + 1] = Row(seed + 1, seed, unit(500 + seed))
+        other.rows[seed + 1] = MatrixRow(seed + 1, seed, unit(500 + seed))
     found = opened(path, other, replace(other.stamp(), key="m1/clip/1"))
     assert held(found) == other.truth()
 
@@ -329,12 +331,12 @@ def test_kill_in_the_middle_of_writing(path: str, manifest: Manifest) -> None:
     script = f"""
 import itertools, sys
 import numpy as np
-from bulkup.search.matrix import Row, Stamp, open_matrix
+from bulkup.search.matrix import MatrixRow, Stamp, open_matrix
 def rows(after):
     for at in itertools.count(1):
         if at == 20_000:
             print("writing", flush=True)
-        yield Row(at, at, b"")
+        yield MatrixRow(at, at, b"")
 open_matrix({path!r}, stamp=Stamp("other", 1, 1 << 40, 1 << 40), dimension={DIMENSION}, rows=rows,
             decode=lambda blobs: np.zeros((len(blobs), {DIMENSION}), np.float32))
 """
