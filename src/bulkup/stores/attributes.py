@@ -1,21 +1,47 @@
-"""What is stored beside a picture's bytes."""
+"""What is stored beside a file's bytes."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
+from bulkup.errors import UsageError
 from bulkup.model import Attributes
 from bulkup.stores.keys import as_utf8
+
+DIGEST_NAME = "sha256"
+"""The metadata name under which S3 objects carry their digest."""
+
+_TOKEN = re.compile(r"[a-z0-9!#$&'*+.^_`|~-]+").fullmatch  # RFC 9110 §5.6.2, lower case only
+
+
+def is_metadata_name(name: str) -> bool:
+    """Whether objects can carry metadata of this name: a lower-case HTTP token, and free."""
+    return name != DIGEST_NAME and _TOKEN(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What the user wants on every object."""
+    """What the user wants on every object.
+
+    Metadata names become lower case: S3 stores them so. Raises UsageError for a name that no
+    header can have.
+    """
 
     cache_control: str | None = None
     storage_class: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        metadata = {name.lower(): text for name, text in self.metadata.items()}
+        for name in metadata:
+            if not is_metadata_name(name):
+                raise UsageError(
+                    f"the metadata name {name!r} cannot be stored",
+                    hint=f"Use letters, digits and '-'; {DIGEST_NAME!r} is bulkup's own.",
+                )
+        object.__setattr__(self, "metadata", metadata)
 
 
 def attributes_for(path: str, modified_ns: int, media_type: str, extras: Extras) -> Attributes:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model import Digest
-from bulkup.stores.attributes import Extras, attributes_for
 from bulkup.stores.keys import key_for, spare_key
 
 DIGEST = Digest("ab" * 32)
@@ -50,16 +49,3 @@ def test_names_and_their_keys() -> None:
     assert spare_key("d.e/x.tar.gz", DIGEST) == "d.e/x.tar~abababab.gz"
     assert spare_key("d.e/x", DIGEST) == "d.e/x~abababab"
     assert spare_key(".bashrc", DIGEST) == ".bashrc~abababab"
-
-
-def test_attributes_tell_the_name_and_the_time_as_rclone_does() -> None:
-    extras = Extras(metadata={"owner": "me", "mtime": "0"}, cache_control="no-cache")
-    found = attributes_for("d/caf\udce9.jpg", 1_500_000_000_000_000_007, "image/jpeg", extras)
-    assert found.metadata == {
-        "owner": "me",
-        "name": "caf%E9.jpg",
-        "mtime": "1500000000.000000007",
-    }
-    assert (found.content_type, found.cache_control) == ("image/jpeg", "no-cache")
-    before = attributes_for("x", -1_500_000_000, "a/b", Extras())
-    assert float(before.metadata["mtime"]) == -1.5

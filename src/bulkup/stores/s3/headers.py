@@ -14,15 +14,14 @@ from urllib.parse import quote, unquote, urlencode
 
 from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest, ObjectInfo
+from bulkup.stores.attributes import DIGEST_NAME, is_metadata_name
 
 # Printable ASCII without '%', no blanks at the ends and no two in a row (SigV4 would fold them)
 _PLAIN = re.compile(r"(?:[!-$&-~]+(?: [!-$&-~]+)*)?").fullmatch
-_TOKEN = re.compile(r"[a-z0-9!#$&'*+.^_`|~-]+").fullmatch  # RFC 9110 §5.6.2, lower case only
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}").fullmatch
 _SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) != "%")
 
 _META = "x-amz-meta-"
-_DIGEST = "sha256"
 _names: dict[str, str] = {}  # metadata name → header name, for names that proved valid
 
 
@@ -72,7 +71,7 @@ def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -
         for name in names
         if name.startswith(_META)
     }
-    digest = metadata.pop(_DIGEST, "")
+    digest = metadata.pop(DIGEST_NAME, "")
     return ObjectInfo(
         key=key,
         size_bytes=int(header("content-length") or 0),
@@ -86,11 +85,8 @@ def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -
 
 
 def _header_name(name: str) -> str:
-    if not _TOKEN(name) or name == _DIGEST:
-        raise StoreRefused(
-            f"metadata name {name!r} cannot be stored",
-            hint="Use lower-case letters, digits and '-'; 'sha256' is taken by bulkup itself.",
-        )
+    if not is_metadata_name(name):
+        raise StoreRefused(f"the metadata name {name!r} cannot be stored")
     return _names.setdefault(name, _META + name)
 
 

@@ -1,0 +1,50 @@
+"""What objects carry beside their bytes, and which metadata names are possible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bulkup.errors import UsageError
+from bulkup.stores.attributes import Extras, attributes_for
+from tests.fakes.s3_server import FakeS3
+from tests.faults.pushing import Pushing
+from tests.servers.endpoint import Endpoint
+
+
+def test_name_and_modification_time_have_the_form_that_rclone_uses() -> None:
+    extras = Extras(metadata={"owner": "me", "mtime": "0"}, cache_control="no-cache")
+    found = attributes_for("d/caf\udce9.jpg", 1_500_000_000_000_000_007, "image/jpeg", extras)
+    assert found.metadata == {
+        "owner": "me",
+        "name": "caf%E9.jpg",
+        "mtime": "1500000000.000000007",
+    }
+    assert (found.content_type, found.cache_control) == ("image/jpeg", "no-cache")
+    before = attributes_for("x", -1_500_000_000, "a/b", Extras())
+    assert float(before.metadata["mtime"]) == -1.5
+
+
+async def test_metadata_with_an_upper_case_name_is_stored_in_lower_case(tmp_path: Path) -> None:
+    with FakeS3(keep_bodies=True) as server:
+        pushing = Pushing(tmp_path, "s3://bucket", Endpoint(server.url).environment)
+        pushing.write({f"{n}.jpg": b"%d" % n for n in range(4)})
+        summary = await pushing.push(metadata={"Owner": "x"})
+        assert (summary.exit_code, summary.sent) == (0, 4)
+        puts = [seen for seen in server.seen if seen.op == "PutObject"]
+        assert {seen.headers["x-amz-meta-owner"] for seen in puts} == {"x"}
+
+
+@pytest.mark.parametrize("name", ["", "no token", "naïve", "a:b", "sha256", "SHA256"])
+def test_a_name_that_no_header_can_have_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match="metadata name"):
+        Extras(metadata={name: "x"})
+
+
+async def test_such_a_name_ends_a_push_before_anything_is_recorded(tmp_path: Path) -> None:
+    pushing = Pushing(tmp_path, str(tmp_path / "to"))
+    pushing.write({"a.jpg": b"a"})
+    with pytest.raises(UsageError):
+        await pushing.push(metadata={"no token": "x"})
+    assert not (tmp_path / "to").exists()
