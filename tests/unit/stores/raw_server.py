@@ -1,8 +1,9 @@
-"""An HTTP server that shows what really came over the wire, and answers what it is told to."""
+"""An HTTP server that records the bytes of requests, and answers with given bytes."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ class RawServer:
     heads: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     answers: list[bytes] = field(default_factory=list)
+    answer_to: Callable[[str], bytes] | None = None  # makes the answers from the request heads
     close_after: bool = False  # close the connection after each answer
 
     @property
@@ -42,7 +44,7 @@ def refusal(status, code, message="", extra="", **headers):
 
 @asynccontextmanager
 async def raw_server(tls=None):
-    """With `tls`, a server's SSLContext, it speaks HTTPS."""
+    """`tls` is the SSLContext of an HTTPS server."""
     seen = RawServer()
     tasks = set()
 
@@ -55,7 +57,10 @@ async def raw_server(tls=None):
                 size = [x for x in head.lower().split("\r\n") if x.startswith("content-length:")]
                 body = await reader.readexactly(int(size[0].split(":")[1])) if size else b""
                 seen.bodies.append(body)
-                given = seen.answers.pop(0) if seen.answers else OK
+                if seen.answer_to is not None:
+                    given = seen.answer_to(head)
+                else:
+                    given = seen.answers.pop(0) if seen.answers else OK
                 writer.write(given)
                 await writer.drain()
                 if seen.close_after or not given:

@@ -1,9 +1,9 @@
 """Small requests over HTTP/1.1, in the event loop's own thread.
 
-A request of 20 KiB costs pyreqwest twice what it costs here: there it goes to another thread and
-comes back. Only what is simple goes this way: what needs no proxy, its body and its answer small
-enough to be held. All else is pyreqwest's, and so is whatever cannot be connected or does not show
-a certificate to trust: it knows more ways, and says better what is wrong.
+A request of 20 KiB costs pyreqwest twice the CPU time: it hands each one to another thread and
+back. This pool takes simple requests only: no proxy, body and response small enough for memory.
+All others are pyreqwest's, and so are hosts that the pool cannot connect to or whose certificate it
+does not trust: pyreqwest has more ways to connect, and better error messages.
 """
 
 from __future__ import annotations
@@ -19,27 +19,26 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from bulkup.model import Body
-from bulkup.stores.s3.heads import fixed_lines, head_of
-from bulkup.stores.s3.http1 import Answer, read_answer
+from bulkup.stores.s3.http1 import HTTPError, Response, ResponseParser, common_lines, request_head
 from bulkup.stores.s3.tls import tls_context
 
 CONNECT_SECONDS = 3.0
-"""Then pyreqwest tries; it also goes through several addresses at once."""
+"""After that pyreqwest tries; it also tries several addresses at the same time."""
 
 UNREACHABLE_SECONDS = 30.0
-"""After a connection that failed, pyreqwest has all requests for so long; for good, where TLS is
-what failed: it has another TLS, and other ways to find the system's authorities."""
+"""How long pyreqwest gets all requests after a failed connection. A failure of TLS lasts: pyreqwest
+has another TLS library, and other ways to find the system's authorities."""
 
 IDLE_SECONDS = 20.0
-"""Below the keep-alive limit of common servers."""
+"""Less than the keep-alive limit of common servers."""
 
 
 class ConnectionBroken(Exception):
-    """The request was sent, in part at least, and no whole answer came."""
+    """The request was sent, at least in part, and no complete response came."""
 
 
-class LaneClosed(ConnectionBroken):
-    """Of these: the other side closed the connection."""
+class ConnectionClosed(ConnectionBroken):
+    """The server closed the connection."""
 
 
 class NoConnection(Exception):
@@ -59,73 +58,68 @@ class ConnectionPool:
         has_tls: bool = False,
         ca_pem: bytes | None = None,
     ) -> None:
-        """`name` is the Host header as sent; over TLS `ca_pem` is trusted as well as the system's
+        """`name` is the Host header as sent; with TLS `ca_pem` is trusted besides the system's
         authorities."""
         self.host = host
         self.port = port
         self.has_tls = has_tls
         self._ca_pem = ca_pem
         self._context: asyncio.Future[SSLContext] | None = None
-        self._fixed = fixed_lines(name, agent)
+        self._common = common_lines(name, agent)
         self._idle: list[_Connection] = []
         self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: Body,
-        limit_seconds: float,
-    ) -> Answer:
-        """One request and its answer. Raises NoLane, LaneBroken.
+    async def request(
+        self, method: str, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
+    ) -> Response:
+        """Send one request; its response. Raises NoConnection, ConnectionBroken.
 
-        A connection may be closed at the very moment it is used again. What changes nothing is
-        asked once more, then, over a new one.
+        The server may close a connection at the moment it is used again: then a HEAD or GET is sent
+        once more, over a new one.
         """
-        head = head_of(method, path, self._fixed, headers, len(body))
+        head = request_head(method, path, self._common, headers, len(body))
         if head is None:
             raise NoConnection
         if method == "PUT":
             return await self.send(b"".join((head, body)), limit_seconds)
-        connection = self._free()
+        is_head = method == "HEAD"
+        connection = self._take_idle()
         if connection is not None:
-            with suppress(LaneClosed):
-                return await self._use(connection, head, limit_seconds, is_head=method == "HEAD")
-        connection = await self._connect()
-        return await self._use(connection, head, limit_seconds, is_head=method == "HEAD")
+            with suppress(ConnectionClosed):
+                return await self._send(connection, head, limit_seconds, is_head=is_head)
+        return await self._send(await self._connect(), head, limit_seconds, is_head=is_head)
 
-    async def send(self, request: Body, limit_seconds: float) -> Answer:
-        """One whole PUT and its answer. Raises NoLane, LaneBroken."""
-        return await self._use(self._free() or await self._connect(), request, limit_seconds)
+    async def send(self, request: Body, limit_seconds: float) -> Response:
+        """Send one whole PUT request; its response. Raises NoConnection, ConnectionBroken."""
+        return await self._send(self._take_idle() or await self._connect(), request, limit_seconds)
 
-    async def _use(
+    async def _send(
         self,
         connection: _Connection,
         request: Body,
         limit_seconds: float,
         *,
         is_head: bool = False,
-    ) -> Answer:
-        answer = await connection.ask(request, limit_seconds, is_head=is_head)
+    ) -> Response:
+        response = await connection.send(request, limit_seconds, is_head=is_head)
         if not connection.is_open:
             pass
         elif self._is_closed:
             connection.close()
         else:
             self._idle.append(connection)
-        return answer
+        return response
 
     def close(self) -> None:
-        """Close all connections; those in use after their answer."""
+        """Close all connections; those in use after their response."""
         self._is_closed = True
         for connection in self._idle:
             connection.close()
         self._idle.clear()
 
-    def _free(self) -> _Connection | None:
-        """The connection that was used last; those that were not used for long are closed."""
+    def _take_idle(self) -> _Connection | None:
+        """The connection that was used last. Those that have been idle for long are closed."""
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open and connection.idle_seconds() < IDLE_SECONDS:
@@ -156,10 +150,10 @@ class ConnectionPool:
         return await asyncio.shield(self._context)
 
 
-def lanes_to(
+def pool_for(
     origin: str, name: str, agent: str, ca_pem: bytes | None = None
 ) -> ConnectionPool | None:
-    """Lanes to `origin` (scheme://host[:port]); None where a proxy is set."""
+    """A pool for `origin` (scheme://host[:port]); None when a proxy is configured."""
     parts = urlsplit(origin)
     if parts.hostname is None or _has_proxy(parts.scheme):
         return None
@@ -171,8 +165,8 @@ def lanes_to(
 
 
 def _has_proxy(scheme: str) -> bool:
-    """Whether pyreqwest might go through a proxy; NO_PROXY is for it to read."""
-    if sys.platform in ("darwin", "win32"):  # they have proxies that are not in the environment
+    """Whether pyreqwest might use a proxy. It alone reads NO_PROXY."""
+    if sys.platform in ("darwin", "win32"):  # proxies may be set outside of the environment
         from urllib.request import getproxies
 
         return bool(getproxies())
@@ -185,9 +179,8 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._answer: asyncio.Future[Answer] | None = None
-        self._received = b""
-        self._is_head = False  # asked for; its answer has no body
+        self._waiter: asyncio.Future[Response] | None = None
+        self._parser = ResponseParser()
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
@@ -196,20 +189,20 @@ class _Connection(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def ask(self, request: Body, limit_seconds: float, *, is_head: bool) -> Answer:
-        """Send a request; its answer. Raises LaneBroken."""
-        self._is_head = is_head
+    async def send(self, request: Body, limit_seconds: float, *, is_head: bool) -> Response:
+        """Send a request; its response. Raises ConnectionBroken."""
+        self._parser = ResponseParser(is_head=is_head)
         transport = self._transport
         assert transport is not None
-        answer: asyncio.Future[Answer] = self._loop.create_future()
-        self._answer = answer
+        waiter: asyncio.Future[Response] = self._loop.create_future()
+        self._waiter = waiter
         self._deadline = self._loop.time() + limit_seconds
         if self._timer is None:
             self._timer = self._loop.call_at(self._deadline, self._check_time)
         transport.write(request)
         try:
-            return await answer
-        except BaseException:  # cancelled, or broken: nobody knows what would come next
+            return await waiter
+        except BaseException:  # cancelled or broken: what comes next would be unknown
             self.close()
             raise
 
@@ -228,58 +221,51 @@ class _Connection(asyncio.Protocol):
         self.is_open = True
 
     def data_received(self, data: bytes) -> None:
-        waiting = self._answer
-        if waiting is None or waiting.done():  # nothing was asked
+        if self._waiter is None or self._waiter.done():  # nothing was asked
             self.close()
             return
-        self._received = received = self._received + data if self._received else data
         try:
-            found = read_answer(received, is_head=self._is_head, is_over=False)
-        except ValueError as error:
-            self._break(ConnectionBroken(f"the answer is no HTTP: {error}"))
+            response = self._parser.feed(data)
+        except HTTPError as error:
+            self._fail(ConnectionBroken(f"the response is no HTTP: {error}"))
             return
-        if found is not None:
-            answer, keeps, length = found
-            self._end(answer, keeps=keeps and length == len(received))
+        if response is not None:
+            self._finish(response, keeps_alive=self._parser.keeps_alive)
 
     def connection_lost(self, error: Exception | None) -> None:
         self.is_open = False
-        waiting = self._answer
-        if waiting is None or waiting.done():
+        if self._waiter is None or self._waiter.done():
             return
-        try:
-            found = read_answer(self._received, is_head=self._is_head, is_over=True)
-        except ValueError:
-            found = None
-        if found is not None:
-            self._end(found[0], keeps=False)
+        response = self._parser.end() if error is None else None
+        if response is not None:
+            self._finish(response, keeps_alive=False)
         else:
-            reason = f"the connection was closed before the answer came: {error or 'no error'}"
-            self._break(LaneClosed(reason))
+            reason = f"the connection was closed before the response came: {error or 'no error'}"
+            self._fail(ConnectionClosed(reason))
 
     # The end of a request --------------------------------------------------------------------
 
-    def _end(self, answer: Answer, *, keeps: bool) -> None:
-        waiting, self._answer = self._answer, None
-        self._received = b""
+    def _finish(self, response: Response, *, keeps_alive: bool) -> None:
+        waiter, self._waiter = self._waiter, None
         self._used_at = self._loop.time()
-        assert waiting is not None
+        assert waiter is not None
         assert self._transport is not None
-        if not keeps or self._transport.get_write_buffer_size():  # answered before it was all sent
+        # A response may come before the request is sent completely
+        if not keeps_alive or self._transport.get_write_buffer_size():
             self.close()
-        waiting.set_result(answer)
+        waiter.set_result(response)
 
-    def _break(self, error: ConnectionBroken) -> None:
-        waiting, self._answer = self._answer, None
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(error)
+    def _fail(self, error: ConnectionBroken) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
         self.close()
 
     def _check_time(self) -> None:
         self._timer = None
-        if self._answer is None:
+        if self._waiter is None:
             return
         if self._loop.time() >= self._deadline:
-            self._break(ConnectionBroken("no answer came in time"))
+            self._fail(ConnectionBroken("no response came in time"))
         else:
             self._timer = self._loop.call_at(self._deadline, self._check_time)

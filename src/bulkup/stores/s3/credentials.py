@@ -1,6 +1,6 @@
-"""Who asks, and in which region: from the environment without botocore, else from boto3's chain.
+"""Credentials and region: from the environment without botocore, else from boto3's chain.
 
-boto3 costs 0.4 s to import, so that only profiles, SSO, instance roles and the like pay for it.
+boto3 takes 0.4 s to import: only profiles, SSO, instance roles and the like pay for it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import Protocol
 from bulkup.errors import CredentialsExpired, CredentialsRefused
 
 DEFAULT_REGION = "us-east-1"
-"""What S3-compatible servers take when they care for no region; AWS then names the right one."""
+"""S3-compatible servers mostly accept it; AWS names the right one in its refusal."""
 
 _RECHECK_SECONDS = 60.0
-"""How often boto3 is asked for its credentials; it renews those within 15 minutes of their end."""
+"""How often boto3 is asked for credentials; it renews those that end within 15 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Keys, and where they are used. `region_given` is False where the region is our guess."""
+    """Keys, and where they are used. `region_given` is False for a default region."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -33,11 +33,11 @@ class Credentials:
     origin: str = "environment"  # where the keys were found
 
 
-class AskAccount(Protocol):
-    """Says whose keys are to be used by now; may block."""
+class AskCredentials(Protocol):
+    """Finds the credentials to use now; may block."""
 
     def __call__(self, *, anew: bool) -> Credentials:
-        """With `anew` nothing is believed that was read before. Raises CredentialsRefused."""
+        """With `anew`, nothing read before is used again. Raises CredentialsRefused."""
 
 
 def find_credentials(
@@ -46,12 +46,12 @@ def find_credentials(
     profile: str | None,
     region: str | None,
     endpoint_url: str | None,
-) -> Credentials | AskAccount:
-    """The account, or, where boto3 must be asked, a function that asks it.
+) -> Credentials | AskCredentials:
+    """The credentials in the environment, else a function that asks boto3 for them.
 
     The function blocks (imports, files, perhaps requests), may be called again for renewed keys,
-    and raises CredentialsRefused where there are none. A `profile` named outright wins over keys
-    in the environment, AWS_PROFILE does not, as in the AWS CLI.
+    and raises CredentialsRefused when there are none. As in the AWS CLI, `profile` takes
+    precedence over keys in the environment, AWS_PROFILE does not.
     """
     region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     endpoint_url = (
@@ -73,7 +73,7 @@ def find_credentials(
 
 
 def _configured_region(environ: Mapping[str, str]) -> str | None:
-    """The region in the AWS config file, read without botocore; None where there is none."""
+    """The region in the AWS config file, read without botocore; None when there is none."""
     from configparser import ConfigParser
     from configparser import Error as ConfigError
 
@@ -83,13 +83,13 @@ def _configured_region(environ: Mapping[str, str]) -> str | None:
     try:
         parser.read(Path(path).expanduser(), encoding="utf-8")
     except (ConfigError, OSError, UnicodeDecodeError, RuntimeError):
-        return None  # botocore would not need this file either: there are keys already
+        return None  # the keys are known without this file
     section = profile if profile == "default" else f"profile {profile}"
     return parser.get(section, "region", fallback=None) or None
 
 
 class _Chain:
-    """Asks boto3's credential chain; one session, until keys that it brought have ended."""
+    """Asks boto3's credential chain, in one boto3 session until its keys have expired."""
 
     def __init__(self, profile: str | None, region: str | None, endpoint_url: str | None) -> None:
         self._profile = profile

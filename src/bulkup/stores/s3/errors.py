@@ -1,15 +1,15 @@
-"""What an S3 endpoint's refusal means, in our error tree. The one place that decides it.
+"""What the refusal of an S3 endpoint means, in bulkup's error tree. Decided here only.
 
 Codes: "Error Responses", Amazon S3 API Reference; Ceph's and MinIO's own additions are marked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkup import errors
 from bulkup.stores.s3.headers import http_moment
+from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.xml import read_error
 
 _EXPIRED = frozenset(
@@ -55,30 +55,34 @@ _REGION = frozenset(
     }
 )
 _ABSENT = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
-# 4xx and 409 answers that a later try may find gone
+# 4xx that may not come back
 _PASSING = frozenset(
     {"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict"}
 )
 
 
 class Refusal(NamedTuple):
-    """An answer of an endpoint that is no success.
+    """A response of an endpoint that is no success.
 
-    `header` gives a header by lower-case name, or None. `subject` says, for people, what was
-    asked for: a key or a bucket, never a URL (a URL may be signed).
+    `subject` names what was asked for: a key or a bucket, never a URL (a URL may be signed).
     """
 
-    status: int
-    header: Callable[[str], str | None]
-    body: bytes
+    response: Response
     subject: str
     now: float
     conditional: bool = False
 
+    @property
+    def status(self) -> int:
+        return self.response.status
+
+    def header(self, name: str) -> str | None:
+        return self.response.get_header(name)
+
 
 def classify(refusal: Refusal) -> errors.BulkupError:
     """The error to raise for `refusal`; never raises itself."""
-    code, message, named_region = read_error(refusal.body)
+    code, message, named_region = read_error(refusal.response.body)
     request_id = refusal.header("x-amz-request-id")
     said = f"{refusal.subject}: {code or 'HTTP'} ({refusal.status})"
     if message:
@@ -92,7 +96,7 @@ def classify(refusal: Refusal) -> errors.BulkupError:
 def _run_level(
     refusal: Refusal, code: str | None, said: str, named_region: str | None
 ) -> errors.DestinationError | None:
-    """The error if nothing else can go on either, else None."""
+    """The error when no other request can succeed either, else None."""
     region = refusal.header("x-amz-bucket-region") or named_region
     if code in _EXPIRED:
         return errors.CredentialsExpired(
@@ -123,7 +127,7 @@ def _run_level(
 def _item_level(
     refusal: Refusal, code: str | None, said: str, request_id: str | None
 ) -> errors.StoreError | errors.SourceChanged:
-    """The error for this one object."""
+    """The error for this one object or request."""
     status = refusal.status
     if code in _CHANGED:
         return errors.SourceChanged(said)
@@ -131,7 +135,7 @@ def _item_level(
     hint: str | None = None
     if code in _BUSY or status in (429, 503):
         return errors.StoreBusy(
-            said, retry_after_seconds=wait_wished(refusal), code=code, request_id=request_id
+            said, retry_after_seconds=retry_after_seconds(refusal), code=code, request_id=request_id
         )
     if refusal.conditional and status in (304, 501):
         kind = errors.ConditionalWritesUnsupported
@@ -148,8 +152,8 @@ def _item_level(
     return kind(said, hint=hint, code=code, request_id=request_id)
 
 
-def wait_wished(refusal: Refusal) -> float | None:
-    """How many seconds the endpoint asks us to wait, 0 or more; None when it does not say.
+def retry_after_seconds(refusal: Refusal) -> float | None:
+    """How many seconds the endpoint asks to wait, 0 or more; None when it does not say.
 
     Retry-After is seconds or an HTTP date (RFC 9110 §10.2.3), x-amz-retry-after milliseconds
     (botocore/retries/standard.py), X-RateLimit-Reset a count of seconds or a moment in seconds
@@ -175,7 +179,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _skew_hint(refusal: Refusal) -> str:
-    """By how much this machine's clock is wrong, as far as the answer's Date header tells."""
+    """How wrong this machine's clock is, by the response's Date header."""
     theirs = http_moment(refusal.header("date"))
     if theirs is None:
         return "Set this machine's clock."

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
 from urllib.parse import quote, unquote, urlencode
 
-from bulkup.errors import StoreRefused
+from bulkup.errors import StoreBroken, StoreRefused
 from bulkup.model import Attributes, Digest, ObjectInfo
 from bulkup.stores.attributes import DIGEST_NAME, is_metadata_name
+from bulkup.stores.s3.http1 import Response
 
 # Printable ASCII without '%', no blanks at the ends and no two in a row (SigV4 would fold them)
 _PLAIN = re.compile(r"(?:[!-$&-~]+(?: [!-$&-~]+)*)?").fullmatch
@@ -64,17 +64,21 @@ def checksum(digest: Digest) -> str:
     return b64encode(bytes.fromhex(digest)).decode()
 
 
-def read_info(key: str, header: Callable[[str], str | None], names: list[str]) -> ObjectInfo:
-    """What the headers of a HEAD say; `names` are all header names, lower case."""
+def read_info(key: str, response: Response) -> ObjectInfo:
+    """What the headers of a response to HEAD say. Raises StoreBroken without a length."""
+    header = response.get_header
     metadata = {
         name.removeprefix(_META): unquote(header(name) or "")
-        for name in names
+        for name in response.header_names()
         if name.startswith(_META)
     }
     digest = metadata.pop(DIGEST_NAME, "")
+    length = header("content-length") or "0"
+    if not (length.isascii() and length.isdigit()):
+        raise StoreBroken(f"key {key!r}: the endpoint answered content-length {length[:40]!r}")
     return ObjectInfo(
         key=key,
-        size_bytes=int(header("content-length") or 0),
+        size_bytes=int(length),
         etag=header("etag"),
         modified_at=http_moment(header("last-modified")),
         digest=Digest(digest) if _HEX_DIGEST(digest) else None,

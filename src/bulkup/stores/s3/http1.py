@@ -1,94 +1,191 @@
-"""Answers as they come over the wire.
+"""HTTP/1.1 requests and responses as bytes. Pure.
 
-Source: RFC 9112 (HTTP/1.1), sections 4, 6 and 7.1.
+Source: RFC 9112 (HTTP/1.1), sections 2 to 7.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 HEAD_LIMIT_BYTES = 1 << 18
+BODY_LIMIT_BYTES = 1 << 26
+"""Far above a page of 1,000 objects; a larger body is no answer to what is asked here."""
+
+_CHUNK_LINE_LIMIT_BYTES = 1 << 12
+_COMMON_LINES = 4  # of a request head: its first, two in every request, the empty one at the end
+# Status line and header lines; no blank before a colon, no folded lines, no CR or LF by itself
+_HEAD = re.compile(
+    r"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n]*)?(?:\r\n[\w!#$%&'*+.^`|~-]+:[^\r\n\0]*)*", re.ASCII
+).fullmatch
+_HEX = frozenset(b"0123456789abcdefABCDEF")
 
 
-class Answer:
-    """A whole answer, read as pyreqwest's Response is."""
+class HTTPError(ValueError):
+    """What was received is no HTTP response."""
 
-    __slots__ = ("_body", "_head", "_lower", "status")
 
-    def __init__(self, status: int, head: str, body: bytes) -> None:
-        """`head` begins with the status line and has no empty line at its end."""
+def common_lines(host: str, agent: str) -> str:
+    """What all request heads to one host have in common; `host` is the Host header as sent."""
+    return f" HTTP/1.1\r\nhost: {host}\r\nuser-agent: {agent}\r\n"
+
+
+def request_head(
+    method: str, path: str, common: str, headers: Mapping[str, str], size_bytes: int
+) -> bytes | None:
+    """The head of a request with a body of so many bytes, 0 for none; None when a header holds
+    anything but ASCII text in one line."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    length = f"content-length: {size_bytes}\r\n" if size_bytes else ""
+    head = f"{method} {path}{common}{length}{lines}\r\n"
+    count = len(headers) + _COMMON_LINES + (1 if size_bytes else 0)
+    if not head.isascii() or head.count("\n") != count or head.count("\r") != count:
+        return None
+    return head.encode("ascii")
+
+
+class Response:
+    """A whole response: status, headers and body."""
+
+    __slots__ = ("_head", "_lower", "body", "status")
+
+    def __init__(self, status: int, head: str = "", body: bytes = b"") -> None:
+        """`head` is the status line and the header lines, without an empty line at its end."""
         self.status = status
+        self.body = body
         self._head = head
         self._lower = head.lower()
-        self._body = body
 
     def get_header(self, name: str) -> str | None:
-        """The header's value; of several the first. `name` is lower case."""
+        """The header's value; the first of several. `name` is lower case."""
         begin = self._lower.find(f"\r\n{name}:")
         if begin < 0:
             return None
         end = self._head.find("\r\n", begin + 2)
         return self._head[begin + len(name) + 3 : end if end > 0 else None].strip()
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """All headers; of several with a name the last."""
-        lines = [line.partition(":") for line in self._head.split("\r\n")[1:]]
-        return {name: value.strip() for name, _, value in lines}
-
-    async def bytes(self) -> bytes:
-        """The body, all of it."""
-        return self._body
+    def header_names(self) -> list[str]:
+        """The names of all headers, in lower case."""
+        return [line.partition(":")[0] for line in self._lower.split("\r\n")[1:]]
 
 
-def read_answer(data: bytes, *, is_head: bool, is_over: bool) -> tuple[Answer, bool, int] | None:
-    """The answer that `data` holds, whether the connection lives on, and how long the answer is.
+class ResponseParser:
+    """Makes one response of the bytes of a connection, however they are split."""
 
-    None while more is to come; `is_over`: nothing more will. `is_head`: it has no body, whatever
-    its headers say. Raises ValueError for what is no HTTP.
-    """
-    begin = 0
-    while True:
-        end = data.find(b"\r\n\r\n", begin)
-        if end < 0:
-            if len(data) - begin > HEAD_LIMIT_BYTES:
-                raise ValueError("headers without an end")
+    __slots__ = ("_at", "_chunks", "_data", "_is_head", "_response", "_size", "keeps_alive")
+
+    def __init__(self, *, is_head: bool = False) -> None:
+        """`is_head`: the request was HEAD, so that the response has no body."""
+        self._is_head = is_head
+        self._data = b""
+        self._response: Response | None = None  # once its head is complete
+        self._at = 0  # where the body, or its next chunk, begins
+        self._size: int | None = 0  # of the body; None: until the connection is closed
+        self._chunks: list[bytes] | None = None  # of a chunked body
+        self.keeps_alive = False
+        """After the response: whether the connection may be used for another request."""
+
+    def feed(self, data: bytes) -> Response | None:
+        """The response, once it is complete. Raises HTTPError."""
+        self._data = received = self._data + data if self._data else data
+        if self._response is None and not self._read_head():
             return None
-        head = data[begin:end].decode("latin-1")
-        if not head.startswith("HTTP/1."):
-            raise ValueError(head[:40])
-        status = int(head[9:12])
-        begin = end + 4
-        if status >= 200:
-            break  # what comes before, like 100 Continue, is no answer
-    answer = Answer(status, head, b"")
-    keeps = head[7] == "1" and (answer.get_header("connection") or "").lower() != "close"
-    if is_head or status in (204, 304):
-        return answer, keeps, begin
-    length = answer.get_header("content-length")
-    if answer.get_header("transfer-encoding") is not None:
-        chunked = _read_chunks(data, begin)
-        return None if chunked is None else (Answer(status, head, chunked[0]), keeps, chunked[1])
-    if length == "0":
-        return answer, keeps, begin
-    if length is not None:
-        end = begin + int(length)
-        return (Answer(status, head, data[begin:end]), keeps, end) if end <= len(data) else None
-    return (Answer(status, head, data[begin:]), False, len(data)) if is_over else None
-
-
-def _read_chunks(data: bytes, begin: int) -> tuple[bytes, int] | None:
-    """A chunked body and where it ends; None while more is to come. Raises ValueError."""
-    body = []
-    while True:
-        end = data.find(b"\r\n", begin)
-        if end < 0:
+        if self._chunks is not None:
+            return self._read_chunks()
+        if self._size is None:
+            self._require_less(len(received) - self._at)
             return None
-        size = int(data[begin:end].partition(b";")[0], 16)
-        begin = end + 2
-        if size == 0:
-            break
-        body.append(data[begin : begin + size])
-        begin += size + 2
-    if data[begin : begin + 2] == b"\r\n":
-        return b"".join(body), begin + 2
-    end = data.find(b"\r\n\r\n", begin)  # trailers
-    return None if end < 0 else (b"".join(body), end + 4)
+        end = self._at + self._size
+        return self._complete(received[self._at : end], end) if len(received) >= end else None
+
+    def end(self) -> Response | None:
+        """The response that the end of the connection completes; None when there is none."""
+        if self._response is None or self._size is not None or self._chunks is not None:
+            return None
+        return self._complete(self._data[self._at :], len(self._data))
+
+    def _complete(self, body: bytes, end: int) -> Response:
+        response = self._response
+        assert response is not None
+        response.body = body
+        if end != len(self._data):  # bytes that nobody asked for
+            self.keeps_alive = False
+        return response
+
+    def _read_head(self) -> bool:
+        while True:
+            begin = self._at
+            end = self._data.find(b"\r\n\r\n", begin)
+            if (end if end >= 0 else len(self._data)) - begin > HEAD_LIMIT_BYTES:
+                raise HTTPError("headers without an end")
+            if end < 0:
+                return False
+            head = self._data[begin:end].decode("latin-1")
+            self._at = end + 4
+            if _HEAD(head) is None:
+                raise HTTPError(f"not the head of a response: {head[:40]!r}")
+            if head[9] != "1":
+                break  # what comes before, like 100 Continue, is not the response
+        self._response = response = Response(int(head[9:12]), head)
+        connection = response.get_header("connection")
+        self.keeps_alive = head[7] == "1" and (
+            connection is None or "close" not in connection.lower()
+        )
+        self._find_body(response)
+        return True
+
+    def _find_body(self, response: Response) -> None:
+        """How long the body is (RFC 9112, section 6.3). Raises HTTPError."""
+        if self._is_head or response.status in (204, 304):
+            return
+        encoding, length = (response.get_header(n) for n in ("transfer-encoding", "content-length"))
+        if encoding is not None:
+            if encoding.lower() != "chunked":
+                raise HTTPError(f"transfer-encoding {encoding[:40]!r}")
+            self._chunks = []
+            if length is not None:
+                self.keeps_alive = False
+        elif length is None:
+            self._size = None
+            self.keeps_alive = False
+        else:
+            is_one = length == "0" or response.header_names().count("content-length") == 1
+            if not (is_one and length.isascii() and length.isdigit() and len(length) < 19):
+                raise HTTPError(f"content-length {length[:40]!r}")
+            self._size = int(length)
+            self._require_less(self._size)
+
+    def _read_chunks(self) -> Response | None:
+        data, chunks = self._data, self._chunks
+        assert chunks is not None
+        while self._size is not None:  # None: the trailers follow
+            end = data.find(b"\r\n", self._at, self._at + _CHUNK_LINE_LIMIT_BYTES)
+            if end < 0:
+                if len(data) - self._at >= _CHUNK_LINE_LIMIT_BYTES:
+                    raise HTTPError("a chunk size without an end")
+                return None
+            line = data[self._at : end]
+            digits = line.partition(b";")[0].rstrip(b" \t")
+            if not digits or b"\n" in line or len(digits) > 8 or not _HEX.issuperset(digits):
+                raise HTTPError(f"chunk size {digits[:40]!r}")
+            begin, size = end + 2, int(digits, 16)
+            if size == 0:
+                self._at, self._size = end, None
+                break
+            self._require_less(self._size + size)
+            if len(data) < begin + size + 2:
+                return None
+            if data[begin + size : begin + size + 2] != b"\r\n":
+                raise HTTPError("a chunk of another size than it says")
+            chunks.append(data[begin : begin + size])
+            self._size += size
+            self._at = begin + size + 2
+        # From the end of the last size: at once the second line end, or trailers before it
+        end = data.find(b"\r\n\r\n", self._at)
+        if (end if end >= 0 else len(data)) - self._at > HEAD_LIMIT_BYTES:
+            raise HTTPError("trailers without an end")
+        return None if end < 0 else self._complete(b"".join(chunks), end + 4)
+
+    def _require_less(self, size_bytes: int) -> None:
+        if size_bytes > BODY_LIMIT_BYTES:
+            raise HTTPError(f"a body of {size_bytes} bytes or more")

@@ -13,7 +13,7 @@ from typing import Protocol
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.s3.headers import checksum
 from bulkup.stores.s3.sigv4 import encode_query
-from bulkup.stores.s3.transport import PATIENT_TIMEOUT, S3Transport
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
 from bulkup.stores.s3.xml import (
     read_parts,
     read_uploads,
@@ -48,7 +48,7 @@ async def begin(
         headers["x-amz-checksum-algorithm"] = "SHA256"
         headers["x-amz-checksum-type"] = "COMPOSITE"
     response = await transport.send("POST", key, headers, query="uploads=")
-    body = bytes(await response.bytes())
+    body = response.body
     return read_value(body, "InitiateMultipartUploadResult", "UploadId")
 
 
@@ -77,7 +77,7 @@ async def list_parts(transport: S3Transport, key: str, upload_id: str) -> list[P
     query = {"uploadId": upload_id}
     while True:
         response = await transport.send("GET", key, {}, query=encode_query(query))
-        page = read_parts(bytes(await response.bytes()))
+        page = read_parts(response.body)
         parts += page.parts
         if page.next_marker is None:
             return parts
@@ -105,11 +105,11 @@ async def complete(
         query=encode_query({"uploadId": upload_id}),
         body=body,
         payload_sha256=sha256(body).hexdigest(),
-        answer_timeout=PATIENT_TIMEOUT,
+        limit_seconds=PATIENT_SECONDS,
     )
-    answer = bytes(await response.bytes())
+    answer = response.body
     if b"<CompleteMultipartUploadResult" not in answer:
-        raise transport.failure(500, answer, key)
+        raise transport.failure(answer, key)
     etag = read_value(answer, "CompleteMultipartUploadResult", "ETag")
     return Stored(etag or None)
 
@@ -126,12 +126,10 @@ async def copy_part(
     """Fill one part with the bytes `first` to `last` of `source` (/bucket/encoded-key)."""
     headers = {"x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={first}-{last}"}
     query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await transport.send(
-        "PUT", key, headers, query=query, answer_timeout=PATIENT_TIMEOUT
-    )
-    answer = bytes(await response.bytes())
+    response = await transport.send("PUT", key, headers, query=query, limit_seconds=PATIENT_SECONDS)
+    answer = response.body
     if b"<CopyPartResult" not in answer:
-        raise transport.failure(500, answer, key)
+        raise transport.failure(answer, key)
     return Part(number, last - first + 1, read_value(answer, "CopyPartResult", "ETag"))
 
 
@@ -170,7 +168,7 @@ async def list_uploads(
     query = {"uploads": "", "prefix": prefix}
     while True:
         response = await transport.send("GET", None, {}, query=encode_query(query))
-        page = read_uploads(bytes(await response.bytes()))
+        page = read_uploads(response.body)
         if page.uploads:
             yield page.uploads
         if page.next_markers is None:

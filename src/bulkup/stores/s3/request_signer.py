@@ -1,7 +1,7 @@
-"""PUT requests made ready in another process, which then only have to be sent.
+"""PUT requests signed in another process, so that this one only has to send them.
 
-Making and signing the head of a request takes a third of what a small file costs. It needs nothing
-that only the sending process knows: so whoever reads and hashes the file can do it.
+Making and signing the head of a request takes a third of the CPU time of a small file, and needs
+nothing but the file's key, digest, size and attributes.
 """
 
 from __future__ import annotations
@@ -10,57 +10,56 @@ from collections.abc import Callable
 
 from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest
-from bulkup.stores.s3.endpoint import require_addressable
+from bulkup.stores.s3.credentials import Credentials
+from bulkup.stores.s3.endpoint import Address, require_addressable
 from bulkup.stores.s3.headers import object_headers
-from bulkup.stores.s3.heads import head_of
+from bulkup.stores.s3.http1 import common_lines, request_head
 from bulkup.stores.s3.sigv4 import Signer, encode_path
 
 
 class S3RequestSigner:
-    """A `Preparing` for one bucket: what S3Store.put would send, as far as the body. It can be
-    pickled, and holds a secret key: for processes of our own only."""
+    """Makes the heads of the requests that `S3Store.put` would send to one bucket.
+
+    It is pickled for another process of bulkup, and holds a secret key.
+    """
 
     def __init__(
         self,
-        *,
-        fixed: str,
-        path_prefix: str,
-        host: str,
-        access_key: str,
-        secret_key: str,
-        token: str | None,
+        credentials: Credentials,
         region: str,
+        address: Address,
+        *,
+        agent: str,
         checksums: bool,
         conditional: bool,
     ) -> None:
-        """`fixed` is what all heads have in common, see `heads.fixed_lines`."""
-        self._fixed = fixed
-        self._path_prefix = path_prefix
-        self._host = host
-        self._access_key = access_key
-        self._secret_key = secret_key
-        self._token = token
+        self._credentials = credentials
         self._region = region
+        self._address = address
+        self._agent = agent
         self._checksums = checksums
         self._conditional = conditional
+
+    def makes(self, checksums: bool, conditional: bool) -> bool:
+        """Whether its requests are of this kind."""
+        return (checksums, conditional) == (self._checksums, self._conditional)
 
     def begin(
         self, now: Callable[[], float]
     ) -> Callable[[str, Digest, int, Attributes], bytes | None]:
-        """What makes the head for a key, digest, size and attributes; None for what the store
-        itself must look at. `now` gives seconds since 1970."""
+        """See `stores.store.RequestSigner`."""
+        credentials, address = self._credentials, self._address
+        common = common_lines(address.host, self._agent)
         signer = Signer(
-            access_key=self._access_key,
-            secret_key=self._secret_key,
-            token=self._token,
+            access_key=credentials.access_key,
+            secret_key=credentials.secret_key,
+            token=credentials.token,
             region=self._region,
-            host=self._host,
+            host=address.host,
             now=now,
         )
 
-        def prepare(
-            key: str, digest: Digest, size_bytes: int, attributes: Attributes
-        ) -> bytes | None:
+        def head(key: str, digest: Digest, size_bytes: int, attributes: Attributes) -> bytes | None:
             try:
                 require_addressable(key)
                 headers = object_headers(
@@ -68,8 +67,8 @@ class S3RequestSigner:
                 )
             except StoreRefused:
                 return None
-            path = f"{self._path_prefix}/{encode_path(key)}"
+            path = f"{address.path_prefix}/{encode_path(key)}"
             signer.sign("PUT", path, "", headers, digest)
-            return head_of("PUT", path, self._fixed, headers, size_bytes)
+            return request_head("PUT", path, common, headers, size_bytes)
 
-        return prepare
+        return head

@@ -1,29 +1,104 @@
-"""pyreqwest's client as bulkup wants it, and its errors as ours."""
+"""pyreqwest, for all requests that the connection pool does not take.
+
+What is known of pyreqwest 0.15 and relied on here (tests/unit/stores/s3/test_transport.py): a URL
+whose path holds only unreserved and percent-encoded characters reaches the server unchanged, except
+for the segments '.' and '..'; bodies and views are not copied, and are released once nothing more
+is sent from them, which may be after `send` has returned; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
+obeyed; an empty body is sent without Content-Length, which AWS refuses; `read_timeout` runs while
+the body is still being sent, so that it must not be set for uploads.
+"""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.response import BaseResponse, ResponseBodyReader
 
 from bulkup import __version__
-from bulkup.errors import StoreUnreachable
+from bulkup.errors import StoreRefused, StoreUnreachable
+from bulkup.model import Body
+from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.tls import split_pem
 
 AGENT = f"bulkup/{__version__}"
+STALL_SECONDS = 60.0
+"""A connection on which nothing was acknowledged, or nothing came, for so long is closed."""
 _CONNECT_TIMEOUT = timedelta(seconds=10)
-STALL_TIMEOUT = timedelta(seconds=60)
-"""Nothing was acknowledged, or nothing came, for so long: the connection is given up."""
-_IDLE_TIMEOUT = timedelta(seconds=20)  # below the keep-alive limit of common servers
+_IDLE_TIMEOUT = timedelta(seconds=20)  # less than the keep-alive limit of common servers
+_CHUNK_BYTES = 1024 * 1024
 
 _URL_IN_MESSAGE = re.compile(r"\s*(?:for )?url \([^)]*\)|https?://\S+")
 
 
-def build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Client:
-    """A client that leaves every answer as it is; `reading` ones give up on a stalled body."""
+class ReqwestClient:
+    """Requests to one address. Connects at the first one."""
+
+    def __init__(self, ca_pem: bytes | None, *, has_tls: bool) -> None:
+        self._ca_pem = ca_pem
+        self._has_tls = has_tls
+        self._sender: Client | None = None
+        self._reader: Client | None = None
+        self._opened = AsyncExitStack()
+
+    async def request(
+        self, method: str, url: str, headers: dict[str, str], body: Body, limit_seconds: float
+    ) -> Response:
+        """Send one request; its response, read to the end. Raises StoreUnreachable, and
+        StoreRefused for a header that cannot be sent."""
+        try:
+            if self._sender is None:
+                self._sender = self._open(reading=False)
+            request = self._sender.request(method, url).headers(headers)
+            request = request.timeout(timedelta(seconds=limit_seconds))
+            if body:
+                request = request.body_bytes(body)
+            elif method in ("PUT", "POST"):
+                request = request.header("content-length", "0")
+            response = await request.build().send()
+            return _response(response, bytes(await response.bytes()))
+        except PyreqwestError as error:
+            raise unreachable(error) from error
+        except ValueError as error:
+            raise StoreRefused(f"a header cannot be sent: {error}") from error
+
+    @asynccontextmanager
+    async def get(
+        self, url: str, headers: dict[str, str]
+    ) -> AsyncIterator[tuple[Response, AsyncIterator[bytes]]]:
+        """Send one GET; its response, and the body of a success in chunks of 1 MiB at most.
+
+        The response of a refusal has its body, and no chunks. Raises StoreUnreachable.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                if self._reader is None:
+                    self._reader = self._open(reading=True)
+                request = self._reader.get(url).headers(headers).build_streamed()
+                response = await stack.enter_async_context(request)
+                body = b"" if response.status < 300 else bytes(await response.bytes())
+            except PyreqwestError as error:
+                raise unreachable(error) from error
+            yield _response(response, body), _chunks(response.body_reader)
+
+    async def close(self) -> None:
+        """Close the connections. May be called twice; a later request opens new ones."""
+        self._sender = self._reader = None
+        await self._opened.aclose()
+
+    def _open(self, *, reading: bool) -> Client:
+        client = _build_client(self._ca_pem, reading=reading, has_tls=self._has_tls)
+        self._opened.push_async_callback(client.close)
+        return client
+
+
+def _build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Client:
+    """A client that changes no response. One for `reading` gives up on a stalled body."""
     builder = (
         ClientBuilder()
         .user_agent(AGENT)
@@ -38,17 +113,29 @@ def build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Clien
         .pool_idle_timeout(_IDLE_TIMEOUT)
     )
     if sys.platform == "linux":
-        builder = builder.tcp_user_timeout(STALL_TIMEOUT)
+        builder = builder.tcp_user_timeout(timedelta(seconds=STALL_SECONDS))
     if reading:
-        builder = builder.read_timeout(STALL_TIMEOUT)
+        builder = builder.read_timeout(timedelta(seconds=STALL_SECONDS))
     if not has_tls:
-        # Without TLS on any way, as lanes are, certificates are of no use, and to read those of
-        # the system takes 5 to 25 ms, in which nothing else is done.
+        # There is neither TLS nor a proxy: reading the system's certificates would take 5 to 25 ms.
         return builder.no_proxy().danger_accept_invalid_certs(True).build()
     for certificate in split_pem(ca_pem or b""):
         builder = builder.add_root_certificate_pem(certificate)
+    return builder.build()
+
+
+def _response(response: BaseResponse, body: bytes) -> Response:
+    lines = [""]
+    for name in response.headers:
+        with suppress(ValueError):  # a value that is no ASCII text
+            lines.append(f"{name}: {response.get_header(name)}")
+    return Response(response.status, "\r\n".join(lines), body)
+
+
+async def _chunks(reader: ResponseBodyReader) -> AsyncIterator[bytes]:
     try:
-        return builder.build()
+        while (chunk := await reader.read(_CHUNK_BYTES)) is not None:
+            yield bytes(chunk)
     except PyreqwestError as error:
         raise unreachable(error) from error
 

@@ -28,7 +28,7 @@ from bulkup.stores.s3.endpoint import require_addressable
 from bulkup.stores.s3.headers import http_moment, object_headers, put_headers, read_info
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.sigv4 import encode_path, encode_query
-from bulkup.stores.s3.transport import PATIENT_TIMEOUT, S3Transport, header_reader
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
 from bulkup.stores.s3.xml import read_objects, read_value
 from bulkup.stores.store import Capabilities
 
@@ -69,14 +69,14 @@ class S3Store:
         answer; None where it sends none. Raises as `check` does, but unclassified."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
         response = await self._transport.send("GET", None, {}, query=encode_query(query))
-        return http_moment(header_reader(response)("date"))
+        return http_moment(response.get_header("date"))
 
     async def check(self) -> None:
         """List one key. Raises DestinationError unless keys, bucket and region are right."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
         try:
             response = await self._transport.send("GET", None, {}, query=encode_query(query))
-            read_objects(bytes(await response.bytes()))
+            read_objects(response.body)
         except StoreForbidden as error:
             raise CredentialsRefused(
                 str(error),
@@ -179,8 +179,7 @@ class S3Store:
             if error.code is None:  # no body, so no code: it may be the keys and not the object
                 await self._transport.send("GET", key, {"range": "bytes=0-0"})
             raise
-        names = [name.lower() for name in response.headers]
-        return read_info(key, header_reader(response), names)
+        return read_info(key, response)
 
     def open(self, key: str) -> AsyncIterator[bytes]:
         """The object's bytes, in order. Raises ObjectMissing."""
@@ -193,7 +192,7 @@ class S3Store:
             query["start-after"] = after
         while True:
             response = await self._transport.send("GET", None, {}, query=encode_query(query))
-            page = read_objects(bytes(await response.bytes()))
+            page = read_objects(response.body)
             if page.objects:
                 yield page.objects
             if page.next_token is None:
@@ -216,10 +215,10 @@ class S3Store:
         headers = {"x-amz-copy-source": source}
         if exclusive and self._transport.is_aws:
             headers["if-none-match"] = "*"
-        response = await self._transport.send("PUT", key, headers, answer_timeout=PATIENT_TIMEOUT)
-        body = bytes(await response.bytes())
+        response = await self._transport.send("PUT", key, headers, limit_seconds=PATIENT_SECONDS)
+        body = response.body
         if b"<CopyObjectResult" not in body:
-            raise self._transport.failure(500, body, key)
+            raise self._transport.failure(body, key)
         return Stored(read_value(body, "CopyObjectResult", "ETag"))
 
     async def delete(self, key: str) -> None:

@@ -1,7 +1,7 @@
-"""The XML that S3 speaks: error documents, listings, parts. Bytes in, values out.
+"""S3's XML documents: errors, listings, parts. Bytes in, values out.
 
 Shapes: Amazon S3 API Reference (ListObjectsV2, ListParts, ListMultipartUploads,
-CompleteMultipartUpload, Error). Name spaces are ignored: endpoints disagree about them.
+CompleteMultipartUpload, Error). Name spaces are ignored: endpoints differ in them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _NAME_SPACE = re.compile(rb'\sxmlns="[^"]*"')
 _MESSAGE_LENGTH = 300
-"""Of an endpoint's message, what is kept: some send whole pages."""
+"""The part of an endpoint's message that is kept: some send whole pages."""
+
+DIGEST_BYTES = 32
 
 
 class ObjectPage(NamedTuple):
@@ -47,7 +49,7 @@ class UploadPage(NamedTuple):
 
 
 def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
-    """The code, message and region of an error document; all None when `body` is none."""
+    """Code, message and region of an error document; all None when `body` is no such document."""
     try:
         root = _parse(body)
     except StoreBroken:
@@ -60,13 +62,13 @@ def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
 
 
 def read_objects(body: bytes) -> ObjectPage:
-    """A page of ListObjectsV2, in the endpoint's order. Raises StoreBroken when it is none."""
+    """A page of ListObjectsV2, in the endpoint's order. Raises StoreBroken for another document."""
     root = _parse(body, "ListBucketResult")
     decode = _key_decoder(root)
     objects = [
         ObjectInfo(
             key=decode(_text(entry, "Key")),
-            size_bytes=int(_text(entry, "Size")),
+            size_bytes=_whole(entry, "Size"),
             etag=entry.findtext("ETag"),
             modified_at=_moment(entry.findtext("LastModified")),
         )
@@ -77,13 +79,13 @@ def read_objects(body: bytes) -> ObjectPage:
 
 
 def read_parts(body: bytes) -> PartPage:
-    """A page of ListParts, by number. Raises StoreBroken when it is none."""
+    """A page of ListParts, by number. Raises StoreBroken for another document."""
     root = _parse(body)  # S3 calls it ListPartsResult, moto ListPartsResponse
     _text(root, "UploadId")
     parts = [
         Part(
-            number=int(_text(entry, "PartNumber")),
-            size_bytes=int(_text(entry, "Size")),
+            number=_whole(entry, "PartNumber"),
+            size_bytes=_whole(entry, "Size"),
             etag=_text(entry, "ETag"),
             digest=_digest(entry.findtext("ChecksumSHA256")),
         )
@@ -94,7 +96,7 @@ def read_parts(body: bytes) -> PartPage:
 
 
 def read_uploads(body: bytes) -> UploadPage:
-    """A page of ListMultipartUploads. Raises StoreBroken when it is none."""
+    """A page of ListMultipartUploads. Raises StoreBroken for another document."""
     root = _parse(body, "ListMultipartUploadsResult")
     decode = _key_decoder(root)
     uploads = [
@@ -112,7 +114,7 @@ def read_uploads(body: bytes) -> UploadPage:
 
 
 def read_value(body: bytes, root_name: str, name: str) -> str:
-    """The text of one element of a result document. Raises StoreBroken where it is missing."""
+    """The text of one element of a result document. Raises StoreBroken when it is missing."""
     return _text(_parse(body, root_name), name)
 
 
@@ -134,19 +136,24 @@ def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
 
 
 def _digest(text: str | None) -> Digest | None:
-    return Digest(b64decode(text).hex()) if text else None
+    """The digest of a checksum in base64; None for none or nonsense."""
+    try:
+        raw = b64decode(text or "", validate=True)
+    except ValueError:
+        return None
+    return Digest(raw.hex()) if len(raw) == DIGEST_BYTES else None
 
 
 def _parse(body: bytes, root_name: str | None = None) -> Element:
-    """The root element. Raises StoreBroken for what is no XML, or not the document awaited."""
+    """The root element. Raises StoreBroken for what is no XML, or another document."""
     # stdlib only: an entity can only be declared in a DOCTYPE, which S3 never sends
     from xml.etree.ElementTree import ParseError, fromstring
 
     if b"<!DOCTYPE" in body:
-        raise StoreBroken("the endpoint answered with a document that is not S3's")
+        raise StoreBroken("the endpoint answered with a document that is none of S3's")
     try:
         root = fromstring(_NAME_SPACE.sub(b"", body, count=1))  # noqa: S314 (no DOCTYPE, see above)
-    except ParseError as error:
+    except (ParseError, ValueError, LookupError) as error:  # the last two for odd encodings
         raise StoreBroken("the endpoint answered with something that is no XML") from error
     if root_name is not None and root.tag != root_name:
         raise StoreBroken(f"the endpoint answered {root.tag} where {root_name} belongs")
@@ -160,8 +167,15 @@ def _text(element: Element, name: str) -> str:
     return text
 
 
+def _whole(element: Element, name: str) -> int:
+    text = _text(element, name)
+    if not (text.isascii() and text.isdigit()):
+        raise StoreBroken(f"the endpoint's {element.tag} has {name} {text[:40]!r}")
+    return int(text)
+
+
 def _key_decoder(root: Element) -> Callable[[str], str]:
-    """How keys are read: with encoding-type=url they are form-encoded, a blank may be '+'."""
+    """How keys are read: with encoding-type=url they are form-encoded, and '+' is a blank."""
     return unquote_plus if root.findtext("EncodingType") == "url" else str
 
 

@@ -15,7 +15,7 @@ from bulkup.stores.s3.connection_pool import (
     ConnectionBroken,
     ConnectionPool,
     NoConnection,
-    lanes_to,
+    pool_for,
 )
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
@@ -27,14 +27,14 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def lanes_over(
+async def pool_over(
     serve: Serve,
     tls: ssl.SSLContext | None = None,
     *,
     host: str = "127.0.0.1",
     ca_pem: bytes | None = None,
 ) -> AsyncIterator[ConnectionPool]:
-    """Lanes to a server; each of its connections is handled by `serve`, then closed."""
+    """A pool for a server; each of its connections is handled by `serve`, then closed."""
     tasks = []
 
     async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -48,7 +48,7 @@ async def lanes_over(
     server = await asyncio.start_server(tracked, host, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     scheme = "https" if tls else "http"
-    pool = lanes_to(f"{scheme}://{host}:{port}", "example:80", "bulkup/x", ca_pem)
+    pool = pool_for(f"{scheme}://{host}:{port}", "example:80", "bulkup/x", ca_pem)
     assert pool is not None
     try:
         yield pool
@@ -77,12 +77,12 @@ def answering(*answers: bytes, heads: list[str] | None = None, once: bool = Fals
 async def test_a_put_goes_out_whole_and_its_answer_comes_back():
     heads: list[str] = []
     said = answer(412, b"<Error/>", ETag='"E"', X_Many="  two  words ")
-    async with lanes_over(answering(said, heads=heads)) as pool:
-        got = await pool.ask("PUT", "/b/k%20?x", HEADERS, b"body", 5.0)
-    assert (got.status, await got.bytes()) == (412, b"<Error/>")
+    async with pool_over(answering(said, heads=heads)) as pool:
+        got = await pool.request("PUT", "/b/k%20?x", HEADERS, b"body", 5.0)
+    assert (got.status, got.body) == (412, b"<Error/>")
     assert (got.get_header("etag"), got.get_header("x-many")) == ('"E"', "two  words")
     assert got.get_header("none") is None
-    assert got.headers["ETag"] == '"E"'
+    assert got.header_names() == ["content-length", "etag", "x-many"]
     assert heads[0].split("\r\n") == [
         "PUT /b/k%20?x HTTP/1.1",
         "host: example:80",
@@ -93,33 +93,6 @@ async def test_a_put_goes_out_whole_and_its_answer_comes_back():
         "",
         "body",
     ]
-
-
-CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-SHAPES = {
-    "chunked": CHUNKED + b"3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
-    "trailers": CHUNKED + b"d\r\nabc0123456789\r\n0\r\nt: r\r\n\r\n",
-    "continue": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, b"abc0123456789"),
-    "until closed": b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nabc0123456789",
-    "1.0": b"HTTP/1.0 200 OK\r\ncontent-length: 13\r\n\r\nabc0123456789",
-}
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("step", [1, 7, 1000])
-async def test_answers_are_read_to_their_end_however_they_come(shape: str, step: int):
-    sent = SHAPES[shape]
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\nbody")
-        for begin in range(0, len(sent), step):
-            writer.write(sent[begin : begin + step])
-            await writer.drain()
-            await asyncio.sleep(0)
-
-    async with lanes_over(serve) as pool:
-        got = await pool.ask("PUT", "/", {}, b"body", 5.0)
-        assert (got.status, await got.bytes()) == (200, b"abc0123456789")
 
 
 @pytest.mark.parametrize(
@@ -142,9 +115,9 @@ async def test_a_connection_is_used_again_only_where_that_is_safe(first: bytes, 
         came += 1
         await serve(reader, writer)
 
-    async with lanes_over(counting) as pool:
+    async with pool_over(counting) as pool:
         for _ in range(2):
-            await pool.ask("PUT", "/", {}, b"body", 5.0)
+            await pool.request("PUT", "/", {}, b"body", 5.0)
     assert came == connections
 
 
@@ -162,10 +135,10 @@ async def test_an_answer_to_head_has_no_body():
             said = answer(200, b"" if is_head else b"listed")
             writer.write(said.replace(b"length: 0", b"length: 9000") if is_head else said)
 
-    async with lanes_over(serve) as pool:
+    async with pool_over(serve) as pool:
         for method, body in (("HEAD", b""), ("GET", b"listed"), ("HEAD", b"")):
-            got = await pool.ask(method, "/b/k?x=y", HEADERS, b"", 5.0)
-            assert (got.status, await got.bytes()) == (200, body)
+            got = await pool.request(method, "/b/k?x=y", HEADERS, b"", 5.0)
+            assert (got.status, got.body) == (200, body)
     assert connections == 1
     assert heads[0].split("\r\n")[:4] == [
         "HEAD /b/k?x=y HTTP/1.1",
@@ -189,14 +162,14 @@ async def test_a_connection_that_is_closed_as_it_is_used_again(method: str, is_a
         await reader.readuntil(end)
         asked += 1  # and hang up
 
-    async with lanes_over(serve) as pool:
+    async with pool_over(serve) as pool:
         body = b"body" if method == "PUT" else b""
-        assert (await pool.ask(method, "/", HEADERS, body, 5.0)).status == 200
+        assert (await pool.request(method, "/", HEADERS, body, 5.0)).status == 200
         if is_asked_again:
-            assert (await pool.ask(method, "/", HEADERS, body, 5.0)).status == 200
+            assert (await pool.request(method, "/", HEADERS, body, 5.0)).status == 200
         else:
             with pytest.raises(ConnectionBroken):
-                await pool.ask(method, "/", HEADERS, body, 5.0)
+                await pool.request(method, "/", HEADERS, body, 5.0)
     assert asked == (3 if is_asked_again else 2)
 
 
@@ -211,9 +184,9 @@ async def test_a_connection_with_a_body_half_sent_is_not_used_again():
         reader._transport.pause_reading()  # type: ignore[attr-defined]  # a full socket
         writer.write(answer(503))
 
-    async with lanes_over(early) as pool:
+    async with pool_over(early) as pool:
         for _ in range(2):
-            assert (await pool.ask("PUT", "/", {}, bytes(32 << 20), 5.0)).status == 503
+            assert (await pool.request("PUT", "/", {}, bytes(32 << 20), 5.0)).status == 503
     assert came == 2
 
 
@@ -222,27 +195,24 @@ BROKEN = {
     "half a head": b"HTTP/1.1 200 OK\r\ncont",
     "half a body": b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabc",
     "another protocol": b"SSH-2.0-x\r\n\r\n",
-    "no status": b"HTTP/1.1 2x0 OK\r\n\r\n",
-    "no length": b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
-    "no chunk": CHUNKED + b"xyz\r\n",
 }
 
 
 @pytest.mark.parametrize("trouble", BROKEN)
-async def test_what_is_no_whole_answer_breaks_the_lane(trouble: str):
-    async with lanes_over(answering(BROKEN[trouble], OK, once=True)) as pool:
+async def test_what_is_no_whole_answer_breaks_the_connection(trouble: str):
+    async with pool_over(answering(BROKEN[trouble], OK, once=True)) as pool:
         with pytest.raises(ConnectionBroken):
-            await pool.ask("PUT", "/", HEADERS, b"body", 5.0)
-        assert (await pool.ask("PUT", "/", HEADERS, b"body", 5.0)).status == 200
+            await pool.request("PUT", "/", HEADERS, b"body", 5.0)
+        assert (await pool.request("PUT", "/", HEADERS, b"body", 5.0)).status == 200
 
 
-async def test_an_answer_that_does_not_come_in_time_breaks_the_lane():
+async def test_an_answer_that_does_not_come_in_time_breaks_the_connection():
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with lanes_over(silent) as pool:
+    async with pool_over(silent) as pool:
         with pytest.raises(ConnectionBroken, match="in time"):
-            await pool.ask("PUT", "/", HEADERS, b"body", 0.01)
+            await pool.request("PUT", "/", HEADERS, b"body", 0.01)
 
 
 async def test_a_cancelled_request_closes_its_connection():
@@ -255,8 +225,8 @@ async def test_a_cancelled_request_closes_its_connection():
             await reader.read()
         ended.set()
 
-    async with lanes_over(silent) as pool:
-        going = asyncio.create_task(pool.ask("PUT", "/", {}, b"body", 5.0))
+    async with pool_over(silent) as pool:
+        going = asyncio.create_task(pool.request("PUT", "/", {}, b"body", 5.0))
         await came.wait()
         going.cancel()
         await asyncio.wait({going})
@@ -267,34 +237,34 @@ async def test_a_cancelled_request_closes_its_connection():
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "é"])
 async def test_headers_that_are_not_plain_are_not_sent(value: str):
     heads: list[str] = []
-    async with lanes_over(answering(OK, heads=heads)) as pool:
+    async with pool_over(answering(OK, heads=heads)) as pool:
         with pytest.raises(NoConnection):
-            await pool.ask("PUT", "/", {**HEADERS, "x": value}, b"body", 5.0)
+            await pool.request("PUT", "/", {**HEADERS, "x": value}, b"body", 5.0)
         assert heads == []
-        assert (await pool.ask("PUT", "/", HEADERS, b"body", 5.0)).status == 200
+        assert (await pool.request("PUT", "/", HEADERS, b"body", 5.0)).status == 200
 
 
-async def test_where_nobody_listens_there_is_no_lane():
+async def test_where_nobody_listens_there_is_no_connection():
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
     pool = ConnectionPool("127.0.0.1", port, name="n", agent="a")
     with pytest.raises(NoConnection):
-        await pool.ask("PUT", "/", HEADERS, b"body", 5.0)
+        await pool.request("PUT", "/", HEADERS, b"body", 5.0)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("name", ["{}_proxy", "{}_PROXY", "all_proxy", "ALL_PROXY"])
 def test_a_proxy_is_left_to_pyreqwest(scheme: str, name: str, monkeypatch: pytest.MonkeyPatch):
     origin = f"{scheme}://127.0.0.1:1"
-    assert lanes_to(origin, "n", "a") is not None
+    assert pool_for(origin, "n", "a") is not None
     other = "https" if scheme == "http" else "http"
     if "{}" in name:
         monkeypatch.setenv(name.replace("{}", other), "http://proxy:3128")
-        assert lanes_to(origin, "n", "a") is not None
+        assert pool_for(origin, "n", "a") is not None
     monkeypatch.setenv(name.replace("{}", scheme), "http://proxy:3128")
-    assert lanes_to(origin, "n", "a") is None
+    assert pool_for(origin, "n", "a") is None
 
 
 class TLS:
@@ -324,11 +294,11 @@ async def test_over_tls_a_connection_is_used_again(tls: TLS):
         connections += 1
         await serve(reader, writer)
 
-    async with lanes_over(counting, tls.server, ca_pem=tls.ca_pem) as pool:
+    async with pool_over(counting, tls.server, ca_pem=tls.ca_pem) as pool:
         assert pool.has_tls
-        got = [await pool.ask("PUT", "/b/k", HEADERS, b"body", 5.0) for _ in range(3)]
+        got = [await pool.request("PUT", "/b/k", HEADERS, b"body", 5.0) for _ in range(3)]
     assert [one.status for one in got] == [412, 200, 200]
-    assert await got[0].bytes() == b"<Error/>"
+    assert got[0].body == b"<Error/>"
     assert len(heads) == 3
     assert connections == 1
 
@@ -347,9 +317,9 @@ async def test_without_a_certificate_to_trust_nothing_is_sent(host: str, is_know
     heads: list[str] = []
     serve = answering(OK, heads=heads)
     ca_pem = tls.ca_pem if is_known else None
-    async with lanes_over(serve, tls.server, host=host, ca_pem=ca_pem) as pool:
+    async with pool_over(serve, tls.server, host=host, ca_pem=ca_pem) as pool:
         with pytest.raises(NoConnection):
-            await pool.ask("PUT", "/", HEADERS, b"body", 5.0)
+            await pool.request("PUT", "/", HEADERS, b"body", 5.0)
     assert heads == []
 
 
@@ -367,9 +337,9 @@ async def test_where_tls_itself_fails_it_is_not_tried_again(
         await reader.read(100)
         writer.write(said)
 
-    async with lanes_over(no_tls) as plain:
+    async with pool_over(no_tls) as plain:
         pool = ConnectionPool(plain.host, plain.port, name="n", agent="a", has_tls=True)
         for _ in range(2):
             with pytest.raises(NoConnection):
-                await pool.ask("PUT", "/", HEADERS, b"body", 5.0)
+                await pool.request("PUT", "/", HEADERS, b"body", 5.0)
     assert seen == connections

@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup import errors
-from bulkup.stores.s3.errors import Refusal, classify, wait_wished
+from bulkup.stores.s3.errors import Refusal, classify, retry_after_seconds
+from bulkup.stores.s3.http1 import Response
 
 NOW = 1_700_000_000.0
 
 
 def refusal(status, code=None, *, message="", extra="", headers=None, conditional=False):
     body = f"<Error><Code>{code}</Code><Message>{message}</Message>{extra}</Error>" if code else ""
-    return Refusal(status, (headers or {}).get, body.encode(), "key 'k'", NOW, conditional)
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in (headers or {}).items())]
+    response = Response(status, "\r\n".join(lines), body.encode())
+    return Refusal(response, "key 'k'", NOW, conditional)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,7 @@ def test_the_region_is_named():
 )
 def test_the_wait_that_is_wished(headers, seconds):
     """Retry-After first; nonsense counts as no wish."""
-    assert wait_wished(refusal(503, headers=headers)) == seconds
+    assert retry_after_seconds(refusal(503, headers=headers)) == seconds
     busy = classify(refusal(503, "SlowDown", headers=headers))
     assert isinstance(busy, errors.StoreBusy)
     assert busy.retry_after_seconds == seconds
@@ -119,7 +122,7 @@ def test_request_ids_are_kept():
 @given(st.integers(300, 599), st.binary(max_size=300))
 def test_no_answer_is_too_strange(status, body):
     """Whatever comes back, an error of our tree comes out, on one printable line."""
-    error = classify(Refusal(status, lambda name: None, body, "key 'k'", NOW))
+    error = classify(Refusal(Response(status, body=body), "key 'k'", NOW))
     assert isinstance(error, errors.BulkupError)
     assert str(error).isprintable()
 
@@ -127,5 +130,5 @@ def test_no_answer_is_too_strange(status, body):
 def test_bombs_are_not_parsed():
     """A document that declares entities is taken for no document."""
     body = b'<!DOCTYPE x [<!ENTITY a "SlowDown">]><Error><Code>&a;</Code></Error>'
-    error = classify(Refusal(403, lambda name: None, body, "key 'k'", NOW))
+    error = classify(Refusal(Response(403, body=body), "key 'k'", NOW))
     assert type(error) is errors.StoreForbidden

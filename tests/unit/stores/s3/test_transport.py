@@ -114,7 +114,7 @@ def viewed(size):
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000])
 async def test_a_view_arrives_whole_and_is_let_go_of(size):
-    """Over lanes and over pyreqwest: after the answer its memory can be used again."""
+    """Over the pool and over pyreqwest: after the answer its memory can be used again."""
     async with raw_server() as server:
         store = open_at(server.url)
         view, expected, is_free = viewed(size)
@@ -360,7 +360,7 @@ async def test_follows_aws_to_the_right_region(monkeypatch):
     async with raw_server() as server:
         host = server.url.removeprefix("http://")
         monkeypatch.setattr(
-            "bulkup.stores.s3.transport.locate",
+            "bulkup.stores.s3.session.locate",
             lambda bucket, *, endpoint_url, region: Address(server.url, host, "", is_aws=True),
         )
         moved = refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3")
