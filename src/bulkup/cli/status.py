@@ -96,7 +96,7 @@ def _write_metrics(settings: Settings) -> None:
 
 def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -> bool:
     from bulkup.cli.output.rows import print_csv, print_json
-    from bulkup.manifest.reports.status import Failure
+    from bulkup.manifest.reports.status import FailureRow
 
     if settings.verbose and not csv:
         return _show_histories(reader, settings, json=json)
@@ -104,7 +104,7 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
     if json:
         return print_json(row._asdict() for row in rows) > 0
     if csv:
-        return print_csv(Failure._fields, rows) > 0
+        return print_csv(FailureRow._fields, rows) > 0
     from bulkup.cli.output.text import Column, escape, print_table
 
     table = [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.reports.status import Failure, absolute
+from bulkup.manifest.reports.status import FailureRow, absolute
 
 
 class Attempt(NamedTuple):
@@ -26,14 +26,14 @@ class Attempt(NamedTuple):
 class AttemptsReport(Statements):
     """Failures with all attempts that led to them."""
 
-    def failures(self) -> Iterator[tuple[Failure, list[Attempt]]]:
+    def failures(self) -> Iterator[tuple[FailureRow, list[Attempt]]]:
         """Every file whose item waits or is dead, as `StatusReport.failures`, with its attempts."""
         rows = self._db.execute(
             "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
         )
         for item_id, root, path, *rest in rows:
-            failure = Failure(absolute(root, path), *rest)
+            failure = FailureRow(absolute(root, path), *rest)
             yield failure, self._attempts(item_id)
 
     def _attempts(self, item_id: int) -> list[Attempt]:

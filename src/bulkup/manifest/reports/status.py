@@ -43,7 +43,7 @@ class Status(NamedTuple):
     destinations: Sequence[DestinationStatus] = ()
 
 
-class Failure(NamedTuple):
+class FailureRow(NamedTuple):
     """A file whose item waits or is dead; times are ISO 8601."""
 
     path: str
@@ -179,14 +179,14 @@ class StatusReport(Statements):
             ).fetchall()
         )
 
-    def failures(self) -> Iterator[Failure]:
+    def failures(self) -> Iterator[FailureRow]:
         """Every file whose item waits or is dead, by path."""
         rows = self._db.execute(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
         )
         for root, path, *rest in rows:
-            yield Failure(absolute(root, path), *rest)
+            yield FailureRow(absolute(root, path), *rest)
 
     def files(self, pattern: str | None) -> Iterator[FileRow]:
         """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
