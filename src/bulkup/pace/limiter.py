@@ -56,7 +56,7 @@ class RequestLimiter:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.release(self._clock.monotonic(), 0)
+                self._cancel()
             raise
 
     def release(self, began: float, size_bytes: int) -> None:
@@ -68,6 +68,9 @@ class RequestLimiter:
 
     def release_failed(self, began: float, error: BaseException) -> None:
         """The request has ended with `error`; what that says of the store is the pacer's."""
+        if isinstance(error, asyncio.CancelledError):
+            self._cancel()
+            return
         if isinstance(error, StoreBusy):
             self.throttled += 1
             self.pacer.throttled(self._clock.monotonic(), error.retry_after_seconds)
@@ -77,6 +80,11 @@ class RequestLimiter:
         else:
             self.release(began, 0)
             return
+        if self._waiting:
+            self._admit()
+
+    def _cancel(self) -> None:
+        self.pacer.cancelled(self._clock.monotonic())
         if self._waiting:
             self._admit()
 

@@ -60,9 +60,10 @@ class Pacer:
     """Says how many requests may be in flight and when the next may start.
 
     Before a request: it may start when fewer than `limit` are in flight and `delay_seconds(now)`
-    is 0.0; then `started(now)`. After it exactly one of `finished`, `throttled`, `failed`. A
-    request is one HTTP try: one that waits to be tried again is not in flight. Nothing is reserved
-    by asking, so whoever waited asks again, and of many waiting tasks only one should ask.
+    is 0.0; then `started(now)`. After it exactly one of `finished`, `throttled`, `failed` and
+    `cancelled`. A request is one HTTP try: one that waits to be tried again is not in flight.
+    Nothing is reserved by asking, so whoever waited asks again, and of many waiting tasks only one
+    should ask.
 
     `now` is `clock.monotonic()` throughout. For one thread; no method waits or raises.
 
@@ -209,6 +210,14 @@ class Pacer:
         if self._answers >= self._close_at:
             self._close_period(now)
 
+    def cancelled(self, now: float) -> None:
+        """A request was given up by whoever made it: nobody learns anything from it."""
+        self.in_flight -= 1
+        if self._stale > self.in_flight:
+            self._fade_stale(now)
+        elif self._echo > self.in_flight:
+            self._fade_echo(now)
+
     def _heed(self, now: float, retry_after_seconds: float) -> None:
         accepted = self._accepted + self._accepted_before + self.in_flight  # at best
         mostly_refused = self._refused + 1 > accepted
@@ -264,8 +273,8 @@ class Pacer:
         """End the period if it has seen enough: several turns, or one where requests are long."""
         seconds = now - self._period_began
         climbing = self._window.phase is Phase.CLIMB
-        write_lock, shortest = (2, CLIMB_SECONDS) if climbing else (4, HOLD_SECONDS)
-        enough = self._answers >= write_lock * self.limit or seconds >= LONG_SECONDS
+        rounds, shortest = (2, CLIMB_SECONDS) if climbing else (4, HOLD_SECONDS)
+        enough = self._answers >= rounds * self.limit or seconds >= LONG_SECONDS
         if seconds < shortest or not enough:
             self._close_at = self._answers + max(self._answers // 4, 1)
             return

@@ -36,7 +36,7 @@ class UseSigner(NamedTuple):
 
 class LoadFiles(NamedTuple):
     """Read these items' files into the shared memory from `begin` to `end`, and register them.
-    Answered by Rows."""
+    Answered by IngestRows."""
 
     begin: int
     end: int
@@ -66,7 +66,7 @@ class Ok(NamedTuple):
     """The order is carried out."""
 
 
-class Row(NamedTuple):
+class IngestRow(NamedTuple):
     """A file that was read and registered."""
 
     digest: Digest
@@ -90,23 +90,23 @@ class Row(NamedTuple):
         return Registered(item, self.key, self.is_lost, self.is_begun)
 
 
-class Rows(NamedTuple):
+class IngestRows(NamedTuple):
     """One for each item, in order; None for a file that could not be read."""
 
-    rows: list[tuple[Any, ...] | None]  # Row
+    rows: list[tuple[Any, ...] | None]  # IngestRow
 
 
-class Failure(NamedTuple):
+class Raised(NamedTuple):
     """The order raised this error."""
 
     error: Exception
 
 
 Order = Start | UseSigner | LoadFiles | SettleUploads
-Answer = Ok | Rows | Failure
+Answer = Ok | IngestRows | Raised
 
-_KINDS: Final = (Start, UseSigner, LoadFiles, SettleUploads, Ok, Rows, Failure)
-_PICKLED: Final = {Start, UseSigner, Failure}
+_KINDS: Final = (Start, UseSigner, LoadFiles, SettleUploads, Ok, IngestRows, Raised)
+_PICKLED: Final = {Start, UseSigner, Raised}
 
 
 def encode(message: Order | Answer) -> bytes:

@@ -29,11 +29,11 @@ from bulkup.model import Body, Stage
 from bulkup.run.ingest.messages import (
     HEADER,
     Answer,
-    Failure,
+    IngestRow,
+    IngestRows,
     LoadFiles,
     Order,
-    Row,
-    Rows,
+    Raised,
     SettleUploads,
     Start,
     UseSigner,
@@ -163,7 +163,7 @@ class IngestProcess:
         try:
             if signer is not self._signer:
                 self._signer = signer
-                _raise_failure(await self._ask(UseSigner(signer)))
+                _raise_error(await self._ask(UseSigner(signer)))
             slot = self._free.pop()
             begin, began = slot * SLOT_BYTES, asyncio.get_running_loop().time()
             answer = await self._ask(LoadFiles.of(begin, begin + SLOT_BYTES, items), slot)
@@ -182,7 +182,7 @@ class IngestProcess:
         """
         stage = None if follows is None else follows.value
         try:
-            _raise_failure(await self._ask(SettleUploads.of(now, stage, done)))
+            _raise_error(await self._ask(SettleUploads.of(now, stage, done)))
         except _Lost:
             return False
         return True
@@ -196,14 +196,14 @@ class IngestProcess:
         return await answer
 
     def _ingested(self, items: list[WorkItem], answer: Answer) -> list[Ingested | None]:
-        _raise_failure(answer)
-        assert isinstance(answer, Rows)
+        _raise_error(answer)
+        assert isinstance(answer, IngestRows)
         return [
-            None if row is None else self._take(item, Row(*row))
+            None if row is None else self._take(item, IngestRow(*row))
             for item, row in zip(items, answer.rows, strict=True)
         ]
 
-    def _take(self, item: WorkItem, row: Row) -> Ingested:
+    def _take(self, item: WorkItem, row: IngestRow) -> Ingested:
         """Copy the file's bytes out of the slot."""
         request = self._memory[row.begin - row.head_bytes : row.begin + row.size_bytes]
         body: Body = memoryview(request)[row.head_bytes :] if row.head_bytes else request
@@ -269,8 +269,8 @@ def is_possible() -> bool:
     return len(os.sched_getaffinity(0)) > 1
 
 
-def _raise_failure(answer: Answer) -> None:
-    if isinstance(answer, Failure):
+def _raise_error(answer: Answer) -> None:
+    if isinstance(answer, Raised):
         raise answer.error
 
 

@@ -26,12 +26,12 @@ from bulkup.model import Attributes, Digest, Stage
 from bulkup.run.ingest.messages import (
     HEADER,
     Answer,
-    Failure,
+    IngestRow,
+    IngestRows,
     LoadFiles,
     Ok,
     Order,
-    Row,
-    Rows,
+    Raised,
     SettleUploads,
     Start,
     UseSigner,
@@ -77,7 +77,7 @@ def serve(parent: socket.socket, memory: mmap.mmap, write_lock: WriteLock) -> No
         try:
             answer = worker.carry_out(order)
         except Exception as error:  # noqa: BLE001 - the parent raises it
-            answer = Failure(error)
+            answer = Raised(error)
         _send(parent, answer)
     connection.close()
 
@@ -117,7 +117,7 @@ class IngestWorker:
     def carry_out(self, order: Order) -> Answer:
         """The answer to an order. Raises what goes wrong."""
         if isinstance(order, LoadFiles):
-            return Rows(self._load(order))
+            return IngestRows(self._load(order))
         if isinstance(order, SettleUploads):
             self._settle(order)
         elif isinstance(order, UseSigner):
@@ -166,7 +166,9 @@ class IngestWorker:
         with self._write_lock:
             return self._target.register(self._queue, reads)
 
-    def _row(self, begin: int, asked: WorkItem, loaded: Loaded, registered: Registered) -> Row:
+    def _row(
+        self, begin: int, asked: WorkItem, loaded: Loaded, registered: Registered
+    ) -> IngestRow:
         item, key, is_lost, is_begun = registered
         other = None if item is asked else tuple(item)
         head_bytes = 0
@@ -178,7 +180,7 @@ class IngestWorker:
             if head is not None and loaded.size_bytes and len(head) <= HEAD_BYTES:
                 head_bytes = len(head)
                 self._memory[begin - head_bytes : begin] = head
-        return Row(*loaded[:6], begin, head_bytes, key, is_lost, is_begun, other)
+        return IngestRow(*loaded[:6], begin, head_bytes, key, is_lost, is_begun, other)
 
 
 def _receive(parent: socket.socket) -> Order | None:
