@@ -16,17 +16,18 @@ from bulkup.run.upload.loader import ReadyUpload
 
 
 class ByteLimit:
-    """A semaphore of bytes: at most so many, or two pieces if those are larger."""
+    """A semaphore of bytes: at most so many, or two parts if those are larger."""
 
     def __init__(self, size_bytes: int) -> None:
         self._most = size_bytes
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
+        self._parts = 0
         self.held_bytes = 0
 
     async def acquire(self, size_bytes: int) -> None:
         """Wait for room, in the order of the calls."""
         if not self._waiting and self._has_room(size_bytes):
-            self.held_bytes += size_bytes
+            self._hold(size_bytes)
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, size_bytes))
@@ -39,15 +40,22 @@ class ByteLimit:
 
     def release(self, size_bytes: int) -> None:
         """Give the room back."""
+        self._parts -= 1
         self.held_bytes -= size_bytes
         while self._waiting and (self._waiting[0][0].done() or self._has_room(self._waiting[0][1])):
             turn, wanted = self._waiting.popleft()
             if not turn.done():  # else cancelled while it waited
-                self.held_bytes += wanted
+                self._hold(wanted)
                 turn.set_result(None)
 
     def _has_room(self, size_bytes: int) -> bool:
-        return self.held_bytes + size_bytes <= max(self._most, 2 * size_bytes)
+        if 2 * size_bytes > self._most:
+            return self._parts < 2
+        return self.held_bytes + size_bytes <= self._most
+
+    def _hold(self, size_bytes: int) -> None:
+        self._parts += 1
+        self.held_bytes += size_bytes
 
 
 class PartReader:

@@ -1,0 +1,58 @@
+"""A run: its jobs, and what it leaves behind."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from bulkup.manifest.destinations import Destination
+from bulkup.manifest.manifest import Manifest
+from bulkup.model import Stage
+from bulkup.operations.push import Push, PushRun
+from bulkup.run.context import new_context
+from bulkup.run.job import Job
+from bulkup.settings.options import UploadOptions
+from tests.fakes.clock import FakeClock
+from tests.fakes.scripted_store import ScriptedStore
+from tests.faults.pushing import Pushing
+
+
+class TwoJobs(PushRun):
+    """The same push twice."""
+
+    def _jobs(self) -> list[Job]:
+        return super()._jobs() * 2
+
+
+class Unclosable(ScriptedStore):
+    async def close(self) -> None:
+        await super().close()
+        raise OSError("cannot close")
+
+
+async def test_a_store_that_fails_to_close_leaves_no_other_open(
+    pushing: Pushing, clock: FakeClock
+) -> None:
+    pushing.write({"a.jpg": b"a"})
+    stores = [kind(pushing.to, clock=clock) for kind in (ScriptedStore, Unclosable)]
+    waiting = iter(stores)
+
+    def next_store(_: Destination) -> ScriptedStore:
+        return next(waiting)
+
+    upload = UploadOptions(to=pushing.to, default_to=pushing.to, stages=(Stage.UPLOAD,))
+    with Manifest(pushing.manifest) as manifest:
+        context = new_context(
+            manifest,
+            clock=clock,
+            random=Random(1),
+            emit=pushing.events.append,
+            environ={},
+            wants_files=False,
+        )
+        push = Push(roots=(str(pushing.root),), upload=upload)
+        run = TwoJobs(push, context, store_factory=next_store)
+        with pytest.raises(OSError, match="cannot close"):
+            await run.run()
+    assert [store.is_closed for store in stores] == [True, True]

@@ -1,0 +1,87 @@
+"""The queue between loading and sending is bounded by bytes, by items and by loads."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bulkup.content.reading import Loaded
+from bulkup.manifest.rows import WorkItem
+from bulkup.model import Digest
+from bulkup.pace.pacer import Pacer
+from bulkup.run.stop_signal import StopSignal
+from bulkup.run.upload.loader import ReadyUpload
+from bulkup.run.upload.ready_queue import AHEAD_BYTES, AHEAD_ITEMS, LOADS, ReadyQueue
+from tests.fakes.clock import FakeClock
+
+
+def ready(size_bytes: int = 1) -> ReadyUpload:
+    item = WorkItem(1, 1, 1, "/r", "", "a.jpg", size_bytes, None, 0, 0)
+    loaded = Loaded(Digest("00" * 32), size_bytes, 0, 0, 0, "image/jpeg", bytes(size_bytes))
+    return ReadyUpload(item, loaded, "a.jpg")
+
+
+@pytest.fixture
+def stop() -> StopSignal:
+    return StopSignal()
+
+
+@pytest.fixture
+def queue(clock: FakeClock, stop: StopSignal) -> ReadyQueue:
+    return ReadyQueue(Pacer(clock, fixed_limit=1), stop)
+
+
+async def waits(queue: ReadyQueue) -> asyncio.Task[None]:
+    """A task that waits for room, after it had a chance to end."""
+    waiting = asyncio.create_task(queue.wait_for_room())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return waiting
+
+
+async def test_loads_are_bounded(queue: ReadyQueue) -> None:
+    for _ in range(LOADS):
+        queue.begin_load(1)
+    waiting = await waits(queue)
+    assert not waiting.done()
+    queue.end_load(1, [])
+    await waiting
+
+
+async def test_bytes_are_bounded_and_given_back(queue: ReadyQueue) -> None:
+    large = ready(AHEAD_BYTES)
+    queue.begin_load(5)
+    queue.end_load(5, [large])
+    waiting = await waits(queue)
+    assert not waiting.done()
+    assert queue.items.popleft() is large
+    queue.release(large)
+    await waiting
+    assert queue.held_bytes == 0
+
+
+async def test_items_are_bounded(queue: ReadyQueue) -> None:
+    queue.begin_load(0)
+    queue.end_load(0, [ready()] * (AHEAD_ITEMS + 2))
+    waiting = await waits(queue)
+    assert not waiting.done()
+    queue.release(queue.items.popleft())
+    await waiting
+
+
+async def test_what_is_in_flight_counts_less_when_nothing_is_ready(queue: ReadyQueue) -> None:
+    """Else one large file in flight would keep the next one from being read."""
+    queue.begin_load(0)
+    queue.end_load(0, [ready(AHEAD_BYTES)])
+    queue.items.popleft()
+    await asyncio.wait_for(queue.wait_for_room(), 5)
+
+
+async def test_a_stop_ends_all_waiting(queue: ReadyQueue, stop: StopSignal) -> None:
+    for _ in range(LOADS):
+        queue.begin_load(1)
+    room, news = await waits(queue), asyncio.create_task(queue.wait_for_news(1000.0))
+    await asyncio.sleep(0)
+    stop.set("SIGINT")
+    await asyncio.wait_for(asyncio.gather(room, news), 5)
