@@ -1,8 +1,8 @@
-"""Keys as files below a directory: placed whole, never half, never over another by accident.
+"""Keys as files below a directory: written whole, and exclusively where that is asked for.
 
-All functions here block; `directory.py` decides on which thread.
+All functions here block; `store.py` decides on which thread.
 """
-# One put is a handful of system calls; pathlib would double what they cost.
+# Paths are str: a put is a handful of system calls, and pathlib would double their cost.
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 
 
 def store_error(error: OSError, key: str, *, reading: bool = False) -> StoreError:
-    """What an operating system error means for `key`."""
+    """The store error for an operating system error."""
     if reading and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
-        return ObjectMissing(f"key {key!r}: there is no such file")
+        return ObjectMissing(f"key {key!r}: no such file")
     if error.errno == errno.ENOTDIR:
         return KeyTaken(f"key {key!r}: a part of its path is an object already")
     kind = _KINDS.get(error.errno or 0, StoreBroken)
@@ -62,21 +62,21 @@ def store_error(error: OSError, key: str, *, reading: bool = False) -> StoreErro
 
 
 class Files:
-    """The files below `root`; `token` tells this process's temporary files from others'."""
+    """The files below `root`. The names of temporary files begin with `token`."""
 
     def __init__(self, root: str, *, token: str, durable: bool) -> None:
         self.root = root
-        self._durable = durable
+        self.is_durable = durable
         self._token = token
         self._numbers = count()
 
     def path(self, key: str) -> str:
-        """Where `key` is. Raises StoreRefused for keys that are no path below the root."""
+        """The path for `key`. Raises StoreRefused for keys that are no path below the root."""
         parts = key.split("/")
         if not {"", ".", ".."}.isdisjoint(parts) or "\0" in key:
             raise StoreRefused(f"the key {key!r} cannot be a file below a directory")
         if key.startswith((TEMPORARY, PARTS)):
-            raise StoreRefused(f"the key {key!r} is in a folder that bulkup keeps for itself")
+            raise StoreRefused(f"the key {key!r} is in a folder that bulkup reserves")
         if len(key) > 255 and max(len(part.encode()) for part in parts) > 255:
             raise StoreRefused(f"the key {key[:60]!r}… has a name of more than 255 bytes")
         return f"{self.root}/{key}"
@@ -96,7 +96,7 @@ class Files:
         found = []
         with suppress(FileNotFoundError), os.scandir(f"{self.root}/{TEMPORARY}") as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # another process is done with it
+                with suppress(FileNotFoundError):  # another process has finished it
                     stat = entry.stat(follow_symlinks=False)
                     if stat.st_mtime < before:
                         found.append((entry.path, stat.st_size))
@@ -105,7 +105,7 @@ class Files:
     def write(
         self, key: str, body: Body, digest: Digest | None, attributes: Attributes, exclusive: bool
     ) -> None:
-        """Put `body` at `key`. Raises OSError as the system does, FileExistsError when taken."""
+        """Put `body` at `key`. Raises OSError; FileExistsError when the key is taken."""
         target = self.path(key)
         fd, temporary = self.create()
         try:
@@ -122,7 +122,7 @@ class Files:
                 os.unlink(temporary)
 
     def finish(self, fd: int, digest: Digest | None, attributes: Attributes) -> None:
-        """Set times and record, and sync."""
+        """Set mtime and extended attribute, and sync."""
         modified_ns = _modified_ns(attributes.metadata.get("mtime"))
         if modified_ns is not None:
             os.utime(fd, ns=(modified_ns, modified_ns))
@@ -135,19 +135,19 @@ class Files:
             "modified_ns": stat.st_mtime_ns,
         }
         if hasattr(os, "setxattr"):
-            with suppress(OSError):  # no such attributes here, or too long a record
+            with suppress(OSError):  # not supported here, or the record is too long
                 os.setxattr(fd, _RECORD, json.dumps(record).encode())
         self.sync(fd)
 
     def sync(self, fd: int) -> None:
-        """Bring the file's bytes to the disk, if this store is durable."""
-        if self._durable:
+        """Flush the file's bytes to the disk, if the store is durable."""
+        if self.is_durable:
             os.fsync(fd)
 
     def place(self, temporary: str, target: str, *, exclusive: bool) -> None:
-        """Give a finished temporary file its name, at once; makes the folders above."""
+        """Move a finished temporary file to its place; creates the folders above."""
         put = _link if exclusive else os.replace
-        for _ in range(3):  # `remove` may take an empty folder away between the two steps
+        for _ in range(3):  # `remove` may remove an empty folder between the two steps
             try:
                 put(temporary, target)
             except FileNotFoundError:
@@ -157,7 +157,7 @@ class Files:
         put(temporary, target)
 
     def info(self, key: str) -> ObjectInfo:
-        """What is known of the file. Raises OSError."""
+        """Size, times and attributes of the file. Raises OSError."""
         path = self.path(key)
         stat = os.stat(path)
         if not os.path.isfile(path):
@@ -180,7 +180,7 @@ class Files:
         )
 
     def copy(self, source_key: str, key: str, *, exclusive: bool) -> None:
-        """Copy a file with its times and record. Raises OSError."""
+        """Copy a file with its times and extended attributes. Raises OSError."""
         source, target = self.path(source_key), self.path(key)
         fd, temporary = self.create()
         os.close(fd)
@@ -195,7 +195,7 @@ class Files:
                 os.unlink(temporary)
 
     def remove(self, key: str) -> None:
-        """Remove the file, and the folders above it that it leaves empty."""
+        """Remove the file, and the folders above it that become empty."""
         path = self.path(key)
         with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(path)
@@ -208,8 +208,8 @@ class Files:
     def walk(self, prefix: str, folder: str = "") -> Iterator[ObjectInfo]:
         """All files whose key starts with `prefix`, in UTF-8 byte order of their keys.
 
-        One folder's names are in memory for each level. Names that are no UTF-8 are no keys, and
-        links to folders are not followed.
+        Memory holds the names of one folder for each level. Names that are no UTF-8 are left out,
+        and links to folders are not followed.
         """
         entries = []
         with suppress(FileNotFoundError), os.scandir(f"{self.root}/{folder}") as found:
@@ -240,14 +240,14 @@ def _link(temporary: str, target: str) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # No hard links here (exFAT, some network shares): claim the name, then fill it. A crash
-        # in between leaves an empty file, which `verify` finds.
+        # No hard links here (exFAT, some network shares): create the name, then replace it. A
+        # crash in between leaves an empty file, which `verify` finds.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         os.replace(temporary, target)
 
 
 def _make_folders(folder: str) -> None:
-    """makedirs, where an object in the way is NotADirectoryError on every system."""
+    """makedirs; an object in the way is NotADirectoryError on every system."""
     try:
         os.makedirs(folder, exist_ok=True)
     except FileExistsError as error:
@@ -255,7 +255,7 @@ def _make_folders(folder: str) -> None:
 
 
 def _modified_ns(seconds: str | None) -> int | None:
-    """Nanoseconds of a decimal number of seconds; None for none or nonsense."""
+    """A decimal number of seconds in nanoseconds; None for anything else."""
     try:
         value = int(Decimal(seconds) * 1_000_000_000) if seconds else None
     except (InvalidOperation, ValueError, OverflowError):

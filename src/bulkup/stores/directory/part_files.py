@@ -1,8 +1,8 @@
 """Parts of large objects as files: `.bulkup/parts/<upload id>/<number>-<digest>`.
 
-Beside them lies `upload.json`: key, digest and attributes of the object to be. Blocks.
+`upload.json` beside them holds key, digest and attributes of the object. All functions block.
 """
-# Paths are str here as in files.py.
+# Paths are str as in files.py.
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PartFiles:
         return upload_id
 
     def write(self, key: str, upload_id: str, number: int, body: Body, digest: Digest) -> Part:
-        """Store a part; an older one of the same number goes."""
+        """Store a part; an older one of the same number is removed."""
         self._upload(key, upload_id)
         folder = self._root + upload_id
         name = f"{number:05d}-{digest}"
@@ -58,7 +58,7 @@ class PartFiles:
         return Part(number, len(body), digest, digest)
 
     def parts(self, key: str, upload_id: str) -> list[Part]:
-        """The parts that are there, by number."""
+        """The stored parts, by number."""
         self._upload(key, upload_id)
         folder = self._root + upload_id
         parts = []
@@ -70,12 +70,12 @@ class PartFiles:
         return parts
 
     def complete(self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool) -> None:
-        """Join `parts` into the object, then drop the upload."""
+        """Join `parts` into the object, then remove the upload."""
         upload = self._upload(key, upload_id)
         held = {(part.number, part.etag) for part in self.parts(key, upload_id)}
         named = [(part.number, part.etag) for part in parts]
         if not named or named != sorted(set(named)) or not held.issuperset(named):
-            raise StoreRefused(f"key {key!r}: the parts to join are not those that are here")
+            raise StoreRefused(f"key {key!r}: not all of the parts to join are stored")
         fd, temporary = self._files.create()
         try:
             with open(fd, "wb") as whole:
@@ -91,7 +91,7 @@ class PartFiles:
         self.abort(upload_id)
 
     def abort(self, upload_id: str) -> None:
-        """Remove the upload's folder, if it is there."""
+        """Remove the upload's folder, if it exists."""
         if upload_id.isalnum():
             shutil.rmtree(self._root + upload_id, ignore_errors=True)
 
@@ -134,11 +134,11 @@ class PartFiles:
 
 
 def _append(whole: BinaryIO, path: str) -> None:
-    """Append the file at `path`, inside the kernel where it can."""
+    """Append the file at `path`, inside the kernel if possible."""
     with open(path, "rb") as part:
         whole.flush()
         if hasattr(os, "copy_file_range"):
-            with suppress(OSError):  # not between these file systems: copy the rest by hand
+            with suppress(OSError):  # not between these file systems: copy the rest below
                 while os.copy_file_range(part.fileno(), whole.fileno(), 1024**3):
                     pass
         shutil.copyfileobj(part, whole, 1024**2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from hashlib import sha256
 
 import pytest
@@ -51,6 +52,16 @@ async def test_an_edited_file_has_no_known_digest(store):
     with open(f"{store.url}/k", "ab") as file:  # noqa: ASYNC230 (nothing else runs)
         file.write(b"edited")
     assert (await store.head("k")).digest is None
+
+
+async def test_a_sync_does_not_hold_up_the_event_loop(store, monkeypatch):
+    """Of a small body neither: a slow disk would stop every other task, the heartbeat too."""
+    threads = []
+    sync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (threads.append(threading.get_ident()), sync(fd)))
+    await put(store, "k")
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
