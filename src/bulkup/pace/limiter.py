@@ -1,4 +1,4 @@
-"""Where requests wait for their turn: the window, the rate and the bandwidth in one place."""
+"""Where requests wait until they may start: for the window, the rate and the bandwidth."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from bulkup.clock import Clock
-from bulkup.errors import StoreBroken, StoreBusy, StoreUnreachable
+from bulkup.errors import BulkupError, StoreBroken, StoreBusy, StoreUnreachable
 from bulkup.pace.pacer import Pacer
 from bulkup.pace.token_bucket import TokenBucket
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class RequestLimiter:
-    """Lets requests through in the order they came, as many and as fast as the pacer allows."""
+    """Starts requests in the order they came, as many and as fast as the pacer allows."""
 
     def __init__(self, pacer: Pacer, clock: Clock, bandwidth: TokenBucket | None = None) -> None:
         self.pacer = pacer
@@ -28,7 +28,7 @@ class RequestLimiter:
         self._timer: asyncio.Task[None] | None = None
 
     async def request(self, call: Callable[[], Awaitable[T]], size_bytes: int) -> T:
-        """What `call` returns, started when its turn has come; tells the pacer how it went."""
+        """What `call` returns, started when the pacer allows it, which learns from the outcome."""
         if not self.try_acquire(size_bytes):
             await self.acquire(size_bytes)
         began = self._clock.monotonic()
@@ -41,14 +41,14 @@ class RequestLimiter:
         return result
 
     def try_acquire(self, size_bytes: int) -> bool:
-        """Start a request at once if one may start now and nobody else waits."""
+        """Start a request if one may start now and no other waits; whether that is so."""
         if self._waiting or self._wait_seconds() != 0.0:
             return False
         self._start(size_bytes)
         return True
 
     async def acquire(self, size_bytes: int) -> None:
-        """Start a request when its turn has come."""
+        """Start a request as soon as it may start."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((turn, size_bytes))
         self._admit()
@@ -60,25 +60,25 @@ class RequestLimiter:
             raise
 
     def release(self, began: float, size_bytes: int) -> None:
-        """The request has ended with an answer, whatever it was."""
+        """The request has ended with an answer."""
         now = self._clock.monotonic()
         self.pacer.finished(now, size_bytes, now - began)
         if self._waiting:
             self._admit()
 
     def release_failed(self, began: float, error: BaseException) -> None:
-        """The request has ended with `error`; what that says of the store is the pacer's."""
-        if isinstance(error, asyncio.CancelledError):
-            self._cancel()
-            return
+        """The request has ended with `error`. A refusal of the one object is an answer, too."""
         if isinstance(error, StoreBusy):
             self.throttled += 1
             self.pacer.throttled(self._clock.monotonic(), error.retry_after_seconds)
         elif isinstance(error, (StoreUnreachable, StoreBroken)):
             self.errors += 1
             self.pacer.failed(self._clock.monotonic())
-        else:
+        elif isinstance(error, BulkupError):
             self.release(began, 0)
+            return
+        else:  # cancelled, or a bug
+            self._cancel()
             return
         if self._waiting:
             self._admit()
@@ -89,7 +89,7 @@ class RequestLimiter:
             self._admit()
 
     def _wait_seconds(self) -> float | None:
-        """0.0: may start now; None: not before another request has ended."""
+        """0.0: a request may start now; None: not before another has ended."""
         if self.pacer.in_flight >= self.pacer.limit:
             return None
         now = self._clock.monotonic()
@@ -105,7 +105,7 @@ class RequestLimiter:
         self.pacer.started(now)
 
     def _admit(self) -> None:
-        """Start those whose turn has come; set one timer for the first that must wait."""
+        """Start the requests that may start; set one timer for the first that must wait."""
         while self._waiting:
             turn, size_bytes = self._waiting[0]
             if turn.done():  # cancelled while it waited

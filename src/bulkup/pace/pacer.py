@@ -1,45 +1,35 @@
-"""The small thing that the crew asks before each request and tells after each answer."""
+"""How many requests may be in flight, and when the next may start."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkup.pace import rate_limit as rate
-from bulkup.pace.token_bucket import TokenBucket
-from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, next_limit, window_at
+from bulkup.pace.throttle import Throttle
+from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, Window, next_limit, window_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bulkup.clock import Clock
 
 CLIMB_SECONDS = 0.02
 """The shortest period while climbing: 32 requests are in flight 40 ms after the first answers."""
 
 HOLD_SECONDS = 0.25
-"""The shortest period while holding: a difference of 5 % is to be seen through the noise."""
+"""The shortest period while holding: differences of 5 % must be visible through the noise."""
 
 LONG_SECONDS = 2.0
-"""A period this old is closed after one turn (as many answers as the limit) instead of several."""
-
-TICK_SECONDS = 0.1
-LONGEST_TICK_SECONDS = 2.0
-"""The rate grows each second round trip, but within these bounds: a large body is no round trip."""
-
-CLEAN_ANSWERS = 2
-"""Answers without a refusal that a step of the search needs."""
-
-ROTATE_SECONDS = 0.5
-ROTATE_ANSWERS = 50
-"""What the measure of the accepted rate reaches back to, at least; twice that at most."""
+"""A period this old ends after as many answers as the limit, instead of several times as many."""
 
 PAUSE_LIMIT_SECONDS = 300.0
-"""No Retry-After stops everything for longer; the next request may well be answered."""
+"""No Retry-After stops all requests for longer; the next request may well be answered."""
 
 LONG_RETRY_AFTER_SECONDS = 5.0
-"""A server that asks for more speaks of itself (maintenance, fail-over), not of our rate."""
+"""A server that asks for more is down (maintenance, fail-over), and not asking for a lower rate."""
 
 LEARNED_FOR_SECONDS = 24 * 3600.0
-"""What is older than a day was perhaps learned on another network."""
+"""What is older may have been learned on another network."""
 
 HEADROOM = 1.25
 """Requests in flight beyond rate x mean latency, since latencies vary."""
@@ -49,7 +39,7 @@ LATENCY_WEIGHT = 0.05
 
 
 class Learned(NamedTuple):
-    """What a run found out about a destination, kept in the manifest for the next one."""
+    """What a run learned about a destination; the manifest keeps it for the next run."""
 
     limit: int
     rate_per_second: float | None  # None: never throttled
@@ -59,18 +49,17 @@ class Learned(NamedTuple):
 class Pacer:
     """Says how many requests may be in flight and when the next may start.
 
-    Before a request: it may start when fewer than `limit` are in flight and `delay_seconds(now)`
-    is 0.0; then `started(now)`. After it exactly one of `finished`, `throttled`, `failed` and
-    `cancelled`. A request is one HTTP try: one that waits to be tried again is not in flight.
-    Nothing is reserved by asking, so whoever waited asks again, and of many waiting tasks only one
-    should ask.
+    A request may start when fewer than `limit` are in flight and `delay_seconds(now)` is 0.0; then
+    call `started(now)`, and after the request exactly one of `finished`, `throttled`, `failed` and
+    `cancelled`. A request is one HTTP try: one that waits before its next try is not in flight.
+    Asking reserves nothing: ask again after waiting, and let one of many waiting tasks ask.
 
-    `now` is `clock.monotonic()` throughout. For one thread; no method waits or raises.
+    `now` is `clock.monotonic()`. For one thread; no method waits or raises.
 
-    Retry-After: the refused request itself waits that long (`with_tries`). Everything else waits
-    too when the server refuses more than it accepts, or asks for more than 5 s; a server that takes
-    200 requests a second and refuses the 201st with "Retry-After: 1" means that request, and if all
-    stopped, it would get half of what it offers.
+    Retry-After: the refused request itself waits that long (`with_tries`). All others wait too when
+    the server refuses more than it accepts, or asks for more than 5 s. Otherwise a server that
+    takes 200 requests a second and refuses the 201st with "Retry-After: 1" would stop everything
+    and get half of the rate that it offers.
     """
 
     limit: int
@@ -84,86 +73,72 @@ class Pacer:
         clock: Clock,
         *,
         fixed_limit: int | None = None,
-        max_limit: int = MAX_LIMIT,
         max_rate_per_second: float | None = None,
         learned: Learned | None = None,
+        next_limit: Callable[[Window, Sample], Window] = next_limit,
+        adapts_rate: bool = True,
     ) -> None:
-        """`fixed_limit` is --concurrency N: the window stays; the rate still gives way.
-
-        What was `learned` more than a day ago is not believed.
+        """`fixed_limit` is --concurrency N: then only the rate adapts. What was `learned` more than
+        a day ago is ignored. The last two replace or switch off a controller, to measure it.
         """
         now = clock.monotonic()
         self._clock = clock
-        self._fixed = fixed_limit is not None
-        self._max_rate = max_rate_per_second
-        self._rate: rate.RateLimit | None = None
+        self._next_limit = next_limit
+        self._is_fixed = fixed_limit is not None
         if learned is not None and not 0 <= clock.now() - learned.measured_at < LEARNED_FOR_SECONDS:
             learned = None
         start = START_LIMIT if learned is None else learned.limit
-        if fixed_limit is not None:
-            start = max_limit = fixed_limit
-        self._window = window_at(start, max_limit=max_limit)
-        if learned is not None and learned.rate_per_second is not None:
-            self._rate = rate.known_limit(learned.rate_per_second)
+        self._window = window_at(fixed_limit or start, max_limit=fixed_limit or MAX_LIMIT)
         self.limit = self._window.limit
         self.in_flight = 0
         self._latency = 0.0
         self._paused_until = now
-        self._bucket: TokenBucket | None = None
-        self._set_bucket(now)
-        self._echo = self._stale = 0
-        self._rate_bound = False
-        self._tick_at = self._ticked_at = now
+        self._throttle = Throttle(
+            now,
+            max_rate_per_second=max_rate_per_second,
+            learned_rate=None if learned is None else learned.rate_per_second,
+            adapts=adapts_rate,
+        )
+        self._old = 0  # in flight since before the current period
+        self._stale = 0  # in flight since before the last cut
         self._begin_period(now)
-        self._begin_measure(now)
 
     @property
     def rate_per_second(self) -> float | None:
         """The cap on starts a second; None: there is none."""
-        return None if self._bucket is None else self._bucket.rate_per_second
+        return self._throttle.rate_per_second
 
     def learned(self) -> Learned:
         """What the next run should begin with."""
-        known_rate = None if self._rate is None else self._rate.known_good
-        return Learned(self._window.kept_limit, known_rate, self._clock.now())
+        return Learned(self._window.kept_limit, self._throttle.known_good, self._clock.now())
 
     def delay_seconds(self, now: float) -> float:
         """0.0 when a request may start now, else how long to wait before asking again."""
         if now < self._paused_until:
             return self._paused_until - now
-        if self._bucket is None:
-            return 0.0
-        wait = self._bucket.wait_seconds(now)
-        if wait > 0.0:
-            self._rate_bound = True
-        return wait
+        return self._throttle.delay_seconds(now)
 
     def started(self, now: float) -> None:
-        """A request goes out."""
+        """A request starts."""
         self.in_flight = in_flight = self.in_flight + 1
         self._starts += 1
         if in_flight >= self.limit:
             self._full_starts += 1
-        if self._bucket is not None:
-            self._bucket.take(now)
-            if now >= self._tick_at:
-                self._tick(now)
+        self._throttle.started(now, self._latency)
 
     def finished(self, now: float, size_bytes: int, seconds: float) -> None:
-        """A request that took `seconds` was answered, with success or a refusal of its own making.
-
-        `size_bytes` is the size of its body.
-        """
+        """A request that took `seconds` was answered: with success, or with a refusal that is not
+        about the number of requests. `size_bytes` is the size of its body."""
         self.in_flight -= 1
         if self._latency == 0.0:
             self._latency = seconds
         self._latency += (seconds - self._latency) * LATENCY_WEIGHT
         if self._stale:
-            self._fade_stale(now)
+            self._count_off(now)
             return
-        self._accepted += 1
-        if self._echo:
-            self._fade_echo(now)
+        self._throttle.accepted += 1
+        if self._old:
+            self._count_off(now)
             return
         self._completed += 1
         self._bytes += size_bytes
@@ -172,38 +147,31 @@ class Pacer:
             self._close_period(now)
 
     def throttled(self, now: float, retry_after_seconds: float | None) -> None:
-        """A request was refused for being one too many (429, 503 SlowDown)."""
+        """A request was refused because there are too many (429, 503 SlowDown)."""
         self.in_flight -= 1
         if retry_after_seconds is not None:
-            self._heed(now, retry_after_seconds)
+            self._pause(now, retry_after_seconds)
         if self._stale:
-            self._fade_stale(now)
+            self._count_off(now)
             return
-        self._refused += 1
-        if self._echo:
-            self._fade_echo(now)
+        self._throttle.refused += 1
+        if self._old:
+            self._count_off(now)
         else:
             self._throttled += 1
             self._answers += 1
-        measured = self._measured(now)
-        if self._rate is None:
-            # Refusals overtake the answers to what was accepted: what is in flight counts as that.
-            accepted = measured.accepted + self.in_flight
-            self._rate = rate.first_limit(measured._replace(accepted=accepted))
-        elif measured.too_many_refused:
-            self._rate = rate.cut(self._rate, measured)
-        else:
-            return
-        self._give_way(now)
+        if self._throttle.cut(now, self.in_flight):
+            if not self._is_fixed:
+                self._set_window(now, throttled=max(self._throttled, 1))
+            self._begin_period(now)
+            self._restart_throttle(now)
+            self._stale = self.in_flight
 
     def failed(self, now: float) -> None:
-        """A request got no answer, or the server failed on its side."""
+        """A request got no answer, or the server failed."""
         self.in_flight -= 1
-        if self._stale:
-            self._fade_stale(now)
-            return
-        if self._echo:
-            self._fade_echo(now)
+        if self._stale or self._old:
+            self._count_off(now)
             return
         self._failed += 1
         self._answers += 1
@@ -211,84 +179,60 @@ class Pacer:
             self._close_period(now)
 
     def cancelled(self, now: float) -> None:
-        """A request was given up by whoever made it: nobody learns anything from it."""
+        """A request was given up here, which says nothing about the server."""
         self.in_flight -= 1
-        if self._stale > self.in_flight:
-            self._fade_stale(now)
-        elif self._echo > self.in_flight:
-            self._fade_echo(now)
+        if max(self._stale, self._old) > self.in_flight:
+            self._count_off(now)
 
-    def _heed(self, now: float, retry_after_seconds: float) -> None:
-        accepted = self._accepted + self._accepted_before + self.in_flight  # at best
-        mostly_refused = self._refused + 1 > accepted
-        asked_long = retry_after_seconds > LONG_RETRY_AFTER_SECONDS
-        if asked_long or (mostly_refused and not self._stale):
+    def _pause(self, now: float, retry_after_seconds: float) -> None:
+        is_long = retry_after_seconds > LONG_RETRY_AFTER_SECONDS
+        if is_long or (not self._stale and self._throttle.refuses_most(self.in_flight)):
             until = now + min(retry_after_seconds, PAUSE_LIMIT_SECONDS)
             self._paused_until = max(self._paused_until, until)
 
-    def _give_way(self, now: float) -> None:
-        """After a throttle: a new rate already stands, now the window, once."""
-        self._set_bucket(now)
-        assert self._bucket is not None
-        self._bucket.drain(now)
-        if not self._fixed:
-            throttled = max(self._throttled, 1)
-            self._window = next_limit(self._window, self._sample(now, throttled=throttled))
-            self.limit = self._window.limit
-        self._begin_period(now)
-        self._begin_measure(now)
-        self._stale = self.in_flight
-
     def _begin_period(self, now: float) -> None:
-        """What is in flight was started under the old limit: its answers are an echo of that."""
-        self._echo = self.in_flight
+        """Requests in flight were started under the old limit: their answers do not count."""
+        self._old = self.in_flight
         self._period_began = now
         self._starts = self._full_starts = 0
         self._completed = self._bytes = self._throttled = self._failed = self._answers = 0
         self._close_at = self.limit
 
-    def _begin_measure(self, now: float) -> None:
-        began = max(now, self._paused_until)
-        self._rate_began = self._rate_began_before = began
-        self._accepted = self._accepted_before = 0
-        self._refused = self._refused_before = 0
-        self._tick_answers = self._tick_refused = 0
-        self._ticked_at = began
-        self._tick_at = began + self._tick_seconds()
+    def _restart_throttle(self, now: float) -> None:
+        self._throttle.restart(max(now, self._paused_until), self._latency)
 
-    def _fade_echo(self, now: float) -> None:
-        self._echo -= 1
-        if self._echo == 0:
-            self._period_began = now
-
-    def _fade_stale(self, now: float) -> None:
-        """An answer to a request from before the last cut: it says nothing about the new rate."""
-        if self._echo:
-            self._fade_echo(now)
-        self._stale -= 1
-        if self._stale == 0:
-            self._begin_measure(now)
+    def _count_off(self, now: float) -> None:
+        """An answer to a request from before the current period, or from before the last cut."""
+        if self._old:
+            self._old -= 1
+            if self._old == 0:
+                self._period_began = now
+        if self._stale:
+            self._stale -= 1
+            if self._stale == 0:
+                self._restart_throttle(now)
 
     def _close_period(self, now: float) -> None:
-        """End the period if it has seen enough: several turns, or one where requests are long."""
+        """End the period if it has seen enough: several times as many answers as the limit, or as
+        many where requests are long."""
         seconds = now - self._period_began
-        climbing = self._window.phase is Phase.CLIMB
-        rounds, shortest = (2, CLIMB_SECONDS) if climbing else (4, HOLD_SECONDS)
-        enough = self._answers >= rounds * self.limit or seconds >= LONG_SECONDS
-        if seconds < shortest or not enough:
+        is_climbing = self._window.phase is Phase.CLIMB
+        turns, shortest = (2, CLIMB_SECONDS) if is_climbing else (4, HOLD_SECONDS)
+        is_enough = self._answers >= turns * self.limit or seconds >= LONG_SECONDS
+        if seconds < shortest or not is_enough:
             self._close_at = self._answers + max(self._answers // 4, 1)
             return
-        if not self._fixed:
-            # The few refusals that did not make the rate give way are no reason here either.
-            self._window = next_limit(self._window, self._sample(now, throttled=0))
-            self.limit = self._window.limit
+        if not self._is_fixed:
+            # Refusals too few to cut the rate are no reason for a smaller window either.
+            self._set_window(now, throttled=0)
         self._begin_period(now)
 
-    def _sample(self, now: float, *, throttled: int) -> Sample:
+    def _set_window(self, now: float, *, throttled: int) -> None:
+        known_good = self._throttle.known_good
         needed = 0
-        if self._rate is not None and self._latency > 0.0:
-            needed = math.ceil(self._rate.known_good * self._latency * HEADROOM) + 1
-        return Sample(
+        if known_good is not None and self._latency > 0.0:
+            needed = math.ceil(known_good * self._latency * HEADROOM) + 1
+        sample = Sample(
             seconds=now - self._period_began,
             completed=self._completed,
             bytes_sent=self._bytes,
@@ -299,52 +243,5 @@ class Pacer:
             latency_seconds=self._latency,
             limit_used=self._full_starts * 2 > self._starts,
         )
-
-    def _measured(self, now: float) -> rate.Measured:
-        return rate.Measured(
-            seconds=max(now - self._rate_began_before, 0.0),
-            accepted=self._accepted + self._accepted_before,
-            refused=self._refused + self._refused_before,
-        )
-
-    def _tick(self, now: float) -> None:
-        """Let the rate grow if it kept requests waiting, and the measure forget what is old."""
-        self._tick_at = now + self._tick_seconds()
-        answers = self._accepted + self._refused
-        grew = False
-        if self._rate is not None and self._rate_bound:
-            fresh = answers - self._tick_answers
-            clean = self._refused == self._tick_refused
-            if self._rate.searching and clean and fresh < CLEAN_ANSWERS:
-                return
-            grew = self._rate.searching and clean
-            self._rate = rate.grown(self._rate, now - self._ticked_at, clean=clean)
-            self._set_bucket(now)
-        if grew or (now - self._rate_began >= ROTATE_SECONDS and answers >= ROTATE_ANSWERS):
-            self._rate_began_before = self._rate_began
-            self._accepted_before, self._refused_before = self._accepted, self._refused
-            self._rate_began = now
-            self._accepted = self._refused = 0
-        self._tick_answers = self._accepted + self._refused
-        self._tick_refused = self._refused
-        self._ticked_at = now
-        self._rate_bound = False
-
-    def _tick_seconds(self) -> float:
-        return min(max(TICK_SECONDS, 2 * self._latency), LONGEST_TICK_SECONDS)
-
-    def _set_bucket(self, now: float) -> None:
-        """One bucket for what the server takes and what the user allows (--max-rate)."""
-        allowed = self._max_rate
-        if self._rate is not None:
-            capped = self._rate.per_second
-            allowed = capped if allowed is None else min(capped, allowed)
-        if allowed is None:
-            return
-        # Timers wake up to 2 ms late; what was missed then may be made up for, and no more: a
-        # server that counts requests also counts bursts.
-        burst = max(min(1 + 0.005 * allowed, 4.0), 0.002 * allowed)
-        if self._bucket is None:
-            self._bucket = TokenBucket(allowed, burst, now=now)
-        else:
-            self._bucket.change(now, allowed, burst)
+        self._window = self._next_limit(self._window, sample)
+        self.limit = self._window.limit

@@ -315,3 +315,55 @@ def test_throttled_and_failing_at_once_it_still_gets_through(seed: int) -> None:
     course = Simulation(endpoint, [SMALL] * 1500, seed=seed).run()
     assert len(course.accepted_at) == 1500
     assert course.refused_share <= 0.1
+
+
+def test_cancelled_requests_neither_raise_nor_lower_the_window() -> None:
+    pacer = Pacer(FakeClock())
+    now = 0.0
+    for _ in range(500):
+        pacer.started(now)
+        now += 0.01
+        pacer.cancelled(now)
+    assert (pacer.limit, pacer.in_flight) == (START_LIMIT, 0)
+
+
+def test_requests_cancelled_after_a_cut_do_not_stop_the_measuring() -> None:
+    """The rate finds its level again, although no answer comes to what was in flight then."""
+    pacer = Pacer(FakeClock())
+    for _ in range(8):
+        pacer.started(0.0)
+    pacer.throttled(0.1, None)
+    for _ in range(7):
+        pacer.cancelled(0.2)
+    now = 0.2
+    first = pacer.rate_per_second
+    assert first is not None
+    for _ in range(200):
+        now += pacer.delay_seconds(now)
+        pacer.started(now)
+        pacer.finished(now, SMALL, 0.01)
+    assert pacer.rate_per_second is not None
+    assert pacer.rate_per_second > 2 * first
+
+
+# The controllers can be switched off, to measure what each is worth.
+
+
+def test_without_the_rate_controller_only_the_window_gives_way() -> None:
+    pacer = Pacer(FakeClock(), adapts_rate=False)
+    for _ in range(8):
+        pacer.started(0.0)
+    for _ in range(8):
+        pacer.throttled(0.01, None)
+    assert pacer.limit < START_LIMIT
+    assert pacer.rate_per_second is None
+
+
+def test_the_window_controller_can_be_replaced() -> None:
+    pacer = Pacer(FakeClock(), next_limit=lambda window, sample: window)
+    now = 0.0
+    for _ in range(2000):
+        pacer.started(now)
+        now += 0.001
+        pacer.finished(now, SMALL, 0.001)
+    assert pacer.limit == START_LIMIT
