@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 
-.PHONY: help demo test check test-ceph bench bench-push bench-pictures clean
+.PHONY: help demo test check test-ceph bench bench-push bench-pictures compare-exiftool clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
 	@echo 'make bench      compares with rclone, s5cmd and vipsthumbnail; takes 40 minutes'
 	@echo '                (its halves: bench-push BENCH="--scale 0.05", bench-pictures PHOTOS=DIR)'
+	@echo 'make compare-exiftool  facts of PHOTOS=DIR beside those of exiftool'
 	@echo 'make clean      removes what the others made'
 
 demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
@@ -63,6 +64,10 @@ bench-pictures: $(VENV)/.demo $(DEMO)/photos
 	$(BIN)/python -m benchmarks.large_pictures
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.search_process --bulkup $(BIN)/bulkup
+
+# exiftool comes with Debian's libimage-exiftool-perl; without it nothing is compared.
+compare-exiftool: $(VENV)/.test $(DEMO)/photos
+	$(BIN)/python -m benchmarks.compare_exiftool $(PHOTOS)
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist bench-results

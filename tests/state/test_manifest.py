@@ -349,7 +349,6 @@ class SharedManifest(RuleBasedStateMachine):
                     item,
                     (VariantRow("thumb", key, 1, item.digest, None),),
                     Metadata(1, 1, "JPEG"),
-                    None,
                     0.1,
                 )
             ],

@@ -82,6 +82,8 @@ _BRANDS: Final = {
     b"F4A ": "audio/mp4",
 }
 _GENERIC_HEIF_BRANDS: Final = (b"mif1", b"mif2", b"msf1")
+_IS_HEIF: Final = frozenset((*_GENERIC_HEIF_BRANDS, b"miaf", b"MA1B", b"MA1A"))
+_HEIF_KINDS: Final = ("image/avif", "image/heic", "image/heif", "image/avci")
 _JP2_BRANDS: Final = {b"jp2 ": "image/jp2", b"jpx ": "image/jpx", b"jpm ": "image/jpm"}
 
 # QuickTime files older than `ftyp` begin with one of these atoms (QuickTime File Format, 2001).
@@ -187,21 +189,29 @@ def _refined(kind: str, ending: str) -> str:
 def _type_of_brand(head: bytes, ending: str) -> str:
     """The type by the `ftyp` box: size, `ftyp`, major brand, version, compatible brands."""
     major = head[8:12]
-    if major in _GENERIC_HEIF_BRANDS:
-        # A generic brand tells the structure only; the coding is among the compatible brands.
-        box_bytes = int.from_bytes(head[:4], "big")
-        others = head[16 : min(box_bytes, len(head))]
-        for at in range(0, len(others) - 3, 4):
-            brand = others[at : at + 4]
-            if brand not in _GENERIC_HEIF_BRANDS and _BRANDS.get(brand, "").startswith("image/"):
-                return _BRANDS[brand]
+    if major in _BRANDS and major not in _GENERIC_HEIF_BRANDS:
+        return _BRANDS[major]
+    box_bytes = int.from_bytes(head[:4], "big")
+    if major.startswith(b"3g"):
+        return "video/3gpp2" if major.startswith(b"3g2") else "video/3gpp"
+    # A generic brand tells the structure only; the coding is among the compatible brands, or, for
+    # `mif3`, in place of the version.
+    others = [head[at : at + 4] for at in (12, *range(16, min(box_bytes, len(head)) - 3, 4))]
+    for brand in others:
+        kind = _BRANDS.get(brand, "")
+        if brand not in _GENERIC_HEIF_BRANDS and kind.startswith(_HEIF_KINDS):
+            return kind
     if major in _BRANDS:
         return _BRANDS[major]
-    if major.startswith(b"3g2"):
-        return "video/3gpp2"
-    if major.startswith(b"3g"):
-        return "video/3gpp"
+    if not _IS_HEIF.isdisjoint(others) or _holds_picture(head[box_bytes : box_bytes + 64]):
+        kind = MEDIA_TYPES.get(ending, "")
+        return kind if kind.startswith(_HEIF_KINDS) else "image/heif"
     return OTHER_TYPES["m4a"] if ending == "m4a" else "video/mp4"
+
+
+def _holds_picture(box: bytes) -> bool:
+    """A `meta` box for pictures, or the `mini` box that replaces it, follows the brands."""
+    return box[4:8] == b"mini" or (box[4:8] == b"meta" and b"pict" in box)
 
 
 def _type_of_riff(head: bytes) -> str | None:

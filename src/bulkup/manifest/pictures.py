@@ -13,7 +13,7 @@ from bulkup.manifest.rows import ProcessedItem, VariantRow, as_text
 from bulkup.model import Digest, Stage
 
 if TYPE_CHECKING:
-    from bulkup.content.picture.types import Metadata, Sidecar
+    from bulkup.content.picture.types import Metadata
 
 
 class Pictures(Statements):
@@ -38,7 +38,7 @@ class Pictures(Statements):
             execute_rows(
                 self._db,
                 "INSERT OR REPLACE INTO picture VALUES {rows}",
-                [_picture(p.item.content_id, p.metadata, p.sidecar) for p in done],
+                [_picture(p.item.content_id, p.metadata) for p in done],
             )
             self._requeue_embed(done, destination_id)
             if follows is not None:
@@ -90,19 +90,19 @@ class Pictures(Statements):
         return [VariantRow(r[0], r[1], r[2], Digest(r[3]), r[4]) for r in rows]
 
 
-def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tuple[object, ...]:
+def _picture(content_id: int, metadata: Metadata) -> tuple[object, ...]:
     """A row of the table `picture`, in the order of its columns."""
-    m, said = metadata, sidecar
-    place, exposure = m.place, m.exposure
+    m, facts = metadata, metadata.facts
+    place, exposure = facts.place, facts.exposure
     return (
         content_id,
         m.width_px,
         m.height_px,
         m.format,
         m.orientation,
-        None if m.taken_at is None else str(m.taken_at),
-        _text(m.camera),
-        _text(m.lens),
+        None if facts.taken_at is None else str(facts.taken_at),
+        _text(facts.camera),
+        _text(facts.lens),
         exposure.f_number,
         exposure.exposure_seconds,
         exposure.iso,
@@ -112,10 +112,10 @@ def _picture(content_id: int, metadata: Metadata, sidecar: Sidecar | None) -> tu
         None if place is None else place.altitude_metres,
         m.perceptual_hash,
         m.is_truncated,
-        said.rating if said else None,
-        _text(said.title) if said else None,
-        _text(said.description) if said else None,
-        json.dumps(said.keywords) if said and said.keywords else None,
+        facts.rating,
+        _text(facts.title),
+        _text(facts.description),
+        json.dumps(facts.keywords) if facts.keywords else None,
     )
 
 

@@ -13,7 +13,7 @@ from bulkup.errors import ErrorClass
 from bulkup.model import Digest
 
 if TYPE_CHECKING:  # `status` need not know what a picture is
-    from bulkup.content.picture.types import Metadata, Sidecar
+    from bulkup.content.picture.types import Metadata
 
 Text = str | bytes
 """A path in SQLite: TEXT where it is valid UTF-8, else a BLOB of the raw bytes."""
@@ -169,7 +169,6 @@ class ProcessedItem(NamedTuple):
     item: WorkItem
     variants: tuple[VariantRow, ...]
     metadata: Metadata
-    sidecar: Sidecar | None
     seconds: float
 
 

@@ -6,11 +6,11 @@ import asyncio
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.clock import Clock
+from bulkup.content.picture.facts.moments import moment_of
 from bulkup.errors import UsageError
 from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.reader import Reader
@@ -154,7 +154,7 @@ class SearchSession:
         }
 
     def _allowed_files(self, picture: PictureRow) -> tuple[tuple[str, str], ...]:
-        taken_at = None if picture.taken_at is None else datetime.fromisoformat(picture.taken_at)
+        moment = moment_of(picture.taken_at)  # perhaps a year or a month only
         place = None
         if picture.latitude is not None and picture.longitude is not None:
             place = (picture.latitude, picture.longitude)
@@ -163,7 +163,7 @@ class SearchSession:
             for root, path in picture.files
             if self._filters.allow(
                 f"{root.rstrip('/')}/{path}",
-                taken_at=taken_at,
+                taken_at=None if moment is None else moment.local,
                 camera=picture.camera,
                 place_degrees=place,
             )

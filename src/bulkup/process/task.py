@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from io import BufferedReader, BytesIO
 
 from bulkup.content.archive import open_member
+from bulkup.content.media import extension
 from bulkup.content.picture.spec import LIMITS, VARIANTS, Format, PictureLimits, VariantSpec
-from bulkup.content.picture.types import Picture, Skipped, with_sidecar
+from bulkup.content.picture.types import Picture, Skipped
 from bulkup.errors import PictureInvalid, SourceChanged, SourceMissing, SourceUnreadable
 from bulkup.model import Digest
 
@@ -53,7 +54,7 @@ def process(task: PictureTask) -> Picture | Skipped:
         made = make_variants(file, task.wanted, name=task.name, limits=task.limits)
     if isinstance(made, Skipped) or task.sidecar is None:
         return made
-    return _with_sidecar(made, task.sidecar)
+    return _with_sidecar(made, task.sidecar, task.name)
 
 
 def _check(file: BufferedReader | BytesIO, task: PictureTask) -> None:
@@ -71,15 +72,19 @@ def _check(file: BufferedReader | BytesIO, task: PictureTask) -> None:
         raise SourceChanged(f"{task.name} has changed since it was uploaded")
 
 
-def _with_sidecar(made: Picture, packet: bytes) -> Picture:
-    """The picture completed by its sidecar; a broken sidecar is ignored."""
-    from bulkup.content.picture.xmp import read_xmp
+def _with_sidecar(made: Picture, packet: bytes, name: str) -> Picture:
+    """The picture completed by its sidecar; one that is broken or another file's is ignored."""
+    from bulkup.content.picture.facts.merge import with_sidecar
+    from bulkup.content.picture.facts.xmp import read_xmp
 
     try:
         sidecar = read_xmp(packet)
     except PictureInvalid:
         return made
-    return replace(made, metadata=with_sidecar(made.metadata, sidecar), sidecar=sidecar)
+    if sidecar.extension and sidecar.extension.lower().lstrip(".") != extension(name):
+        return made
+    facts = with_sidecar(made.metadata.facts, sidecar.facts)
+    return replace(made, metadata=replace(made.metadata, facts=facts))
 
 
 def variant_key(prefix: str, name: str, digest: Digest, kind: Format) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,9 @@ from typing import Final
 
 from bulkup.errors import UsageError
 
+_YEAR: Final = r"(?<!\d)((?:18|19|20|21)\d\d)"
+_DAY_IN_PATH: Final = re.compile(_YEAR + r"([-_/.]?)(\d\d)\2(\d\d)(?!\d)")
+_MONTH_IN_PATH: Final = re.compile(_YEAR + r"([-_/.])(\d\d)(?!\d)")
 _EARTH_KM: Final = 6371.0088  # mean radius, IUGG
 
 
@@ -54,17 +58,18 @@ class Filters:
         place_degrees: tuple[float, float] | None = None,
     ) -> bool:
         """Whether a picture with these facts may be shown. `taken_at` is by the camera's clock,
-        `place_degrees` north and east."""
+        `place_degrees` north and east. Without a date that of the path counts."""
         return (
             (self.path is None or self.path(path))
-            and self._allow_time(taken_at)
+            and self._allow_time(taken_at, path)
             and self._allow_camera(camera)
             and self._allow_place(place_degrees)
         )
 
-    def _allow_time(self, taken_at: datetime | None) -> bool:
+    def _allow_time(self, taken_at: datetime | None, path: str) -> bool:
         if self.after is None and self.before is None:
             return True
+        taken_at = taken_at or date_in_path(path)
         if taken_at is None:
             return False
         local = taken_at.replace(tzinfo=None)
@@ -81,6 +86,22 @@ class Filters:
         if self.near is None:
             return True
         return place_degrees is not None and self.near.holds(*place_degrees)
+
+
+def date_in_path(path: str) -> datetime | None:
+    """The day or month that a path names, as `IMG-20231105-WA0001` or `2023/11`; the last one.
+
+    It stands in for the date of pictures that have none. Other numbers, a year alone among them,
+    are as often a camera's.
+    """
+    for pattern in (_DAY_IN_PATH, _MONTH_IN_PATH):
+        for found in reversed(list(pattern.finditer(path))):
+            try:
+                year, _, month, *day = found.groups()
+                return datetime(int(year), int(month), int(day[0]) if day else 1)  # noqa: DTZ001 - a camera's clock has no zone
+            except ValueError:  # 2023-02-31
+                continue
+    return None
 
 
 def distance_km(one: tuple[float, float], other: tuple[float, float]) -> float:

@@ -27,12 +27,21 @@ _MONTH_NUMBERS: Final = {
 }
 
 _TYPOGRAPHIC: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
-_TOKEN: Final = re.compile(r"\d{4}-\d{2}(?:-\d{2})?(?!\w)|\w+(?:[-'.]\w+)*")
+_TOKEN: Final = re.compile(r"\d{4}[-/.]\d{2}(?:[-/.]\d{2})?(?![\w/])|\w+(?:[-'.]\w+)*")
 _YEAR: Final = re.compile(r"(?:18|19|20|21)\d\d")
-_ISO: Final = re.compile(_YEAR.pattern + r"-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?")
+_ISO: Final = re.compile(_YEAR.pattern + r"([-/.])(?:0[1-9]|1[0-2])(?:\1(?:0[1-9]|[12]\d|3[01]))?")
 _DAY: Final = re.compile(r"(0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?")
 _ORDERS: Final = ("i", "dmy", "mdy", "ymd", "my", "ym", "dm", "md", "y", "m")
 """An ISO date; orders of days, months by name and years. The first that fits is taken."""
+
+_ACCENTS: Final = re.compile("[\u0300-\u036f]")
+"""Combining diacritical marks. Those of other blocks are vowels, in Hebrew or Devanagari."""
+
+_LETTERS: Final = str.maketrans(
+    {"ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ħ": "h", "Ħ": "H", "\u0131": "i"}
+    | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe"}
+)
+"""Letters that do not decompose, as people without the key type them."""
 
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -98,8 +107,11 @@ def typed(text: str) -> Typed:
 
 
 def folded(text: str) -> str:
-    """Composed (macOS decomposes file names) and case folded, for comparison."""
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).casefold()
+    """Without case and accents, for comparison: `Café` and `cafe` are one word."""
+    if text.isascii():
+        return text.casefold()
+    plain = _ACCENTS.sub("", unicodedata.normalize("NFD", text.translate(_LETTERS)))
+    return unicodedata.normalize("NFC", plain).casefold()  # macOS decomposes file names
 
 
 def matches(terms: Sequence[Term], pictures: Iterable[Described]) -> NDArray[np.int32]:
@@ -128,7 +140,7 @@ def _date(tokens: Sequence[str]) -> tuple[Date | None, int]:
     pattern = "".join(kind for kind, _ in pieces)
     order = next((order for order in _ORDERS if pattern.startswith(order)), "")
     if order == "i":
-        return Date(*(int(number) for number in tokens[0].split("-"))), 1
+        return Date(*(int(number) for number in re.split("[-/.]", tokens[0]))), 1
     given = dict(pieces[: len(order)])
     date = Date(given.get("y"), given.get("m"), given.get("d")) if given else None
     return date, len(order)
@@ -176,11 +188,10 @@ def _whole(form: str) -> str:
 
 
 def _date_test(date: Date) -> _Test:
-    taken = re.compile(
-        "{}-{}-{}".format(
-            *(r"\d+" if number is None else f"{number:02}" for number in _numbers(date))
-        )
-    )
+    parts = [None if number is None else f"{number:02}" for number in _numbers(date)]
+    while parts[-1] is None:  # what is known to the year or the month only counts, too
+        parts.pop()
+    taken = re.compile("-".join(part or r"\d+" for part in parts) + r"(?!\d)")
     in_path = _in_path(date)
 
     def test(picture: Described, text: str) -> bool:

@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from hashlib import sha256
 
-from bulkup.content.picture.types import Exposure, Metadata, Moment, Place, Sidecar
+from bulkup.content.picture.types import Exposure, Facts, Metadata, Moment, Place
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import ProcessedItem, SkippedItem, VariantRow, WorkItem
 from bulkup.model import Digest, Stage
@@ -18,11 +18,16 @@ METADATA = Metadata(
     height_px=2000,
     format="JPEG",
     orientation=6,
-    taken_at=Moment(datetime.fromisoformat("2020-01-02T03:04:05"), 120),
-    camera="Canon EOS 7D",
-    lens="bad \udcff bytes",
-    exposure=Exposure(2.8, 0.004, 100, 50.0),
-    place=Place(47.5, -8.25, 400.0),
+    facts=Facts(
+        original=Moment(datetime.fromisoformat("2020-01-02T03:04:05"), 120),
+        camera="Canon EOS 7D",
+        lens="bad \udcff bytes",
+        exposure=Exposure(2.8, 0.004, 100, 50.0),
+        place=Place(47.5, -8.25, 400.0),
+        rating=4,
+        title="A title",
+        keywords=("one", "two"),
+    ),
     perceptual_hash="00ff00ff00ff00ff",
 )
 
@@ -41,18 +46,15 @@ def settle(
     manifest.pictures.settle(done, follows=follows, destination_id=1, run_id=run_id, now=NOW)
 
 
-def processed(
-    item: WorkItem, *variants: VariantRow, sidecar: Sidecar | None = None
-) -> ProcessedItem:
-    return ProcessedItem(item, variants, METADATA, sidecar, 0.1)
+def processed(item: WorkItem, *variants: VariantRow) -> ProcessedItem:
+    return ProcessedItem(item, variants, METADATA, 0.1)
 
 
 def test_a_picture_is_written_down_and_can_be_asked_for(manifest: Manifest) -> None:
     (item,) = claim(manifest, followed(manifest, "a.jpg"))
-    said = Sidecar(rating=4, title="A title", keywords=("one", "two"))
     settle(
         manifest,
-        processed(item, variant(item, "preview", b"12"), variant(item, "thumb"), sidecar=said),
+        processed(item, variant(item, "preview", b"12"), variant(item, "thumb")),
     )
     found = rows(
         manifest,

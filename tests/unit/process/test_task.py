@@ -14,7 +14,7 @@ from bulkup.errors import PictureInvalid, SourceChanged, SourceInvalid, SourceMi
 from bulkup.model import Digest
 from bulkup.process.task import MODULES, PictureTask, process, variant_key
 from bulkup.process.worker_pool import Workers
-from tests.unit.content.picture.made import saved, scene
+from tests.unit.content.picture.made import saved, scene, xmp
 
 DIGEST = Digest("ab" + "0" * 62)
 
@@ -61,6 +61,21 @@ def test_members_of_archives_are_sources(tmp_path: Path, photo: Path) -> None:
     limits = PictureLimits(file_bytes=1000)
     with pytest.raises((SourceInvalid, PictureInvalid)):
         process(PictureTask(str(path), "photo.jpg", member="inner/photo.jpg", limits=limits))
+
+
+def test_a_sidecar_of_another_extension_is_not_this_files(photo: Path) -> None:
+    packet = xmp(photoshop_SidecarForExtension="HEIC", xmp_Rating="5")
+    made = process(PictureTask(str(photo), "IMG_1.JPG", sidecar=packet))
+    assert isinstance(made, Picture)
+    assert made.metadata.facts.rating is None
+    made = process(PictureTask(str(photo), "IMG_1.heic", sidecar=packet))
+    assert isinstance(made, Picture)
+    assert made.metadata.facts.rating == 5
+
+
+def test_a_broken_sidecar_costs_nothing(photo: Path) -> None:
+    made = process(PictureTask(str(photo), photo.name, sidecar=b"<x:xmpmeta><rdf:RDF>"))
+    assert isinstance(made, Picture)
 
 
 def test_variants_lie_beside_the_originals() -> None:

@@ -43,6 +43,28 @@ def test_a_picture_without_the_fact_is_out(filters: Filters) -> None:
     assert not filters.allow(PATH)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "IMG-20231105-WA0001.jpg",
+        "WhatsApp Image 2023-11-05 at 14.22.33.jpeg",
+        "2023/11/a.jpg",
+        "2019/02/IMG_20231105_101500.jpg",
+    ],
+)
+def test_a_picture_without_a_date_has_that_of_its_path(path: str) -> None:
+    november = Filters(after=datetime(2023, 11, 1), before=datetime(2023, 12, 1))
+    assert november.allow(path)
+    assert not november.allow(path, taken_at=datetime(2020, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "path", ["IMG_2023.jpg", "20231345.jpg", "120231105.jpg", "2023-13-31.jpg"]
+)
+def test_other_numbers_in_a_path_are_no_dates(path: str) -> None:
+    assert not Filters(after=datetime(1970, 1, 1)).allow(path)
+
+
 def test_no_filter_allows_everything() -> None:
     assert not Filters()
     assert Filters().allow(PATH)

@@ -30,6 +30,8 @@ def is_match(text: str, path: str = "a.jpg", **said: str) -> bool:
         ("2024", Date(2024)),
         ("2019-05", Date(2019, 5)),
         ("2019-05-17", Date(2019, 5, 17)),
+        ("2019/05/17", Date(2019, 5, 17)),
+        ("2019.05", Date(2019, 5)),
         ("may", Date(None, 5)),
         ("May 2019", Date(2019, 5)),
         ("2019 may", Date(2019, 5)),
@@ -165,3 +167,37 @@ def test_a_word_between_signs_or_digits_is_found(word: str, sign: str) -> None:
 
 def is_match_of(word: str, path: str) -> bool:
     return matches([Word((word,))], [Described(path)]).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("cafe", "Café München.jpg"),
+        ("munchen", "Cafe\u0301 Mu\u0308nchen.jpg"),
+        ("koln", "Büro Köln.jpg"),
+        ("zoe", "Zoë & Chloë.jpg"),
+        ("ete", "L'été.jpg"),
+        ("pruhonice", "Průhonice.jpg"),
+        ("simtadienis", "šimtadienis.jpg"),
+        ("Café", "cafe.jpg"),
+        ("lodz", "Łódź.jpg"),
+        ("strasse", "Straße.jpg"),
+        ("東京", "東京タワー.jpg"),
+    ],
+)
+def test_accents_make_no_difference(text: str, path: str) -> None:
+    assert is_match(text, path)
+
+
+@pytest.mark.parametrize(
+    ("text", "taken_at"),
+    [("1988", "1988"), ("1988", "1988-12"), ("december 1988", "1988-12"),
+     ("1988-12-01", "1988-12-01")],
+)  # fmt: skip
+def test_a_date_that_is_known_in_part_matches(text: str, taken_at: str) -> None:
+    assert is_match(text, taken_at=taken_at)
+
+
+def test_a_part_of_a_date_does_not_match_a_finer_query() -> None:
+    assert not is_match("1988-12", taken_at="1988")
+    assert not is_match("1988-12-01", taken_at="1988-12")

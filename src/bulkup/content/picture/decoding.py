@@ -1,19 +1,20 @@
-"""Bytes to pixels: what Pillow opens, at the scale that is needed, within limits.
+"""Bytes to pixels by Pillow, at the scale that is needed, within limits.
 
-Nothing here is safe from several threads at a time: Pillow keeps its limits in module globals.
+Not thread-safe: Pillow keeps its limits in module globals.
 """
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Final
 
-# Importing a plugin registers it. Those left out run other programs (EPS), belong to one system
-# (WMF), or are for formats that no picture folder holds; `formats=` keeps them from being loaded.
+# Importing a plugin registers it. The others run other programs (EPS), belong to one system (WMF),
+# or are for formats that no picture folder contains; `formats=` keeps them from being loaded.
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -35,13 +36,16 @@ from PIL import (
 )
 from pillow_heif import register_heif_opener
 
-from bulkup.content.picture import exif
-from bulkup.content.picture.colour import plain
+from bulkup.content.picture import psd
+from bulkup.content.picture.colour.declared import ColourSpace, of_code_points, of_info, of_png
+from bulkup.content.picture.colour.srgb import plain
+from bulkup.content.picture.facts import exif
+from bulkup.content.picture.isobmff import PrimaryItem, primary_item
 from bulkup.content.picture.quality import jpeg_quality
 from bulkup.content.picture.spec import PictureLimits
 from bulkup.errors import PictureInvalid
 
-register_heif_opener(thumbnails=False, decode_threads=1)  # the processes are the threads here
+register_heif_opener(thumbnails=False, decode_threads=1)  # each worker uses one core
 
 FORMATS: Final = (
     "HEIF",  # pillow-heif; MPO comes by JPEG
@@ -68,33 +72,35 @@ FORMATS: Final = (
 
 
 # What decoders raise for data that ends early or is damaged in the middle: worth a second try
-# that takes what comes. ValueError is not among them: so are bombs refused.
+# that keeps what can be decoded. Not ValueError, which refuses bombs.
 _DAMAGE: Final = (OSError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Pixels as they are stored (not upright), maybe smaller than the original.
+    """Pixels as they are stored (not upright), perhaps smaller than the original.
 
     `stored_px` is the original's width and height before `turn`, the EXIF orientation that is
-    still to be applied; `orientation` is what the file says.
+    still to be applied; `orientation` is what the file says. `source` has the metadata.
     """
 
     image: Image.Image
+    source: Image.Image
+    space: ColourSpace
     stored_px: tuple[int, int]
     format: str
     turn: int
     orientation: int
-    quality: int | None  # of a JPEG, as far as its tables tell
+    quality: int | None = None  # of a JPEG, by its tables
     is_truncated: bool = False
 
 
 def decode(file: BinaryIO, *, size_px: int, limits: PictureLimits) -> Decoded:
-    """The first frame, loaded, at least `size_px` long on its longer side if the original is.
+    """The first frame, loaded, with a longer side of at least `size_px` if the original has it.
 
-    What is damaged is decoded as far as it goes, and marked; a picture of which hardly more than
-    one flat colour came out counts as not decoded. Raises PictureInvalid with the decoder's reason,
-    or MemoryError.
+    A damaged picture is decoded as far as possible, and marked. If hardly more than one flat
+    colour comes out, it counts as not decoded. Raises PictureInvalid with the decoder's reason, or
+    MemoryError.
     """
     try:
         return _decoded(file, size_px, limits)
@@ -105,31 +111,23 @@ def decode(file: BinaryIO, *, size_px: int, limits: PictureLimits) -> Decoded:
         reason = reason_of(error)
     except MemoryError:
         raise
-    except Exception as error:  # plugins raise whatever a broken file leads to
+    except Exception as error:  # plugins raise anything for broken files
         raise PictureInvalid(reason_of(error)) from error
-    with _taking_what_comes():
+    with _truncated_images_loaded():
         try:
             decoded = _decoded(file, size_px, limits)
             shows_nothing = _is_flat(decoded.image)
         except (PictureInvalid, MemoryError):
             raise
-        except Exception as error:  # the same; the first reason is the better
+        except Exception as error:  # as above; the first reason is better
             raise PictureInvalid(reason) from error
     if shows_nothing:
         raise PictureInvalid(reason)
-    return Decoded(
-        decoded.image,
-        decoded.stored_px,
-        decoded.format,
-        decoded.turn,
-        decoded.orientation,
-        decoded.quality,
-        is_truncated=True,
-    )
+    return replace(decoded, is_truncated=True)
 
 
 def check_pixels(size: tuple[int, int], limits: PictureLimits) -> None:
-    """Raise PictureInvalid when the picture claims more pixels than are allowed, or none."""
+    """Raise PictureInvalid when the size has more pixels than are allowed, or none."""
     width, height = size
     if width < 1 or height < 1:
         raise PictureInvalid(f"a picture of {width}x{height} pixels")
@@ -147,7 +145,7 @@ def fitted(size: tuple[int, int], size_px: int) -> tuple[int, int]:
 
 
 def reason_of(error: BaseException) -> str:
-    """The decoder's words on one line, without addresses of objects in memory."""
+    """The decoder's message on one line."""
     if isinstance(error, UnidentifiedImageError):
         return "cannot identify image file"
     text = " ".join(str(error).split())
@@ -155,46 +153,98 @@ def reason_of(error: BaseException) -> str:
 
 
 def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
-    # Pillow refuses twice this number while it reads the header, and where a size turns up later.
+    # Pillow refuses twice this number while it reads the header, and sizes that appear later.
     Image.MAX_IMAGE_PIXELS = limits.pixels
     file.seek(0)
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(_with_known_brand(file), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureInvalid(f"decompression bomb: {reason_of(error)}") from error
     check_pixels(image.size, limits)
-    stored, kind = image.size, image.format or "?"
-    # A TIFF is turned upright while it is loaded, and then forgets how it lay.
+    kind = image.format or "?"
+    # A TIFF is turned upright while it is loaded, and then forgets its orientation.
     orientation = exif.orientation(image.getexif()) if kind == "TIFF" else None
-    quality = None
+    stored, quality = image.size, None
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         quality = jpeg_quality(image.quantization)
         image.draft(None, fitted(stored, size_px))
     image.load()
-    turn = exif.orientation(exif.tags_of(image))
-    if orientation is None:
-        orientation = image.info.get("original_orientation") or turn
-    return Decoded(image, stored, _NAMES.get(kind, kind), turn, orientation, quality)
+    decoded = Decoded(
+        image=image,
+        source=image,
+        space=of_info(image.info, exif.tags_of(image)),
+        stored_px=stored,
+        format=_NAMES.get(kind, kind),
+        turn=exif.orientation(exif.tags_of(image)),
+        orientation=orientation or exif.orientation(exif.tags_of(image)),
+        quality=quality,
+    )
+    if kind in ("AVIF", "HEIF"):
+        return _as_displayed(decoded, primary_item(file))
+    if kind == "PNG" and (space := of_png(file)) is not None:
+        return replace(decoded, space=space)
+    if kind == "PSD" and (composite := psd.with_extra_channels(file)) is not None:
+        return replace(decoded, image=composite)
+    return decoded
 
 
 _NAMES: Final = {"MPO": "JPEG", "DIB": "BMP"}
+_MIAF: Final = b"miaf"
+"""The brand of files whose readers turn by `irot` and `imir` only (ISO/IEC 23000-22)."""
+
+
+def _as_displayed(decoded: Decoded, item: PrimaryItem) -> Decoded:
+    """A HEIF or AVIF picture with the properties that its decoder leaves to the caller."""
+    if decoded.format == "AVIF":  # libavif reports turns as EXIF's orientation, and does not crop
+        if item.nclx is not None and not decoded.image.info.get("icc_profile"):
+            decoded = replace(decoded, space=of_code_points(*item.nclx))
+        if item.crop is not None:
+            cropped = decoded.image.crop(item.crop)
+            decoded = replace(decoded, image=cropped, stored_px=cropped.size)
+        return decoded
+    said = decoded.image.info.get("original_orientation") or decoded.turn
+    if item.is_turned:  # libheif has turned it
+        return replace(decoded, orientation=said)
+    # By the standard EXIF's orientation is information only. But camera apps that write no turn
+    # mean it, and Apple's software applies it where the brand does not promise otherwise.
+    turn = 1 if _MIAF in item.brands else said
+    return replace(decoded, turn=turn, orientation=turn)
+
+
+def _with_known_brand(file: BinaryIO) -> BinaryIO:
+    """The file; a copy with another major brand where a compatible brand is better known."""
+    head = file.read(_BRANDS_BYTES)
+    file.seek(0)
+    if head[4:8] != b"ftyp" or head[8:12] in _KNOWN_BRANDS:
+        return file
+    listed = [head[at : at + 4] for at in range(16, int.from_bytes(head[:4], "big") - 3, 4)]
+    known = next((brand for brand in _KNOWN_BRANDS if brand in listed), None)
+    if known is None:
+        return file
+    body = file.read()
+    file.seek(0)
+    return io.BytesIO(body[:8] + known + body[12:])
+
+
+_BRANDS_BYTES: Final = 256
+_KNOWN_BRANDS: Final = (b"avif", b"heic", b"heix", b"avis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 def _raise_memory(error: BaseException) -> None:
-    """libtiff and Pillow's codecs tell of refused memory in words only."""
+    """libtiff and Pillow's codecs report refused memory in their message only."""
     if "out of memory" in str(error).lower() or "not allocate" in str(error).lower():
         raise MemoryError(str(error)) from error
 
 
 _FLAT_LEVELS: Final = 16
-"""Of 256: what decoders fill the missing part with is one colour, and nearly one at its edge."""
+"""Of 256: decoders fill the missing part with one colour, nearly the same at its edge."""
 
 _FLAT_SHARE: Final = 0.99
-"""A picture of which less than the hundredth part came out shows nothing to anybody."""
+"""With less than a hundredth of the picture decoded, nothing can be recognised."""
 
 
 @contextmanager
-def _taking_what_comes() -> Iterator[None]:
+def _truncated_images_loaded() -> Iterator[None]:
     ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
         yield
@@ -203,7 +253,7 @@ def _taking_what_comes() -> Iterator[None]:
 
 
 def _is_flat(image: Image.Image) -> bool:
-    """Nearly all of the picture is of one lightness."""
+    """Whether nearly all of the picture has one lightness."""
     small = plain(image).resize((32, 32), Image.Resampling.BOX).getchannel(0)
     counts = small.histogram()
     most = max(sum(counts[level : level + _FLAT_LEVELS]) for level in range(256))

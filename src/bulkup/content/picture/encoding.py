@@ -1,4 +1,4 @@
-"""Pixels to variants: each from the next larger one, upright, in sRGB, encoded."""
+"""Pixels to encoded variants, upright and in sRGB, each made from the next larger one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from bulkup.content.picture.colour import plain, to_srgb, without_idle_alpha
+from bulkup.content.picture.colour.srgb import plain, to_srgb, without_opaque_alpha
 from bulkup.content.picture.decoding import Decoded, fitted
 from bulkup.content.picture.quality import adapted_quality
 from bulkup.content.picture.spec import Format, VariantSpec
@@ -25,8 +25,8 @@ _TURNS: Final = {
 }
 
 _SMALL_PX: Final = 512
-"""Up to here LANCZOS, whose sharpness shows in thumbnails and costs little. Above, BICUBIC: after
-draft() less than 2:1 is left to do, where the two look alike, and it takes 49 ms instead of 70."""
+"""Up to this size LANCZOS, whose sharpness shows in thumbnails and costs little. Above, BICUBIC:
+after draft() less than 2:1 remains, where both look alike, and it takes 49 ms, not 70."""
 
 _OPTIONS: Final[dict[Format, dict[str, Any]]] = {
     Format.JPEG: {},
@@ -36,17 +36,17 @@ _OPTIONS: Final[dict[Format, dict[str, Any]]] = {
 
 
 def variants_of(
-    decoded: Decoded, wanted: Sequence[VariantSpec], profile: bytes | None
+    decoded: Decoded, wanted: Sequence[VariantSpec]
 ) -> tuple[tuple[Variant, ...], Image.Image]:
-    """The variants in the order of `wanted`, and the smallest one's pixels.
+    """The variants in the order of `wanted`, and the pixels of the smallest one.
 
-    Whatever the original carried beside its pixels is left behind here.
+    They have none of the original's metadata.
     """
     image: Image.Image | None = None
     made: dict[VariantSpec, Variant] = {}
     for spec in sorted(wanted, key=lambda spec: -spec.size_px):
         if image is None:
-            image = _first(decoded, spec.size_px, profile)
+            image = _first(decoded, spec.size_px)
         else:
             image = _shrunk(image, _upright_size(decoded, spec.size_px))
         shrunk = max(decoded.stored_px) / max(image.size)
@@ -56,13 +56,13 @@ def variants_of(
     return tuple(made[spec] for spec in wanted), image
 
 
-def _first(decoded: Decoded, size_px: int, profile: bytes | None) -> Image.Image:
-    """The largest variant's pixels: shrunk before anything else, as colours cost by the pixel."""
+def _first(decoded: Decoded, size_px: int) -> Image.Image:
+    """The pixels of the largest variant. Shrinking comes first: colours cost by the pixel."""
     image = _shrunk(plain(decoded.image), fitted(decoded.stored_px, size_px))
-    image = without_idle_alpha(to_srgb(image, profile))
+    image = without_opaque_alpha(to_srgb(image, decoded.space))
     turn = _TURNS.get(decoded.turn)
     image = image.transpose(turn) if turn is not None else image.copy()
-    image.info = {}  # comments, EXIF, XMP and profiles: encoders would write some of them again
+    image.info = {}  # comments, EXIF, XMP and profiles, some of which encoders would write
     return image
 
 

@@ -1,4 +1,4 @@
-"""One picture, all of its variants and its metadata, out of one decode."""
+"""All variants of a picture and its metadata, from one decode."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from bulkup.content.extensions import MEDIA_TYPES, RAW_TYPES, SIDECAR_TYPES
 from bulkup.content.media import HEAD_BYTES, extension, media_type
-from bulkup.content.picture import exif, raw, video
-from bulkup.content.picture.colour import adobe_rgb
+from bulkup.content.picture import psd, raw, video
 from bulkup.content.picture.decoding import Decoded, decode, reason_of
 from bulkup.content.picture.dhash import perceptual_hash
 from bulkup.content.picture.encoding import variants_of
+from bulkup.content.picture.facts import exif
+from bulkup.content.picture.facts.embedded import Blocks, of_tags
+from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.spec import LIMITS, VARIANTS, PictureLimits, VariantSpec
-from bulkup.content.picture.types import Metadata, Picture, Skipped, with_sidecar
-from bulkup.content.picture.xmp import read_xmp
+from bulkup.content.picture.types import Facts, Metadata, Picture, Skipped
 from bulkup.errors import PictureInvalid
 
 _RAW_KINDS: Final = frozenset(RAW_TYPES.values())
 _VIDEO_KINDS: Final = ("video/", "application/mxf")
+_PHOTOSHOP: Final = "image/vnd.adobe.photoshop"
 _NO_PIXELS: Final = {
     "image/svg+xml": "a drawing, not a picture",
     "image/jxl": "no decoder for JPEG XL",
@@ -46,25 +48,27 @@ def make_variants(
     name: str = "",
     limits: PictureLimits = LIMITS,
 ) -> Picture | Skipped:
-    """The variants of the picture in `source`, and what it says of itself.
+    """The variants of the picture in `source`, and its metadata.
 
-    `source` is a path, the bytes, or an open file that can be sought; `name` is what the file is
-    called, and helps only where bytes do not tell (raw formats). Skipped is what is no picture, or
-    needs an extra that is not installed. Raises PictureInvalid for a picture that is broken or
-    over a limit, MemoryError, and OSError for a path that cannot be opened. Not for several
-    threads at a time.
+    `source` is a path, the bytes, or a seekable file; `name` is the file's name, for formats that
+    their bytes do not distinguish (raw formats). Skipped is returned for what is no picture, for
+    formats without a decoder, and where an extra is not installed. Raises PictureInvalid for a
+    picture that is broken or over a limit, MemoryError, and OSError for a path that cannot be
+    opened. Not thread-safe.
     """
     with _opened(source) as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of broken EXIF and the like; what matters is raised
+        warnings.simplefilter("ignore")  # about broken EXIF and the like; errors are raised
         size_bytes = file.seek(0, io.SEEK_END)
         if size_bytes == 0:
             return Skipped("empty file")
         file.seek(0)
         head = file.read(HEAD_BYTES)
         kind = media_type(name, head)
-        if kind.startswith(_VIDEO_KINDS):  # of whatever size: one frame is read, not the file
+        if kind.startswith(_VIDEO_KINDS):  # of any size: only one frame is read
             return _of_video(file, wanted, kind, limits)
         reason = _why_no_picture(kind, name)
+        if reason is None and kind == _PHOTOSHOP:
+            reason = psd.why_unreadable(head)
         if reason is not None:
             return Skipped(reason)
         if size_bytes > limits.file_bytes:
@@ -80,7 +84,7 @@ def make_variants(
 
 
 def _is_signed(head: bytes) -> bool:
-    """The first bytes are those of a picture. A name alone makes none."""
+    """Whether the first bytes are those of a picture."""
     return media_type("", head).startswith("image/")
 
 
@@ -96,27 +100,34 @@ def _why_no_picture(kind: str, name: str) -> str | None:
 
 def _of_picture(file: BinaryIO, wanted: Sequence[VariantSpec], limits: PictureLimits) -> Picture:
     decoded = decode(file, size_px=_largest(wanted), limits=limits)
-    return _made(decoded, wanted, exif.tags_of(decoded.image))
+    return _made(decoded, wanted, Blocks(decoded.source).facts())
 
 
 def _of_raw(
     file: BinaryIO, wanted: Sequence[VariantSpec], kind: str, limits: PictureLimits
 ) -> Picture | Skipped:
     """By the embedded preview; a raw file that Pillow reads as a TIFF (linear DNG) by itself."""
-    preview = raw.preview_of(file)
+    found = raw.read_raw(file)
     try:
-        inner = io.BytesIO(preview) if preview else file
+        inner = io.BytesIO(found.preview) if found.preview else file
         decoded = decode(inner, size_px=_largest(wanted), limits=limits)
     except PictureInvalid:
-        if preview or raw.has_libraw():
+        if found.preview or raw.has_libraw():
             raise
         return Skipped("a raw picture without a preview that is simple to find: bulkup[raw]")
-    tags, orientation = raw.orientation_of(file)
-    if preview and decoded.turn == 1:  # many previews lie as the sensor does, and do not say so
-        decoded = replace(decoded, turn=orientation, orientation=orientation)
+    facts = Blocks(decoded.source).facts()
+    if len(found.tags):
+        facts = merged((of_tags(found.tags), facts))
+    size_px = None
+    if found.preview:
+        tags = exif.tags_of(decoded.source)
+        turn = raw.turn_of_preview(found, file, decoded.stored_px, tags)
+        orientation = found.orientation if found.orientation != 1 else decoded.orientation
+        if found.size_px is not None:
+            size_px = _upright(found.size_px, orientation)
+        decoded = replace(decoded, turn=turn, orientation=orientation)
     name = kind.rpartition("-")[2].upper()
-    main = tags if len(tags) else exif.tags_of(decoded.image)
-    return _made(replace(decoded, format=name), wanted, main)
+    return _made(replace(decoded, format=name), wanted, facts, size_px)
 
 
 def _of_video(
@@ -124,62 +135,43 @@ def _of_video(
 ) -> Picture | Skipped:
     if not video.has_pyav():
         return Skipped("a video: its thumbnail needs bulkup[video]")
-    frame, turn = video.frame_of(file, limits)
+    frame = video.frame_of(file, limits)
     name = kind.rpartition("/")[2].removeprefix("x-").upper()
-    decoded = Decoded(frame, frame.size, name, turn, turn, None)
-    return _made(decoded, wanted, Image.Exif())
+    image = frame.image
+    decoded = Decoded(image, image, frame.space, image.size, name, frame.turn, frame.turn)
+    return _made(decoded, wanted, frame.facts)
 
 
-def _made(decoded: Decoded, wanted: Sequence[VariantSpec], main: Image.Exif) -> Picture:
-    info = decoded.image.info
-    profile = info.get("icc_profile")
-    if not profile and exif.is_adobe_rgb(main):
-        profile = adobe_rgb()
-    metadata = replace(_metadata(decoded, main), is_truncated=decoded.is_truncated)
-    metadata = _with_packet(metadata, info)
+def _made(
+    decoded: Decoded,
+    wanted: Sequence[VariantSpec],
+    facts: Facts,
+    size_px: tuple[int, int] | None = None,
+) -> Picture:
+    """The variants and the metadata; `size_px` is the upright size where it is not the pixels'."""
     try:
-        variants, smallest = variants_of(decoded, wanted, profile)
+        variants, smallest = variants_of(decoded, wanted)
         bits = perceptual_hash(smallest)
     except MemoryError:
         raise
-    except Exception as error:  # Pillow asserts what broken files do not keep: a palette, say
+    except Exception as error:  # Pillow asserts what broken files do not keep, such as a palette
         raise PictureInvalid(f"decoded, but not to be shown: {reason_of(error)}") from error
-    return Picture(variants, replace(metadata, perceptual_hash=bits))
-
-
-def _metadata(decoded: Decoded, main: Image.Exif) -> Metadata:
-    width, height = decoded.stored_px
-    if decoded.turn >= 5:
-        width, height = height, width
-    tags, gps = exif.directories(main)
-    return Metadata(
+    width, height = size_px or _upright(decoded.stored_px, decoded.turn)
+    metadata = Metadata(
         width_px=width,
         height_px=height,
         format=decoded.format,
         orientation=decoded.orientation,
-        taken_at=exif.taken_at(main, tags),
-        camera=exif.camera(main),
-        lens=exif.lens(tags),
-        exposure=exif.exposure(tags),
-        place=exif.place(gps),
+        facts=facts,
+        perceptual_hash=bits,
+        is_truncated=decoded.is_truncated,
     )
+    return Picture(variants, metadata)
 
 
-def _with_packet(metadata: Metadata, info: dict[Any, Any]) -> Metadata:
-    """`metadata`, completed by the picture's own XMP where EXIF is silent."""
-    packet = info.get("xmp")
-    if not isinstance(packet, bytes) or (metadata.taken_at and metadata.place):
-        return metadata
-    try:
-        said = read_xmp(packet)
-    except PictureInvalid:  # broken XMP is no reason to refuse sound pixels
-        return metadata
-    completed = with_sidecar(metadata, said)
-    return replace(
-        metadata,
-        taken_at=metadata.taken_at or completed.taken_at,
-        place=metadata.place or completed.place,
-    )
+def _upright(size_px: tuple[int, int], orientation: int) -> tuple[int, int]:
+    width, height = size_px
+    return (height, width) if orientation >= 5 else (width, height)
 
 
 def _largest(wanted: Sequence[VariantSpec]) -> int:

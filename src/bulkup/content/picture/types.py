@@ -1,16 +1,18 @@
-"""What comes out of the decoding of a picture. Needs no Pillow."""
+"""The results of processing a picture. Needs no Pillow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from enum import IntEnum
+from typing import Final
 
 from bulkup.content.picture.spec import Format
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Encoded pixels that fit what was wanted, upright, in sRGB, with no metadata in them."""
+    """An encoded variant: upright, in sRGB, without metadata."""
 
     name: str
     format: Format  # WebP where JPEG was wanted and there is alpha
@@ -23,31 +25,47 @@ class Variant:
         return self.format.content_type
 
 
+class Precision(IntEnum):
+    """How exact a moment is; its finer parts are at their first value."""
+
+    YEAR = 0
+    MONTH = 1
+    DAY = 2
+    MINUTE = 3
+    SECOND = 4
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
     """When a picture was taken, by its camera's clock.
 
-    `local` has no zone: it is what the clock showed. `offset_minutes` is that clock's distance
-    east of UTC where the picture tells it (EXIF 2.31 OffsetTimeOriginal, XMP), else None.
+    `local` is what the clock showed, without a zone. `offset_minutes` is the clock's distance east
+    of UTC where the picture has it (EXIF 2.31 OffsetTimeOriginal, XMP), else None.
     """
 
     local: datetime
     offset_minutes: int | None = None
+    precision: Precision = Precision.SECOND
 
     @property
     def utc(self) -> datetime | None:
-        """The same moment, aware, in UTC; None where the offset is not known."""
+        """The same moment, aware, in UTC; None when the offset is unknown."""
         if self.offset_minutes is None:
             return None
         try:
             zone = timezone(timedelta(minutes=self.offset_minutes))
             return self.local.replace(tzinfo=zone).astimezone(UTC)
-        except OverflowError:  # the first or last day that datetime knows
+        except OverflowError:  # the first or last day of datetime
             return None
 
     def __str__(self) -> str:
-        """ISO 8601, with the offset only where it is known; sorts by local time as text."""
+        """ISO 8601, with the offset where it is known. As text it sorts by local time.
+
+        What is known only to the day, month or year ends there: `1988-12-01`, `1988-12`, `1988`.
+        """
         text = self.local.isoformat()
+        if self.precision <= Precision.DAY:
+            return text[: len("YYYY-MM-DD") - 3 * (Precision.DAY - self.precision)]
         if self.offset_minutes is None:
             return text
         hours, minutes = divmod(abs(self.offset_minutes), 60)
@@ -65,7 +83,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How a picture was exposed, as far as it says so."""
+    """Aperture, time, sensitivity and focal length, as far as they are known."""
 
     f_number: float | None = None
     exposure_seconds: float | None = None
@@ -73,9 +91,38 @@ class Exposure:
     focal_length_mm: float | None = None
 
 
+MOST_KEYWORDS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a picture, one of its metadata blocks or a sidecar says; None or () where it is silent.
+
+    `original` is when the picture was taken, `digitised` when it was stored or scanned, `modified`
+    when it was changed.
+    """
+
+    original: Moment | None = None
+    digitised: Moment | None = None
+    modified: Moment | None = None
+    camera: str | None = None
+    lens: str | None = None
+    exposure: Exposure = Exposure()
+    place: Place | None = None
+    rating: int | None = None  # -1 (rejected) to 5
+    title: str | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+
+    @property
+    def taken_at(self) -> Moment | None:
+        """The best of the three dates."""
+        return self.original or self.digitised or self.modified
+
+
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a picture says of itself.
+    """A picture's size, format and facts.
 
     `width_px` and `height_px` are those of the original as it is displayed, after `orientation`
     (EXIF, 1 to 8) is applied. `perceptual_hash` is 64 bits, 16 hex characters; near pictures
@@ -86,47 +133,21 @@ class Metadata:
     height_px: int
     format: str  # "JPEG", "HEIF", "NEF", "MP4", …
     orientation: int = 1
-    taken_at: Moment | None = None
-    camera: str | None = None
-    lens: str | None = None
-    exposure: Exposure = Exposure()
-    place: Place | None = None
+    facts: Facts = Facts()
     perceptual_hash: str | None = None
     is_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Sidecar:
-    """What an XMP packet says, in a sidecar or inside a picture; None or () where it is silent."""
-
-    taken_at: Moment | None = None
-    place: Place | None = None
-    rating: int | None = None  # -1 (rejected) to 5
-    title: str | None = None
-    description: str | None = None
-    keywords: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that was processed: the variants in the order they were wanted."""
+    """A processed picture: its variants in the requested order, and its metadata."""
 
     variants: tuple[Variant, ...]
     metadata: Metadata
-    sidecar: Sidecar | None = None  # what an XMP file beside the picture says
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """This stage does not apply to the content; `reason` is for people."""
+    """The stage does not apply to the content; `reason` is for people."""
 
     reason: str
-
-
-def with_sidecar(metadata: Metadata, sidecar: Sidecar) -> Metadata:
-    """`metadata` with what the sidecar adds: a person's corrections win over the camera."""
-    return replace(
-        metadata,
-        taken_at=sidecar.taken_at or metadata.taken_at,
-        place=sidecar.place or metadata.place,
-    )

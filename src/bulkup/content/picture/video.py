@@ -1,37 +1,57 @@
-"""One frame of a video, by the extra `video` (PyAV)."""
+"""One frame of a video and what its container says, by the extra `video` (PyAV)."""
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from itertools import islice
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from PIL import Image
 
+from bulkup.content.picture.colour.declared import HLG, PQ, ColourSpace, of_code_points
 from bulkup.content.picture.decoding import check_pixels, reason_of
+from bulkup.content.picture.facts.embedded import xmp_facts
+from bulkup.content.picture.facts.exif import made_by
+from bulkup.content.picture.facts.merge import merged
+from bulkup.content.picture.facts.moments import moment_of
+from bulkup.content.picture.facts.places import iso_6709
+from bulkup.content.picture.isobmff import xmp_packet
 from bulkup.content.picture.spec import PictureLimits
+from bulkup.content.picture.types import Facts
 from bulkup.errors import PictureInvalid
 
 _PART: Final = 10
-"""The frame is sought at a tenth of the video: the first one often is black."""
+"""The frame is sought at a tenth of the video: the first one is often black."""
 
 _MOST_FRAMES: Final = 120
-"""A seek ends at the key frame before; this many may be decoded from there."""
+"""A seek ends at the key frame before; at most this many frames are decoded from there."""
 
 _TURN_OF_DEGREES: Final = {0: 1, 90: 8, 180: 3, 270: 6}
-"""EXIF's orientations for PyAV's rotation, which counts counter-clockwise."""
+"""EXIF's orientations for PyAV's rotation, which is counter-clockwise."""
+
+_NO_DATES: Final = ("1904-01-01", "1970-01-01")
+"""What containers have in place of a date: the beginnings of QuickTime's and Unix' time."""
+
+_APPLE: Final = "com.apple.quicktime."
+
+
+class Frame(NamedTuple):
+    """A frame as it is stored, and the EXIF orientation that turns it upright."""
+
+    image: Image.Image
+    turn: int
+    space: ColourSpace
+    facts: Facts
 
 
 def has_pyav() -> bool:
-    """The extra `video` is installed."""
+    """Whether the extra `video` is installed."""
     return importlib.util.find_spec("av") is not None
 
 
-def frame_of(file: BinaryIO, limits: PictureLimits) -> tuple[Image.Image, int]:
-    """A frame, as stored, and the EXIF orientation that turns it upright.
-
-    Raises PictureInvalid when there is no video stream or nothing decodes.
-    """
+def frame_of(file: BinaryIO, limits: PictureLimits) -> Frame:
+    """A frame near the beginning. Raises PictureInvalid when no video stream decodes."""
     import av
 
     file.seek(0)
@@ -40,21 +60,64 @@ def frame_of(file: BinaryIO, limits: PictureLimits) -> tuple[Image.Image, int]:
             if not container.streams.video:
                 raise PictureInvalid("a video without a video stream")
             stream = container.streams.video[0]
-            if stream.codec_context is None:
+            codec = stream.codec_context
+            if codec is None:
                 raise PictureInvalid("a video in a codec that has no decoder here")
-            check_pixels((stream.codec_context.width, stream.codec_context.height), limits)
-            seconds = (container.duration or 0) / av.time_base / _PART
-            container.seek(int(seconds * av.time_base))
-            frame = next(container.decode(stream))
-            for later in islice(container.decode(stream), _MOST_FRAMES):
-                if (frame.time or 0.0) >= seconds:
-                    break
-                frame = later
-            image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
-            return image, _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
+            check_pixels((codec.width, codec.height), limits)
+            frame = _sought(container, stream)
+            facts = container_facts({**stream.metadata, **container.metadata})
+            turn = _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
+            xmp = xmp_facts(xmp_packet(file))
+            facts = merged((facts, xmp), words=(xmp, facts))
+            return Frame(frame.to_image(), turn, _space_of(codec), facts)
     except StopIteration as error:
         raise PictureInvalid("a video of which no frame decodes") from error
-    except av.FFmpegError as error:  # its words name the file by where it lies just now
+    except av.FFmpegError as error:  # its message contains the temporary file's name
         raise PictureInvalid(f"a video that FFmpeg refuses: {error.strerror}") from error
     except (OSError, ValueError) as error:
         raise PictureInvalid(reason_of(error)) from error
+
+
+def container_facts(metadata: Mapping[str, str]) -> Facts:
+    """What the tags of a container say: QuickTime's keys, Android's, and FFmpeg's common names.
+
+    `creation_time` is UTC (ISO/IEC 14496-12, 8.2.2); Apple's creation date has the local zone.
+    """
+    tags = {name.lower(): text.strip() for name, text in metadata.items() if text.strip()}
+
+    def first(*names: str) -> str | None:
+        return next((tags[name] for name in names if name in tags), None)
+
+    created = first("creation_time")
+    maker = first(_APPLE + "make", "make", "com.android.manufacturer")
+    model = first(_APPLE + "model", "model", "com.android.model")
+    place = first(_APPLE + "location.iso6709", "location", "location-eng")
+    return Facts(
+        original=moment_of(first(_APPLE + "creationdate", "date_recorded")),
+        digitised=None if (created or "").startswith(_NO_DATES) else moment_of(created),
+        camera=made_by(maker, model),
+        place=iso_6709(place),
+        title=first(_APPLE + "title", "title"),
+        description=first(_APPLE + "description", "description"),
+    )
+
+
+def _sought(container: Any, stream: Any) -> Any:
+    """The frame at a tenth of the video, or the last one that decodes before it."""
+    import av
+
+    seconds = (container.duration or 0) / av.time_base / _PART
+    container.seek(int(seconds * av.time_base))
+    frames = container.decode(stream)  # one iterator: a second one finds the decoder drained
+    frame = next(frames)
+    for later in islice(frames, _MOST_FRAMES):
+        if (frame.time or 0.0) >= seconds:
+            break
+        frame = later
+    return frame
+
+
+def _space_of(codec: Any) -> ColourSpace:
+    """High dynamic range by the stream's code points; the others are shown as sRGB."""
+    primaries, transfer = int(codec.color_primaries or 0), int(codec.color_trc or 0)
+    return of_code_points(primaries, transfer) if transfer in (PQ, HLG) else ColourSpace()

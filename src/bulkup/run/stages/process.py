@@ -88,7 +88,7 @@ class ProcessStage:
         if self._variant_cache is not None:
             self._variant_cache.keep(item.content_id, made.variants)
         seconds = self._context.clock.monotonic() - began
-        return [ProcessedItem(item, tuple(rows), made.metadata, made.sidecar, seconds)]
+        return [ProcessedItem(item, tuple(rows), made.metadata, seconds)]
 
     async def record(self, done: Sequence[DoneItem]) -> None:
         """Write variants and metadata: the contents are processed."""

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from bulkup.content.picture import raw
+from bulkup.content.picture.facts.xmp import read_xmp
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.spec import PREVIEW
 from bulkup.content.picture.types import Picture, Skipped
-from bulkup.content.picture.xmp import read_xmp
 from bulkup.errors import PictureInvalid
 from tests.unit.content.picture.made import mean_error, opened
 
@@ -104,7 +104,7 @@ def test_every_photo_is_processed(corpus: Path) -> None:
             shown = opened(made.variants[0].body)
             assert mean_error(shown, expected) < 8, path
             assert (made.metadata.width_px, made.metadata.height_px) == expected.size
-        places += made.metadata.place is not None
+        places += made.metadata.facts.place is not None
         for variant in made.variants:
             assert not opened(variant.body).getexif()
     assert places >= 2  # others have directories full of zeros
@@ -164,7 +164,9 @@ def test_every_bomb_is_refused(corpus: Path) -> None:
 
 
 def test_every_sidecar_is_read(corpus: Path) -> None:
-    said = {path.name: read_xmp(path.read_bytes()) for path in corpus.glob("formats/**/*.xmp")}
+    said = {
+        path.name: read_xmp(path.read_bytes()).facts for path in corpus.glob("formats/**/*.xmp")
+    }
     assert len(said) >= 5
     assert any(sidecar.taken_at for sidecar in said.values())
     assert any(sidecar.keywords for sidecar in said.values())

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, PngImagePlugin
 
-from bulkup.content.picture import raw, video
+from bulkup.content.picture import video
 from bulkup.content.picture.decoding import fitted
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.spec import PREVIEW, THUMB, Format, PictureLimits, VariantSpec
@@ -196,7 +196,7 @@ def test_nothing_private_is_carried_over() -> None:
                  comment=b"SecretComment", icc_profile=DISPLAY_P3)  # fmt: skip
     wanted = [VariantSpec(kind, 300, kind, 80) for kind in Format]
     made = picture(data, wanted=wanted)
-    assert made.metadata.place is not None
+    assert made.metadata.facts.place is not None
     for variant in made.variants:
         assert b"Secret" not in variant.body
         assert b"Exif" not in variant.body
@@ -298,42 +298,6 @@ def test_the_signature_decides_not_the_name(tmp_path: Path) -> None:
     made = make_variants(path, name=path.name)
     assert isinstance(made, Picture)
     assert made.metadata.format == "PNG"
-
-
-def _raw_file(preview: bytes) -> bytes:
-    """A TIFF like a raw file: sensor data that Pillow cannot read, a JPEG in a SubIFD."""
-    sub = 8 + 2 + 12 * 4 + 4
-    jpeg = sub + 2 + 12 * 2 + 4
-    first = [(256, 4, 1, 64), (259, 3, 1, 34713), (274, 3, 1, 6), (330, 4, 1, sub)]
-    second = [(513, 4, 1, jpeg), (514, 4, 1, len(preview))]
-    body = b"II*\0" + struct.pack("<I", 8)
-    for entries in (first, second):
-        body += struct.pack("<H", len(entries))
-        body += b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
-    return body + preview
-
-
-def test_a_raw_picture_is_shown_by_its_preview(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "has_libraw", lambda: False)
-    stored = scene().transpose(TURNED[6])  # type: ignore[arg-type]
-    made = picture(_raw_file(saved(stored)), name="DSC_0001.NEF")
-    assert mean_error(opened(made.variants[1].body), scene()) < 6
-    assert (made.metadata.format, made.metadata.orientation) == ("NEF", 6)
-
-
-def test_a_raw_picture_without_a_simple_preview_asks_for_the_extra(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(raw, "has_libraw", lambda: False)
-    made = make_variants(b"FUJIFILMCCD-RAW " + bytes(2000), name="DSCF0001.RAF")
-    assert isinstance(made, Skipped)
-    assert "bulkup[raw]" in made.reason
-
-
-def test_a_raw_file_of_which_the_directories_loop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw, "has_libraw", lambda: False)
-    loop = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 330, 4, 1, 8, 8)
-    assert raw.preview_of(io.BytesIO(loop)) is None
 
 
 def test_a_video_asks_for_the_extra_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

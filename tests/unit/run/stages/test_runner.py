@@ -55,7 +55,7 @@ Say = Callable[[WorkItem, int], Outcome]
 
 
 def done(item: WorkItem, _attempt: int = 1) -> Outcome:
-    return ProcessedItem(item, (), Metadata(1, 1, "JPEG"), None, 0.1)
+    return ProcessedItem(item, (), Metadata(1, 1, "JPEG"), 0.1)
 
 
 class Saying:

@@ -1,0 +1,10 @@
+"""What a picture says about itself, read from its metadata blocks and merged.
+
+moments    dates and times in every spelling
+places     coordinates in every spelling
+exif       EXIF directories, with the tags of Windows
+iptc       IPTC IIM records
+xmp        XMP packets, in pictures and in sidecars
+embedded   the blocks of one decoded picture
+merge      one answer for each fact
+"""

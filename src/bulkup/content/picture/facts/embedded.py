@@ -1,0 +1,156 @@
+"""The metadata blocks of a decoded picture, wherever its format keeps them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from PIL import Image
+
+from bulkup.content.picture.facts.exif import (
+    IPTC_BLOCK,
+    PHOTOSHOP_RESOURCES,
+    XMP_PACKET,
+    exif_facts,
+    exif_of,
+    tags_of,
+)
+from bulkup.content.picture.facts.iptc import iptc_facts
+from bulkup.content.picture.facts.merge import merged
+from bulkup.content.picture.facts.moments import mail_date, moment_of
+from bulkup.content.picture.facts.xmp import read_xmp
+from bulkup.content.picture.types import Facts
+from bulkup.errors import PictureInvalid
+
+# Photoshop's image resources (Adobe Photoshop File Formats Specification, 2019).
+_IPTC, _EXIF, _XMP = 1028, 1058, 1060
+
+_RAW_PROFILE: Final = "Raw profile type "
+_PROFILE: Final = re.compile(r"\s*\S+\s+(\d+)\s+([0-9a-fA-F\s]*)")
+_XMP_HEADER: Final = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+class Blocks:
+    """The EXIF tags, IPTC block, XMP packet and plain texts of a picture."""
+
+    def __init__(self, image: Image.Image) -> None:
+        info = image.info
+        resources = dict(_resources_of(image, info))
+        profiles = dict(_raw_profiles(info))
+        self.tags = tags_of(image)
+        if not len(self.tags):
+            blocks = (info.get("exif"), resources.get(_EXIF), profiles.get("exif"))
+            self.tags = exif_of(_first_bytes((*blocks, profiles.get("app1"))))
+        self._iptc = _first_bytes(
+            (resources.get(_IPTC), profiles.get("iptc"), self._tag(image, IPTC_BLOCK))
+        )
+        self._xmp = _first_bytes(
+            (info.get("xmp"), resources.get(_XMP), profiles.get("xmp"), profiles.get("app1 xmp"),
+             info.get("XML:com.adobe.xmp"), self._tag(image, XMP_PACKET))
+        )  # fmt: skip
+        self._texts = getattr(image, "text", None) or {}
+
+    def facts(self) -> Facts:
+        """What all of them say."""
+        exif, iptc = exif_facts(self.tags), iptc_facts(self._iptc)
+        xmp, texts = xmp_facts(self._xmp), _text_facts(self._texts)
+        return merged((exif, iptc, xmp, texts), words=(xmp, iptc, exif, texts))
+
+    def _tag(self, image: Image.Image, number: int) -> object:
+        """A block that is a TIFF tag; IPTC blocks are often declared as 32-bit numbers."""
+        tags = getattr(image, "tag_v2", None)
+        value = self.tags.get(number) if tags is None else tags.get(number)
+        if isinstance(value, tuple) and all(isinstance(part, int) for part in value):
+            order = "<" if getattr(self.tags, "endian", "<") == "<" else ">"
+            try:
+                is_bytes = max(value, default=0) < 256 and number != IPTC_BLOCK
+                return bytes(value) if is_bytes else struct.pack(f"{order}{len(value)}I", *value)
+            except struct.error:
+                return None
+        return value
+
+
+def of_tags(tags: Image.Exif) -> Facts:
+    """What the directories of a raw file say, with the XMP packet and IPTC block in them."""
+    packet, block = tags.get(XMP_PACKET), tags.get(IPTC_BLOCK)
+    xmp = xmp_facts(packet if isinstance(packet, bytes) else b"")
+    iptc = iptc_facts(block if isinstance(block, bytes) else b"")
+    exif = exif_facts(tags)
+    return merged((exif, iptc, xmp), words=(xmp, iptc, exif))
+
+
+def xmp_facts(packet: bytes) -> Facts:
+    """What the packet says; nothing where it is broken or empty."""
+    if not packet:
+        return Facts()
+    try:
+        return read_xmp(packet).facts
+    except PictureInvalid:  # a broken packet is no reason to refuse the pixels
+        return Facts()
+
+
+def _text_facts(texts: Mapping[str, str]) -> Facts:
+    """PNG's keywords (PNG specification, third edition, 11.3.3.1)."""
+    found = {str(name).lower(): " ".join(str(text).split()) for name, text in texts.items()}
+    created = found.get("creation time", "")
+    return Facts(
+        original=(moment_of(created) or mail_date(created)) if created else None,
+        title=found.get("title") or None,
+        description=found.get("description") or None,
+    )
+
+
+def _resources_of(image: Image.Image, info: Mapping[Any, Any]) -> Iterable[tuple[int, bytes]]:
+    """Photoshop's image resources, by number."""
+    found = info.get("photoshop")
+    if isinstance(found, dict):  # JPEG
+        return ((number, data) for number, data in found.items() if isinstance(data, bytes))
+    resources = getattr(image, "resources", None)
+    if resources:  # PSD
+        return ((number, data) for number, _, data in resources)
+    tags = getattr(image, "tag_v2", None)
+    block = None if tags is None else tags.get(PHOTOSHOP_RESOURCES)
+    return _resources(block) if isinstance(block, bytes) else ()
+
+
+def _resources(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Signature, number, a padded name, and data: its length, then the data, padded."""
+    at = 0
+    while block[at : at + 4] == b"8BIM" and at + 8 <= len(block):
+        number, name_bytes = struct.unpack_from(">HB", block, at + 4)
+        at += 6 + name_bytes + 1 + (name_bytes + 1) % 2
+        if at + 4 > len(block):
+            return
+        (size,) = struct.unpack_from(">I", block, at)
+        yield number, block[at + 4 : at + 4 + size]
+        at += 4 + size + size % 2
+
+
+def _raw_profiles(info: Mapping[Any, Any]) -> Iterator[tuple[str, bytes]]:
+    """The blocks that ImageMagick writes into PNG texts: name, length, hexadecimal digits."""
+    for name, text in info.items():
+        if not (isinstance(name, str) and name.startswith(_RAW_PROFILE) and isinstance(text, str)):
+            continue
+        found = _PROFILE.fullmatch(text.rstrip("\0 \n"))
+        if found is None:
+            continue
+        digits = "".join(found[2].split())
+        block = bytes.fromhex(digits[: len(digits) // 2 * 2])
+        kind = name.removeprefix(_RAW_PROFILE).lower()
+        if block.startswith(_XMP_HEADER):
+            yield "app1 xmp", block.removeprefix(_XMP_HEADER)
+        elif kind == "iptc":
+            yield kind, dict(_resources(block)).get(_IPTC, block)
+        else:
+            yield kind, block
+
+
+def _first_bytes(values: Iterable[object]) -> bytes:
+    for value in values:
+        if isinstance(value, str):
+            value = value.encode()
+        if isinstance(value, bytes) and value:
+            return value
+    return b""

@@ -1,0 +1,201 @@
+"""XMP packets (ISO 16684-1) in sidecars and inside pictures, parsed defensively.
+
+Only the text from the first `<x:xmpmeta` to its end is parsed: headers and trailers are often
+damaged, and what follows a packet is often the rest of a longer one. Without a document type
+there are no entities to expand or fetch.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+from xml.etree import ElementTree
+
+from bulkup.content.picture.facts.exif import made_by, rating_of_percent
+from bulkup.content.picture.facts.moments import moment_of
+from bulkup.content.picture.facts.places import coordinate_of, number_of, place_of
+from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Facts, Moment, Place
+from bulkup.errors import PictureInvalid
+
+LIMIT_BYTES: Final = 4 << 20
+"""Real packets have some KiB; with an edit history they reach a few hundred."""
+
+_RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
+_DC: Final = "{http://purl.org/dc/elements/1.1/}"
+_EXIF: Final = "{http://ns.adobe.com/exif/1.0/}"
+_EXIF_EX: Final = "{http://cipa.jp/exif/1.0/}"
+_AUX: Final = "{http://ns.adobe.com/exif/1.0/aux/}"
+_TIFF: Final = "{http://ns.adobe.com/tiff/1.0/}"
+_XMP: Final = "{http://ns.adobe.com/xap/1.0/}"
+_PHOTOSHOP: Final = "{http://ns.adobe.com/photoshop/1.0/}"
+_MICROSOFT: Final = "{http://ns.microsoft.com/photo/1.0/}"
+
+# Dates by rank: the property, and those of its offset and fraction where they are separate.
+_ORIGINAL: Final = (
+    (_EXIF + "DateTimeOriginal", _EXIF_EX + "OffsetTimeOriginal", _EXIF + "SubSecTimeOriginal"),
+    (_PHOTOSHOP + "DateCreated", "", ""),
+)
+_DIGITISED: Final = (
+    (_EXIF + "DateTimeDigitized", _EXIF_EX + "OffsetTimeDigitized", _EXIF + "SubSecTimeDigitized"),
+    (_XMP + "CreateDate", "", ""),
+)
+_MODIFIED: Final = ((_XMP + "ModifyDate", "", ""), (_TIFF + "DateTime", "", ""))
+
+_BYTE_ORDER_MARKS: Final = (
+    (b"\xef\xbb\xbf", "utf-8"),
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_WIDE_STARTS: Final = (
+    (b"<\0\0\0", "utf-32-le"),
+    (b"\0\0\0<", "utf-32-be"),
+    (b"<\0", "utf-16-le"),
+    (b"\0<", "utf-16-be"),
+)
+_DECLARED: Final = re.compile(rb"<\?xml[^>]{0,100}encoding=[\"']([\w-]{1,40})[\"']")
+_ROOTS: Final = tuple(
+    re.compile(rf"<((?:\w+:)?{name})\b.*?(?:</\1\s*>|\Z)", re.DOTALL)
+    for name in ("xmpmeta", "xapmeta", "RDF")
+)
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+Properties = dict[str, list[str]]
+
+
+class Packet(NamedTuple):
+    """What an XMP packet says; `extension` is that of the file that a sidecar belongs to."""
+
+    facts: Facts
+    extension: str | None
+
+
+def read_xmp(packet: bytes) -> Packet:
+    """Read the packet. Raises PictureInvalid when it is no XMP or has a document type."""
+    if len(packet) > LIMIT_BYTES:
+        raise PictureInvalid(f"XMP of {len(packet)} bytes; {LIMIT_BYTES} are allowed")
+    text = _decoded(packet)
+    found = next((found for root in _ROOTS if (found := root.search(text))), None)
+    if "<!DOCTYPE" in (text if found is None else text[: found.start()]):
+        raise PictureInvalid("XMP with a document type")
+    if found is None:
+        raise PictureInvalid("XMP without an rdf:RDF element")
+    try:
+        root = ElementTree.fromstring(_NOT_XML.sub("", found[0]))  # noqa: S314 - no document type
+    except (ElementTree.ParseError, ValueError) as error:
+        raise PictureInvalid(f"XMP that is not XML: {error}") from error
+    properties = _properties(root)
+    extension = _first(properties, _PHOTOSHOP + "SidecarForExtension")
+    return Packet(_facts(properties), extension)
+
+
+def _decoded(packet: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if packet.startswith(mark):
+            return packet[len(mark) :].decode(encoding, "replace")
+    start = packet.lstrip(b" \r\n\t")[:4] if packet[:1] != b"\0" else packet[:4]
+    for begin, encoding in _WIDE_STARTS:
+        if start.startswith(begin):
+            return packet.decode(encoding, "replace")
+    declared = _DECLARED.match(packet.lstrip(b"\0 \r\n\t"))
+    try:
+        return packet.decode(declared[1].decode() if declared else "utf-8", "replace")
+    except LookupError:
+        return packet.decode("utf-8", "replace")
+
+
+def _properties(root: Any) -> Properties:
+    """Values by qualified name: attributes of rdf:Description and its elements mean the same.
+
+    Descriptions that are nested tell about other pictures, for instance about layers.
+    """
+    found: Properties = {}
+    for rdf in root.iter(_RDF + "RDF"):
+        for description in rdf.findall(_RDF + "Description"):
+            for name, value in description.attrib.items():
+                found.setdefault(name, [value])
+            for element in description:
+                found.setdefault(element.tag, _values(element))
+    return found
+
+
+def _values(element: Any) -> list[str]:
+    """The text of a property, or of its items; of alternatives the default language first."""
+    items = sorted(element.iter(_RDF + "li"), key=lambda item: item.get(_XML_LANG) != "x-default")
+    kept = items if element.find(_RDF + "Alt") is not None else list(element.iter(_RDF + "li"))
+    if not kept:
+        kept = [element]
+    return [one.findtext(f".//{_RDF}value") or one.text or "" for one in kept]
+
+
+def _facts(properties: Properties) -> Facts:
+    def first(name: str) -> str | None:
+        return _first(properties, name)
+
+    return Facts(
+        original=_moment(properties, _ORIGINAL),
+        digitised=_moment(properties, _DIGITISED),
+        modified=_moment(properties, _MODIFIED),
+        camera=made_by(first(_TIFF + "Make"), first(_TIFF + "Model")),
+        lens=first(_EXIF_EX + "LensModel") or first(_AUX + "Lens"),
+        exposure=_exposure(properties),
+        place=_place(properties),
+        rating=_rating(properties),
+        title=first(_DC + "title"),
+        description=first(_DC + "description"),
+        keywords=_keywords(properties.get(_DC + "subject")),
+    )
+
+
+def _first(properties: Properties, name: str) -> str | None:
+    values = properties.get(name)
+    return (values[0].strip() if values else "") or None
+
+
+def _keywords(values: list[str] | None) -> tuple[str, ...]:
+    words = (" ".join(value.split()) for value in values or ())
+    return tuple(dict.fromkeys(word for word in words if word))[:MOST_KEYWORDS]
+
+
+def _moment(properties: Properties, names: tuple[tuple[str, str, str], ...]) -> Moment | None:
+    for date, offset, fraction in names:
+        texts = (_first(properties, name) for name in (date, offset, fraction))
+        moment = moment_of(*texts)
+        if moment is not None:
+            return moment
+    return None
+
+
+def _exposure(properties: Properties) -> Exposure:
+    def positive(name: str) -> float | None:
+        number = number_of(_first(properties, _EXIF + name))
+        return number if number is not None and 0 < number < 1e6 else None
+
+    iso = positive("ISOSpeedRatings")
+    return Exposure(
+        f_number=positive("FNumber"),
+        exposure_seconds=positive("ExposureTime"),
+        iso=None if iso is None else int(iso),
+        focal_length_mm=positive("FocalLength"),
+    )
+
+
+def _rating(properties: Properties) -> int | None:
+    number = number_of(_first(properties, _XMP + "Rating"))
+    if number is not None and -1 <= number <= 5:
+        return int(number)
+    percent = number_of(_first(properties, _MICROSOFT + "Rating"))
+    return rating_of_percent(percent) if percent is not None and 1 <= percent <= 100 else None
+
+
+def _place(properties: Properties) -> Place | None:
+    def coordinate(name: str, axis: str) -> float | None:
+        reference = _first(properties, f"{_EXIF}{name}Ref")
+        return coordinate_of(_first(properties, _EXIF + name), reference, axis)
+
+    altitude = number_of(_first(properties, _EXIF + "GPSAltitude"))
+    if altitude is not None and _first(properties, _EXIF + "GPSAltitudeRef") == "1":
+        altitude = -altitude
+    return place_of(coordinate("GPSLatitude", "NS"), coordinate("GPSLongitude", "EW"), altitude)

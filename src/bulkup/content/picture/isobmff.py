@@ -1,0 +1,165 @@
+"""Boxes of HEIF and AVIF files, and of videos (ISO/IEC 14496-12).
+
+Of a picture's primary item they say how it is cropped and turned, and its colours: Pillow's AVIF
+plugin and libheif apply some of these properties, and do not say which (ISO/IEC 23008-12 and
+23000-22).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import BinaryIO, Final, NamedTuple
+
+_MOST_META_BYTES: Final = 16 << 20
+_MOST_BOXES: Final = 100_000
+_ZERO_SIZES: Final = (0, 1)  # "to the end of the file", and "64 bits follow"
+
+
+_XMP_UUID: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+
+
+class PrimaryItem(NamedTuple):
+    """Properties of the picture that is shown.
+
+    `crop` is left, top, right and bottom of the clean aperture in pixels as they are coded, before
+    any turn; `nclx` are the code points of primaries and transfer.
+    """
+
+    brands: frozenset[bytes] = frozenset()
+    crop: tuple[int, int, int, int] | None = None
+    is_turned: bool = False  # there is an `irot` or `imir`
+    nclx: tuple[int, int] | None = None
+
+
+def primary_item(file: BinaryIO) -> PrimaryItem:
+    """Read the boxes; what is damaged or missing counts as absent."""
+    file.seek(0)
+    brands: frozenset[bytes] = frozenset()
+    try:
+        for kind, body in _top_boxes(file):
+            if kind == b"ftyp":
+                brands = frozenset(body[at : at + 4] for at in (0, *range(8, len(body) - 3, 4)))
+            elif kind == b"meta":
+                return _primary(body[4:], brands)
+    except (struct.error, ZeroDivisionError, IndexError, OverflowError):
+        pass
+    return PrimaryItem(brands)
+
+
+def xmp_packet(file: BinaryIO) -> bytes:
+    """The XMP packet of a video: a `uuid` box (XMP specification, part 3, 1.2.7.1), or QuickTime's
+    `XMP_` in the user data; empty where there is none."""
+    file.seek(0)
+    try:
+        for kind, size in _box_heads(file, None):
+            if kind == b"uuid" and size > 16 and file.read(16) == _XMP_UUID:
+                return file.read(min(size - 16, _MOST_META_BYTES))
+            if kind == b"moov" and (packet := _user_data_xmp(file, size)):
+                return packet
+    except struct.error:
+        pass
+    return b""
+
+
+def _user_data_xmp(file: BinaryIO, moov_bytes: int) -> bytes:
+    for kind, size in _box_heads(file, file.tell() + moov_bytes):
+        if kind == b"udta":
+            for inner, inner_size in _box_heads(file, file.tell() + size):
+                if inner == b"XMP_":
+                    return file.read(min(inner_size, _MOST_META_BYTES))
+    return b""
+
+
+def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """`ftyp` and `meta` of the file, with their contents."""
+    for kind, size in _box_heads(file, None):
+        if kind in (b"ftyp", b"meta") and size <= _MOST_META_BYTES:
+            yield kind, file.read(size)
+
+
+def _box_heads(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, int]]:
+    """Kind and size of the contents of each box up to `end`, with the file at the contents."""
+    at = file.tell()
+    for _ in range(_MOST_BOXES):
+        file.seek(at)
+        head = file.read(8)
+        if len(head) < 8 or (end is not None and at >= end):
+            return
+        size, kind = struct.unpack(">I4s", head)
+        before = 8
+        if size == 1:
+            (size,) = struct.unpack(">Q", file.read(8))
+            before = 16
+        if size < before:
+            return
+        at += size
+        yield kind, size - before
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        if size in _ZERO_SIZES or size < 8:
+            return
+        yield kind, data[at + 8 : at + size]
+        at += size
+
+
+def _primary(meta: bytes, brands: frozenset[bytes]) -> PrimaryItem:
+    boxes = dict(_boxes(meta))
+    pitm = boxes[b"pitm"] if b"pitm" in boxes else bytes(6)
+    (item,) = struct.unpack_from(">H" if pitm[0] == 0 else ">I", pitm, 4)
+    properties = boxes.get(b"iprp", b"")
+    found: dict[bytes, bytes] = {}
+    listed = [one for kind, body in _boxes(properties) if kind == b"ipco" for one in _boxes(body)]
+    for kind, body in _boxes(properties):
+        for index in _associated(body, item) if kind == b"ipma" else ():
+            if 1 <= index <= len(listed):
+                name, value = listed[index - 1]
+                if name != b"colr" or value.startswith(b"nclx"):  # an item may have two `colr`
+                    found.setdefault(name, value)
+    nclx = None
+    if b"colr" in found:
+        primaries, transfer = struct.unpack_from(">HH", found[b"colr"], 4)
+        nclx = primaries, transfer
+    return PrimaryItem(brands, _crop(found), b"irot" in found or b"imir" in found, nclx)
+
+
+def _associated(ipma: bytes, item: int) -> list[int]:
+    """Indices, from 1, of the item's properties, in their order."""
+    version, flags = ipma[0], ipma[3]
+    (count,) = struct.unpack_from(">I", ipma, 4)
+    at = 8
+    for _ in range(min(count, _MOST_BOXES)):
+        (number,) = struct.unpack_from(">H" if version < 1 else ">I", ipma, at)
+        at += 2 if version < 1 else 4
+        properties = ipma[at]
+        at += 1
+        size = 2 if flags & 1 else 1
+        values = ipma[at : at + properties * size]
+        at += properties * size
+        if number == item:
+            if size == 1:
+                return [value & 0x7F for value in values]
+            return [value & 0x7FFF for (value,) in struct.iter_unpack(">H", values)]
+    return []
+
+
+def _crop(found: dict[bytes, bytes]) -> tuple[int, int, int, int] | None:
+    """The clean aperture (ISO/IEC 14496-12, 12.1.4) inside the picture; None when it is none."""
+    if b"clap" not in found or b"ispe" not in found:
+        return None
+    width, height = struct.unpack_from(">II", found[b"ispe"], 4)
+    numbers = struct.unpack_from(">IIIIiIiI", found[b"clap"])
+    across, down, right, below = (
+        Fraction(above, under) for above, under in zip(numbers[::2], numbers[1::2], strict=True)
+    )
+    left = right + Fraction(width - 1, 2) - (across - 1) / 2
+    top = below + Fraction(height - 1, 2) - (down - 1) / 2
+    box = (round(left), round(top), round(left + across), round(top + down))
+    if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+        return None
+    return None if box == (0, 0, width, height) else box

@@ -1,0 +1,159 @@
+"""XMP packets: damaged ones, and every spelling of a fact."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkup.content.picture.facts.xmp import read_xmp
+from bulkup.content.picture.types import Facts, Place
+from bulkup.errors import PictureInvalid
+from tests.unit.content.picture.made import xmp
+
+XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
+ xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+ xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Description xmp:Rating="4"
+ exif:GPSLatitude="48,30.6N" exif:GPSLongitude="11,15,36W">
+ <exif:DateTimeOriginal>2020-05-06T07:08:09-03:00</exif:DateTimeOriginal>
+ <exif:GPSAltitude>1050/2</exif:GPSAltitude>
+ <dc:subject><rdf:Bag><rdf:li>lake</rdf:li><rdf:li>swan </rdf:li><rdf:li>lake</rdf:li></rdf:Bag>
+ </dc:subject><dc:description><rdf:Alt><rdf:li xml:lang="x-default">At the lake</rdf:li></rdf:Alt>
+ </dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"""
+
+
+def test_a_sidecar_is_read_in_both_spellings() -> None:
+    said = read_xmp(b"<?xpacket begin='\xef\xbb\xbf'?>" + XMP.encode()).facts
+    assert str(said.taken_at) == "2020-05-06T07:08:09-03:00"
+    assert said.place == Place(48.51, -11.26, 525.0)
+    assert (said.rating, said.keywords) == (4, ("lake", "swan"))
+    assert said.description == "At the lake"
+
+
+def test_a_sidecar_in_utf_16_is_read() -> None:
+    assert read_xmp((XMP + "\n").encode("utf-16")).facts.rating == 4
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_are_refused_before_they_grow(encoding: str) -> None:
+    bomb = '<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "ha">'
+    for one, other in zip("abcdefgh", "bcdefghi", strict=True):
+        bomb += f'<!ENTITY {other} "{f"&{one};" * 50}">'
+    with pytest.raises(PictureInvalid, match="document type"):
+        read_xmp((bomb + "]><b>&i;</b>").encode(encoding))
+
+
+@pytest.mark.parametrize("packet", [b"", b"hello", b"<a><b></a>", bytes(5 << 20)])
+def test_what_is_no_xmp_is_refused(packet: bytes) -> None:
+    with pytest.raises(PictureInvalid, match="XMP"):
+        read_xmp(packet)
+
+
+def said(*elements: str, **attributes: str) -> Facts:
+    return read_xmp(xmp(*elements, **attributes)).facts
+
+
+SOUND = xmp("<photoshop:DateCreated>1988-12-01T18:53:44</photoshop:DateCreated>", xmp_Rating="4")
+END = b"<?xpacket end='w'?>"
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        SOUND + b"</rdf:RDF></x:xmpmeta><?xpacket end='r'?>",
+        SOUND.replace(END, b"<?xpacket end='w'"),
+        SOUND + b"\0\0and some text",
+        SOUND.replace("\ufeff".encode(), b"\xff"),
+        SOUND.replace(END, b""),
+        SOUND.decode().encode("utf-16-le"),
+        SOUND.decode().encode("utf-16-be"),
+        SOUND.decode().encode("utf-32-le"),
+        SOUND.decode().encode("utf-32-be"),
+        SOUND[SOUND.index(b"<rdf:RDF") : SOUND.index(b"</x:xmpmeta>")],
+        SOUND.replace(b"rdf:about=\"\"", b"rdf:about=\"\x01\""),
+    ],
+    ids=["rest of a longer packet", "cut trailer", "NUL and text", "begin is no character",
+         "no trailer", "UTF-16 LE without mark", "UTF-16 BE without mark",
+         "UTF-32 LE without mark", "UTF-32 BE without mark", "without xmpmeta",
+         "control character"],
+)  # fmt: skip
+def test_damage_outside_of_the_properties_costs_nothing(packet: bytes) -> None:
+    found = read_xmp(packet).facts
+    assert (str(found.taken_at), found.rating) == ("1988-12-01T18:53:44", 4)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "reference"),
+    [
+        ("43,4.584N", "79,4.62W", False),
+        ("43,4,35.04N", "79,4,37.2W", False),
+        ("43.0764", "79.077", True),
+        ("43.0764", "-79.077", False),
+        ("43.07640N", "79.07700W", False),
+        ("43,4.584 n", "79,4.62 w", False),
+        ("43,4.5840000000N", "79,4.6200000000W", False),
+        ("N 43\u00b0 4\u2032 35.04\u2033", "W 79\u00b0 4\u2032 37.2\u2033", False),
+        ("43 deg 4' 35.04\" N", "79 deg 4' 37.2\" W", False),
+    ],
+)
+def test_a_place_is_read_in_every_spelling(latitude: str, longitude: str, reference: bool) -> None:
+    references = {"exif_GPSLatitudeRef": "N", "exif_GPSLongitudeRef": "W"} if reference else {}
+    elements = (
+        f"<exif:GPSLatitude>{latitude}</exif:GPSLatitude>",
+        f"<exif:GPSLongitude>{longitude}</exif:GPSLongitude>",
+    )
+    assert said(*elements, **references).place == Place(43.0764, -79.077)
+
+
+@pytest.mark.parametrize("latitude", ["43,64.5N", "43,4.5E", "north", "91.0", ""])
+def test_a_place_that_is_none_is_left_out(latitude: str) -> None:
+    assert said(exif_GPSLatitude=latitude, exif_GPSLongitude="79,4.62W").place is None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("1988-12-01T18:53:44", "1988-12-01T18:53:44"),
+        ("1988-12-01T18:53", "1988-12-01T18:53:00"),
+        ("1988-12-01T18:53:44Z", "1988-12-01T18:53:44+00:00"),
+        ("1988-12-01T18:53:44-05:00", "1988-12-01T18:53:44-05:00"),
+        ("1988-12-01T18:53:44-0500", "1988-12-01T18:53:44-05:00"),
+        ("1988-12-01T18:53:44+02", "1988-12-01T18:53:44+02:00"),
+        ("1988-12-01T18:53:44.25", "1988-12-01T18:53:44.250000"),
+        ("1988-12-01T18:53:44.25+02:00", "1988-12-01T18:53:44.250000+02:00"),
+        ("2024-02-03T10:11:12.526GMT+02:00", "2024-02-03T10:11:12.526000+02:00"),
+        ("1988-12-01", "1988-12-01"),
+        ("1988-12", "1988-12"),
+        ("1988", "1988"),
+        ("1988 or later", "None"),
+    ],
+)
+def test_a_date_is_read_as_far_as_it_goes(text: str, moment: str) -> None:
+    assert str(said(exif_DateTimeOriginal=text).taken_at) == moment
+
+
+def test_dates_are_ranked() -> None:
+    dates = {"xmp_ModifyDate": "2020-01-01", "xmp_CreateDate": "2010-01-01"}
+    assert str(said(**dates).taken_at) == "2010-01-01"
+    assert str(said(**dates, photoshop_DateCreated="1985-07-04").taken_at) == "1985-07-04"
+
+
+def test_descriptions_of_other_pictures_do_not_count() -> None:
+    """Of layers, or of what a montage was made of."""
+    other = (
+        '<photoshop:DocumentAncestors><rdf:Description exif:DateTimeOriginal="1999-01-01"/>'
+        "</photoshop:DocumentAncestors>"
+    )
+    assert said(other).taken_at is None
+
+
+def test_the_default_language_comes_first() -> None:
+    title = (
+        '<dc:title><rdf:Alt><rdf:li xml:lang="de">Boot</rdf:li>'
+        '<rdf:li xml:lang="x-default">Boat</rdf:li></rdf:Alt></dc:title>'
+    )
+    assert said(title).title == "Boat"
+
+
+def test_a_sidecar_names_the_extension_that_it_belongs_to() -> None:
+    assert read_xmp(xmp(photoshop_SidecarForExtension="HEIC")).extension == "HEIC"
+    assert read_xmp(xmp()).extension is None

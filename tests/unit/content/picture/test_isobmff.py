@@ -1,0 +1,76 @@
+"""HEIF and AVIF: crops, turns and brands that decoders leave to their callers."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from PIL import Image
+
+from bulkup.content.picture.isobmff import PrimaryItem, primary_item
+from bulkup.content.picture.make_variants import make_variants
+from bulkup.content.picture.types import Picture
+from tests.unit.content.picture.made import clap, colours_of, patches, saved, with_property
+
+RED_AND_BLUE = patches((200, 30, 30), (30, 30, 200))  # 128 by 64
+
+
+def picture(data: bytes) -> Picture:
+    made = make_variants(data)
+    assert isinstance(made, Picture)
+    return made
+
+
+def test_what_was_cropped_away_is_not_shown() -> None:
+    whole = saved(RED_AND_BLUE, "AVIF", quality=95)
+    made = picture(with_property(whole, clap(64, 64, across=-64, down=0)))
+    assert (made.metadata.width_px, made.metadata.height_px) == (64, 64)
+    assert all(red > 180 and blue < 60 for red, _, blue in colours_of(made.variants[0].body, 4))
+
+
+@pytest.mark.parametrize("box", [clap(500, 64, 0, 0), clap(64, 64, 1000, 0), clap(128, 64, 0, 0)])
+def test_a_crop_that_is_none_changes_nothing(box: bytes) -> None:
+    made = picture(with_property(saved(RED_AND_BLUE, "AVIF"), box))
+    assert (made.metadata.width_px, made.metadata.height_px) == (128, 64)
+
+
+def heic(*, exif_only: bool, miaf: bool) -> bytes:
+    """A HEIC that is to be turned by 90 degrees, by EXIF with or without `irot`."""
+    exif = Image.Exif()
+    exif[0x0112] = 1 if exif_only else 6
+    data = saved(RED_AND_BLUE, "HEIF", exif=exif.tobytes())
+    if exif_only:
+        tag = struct.pack(">HHIH", 0x0112, 3, 1, 1)
+        assert data.count(tag) == 1
+        data = data.replace(tag, struct.pack(">HHIH", 0x0112, 3, 1, 6))
+    return data if miaf else data.replace(b"miaf", b"heix", 1)
+
+
+@pytest.mark.parametrize(
+    ("exif_only", "miaf", "orientation", "size"),
+    [(True, False, 6, (64, 128)), (True, True, 1, (128, 64)), (False, True, 6, (64, 128)),
+     (False, False, 6, (64, 128))],
+)  # fmt: skip
+def test_a_heic_is_turned_once_and_its_row_agrees(
+    exif_only: bool, miaf: bool, orientation: int, size: tuple[int, int]
+) -> None:
+    found = picture(heic(exif_only=exif_only, miaf=miaf))
+    assert found.metadata.orientation == orientation
+    assert (found.metadata.width_px, found.metadata.height_px) == size
+    assert (found.variants[0].width_px, found.variants[0].height_px) == size
+
+
+def test_an_unknown_major_brand_hides_no_picture() -> None:
+    for format_, brand in (("AVIF", b"avif"), ("HEIF", b"heic")):
+        data = saved(RED_AND_BLUE, format_)
+        assert data[8:12] == brand
+        assert picture(data[:8] + b"mif3" + data[12:]).metadata.width_px == 128
+
+
+@pytest.mark.parametrize("end", range(0, 400, 7))
+def test_damaged_boxes_count_as_absent(end: int) -> None:
+    data = with_property(saved(RED_AND_BLUE, "AVIF"), clap(64, 64, -64, 0))
+    assert isinstance(primary_item(io.BytesIO(data[:end])), PrimaryItem)
+    noise = bytes((byte * 7 + at) % 256 for at, byte in enumerate(data[40 : 40 + end]))
+    assert isinstance(primary_item(io.BytesIO(data[:40] + noise)), PrimaryItem)

@@ -1,0 +1,118 @@
+"""Videos: a frame, and what the container says."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from bulkup.content.picture.isobmff import xmp_packet
+from bulkup.content.picture.make_variants import make_variants
+from bulkup.content.picture.types import Picture, Place
+from bulkup.content.picture.video import container_facts
+from tests.unit.content.picture.made import colours_of, xmp
+
+av = pytest.importorskip("av")
+
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+
+
+def clip(
+    frames: int,
+    *,
+    codec: str = "libx264",
+    format: str = "mp4",  # noqa: A002 - PyAV's word
+    image: Image.Image | None = None,
+    metadata: dict[str, str] | None = None,
+    **settings: Any,
+) -> bytes:
+    out = io.BytesIO()
+    options = {"movflags": "use_metadata_tags"} if metadata else {}
+    with av.open(out, "w", format=format, options=options) as container:
+        container.metadata.update(metadata or {})
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        for name, value in settings.items():
+            setattr(stream.codec_context, name, value)
+        shown = image or Image.new("RGB", (128, 64), (200, 40, 40))
+        for _ in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_image(shown)))
+        container.mux(stream.encode())
+    return out.getvalue()
+
+
+def picture(data: bytes, name: str = "clip.mp4") -> Picture:
+    made = make_variants(data, name=name)
+    assert isinstance(made, Picture)
+    return made
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 40])
+def test_a_frame_of_the_shortest_video_is_shown(frames: int) -> None:
+    made = picture(clip(frames))
+    assert math.dist(colours_of(made.variants[0].body, 1)[0], (200, 40, 40)) < 12
+
+
+def test_the_facts_of_a_video_come_from_its_container() -> None:
+    apple = {
+        "com.apple.quicktime.creationdate": "2019-07-24T11:25:57+0300",
+        "com.apple.quicktime.make": "Apple",
+        "com.apple.quicktime.model": "iPhone 6",
+        "com.apple.quicktime.location.ISO6709": "+32.0929+034.8620+028.516/",
+    }
+    facts = picture(clip(3, format="mov", metadata=apple), "clip.mov").metadata.facts
+    assert str(facts.taken_at) == "2019-07-24T11:25:57+03:00"
+    assert facts.camera == "Apple iPhone 6"
+    assert facts.place == Place(32.0929, 34.862, 28.516)
+
+
+def test_the_creation_time_of_a_container_is_utc() -> None:
+    made = picture(clip(3, metadata={"creation_time": "2020-01-05T10:00:00Z"}))
+    assert str(made.metadata.facts.taken_at) == "2020-01-05T10:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("tags", "date", "place"),
+    [
+        ({"creation_time": "2020-01-05T10:00:00.000000Z", "location": "+48.8583+002.3500/"},
+         "2020-01-05T10:00:00+00:00", Place(48.8583, 2.35)),
+        ({"creation_time": "1904-01-01T00:00:00.000000Z"}, "None", None),
+        ({"creation_time": "1970-01-01T00:00:00.000000Z", "location": "+00.0000+000.0000/"},
+         "None", None),
+        ({"com.apple.quicktime.creationdate": "2019-07-24T11:25:57+0300",
+          "creation_time": "2019-07-24T08:25:57.000000Z", "location": "nowhere"},
+         "2019-07-24T11:25:57+03:00", None),
+    ],
+)  # fmt: skip
+def test_containers_say_it_in_several_ways(
+    tags: dict[str, str], date: str, place: Place | None
+) -> None:
+    facts = container_facts(tags)
+    assert (str(facts.taken_at), facts.place) == (date, place)
+
+
+def test_a_frame_of_a_high_dynamic_range_is_mapped_to_srgb() -> None:
+    """White at 75 % of HLG's signal is white."""
+    image = Image.new("RGB", (128, 64), (191, 191, 191))
+    hdr = {"color_primaries": 9, "color_trc": 18, "colorspace": 9, "color_range": 1}
+    made = picture(clip(3, codec="libx265", image=image, **hdr))
+    assert min(colours_of(made.variants[0].body, 1)[0]) >= 245
+
+
+@pytest.mark.parametrize("where", ["uuid", "udta"])
+def test_the_xmp_of_a_video_is_read(where: str) -> None:
+    packet = xmp(xmp_Rating="4", exif_DateTimeOriginal="1985-07-04T12:00:00")
+    if where == "uuid":
+        box = struct.pack(">I4s", len(packet) + 24, b"uuid") + XMP_UUID + packet
+    else:
+        inner = struct.pack(">I4s", len(packet) + 8, b"XMP_") + packet
+        udta = struct.pack(">I4s", len(inner) + 8, b"udta") + inner
+        box = struct.pack(">I4s", len(udta) + 8, b"moov") + udta
+    assert b"1985" in xmp_packet(io.BytesIO(box))
+    if where == "uuid":
+        facts = picture(clip(3) + box).metadata.facts
+        assert (facts.rating, str(facts.taken_at)) == (4, "1985-07-04T12:00:00")
