@@ -1,13 +1,11 @@
-"""Which key a file goes under. Pure.
+"""The keys of files. Pure.
 
-Keys are what the destination shows for ever, so they are made of the file's own path, not
-normalised: NFC and NFD names stay what they are. Only what cannot be a key is changed: bytes that
-are no UTF-8 become %XX.
+A key is the file's own path: NFC and NFD names stay as they are. Only bytes that are no UTF-8 are
+changed: they become %XX.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from bulkup.model import Digest
@@ -15,7 +13,7 @@ from bulkup.model import Digest
 Layout = Literal["path", "content"]
 
 KEY_LIMIT_BYTES = 1024
-"""The longest key S3 takes, in bytes of UTF-8 (S3 user guide, "Naming Amazon S3 objects")."""
+"""The longest key of S3, in bytes of UTF-8 ("Naming Amazon S3 objects", Amazon S3 User Guide)."""
 
 
 def key_for(prefix: str, path: str, digest: Digest, layout: Layout) -> str:
@@ -30,7 +28,7 @@ def key_for(prefix: str, path: str, digest: Digest, layout: Layout) -> str:
 
 
 def spare_key(key: str, digest: Digest) -> str:
-    """The key for a content whose own key holds another one: `name~<8 hex of digest>.ext`."""
+    """The key for a content whose own key is taken by another: `name~<8 hex of digest>.ext`."""
     ending = _ending(key)
     stem = key[: len(key) - len(ending)]
     return f"{stem}~{digest[:8]}{ending}"
@@ -40,30 +38,15 @@ def as_utf8(path: str) -> str:
     """The path with each byte that is no UTF-8 written as %XX."""
     try:
         path.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(path).decode("utf-8", errors="percent")
+    except UnicodeEncodeError:  # surrogate escapes (PEP 383): U+DC80 and so on
+        return "".join(f"%{ord(c) - 0xDC00:02X}" if "\udc80" <= c < "\ue000" else c for c in path)
     return path
 
 
 def _ending(path: str) -> str:
-    """The extension with its dot; '' for none, for dot files and for endings that are no word."""
+    """The extension with its dot; '' for none, for dot files and for anything but a word."""
     name = path.rpartition("/")[2]
     stem, dot, ending = name.rpartition(".")
     if not stem.strip(".") or not ending.isalnum():
         return ""
     return dot + ending
-
-
-def _percent(error: UnicodeError) -> tuple[str, int]:
-    assert isinstance(error, UnicodeDecodeError)
-    bad = error.object[error.start : error.end]
-    return "".join(f"%{byte:02X}" for byte in bad), error.end
-
-
-def _register() -> None:
-    import codecs
-
-    codecs.register_error("percent", _percent)
-
-
-_register()

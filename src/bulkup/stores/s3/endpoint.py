@@ -1,7 +1,7 @@
-"""Where a bucket is: scheme, host and path prefix of its requests. Pure.
+"""The address of a bucket: scheme, host and path prefix of its requests. Pure.
 
-AWS buckets are addressed by virtual host, as "Virtual hosting of buckets" (Amazon S3 User Guide)
-asks, unless their name has dots, which no TLS wildcard matches; every other endpoint by path.
+AWS buckets are addressed by virtual host ("Virtual hosting of buckets", Amazon S3 User Guide),
+unless their name has dots, which no TLS wildcard matches; all other endpoints by path.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from bulkup.errors import StoreRefused, UsageError
+from bulkup.stores.keys import KEY_LIMIT_BYTES
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -61,13 +62,11 @@ def _elsewhere(bucket: str, endpoint_url: str) -> Address:
 def require_addressable(key: str) -> None:
     """Raise StoreRefused for keys that no URL can name.
 
-    URL parsers, ours (the Rust crate `url`) and those of proxies, take the segments '.' and '..'
-    as steps through the path, percent-encoded or not (WHATWG URL, "path state"); so a request for
-    such a key would reach another object. S3 itself takes 1 to 1024 bytes.
+    URL parsers, those of pyreqwest and of proxies, resolve the segments '.' and '..', encoded
+    or not (WHATWG URL, "path state"): a request for such a key would reach another object.
     """
-    if not key or len(key.encode()) > 1024:
-        raise StoreRefused(
-            f"the key {key[:60]!r} has {len(key.encode())} bytes; 1 to 1024 are possible"
-        )
+    if not key or len(key.encode()) > KEY_LIMIT_BYTES:
+        size = len(key.encode())
+        raise StoreRefused(f"the key {key[:60]!r} has {size} bytes, not 1 to {KEY_LIMIT_BYTES}")
     if ("./" in key or key.endswith(".")) and not {".", ".."}.isdisjoint(key.split("/")):
         raise StoreRefused(f"the key {key!r} has a segment '.' or '..', which no URL can name")

@@ -13,10 +13,10 @@ from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.xml import read_error
 
 _EXPIRED = frozenset(
-    {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"}
+    ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"]
 )
 _REFUSED_KEYS = frozenset(
-    {
+    [
         "InvalidAccessKeyId",
         "SignatureDoesNotMatch",
         "InvalidToken",
@@ -24,13 +24,14 @@ _REFUSED_KEYS = frozenset(
         "NotSignedUp",
         "AccountProblem",
         "MissingSecurityHeader",
-    }
+    ]
 )
+# SlowDownRead and SlowDownWrite are MinIO's
 _BUSY = frozenset(
-    {
+    [
         "SlowDown",
-        "SlowDownRead",  # MinIO
-        "SlowDownWrite",  # MinIO
+        "SlowDownRead",
+        "SlowDownWrite",
         "ServiceUnavailable",
         "RequestLimitExceeded",
         "TooManyRequests",
@@ -38,26 +39,26 @@ _BUSY = frozenset(
         "Throttling",
         "ThrottlingException",
         "BandwidthLimitExceeded",
-    }
+    ]
 )
 _CHANGED = frozenset(
-    {"XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"}
+    ["XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"]
 )
 _FULL = frozenset(
-    {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"}
+    ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"]
 )
 _REGION = frozenset(
-    {
+    [
         "PermanentRedirect",
         "AuthorizationHeaderMalformed",
         "IllegalLocationConstraintException",
         "TemporaryRedirect",
-    }
+    ]
 )
-_ABSENT = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
-# 4xx that may not come back
+_ABSENT = frozenset(["NoSuchKey", "NoSuchUpload", "NoSuchVersion"])
+# 4xx that a later try may not meet again
 _PASSING = frozenset(
-    {"RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict"}
+    ["RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict"]
 )
 
 

@@ -1,4 +1,4 @@
-"""Objects sent in parts: the S3 multipart operations over the wire.
+"""Objects sent in parts: the S3 multipart operations.
 
 Sizes and limits: "Amazon S3 multipart upload limits", Amazon S3 User Guide: 10,000 parts of 5 MiB
 to 5 GiB, the last one of any size.
@@ -6,171 +6,158 @@ to 5 GiB, the last one of any size.
 
 from __future__ import annotations
 
+import builtins  # `list` is a method of the store
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
-from typing import Protocol
 
+from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
-from bulkup.stores.s3.headers import checksum
+from bulkup.stores.s3.endpoint import require_addressable
+from bulkup.stores.s3.headers import checksum, put_headers
 from bulkup.stores.s3.sigv4 import encode_query
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
-from bulkup.stores.s3.xml import (
-    read_parts,
-    read_uploads,
-    read_value,
-    write_completion,
-)
+from bulkup.stores.s3.xml import read_parts, read_uploads, read_value, write_completion
+from bulkup.stores.store import Capabilities
 
-_COPY_PART_BYTES = 1024**3
+COPY_PART_BYTES = 1024**3
 
 
-class _Copier(Protocol):
-    """What a copy in parts asks of the store."""
+class S3Parts(ABC):
+    """The part methods of S3Store; see `PartStore` for what they promise."""
 
-    async def head(self, key: str) -> ObjectInfo: ...
-    async def begin_parts(
-        self, key: str, *, digest: Digest | None, attributes: Attributes
-    ) -> str: ...
-    async def copy_part(
-        self, source: str, key: str, upload_id: str, number: int, first: int, last: int
-    ) -> Part: ...
+    capabilities: Capabilities
+
+    def __init__(self, transport: S3Transport) -> None:
+        self._transport = transport
+
+    @abstractmethod
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo: ...
+
+    @property
+    def _has_checksums(self) -> bool:
+        return self.capabilities.checksums is not False
+
+    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+        """CreateMultipartUpload. `digest`, if known, becomes x-amz-meta-sha256; with checksums the
+        endpoint keeps a SHA-256 for each part."""
+        require_addressable(key)
+        headers = put_headers(attributes, digest)
+        if self._has_checksums:
+            headers["x-amz-checksum-algorithm"] = "SHA256"
+            headers["x-amz-checksum-type"] = "COMPOSITE"
+        response = await self._transport.send("POST", key, headers, query="uploads=")
+        return read_value(response.body, "InitiateMultipartUploadResult", "UploadId")
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
+    ) -> Part:
+        """UploadPart; the endpoint compares the part's SHA-256."""
+        headers = {"x-amz-checksum-sha256": checksum(digest)} if self._has_checksums else {}
+        query = encode_query({"partNumber": str(number), "uploadId": upload_id})
+        response = await self._transport.send(
+            "PUT", key, headers, query=query, body=body, payload_sha256=digest
+        )
+        return Part(number, len(body), response.get_header("etag") or "", digest)
+
+    async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
+        """ListParts; with digests only where the endpoint keeps checksums."""
+        parts: list[Part] = []
+        query = {"uploadId": upload_id}
+        while True:
+            response = await self._transport.send("GET", key, {}, query=encode_query(query))
+            page, next_marker = read_parts(response.body)
+            parts += page
+            if next_marker is None:
+                return parts
+            query["part-number-marker"] = next_marker
+
     async def complete_parts(
         self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
-    ) -> Stored: ...
-    async def abort_parts(self, key: str, upload_id: str) -> None: ...
+    ) -> Stored:
+        """CompleteMultipartUpload. The response may be an error with status 200: S3 sends the
+        status before it knows.
 
+        With `exclusive` a HEAD comes first, since not all endpoints with conditional puts obey the
+        condition here. After a lost response ObjectMissing is raised although the object exists:
+        use `head`.
+        """
+        if exclusive:
+            await self.require_absent(key)
+        body = write_completion(parts, checksums=self._has_checksums)
+        headers = {"content-type": "application/xml"}
+        if exclusive and self.capabilities.conditional_writes:
+            headers["if-none-match"] = "*"
+        response = await self._transport.send(
+            "POST",
+            key,
+            headers,
+            query=encode_query({"uploadId": upload_id}),
+            body=body,
+            payload_sha256=sha256(body).hexdigest(),
+            limit_seconds=PATIENT_SECONDS,
+        )
+        return Stored(self._read_etag(response.body, key, "CompleteMultipartUploadResult") or None)
 
-async def begin(
-    transport: S3Transport, key: str, headers: dict[str, str], *, checksums: bool
-) -> str:
-    """The upload id. With `checksums` the endpoint will keep a SHA-256 for each part."""
-    if checksums:
-        headers["x-amz-checksum-algorithm"] = "SHA256"
-        headers["x-amz-checksum-type"] = "COMPOSITE"
-    response = await transport.send("POST", key, headers, query="uploads=")
-    body = response.body
-    return read_value(body, "InitiateMultipartUploadResult", "UploadId")
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        """AbortMultipartUpload."""
+        with suppress(ObjectMissing):
+            query = encode_query({"uploadId": upload_id})
+            await self._transport.send("DELETE", key, {}, query=query)
 
+    async def list_uploads(
+        self, prefix: str = ""
+    ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
+        """ListMultipartUploads."""
+        # not encoding-type=url: Ceph then encodes the keys without saying so
+        query = {"uploads": "", "prefix": prefix}
+        while True:
+            response = await self._transport.send("GET", None, {}, query=encode_query(query))
+            page, next_markers = read_uploads(response.body)
+            if page:
+                yield page
+            if next_markers is None:
+                return
+            query["key-marker"], query["upload-id-marker"] = next_markers
 
-async def put_part(
-    transport: S3Transport,
-    key: str,
-    upload_id: str,
-    number: int,
-    body: Body,
-    digest: Digest,
-    *,
-    checksums: bool,
-) -> Part:
-    """Send one part. Raises ObjectMissing when the upload is unknown."""
-    headers = {"x-amz-checksum-sha256": checksum(digest)} if checksums else {}
-    query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await transport.send(
-        "PUT", key, headers, query=query, body=body, payload_sha256=digest
-    )
-    return Part(number, len(body), response.get_header("etag") or "", digest)
+    async def copy_in_parts(
+        self, source_key: str, source: str, key: str, size_bytes: int
+    ) -> Stored:
+        """Copy an object that is too large for CopyObject; leaves no open upload behind. `source`
+        is /bucket/encoded-key."""
+        info = await self.head(source_key)
+        attributes = Attributes(
+            content_type=info.content_type or "application/octet-stream", metadata=info.metadata
+        )
+        upload_id = await self.begin_parts(key, digest=info.digest, attributes=attributes)
+        try:
+            parts = []
+            for number, first in enumerate(range(0, size_bytes, COPY_PART_BYTES), 1):
+                last = min(first + COPY_PART_BYTES, size_bytes) - 1
+                headers = {
+                    "x-amz-copy-source": source,
+                    "x-amz-copy-source-range": f"bytes={first}-{last}",
+                }
+                query = encode_query({"partNumber": str(number), "uploadId": upload_id})
+                response = await self._transport.send(
+                    "PUT", key, headers, query=query, limit_seconds=PATIENT_SECONDS
+                )
+                etag = self._read_etag(response.body, key, "CopyPartResult")
+                parts.append(Part(number, last - first + 1, etag))
+            return await self.complete_parts(key, upload_id, parts, exclusive=False)
+        except BaseException:
+            await self.abort_parts(key, upload_id)
+            raise
 
+    async def require_absent(self, key: str) -> None:
+        """Raise KeyTaken unless HEAD finds nothing."""
+        with suppress(ObjectMissing):
+            await self.head(key)
+            raise KeyTaken(f"key {key!r} holds an object already")
 
-async def list_parts(transport: S3Transport, key: str, upload_id: str) -> list[Part]:
-    """All parts, by number."""
-    parts: list[Part] = []
-    query = {"uploadId": upload_id}
-    while True:
-        response = await transport.send("GET", key, {}, query=encode_query(query))
-        page = read_parts(response.body)
-        parts += page.parts
-        if page.next_marker is None:
-            return parts
-        query["part-number-marker"] = page.next_marker
-
-
-async def complete(
-    transport: S3Transport,
-    key: str,
-    upload_id: str,
-    parts: Sequence[Part],
-    *,
-    conditional: bool,
-    checksums: bool,
-) -> Stored:
-    """Make the object. The answer may be an error with status 200: S3 answers before it knows."""
-    body = write_completion(parts, checksums=checksums)
-    headers = {"content-type": "application/xml"}
-    if conditional:
-        headers["if-none-match"] = "*"
-    response = await transport.send(
-        "POST",
-        key,
-        headers,
-        query=encode_query({"uploadId": upload_id}),
-        body=body,
-        payload_sha256=sha256(body).hexdigest(),
-        limit_seconds=PATIENT_SECONDS,
-    )
-    answer = response.body
-    if b"<CompleteMultipartUploadResult" not in answer:
-        raise transport.failure(answer, key)
-    etag = read_value(answer, "CompleteMultipartUploadResult", "ETag")
-    return Stored(etag or None)
-
-
-async def copy_part(
-    transport: S3Transport,
-    source: str,
-    key: str,
-    upload_id: str,
-    number: int,
-    first: int,
-    last: int,
-) -> Part:
-    """Fill one part with the bytes `first` to `last` of `source` (/bucket/encoded-key)."""
-    headers = {"x-amz-copy-source": source, "x-amz-copy-source-range": f"bytes={first}-{last}"}
-    query = encode_query({"partNumber": str(number), "uploadId": upload_id})
-    response = await transport.send("PUT", key, headers, query=query, limit_seconds=PATIENT_SECONDS)
-    answer = response.body
-    if b"<CopyPartResult" not in answer:
-        raise transport.failure(answer, key)
-    return Part(number, last - first + 1, read_value(answer, "CopyPartResult", "ETag"))
-
-
-async def copy(
-    store: _Copier,
-    source_key: str,
-    source: str,
-    key: str,
-    size_bytes: int,
-    part_bytes: int = _COPY_PART_BYTES,
-) -> Stored:
-    """Copy what is too large for CopyObject, attributes included; leaves no open upload behind."""
-    info = await store.head(source_key)
-    attributes = Attributes(
-        content_type=info.content_type or "application/octet-stream", metadata=info.metadata
-    )
-    upload_id = await store.begin_parts(key, digest=info.digest, attributes=attributes)
-    try:
-        parts = [
-            await store.copy_part(
-                source, key, upload_id, number, first, min(first + part_bytes, size_bytes) - 1
-            )
-            for number, first in enumerate(range(0, size_bytes, part_bytes), 1)
-        ]
-        return await store.complete_parts(key, upload_id, parts, exclusive=False)
-    except BaseException:
-        await store.abort_parts(key, upload_id)
-        raise
-
-
-async def list_uploads(
-    transport: S3Transport, prefix: str
-) -> AsyncIterator[list[tuple[str, str, float]]]:
-    """Pages of (key, upload id, begun at in seconds since 1970)."""
-    # not encoding-type=url: Ceph then encodes the keys without saying so
-    query = {"uploads": "", "prefix": prefix}
-    while True:
-        response = await transport.send("GET", None, {}, query=encode_query(query))
-        page = read_uploads(response.body)
-        if page.uploads:
-            yield page.uploads
-        if page.next_markers is None:
-            return
-        query["key-marker"], query["upload-id-marker"] = page.next_markers
+    def _read_etag(self, body: bytes, key: str, root_name: str) -> str:
+        """The ETag in a result. Raises the error that came in its place with status 200."""
+        if f"<{root_name}".encode() not in body:
+            raise self._transport.failure(body, key)
+        return read_value(body, root_name, "ETag")

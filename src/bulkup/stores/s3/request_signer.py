@@ -7,6 +7,7 @@ nothing but the file's key, digest, size and attributes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest
@@ -17,53 +18,33 @@ from bulkup.stores.s3.http1 import common_lines, request_head
 from bulkup.stores.s3.sigv4 import Signer, encode_path
 
 
+@dataclass(frozen=True, slots=True)
 class S3RequestSigner:
     """Makes the heads of the requests that `S3Store.put` would send to one bucket.
 
     It is pickled for another process of bulkup, and holds a secret key.
     """
 
-    def __init__(
-        self,
-        credentials: Credentials,
-        region: str,
-        address: Address,
-        *,
-        agent: str,
-        checksums: bool,
-        conditional: bool,
-    ) -> None:
-        self._credentials = credentials
-        self._region = region
-        self._address = address
-        self._agent = agent
-        self._checksums = checksums
-        self._conditional = conditional
-
-    def makes(self, checksums: bool, conditional: bool) -> bool:
-        """Whether its requests are of this kind."""
-        return (checksums, conditional) == (self._checksums, self._conditional)
+    credentials: Credentials
+    region: str
+    address: Address
+    agent: str
+    checksums: bool
+    conditional: bool
 
     def begin(
         self, now: Callable[[], float]
     ) -> Callable[[str, Digest, int, Attributes], bytes | None]:
         """See `stores.store.RequestSigner`."""
-        credentials, address = self._credentials, self._address
-        common = common_lines(address.host, self._agent)
-        signer = Signer(
-            access_key=credentials.access_key,
-            secret_key=credentials.secret_key,
-            token=credentials.token,
-            region=self._region,
-            host=address.host,
-            now=now,
-        )
+        address = self.address
+        common = common_lines(address.host, self.agent)
+        signer = Signer(self.credentials, region=self.region, host=address.host, now=now)
 
         def head(key: str, digest: Digest, size_bytes: int, attributes: Attributes) -> bytes | None:
             try:
                 require_addressable(key)
                 headers = object_headers(
-                    attributes, digest, checksums=self._checksums, conditional=self._conditional
+                    attributes, digest, checksums=self.checksums, conditional=self.conditional
                 )
             except StoreRefused:
                 return None

@@ -110,13 +110,6 @@ class Sessions:
         address = locate(self._bucket, endpoint_url=credentials.endpoint_url, region=region)
         if current is not None and address == current.address:
             address = current.address
-        signer = Signer(
-            access_key=credentials.access_key,
-            secret_key=credentials.secret_key,
-            token=credentials.token,
-            region=region,
-            host=address.host,
-            now=self._clock.now,
-        )
+        signer = Signer(credentials, region=region, host=address.host, now=self._clock.now)
         self.current = Session(credentials, region, address, signer)
         self._has_only_expired = False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import builtins  # `list` is a method here
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from bulkup.errors import (
@@ -19,17 +18,17 @@ from bulkup.errors import (
     StoreRefused,
     StoreUnreachable,
 )
-from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.look_first import LookFirst
-from bulkup.stores.s3 import multipart
 from bulkup.stores.s3.capabilities import probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable
-from bulkup.stores.s3.headers import http_moment, object_headers, put_headers, read_info
+from bulkup.stores.s3.headers import http_moment, object_headers, read_info
+from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.sigv4 import encode_path, encode_query
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
-from bulkup.stores.s3.xml import read_objects, read_value
+from bulkup.stores.s3.xml import read_objects
 from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
@@ -41,7 +40,7 @@ COPY_LIMIT_BYTES = 5 * 1024**3
 """CopyObject takes no more ("Copying objects", Amazon S3 User Guide)."""
 
 
-class S3Store:
+class S3Store(S3Parts):
     """A `PartStore` over one bucket and prefix, which also `SignsRequests`.
 
     Exclusive writes are conditional ones where the endpoint supports them; elsewhere the key is
@@ -55,7 +54,7 @@ class S3Store:
         self.prefix = prefix
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
         self.capabilities = capabilities
-        self._transport = transport
+        super().__init__(transport)
         self._look_first = LookFirst(self)
         self._probing = asyncio.Lock()
         self._probes_left = PROBES
@@ -136,7 +135,7 @@ class S3Store:
             async with self._probing:
                 if self._may_probe:
                     try:
-                        await self._require_absent(key)
+                        await self.require_absent(key)
                     except KeyTaken:
                         self._probes_left -= 1
                         raise
@@ -192,12 +191,12 @@ class S3Store:
             query["start-after"] = after
         while True:
             response = await self._transport.send("GET", None, {}, query=encode_query(query))
-            page = read_objects(response.body)
-            if page.objects:
-                yield page.objects
-            if page.next_token is None:
+            page, next_token = read_objects(response.body)
+            if page:
+                yield page
+            if next_token is None:
                 return
-            query["continuation-token"] = page.next_token
+            query["continuation-token"] = next_token
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """Copy on the server.
@@ -208,91 +207,21 @@ class S3Store:
         require_addressable(source_key)
         require_addressable(key)
         if exclusive:
-            await self._require_absent(key)
+            await self.require_absent(key)
         source = f"/{self._transport.bucket}/{encode_path(source_key)}"
         if size_bytes > COPY_LIMIT_BYTES:
-            return await multipart.copy(self, source_key, source, key, size_bytes)
+            return await self.copy_in_parts(source_key, source, key, size_bytes)
         headers = {"x-amz-copy-source": source}
         if exclusive and self._transport.is_aws:
             headers["if-none-match"] = "*"
         response = await self._transport.send("PUT", key, headers, limit_seconds=PATIENT_SECONDS)
-        body = response.body
-        if b"<CopyObjectResult" not in body:
-            raise self._transport.failure(body, key)
-        return Stored(read_value(body, "CopyObjectResult", "ETag"))
+        return Stored(self._read_etag(response.body, key, "CopyObjectResult"))
 
     async def delete(self, key: str) -> None:
         """Remove the object; no error when there is none."""
         require_addressable(key)
         with suppress(ObjectMissing):
             await self._transport.send("DELETE", key, {})
-
-    async def _require_absent(self, key: str) -> None:
-        """Raise KeyTaken unless HEAD finds nothing."""
-        with suppress(ObjectMissing):
-            await self.head(key)
-            raise KeyTaken(f"key {key!r} holds an object already")
-
-    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
-        """CreateMultipartUpload; `digest`, where known by now, becomes x-amz-meta-sha256."""
-        require_addressable(key)
-        headers = put_headers(attributes, digest)
-        return await multipart.begin(
-            self._transport, key, headers, checksums=self.capabilities.checksums is not False
-        )
-
-    async def put_part(
-        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
-    ) -> Part:
-        """UploadPart; the endpoint computes the part's SHA-256 and compares."""
-        checksums = self.capabilities.checksums is not False
-        return await multipart.put_part(
-            self._transport, key, upload_id, number, body, digest, checksums=checksums
-        )
-
-    async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
-        """The parts the endpoint holds, by number; digests only where it keeps checksums."""
-        return await multipart.list_parts(self._transport, key, upload_id)
-
-    async def complete_parts(
-        self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
-    ) -> Stored:
-        """CompleteMultipartUpload.
-
-        With `exclusive` a HEAD comes first, since not every endpoint with conditional puts minds
-        the condition here. When the answer to an earlier call was lost, ObjectMissing is raised
-        although the object is there: look with `head`.
-        """
-        if exclusive:
-            await self._require_absent(key)
-        return await multipart.complete(
-            self._transport,
-            key,
-            upload_id,
-            parts,
-            conditional=exclusive and bool(self.capabilities.conditional_writes),
-            checksums=self.capabilities.checksums is not False,
-        )
-
-    async def copy_part(
-        self, source: str, key: str, upload_id: str, number: int, first: int, last: int
-    ) -> Part:
-        """UploadPartCopy of the bytes `first` to `last`, both included."""
-        return await multipart.copy_part(
-            self._transport, source, key, upload_id, number, first, last
-        )
-
-    async def abort_parts(self, key: str, upload_id: str) -> None:
-        """Drop the upload and its parts; no error when it is unknown."""
-        with suppress(ObjectMissing):
-            query = encode_query({"uploadId": upload_id})
-            await self._transport.send("DELETE", key, {}, query=query)
-
-    def list_uploads(
-        self, prefix: str = ""
-    ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
-        """Open multipart uploads whose key starts with `prefix`, in pages."""
-        return multipart.list_uploads(self._transport, prefix)
 
     async def close(self) -> None:
         """Close the connections. May be called twice."""

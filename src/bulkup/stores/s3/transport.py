@@ -70,7 +70,7 @@ class S3Transport:
         self._address: Address | None = None  # that pool and client are for
         self._pool: ConnectionPool | None = None
         self._client = ReqwestClient(ca_pem, has_tls=True)
-        self._request_signer: tuple[Session, S3RequestSigner] | None = None
+        self._request_signer: S3RequestSigner | None = None
 
     @property
     def is_aws(self) -> bool:
@@ -124,19 +124,12 @@ class S3Transport:
         session = self._sessions.current
         if session is None or self._sessions.is_due or self._connect(session) is None:
             return None
-        known = self._request_signer
-        if known is not None and known[0] is session and known[1].makes(checksums, conditional):
-            return known[1]
         signer = S3RequestSigner(
-            session.credentials,
-            session.region,
-            session.address,
-            agent=AGENT,
-            checksums=checksums,
-            conditional=conditional,
+            session.credentials, session.region, session.address, AGENT, checksums, conditional
         )
-        self._request_signer = session, signer
-        return signer
+        if signer != self._request_signer:
+            self._request_signer = signer
+        return self._request_signer
 
     async def send_signed(self, key: str, request: Body, *, conditional: bool) -> Response | None:
         """Send a request that a request signer made; the response of a success. None when `send`

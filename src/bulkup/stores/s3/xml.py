@@ -1,5 +1,7 @@
 """S3's XML documents: errors, listings, parts. Bytes in, values out.
 
+All but `read_error` raise StoreBroken for another document, and for one that lacks something.
+
 Shapes: Amazon S3 API Reference (ListObjectsV2, ListParts, ListMultipartUploads,
 CompleteMultipartUpload, Error). Name spaces are ignored: endpoints differ in them.
 """
@@ -10,7 +12,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from bulkup.errors import StoreBroken
@@ -27,27 +29,6 @@ _MESSAGE_LENGTH = 300
 DIGEST_BYTES = 32
 
 
-class ObjectPage(NamedTuple):
-    """One page of ListObjectsV2; `next_token` is None on the last."""
-
-    objects: list[ObjectInfo]
-    next_token: str | None
-
-
-class PartPage(NamedTuple):
-    """One page of ListParts; `next_marker` is None on the last."""
-
-    parts: list[Part]
-    next_marker: str | None
-
-
-class UploadPage(NamedTuple):
-    """One page of ListMultipartUploads: (key, upload id, begun at), and where the next begins."""
-
-    uploads: list[tuple[str, str, float]]
-    next_markers: tuple[str, str] | None
-
-
 def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
     """Code, message and region of an error document; all None when `body` is no such document."""
     try:
@@ -61,8 +42,8 @@ def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
     return root.findtext("Code") or None, printable or None, root.findtext("Region") or None
 
 
-def read_objects(body: bytes) -> ObjectPage:
-    """A page of ListObjectsV2, in the endpoint's order. Raises StoreBroken for another document."""
+def read_objects(body: bytes) -> tuple[list[ObjectInfo], str | None]:
+    """A page of ListObjectsV2, in the endpoint's order, and the token for the next page."""
     root = _parse(body, "ListBucketResult")
     decode = _key_decoder(root)
     objects = [
@@ -75,11 +56,11 @@ def read_objects(body: bytes) -> ObjectPage:
         for entry in root.findall("Contents")
     ]
     more = root.findtext("IsTruncated") == "true"
-    return ObjectPage(objects, _text(root, "NextContinuationToken") if more else None)
+    return objects, _text(root, "NextContinuationToken") if more else None
 
 
-def read_parts(body: bytes) -> PartPage:
-    """A page of ListParts, by number. Raises StoreBroken for another document."""
+def read_parts(body: bytes) -> tuple[list[Part], str | None]:
+    """A page of ListParts, by number, and the marker for the next page."""
     root = _parse(body)  # S3 calls it ListPartsResult, moto ListPartsResponse
     _text(root, "UploadId")
     parts = [
@@ -92,11 +73,13 @@ def read_parts(body: bytes) -> PartPage:
         for entry in root.findall("Part")
     ]
     more = root.findtext("IsTruncated") == "true" and bool(parts)
-    return PartPage(parts, _text(root, "NextPartNumberMarker") if more else None)
+    return parts, _text(root, "NextPartNumberMarker") if more else None
 
 
-def read_uploads(body: bytes) -> UploadPage:
-    """A page of ListMultipartUploads. Raises StoreBroken for another document."""
+def read_uploads(
+    body: bytes,
+) -> tuple[list[tuple[str, str, float]], tuple[str, str] | None]:
+    """A page of ListMultipartUploads as (key, upload id, begun at), and the markers for the next."""
     root = _parse(body, "ListMultipartUploadsResult")
     decode = _key_decoder(root)
     uploads = [
@@ -108,13 +91,13 @@ def read_uploads(body: bytes) -> UploadPage:
         for entry in root.findall("Upload")
     ]
     if root.findtext("IsTruncated") != "true" or not uploads:
-        return UploadPage(uploads, None)
-    marker = decode(_text(root, "NextKeyMarker")), root.findtext("NextUploadIdMarker") or ""
-    return UploadPage(uploads, marker)
+        return uploads, None
+    next_key = decode(_text(root, "NextKeyMarker"))
+    return uploads, (next_key, root.findtext("NextUploadIdMarker") or "")
 
 
 def read_value(body: bytes, root_name: str, name: str) -> str:
-    """The text of one element of a result document. Raises StoreBroken when it is missing."""
+    """The text of one element of a result document."""
     return _text(_parse(body, root_name), name)
 
 

@@ -136,7 +136,7 @@ async def test_over_tls_it_is_the_same_too(tmp_path):
 def test_it_shows_no_secret():
     credentials = Credentials("A", "very-secret", "tok", "r", region_given=True, endpoint_url=None)
     address = locate("b", endpoint_url=None, region="r")
-    signer = S3RequestSigner(credentials, "r", address, agent="a", checksums=True, conditional=True)
+    signer = S3RequestSigner(credentials, "r", address, "a", checksums=True, conditional=True)
     assert "secret" not in f"{signer!r}{signer}"
 
 

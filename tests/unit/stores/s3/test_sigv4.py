@@ -11,6 +11,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bulkup.stores.s3 import credentials
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, Signer, encode_path, encode_query
 
 odd_keys = st.text(
@@ -32,6 +33,12 @@ extra = st.dictionaries(
 )
 hosts = st.sampled_from(["127.0.0.1:9000", "bucket.s3.eu-west-1.amazonaws.com", "[::1]:9000"])
 moments = st.integers(min_value=0, max_value=4_000_000_000)
+
+
+def keys(access_key, secret_key, token):
+    return credentials.Credentials(
+        access_key, secret_key, token, "r", region_given=True, endpoint_url=None
+    )
 
 
 def theirs(method, host, path, query, headers, payload, second, keys, region):
@@ -71,10 +78,7 @@ def test_agrees_with_botocore(
 ):
     """For any key, query, headers, time and secret both compute the same Authorization."""
     path, query = "/" + encode_path(key), encode_query(parameters)
-    signer = Signer(
-        access_key="AKID", secret_key=secret, token=token, region=region, host=host,
-        now=lambda: second,
-    )  # fmt: skip
+    signer = Signer(keys("AKID", secret, token), region=region, host=host, now=lambda: second)
     ours = {**headers, **more}
     signer.sign(method, path, query, ours, EMPTY_SHA256)
     expected = theirs(
@@ -90,9 +94,7 @@ def test_kept_keys_never_outlive_their_day(seconds):
     clock = [0.0]
 
     def signer():
-        return Signer(
-            access_key="A", secret_key="s", token=None, region="r", host="h", now=lambda: clock[0]
-        )
+        return Signer(keys("A", "s", None), region="r", host="h", now=lambda: clock[0])
 
     old = signer()
     for clock[0] in seconds:
@@ -105,9 +107,7 @@ def test_kept_keys_never_outlive_their_day(seconds):
 def test_signing_again_replaces_the_signature():
     """A dict that was signed once may be signed anew; the old signature is not signed with it."""
     clock = [1_700_000_000.0]
-    signer = Signer(
-        access_key="A", secret_key="s", token="t", region="r", host="h", now=lambda: clock[0]
-    )
+    signer = Signer(keys("A", "s", "t"), region="r", host="h", now=lambda: clock[0])
     headers = {"x-amz-meta-a": "1"}
     signer.sign("PUT", "/k", "", headers, EMPTY_SHA256)
     once = dict(headers)
