@@ -12,54 +12,34 @@ from bulkup.stores.s3.headers import http_moment
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.xml import read_error
 
-_EXPIRED = frozenset(
-    ["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired"]
-)
-_REFUSED_KEYS = frozenset(
-    [
-        "InvalidAccessKeyId",
-        "SignatureDoesNotMatch",
-        "InvalidToken",
-        "InvalidSecurity",
-        "NotSignedUp",
-        "AccountProblem",
-        "MissingSecurityHeader",
-    ]
-)
-# SlowDownRead and SlowDownWrite are MinIO's
-_BUSY = frozenset(
-    [
-        "SlowDown",
-        "SlowDownRead",
-        "SlowDownWrite",
-        "ServiceUnavailable",
-        "RequestLimitExceeded",
-        "TooManyRequests",
-        "TooManyRequestsException",
-        "Throttling",
-        "ThrottlingException",
-        "BandwidthLimitExceeded",
-    ]
-)
-_CHANGED = frozenset(
-    ["XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch"]
-)
-_FULL = frozenset(
-    ["QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"]
-)
-_REGION = frozenset(
-    [
-        "PermanentRedirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-        "TemporaryRedirect",
-    ]
-)
-_ABSENT = frozenset(["NoSuchKey", "NoSuchUpload", "NoSuchVersion"])
-# 4xx that a later try may not meet again
-_PASSING = frozenset(
-    ["RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict"]
-)
+# fmt: off
+_EXPIRED = frozenset((
+    "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired",
+))
+_REFUSED_KEYS = frozenset((
+    "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "NotSignedUp",
+    "AccountProblem", "MissingSecurityHeader",
+))
+_BUSY = frozenset((  # SlowDownRead and SlowDownWrite are MinIO's
+    "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestLimitExceeded",
+    "TooManyRequests", "TooManyRequestsException", "Throttling", "ThrottlingException",
+    "BandwidthLimitExceeded",
+))
+_CHANGED = frozenset((
+    "XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest", "XAmzContentChecksumMismatch",
+))
+_FULL = frozenset((
+    "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity",
+))
+_REGION = frozenset((
+    "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException",
+    "TemporaryRedirect",
+))
+_ABSENT = frozenset(("NoSuchKey", "NoSuchUpload", "NoSuchVersion"))
+_PASSING = frozenset((  # 4xx that a later try may not meet again
+    "RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
+))
+# fmt: on
 
 
 class Refusal(NamedTuple):

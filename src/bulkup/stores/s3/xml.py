@@ -79,7 +79,7 @@ def read_parts(body: bytes) -> tuple[list[Part], str | None]:
 def read_uploads(
     body: bytes,
 ) -> tuple[list[tuple[str, str, float]], tuple[str, str] | None]:
-    """A page of ListMultipartUploads as (key, upload id, begun at), and the markers for the next."""
+    """A page of ListMultipartUploads: (key, upload id, begun at), and the markers for the next."""
     root = _parse(body, "ListMultipartUploadsResult")
     decode = _key_decoder(root)
     uploads = [
