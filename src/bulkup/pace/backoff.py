@@ -11,11 +11,11 @@ MINUTE = 60.0
 HOUR = 3600.0
 
 ATTEMPTS = {Stage.UPLOAD: 5, Stage.PROCESS: 3, Stage.EMBED: 5}
-"""Attempts before a work item is dead. A picture that failed three times fails for what it is; an
-upload or a remote embedder fails for what the network is, which changes."""
+"""Attempts before a work item is dead. A picture that fails three times will fail again; uploads
+and remote embedders fail because of a network, which changes."""
 
 GRANTED_ATTEMPTS = 10
-"""What `retry` allows: somebody looked at the item and believes in it."""
+"""Attempts that `retry` grants."""
 
 _WAITS = {
     Stage.UPLOAD: (10.0, MINUTE, 5 * MINUTE, 15 * MINUTE),
@@ -24,17 +24,17 @@ _WAITS = {
 }
 
 _CANNOT_CHANGE = frozenset({ErrorClass.INVALID, ErrorClass.AUTH})
-"""Dead at once: the same bytes stay invalid, and a permission comes back by someone's hand only."""
+"""Dead at once: the same bytes stay invalid, and somebody has to change a permission."""
 
 _RATE_LIMIT_FACTOR = 5.0
-"""A server that throttled through all tries of an attempt wants more than a moment's peace."""
+"""A server that throttled all tries of an attempt needs a longer pause."""
 
 _JITTER = 0.1
-"""Items that failed together shall not come back together."""
+"""Items that failed together must not be attempted together again."""
 
 
 def is_final(error_class: ErrorClass) -> bool:
-    """Whether an item is dead after one such error: trying again cannot help."""
+    """Whether an item is dead after one such error."""
     return error_class in _CANNOT_CHANGE
 
 

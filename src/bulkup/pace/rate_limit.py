@@ -1,14 +1,14 @@
-"""How many requests a second a server that throttles will take. Pure, and knows no clock.
+"""How many requests a second a throttling server accepts. Pure, and without a clock.
 
-A server that refuses all above R requests a second cannot be held by concurrency alone: eight
-requests of 1 ms are 8,000 a second. So the first refusal sets a cap on the rate at which requests
-start. Nobody knows R then; the cap begins low and grows by half at each clean step (search) until
-the server refuses again. By then what it accepted in the last moments is R itself, and the cap
-settles just below it, and from there follows CUBIC's curve (RFC 9438): quickly up to the last
-known good rate, long beside it, then faster and faster beyond, until the server refuses again.
+A limit of concurrency does not satisfy a server that accepts R requests a second: eight requests of
+1 ms are 8,000 a second. So the first refusal sets a cap on the rate at which requests start. R is
+not known then: the cap begins low and grows by half with each step without a refusal (search),
+until the server refuses again. What it accepted just before is R; the cap is set just below it and
+from there follows CUBIC's curve (RFC 9438): quickly up to the last known good rate, slowly around
+it, then faster and faster, until the server refuses again.
 
-A cut to 95 % of what was measured, where TCP takes 70 %: TCP must empty a queue that its own
-packets fill; here a refused request has left nothing behind.
+A cut leaves 95 % of the measured rate where TCP leaves 70 %: TCP must empty a queue that its own
+packets filled, and a refused request fills none.
 """
 
 from __future__ import annotations
@@ -16,39 +16,39 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FLOOR_PER_SECOND = 0.5
-"""No throttle brings the rate below this: botocore's floor in adaptive mode."""
+"""The lowest rate: botocore's floor in adaptive mode."""
 
 CUT = 0.95
-"""Of the measured rate: leaves 5 % for a measure that was too high."""
+"""Of the measured rate, which may be 5 % too high."""
 
 BLIND_CUT = 0.7
-"""Of the cap, where too little was measured: CUBIC's beta."""
+"""Of the cap, when too little was measured: CUBIC's beta."""
 
 DEEPEST_CUT = 0.5
-"""One cut takes no more: a short outage is no rate."""
+"""The most that one cut takes: a short outage is no rate."""
 
 SEARCH_GROWTH = 1.5
-"""The first steps of the search. Each time one proves too long, the next are half as long."""
+"""The first steps of the search. After each step that was too long they are half as long."""
 
 SEARCHED_GROWTH = 1.05
-"""The search ends when its steps are this short: the curve does the rest."""
+"""The search ends with steps as short as this; then the curve begins."""
 
 PLATEAU_SECONDS = 5.0
-"""From a cut back to the last known good rate. The server is tried again about 9 s after a cut."""
+"""From a cut back to the last known good rate. The next refusal is about 9 s after a cut."""
 
 PLATEAU_REQUESTS = 40.0
-"""The same for servers so slow that in five seconds they have not said much."""
+"""The same for servers so slow that five seconds have few answers."""
 
 FASTEST_GROWTH_PER_SECOND = 0.5
-"""The curve's far end: half more each second, should the server have become much faster."""
+"""The steepest growth of the curve, for a server that has become much faster."""
 
 MEASURED_SECONDS = 0.1
 MEASURED_ACCEPTED = 16
-"""A measure over less time or fewer requests mostly shows the burst that servers let through."""
+"""Less mostly measures the burst that servers accept."""
 
 
 class Measured(NamedTuple):
-    """What was answered at the current cap; requests sent before it do not count."""
+    """The answers at the current cap; requests sent before it are not counted."""
 
     seconds: float
     accepted: int
@@ -64,7 +64,7 @@ class Measured(NamedTuple):
 
     @property
     def too_many_refused(self) -> bool:
-        """More than 2 %, and more than chance: S3 refuses a few requests of any busy client."""
+        """More than 2 %, and more than two: S3 refuses a few requests of every busy client."""
         return self.refused > 2 + 0.02 * (self.accepted + self.refused)
 
 
@@ -73,9 +73,9 @@ class RateLimit(NamedTuple):
 
     per_second: float
     known_good: float  # what the server was measured to accept
-    bound_seconds: float = 0.0  # time since the last cut in which the cap kept requests waiting
-    growth: float = 1.0  # what a clean step of the search multiplies the cap by; 1.0: it is over
-    stepped: bool = False  # a step was made since the last cut: one step lower was clean
+    bound_seconds: float = 0.0  # since the last cut: how long the cap held requests back
+    growth: float = 1.0  # factor of the next step of the search; 1.0: it is over
+    stepped: bool = False  # since the last cut: one step lower there was no refusal
 
     @property
     def searching(self) -> bool:
@@ -83,13 +83,13 @@ class RateLimit(NamedTuple):
 
 
 def first_limit(measured: Measured) -> RateLimit:
-    """The cap after the first refusal: what was accepted until now, and the search begins."""
+    """The cap after the first refusal: the rate accepted until now. The search begins."""
     per_second = max(CUT * measured.accepted_per_second, FLOOR_PER_SECOND)
     return RateLimit(per_second=per_second, known_good=per_second, growth=SEARCH_GROWTH)
 
 
 def known_limit(per_second: float) -> RateLimit:
-    """The cap where an earlier run has learned what the server accepts."""
+    """The cap when an earlier run has learned what the server accepts."""
     per_second = max(per_second, FLOOR_PER_SECOND)
     return RateLimit(per_second=max(CUT * per_second, FLOOR_PER_SECOND), known_good=per_second)
 
@@ -105,12 +105,12 @@ def cut(limit: RateLimit, measured: Measured) -> RateLimit:
             growth = SEARCH_GROWTH
     else:
         accepted = measured.accepted_per_second
-        # While the cap grows, what is accepted lags a step behind it.
+        # While the cap grows, the accepted rate is a step behind it.
         clean = limit.per_second / limit.growth if limit.stepped else 0.0
         deepest = max(DEEPEST_CUT * limit.per_second, clean)
         known_good = min(max(accepted, deepest), limit.per_second)
         if accepted < deepest and not limit.stepped:
-            growth = SEARCH_GROWTH  # an outage, or another server: search anew
+            growth = SEARCH_GROWTH  # an outage, or another server: search again
     return RateLimit(
         per_second=max(CUT * known_good, FLOOR_PER_SECOND),
         known_good=max(known_good, FLOOR_PER_SECOND),
@@ -119,9 +119,9 @@ def cut(limit: RateLimit, measured: Measured) -> RateLimit:
 
 
 def grown(limit: RateLimit, seconds: float, *, clean: bool) -> RateLimit:
-    """The cap after `seconds` in which it kept requests waiting. Never lower than before.
+    """The cap after `seconds` in which it held requests back. Never lower than before.
 
-    `clean` says that enough was answered meanwhile, and nothing refused: only the search asks.
+    `clean`: enough requests were answered and none refused; only the search uses it.
     """
     if limit.searching:
         if not clean:

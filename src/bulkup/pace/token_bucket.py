@@ -4,11 +4,11 @@ from __future__ import annotations
 
 
 class TokenBucket:
-    """`rate_per_second` tokens flow in, `burst` at most are kept; it begins full.
+    """`rate_per_second` tokens flow in, at most `burst` are kept; it begins full.
 
-    What is taken is always given, on credit if need be: the caller then waits until the credit is
-    paid back, and an amount larger than the burst works like any other. Whoever acts only after
-    the waits returned stays below rate x time + max(burst, largest amount) in every interval.
+    Any amount may be taken, also more than the burst: the level then is negative, and the caller
+    waits until it is 0 again. A caller that keeps these waits takes less than
+    rate x time + max(burst, largest amount) in every interval.
 
     For one thread. `now` is any clock in seconds that does not go back.
     """
@@ -35,19 +35,19 @@ class TokenBucket:
         return 0.0 if self._level >= 0.0 else -self._level / self._rate
 
     def wait_seconds(self, now: float, amount: float = 1.0) -> float:
-        """The seconds until `amount` can be had without waiting, if nobody else takes any.
+        """The seconds until `amount` could be taken without waiting; takes nothing.
 
-        Takes nothing. For an amount above the burst: until the bucket is full.
+        For an amount above the burst: until the bucket is full.
         """
         self._fill(now)
         wanted = min(amount, self._burst)
-        # A millionth may be lost in rounding, or in a timer that is early; nobody waits for it.
+        # A millionth may be missing by rounding, or because a timer was early
         if self._level >= wanted * (1 - 1e-6):
             return 0.0
         return (wanted - self._level) / self._rate
 
     def change(self, now: float, rate_per_second: float, burst: float) -> None:
-        """Go on at another rate. What was saved or owed stays, up to the new burst."""
+        """Use another rate. The level stays, up to the new burst."""
         if not (rate_per_second > 0 and burst > 0):
             raise ValueError(f"rate {rate_per_second} and burst {burst} must be positive")
         self._fill(now)
@@ -56,7 +56,7 @@ class TokenBucket:
         self._level = min(self._level, burst)
 
     def drain(self, now: float) -> None:
-        """Forget what was saved: whoever refused a request has no burst left either."""
+        """Remove all tokens: a server that refused a request accepts no burst either."""
         self._fill(now)
         self._level = min(self._level, 0.0)
 

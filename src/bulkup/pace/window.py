@@ -1,8 +1,8 @@
-"""How many requests may be in flight: decided from what the last period brought. Pure.
+"""How many requests may be in flight: decided from the goodput of the last period. Pure.
 
-The window climbs like TCP's slow start, doubling while goodput grows with it, then holds and
-looks, now and then, one step up and one step down. A home uplink is full with two or three requests
-in flight, a distant region wants hundreds: goodput is the signal, a refusal only the brake.
+The window climbs like TCP's slow start, doubling while goodput grows with it. Then it holds its
+limit, and from time to time tries a step up or down. A home uplink is full with two or three
+requests in flight, a distant region needs hundreds: goodput is the signal, a refusal the brake.
 """
 
 from __future__ import annotations
@@ -12,43 +12,43 @@ from enum import StrEnum
 from typing import NamedTuple
 
 START_LIMIT = 8
-"""Enough to be quick from the first request, few enough to frighten no server."""
+"""Enough for a quick start, few enough for any server."""
 
 MAX_LIMIT = 256
-"""As many as s5cmd and azcopy use; more only queues, in the kernel or in the server."""
+"""As many as s5cmd and azcopy use; more would only queue, in the kernel or in the server."""
 
 BACK_OFF = 0.7
-"""What a throttle leaves of the window: CUBIC's beta (RFC 9438), botocore's too."""
+"""What remains of the window after a throttle: CUBIC's beta (RFC 9438), also botocore's."""
 
 GAIN_EXPONENT = 0.15
-"""A step up is kept when goodput grows at least like limit ** 0.15: 11 % for a doubling. A full
-link brings nothing at all, so a low bar tells it from a server that merely scales badly."""
+"""A step up is kept when goodput grows at least like limit ** 0.15: 11 % for a doubling. On a full
+link it does not grow at all, so that a low bar is enough; a server may scale badly."""
 
 KEEP_SHARE = 0.95
-"""A step down is kept when it leaves this share of the best goodput: what more requests in flight
-would bring is then queueing, not speed."""
+"""A step down is kept when this share of the best goodput remains: more requests in flight would
+only queue."""
 
 BEST_DECAY = 0.98
-"""What the best goodput is still worth a period later: a link may have become slower."""
+"""The best goodput is reduced to this share each period: a link may become slower."""
 
 MOST_HOLDS = 16
-"""Periods between two looks once several looks have found nothing: a look down costs goodput."""
+"""Periods between two trials when several have failed: a trial of a step down costs goodput."""
 
 SHORT_SECONDS = 1.0
-"""A period this short may be unlucky and is cheap to repeat; a longer one has seen enough."""
+"""A shorter period may have been unlucky, and is cheap to repeat."""
 
 QUICK_LIMIT = 32
 QUICK_SECONDS = 0.05
-"""While requests take less than 50 ms, up to 32 in flight are not questioned: the differences in
-goodput are then noise of this machine, and there is no queue on the way to keep short."""
+"""While requests take less than 50 ms, limits up to 32 are not lowered: differences in goodput are
+then noise of this machine, and there is no queue in the network to keep short."""
 
 REQUEST_COST_BYTES = 64 * 1024
-"""What a request costs besides its bytes, counted as bytes. Files far smaller are thus measured in
-objects a second, far larger ones in bytes, and a period that holds both in something between."""
+"""The overhead of a request, in bytes. The goodput of far smaller files is thus objects a second,
+of far larger ones bytes a second."""
 
 
 class Phase(StrEnum):
-    """What the window is trying out."""
+    """What the window is doing."""
 
     CLIMB = "climb"  # doubling
     HOLD = "hold"  # at the limit it believes in
@@ -57,53 +57,53 @@ class Phase(StrEnum):
 
 
 class Sample(NamedTuple):
-    """What one period brought. Requests are counted when they are answered."""
+    """The measurements of one period. Requests are counted when they are answered."""
 
     seconds: float
-    completed: int  # answered and not refused for being too many
+    completed: int  # answered, and not refused as one too many
     bytes_sent: int  # in the bodies of those
-    throttled: int  # refused for being too many
-    failed: int  # no answer, or the server's own fault
+    throttled: int  # refused as one too many
+    failed: int  # no answer, or an error of the server
     limit: int  # the limit it ran at
-    needed: int  # in flight at the rate the server is known to accept; 0: that is not known
+    needed: int  # in flight at the rate that the server accepts; 0: unknown
     latency_seconds: float  # of a request, on average
-    limit_used: bool  # the limit, and not the walk, the disk or a rate, kept requests from starting
+    limit_used: bool  # the limit, and not the scan, the disk or a rate, held requests back
 
     @property
     def goodput(self) -> float:
-        """Bytes a second, each request counted as REQUEST_COST_BYTES more than its body."""
+        """Bytes a second, with REQUEST_COST_BYTES for each request."""
         work = self.bytes_sent + self.completed * REQUEST_COST_BYTES
         return work / max(self.seconds, 1e-6)
 
     @property
     def quick(self) -> bool:
-        """So near that some more requests in flight make no queue worth mentioning."""
+        """Whether the server is so near that more requests in flight make no long queue."""
         return self.latency_seconds < QUICK_SECONDS
 
     @property
     def mostly_failed(self) -> bool:
-        """Half or more of at least four requests failed: an overloaded server also looks so."""
+        """Whether half or more of at least four requests failed, as with an overloaded server."""
         answers = self.completed + self.throttled + self.failed
         return answers >= 4 and self.failed * 2 >= answers
 
 
 class Window(NamedTuple):
-    """How many requests may be in flight, and what is known about other numbers."""
+    """How many requests may be in flight, and what was measured at other limits."""
 
     limit: int = START_LIMIT
     max_limit: int = MAX_LIMIT
     phase: Phase = Phase.CLIMB
-    kept_limit: int = START_LIMIT  # the limit believed in; `limit` differs while trying
+    kept_limit: int = START_LIMIT  # the best limit so far; `limit` differs during a trial
     kept_goodput: float = 0.0  # at kept_limit; 0.0: not measured yet
-    best_goodput: float = 0.0  # the highest, fading
-    missed: bool = False  # CLIMB: the last period brought too little
-    holds: int = 1  # periods to hold before the next look
-    held: int = 0  # periods held since the last look
-    look: Phase = Phase.UP  # where to look next
+    best_goodput: float = 0.0  # the highest, reduced each period
+    missed: bool = False  # CLIMB: goodput grew too little in the last period
+    holds: int = 1  # periods to hold before the next trial
+    held: int = 0  # periods held since the last trial
+    trial: Phase = Phase.UP  # the next step to try
 
 
 def window_at(limit: int, *, max_limit: int = MAX_LIMIT) -> Window:
-    """A window that begins at `limit`, put into 1..max_limit, and knows nothing yet."""
+    """A window that begins at `limit`, clamped to 1..max_limit, without measurements."""
     limit = min(max(limit, 1), max_limit)
     return Window(limit=limit, max_limit=max_limit, kept_limit=limit)
 
@@ -111,8 +111,8 @@ def window_at(limit: int, *, max_limit: int = MAX_LIMIT) -> Window:
 def next_limit(window: Window, sample: Sample) -> Window:
     """The window for the next period. Its limit is always in 1..max_limit.
 
-    One throttled period costs one back-off, however many requests it refused. A period that did not
-    use its limit says nothing about it, and changes nothing.
+    A throttled period costs one back-off, however many requests were refused. A period that did not
+    use its limit changes nothing.
     """
     if sample.throttled or sample.mostly_failed:
         return _backed_off(window, sample)
@@ -126,14 +126,14 @@ def next_limit(window: Window, sample: Sample) -> Window:
         case Phase.CLIMB:
             return _climbed(window, sample)
         case Phase.HOLD:
-            return _looked(_measured(window, sample), sample)
+            return _tried(_measured(window, sample), sample)
         case Phase.UP | Phase.DOWN:
             return _judged(window, sample)
 
 
 def _backed_off(window: Window, sample: Sample) -> Window:
-    # Where a rate is known, the rate holds the refusals down; a window cut below what that rate
-    # needs (Little's law) would only starve it, and it may climb again at once.
+    # A known rate keeps refusals rare by itself: a window smaller than that rate needs (Little's
+    # law) would only slow it down, and may grow again at once.
     floor = min(max(sample.needed, 1), window.limit)
     limit = max(int(window.limit * BACK_OFF), floor)
     return window._replace(
@@ -145,7 +145,7 @@ def _backed_off(window: Window, sample: Sample) -> Window:
         missed=False,
         holds=1,
         held=0,
-        look=Phase.UP,
+        trial=Phase.UP,
     )
 
 
@@ -169,39 +169,39 @@ def _climbed(window: Window, sample: Sample) -> Window:
         kept = max(window.kept_limit, floor)
         if kept != window.kept_limit:
             window = window._replace(kept_limit=kept, kept_goodput=0.0)
-        return _held(window._replace(look=Phase.DOWN))
+        return _held(window._replace(trial=Phase.DOWN))
     if sample.quick and window.limit >= QUICK_LIMIT:
-        # A short period that made the connections for this limit says little of it: once more,
-        # before as many again are made.
+        # A short period that was also spent on new connections shows little: measure once more
+        # before twice as many are opened.
         return window._replace(missed=True)
     return window._replace(limit=min(window.limit * 2, window.max_limit), missed=True)
 
 
 def _measured(window: Window, sample: Sample) -> Window:
-    """The goodput at the kept limit, averaged with what it was before."""
+    """Average the goodput at the kept limit with that of earlier periods."""
     before = window.kept_goodput
     goodput = sample.goodput if before == 0.0 else (before + sample.goodput) / 2
     best = max(window.best_goodput * BEST_DECAY, goodput)
     return window._replace(kept_goodput=goodput, best_goodput=best, held=window.held + 1)
 
 
-def _looked(window: Window, sample: Sample) -> Window:
-    """Step aside when enough periods were held."""
+def _tried(window: Window, sample: Sample) -> Window:
+    """Try a step when enough periods were held."""
     if window.held < window.holds:
         return window
-    look = window.look
+    trial = window.trial
     if window.limit == 1 or (sample.quick and window.limit <= QUICK_LIMIT):
-        look = Phase.UP
+        trial = Phase.UP
     elif window.limit == window.max_limit:
-        look = Phase.DOWN
-    stepped = _step(window.limit, look, window.max_limit)
+        trial = Phase.DOWN
+    stepped = _step(window.limit, trial, window.max_limit)
     if stepped == window.limit:
         return window
-    return window._replace(limit=stepped, phase=look, held=0, look=look)
+    return window._replace(limit=stepped, phase=trial, held=0, trial=trial)
 
 
 def _judged(window: Window, sample: Sample) -> Window:
-    """Keep the step aside, and take another in the same direction; or go back."""
+    """Keep the step and try another in the same direction, or go back."""
     if window.phase is Phase.UP:
         keep = sample.goodput >= window.kept_goodput * _gain(window.limit / window.kept_limit)
     else:
@@ -209,7 +209,7 @@ def _judged(window: Window, sample: Sample) -> Window:
     if not keep:
         other = Phase.DOWN if window.phase is Phase.UP else Phase.UP
         holds = min(window.holds * 2, MOST_HOLDS)
-        return _held(window._replace(look=other, holds=holds))
+        return _held(window._replace(trial=other, holds=holds))
     window = window._replace(
         kept_limit=window.limit,
         kept_goodput=sample.goodput,
@@ -231,8 +231,8 @@ def _gain(ratio: float) -> float:
     return float(ratio**GAIN_EXPONENT)
 
 
-def _step(limit: int, look: Phase, max_limit: int) -> int:
+def _step(limit: int, trial: Phase, max_limit: int) -> int:
     """A quarter up or a fifth down, at least one."""
-    if look is Phase.UP:
+    if trial is Phase.UP:
         return min(max(limit + 1, math.ceil(limit * 1.25)), max_limit)
     return max(min(limit - 1, int(limit * 0.8)), 1)

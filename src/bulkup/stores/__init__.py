@@ -1,1 +1,12 @@
-""""""
+"""Where objects are kept: an S3 bucket, or a directory.
+
+urls           a destination's URL, parsed and canonical
+open           from a URL to its store
+store          what every store does; the contract
+keys           the key of a file
+attributes     what an object carries beside its bytes
+put_once       one content into one object, which nobody else's replaces
+look_first     exclusive writes where the endpoint has none
+directory/     objects as files
+s3/            objects in a bucket
+"""

@@ -22,7 +22,7 @@ def is_metadata_name(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What the user wants on every object.
+    """What the user adds to every object.
 
     Metadata names become lower case: S3 stores them so. Raises UsageError for a name that no
     header can have.
@@ -45,10 +45,8 @@ class Extras:
 
 
 def attributes_for(path: str, modified_ns: int, media_type: str, extras: Extras) -> Attributes:
-    """The attributes of one object: type, original name, and mtime in seconds with nine digits.
-
-    `mtime` has rclone's form, so that rclone shows and restores it.
-    """
+    """The attributes of one object: type, original name, and mtime in seconds with nine digits,
+    the form that rclone shows and restores."""
     seconds, nanoseconds = divmod(abs(modified_ns), 1_000_000_000)
     sign = "-" if modified_ns < 0 else ""  # before 1970
     return Attributes(

@@ -1,4 +1,4 @@
-"""One content into one object, without ever overwriting another."""
+"""One content into one object, without replacing another."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MD5_HEX = 32
 
 
 class Sent(NamedTuple):
-    """Where the content is now, and whether this call brought it there."""
+    """The object that holds the content, and whether it was sent or found there."""
 
     etag: str | None
     how: Literal["sent", "adopted"]
@@ -24,7 +24,7 @@ class Sent(NamedTuple):
 
 
 class Tries(Protocol):
-    """Makes one request, again where that may help."""
+    """Makes one request, with its tries."""
 
     async def __call__(self, call: Callable[[], Awaitable[T]]) -> T: ...
 
@@ -37,20 +37,20 @@ async def send_whole(
     digest: Digest,
     attributes: Attributes,
     tries: Tries,
-    looks: Tries,
+    ask: Tries,
 ) -> Sent:
-    """Put `body` under `key`, or adopt the object there when it is the same content.
+    """Put `body` under `key`, or adopt the object there if it has the same content.
 
-    `tries` are for the put, `looks` for the HEAD of what is in its way.
-    Raises KeyTaken when another content is there, else as the store's `put`. A put that was
-    tried again after its answer got lost finds its own object and adopts it.
+    `tries` makes the put, `ask` the HEAD of an object in its way. Raises KeyTaken when that has
+    another content, else as `put` does. A put that is tried again after its response was lost
+    finds its own object and adopts it.
     """
     try:
         stored: Stored = await tries(
             lambda: store.put(key, body, digest=digest, attributes=attributes, exclusive=True)
         )
     except KeyTaken:
-        info: ObjectInfo = await looks(lambda: store.head(key))
+        info: ObjectInfo = await ask(lambda: store.head(key))
         if not await is_same(store, info, size_bytes=len(body), digest=digest, body=body):
             raise
         return Sent(info.etag, "adopted")
@@ -67,8 +67,8 @@ async def is_same(
 ) -> bool:
     """Whether the object holds the content with this size and digest.
 
-    The object's own SHA-256 decides where it carries one. An object that another tool put there
-    has at best an MD5 as its ETag; else there is nothing for it but to read it.
+    The object's own SHA-256 decides, if it has one. An object of another tool has at best an MD5 as
+    its ETag; otherwise it must be read.
     """
     if info.size_bytes != size_bytes:
         return False

@@ -57,7 +57,7 @@ def test_a_full_uplink_ends_at_the_smallest_limit_that_fills_it() -> None:
     assert set(limits[-20:]) <= {1, 2, 3}
 
 
-def test_a_short_unlucky_period_is_looked_at_twice() -> None:
+def test_a_short_unlucky_period_is_measured_twice() -> None:
     window = next_limit(Window(), sample(8, 1000, seconds=0.02))
     window = next_limit(window, sample(16, 1000, seconds=0.02))
     assert window.limit == 32
@@ -65,7 +65,7 @@ def test_a_short_unlucky_period_is_looked_at_twice() -> None:
     assert next_limit(window, sample(32, 1000, seconds=0.02)).limit == 8
 
 
-def test_a_near_server_is_looked_at_twice_before_more_connections_are_made() -> None:
+def test_a_near_server_is_measured_twice_before_more_connections_are_opened() -> None:
     """The first period at a limit makes its connections: over TLS that is what it measures."""
     near = {"seconds": 0.02, "latency_seconds": 0.01}
     window = next_limit(Window(), sample(8, 200, **near))
@@ -111,9 +111,9 @@ def test_a_limit_that_was_not_used_is_left_alone() -> None:
         assert window.limit == 20
 
 
-def test_a_look_aside_that_was_not_used_is_taken_back() -> None:
-    looking = Window(limit=25, kept_limit=20, kept_goodput=1.0, phase=Phase.UP)
-    assert next_limit(looking, sample(25, limit_used=False)).limit == 20
+def test_a_trial_that_was_not_used_is_taken_back() -> None:
+    trying = Window(limit=25, kept_limit=20, kept_goodput=1.0, phase=Phase.UP)
+    assert next_limit(trying, sample(25, limit_used=False)).limit == 20
 
 
 def test_a_throttle_takes_three_tenths_however_many_were_refused() -> None:

@@ -150,7 +150,7 @@ class Sender:
             digest=ready.loaded.digest,
             attributes=self._attributes(ready),
             tries=tries,
-            looks=self._requests.ask,
+            ask=self._requests.ask,
         )
 
     def _done(

@@ -1,1 +1,6 @@
-""""""
+"""Objects as files below a directory.
+
+store          the store: which work is done in which thread
+files          one file: written whole, linked or renamed to its place
+part_files     parts of large objects
+"""

@@ -1,0 +1,19 @@
+"""Objects in an S3 bucket, without an SDK in the data path.
+
+store              the store's methods as S3 operations
+multipart          those for parts
+capabilities       what an endpoint supports, by its first object
+headers            attributes as headers
+xml                S3's documents
+errors             what a refusal means
+transport          one signed request: by the pool, else by pyreqwest
+session            credentials, region and address in use; their renewal
+credentials        where they come from
+endpoint           the address of a bucket
+sigv4              signatures
+request_signer     requests signed in another process
+connection_pool    small requests in the event loop
+http1              requests and responses as bytes
+tls                trusted authorities
+reqwest_client     all other requests
+"""

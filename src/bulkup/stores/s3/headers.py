@@ -1,8 +1,8 @@
 """Attributes of an object as HTTP headers, and back.
 
-Header text is ASCII. Metadata values that are not plain ASCII are percent-encoded as UTF-8
-(RFC 3986), and so is '%' itself, so that every text comes back as it was: `x-amz-meta-name:
-Stra%C3%9Fe.jpg`. Values that other programs wrote come back with their %XX read the same way.
+Metadata values that are not plain ASCII are percent-encoded as UTF-8 (RFC 3986), and so is '%', so
+that every text is read back unchanged: `x-amz-meta-name: Stra%C3%9Fe.jpg`. The %XX in values of
+other programs are decoded, too.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from bulkup.model import Attributes, Digest, ObjectInfo
 from bulkup.stores.attributes import DIGEST_NAME, is_metadata_name
 from bulkup.stores.s3.http1 import Response
 
-# Printable ASCII without '%', no blanks at the ends and no two in a row (SigV4 would fold them)
+# Printable ASCII without '%', no blanks at the ends, no two in a row (SigV4 would fold them)
 _PLAIN = re.compile(r"(?:[!-$&-~]+(?: [!-$&-~]+)*)?").fullmatch
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}").fullmatch
 _SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) != "%")
 
 _META = "x-amz-meta-"
-_names: dict[str, str] = {}  # metadata name → header name, for names that proved valid
+_names: dict[str, str] = {}  # header names by metadata name, for valid names
 
 
 def put_headers(attributes: Attributes, digest: Digest | None) -> dict[str, str]:
     """Headers, by lower-case name, for PutObject and CreateMultipartUpload.
 
     `digest` becomes x-amz-meta-sha256. Raises StoreRefused for a metadata name that is no
-    lower-case HTTP token: S3 would change it. (Ceph changes '_', too: to '-'.)
+    lower-case HTTP token: S3 would change it. (Ceph also changes '_' to '-'.)
     """
     headers = {"content-type": attributes.content_type}
     if digest is not None:
@@ -49,8 +49,8 @@ def put_headers(attributes: Attributes, digest: Digest | None) -> dict[str, str]
 def object_headers(
     attributes: Attributes, digest: Digest, *, checksums: bool, conditional: bool
 ) -> dict[str, str]:
-    """Headers for PutObject of a body that has `digest`; `checksums`: the endpoint compares and
-    keeps it; `conditional`: nothing is to be replaced. Raises as `put_headers` does."""
+    """Headers for PutObject of a body with `digest`. With `checksums` the endpoint compares and
+    keeps it; with `conditional` it replaces no object. Raises as `put_headers` does."""
     headers = put_headers(attributes, digest)
     if checksums:
         headers["x-amz-checksum-sha256"] = checksum(digest)
@@ -60,12 +60,12 @@ def object_headers(
 
 
 def checksum(digest: Digest) -> str:
-    """A digest as S3's checksum headers want it: base64 of the 32 bytes."""
+    """A digest in the form of S3's checksum headers: base64 of the 32 bytes."""
     return b64encode(bytes.fromhex(digest)).decode()
 
 
 def read_info(key: str, response: Response) -> ObjectInfo:
-    """What the headers of a response to HEAD say. Raises StoreBroken without a length."""
+    """The object that the headers of a response to HEAD describe. Raises StoreBroken."""
     header = response.get_header
     metadata = {
         name.removeprefix(_META): unquote(header(name) or "")
@@ -95,7 +95,7 @@ def _header_name(name: str) -> str:
 
 
 def http_moment(date: str | None) -> float | None:
-    """An HTTP date as seconds since 1970; None for none or nonsense."""
+    """An HTTP date as seconds since 1970; None for anything else."""
     from email.utils import parsedate_to_datetime
 
     try:

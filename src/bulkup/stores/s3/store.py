@@ -1,4 +1,4 @@
-"""Objects in an S3 bucket, at AWS or any endpoint that speaks its protocol."""
+"""Objects in an S3 bucket, at AWS or a compatible endpoint."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from bulkup.stores.s3.xml import read_objects
 from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
-"""From here on objects go in parts: below, one lost connection costs little."""
+"""For smaller objects a lost connection costs little."""
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
 COPY_LIMIT_BYTES = 5 * 1024**3
-"""CopyObject takes no more ("Copying objects", Amazon S3 User Guide)."""
+"""The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
 
 
 class S3Store(S3Parts):
@@ -60,12 +60,12 @@ class S3Store(S3Parts):
         self._probes_left = PROBES
 
     async def identify(self) -> Credentials:
-        """Whose keys are used, in which region and where: no request is made for that."""
+        """The credentials, region and endpoint in use. Makes no request."""
         return await self._transport.identify()
 
     async def served_at(self) -> float | None:
-        """The endpoint's own time, seconds since 1970, by the Date header (RFC 9110, 6.6.1) of one
-        answer; None where it sends none. Raises as `check` does, but unclassified."""
+        """The endpoint's time in seconds since 1970, by the Date header (RFC 9110, 6.6.1) of a
+        response; None without one. Raises StoreError and DestinationError."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
         response = await self._transport.send("GET", None, {}, query=encode_query(query))
         return http_moment(response.get_header("date"))
@@ -90,7 +90,7 @@ class S3Store(S3Parts):
             raise DestinationUnreachable(str(error), hint=error.hint) from error
         except (StoreRefused, StoreBroken) as error:
             if isinstance(error, StoreBroken) and error.code is not None:
-                raise  # the endpoint is S3 and has trouble: worth another try
+                raise  # an S3 endpoint with a fault that may pass
             raise DestinationError(
                 str(error), code=error.code, hint="Is --endpoint-url an S3 endpoint?"
             ) from error
@@ -168,14 +168,14 @@ class S3Store(S3Parts):
         return None if response is None else Stored(response.get_header("etag"))
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
-        """One HEAD; one GET of a byte when it is refused, to learn why. Raises ObjectMissing."""
+        """One HEAD; when it is refused, a GET of one byte, to learn why. Raises ObjectMissing."""
         require_addressable(key)
-        # Not always: of an object under a KMS key AWS tells its checksum only to who may decrypt.
+        # Not always: for an object under a KMS key AWS requires the permission to decrypt.
         headers = {"x-amz-checksum-mode": "ENABLED"} if with_checksum else {}
         try:
             response = await self._transport.send("HEAD", key, headers)
         except (StoreForbidden, StoreRefused) as error:
-            if error.code is None:  # no body, so no code: it may be the keys and not the object
+            if error.code is None:  # no body, so no code: the cause may be the credentials
                 await self._transport.send("GET", key, {"range": "bytes=0-0"})
             raise
         return read_info(key, response)
@@ -201,8 +201,8 @@ class S3Store(S3Parts):
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """Copy on the server.
 
-        Endpoints other than AWS know no condition here: there `exclusive` is a HEAD before, and
-        two writers at one moment may overwrite each other.
+        Only AWS has conditions here: elsewhere `exclusive` is a HEAD before, and two writers at the
+        same time may overwrite each other.
         """
         require_addressable(source_key)
         require_addressable(key)

@@ -1,4 +1,4 @@
-"""Whom to believe over TLS: the system's certificate authorities, and those of --ca-bundle."""
+"""Trusted certificate authorities: the system's, and those of --ca-bundle."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def split_pem(bundle: bytes) -> list[bytes]:
 
 
 def tls_context(ca_pem: bytes | None) -> SSLContext:
-    """For connections to servers that must show a certificate for their name.
+    """A context that checks the server's certificate and name.
 
-    Takes 30 ms, to read the system's authorities; other threads can go on meanwhile. Raises
-    OSError where a certificate of `ca_pem` cannot be read.
+    Takes 30 ms to read the system's authorities, without holding the GIL. Raises OSError when a
+    certificate of `ca_pem` cannot be read.
     """
     context = create_default_context()
     if certificates := split_pem(ca_pem or b""):

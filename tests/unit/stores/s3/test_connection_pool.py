@@ -181,7 +181,7 @@ async def test_a_connection_with_a_body_half_sent_is_not_used_again():
         nonlocal came
         came += 1
         await reader.readuntil(b"\r\n\r\n")
-        reader._transport.pause_reading()  # type: ignore[attr-defined]  # a full socket
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # a full socket
         writer.write(answer(503))
 
     async with pool_over(early) as pool:

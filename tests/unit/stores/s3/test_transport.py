@@ -313,6 +313,23 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
         await trusting.close()
 
 
+@pytest.mark.parametrize("uses_pool", [True, False])
+async def test_without_the_pool_pyreqwest_sends_everything(uses_pool):
+    """So that both can be measured. Only the pool sends what was signed ahead."""
+    async with raw_server() as server:
+        mine = credentials(None, url=server.url, good_for_seconds=None)
+        transport = S3Transport(
+            "bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool
+        )
+        store = S3Store("s3://bucket", "", transport, ABLE)
+        await put(store)
+        assert server.bodies == [b"x"]
+        is_pyreqwest = not server.heads[-1].split("\r\n")[1].startswith("host:")
+        assert is_pyreqwest is not uses_pool
+        assert (store.request_signer() is None) is not uses_pool
+        await store.close()
+
+
 async def test_a_refused_head_is_asked_why():
     """An answer to HEAD has no body: expired keys would look like the object's fault."""
     async with raw_server() as server:
