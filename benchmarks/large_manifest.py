@@ -12,7 +12,9 @@ from statistics import median
 from benchmarks.make_manifest import ASSETS, NOW, make
 from benchmarks.measure import measure
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.reader import Reader
+from bulkup.model import Stage
 
 STATUS, CLAIM = "status-1m", "claim"
 NAMES = (STATUS, CLAIM)
@@ -77,8 +79,8 @@ def _claim(path: Path, rounds: int) -> str:
         with Manifest(str(copy)) as manifest:
 
             def claim() -> None:
-                works = manifest.upload_queue.claim(
-                    batch_id=1, run_id="bench", limit=CLAIM_ITEMS, now=NOW
+                works = manifest.stage_queue.claim(
+                    StageScope(1, Stage.UPLOAD, 1), run_id="bench", limit=CLAIM_ITEMS, now=NOW
                 )
                 assert works
 

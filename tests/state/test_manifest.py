@@ -241,8 +241,7 @@ class SharedManifest(RuleBasedStateMachine):
     @rule(run_id=runs)
     def give_back(self, run_id: str) -> None:
         run = self.alive[run_id]
-        items = [work.item_id for work in run.works]
-        run.pusher.manifest.upload_queue.release(items, run_id=run_id)
+        run.pusher.manifest.stage_queue.release(run.works, run_id=run_id)
         run.works = []
 
     @rule(run_id=consumes(runs))

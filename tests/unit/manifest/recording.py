@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import (
     FailedItem,
     File,
@@ -20,7 +21,7 @@ from bulkup.manifest.rows import (
 )
 from bulkup.manifest.runs import RunRow
 from bulkup.manifest.scans import Folder, ScanScope
-from bulkup.model import Digest
+from bulkup.model import Digest, Stage
 from bulkup.stores.keys import spare_key
 from tests.sql import sql
 
@@ -69,6 +70,11 @@ class Pusher:
         batch, roots = manifest.batches.begin(run_id, destination.id, [root], options={}, now=NOW)
         return cls(manifest, ScanScope(roots[0][0], root, destination.id, batch, run_id))
 
+    @property
+    def uploads(self) -> StageScope:
+        """Its upload items."""
+        return StageScope(self.scope.destination_id, Stage.UPLOAD, self.scope.batch_id)
+
     def record(self, found: Folder, *, hand_over: int = 1000) -> list[WorkItem]:
         return self.manifest.scans.record(self.scope, lambda: [found], now=NOW, hand_over=hand_over)
 
@@ -79,8 +85,8 @@ class Pusher:
         return {known.file.name: known for known in rows}
 
     def claim(self, limit: int = 1000, *, now: float = NOW) -> list[WorkItem]:
-        return self.manifest.upload_queue.claim(
-            batch_id=self.scope.batch_id, run_id=self.scope.run_id, limit=limit, now=now
+        return self.manifest.stage_queue.claim(
+            self.uploads, run_id=self.scope.run_id, limit=limit, now=now
         )
 
     def register(
@@ -112,8 +118,11 @@ class Pusher:
 
     def done(self, *sent: tuple[WorkItem, str], now: float = NOW) -> None:
         """The destination has these works' contents under these keys."""
-        self._settle(
-            [UploadedItem(w, key, w.size_bytes, "etag", None, 0.01) for w, key in sent], [], now
+        self.manifest.upload_queue.settle(
+            [UploadedItem(w, key, w.size_bytes, "etag", None, 0.01) for w, key in sent],
+            destination_id=self.scope.destination_id,
+            run_id=self.scope.run_id,
+            now=now,
         )
 
     def failed(
@@ -124,16 +133,8 @@ class Pusher:
         error_class: ErrorClass = ErrorClass.NETWORK,
         now: float = NOW,
     ) -> None:
-        self._settle([], [FailedItem(work, error_class, "reset", None, due_at, 0.01)], now)
-
-    def _settle(self, done: list[UploadedItem], failed: list[FailedItem], now: float) -> None:
-        self.manifest.upload_queue.settle(
-            done,
-            failed,
-            destination_id=self.scope.destination_id,
-            run_id=self.scope.run_id,
-            now=now,
-        )
+        failed = FailedItem(work, error_class, "reset", None, due_at, 0.01)
+        self.manifest.stage_queue.fail([failed], run_id=self.scope.run_id, now=now)
 
     def push(self, *names: str, content: str | None = None) -> list[WorkItem]:
         """New files, recorded, registered and done; each holds its name, or `content`."""

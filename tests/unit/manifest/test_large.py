@@ -9,6 +9,7 @@ import pytest
 from benchmarks.make_manifest import NOW, make, state_of
 
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.stages import StageScope
 from bulkup.model import Stage, State
 from tests.sql import plans, sql, statements
 from tests.unit.manifest.recording import recount_differs
@@ -73,7 +74,9 @@ def test_status_never_goes_through_all_rows(manifest: Manifest, ask: str) -> Non
 
 
 def test_a_claim_takes_ready_and_due_items_only(manifest: Manifest) -> None:
-    works = manifest.upload_queue.claim(batch_id=1, run_id="x", limit=ASSETS, now=NOW - 1)
+    works = manifest.stage_queue.claim(
+        StageScope(1, Stage.UPLOAD, 1), run_id="x", limit=ASSETS, now=NOW - 1
+    )
     ready = sum(state_of(n) == "ready" for n in range(ASSETS))
     assert len(works) == ready
     assert len({work.item_id for work in works}) == ready

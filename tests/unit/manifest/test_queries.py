@@ -11,6 +11,7 @@ import pytest
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.reports.metrics import bucket_ms, latency_bucket
 from bulkup.manifest.reports.status import percentile
 from bulkup.manifest.rows import Unreadable
@@ -141,10 +142,10 @@ def test_waiting_items_are_claimed_when_they_fall_due(manifest: Manifest) -> Non
     pusher = Pusher.begin(manifest, "a")
     (work,) = pusher.record(folder(new=[file("x.jpg")]))
     pusher.failed(work, due_at=NOW + 60)
-    assert manifest.upload_queue.next_due_at(pusher.scope.batch_id) == NOW + 60
+    assert manifest.stage_queue.next_due_at(pusher.uploads) == NOW + 60
     assert not pusher.claim(now=NOW + 59)
     assert [one.attempts for one in pusher.claim(now=NOW + 60)] == [1]
-    assert manifest.upload_queue.next_due_at(pusher.scope.batch_id) is None
+    assert manifest.stage_queue.next_due_at(pusher.uploads) is None
 
 
 def test_two_runs_never_claim_the_same(manifest: Manifest) -> None:
@@ -194,7 +195,7 @@ def test_paths_that_are_no_utf8_come_back_as_they_were(manifest: Manifest) -> No
     name = "caf\udce9.jpg"
     (work,) = pusher.record(folder("d\udcff/", new=[file(name)]))
     assert (work.folder, work.name) == ("d\udcff/", name)
-    manifest.upload_queue.release([work.item_id], run_id="a")
+    manifest.stage_queue.release([work], run_id="a")
     assert [one.name for one in pusher.claim()] == [name]
     assert list(pusher.known("d\udcff/")) == [name]
 
@@ -258,11 +259,14 @@ def plan_of(manifest: Manifest, ask: Callable[[], object]) -> list[str]:
     return [step for plan in plans(manifest, sent) for step in plan]
 
 
+UPLOADS = StageScope(1, Stage.UPLOAD, 1)
+
+
 def test_questions_about_the_queue_use_an_index_and_are_quick(crowded: Manifest) -> None:
     queue = crowded.upload_queue
     questions = {
-        "claim": lambda: queue.claim(batch_id=1, run_id="a", limit=100, now=NOW),
-        "next due": lambda: queue.next_due_at(1),
+        "claim": lambda: crowded.stage_queue.claim(UPLOADS, run_id="a", limit=100, now=NOW),
+        "next due": lambda: crowded.stage_queue.next_due_at(UPLOADS),
         "pending": lambda: queue.has_pending(1),
         "status": crowded.reports.status,
         "sources": lambda: queue.sources(500_000),
@@ -297,7 +301,7 @@ def test_a_claim_is_taken_while_another_connection_reads(crowded: Manifest) -> N
     slow = reader.execute("SELECT * FROM files")
     slow.fetchone()
     began = time.perf_counter()
-    crowded.upload_queue.claim(batch_id=1, run_id="a", limit=10, now=NOW)
+    crowded.stage_queue.claim(UPLOADS, run_id="a", limit=10, now=NOW)
     assert time.perf_counter() - began < 1.0
     reader.close()
 

@@ -1,4 +1,4 @@
-"""Work items of the stages after the upload. Every change of state names both states."""
+"""Work items of all stages. Every change of state names both states."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class StageScope(NamedTuple):
 
 
 class StageQueue(Statements):
-    """Work items of the stages `process` and `embed`."""
+    """Work items, claimed, released and settled; most of it is the same for all stages."""
 
     # Made ---------------------------------------------------------------------------------
 

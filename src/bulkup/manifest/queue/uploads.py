@@ -1,4 +1,4 @@
-"""Work items of the upload stage. Every change of state names both states."""
+"""What only the upload stage does with its items. Every change of state names both states."""
 
 from __future__ import annotations
 
@@ -8,19 +8,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.queue.claim import (
-    ITEM_COLUMNS,
-    ITEMS_WITH_FILES,
-    claim_items,
-    next_due_at,
-    work_item,
-)
+from bulkup.manifest.queue.claim import ITEM_COLUMNS, ITEMS_WITH_FILES, work_item
 from bulkup.manifest.queue.register import Registration, SpareKey, reserve
-from bulkup.manifest.queue.release import release_claims
-from bulkup.manifest.queue.settle import enqueue_after, settle_failed, settle_uploaded
+from bulkup.manifest.queue.settle import enqueue_after, settle_uploaded
 from bulkup.manifest.rows import (
     Copy,
-    FailedItem,
     Read,
     Registered,
     UploadedItem,
@@ -28,8 +20,6 @@ from bulkup.manifest.rows import (
     from_sql,
 )
 from bulkup.model import Stage
-
-_OF_BATCH = "stage = 'upload' AND batch_id = :batch"
 
 _FAILED_OR_TAKEN = (
     # CROSS JOIN: from the few items to their files, never from all files to their items.
@@ -58,25 +48,7 @@ class Left(NamedTuple):
 
 
 class UploadQueue(Statements):
-    """Work items of the upload stage."""
-
-    def claim(self, *, batch_id: int, run_id: str, limit: int, now: float) -> list[WorkItem]:
-        """Claim up to `limit` of the batch's items that are ready, or waiting and due, for this
-        run: urgent before normal before low, then oldest first.
-
-        No other run gets them until they are settled or released, or this run is gone.
-        """
-        values = {"batch": batch_id, "run": run_id, "now": now}
-        with self._transaction():
-            claimed = claim_items(self._db, _OF_BATCH, values, limit=limit)
-            rows = self._db.execute(
-                # SQLite takes the bare columns from the row with the minimum: a present file.
-                f"SELECT {ITEM_COLUMNS}, min(asset.missing_at IS NOT NULL) {ITEMS_WITH_FILES} "
-                "WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id",
-                (json.dumps(claimed),),
-            )
-            found = {row[0]: work_item(row[:-1]) for row in rows}
-        return [found[item] for item in claimed if item in found]
+    """Registers what was read and records what was uploaded. `StageQueue` claims and releases."""
 
     def sources(self, item_id: int) -> list[WorkItem]:
         """The item with each of the files that have its content, present ones first."""
@@ -126,26 +98,22 @@ class UploadQueue(Statements):
     def settle(
         self,
         done: Sequence[UploadedItem],
-        failed: Sequence[FailedItem],
         *,
         destination_id: int,
         run_id: str,
         now: float,
         follows: Stage | None = None,
     ) -> None:
-        """Record how attempts ended; one transaction. What the store has is already durable.
+        """Record what the store has, in one transaction; failures are for `StageQueue.fail`.
 
         With `follows`, that stage gets an item for each content that is done.
         """
-        if not done and not failed:
+        if not done:
             return
         with self._transaction():
-            if done:
-                settle_uploaded(self._db, done, destination_id, run_id, now)
-                if follows is not None:
-                    enqueue_after(self._db, [d.item for d in done], follows)
-            if failed:
-                settle_failed(self._db, failed, run_id, now)
+            settle_uploaded(self._db, done, destination_id, run_id, now)
+            if follows is not None:
+                enqueue_after(self._db, [d.item for d in done], follows)
 
     def holds_any(self, items: Sequence[int], *, run_id: str) -> bool:
         """Whether the run still claims any of the items."""
@@ -156,11 +124,6 @@ class UploadQueue(Statements):
             run_id,
         )
         return found is not None
-
-    def release(self, items: Sequence[int], *, run_id: str) -> None:
-        """Give claims back unattempted: the items are ready again, nothing is counted."""
-        with self._transaction():
-            release_claims(self._db, items, run_id)
 
     def left(
         self, batches: Sequence[int], run_id: str, stages: Sequence[Stage] = (Stage.UPLOAD,)
@@ -193,10 +156,6 @@ class UploadQueue(Statements):
                     holders[holder] += count
         claimed_by = tuple(holders.items())
         return Left(ready, states["waiting"], states["dead"], states["claimed"], claimed_by)
-
-    def next_due_at(self, batch_id: int) -> float | None:
-        """When the batch's next item falls due, 0.0 being now; None when none is left."""
-        return next_due_at(self._db, _OF_BATCH, {"batch": batch_id})
 
     def has_pending(self, destination_id: int) -> bool:
         """Whether an upload to the destination is ready, waiting or claimed; reads a counter."""

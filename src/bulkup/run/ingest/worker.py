@@ -155,7 +155,6 @@ class IngestWorker:
         with self._write_lock:
             self._queue.settle(
                 order.uploaded(),
-                [],
                 destination_id=self._target.destination_id,
                 run_id=self._target.run_id,
                 now=order.now,

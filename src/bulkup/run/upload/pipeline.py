@@ -77,7 +77,6 @@ class UploadPipeline:
         await context.call(
             queue.settle,
             uploaded,
-            [],
             destination_id=self._job.destination_id,
             run_id=context.run_id,
             now=now,

@@ -245,7 +245,7 @@ def test_an_item_whose_last_file_went_is_not_kept_when_its_run_ends(manifest: Ma
         (known,) = quick.known().values()
         quick.record(folder(changed=[(known, file("x.jpg", stamp=2))]), hand_over=0)
         if how == "release":
-            manifest.upload_queue.release([work.item_id], run_id=slow.scope.run_id)
+            manifest.stage_queue.release([work], run_id=slow.scope.run_id)
         elif how == "end":
             slow.end()
         else:
