@@ -16,7 +16,8 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.heartbeat import Heartbeat
 from bulkup.run.open_destination import open_known
-from bulkup.run.store_reader import StoreReader, limiter_of
+from bulkup.run.store_reader import StoreReader
+from bulkup.run.store_requests import requests_to
 from bulkup.settings.options import RunOptions
 
 
@@ -43,8 +44,7 @@ class ReadSession:
         store = open_known(destination.url, destination, self.options, self.environ)
         try:
             async with self._run(command, destination.url):
-                limiter = limiter_of(self.options, self.clock)
-                yield StoreReader(store, limiter, self.clock, self.random)
+                yield StoreReader(requests_to(store, self.options, self.clock, self.random))
         finally:
             await store.close()
 

@@ -6,13 +6,10 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from bulkup.clock import Clock
 from bulkup.errors import BulkupError, DestinationError
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
-from bulkup.pace.limiter import RequestLimiter
-from bulkup.pace.pacer import Learned, Pacer
-from bulkup.pace.token_bucket import TokenBucket
+from bulkup.pace.pacer import Learned
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, JobContext
@@ -21,15 +18,12 @@ from bulkup.run.stages.build import build_stages
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.runner import StageRunner
 from bulkup.run.stop_signal import StopSignal, task_group
-from bulkup.run.store_requests import StoreRequests
+from bulkup.run.store_requests import requests_to
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
 if TYPE_CHECKING:
     from bulkup.run.upload.scan import Scan
-
-BANDWIDTH_BURST_SECONDS = 0.25
-"""--bwlimit holds over a quarter of a second: no longer burst fills the uplink's queue."""
 
 
 class JobRunner:
@@ -52,11 +46,10 @@ class JobRunner:
         self._run = context
         self._options = options
         self._embedder = embedder
-        self._pacer = _pacer(job.destination, options, context.clock)
-        self.limiter = RequestLimiter(
-            self._pacer, context.clock, _bandwidth(options, context.clock)
+        requests = requests_to(
+            store, options, context.clock, context.random, learned=_learned(job.destination)
         )
-        requests = StoreRequests(store, self.limiter, context.clock, context.random)
+        self.limiter = requests.limiter
         self.breaker = CircuitBreaker(store.check, context.clock, context.emit, self.stop_signal)
         self._context = JobContext(
             job, begun, context, options, requests, self.breaker, self.stop_signal
@@ -185,7 +178,7 @@ class JobRunner:
         upload = self.stage(Stage.UPLOAD)
         if self._options.concurrency is not None or upload is None or not upload.counts.sent:
             return
-        learned = self._pacer.learned()
+        learned = self.limiter.pacer.learned()
         await self._run.call(
             self._run.manifest.destinations.learn,
             self.job.destination.id,
@@ -197,22 +190,7 @@ class JobRunner:
         )
 
 
-def _pacer(destination: Destination, options: RunOptions, clock: Clock) -> Pacer:
-    learned = None
-    if destination.learned_limit is not None and destination.learned_at is not None:
-        learned = Learned(
-            destination.learned_limit, destination.learned_rate, destination.learned_at
-        )
-    return Pacer(
-        clock,
-        fixed_limit=options.concurrency,
-        max_rate_per_second=options.max_rate_per_second,
-        learned=learned,
-    )
-
-
-def _bandwidth(options: RunOptions, clock: Clock) -> TokenBucket | None:
-    bandwidth = options.bwlimit_bytes_per_second
-    if not bandwidth:
+def _learned(destination: Destination) -> Learned | None:
+    if destination.learned_limit is None or destination.learned_at is None:
         return None
-    return TokenBucket(bandwidth, bandwidth * BANDWIDTH_BURST_SECONDS, now=clock.monotonic())
+    return Learned(destination.learned_limit, destination.learned_rate, destination.learned_at)

@@ -10,14 +10,21 @@ from typing import TypeVar
 from bulkup.clock import Clock
 from bulkup.errors import StoreError
 from bulkup.pace.limiter import RequestLimiter
+from bulkup.pace.pacer import Learned, Pacer
+from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
+from bulkup.settings.options import RunOptions
 from bulkup.stores.store import ObjectStore, PartStore
 
 T = TypeVar("T")
 
 
+BANDWIDTH_BURST_SECONDS = 0.25
+"""--bwlimit holds over a quarter of a second: no longer burst fills the uplink's queue."""
+
+
 class StoreRequests:
-    """What the parts of a job share to reach their destination."""
+    """What the parts of a job or command share to reach their destination."""
 
     def __init__(
         self, store: PartStore, limiter: RequestLimiter, clock: Clock, random: Random
@@ -80,6 +87,28 @@ class StoreRequests:
             )
         finally:
             self.backing_off -= waiting
+
+
+def requests_to(
+    store: PartStore,
+    options: RunOptions,
+    clock: Clock,
+    random: Random,
+    *,
+    learned: Learned | None = None,
+) -> StoreRequests:
+    """Requests at the pace that the options allow, which begins at what was `learned`."""
+    pacer = Pacer(
+        clock,
+        fixed_limit=options.concurrency,
+        max_rate_per_second=options.max_rate_per_second,
+        learned=learned,
+    )
+    bandwidth, bucket = options.bwlimit_bytes_per_second, None
+    if bandwidth:
+        burst = bandwidth * BANDWIDTH_BURST_SECONDS
+        bucket = TokenBucket(bandwidth, burst, now=clock.monotonic())
+    return StoreRequests(store, RequestLimiter(pacer, clock, bucket), clock, random)
 
 
 async def chunks_of(store: ObjectStore, key: str) -> AsyncIterator[bytes]:

@@ -1,1 +1,16 @@
-""""""
+"""The scan, and the worker of the upload stage. In the order of the data:
+
+scan.py           the scan of a job, root by root
+scan_root.py      the scan of one root: walk, compare, record
+rescan.py         the paths of a scan that looks again at what could not be read
+pipeline.py       the stage's worker: load → send
+prefetch.py       claims → groups → loads
+loader.py         one group: read, hash, register
+target.py         where files go: their keys
+ready_queue.py    what is loaded and not sent, bounded by bytes
+sender_pool.py    as many senders as requests may be in flight
+sender.py         one content: its request, its tries, its spare key
+multipart.py      a large content: sent in parts
+part_reader.py    the bytes of parts
+server_copies.py  duplicates, copied by the store
+"""
