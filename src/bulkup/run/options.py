@@ -14,7 +14,7 @@ from bulkup.walk.filters import Selection
 from bulkup.walk.roots import anchor
 
 STAGES = (Stage.UPLOAD, Stage.PROCESS, Stage.EMBED)
-"""What a push does when nothing else is said."""
+"""What a push does by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class NamedRoot:
 
     root: str
     path: str
-    is_whole: bool  # a directory, all of which is walked
+    is_whole: bool  # a directory that is scanned as a whole
 
 
 class Subtree(NamedTuple):
-    """A file, a folder (its name ends in '/') or an archive, by its asset."""
+    """A file, a folder (its name ends in '/') or an archive below a root."""
 
     root: str
     folder: str
@@ -42,10 +42,10 @@ def named(root: str) -> NamedRoot:
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What is to be done in a batch. The manifest keeps it, so that any later run can go on.
+    """What a batch is to do. The manifest keeps it, so that a later run can resume the batch.
 
-    The files listed by `files_from` are not kept. With `places`, nothing else under the roots is
-    looked at.
+    It keeps the path `files_from`, not what is listed there. With `subtrees`, nothing else under
+    the roots is scanned.
     """
 
     roots: tuple[NamedRoot, ...] = ()
@@ -59,18 +59,18 @@ class BatchOptions:
     stages: tuple[Stage, ...] = STAGES
 
     def stage_after(self, stage: Stage) -> Stage | None:
-        """The stage that items of `stage` go on to in a run with this order."""
+        """The stage that items of `stage` go to next, if the batch has it."""
         after = {Stage.UPLOAD: Stage.PROCESS, Stage.PROCESS: Stage.EMBED}.get(stage)
         return after if after in self.stages else None
 
     def as_options(self) -> dict[str, object]:
-        """As JSON takes it; what equals the default is left out."""
+        """Values for JSON, without those that equal the default."""
         default = asdict(BatchOptions())
         return {name: value for name, value in asdict(self).items() if value != default[name]}
 
 
 def batch_options_of(options: Mapping[str, Any]) -> BatchOptions:
-    """The order that `as_options` wrote down."""
+    """The inverse of `as_options`."""
     selection = dict(options.get("selection", {}))
     for name in ("include", "exclude"):
         selection[name] = tuple(selection.get(name, ()))
@@ -79,7 +79,7 @@ def batch_options_of(options: Mapping[str, Any]) -> BatchOptions:
         selection=Selection(**selection),
         files_from=options.get("files_from"),
         cwd=options.get("cwd", "."),
-        subtrees=tuple(Subtree(*place) for place in options.get("subtrees", ())),
+        subtrees=tuple(Subtree(*one) for one in options.get("subtrees", ())),
         layout=options.get("layout", "path"),
         copies_duplicates=options.get("copies_duplicates", False),
         extras=Extras(**options.get("extras", {})),

@@ -36,7 +36,7 @@ StoreFactory = Callable[[Destination], PartStore]
 
 
 class Run(ABC):
-    """One process at work. Made and used in one event loop; each command says what its jobs are."""
+    """One process at work. Made and used in one event loop; each command has its own jobs."""
 
     command: ClassVar[str]
 
@@ -70,16 +70,16 @@ class Run(ABC):
 
     @abstractmethod
     def _jobs(self) -> list[Job]:
-        """What is to be done. Asked once, before anything is written for this run."""
+        """The work of this run. Called once, before anything is written for the run."""
 
     def _is_first_default(self) -> bool:
-        """Whether no destination was ever given, and the embedded store is used."""
+        """Whether no destination was ever given, so that the local store is used."""
         return False
 
     def stop(self, reason: str, exit_code: ExitCode | None = None) -> None:
         """End soon: claim nothing more, let what is in flight end, settle.
 
-        `exit_code` is what the run then ends with, whatever it came to.
+        The run then ends with `exit_code`, if one is given.
         """
         self._stop_reason = self._stop_reason or reason
         self._stop_code = self._stop_code or exit_code
@@ -91,7 +91,7 @@ class Run(ABC):
         return snapshot_of(list(self.job_runners), self._context.clock.monotonic() - self._began)
 
     async def run(self) -> Summary:
-        """Do all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
+        """Run all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
 
         Without a job nothing is written: there was no run.
         """
@@ -109,7 +109,7 @@ class Run(ABC):
         async with AsyncExitStack() as closing:  # closes all of them, even if one fails
             closing.push_async_callback(self._embedder.close)
             try:
-                await self._begin_and_do(jobs, closing)
+                await self._begin(jobs, closing)
             except asyncio.CancelledError:
                 is_cancelled = True
             except UsageError as unusable:  # a root or a list that vanished during the scan
@@ -117,7 +117,7 @@ class Run(ABC):
                 raise
         return await self._end(jobs, is_cancelled=is_cancelled)
 
-    async def _begin_and_do(self, jobs: list[Job], closing: AsyncExitStack) -> None:
+    async def _begin(self, jobs: list[Job], closing: AsyncExitStack) -> None:
         stores: list[PartStore] = []
         for job in jobs:
             stores.append(self._store_factory(job.destination))
@@ -134,15 +134,13 @@ class Run(ABC):
         )
         for event in self._found:
             self._context.emit(event)
-        await self._do_all(jobs, stores)
+        await self._run_all(jobs, stores)
 
     def _open_store(self, destination: Destination) -> PartStore:
-        context = self._context
-        return open_known(
-            destination.url, destination, self._options, context.environ, context.clock
-        )
+        environ, clock = self._context.environ, self._context.clock
+        return open_known(destination.url, destination, self._options, environ, clock)
 
-    async def _do_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
+    async def _run_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
         beating = asyncio.create_task(self._heartbeat.keep_beating())
         beating.add_done_callback(self._heart_stopped)
         try:
@@ -151,12 +149,12 @@ class Run(ABC):
                 if is_over or job.destination.id in self._refused:
                     self._not_begun += job.items
                     continue
-                await self._do(job, store)
+                await self._run_job(job, store)
         finally:
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
 
-    async def _do(self, job: Job, store: PartStore) -> None:
+    async def _run_job(self, job: Job, store: PartStore) -> None:
         begun = await self._context.call(job.begin, self._context.run_id, self._context.clock.now())
         if begun is None:
             return  # another run has it now
@@ -190,16 +188,16 @@ class Run(ABC):
         )
 
     def _heart_stopped(self, beating: asyncio.Task[None]) -> None:
-        """A run that gives no signs of life would lose its claims to others while it works."""
+        """Stop: a run without a heartbeat loses its claims to others while it works."""
         error = None if beating.cancelled() else beating.exception()
         if isinstance(error, Exception):
             for job_runner in self.job_runners[-1:]:
-                job_runner.stop("no sign of life can be recorded", error)
+                job_runner.stop("the heartbeat cannot be recorded", error)
 
     # The end -----------------------------------------------------------------------------------
 
     async def _record(self, job_runner: JobRunner, seconds: float) -> None:
-        """Write down how one job ended."""
+        """Record how one job ended."""
         queue = self._context.manifest.upload_queue
         batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
         left = await self._context.call(
@@ -230,7 +228,7 @@ class Run(ABC):
     async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
         left = await self._context.call(self._left)
         left = left._replace(ready=left.ready + self._not_begun)
-        await self._tell_claims(left)
+        await self._report_claims(left)
         summary = self._summary(jobs, left, is_cancelled=is_cancelled)
         await self._context.call(
             self._context.manifest.runs.end,
@@ -243,14 +241,14 @@ class Run(ABC):
         return summary
 
     def _left(self) -> Left:
-        """What is left of all that this run was to do."""
+        """What is left of this run's work."""
         batches = [job_runner.begun.batch_id for job_runner in self.job_runners]
         return self._context.manifest.upload_queue.left(
             batches, self._context.run_id, _stages(self.job_runners)
         )
 
     async def _give_up(self, error: BulkupError) -> None:
-        """The run is over without a summary; its claims are given back."""
+        """End the run without a summary; its claims are released."""
         await self._context.call(
             self._context.manifest.runs.end,
             self._context.run_id,
@@ -271,8 +269,8 @@ class Run(ABC):
             exit_code=int(self._exit_code(left, error)),
         )
 
-    async def _tell_claims(self, left: Left) -> None:
-        """Who has what this run was to do."""
+    async def _report_claims(self, left: Left) -> None:
+        """Say which runs have claimed work of this one."""
         if not left.claimed:
             return
         for run in await self._context.call(self._context.manifest.runs.open_runs):
@@ -288,7 +286,7 @@ class Run(ABC):
 
 
 def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
-    """What the crews' orders name."""
+    """All stages of these jobs."""
     return [
         stage
         for stage in Stage

@@ -19,8 +19,8 @@ from bulkup.walk.diff import broken, compare
 from bulkup.walk.listing import FolderListing
 
 CHUNK_FILES = 4000
-"""Files that are listed and compared in one go: enough to make a hop between threads cheap,
-few enough that uploads start within milliseconds."""
+"""Files that are listed together: enough to make a hop between threads cheap, few enough that
+uploads start within milliseconds."""
 
 SMALL_CHUNK_FILES = 500
 """The same where it is done in the event loop's thread: some two milliseconds."""
@@ -77,10 +77,10 @@ class RootScan:
         self.walked = Walked()
 
     async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
-        """Take all `listings`. With `whole_root`, what no listing named is missing in the end."""
+        """Record all `listings`. With `whole_root`, files that are in none of them are missing."""
         began = self._context.clock.monotonic()
         while chunk := await self._next_chunk(listings):
-            for some in _batched(chunk):  # each is one transaction, which may be begun again
+            for some in _batched(chunk):  # each is one transaction, which may be repeated
                 recorded = await self._context.call(self._record, some, whole_root)
                 self._forget_unopened(some)
                 self._count(recorded.walked)
@@ -106,8 +106,8 @@ class RootScan:
         )
 
     async def _next_chunk(self, listings: Iterator[FolderListing]) -> list[FolderListing]:
-        """The next listings: in a thread, unless the last ones came at once, from a cache. Then
-        the thread would cost more than it frees (see `run.async_manifest`)."""
+        """The next listings: in a thread, unless the last ones came at once, from a cache. Then a
+        thread would cost more than it saves (see `run.async_manifest`)."""
         began = self._context.clock.monotonic()
         if self._is_quick:
             await asyncio.sleep(0)
@@ -133,7 +133,7 @@ class RootScan:
     def _record(self, listings: Sequence[FolderListing], whole_root: bool) -> _Recorded:
         folders: list[Folder] = []
         walked = Walked()
-        if self._is_settled:  # most often nothing is to be written: then without the lock
+        if self._is_settled:  # mostly there is nothing to write: then without the lock
             folders, walked = self._compared_all(listings, whole_root)
             if not folders:
                 return _Recorded([], False, walked)
@@ -153,13 +153,13 @@ class RootScan:
     def _compared_all(
         self, listings: Sequence[FolderListing], whole_root: bool
     ) -> tuple[list[Folder], Walked]:
-        """What is to be written about the listings, and their numbers."""
+        """What to write about the listings, and their numbers."""
         walked = Walked(left_out=sum(len(listing.left_out) for listing in listings))
         compared = [self._compared(listing, walked, whole_root) for listing in listings]
         return [folder for folder in compared if folder is not None], walked
 
     def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
-        """What is to be written about the listing; None when nothing is."""
+        """What to write about the listing; None for nothing."""
         walks = self._scans
         files = listing.files
         opened = self._opened(listing)
@@ -237,7 +237,7 @@ class RootScan:
         return index < len(self._folders) and bool(self._folders[index] & 1 << bit)
 
     def _is_gone(self, path: str) -> bool:
-        """Whether a folder that the walk did not list is not there, rather than left out."""
+        """Whether a folder that was not listed does not exist, rather than being ignored."""
         if any(path.startswith(prefix) for prefix in self._unseen):
             return False
         return not os.path.lexists(f"{self._scope.root}/{path.rstrip('/#')}")
@@ -249,8 +249,8 @@ def _place(listing: FolderListing) -> str:
 
 
 def _batched(listings: Iterable[FolderListing]) -> Iterator[list[FolderListing]]:
-    """Listings to compare and record in one go: some hundred files, no folder twice, since what
-    was recorded of it changes what its next listing is compared with."""
+    """Listings to compare and record together: some hundred files, no folder twice, since its
+    next listing is compared with what was recorded of the last one."""
     some: list[FolderListing] = []
     folders: set[str] = set()
     files = 0
@@ -266,7 +266,7 @@ def _batched(listings: Iterable[FolderListing]) -> Iterator[list[FolderListing]]
 
 
 def _chunk(listings: Iterable[FolderListing], most: int) -> list[FolderListing]:
-    """The next listings with some thousand files together; empty at the end."""
+    """The next listings, together of some thousand files; empty at the end."""
     chunk: list[FolderListing] = []
     files = 0
     for listing in listings:
