@@ -21,7 +21,7 @@ from weakref import ref
 from bulkup.model import Body
 
 POOL_BYTES = 96 << 20
-"""The most bytes of files that a run holds (run/upload/pipeline.py). Memory is mapped on first
+"""The most bytes of files that a run holds (run/upload/ready_queue.py). Memory is mapped on first
 use. Parts of large files share the pool; what does not fit is allocated afresh."""
 
 UNIT_BYTES = 64 << 10

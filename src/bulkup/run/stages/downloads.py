@@ -1,7 +1,7 @@
-"""A folder for objects that are downloaded to be looked at.
+"""A folder for objects that are downloaded to be processed.
 
-A run that is killed cannot remove its folder, so the next one that needs a folder does. Whether a
-run is at work is told by a lock on a file in it, which the system lets go of in any case.
+A run that is killed cannot remove its folder, so the next one that needs a folder does. A run holds
+a lock on a file in its folder, which the system releases however the run ends.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Downloads:
         self._lock = -1  # the open file that is locked; -1 where there is no folder
 
     def path_of(self, item_id: int) -> str:
-        """Where the object of an item is kept. Raises OSError where no folder can be made."""
+        """Where to keep the object of an item. Raises OSError when no folder can be made."""
         if self._folder is None:
             for folder in _left_behind(Path(tempfile.gettempdir())):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -46,7 +46,7 @@ class Downloads:
         return str(self._folder / str(item_id))
 
     def close(self) -> None:
-        """Remove it, and all that is in it."""
+        """Remove the folder, and all that is in it."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             os.close(self._lock)

@@ -1,4 +1,4 @@
-"""The embedder of a run, made when it is first needed."""
+"""The embedder of a run, opened when it is first needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_REMOTE_ITEMS = 8
 
 
 class LazyEmbedder:
-    """The run's embedder, made when it is first needed: numpy alone takes 0.1 s to import."""
+    """Opens the run's embedder when it is first needed: numpy alone takes 0.1 s to import."""
 
     def __init__(self, options: EmbedOptions, clock: Clock, random: Random) -> None:
         self.name = options.model
@@ -34,8 +34,7 @@ class LazyEmbedder:
         return self._embedder
 
     def check(self) -> None:
-        """Raise UsageError or EmbedderUnusable for settings that no service can be asked by, before
-        any work."""
+        """Before any work, raise UsageError or EmbedderUnusable for settings of no service."""
         if not self.is_local:
             self.get()
 
@@ -46,8 +45,8 @@ class LazyEmbedder:
 
     @property
     def most_items(self) -> int:
-        """In one attempt. A service that takes one picture a request is asked for one: what it
-        answered is then recorded before the next."""
+        """In one attempt. Only one where a service takes one picture a request: its embedding is
+        then recorded before the next request."""
         options = self._options
         is_single = options.api == "replicate" or options.pictures_as == "message"
         return MOST_ITEMS if options.model != "http" else 1 if is_single else MOST_REMOTE_ITEMS

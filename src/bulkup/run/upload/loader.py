@@ -86,7 +86,7 @@ class Loader:
         buffers: BufferPool,
         signer: Callable[[], RequestSigner | None],
     ) -> None:
-        """`signer` is asked before each group: what makes requests, as far as is known by now."""
+        """`signer`, called before each group, gives what signs requests, as soon as it is known."""
         self._context = job.run
         self._target = target
         self._buffers = buffers
@@ -100,7 +100,7 @@ class Loader:
             self._part_threshold_bytes = None  # the store has no parts
 
     async def load(self, items: list[WorkItem], following: int) -> LoadedGroup:
-        """Read all of `items` and settle which of them are to be sent; about `following` more
+        """Read all of `items` and find out which of them have to be sent. About `following` more
         come later."""
         group = LoadedGroup()
         small = [i for i in items if i.size_bytes <= IN_PLACE_BYTES and not is_member(i.folder)]

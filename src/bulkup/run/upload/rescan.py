@@ -1,4 +1,4 @@
-"""Places that could not be read, looked at again: the parts of a walk that lead to them."""
+"""Paths that could not be read, scanned again: the parts of a walk that lead to them."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ class UnreadablePaths:
 
     def __init__(self, root: str, subtrees: Iterable[Subtree]) -> None:
         self._names: dict[str, set[str]] = {}  # by folder
-        self._prefixes: list[str] = []  # of what is taken whole
-        for place in subtrees:
-            if place.root != root:
+        self._prefixes: list[str] = []  # of what is scanned as a whole
+        for subtree in subtrees:
+            if subtree.root != root:
                 continue
-            self._names.setdefault(place.folder, set()).add(place.name)
-            if place.name.endswith("/"):
-                self._prefixes.append("" if place.name == "./" else place.folder + place.name)
-            elif is_archive_name(place.name):
-                self._prefixes.append(f"{place.folder}{place.name}#")
-        self._looked_into: set[str] = set()
-        self._found: set[tuple[str, str]] = set()  # there, and no archive that could be opened
+            folder, name = subtree.folder, subtree.name
+            self._names.setdefault(folder, set()).add(name)
+            if name.endswith("/"):
+                self._prefixes.append("" if name == "./" else folder + name)
+            elif is_archive_name(name):
+                self._prefixes.append(f"{folder}{name}#")
+        self._listed: set[str] = set()  # folders
+        self._found: set[tuple[str, str]] = set()  # present, and no archive that could be opened
 
     def leads_to(self, folder: str) -> bool:
-        """Whether a walk that is after these places has to enter `folder`."""
+        """Whether a walk to these paths has to enter `folder`."""
         return self._takes(folder) or any(
-            place.startswith(folder) for place in (*self._names, *self._prefixes)
+            path.startswith(folder) for path in (*self._names, *self._prefixes)
         )
 
     def only(self, listings: Iterable[FolderListing]) -> Iterator[FolderListing]:
-        """Of `listings` what concerns the places; what else was recorded there is not judged."""
+        """What `listings` have of these paths; nothing else that was recorded becomes missing."""
         for listing in listings:
             self._found.update((one.folder, one.name) for one in broken(listing.left_out))
             if listing.folder in self._names and listing.is_exhaustive:
-                self._looked_into.add(listing.folder)
+                self._listed.add(listing.folder)
                 there = listing.present.difference(listing.archives)
                 self._found.update((listing.folder, name) for name in there)
             if self._takes(listing.folder):
@@ -53,14 +54,14 @@ class UnreadablePaths:
                 )
 
     def recovered(self) -> list[tuple[str, str]]:
-        """Folder and name of each place that is gone, or has listings of its own now.
+        """Folder and name of each path that is gone, or has listings of its own now.
 
-        Not of what is unreadable still, of what a rule leaves out now, and of files: those have
-        changed, and the walk says so.
+        Not of what is still unreadable or is ignored by a rule now. Not of files: they have
+        changed, which the scan records.
         """
         return [
             (folder, name)
-            for folder in sorted(self._looked_into)
+            for folder in sorted(self._listed)
             for name in sorted(self._names[folder])
             if (folder, name) not in self._found
         ]
