@@ -109,7 +109,7 @@ class Run(ABC):
         async with AsyncExitStack() as closing:  # closes all of them, even if one fails
             closing.push_async_callback(self._embedder.close)
             try:
-                await self._begin(jobs, closing)
+                await self._run_jobs(jobs, closing)
             except asyncio.CancelledError:
                 is_cancelled = True
             except UsageError as unusable:  # a root or a list that vanished during the scan
@@ -117,7 +117,7 @@ class Run(ABC):
                 raise
         return await self._end(jobs, is_cancelled=is_cancelled)
 
-    async def _begin(self, jobs: list[Job], closing: AsyncExitStack) -> None:
+    async def _run_jobs(self, jobs: list[Job], closing: AsyncExitStack) -> None:
         stores: list[PartStore] = []
         for job in jobs:
             stores.append(self._store_factory(job.destination))
@@ -134,13 +134,13 @@ class Run(ABC):
         )
         for event in self._found:
             self._context.emit(event)
-        await self._run_all(jobs, stores)
+        await self._run_in_turn(jobs, stores)
 
     def _open_store(self, destination: Destination) -> PartStore:
         environ, clock = self._context.environ, self._context.clock
         return open_known(destination.url, destination, self._options, environ, clock)
 
-    async def _run_all(self, jobs: list[Job], stores: list[PartStore]) -> None:
+    async def _run_in_turn(self, jobs: list[Job], stores: list[PartStore]) -> None:
         beating = asyncio.create_task(self._heartbeat.keep_beating())
         beating.add_done_callback(self._heart_stopped)
         try:
