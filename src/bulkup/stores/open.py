@@ -25,20 +25,19 @@ def open_store(
     profile: str | None = None,
     ca_bundle: str | None = None,
     capabilities: Capabilities | None = None,
-    durable: bool = True,
     holds_objects: bool = False,
 ) -> PartStore:
     """The store at `url`, see `stores.urls`. Makes no request.
 
     `ca_bundle` is the path of a PEM file (default: AWS_CA_BUNDLE in `environ`), `capabilities`
-    what an earlier run learned; `durable` and `holds_objects` are for directories. Raises
+    what an earlier run learned; `holds_objects` is for directories. Raises
     UsageError; missing credentials raise CredentialsRefused at the first request.
     """
     place = parse(url)
     if isinstance(place, str):
         from bulkup.stores.directory.store import DirectoryStore
 
-        return DirectoryStore(place, clock=clock, durable=durable, holds_objects=holds_objects)
+        return DirectoryStore(place, clock=clock, holds_objects=holds_objects)
     pem = _read_pem(ca_bundle or environ.get("AWS_CA_BUNDLE"))
     from bulkup.stores.s3.credentials import find_credentials
     from bulkup.stores.s3.store import S3Store

@@ -143,6 +143,24 @@ def test_no_credentials(tmp_path):
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
 
 
+@pytest.mark.parametrize("process", ["echo no-json", "echo {}", "/no/such/program", "false"])
+def test_a_credential_process_that_fails_is_no_bug(tmp_path, monkeypatch, process):
+    (tmp_path / "config").write_text(f"[profile p]\ncredential_process = {process}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CredentialsRefused) as caught:
+        find({}, profile="p")(anew=False)
+    assert "profile" in caught.value.hint
+
+
+def test_an_endpoint_url_of_a_profile_that_is_none_is_no_bug(tmp_path, monkeypatch):
+    (tmp_path / "config").write_text("[profile p]\nendpoint_url = no url\n")
+    (tmp_path / "keys").write_text("[p]\naws_access_key_id = PK\naws_secret_access_key = PS\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(CredentialsRefused):
+        find({}, profile="p")(anew=False)
+
+
 def test_static_keys_import_no_sdk():
     """botocore costs 0.4 s; keys in the environment must not pay that."""
     code = (

@@ -47,7 +47,10 @@ _PAGE_LENGTH = 1000
 
 
 class DirectoryStore:
-    """A `PartStore` below one local directory. Several processes may use it at once."""
+    """A `PartStore` below one local directory. Several processes may use it at the same time.
+
+    Methods without a docstring do what the protocol says.
+    """
 
     def __init__(
         self, root: str, *, clock: Clock, durable: bool = True, holds_objects: bool = False
@@ -144,7 +147,6 @@ class DirectoryStore:
             raise store_error(error, key, reading=True) from error
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
-        """The file's bytes, in order. Raises ObjectMissing."""
         try:
             async with aiofiles.open(self._files.path(key), "rb") as file:
                 while chunk := await file.read(_CHUNK_BYTES):
@@ -159,29 +161,24 @@ class DirectoryStore:
             yield page
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
-        """Copy a file with its times and record."""
         self._files.path(key)
         await self.head(source_key)
         await _in_thread(key, lambda: self._files.copy(source_key, key, exclusive=exclusive))
         return Stored()
 
     async def delete(self, key: str) -> None:
-        """Remove the file and the folders it leaves empty; no error when there is none."""
         try:
             self._files.remove(key)
         except OSError as error:
             raise store_error(error, key) from error
 
     async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
-        """Create a folder for the parts; its name is the upload id."""
         self._files.path(key)
         return await _in_thread(key, lambda: self._parts.begin(key, digest, attributes))
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
-        """Store one part as a file. Raises ObjectMissing when the upload id is unknown."""
-
         def write() -> Part:
             _require_digest(body, digest, key)
             return self._parts.write(key, upload_id, number, body, digest)
@@ -189,7 +186,6 @@ class DirectoryStore:
         return await _in_thread(key, write)
 
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
-        """The stored parts, by number."""
         return await _in_thread(key, lambda: self._parts.parts(key, upload_id))
 
     async def complete_parts(
@@ -202,13 +198,11 @@ class DirectoryStore:
         return Stored()
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
-        """Remove the parts; no error when the upload id is unknown."""
         await _in_thread(key, lambda: self._parts.abort(upload_id))
 
     async def list_uploads(
         self, prefix: str = ""
     ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
-        """Uploads that were neither completed nor aborted, in one page."""
         if page := await _in_thread(prefix, lambda: self._parts.uploads(prefix)):
             yield page
 
@@ -218,7 +212,7 @@ class DirectoryStore:
         return await _in_thread("", lambda: self._files.leftovers(before))
 
     async def close(self) -> None:
-        """Nothing is open."""
+        pass
 
 
 def _require_digest(body: Body, digest: Digest, key: str) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bulkup.errors import CredentialsExpired, CredentialsRefused
+
+if TYPE_CHECKING:
+    import boto3
 
 DEFAULT_REGION = "us-east-1"
 """S3-compatible servers mostly accept it; AWS names the right one in its refusal."""
@@ -95,49 +98,48 @@ class _Chain:
         self._profile = profile
         self._region = region
         self._endpoint_url = endpoint_url
-        self._session: object | None = None
+        self._session: boto3.Session | None = None
 
     def __call__(self, *, anew: bool) -> Credentials:
         import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             if self._session is None or anew:  # a session reads its files and asks programs once
                 self._session = boto3.Session(profile_name=self._profile)
-            session = self._session
-            assert isinstance(session, boto3.Session)
-            credentials = session.get_credentials()
-            if credentials is None:
-                raise CredentialsRefused(
-                    "no credentials were found",
-                    hint="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile.",
-                )
-            frozen = credentials.get_frozen_credentials()
-            region = self._region or session.region_name
+            found = self._session.get_credentials()
+            if found is None:
+                hint = "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a --profile."
+                raise CredentialsRefused("no credentials were found", hint=hint)
+            keys = found.get_frozen_credentials()
+            region = self._region or self._session.region_name
             if self._endpoint_url is None:
-                client = session.client(
-                    "s3",
-                    region_name=region or DEFAULT_REGION,
-                    config=Config(retries={"total_max_attempts": 1}),
-                )
-                configured = client.meta.endpoint_url
-                client.close()
-                self._endpoint_url = "" if ".amazonaws.com" in configured else configured
-        except BotoCoreError as error:
+                self._endpoint_url = _configured_endpoint(self._session, region)
+        # ClientError: a role is refused; the others: a credential_process that is missing, or
+        # prints something else, and an endpoint URL that is none
+        except (BotoCoreError, ClientError, ValueError, KeyError, OSError) as error:
             kind = CredentialsExpired if "expired" in str(error).lower() else CredentialsRefused
-            raise kind(
-                f"boto3 finds no credentials: {error}",
-                hint="Check the profile, or log in again (aws sso login).",
-            ) from error
+            hint = "Check the profile, or log in again (aws sso login)."
+            raise kind(f"boto3 finds no credentials: {error}", hint=hint) from error
+        profile = f", profile {self._profile}" if self._profile else ""
         return Credentials(
-            access_key=frozen.access_key or "",
-            secret_key=frozen.secret_key or "",
-            token=frozen.token,
+            access_key=keys.access_key or "",
+            secret_key=keys.secret_key or "",
+            token=keys.token,
             region=region or DEFAULT_REGION,
             region_given=region is not None,
             endpoint_url=self._endpoint_url or None,
             good_for_seconds=_RECHECK_SECONDS,
-            origin=f"boto3: {credentials.method}"
-            + (f", profile {self._profile}" if self._profile else ""),
+            origin=f"boto3: {found.method}{profile}",
         )
+
+
+def _configured_endpoint(session: boto3.Session, region: str | None) -> str:
+    """The endpoint of the profile's configuration; '' for AWS itself."""
+    from botocore.config import Config
+
+    config = Config(retries={"total_max_attempts": 1})
+    client = session.client("s3", region_name=region or DEFAULT_REGION, config=config)
+    configured = client.meta.endpoint_url
+    client.close()
+    return "" if ".amazonaws.com" in configured else configured

@@ -80,27 +80,20 @@ def _run_level(
     """The error when no other request can succeed either, else None."""
     region = refusal.header("x-amz-bucket-region") or named_region
     if code in _EXPIRED:
-        return errors.CredentialsExpired(
-            said, code=code, hint="The credentials have expired: get new ones and run again."
-        )
+        hint = "The credentials have expired: get new ones and run again."
+        return errors.CredentialsExpired(said, code=code, hint=hint)
     if code in _REFUSED_KEYS or (code is None and refusal.status == 401):
-        return errors.CredentialsRefused(
-            said,
-            code=code,
-            hint="Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile.",
-        )
+        hint = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
+        return errors.CredentialsRefused(said, code=code, hint=hint)
     if code == "RequestTimeTooSkewed":
         return errors.ClockSkewed(said, code=code, hint=_skew_hint(refusal))
     if code == "NoSuchBucket":
-        return errors.BucketMissing(
-            said, code=code, hint="Create the bucket, or correct its name in --to."
-        )
+        hint = "Create the bucket, or correct its name in --to."
+        return errors.BucketMissing(said, code=code, hint=hint)
     if code in _REGION or refusal.status in (301, 307) or (refusal.status == 400 and region):
-        hint = (
-            f"Use --region {region}."
-            if region
-            else "Name the bucket's region with --region, or the right --endpoint-url."
-        )
+        hint = f"Use --region {region}."
+        if not region:
+            hint = "Name the bucket's region with --region, or the right --endpoint-url."
         return errors.WrongRegion(said, code=code, region=region, hint=hint)
     return None
 

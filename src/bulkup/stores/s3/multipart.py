@@ -101,7 +101,6 @@ class S3Parts(ABC):
         return Stored(self._read_etag(response.body, key, "CompleteMultipartUploadResult") or None)
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
-        """AbortMultipartUpload."""
         with suppress(ObjectMissing):
             query = encode_query({"uploadId": upload_id})
             await self._transport.send("DELETE", key, {}, query=query)
@@ -109,7 +108,6 @@ class S3Parts(ABC):
     async def list_uploads(
         self, prefix: str = ""
     ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
-        """ListMultipartUploads."""
         # not encoding-type=url: Ceph then encodes the keys without saying so
         query = {"uploads": "", "prefix": prefix}
         while True:

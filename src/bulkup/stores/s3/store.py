@@ -44,7 +44,7 @@ class S3Store(S3Parts):
     """A `PartStore` over one bucket and prefix, which also `SignsRequests`.
 
     Exclusive writes are conditional ones where the endpoint supports them; elsewhere the key is
-    looked for first.
+    looked for first. Methods without a docstring do what the protocol says.
     """
 
     def __init__(
@@ -77,23 +77,18 @@ class S3Store(S3Parts):
             response = await self._transport.send("GET", None, {}, query=encode_query(query))
             read_objects(response.body)
         except StoreForbidden as error:
-            raise CredentialsRefused(
-                str(error),
-                code=error.code,
-                hint="The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here.",
-            ) from error
+            hint = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
+            raise CredentialsRefused(str(error), code=error.code, hint=hint) from error
         except ObjectMissing as error:
-            raise BucketMissing(
-                str(error), code=error.code, hint="Check the bucket's name and --endpoint-url."
-            ) from error
+            hint = "Check the bucket's name and --endpoint-url."
+            raise BucketMissing(str(error), code=error.code, hint=hint) from error
         except StoreUnreachable as error:
             raise DestinationUnreachable(str(error), hint=error.hint) from error
         except (StoreRefused, StoreBroken) as error:
             if isinstance(error, StoreBroken) and error.code is not None:
                 raise  # an S3 endpoint with a fault that may pass
-            raise DestinationError(
-                str(error), code=error.code, hint="Is --endpoint-url an S3 endpoint?"
-            ) from error
+            hint = "Is --endpoint-url an S3 endpoint?"
+            raise DestinationError(str(error), code=error.code, hint=hint) from error
 
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
@@ -151,7 +146,6 @@ class S3Store(S3Parts):
         return self.capabilities.conditional_writes is None and self._probes_left > 0
 
     def request_signer(self) -> S3RequestSigner | None:
-        """For small bodies, once the endpoint was probed. See `SignsRequests`."""
         known = self.capabilities
         if known.conditional_writes is None:
             return None
@@ -160,7 +154,6 @@ class S3Store(S3Parts):
         )
 
     async def put_signed(self, key: str, request: Body) -> Stored | None:
-        """Send a request that a request signer made. See `SignsRequests`."""
         conditional = bool(self.capabilities.conditional_writes)
         if not conditional:
             await self._look_first.require_free(key)
@@ -181,7 +174,6 @@ class S3Store(S3Parts):
         return read_info(key, response)
 
     def open(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes, in order. Raises ObjectMissing."""
         return self._transport.stream(key)
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
@@ -218,12 +210,10 @@ class S3Store(S3Parts):
         return Stored(self._read_etag(response.body, key, "CopyObjectResult"))
 
     async def delete(self, key: str) -> None:
-        """Remove the object; no error when there is none."""
         require_addressable(key)
         with suppress(ObjectMissing):
             await self._transport.send("DELETE", key, {})
 
     async def close(self) -> None:
-        """Close the connections. May be called twice."""
         self._look_first.close()
         await self._transport.close()
