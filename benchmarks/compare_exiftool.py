@@ -40,6 +40,9 @@ DATES = (
     ("SubSecCreateDate", "CreateDate", "DateTimeDigitized", "DigitalCreationDateTime"),
     ("SubSecModifyDate", "ModifyDate"),
 )  # fmt: skip
+GROUPS = ("IFD", "SubIFD", "ExifIFD", "IPTC", "XMP", "PNG", "QuickTime", "Keys", "UserData",
+          "ItemList", "Track", "File", "Composite", "GIF", "RIFF", "Photoshop", "Jpeg2000",
+          "Meta")  # fmt: skip
 SPEC = (VariantSpec("thumb", 64, Format.JPEG, 50),)
 DEGREES = 1e-4
 MOST_BYTES = 200 << 20
@@ -107,7 +110,7 @@ def compared(
         ranked = [text for names in DATES if (text := first_rank(said, names))]
         theirs = ranked[0] if ranked else []
         yield "date", ours, theirs, any(same_date(ours, text) for text in theirs)
-    model = values(said, ("Model",))
+    model = values(said, ("Model",)) or values(said, ("Make",))
     if facts.camera or model:
         known = [str(one).strip().lower() for one in model]
         yield (
@@ -150,13 +153,21 @@ def compared(
         yield "size", size, sizes, size in sizes
 
 
+def is_read(key: str, name: str) -> bool:
+    """Whether the tag is in a block that bulkup reads: not in makers' notes, for instance."""
+    group = key.rpartition(":")[0]
+    if group == "PNG" and name == "ModifyDate":  # the file's date
+        return False
+    return group.startswith(GROUPS)
+
+
 def values(said: dict[str, Any], names: tuple[str, ...]) -> list[Any]:
     """The values of tags in all groups, in the order of `names`."""
     return [
         value
         for name in names
         for key, value in said.items()
-        if key.rpartition(":")[2] == name and value not in ("", None)
+        if key.rpartition(":")[2] == name and value not in ("", None) and is_read(key, name)
     ]
 
 

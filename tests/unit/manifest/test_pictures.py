@@ -6,7 +6,7 @@ import json
 from datetime import datetime
 from hashlib import sha256
 
-from bulkup.content.picture.types import Exposure, Facts, Metadata, Moment, Place
+from bulkup.content.picture.types import Exposure, Metadata, Moment, PictureFacts, Place
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import ProcessedItem, SkippedItem, VariantRow, WorkItem
 from bulkup.model import Digest, Stage
@@ -18,7 +18,7 @@ METADATA = Metadata(
     height_px=2000,
     format="JPEG",
     orientation=6,
-    facts=Facts(
+    facts=PictureFacts(
         original=Moment(datetime.fromisoformat("2020-01-02T03:04:05"), 120),
         camera="Canon EOS 7D",
         lens="bad \udcff bytes",

@@ -1,5 +1,15 @@
-"""Pictures: decode, orient, colour, variants, metadata. The only package that imports Pillow.
+"""Pictures: decoded, oriented, converted to sRGB, described. The only package with Pillow.
 
-`values` needs no Pillow, so that a command can speak of variants without loading it;
-`making.make_variants` does the work.
+spec           the variants that are wanted, and the limits; light to import
+types          what comes out: variants and metadata; light to import
+make_variants  the entry: bytes to variants and metadata
+decoding       pictures to pixels
+psd, raw, video   what Pillow does not decode, or not rightly
+isobmff        boxes of HEIF, AVIF and videos
+facts/         metadata blocks, merged
+colour/        colour spaces to sRGB
+encoding       pixels to variants
+quality        how good a JPEG was
+dhash          the perceptual hash
+pixels, images    variants as an embedder wants them
 """

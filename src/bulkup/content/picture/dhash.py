@@ -1,7 +1,7 @@
-"""A perceptual hash: near pictures differ in few bits.
+"""A perceptual hash: similar pictures differ in few bits.
 
-The difference hash, bit for bit that of imagehash.dhash: imagehash itself would bring numpy,
-scipy and PyWavelets (230 MB on disk, 0.2 s in every worker) for these ten lines.
+The difference hash, equal to imagehash.dhash. The package imagehash would need scipy and
+PyWavelets (0.2 s at each start of a worker) for these ten lines.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _WIDTH, _HEIGHT = 8, 8
 def perceptual_hash(image: Image.Image) -> str:
     """64 bits as 16 hex characters: whether greys get lighter, along 8 rows of 9.
 
-    Transparent parts count as white, as they are mostly shown.
+    Transparent parts count as white.
     """
     if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, "white")
@@ -29,5 +29,5 @@ def perceptual_hash(image: Image.Image) -> str:
 
 
 def distance(one: str, other: str) -> int:
-    """In how many of 64 bits two hashes differ: up to about 10 for near pictures."""
+    """The number of bits, of 64, in which two hashes differ: up to 10 for similar pictures."""
     return (int(one, 16) ^ int(other, 16)).bit_count()

@@ -22,7 +22,7 @@ from bulkup.content.picture.facts import exif
 from bulkup.content.picture.facts.embedded import Blocks, of_tags
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.spec import LIMITS, VARIANTS, PictureLimits, VariantSpec
-from bulkup.content.picture.types import Facts, Metadata, Picture, Skipped
+from bulkup.content.picture.types import Metadata, Picture, PictureFacts, Skipped
 from bulkup.errors import PictureInvalid
 
 _RAW_KINDS: Final = frozenset(RAW_TYPES.values())
@@ -145,7 +145,7 @@ def _of_video(
 def _made(
     decoded: Decoded,
     wanted: Sequence[VariantSpec],
-    facts: Facts,
+    facts: PictureFacts,
     size_px: tuple[int, int] | None = None,
 ) -> Picture:
     """The variants and the metadata; `size_px` is the upright size where it is not the pixels'."""

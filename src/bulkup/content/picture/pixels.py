@@ -1,7 +1,7 @@
-"""A variant's pixels as a network wants them: small squares of plain RGB.
+"""A variant's pixels as a neural network takes them: small squares of RGB.
 
-For several threads at a time, unlike the rest of this package: it touches none of Pillow's module
-globals. So it may decode no more than three formats, which bulkup itself has encoded.
+Thread-safe, unlike the rest of this package: it uses none of Pillow's module globals. Therefore it
+decodes only the three formats in which bulkup encodes variants.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FORMATS: Final = (
 )
 
 _MOST_PIXELS: Final = 1 << 26
-"""67 megapixels, 8192 squared: no setting makes a variant larger, so it is none."""
+"""67 megapixels, 8192 squared: no setting makes a larger variant."""
 
 _WHITE: Final = (255, 255, 255, 255)
 
@@ -31,7 +31,7 @@ _WHITE: Final = (255, 255, 255, 255)
 class View:
     """A square cut from a picture whose short side was made `short_side_px` long.
 
-    `across` and `down` say where, from 0 (left, top) to 1 (right, bottom). With no
+    `across` and `down` are its position, from 0 (left, top) to 1 (right, bottom). Without
     `short_side_px` it is the whole picture, squeezed into the square.
     """
 
@@ -49,27 +49,27 @@ def square_pixels(body: bytes, *, short_side_px: int = 256, crop_px: int = 224) 
 
 
 def view_pixels(body: bytes, views: Sequence[View], *, crop_px: int = 224) -> list[bytes]:
-    """The views of an encoded variant, in their order, out of one decode; each as `square_pixels`.
+    """The views of an encoded variant, in order, from one decode; each as `square_pixels`.
 
-    What is transparent becomes white: drawings and cut-out objects are made to lie on paper, and
-    black lines would vanish on black. Raises PictureInvalid, or MemoryError.
+    Transparency becomes white: drawings and cut-out objects are made for paper, and black lines
+    would vanish on black. Raises PictureInvalid, or MemoryError.
     """
     try:
         image = _decoded(body, max(view.short_side_px or crop_px for view in views))
         return [_cut(image, view, crop_px).tobytes() for view in views]
     except (PictureInvalid, MemoryError):
         raise
-    except Exception as error:  # plugins raise whatever a broken file leads to
+    except Exception as error:  # plugins raise anything for broken files
         raise PictureInvalid(" ".join(str(error).split())[:300] or type(error).__name__) from error
 
 
 def _decoded(body: bytes, short_side_px: int) -> Image.Image:
-    """As RGB or RGBA, with a short side at least so long, unless the picture is smaller."""
+    """As RGB or RGBA, with a short side of at least `short_side_px` if the picture has it."""
     image = Image.open(io.BytesIO(body), formats=_FORMATS)
     width, height = image.size
     if width * height > _MOST_PIXELS:
         raise PictureInvalid(f"{width}x{height} pixels are more than a variant has")
-    # The JPEG decoder itself halves, as often as leaves enough: a quarter of the time.
+    # The JPEG decoder itself scales by halves: a quarter of the time.
     scale = short_side_px / min(width, height)
     image.draft("RGB", (round(width * scale), round(height * scale)))
     if image.mode == "RGBA":
@@ -78,7 +78,7 @@ def _decoded(body: bytes, short_side_px: int) -> Image.Image:
 
 
 def _cut(image: Image.Image, view: View, crop_px: int) -> Image.Image:
-    """The view, shrunk (or, from a small picture, enlarged) and cut in one step."""
+    """The view, cut and scaled in one step."""
     width, height = image.size
     if view.short_side_px is None:
         box = (0.0, 0.0, float(width), float(height))

@@ -1,4 +1,4 @@
-"""How good a JPEG was, by its quantisation tables (ITU-T T.81; the scaling is the IJG's)."""
+"""The quality of a JPEG, by its quantisation tables (ITU-T T.81; the scale is the IJG's)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _STANDARD_SUM: Final = 3688
 """The sum of T.81's luminance table (K.1). Sums do not depend on the order of the coefficients."""
 
 _WORST: Final = 40
-"""No variant is made worse than this, however bad its source."""
+"""The least quality of a variant, however bad its source is."""
 
 _NEAR: Final = 4.0
-"""A variant at a quarter of its source's length or less has averaged the source's faults away."""
+"""At a quarter of the source's length or less, the source's artefacts are averaged away."""
 
 
 def jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | None:
@@ -28,8 +28,8 @@ def jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | None:
 def adapted_quality(wanted: int, source: int | None, *, shrunk: float) -> int:
     """The quality for a variant whose source is a JPEG of quality `source`.
 
-    `shrunk` is how many times shorter than the source the variant is. Bits beyond the source's
-    quality would only keep its faults.
+    `shrunk` is the ratio of the source's length to the variant's. More bits than the source had
+    would only keep its artefacts.
     """
     if source is None or source >= wanted or shrunk >= _NEAR:
         return wanted

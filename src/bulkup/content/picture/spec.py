@@ -1,4 +1,4 @@
-"""What is wanted of a picture, and what it may cost. Every run knows it: it is light to import."""
+"""The variants that are wanted of a picture, and its limits. Light to import."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 
 class Format(StrEnum):
-    """What a variant can be encoded as. JPEG has no alpha: such a variant becomes WebP."""
+    """The encoding of a variant. A JPEG variant with transparency becomes WebP."""
 
     JPEG = "jpeg"
     WEBP = "webp"
@@ -23,7 +23,7 @@ class Format(StrEnum):
 
 
 class VariantSpec(NamedTuple):
-    """A variant that is wanted: it fits a square of `size_px`, and is never enlarged."""
+    """A wanted variant: it fits a square of `size_px`, and is never enlarged."""
 
     name: str
     size_px: int
@@ -37,7 +37,7 @@ VARIANTS: Final = (THUMB, PREVIEW)
 
 
 class PictureLimits(NamedTuple):
-    """What a picture may cost. Its own claim of pixels counts, before anything is decoded."""
+    """The limits of a picture. Its declared size counts, before anything is decoded."""
 
     pixels: int = 200_000_000
     file_bytes: int = 500 << 20  # of a ZIP member too: content.archive.LIMIT_BYTES

@@ -95,7 +95,7 @@ MOST_KEYWORDS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PictureFacts:
     """What a picture, one of its metadata blocks or a sidecar says; None or () where it is silent.
 
     `original` is when the picture was taken, `digitised` when it was stored or scanned, `modified`
@@ -133,7 +133,7 @@ class Metadata:
     height_px: int
     format: str  # "JPEG", "HEIF", "NEF", "MP4", …
     orientation: int = 1
-    facts: Facts = Facts()
+    facts: PictureFacts = PictureFacts()
     perceptual_hash: str | None = None
     is_truncated: bool = False
 

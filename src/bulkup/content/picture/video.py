@@ -18,7 +18,7 @@ from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.facts.places import iso_6709
 from bulkup.content.picture.isobmff import xmp_packet
 from bulkup.content.picture.spec import PictureLimits
-from bulkup.content.picture.types import Facts
+from bulkup.content.picture.types import PictureFacts
 from bulkup.errors import PictureInvalid
 
 _PART: Final = 10
@@ -36,13 +36,13 @@ _NO_DATES: Final = ("1904-01-01", "1970-01-01")
 _APPLE: Final = "com.apple.quicktime."
 
 
-class Frame(NamedTuple):
+class VideoFrame(NamedTuple):
     """A frame as it is stored, and the EXIF orientation that turns it upright."""
 
     image: Image.Image
     turn: int
     space: ColourSpace
-    facts: Facts
+    facts: PictureFacts
 
 
 def has_pyav() -> bool:
@@ -50,7 +50,7 @@ def has_pyav() -> bool:
     return importlib.util.find_spec("av") is not None
 
 
-def frame_of(file: BinaryIO, limits: PictureLimits) -> Frame:
+def frame_of(file: BinaryIO, limits: PictureLimits) -> VideoFrame:
     """A frame near the beginning. Raises PictureInvalid when no video stream decodes."""
     import av
 
@@ -69,7 +69,7 @@ def frame_of(file: BinaryIO, limits: PictureLimits) -> Frame:
             turn = _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
             xmp = xmp_facts(xmp_packet(file))
             facts = merged((facts, xmp), words=(xmp, facts))
-            return Frame(frame.to_image(), turn, _space_of(codec), facts)
+            return VideoFrame(frame.to_image(), turn, _space_of(codec), facts)
     except StopIteration as error:
         raise PictureInvalid("a video of which no frame decodes") from error
     except av.FFmpegError as error:  # its message contains the temporary file's name
@@ -78,7 +78,7 @@ def frame_of(file: BinaryIO, limits: PictureLimits) -> Frame:
         raise PictureInvalid(reason_of(error)) from error
 
 
-def container_facts(metadata: Mapping[str, str]) -> Facts:
+def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
     """What the tags of a container say: QuickTime's keys, Android's, and FFmpeg's common names.
 
     `creation_time` is UTC (ISO/IEC 14496-12, 8.2.2); Apple's creation date has the local zone.
@@ -92,7 +92,7 @@ def container_facts(metadata: Mapping[str, str]) -> Facts:
     maker = first(_APPLE + "make", "make", "com.android.manufacturer")
     model = first(_APPLE + "model", "model", "com.android.model")
     place = first(_APPLE + "location.iso6709", "location", "location-eng")
-    return Facts(
+    return PictureFacts(
         original=moment_of(first(_APPLE + "creationdate", "date_recorded")),
         digitised=None if (created or "").startswith(_NO_DATES) else moment_of(created),
         camera=made_by(maker, model),

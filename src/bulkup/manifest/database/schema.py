@@ -212,7 +212,7 @@ CREATE TABLE picture (
   altitude_metres REAL,
   perceptual_hash TEXT,            -- 64 bits, 16 hex characters
   is_truncated INTEGER NOT NULL,   -- 1: its data ended early
-  rating INTEGER,                  -- from here on by an XMP sidecar
+  rating INTEGER,                  -- from here on what persons wrote
   title TEXT,
   description TEXT,
   keywords TEXT                    -- a JSON array

@@ -26,7 +26,7 @@ class PictureRow(NamedTuple):
     latitude: float | None
     longitude: float | None
     perceptual_hash: str | None
-    words: str | None  # title, description and keywords, as sidecars give them
+    words: str | None  # title, description and keywords
 
     @property
     def path(self) -> str:

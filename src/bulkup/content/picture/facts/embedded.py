@@ -21,7 +21,7 @@ from bulkup.content.picture.facts.iptc import iptc_facts
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
 from bulkup.content.picture.facts.xmp import read_xmp
-from bulkup.content.picture.types import Facts
+from bulkup.content.picture.types import PictureFacts
 from bulkup.errors import PictureInvalid
 
 # Photoshop's image resources (Adobe Photoshop File Formats Specification, 2019).
@@ -52,7 +52,7 @@ class Blocks:
         )  # fmt: skip
         self._texts = getattr(image, "text", None) or {}
 
-    def facts(self) -> Facts:
+    def facts(self) -> PictureFacts:
         """What all of them say."""
         exif, iptc = exif_facts(self.tags), iptc_facts(self._iptc)
         xmp, texts = xmp_facts(self._xmp), _text_facts(self._texts)
@@ -72,7 +72,7 @@ class Blocks:
         return value
 
 
-def of_tags(tags: Image.Exif) -> Facts:
+def of_tags(tags: Image.Exif) -> PictureFacts:
     """What the directories of a raw file say, with the XMP packet and IPTC block in them."""
     packet, block = tags.get(XMP_PACKET), tags.get(IPTC_BLOCK)
     xmp = xmp_facts(packet if isinstance(packet, bytes) else b"")
@@ -81,21 +81,21 @@ def of_tags(tags: Image.Exif) -> Facts:
     return merged((exif, iptc, xmp), words=(xmp, iptc, exif))
 
 
-def xmp_facts(packet: bytes) -> Facts:
+def xmp_facts(packet: bytes) -> PictureFacts:
     """What the packet says; nothing where it is broken or empty."""
     if not packet:
-        return Facts()
+        return PictureFacts()
     try:
         return read_xmp(packet).facts
     except PictureInvalid:  # a broken packet is no reason to refuse the pixels
-        return Facts()
+        return PictureFacts()
 
 
-def _text_facts(texts: Mapping[str, str]) -> Facts:
+def _text_facts(texts: Mapping[str, str]) -> PictureFacts:
     """PNG's keywords (PNG specification, third edition, 11.3.3.1)."""
     found = {str(name).lower(): " ".join(str(text).split()) for name, text in texts.items()}
     created = found.get("creation time", "")
-    return Facts(
+    return PictureFacts(
         original=(moment_of(created) or mail_date(created)) if created else None,
         title=found.get("title") or None,
         description=found.get("description") or None,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.facts.places import place_of
-from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Facts, Moment, Place
+from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Moment, PictureFacts, Place
 
 Tags = Mapping[int, Any]
 
@@ -105,13 +105,13 @@ def orientation(main: Tags) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def exif_facts(main: Image.Exif) -> Facts:
+def exif_facts(main: Image.Exif) -> PictureFacts:
     """What the directories say."""
     exif, gps = _directory(main, EXIF_IFD), _directory(main, GPS_IFD)
     description = _text(main.get(_DESCRIPTION), most=2000)
     if description is not None and description.lower() in _NOT_DESCRIPTIONS:
         description = None
-    return Facts(
+    return PictureFacts(
         original=_moment(main, exif, _ORIGINAL),
         digitised=_moment(main, exif, _DIGITISED),
         modified=_moment(main, exif, _MODIFIED),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from bulkup.content.picture.facts.moments import moment_of
-from bulkup.content.picture.types import MOST_KEYWORDS, Facts, Moment
+from bulkup.content.picture.types import MOST_KEYWORDS, Moment, PictureFacts
 
 _CHARACTER_SET: Final = (1, 90)
 _UTF_8: Final = b"\x1b%G"  # ISO 2022's escape sequence for it
@@ -16,7 +16,7 @@ _CREATED, _DIGITISED = ((2, 55), (2, 60)), ((2, 62), (2, 63))
 _DATE_DIGITS, _TIME_DIGITS = 8, 6
 
 
-def iptc_facts(block: bytes) -> Facts:
+def iptc_facts(block: bytes) -> PictureFacts:
     """What an IIM block says; what is damaged ends the reading."""
     values: dict[tuple[int, int], list[bytes]] = {}
     for number, data in _data_sets(block):
@@ -31,7 +31,7 @@ def iptc_facts(block: bytes) -> Facts:
         date, time = ((texts(number) or [""])[0] for number in numbers)
         return _moment(date, time)
 
-    return Facts(
+    return PictureFacts(
         original=moment(_CREATED),
         digitised=moment(_DIGITISED),
         title=next(iter(texts(_TITLE)), None),

@@ -13,12 +13,14 @@ from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from bulkup.content.picture.types import Exposure, Facts, Moment, Place, Precision
+from bulkup.content.picture.types import Exposure, Moment, PictureFacts, Place, Precision
 
 _SAME_PLACE_DEGREES: Final = 1e-4  # about 10 m: coordinates are rounded differently
 
 
-def merged(sources: Sequence[Facts], words: Sequence[Facts] | None = None) -> Facts:
+def merged(
+    sources: Sequence[PictureFacts], words: Sequence[PictureFacts] | None = None
+) -> PictureFacts:
     """For each fact what the first source says that says anything.
 
     The title, description, keywords and rating are taken in the order of `words`, by default
@@ -34,7 +36,7 @@ def merged(sources: Sequence[Facts], words: Sequence[Facts] | None = None) -> Fa
     ]
     places = [source.place for source in sources if source.place is not None]
 
-    def first(name: str, among: Sequence[Facts]) -> Any:
+    def first(name: str, among: Sequence[PictureFacts]) -> Any:
         found = (getattr(source, name) for source in among)
         return next((value for value in found if value not in (None, ())), None)
 
@@ -43,7 +45,7 @@ def merged(sources: Sequence[Facts], words: Sequence[Facts] | None = None) -> Fa
     for name in ("original", "digitised", "modified"):
         moment = first(name, sources)
         found[name] = None if moment is None else _completed(moment, moments)
-    return Facts(
+    return PictureFacts(
         **found,
         keywords=first("keywords", words) or (),
         place=_completed_place(places),
@@ -51,7 +53,7 @@ def merged(sources: Sequence[Facts], words: Sequence[Facts] | None = None) -> Fa
     )
 
 
-def with_sidecar(own: Facts, sidecar: Facts) -> Facts:
+def with_sidecar(own: PictureFacts, sidecar: PictureFacts) -> PictureFacts:
     """The picture's facts, corrected by its sidecar.
 
     A sidecar's date of change says nothing about the picture.
@@ -114,7 +116,7 @@ def _is_near(one: Place, other: Place) -> bool:
     )
 
 
-def _exposure(sources: Sequence[Facts]) -> Exposure:
+def _exposure(sources: Sequence[PictureFacts]) -> Exposure:
     found: dict[str, float | int] = {}
     for source in sources:
         for field in fields(Exposure):

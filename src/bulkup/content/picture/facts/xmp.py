@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from bulkup.content.picture.facts.exif import made_by, rating_of_percent
 from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.facts.places import coordinate_of, number_of, place_of
-from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Facts, Moment, Place
+from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Moment, PictureFacts, Place
 from bulkup.errors import PictureInvalid
 
 LIMIT_BYTES: Final = 4 << 20
@@ -68,7 +68,7 @@ Properties = dict[str, list[str]]
 class Packet(NamedTuple):
     """What an XMP packet says; `extension` is that of the file that a sidecar belongs to."""
 
-    facts: Facts
+    facts: PictureFacts
     extension: str | None
 
 
@@ -130,11 +130,11 @@ def _values(element: Any) -> list[str]:
     return [one.findtext(f".//{_RDF}value") or one.text or "" for one in kept]
 
 
-def _facts(properties: Properties) -> Facts:
+def _facts(properties: Properties) -> PictureFacts:
     def first(name: str) -> str | None:
         return _first(properties, name)
 
-    return Facts(
+    return PictureFacts(
         original=_moment(properties, _ORIGINAL),
         digitised=_moment(properties, _DIGITISED),
         modified=_moment(properties, _MODIFIED),

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from bulkup.content.picture.make_variants import make_variants
-from bulkup.content.picture.types import Facts, Picture, Place
+from bulkup.content.picture.types import Picture, PictureFacts, Place
 from tests.unit.content.picture.made import iptc, resource, saved, scene, with_app13, xmp
 
 WORDS = (
@@ -19,7 +19,7 @@ PACKET = xmp(*WORDS, xmp_Rating="5", exif_DateTimeOriginal="1985-07-04T12:00:00"
 BLOCK = iptc(d05="Zanzibar", d25=["dhow", "sea"], d55="19850704", d60="120000+0200", d120="A boat")
 
 
-def facts(data: bytes, name: str = "") -> Facts:
+def facts(data: bytes, name: str = "") -> PictureFacts:
     made = make_variants(data, name=name)
     assert isinstance(made, Picture)
     return made.metadata.facts

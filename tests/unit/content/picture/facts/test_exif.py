@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
 from bulkup.content.picture.make_variants import make_variants
-from bulkup.content.picture.types import Facts, Moment, Picture, Place
+from bulkup.content.picture.types import Moment, Picture, PictureFacts, Place
 from tests.unit.content.picture.made import saved, scene
 
 
@@ -19,7 +19,7 @@ def facts(
     exif: dict[int, Any] | None = None,
     gps: dict[int, Any] | None = None,
     **options: Any,
-) -> Facts:
+) -> PictureFacts:
     tags = Image.Exif()
     tags.update(main or {})
     tags.get_ifd(0x8769).update(exif or {})

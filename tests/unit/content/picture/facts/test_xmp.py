@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkup.content.picture.facts.xmp import read_xmp
-from bulkup.content.picture.types import Facts, Place
+from bulkup.content.picture.types import PictureFacts, Place
 from bulkup.errors import PictureInvalid
 from tests.unit.content.picture.made import xmp
 
@@ -48,7 +48,7 @@ def test_what_is_no_xmp_is_refused(packet: bytes) -> None:
         read_xmp(packet)
 
 
-def said(*elements: str, **attributes: str) -> Facts:
+def said(*elements: str, **attributes: str) -> PictureFacts:
     return read_xmp(xmp(*elements, **attributes)).facts
 
 
