@@ -42,7 +42,7 @@ class Killed(BaseException):
     """Nothing of this process happens any more."""
 
 
-class RemovalReason:
+class Killer:
     """Counts durable steps; after the one with number `last` nothing is done any more."""
 
     def __init__(self, last: int | None) -> None:
@@ -64,31 +64,29 @@ class RemovalReason:
 
 
 @contextmanager
-def under(
-    removal_reason: RemovalReason, store: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Every durable step is one of fate's."""
+def under(killer: Killer, store: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Count every durable step."""
     call: Callable[..., Any] = AsyncManifest.call
 
-    async def fateful_call(self: AsyncManifest, function: Any, *args: Any, **kwargs: Any) -> Any:
-        removal_reason.before()
+    async def counted_call(self: AsyncManifest, function: Any, *args: Any, **kwargs: Any) -> Any:
+        killer.before()
         result = await call(self, function, *args, **kwargs)
-        removal_reason.after(function.__name__)
+        killer.after(function.__name__)
         return result
 
-    def fateful(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
+    def counted(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
         async def method(*args: Any, **kwargs: Any) -> Any:
-            removal_reason.before()
+            killer.before()
             result = await write(*args, **kwargs)
-            removal_reason.after(name)
+            killer.after(name)
             return result
 
         return method
 
     with monkeypatch.context() as patch:
-        patch.setattr(AsyncManifest, "call", fateful_call)
+        patch.setattr(AsyncManifest, "call", counted_call)
         for name in WRITES:
-            patch.setattr(store, name, fateful(name, getattr(store, name)))
+            patch.setattr(store, name, counted(name, getattr(store, name)))
         yield
 
 
@@ -105,8 +103,8 @@ async def push(
 ) -> list[str]:
     """One run that ends after the step with number `last`; the names of its steps."""
     pushing.store = open_store(pushing.to, environ=pushing.environ, clock=SystemClock())
-    removal_reason = RemovalReason(last)
-    with under(removal_reason, pushing.store, monkeypatch), Manifest(pushing.manifest) as manifest:
+    killer = Killer(last)
+    with under(killer, pushing.store, monkeypatch), Manifest(pushing.manifest) as manifest:
         run = pushing.begin(manifest, part_threshold_bytes=1 << 20, part_size_bytes=1 << 20)
         if last is None:
             summary = await asyncio.wait_for(run.run(), 30)
@@ -115,7 +113,7 @@ async def push(
             with pytest.raises(Killed):
                 await asyncio.wait_for(run.run(), 30)
     reap_dead_runs(pushing.manifest)
-    return removal_reason.steps
+    return killer.steps
 
 
 def objects_of(pushing: Pushing) -> dict[str, str]:

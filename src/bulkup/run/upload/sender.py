@@ -69,7 +69,9 @@ class Sender:
             if isinstance(stored, Stored):
                 if not self.is_probed or self._store.capabilities is not self._recorded:
                     await self._record_capabilities()
-                return self._done(ready, ready.key, Sent(stored.etag, "sent"), began)
+                seconds = self._context.clock.monotonic() - began
+                done = UploadedItem(ready.item, ready.key, len(body), stored.etag, None, seconds)
+                return done, "sent"
             failed = stored
         try:
             key, sent = ready.key, await self._send(ready, ready.key, failed)
@@ -80,7 +82,7 @@ class Sender:
         return self._done(ready, key, sent, began)
 
     async def _try_once(self, ready: ReadyUpload, body: Body) -> Stored | StoreError:
-        """The hot path: the first try of an ordinary file, without a layer in between."""
+        """The hot path: the first try of an ordinary file, without tenacity."""
         limiter, size_bytes = self._requests.limiter, len(body)
         if not limiter.try_acquire(size_bytes):
             await limiter.acquire(size_bytes)
