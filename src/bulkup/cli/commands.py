@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from bulkup.cli.shared_options import with_globals
+from bulkup.cli.shared_options import with_settings
 
 NAMES = (
     "push",
@@ -30,7 +30,8 @@ NAMES = (
     "doctor",
     "clean",
 )
-"""In the order of `--help`. The module of the same name has `run` and EXAMPLE."""
+"""In the order of `--help`. The module of the same name has `run`, EXAMPLE, and SETTINGS: the
+settings whose flags the command takes."""
 
 
 class CommandGroup(TyperGroup):
@@ -58,7 +59,9 @@ class _Commands(Mapping[str, TyperCommand]):
 def _built(name: str) -> TyperCommand:
     module = import_module(f"bulkup.cli.{name}")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, epilog=module.EXAMPLE)(with_globals(module.run))
+    alone.command(name, epilog=module.EXAMPLE)(
+        with_settings(module.run, getattr(module, "SETTINGS", ()))
+    )
     command = get_command(alone)
     assert isinstance(command, TyperCommand)
     return command

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
@@ -23,26 +24,15 @@ EXAMPLE = """The capabilities of an endpoint are remembered after the first push
 doctor stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
 
 Example: bulkup doctor --to s3://bucket/photos"""
+SETTINGS = ("push.to", *S3)
 
 
 def run(
     flags: Flags,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="DEST", help="Check this destination; default: all in the manifest."),
-    ] = None,
-    endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
-    region: Annotated[str | None, typer.Option()] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="A profile of bulkup.toml, else of AWS.")
-    ] = None,
-    ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
     """Check decoders, embedder, manifest, disk, clock and destinations; say how to fix each."""
-    settings = flags.settings(
-        to=to, endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
-    )
+    settings = flags.settings()
     findings = []
     for finding in _examine(settings):
         findings.append(finding)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import ExitCode
 
@@ -18,6 +19,7 @@ EXAMPLE = """Rebuild only adds to the manifest. The next push of the same tree u
 --root it does not even read files whose size and modification time have not changed (layout path).
 
 Example: bulkup rebuild --from s3://bucket/photos --root ./photos"""
+SETTINGS = S3
 
 
 def run(
@@ -29,12 +31,6 @@ def run(
         str | None, typer.Option(metavar="DIR", help="The directory that was pushed there.")
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read objects without a digest.")] = False,
-    endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
-    region: Annotated[str | None, typer.Option()] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="A profile of bulkup.toml, else of AWS.")
-    ] = None,
-    ca_bundle: Annotated[str | None, typer.Option(metavar="FILE")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
     """Recover a lost manifest from the keys and metadata of a destination."""
@@ -46,9 +42,7 @@ def run(
     from bulkup.operations.read_session import ReadSession
     from bulkup.operations.rebuild import rebuild
 
-    settings = flags.settings(
-        endpoint_url=endpoint_url, region=region, profile=profile, ca_bundle=ca_bundle
-    )
+    settings = flags.settings()
     with Manifest(settings.manifest) as manifest:
         session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())
         root_path = None if root is None else os.path.abspath(root)

@@ -10,17 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from bulkup.cli.run_command import run_to_end
-from bulkup.cli.run_options import (
-    BwlimitOption,
-    ConcurrencyOption,
-    JsonOption,
-    LimitOption,
-    MaxDurationOption,
-    MaxErrorsOption,
-    MaxRateOption,
-    MetricsFileOption,
-    PatienceOption,
-)
+from bulkup.cli.run_options import RUN
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import ErrorClass, UsageError
 
@@ -29,6 +19,7 @@ if TYPE_CHECKING:
     from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup retry --failed --error network"
+SETTINGS = RUN
 
 
 def run(
@@ -52,21 +43,9 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list what would be retried.")
     ] = False,
-    concurrency: ConcurrencyOption = None,
-    max_rate: MaxRateOption = None,
-    bwlimit: BwlimitOption = None,
-    limit: LimitOption = None,
-    max_duration: MaxDurationOption = None,
-    max_errors: MaxErrorsOption = None,
-    patience: PatienceOption = None,
-    metrics_file: MetricsFileOption = None,
-    json: JsonOption = None,
 ) -> None:
     """Retry failed files now, first in the queue, with ten more attempts, without a scan."""
-    options = dict(locals())
-    for name in ("flags", "failed", "stage", "error", "path", "dry_run"):
-        del options[name]
-    settings = flags.settings(**options)
+    settings = flags.settings()
     if not failed:
         raise UsageError("retry needs --failed", hint="Run: bulkup retry --failed")
     from bulkup.operations.retry import FailureFilter, RetryRun

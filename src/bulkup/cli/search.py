@@ -24,6 +24,7 @@ EXAMPLE = """\b
 Example: bulkup search sailing boat --after 2019 --limit 50
 Example: bulkup search --like holiday.jpg --html hits.html
 Example: bulkup search --duplicates --json"""
+SETTINGS = ("embed.model",)
 
 _SHEET_MODE = 0o600  # private pictures are private
 
@@ -64,10 +65,6 @@ def run(
         str | None,
         typer.Option(metavar="LAT,LON,KM", help="Taken within KM kilometres of a place."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="The model to search with; default: embed.model."),
-    ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     html: Annotated[
         str | None,
@@ -92,7 +89,7 @@ def run(
         # One product of a matrix and a vector: starting threads for it costs 0.1 s of CPU, and
         # saves 10 ms only from 100,000 pictures on. numpy reads this when it is imported.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    settings = flags.settings(model=model)
+    settings = flags.settings()
     filters = _filters(path, after, before, camera, near)
     if html is not None:
         from bulkup.reporting.atomic_file import check_writable

@@ -5,15 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from bulkup.errors import ExitCode
+from bulkup.settings import parsing as kinds
 from bulkup.settings.load import load
-from bulkup.settings.table import Settings
+from bulkup.settings.table import LEAVES, Settings
 
 ManifestOption = Annotated[
     str | None,
@@ -63,7 +64,7 @@ GLOBAL_OPTIONS: Mapping[str, Any] = {
 
 
 class Flags(NamedTuple):
-    """The global options given before and after the command's name."""
+    """The flags of settings and the global options that were given."""
 
     given: Mapping[str, object]
 
@@ -72,24 +73,50 @@ class Flags(NamedTuple):
         return load({**self.given, **flags}, os.environ, Path.cwd(), user_config_dir=None)
 
 
-def with_globals(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the global options added to its own.
+_WITH_EXAMPLE = (kinds.SIZE, kinds.SPAN, kinds.BANDWIDTH, kinds.MOMENT)
 
-    Its first parameter receives the Flags. An option after the command's name wins over one before
-    it.
+
+def _setting_option(key: str) -> tuple[str, Any]:
+    """The name and the annotation of the parameter for a setting's flag."""
+    row, kind = LEAVES[key].row, LEAVES[key].kind
+    assert row.flag is not None
+    name = row.flag.removeprefix("--").replace("-", "_")
+    if kind is kinds.TRUTH:
+        return name, Annotated[bool | None, typer.Option(row.flag, help=row.help)]
+    if kind.choices:
+        return name, Annotated[
+            Literal[kind.choices] | None,
+            typer.Option(row.flag, help=row.help),
+        ]
+    many = kind in (kinds.TEXTS, kinds.PAIRS)
+    sentence = row.help.removesuffix(".")
+    if many:
+        sentence += "; repeatable"
+    elif kind in _WITH_EXAMPLE and row.example != row.default:
+        sentence += f", for example {row.example}"
+    option = typer.Option(row.flag, metavar=kind.metavar, help=f"{sentence}.")
+    return name, Annotated[list[str] | None if many else str | None, option]
+
+
+def with_settings(command: Callable[..., None], keys: Iterable[str]) -> Callable[..., None]:
+    """The command with the flags of these settings and the global options added to its own.
+
+    Its first parameter receives them as Flags. An option after the command's name wins over one
+    before it.
     """
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[1:]
+    options = {**dict(map(_setting_option, keys)), **GLOBAL_OPTIONS}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in GLOBAL_OPTIONS.items()
+        for name, option in options.items()
     ]
     context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
     @functools.wraps(command)
     def wrapped(**values: Any) -> None:
         before: Mapping[str, object] = values.pop("context").obj or {}
-        after = {name: values.pop(name) for name in GLOBAL_OPTIONS}
+        after = {name: values.pop(name) for name in options}
         given = {**before, **{name: value for name, value in after.items() if value is not None}}
         try:
             command(Flags(given), **values)

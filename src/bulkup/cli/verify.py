@@ -25,6 +25,7 @@ same way, and made again under their own key. Unknown objects are only listed. E
 anything.
 
 Example: bulkup verify --to s3://bucket/photos --sample 1%"""
+SETTINGS = ("s3.endpoint_url",)
 
 SHOWN = 1000
 """The most rows of the table; --json and --csv list all, as they are found."""
@@ -47,7 +48,6 @@ def run(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Repeat the sample of an earlier run.")
     ] = None,
-    endpoint_url: Annotated[str | None, typer.Option(metavar="URL")] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, a line for each file.")] = False,
 ) -> None:
@@ -57,7 +57,7 @@ def run(
     from bulkup.manifest.reader import Reader
     from bulkup.operations.verify_checks import Depth, parse_sample
 
-    settings = flags.settings(endpoint_url=endpoint_url)
+    settings = flags.settings()
     seed = secrets.randbits(32) if seed is None else seed
     depth = Depth(share=1.0 if deep else 0.0)
     if sample is not None:

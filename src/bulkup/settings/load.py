@@ -20,19 +20,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
-from bulkup.settings.setting import Values, build, leaves
-from bulkup.settings.table import Settings
+from bulkup.settings.setting import Values, build
+from bulkup.settings.table import LEAVES, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from bulkup.settings.parsing import Kind
 
-_LEAVES = {leaf.row.key: leaf for leaf in leaves(Settings)}
-_TABLES = {table for key in _LEAVES if (table := key.rpartition(".")[0])}
+_TABLES = {table for key in LEAVES if (table := key.rpartition(".")[0])}
 _KEY_OF_FLAG = {
     leaf.row.flag.removeprefix("--").replace("-", "_"): key
-    for key, leaf in _LEAVES.items()
+    for key, leaf in LEAVES.items()
     if leaf.row.flag
 }
 
@@ -70,7 +69,7 @@ def load(
     if name in profiles and (own := profiles[name].get("s3.profile")):
         sources["s3.profile"] = own
     values = {
-        (*_LEAVES[key].path, _LEAVES[key].name): _parse(_LEAVES[key].kind, source, environ)
+        (*LEAVES[key].path, LEAVES[key].name): _parse(LEAVES[key].kind, source, environ)
         for key, source in sources.items()
         if source.value != ""
     }
@@ -86,7 +85,7 @@ def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, _Written]:
 
 def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Written]:
     found: dict[str, _Written] = {}
-    for key, leaf in _LEAVES.items():
+    for key, leaf in LEAVES.items():
         for variable in leaf.row.env:
             if text := environ.get(variable):
                 found[key] = _Written(text, variable, cwd)
@@ -165,7 +164,7 @@ def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Wr
     todo = list(table.items())
     while todo:
         key, value = todo.pop()
-        if key in _LEAVES:
+        if key in LEAVES:
             found[key] = _Written(value, f"{file}: {within}{key}", file.parent)
         elif isinstance(value, dict) and (value or key in _TABLES):
             todo += [(f"{key}.{name}", inner) for name, inner in value.items()]
@@ -188,7 +187,7 @@ def _nearest(key: str) -> str:
         by_name = SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
         return by_name, SequenceMatcher(None, key, known).ratio()
 
-    nearest: str = max(_LEAVES, key=likeness)
+    nearest: str = max(LEAVES, key=likeness)
     return nearest
 
 

@@ -26,7 +26,7 @@ class UploadOptions:
 
     to: str | None = setting(
         "push.to",
-        kinds.PATH,
+        kinds.DESTINATION,
         "The destination: s3://bucket/prefix or a directory.",
         example="s3://bucket/prefix",
     )
@@ -197,30 +197,30 @@ class RunOptions:
     )
     endpoint_url: str | None = setting(
         "s3.endpoint_url",
-        kinds.TEXT,
+        kinds.URL,
         "The URL of the S3 server, if it is not Amazon S3.",
-        aws=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        env="BULKUP_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_ENDPOINT_URL",
         example="https://s3.example.org",
     )
     region: str | None = setting(
         "s3.region",
         kinds.TEXT,
         "The bucket's region.",
-        aws=("AWS_REGION", "AWS_DEFAULT_REGION"),
+        env="BULKUP_REGION AWS_REGION AWS_DEFAULT_REGION",
         example="eu-central-1",
     )
     profile: str | None = setting(
         "s3.profile",
         kinds.TEXT,
-        "The AWS profile with the credentials.",
-        aws=("AWS_PROFILE",),
+        "The AWS profile; as a flag, first a profile of bulkup.toml.",
+        env="BULKUP_PROFILE AWS_PROFILE",
         example="photos",
     )
     ca_bundle: str | None = setting(
         "s3.ca_bundle",
         kinds.PATH,
         "Trust the certificates in this PEM file.",
-        aws=("AWS_CA_BUNDLE",),
+        env="BULKUP_CA_BUNDLE AWS_CA_BUNDLE",
         example="/etc/ssl/private-ca.pem",
     )
     # Below it, a lost request costs less than the three more of a multipart upload.

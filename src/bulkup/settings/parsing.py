@@ -1,4 +1,4 @@
-"""What values settings may have, and how text becomes one: pure, and strict about leftovers."""
+"""What values settings may have, and how they are parsed. Pure."""
 
 from __future__ import annotations
 
@@ -36,17 +36,19 @@ def parse_size(text: str) -> int:
 
 
 class Kind(NamedTuple):
-    """What values a setting may have: `parse` raises ValueError for all but what `expects` says.
+    """The values of a setting: `parse` raises ValueError for anything but what `expects` says.
 
-    `parse` gets text (from the environment or a flag) or what TOML and the flag parser make of it.
-    With `anchored`, a relative path is made absolute from where it was written. What is `secret`
-    is not repeated in an error message.
+    `parse` gets text (from the environment or a flag) or a value of TOML or of the flag parser.
+    `metavar` is what `--help` calls it. With `anchored`, a relative path is made absolute from
+    where it was written. A `secret` value is not repeated in an error message.
     """
 
     expects: str
     parse: Callable[[object], Any]
+    metavar: str = "TEXT"
     anchored: bool = False
     secret: bool = False
+    choices: tuple[str, ...] = ()
 
 
 def _text(value: object) -> str:
@@ -206,26 +208,28 @@ def _choice(*words: str) -> Kind:
             raise ValueError
         return str(value)
 
-    return Kind(" or ".join(f'"{word}"' for word in words), parse)
+    return Kind(" or ".join(f'"{word}"' for word in words), parse, choices=words)
 
 
 TEXT = Kind("a text", _text)
-PATH = Kind("a path", _text, anchored=True)
+URL = TEXT._replace(metavar="URL")
+PATH = Kind("a path", _text, "FILE", anchored=True)
+DESTINATION = PATH._replace(metavar="DEST")
 TRUTH = Kind("true or false", _truth)
-COUNT = Kind("a whole number from 1", _whole_from_1)
-COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0)
-SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size)
-DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration)
-SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration))
-MOMENT = Kind('an age such as "30d" or "12h", or a date such as "2026-01-31"', _moment)
-RATE = Kind('a rate above 0 such as "100/s"', _positive(_rate))
-BANDWIDTH = Kind('a size per second above 0 such as "10M"', _positive(_bandwidth))
+COUNT = Kind("a whole number from 1", _whole_from_1, "N")
+COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0, "N")
+SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size, "SIZE")
+DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration, "TIME")
+SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration), "TIME")
+MOMENT = Kind('an age such as "30d" or "12h", or a date such as "2026-01-31"', _moment, "WHEN")
+RATE = Kind('a rate above 0 such as "100/s"', _positive(_rate), "N/s")
+BANDWIDTH = Kind('a size per second above 0 such as "10M"', _positive(_bandwidth), "RATE")
 SHARE = Kind('a share above 0 such as "10%" or 0.1', _share)
-# Whoever knows a webhook's URL may post to it.
+# Whoever knows the URL of a webhook can post to it.
 WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secret=True)
-TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts)
-PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs)
-STAGE_LIST = Kind(f"some of {', '.join(Stage)}", _stages)
+TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts, "GLOB")
+PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs, "K=V")
+STAGE_LIST = Kind(f"some of {', '.join(Stage)}", _stages, "STAGES")
 EMBEDDER = _choice("efficientnet-lite0", "clip", "http")
 EMBED_API = _choice("openai", "replicate")
 PICTURES_AS = _choice("url", "image", "message")
@@ -236,9 +240,9 @@ VARIANTS = Kind(
     "a quality from 1 to 100; each name once",
     _variants,
 )
-# Below that not even an ordinary photo decodes; RLIMIT_DATA takes what a pointer can address.
+# Less is not enough for an ordinary photo; RLIMIT_DATA takes what a pointer can address.
 WORKER_MEMORY = Kind('a size from "256MiB"', _size_between(256 * MIB, 1 << 60))
-AUTO_OR_COUNT = Kind('"auto" or a whole number from 1', _auto_or_count)
+AUTO_OR_COUNT = Kind('"auto" or a whole number from 1', _auto_or_count, "auto|N")
 LAYOUT = _choice("path", "content")
 ON_DUPLICATE = _choice("skip", "copy")
 NOTIFY_ON = _choice("always", "failure", "never")

@@ -45,17 +45,17 @@ def setting(
     default: object = "",
     example: object = None,
     flag: bool | str = True,
-    env: str | None = None,
-    aws: tuple[str, ...] = (),
+    env: str = "",
 ) -> Any:
     """A field whose default is written as in bulkup.toml; '' is None, or empty for a collection.
 
-    Its variable is BULKUP_NAME, its flag --name, unless `env` and `flag` say otherwise.
+    Its variable is BULKUP_NAME, its flag --name, unless `env` (variables separated by spaces) and
+    `flag` say otherwise.
     """
     name = key.rpartition(".")[2]
     row = SettingRow(
         key=key,
-        env=(env or f"BULKUP_{name.upper()}", *aws),
+        env=tuple((env or f"BULKUP_{name.upper()}").split()),
         flag=f"--{(flag if isinstance(flag, str) else name).replace('_', '-')}" if flag else None,
         default=default,
         example=default if example is None else example,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 from bulkup.settings import parsing as kinds
 from bulkup.settings.options import RunOptions, UploadOptions
-from bulkup.settings.setting import SettingRow, group, leaves, setting
+from bulkup.settings.setting import Leaf, SettingRow, group, leaves, setting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 TABLES = ("", "push", "s3", "process", "embed", "claims", "notify")
 
@@ -92,7 +92,11 @@ class Settings:
     webhook: WebhookOptions = group(WebhookOptions)
 
 
+LEAVES: Mapping[str, Leaf] = {leaf.row.key: leaf for leaf in leaves(Settings)}
+"""Every setting by its key."""
+
+
 def describe() -> Iterator[SettingRow]:
     """Every setting, by the tables of bulkup.toml: first those without one."""
-    rows = [leaf.row for leaf in leaves(Settings)]
+    rows = [leaf.row for leaf in LEAVES.values()]
     yield from sorted(rows, key=lambda row: TABLES.index(row.key.rpartition(".")[0]))
