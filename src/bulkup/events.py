@@ -273,39 +273,6 @@ class Notice(Event):
         return self.message
 
 
-class StageCount(NamedTuple):
-    """The numbers of one progress bar. `total` grows during the scan."""
-
-    done: int = 0
-    skipped: int = 0
-    failed: int = 0  # waiting or dead
-    total: int = 0
-    done_bytes: int = 0
-    total_bytes: int = 0
-
-
-class Snapshot(NamedTuple):
-    """The current progress of a run; taken at most ten times a second."""
-
-    stages: Mapping[str, StageCount]  # the stages of this run, in order
-    walking: bool
-    walked_files: int
-    window: int  # limit on requests in flight
-    in_flight: int
-    throttled: int
-    errors: int
-    elapsed_seconds: float
-    paused: str | None = None
-
-
-def total_of(snapshot: Snapshot) -> StageCount:
-    """The done and failed items of all stages together."""
-    stages = snapshot.stages.values()
-    return StageCount(
-        done=sum(stage.done for stage in stages), failed=sum(stage.failed for stage in stages)
-    )
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary(Event):
     """How the run ended. Only a Notice about a failed webhook or metrics file may follow."""

@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from bulkup.cli.output.text import escape, is_screen, printable, summary_line, summary_lines
+from bulkup.cli.output.summary import summary_line, summary_lines
+from bulkup.cli.output.text import escape, is_screen, printable
 from bulkup.cli.run_command import StopSignals
 
 if TYPE_CHECKING:

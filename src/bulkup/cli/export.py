@@ -12,7 +12,7 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from bulkup.manifest.reports.export import ExportRow
     from bulkup.reporting.row_formats import ExportFormat
@@ -51,7 +51,7 @@ def run(
 ) -> None:
     """Export files, their metadata and embeddings from the manifest."""
     from bulkup.manifest.reader import Reader
-    from bulkup.reporting.atomic_file import check_writable, whole_file
+    from bulkup.reporting.atomic_file import check_writable
     from bulkup.reporting.row_formats import BINARY, check_format
 
     check_format(format)
@@ -70,15 +70,21 @@ def run(
         if output == "-":
             write(sys.stdout.buffer)
             return
-        try:
-            with whole_file(output, mode=_MODE) as file:
-                count = write(file)
-        except OSError as error:
-            raise UsageError(f"--output {output}: {error.strerror}") from error
+        count = _write_file(output, write)
     if not settings.quiet:
         from bulkup.cli.output import text as render
 
         typer.echo(f"Wrote {render.count(count, 'file')} to {render.escape(output)}", err=True)
+
+
+def _write_file(path: str, write: Callable[[BinaryIO], int]) -> int:
+    from bulkup.reporting.atomic_file import whole_file
+
+    try:
+        with whole_file(path, mode=_MODE) as file:
+            return write(file)
+    except OSError as error:
+        raise UsageError(f"--output {path}: {error.strerror}") from error
 
 
 def _write(

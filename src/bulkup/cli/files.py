@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkup.cli.shared_options import Flags
+
+if TYPE_CHECKING:
+    from bulkup.manifest.reports.status import FileRow
 
 EXAMPLE = "Example: bulkup files '*.heic' --json"
 
@@ -26,7 +29,7 @@ def run(
 ) -> None:
     """List files with their keys, states and digests."""
     from bulkup.cli.output.rows import print_csv, print_json
-    from bulkup.cli.output.text import Column, escape, print_table, size
+    from bulkup.cli.output.text import Column, print_table
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.status import FileRow
 
@@ -37,28 +40,20 @@ def run(
         elif csv:
             print_csv(FileRow._fields, rows)
         else:
-            print_table(
-                [
-                    Column("File"),
-                    Column("Size", right=True),
-                    Column("Upload"),
-                    Column("Process"),
-                    Column("Embed"),
-                    Column("Key"),
-                    Column("SHA-256"),
-                ],
-                [
-                    [
-                        escape(row.path),
-                        size(row.size_bytes),
-                        row.upload or "",
-                        row.process or "",
-                        row.embed or "",
-                        escape(row.key or ""),
-                        (row.digest or "")[:12],
-                    ]
-                    for row in rows
-                ],
-                sys.stdout,
-                os.environ,
-            )
+            titles = ("File", "Size", "Upload", "Process", "Embed", "Key", "SHA-256")
+            columns = [Column(title, right=title == "Size") for title in titles]
+            print_table(columns, map(_cells, rows), sys.stdout, os.environ)
+
+
+def _cells(row: FileRow) -> list[str]:
+    from bulkup.cli.output.text import size
+
+    return [
+        row.path,
+        size(row.size_bytes),
+        row.upload or "",
+        row.process or "",
+        row.embed or "",
+        row.key or "",
+        (row.digest or "")[:12],
+    ]

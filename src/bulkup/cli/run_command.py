@@ -159,7 +159,8 @@ class RunOutput:
             self._screen.say(text)
 
     def summarize(self, summary: Summary) -> None:
-        from bulkup.cli.output.text import is_screen, summary_line, summary_lines
+        from bulkup.cli.output.summary import summary_line, summary_lines
+        from bulkup.cli.output.text import is_screen
 
         if self._settings.quiet:
             return

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -186,24 +186,15 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
     """`status --json`, schema 1: fields may be added, never renamed."""
     from bulkup.run.heartbeat import here, machine_of
 
-    machine = here()
+    machine, claims = here(), reader.reports.claims()
     status = reader.reports.status()
-    runs = reader.runs.open_runs()
-    claims = reader.reports.claims()
-    shown, stale = [], 0
-    for run in runs:
-        gone = machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
-        stale += claims.get(run.id, 0) if gone else 0
-        shown.append(
-            {
-                "id": run.id,
-                "command": run.command,
-                "host": machine_of(run.host),
-                "pid": run.pid,
-                "alive": not gone,
-                "heartbeat_at": _iso(run.heartbeat_at),
-            }
-        )
+    runs, stale = [], 0
+    for run in reader.runs.open_runs():
+        is_dead = machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
+        stale += claims.get(run.id, 0) if is_dead else 0
+        fields = {"id": run.id, "command": run.command, "host": machine_of(run.host)}
+        alive = {"alive": not is_dead, "heartbeat_at": _iso(run.heartbeat_at)}
+        runs.append({**fields, "pid": run.pid, **alive})
     return {
         "schema": 1,
         "manifest": reader.path,
@@ -218,7 +209,7 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
         "stages": {str(stage): _stage(found) for stage, found in status.stages.items()},
         "searchable": status.searchable,
         "failures": {str(name): count for name, count in status.failures.items()},
-        "runs": shown,
+        "runs": runs,
         "stale_claims": stale,
         "destinations": [
             {"url": d.url, "objects": d.objects, "bytes": d.bytes} for d in status.destinations
@@ -248,8 +239,7 @@ def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tupl
 
 
 def _print_status(document: dict[str, object]) -> None:
-    from bulkup.cli.output.text import Column, count, escape, print_table, size
-    from bulkup.model import State
+    from bulkup.cli.output.text import count, escape, size
 
     assets, stages = document["assets"], document["stages"]
     failures, runs = document["failures"], document["runs"]
@@ -270,28 +260,7 @@ def _print_status(document: dict[str, object]) -> None:
             f"{escape(destination['url'])}: {count(destination['objects'], 'object')}, "
             f"{size(destination['bytes'])}"
         )
-    used = {name: found for name, found in stages.items() if any(found[s] for s in State)}
-    if used:
-        say("")
-        print_table(
-            [
-                Column("Stage"),
-                *(Column(_TITLES[state], right=True) for state in State),
-                Column("Bytes done", right=True),
-                Column("p95", right=True),
-            ],
-            [
-                [
-                    name,
-                    *(count(found[state]) for state in State),
-                    size(found["bytes_done"]),
-                    "" if found["p95_ms"] is None else f"{found['p95_ms']:.0f} ms",
-                ]
-                for name, found in used.items()
-            ],
-            sys.stdout,
-            os.environ,
-        )
+    _print_stages(stages)
     reasons = [f"{count(n)} {name}" for name, n in failures.items() if n]
     if reasons:
         say(f"\nFailed: {', '.join(reasons)} (bulkup status --failed lists them)")
@@ -302,3 +271,26 @@ def _print_status(document: dict[str, object]) -> None:
     assert isinstance(stale, int)
     if stale:
         say(f"{count(stale, 'claim')} of dead runs: the next run takes them over")
+
+
+def _print_stages(stages: Mapping[str, Mapping[str, Any]]) -> None:
+    """A table of the stages that have items."""
+    from bulkup.cli.output.text import Column, count, print_table, size
+    from bulkup.model import State
+
+    used = {name: found for name, found in stages.items() if any(found[s] for s in State)}
+    if not used:
+        return
+    columns = [Column("Stage"), *(Column(_TITLES[state], right=True) for state in State)]
+    columns += [Column("Bytes done", right=True), Column("p95", right=True)]
+    rows = [
+        [
+            name,
+            *(count(found[state]) for state in State),
+            size(found["bytes_done"]),
+            "" if found["p95_ms"] is None else f"{found['p95_ms']:.0f} ms",
+        ]
+        for name, found in used.items()
+    ]
+    typer.echo("")
+    print_table(columns, rows, sys.stdout, os.environ)

@@ -80,6 +80,7 @@ def render(facts: Facts) -> bytes:
     class Collector:
         def collect(self) -> Iterator[Metric]:
             yield from _work(facts)
+            yield from _results(facts)
             yield from _runs(facts)
 
     registry = CollectorRegistry()
@@ -89,9 +90,7 @@ def render(facts: Facts) -> bytes:
 
 
 def _work(facts: Facts) -> Iterator[Metric]:
-    """Metrics of files, items and objects."""
-    from prometheus_client.core import HistogramMetricFamily
-
+    """Metrics of files and items."""
     status = facts.status
     present = status.assets - status.missing
     yield _gauge(
@@ -131,11 +130,17 @@ def _work(facts: Facts) -> Iterator[Metric]:
         "error_class",
     )
     yield _gauge("stale_claims", "Items claimed by dead runs.", [((), facts.stale_claims)])
+
+
+def _results(facts: Facts) -> Iterator[Metric]:
+    """Metrics of objects and attempts."""
+    from prometheus_client.core import HistogramMetricFamily
+
     for name, unit in (("objects", "Objects"), ("bytes", "Bytes")):
         yield _gauge(
             f"destination_{name}",
             f"{unit} known to be at a destination.",
-            [((d.url,), getattr(d, name)) for d in status.destinations],
+            [((d.url,), getattr(d, name)) for d in facts.status.destinations],
             "destination",
         )
     histogram = HistogramMetricFamily(

@@ -16,15 +16,8 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
-from bulkup.events import (
-    AttemptFailed,
-    Event,
-    Json,
-    RunStarted,
-    Snapshot,
-    Summary,
-    total_of,
-)
+from bulkup.events import AttemptFailed, Event, Json, RunStarted, Summary
+from bulkup.model import Snapshot, total_of
 from bulkup.pace.tries import with_tries_while
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from bulkup.errors import (
     ExitCode,
     UsageError,
 )
-from bulkup.events import Event, Notice, RunStarted, Snapshot, Summary
+from bulkup.events import Event, Notice, RunStarted, Summary
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.uploads import Left
-from bulkup.model import Stage
+from bulkup.model import Snapshot, Stage
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job

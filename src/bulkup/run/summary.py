@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bulkup.events import Snapshot, StageCount, Summary
+from bulkup.events import Summary
 from bulkup.manifest.queue.uploads import Left
-from bulkup.model import Stage
+from bulkup.model import Snapshot, Stage, StageCount
 
 if TYPE_CHECKING:
     from bulkup.run.job_runner import JobRunner

@@ -1,17 +1,17 @@
-"""Settings: flags > environment > bulkup.toml > defaults, as one frozen value.
+"""Loads the settings: flags > environment > bulkup.toml > defaults.
 
-The file is the one that `--config` or BULKUP_CONFIG names, else `bulkup.toml` in the current
-directory, else in the user's configuration directory; never two of them.
+One file is read: the one that `--config` or BULKUP_CONFIG names, else `bulkup.toml` in the current
+directory, else in the user's configuration directory.
 
-A table `[profile.NAME]` holds the same keys as the whole file and overrides it; `--profile NAME`
-or BULKUP_PROFILE chooses it. That name does double duty: where the file has no such profile, NAME
-is an AWS profile. Where it has one, its own `s3.profile`, if any, takes the name's place and its
-rank; without one, AWS_PROFILE and then the file's `s3.profile` decide as usual.
+A table `[profile.NAME]` has the same keys as the file and overrides it; `--profile NAME` or
+BULKUP_PROFILE selects it. If the file has no such profile, NAME is an AWS profile. If it has one,
+the profile's own `s3.profile` replaces NAME, with the same precedence; without that, AWS_PROFILE
+and then the file's `s3.profile` apply as usual.
 
 An empty text means "not given": in the environment the next source decides, in the file the
-default does. Relative paths in the file start at the file's folder, others at the current one.
+default does. Relative paths in the file are relative to its directory, others to the current one.
 
-This module is on the start-up path of every command: it imports late what few commands need.
+Every command imports this module at its start, so rarely needed imports are late.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _KEY_OF_FLAG = {
 
 
 class _Written(NamedTuple):
-    """A value as somebody wrote it: `where` is for error messages, `folder` for relative paths."""
+    """A value as written: `where` is for error messages, `folder` for relative paths."""
 
     value: object
     where: str
@@ -50,11 +50,11 @@ def load(
     cwd: Path,
     user_config_dir: Path | None = None,
 ) -> Settings:
-    """Settle every setting. Raises SettingsError; reads one file at most.
+    """Load all settings. Raises SettingsError; reads at most one file.
 
-    `flags` are named like the flags, with `_` for `-`, and may hold `config`; None and empty lists
-    are flags that were not given. A name that is no setting's flag is a KeyError: a bug. Without
-    `user_config_dir` it is the platform's.
+    `flags` are named like the flags, with `_` for `-`, and may contain `config`; None and empty
+    lists mean "not given". An unknown name is a KeyError: a bug. The default of `user_config_dir`
+    is the platform's.
     """
     given = {name: value for name, value in flags.items() if value not in (None, (), [], "")}
     config = given.pop("config", None) or environ.get("BULKUP_CONFIG")
@@ -94,7 +94,7 @@ def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Writt
 
 
 def _from_file(file: Path) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]]]:
-    """What the file sets, and what each of its profiles does. All keys are checked, no value is."""
+    """The values of the file and of each profile. All keys are checked, values are not yet."""
     table = _read(file)
     profiles = {
         name: _flatten(inner, file, f"profile.{name}.")
@@ -104,7 +104,7 @@ def _from_file(file: Path) -> tuple[dict[str, _Written], dict[str, dict[str, _Wr
 
 
 def _checked(values: Values) -> Settings:
-    """Fill in what depends on other settings, and refuse what contradicts itself."""
+    """Fill in defaults that depend on other settings, and refuse contradictions."""
     home = values.get(("home",))
     if home is None:
         from platformdirs import user_data_dir
@@ -124,7 +124,7 @@ def _checked(values: Values) -> Settings:
 def _settings_file(
     config: str | None, cwd: Path, user_config_dir: Path | None, environ: Mapping[str, str]
 ) -> Path | None:
-    """The file to read, or None. One asked for by name may be missing: reading it says so."""
+    """The file to read, or None. A named file may not exist: reading it raises."""
     if config:
         return Path(_anchor(config, cwd, environ))
     if (here := cwd / "bulkup.toml").is_file():
@@ -179,7 +179,7 @@ def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Wr
 
 
 def _nearest(key: str) -> str:
-    """The known key most like this one; its own name counts before its table's."""
+    """The most similar known key; its own name counts more than its table's."""
     from difflib import SequenceMatcher
 
     def likeness(known: str) -> tuple[float, float]:
@@ -204,7 +204,7 @@ def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
 
 
 def _anchor(path: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """The absolute path; URLs and `-` stay as they are. `~` is expanded: no shell does it here."""
+    """The absolute path, with `~` expanded; URLs and `-` are unchanged."""
     if path == "-" or path.startswith("file:") or "://" in path:
         return path
     if path == "~" or path.startswith("~/"):

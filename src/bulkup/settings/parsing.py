@@ -22,7 +22,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
 def parse_size(text: str) -> int:
     """Bytes from `64MiB`, `10M`, `1.5G`, `500kB` or `1024`. Raises ValueError.
 
-    `M` is `MiB` (1024²), as for rclone's and rsync's options; only `MB` is 1000².
+    `M` is `MiB` (1024²), as in rclone and rsync; only `MB` is 1000².
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
@@ -157,7 +157,7 @@ def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     if not isinstance(value, (list, tuple)):
-        raise ValueError  # noqa: TRY004  # a wrong value to whoever wrote the file, like any other
+        raise ValueError  # noqa: TRY004  # a wrong value in the file
     return tuple(_text(part) for part in value)
 
 

@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 
 from bulkup.errors import ManifestFull
-from bulkup.events import AttemptFailed, Event, RunStarted, Snapshot, StageCount, Summary
+from bulkup.events import AttemptFailed, Event, RunStarted, Summary
+from bulkup.model import Snapshot, StageCount
 from bulkup.reporting.webhook import QUEUE_LENGTH, Alarm, Webhook
 from bulkup.settings.table import WebhookOptions
 from tests.fakes.clock import FakeClock

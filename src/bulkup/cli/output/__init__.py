@@ -1,1 +1,9 @@
-""""""
+"""Output for people and programs.
+
+text.py       escaping, numbers, tables
+progress.py   snapshots to bars
+summary.py    the summary at the end of a run
+rows.py       rows as JSON or CSV
+json_log.py   events as JSON lines: --json, --log-file
+observers.py  events to the metrics file and the webhook
+"""

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from bulkup.clock import Clock
-    from bulkup.events import Emit, Event, Snapshot
+    from bulkup.events import Emit, Event
+    from bulkup.model import Snapshot
     from bulkup.reporting.metrics_file import MetricsFile
     from bulkup.reporting.webhook import Webhook
     from bulkup.settings.table import Settings

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from bulkup.events import Snapshot, StageCount
+    from bulkup.model import Snapshot, StageCount
 
 _REDRAWS_PER_SECOND = 10  # looks smooth, and costs about 2 % of a core
 _MEMORY_SECONDS = 15.0  # steadies the ETA, and follows the adaptive window

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.cli.output.progress import Goodput, Screen, bar, eta_seconds, fraction, traffic
-from bulkup.events import Snapshot, StageCount
+from bulkup.model import Snapshot, StageCount
 
 STAGE = StageCount(done=1000, total=4000, failed=2, done_bytes=1_000_000, total_bytes=4_000_000)
 SNAPSHOT = Snapshot(
