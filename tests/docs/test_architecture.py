@@ -1,0 +1,54 @@
+"""The page that says where to find things is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+SOURCE = REPOSITORY / "src" / "bulkup"
+PAGE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+ROWS = PAGE.partition("## Where to find")[2]
+PATHS = set(re.findall(r"`([\w/]+\.py|[\w/]+/)`", PAGE))
+NAMES = re.findall(r"`([\w/]+\.py)` \(`([\w.]+)`", PAGE)
+PACKAGES = sorted(
+    str(init.parent.relative_to(SOURCE))
+    for init in SOURCE.rglob("__init__.py")
+    if init.parent not in (SOURCE, SOURCE / "cli")  # `--help` lists the verbs of cli
+)
+
+
+def test_it_says_where_to_find_what_newcomers_look_for() -> None:
+    assert len(re.findall(r"^\| [^|]+ \| `[\w/]+\.py` \|$", ROWS, re.MULTILINE)) >= 55
+
+
+@pytest.mark.parametrize("path", sorted(path for path in PATHS if "VERB" not in path))
+def test_every_path_exists(path: str) -> None:
+    assert (SOURCE / path).exists()
+
+
+@pytest.mark.parametrize(("path", "name"), NAMES)
+def test_every_function_it_names_exists(path: str, name: str) -> None:
+    text = (SOURCE / path).read_text("utf-8")
+    for part in name.split("."):
+        assert re.search(rf"(def|class) {part}\b", text)
+
+
+def test_the_layers_are_those_that_the_import_rules_check() -> None:
+    rules = (REPOSITORY / "pyproject.toml").read_text("utf-8")
+    checked = re.search(r"^layers = \[\n(.*?)^\]", rules, re.DOTALL | re.MULTILINE)
+    shown = re.search(r"^```\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert checked
+    assert shown
+    layers = [line.strip().strip('",') for line in checked[1].splitlines()]
+    assert [re.split(r"  +", line)[0] for line in shown[1].splitlines()] == layers
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_map_of_a_package_names_every_module(package: str) -> None:
+    text = (SOURCE / package / "__init__.py").read_text("utf-8")
+    modules = [module.stem for module in sorted((SOURCE / package).glob("[a-z]*.py"))]
+    if text.strip('"\n'):  # it has a map
+        assert [name for name in modules if name not in text] == []
