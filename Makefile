@@ -9,6 +9,9 @@ DEMO := .demo
 PHOTOS ?= $(DEMO)/photos
 BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# What make check measures: all but the slow tests from end to end.
+CHECKED := tests/docs tests/unit tests/state tests/contract tests/faults \
+	$(patsubst %,tests/e2e/test_%.py,clean doctor rebuild reports resume retry verify)
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 
@@ -16,14 +19,14 @@ ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo       pictures made, pushed, processed and found again; needs no account'
+	@echo 'make demo       generates pictures, pushes and searches them; needs no account'
 	@echo 'make test       all tests that need no system package'
-	@echo 'make check      lint, format, types, import rules, unit tests'
+	@echo 'make check      lint, format, types, import rules, tests with branch coverage'
 	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
 	@echo 'make bench      compares with rclone, s5cmd and vipsthumbnail; takes 40 minutes'
 	@echo '                (its halves: bench-push BENCH="--scale 0.05", bench-pictures PHOTOS=DIR)'
 	@echo 'make compare-exiftool  facts of PHOTOS=DIR beside those of exiftool'
-	@echo 'make clean      removes what the others made'
+	@echo 'make clean      removes everything that the others made'
 
 demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
 	$(BULKUP) push $(DEMO)/photos
@@ -40,7 +43,7 @@ check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -W error tests/unit
+	$(BIN)/pytest -q -n auto -W error --cov -m 'not ceph and not nginx and not chromium' $(CHECKED)
 
 test-ceph: $(VENV)/.test
 	$(BIN)/python -m tests.servers.ceph install

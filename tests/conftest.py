@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.fakes.s3_server import FakeS3
 from tests.servers import ceph as ceph_server
@@ -16,6 +17,10 @@ from tests.servers import front as front_server
 from tests.servers import moto
 from tests.servers.endpoint import Endpoint
 from tests.servers.front import Front
+
+# How long an example takes depends on the machine and on coverage; it says nothing about the code.
+settings.register_profile("bulkup", deadline=None)
+settings.load_profile("bulkup")
 
 REPOSITORY = Path(__file__).parents[1]
 FOREIGN = ("AWS_", "BULKUP_", "S3_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
