@@ -33,7 +33,7 @@ async def send(store: DirectoryStore, body: bytes = BODY) -> str:
         digest=Digest(hashlib.sha256(body).hexdigest()),
         attributes=Attributes(),
         tries=once,
-        looks=once,
+        ask=once,
     )
     return sent.how
 
