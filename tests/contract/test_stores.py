@@ -42,7 +42,7 @@ async def keys(store, prefix=""):
 
 
 @pytest.mark.parametrize("size", [0, 1, 20_480, 256 * 1024, 256 * 1024 + 1, 3_000_000])
-async def test_bytes_come_back_as_they_were(store, size):
+async def test_bytes_are_read_as_they_were_stored(store, size):
     """Whatever the size: the empty object and the sizes on both sides of a limit included."""
     body = bytes(i * 7 % 251 for i in range(1000)) * (size // 1000 + 1)
     key = await put(store, "a/b.jpg", body[:size])
@@ -154,7 +154,7 @@ ODD_NAMES = [
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-async def test_odd_keys_come_back(store, place, name):
+async def test_odd_keys_name_one_object(store, place, name):
     """Put, head, open, list, copy and delete name the same object whatever the key holds."""
     if place.kind == "moto" and ord(min(name)) < 32:
         pytest.skip("moto writes control characters into XML that no parser takes")
@@ -193,13 +193,13 @@ METADATA = [
 
 
 @pytest.mark.parametrize("metadata", METADATA)
-async def test_metadata_come_back(store, metadata):
+async def test_metadata_are_read_as_they_were_stored(store, metadata):
     """Every text comes back as it was, non-ASCII names included."""
     key = await put(store, "k", b"x", Attributes(metadata=metadata))
     assert (await store.head(key)).metadata == metadata
 
 
-async def test_the_missing_are_missing(store):
+async def test_an_object_that_does_not_exist_is_missing(store):
     """ObjectMissing for head, open and copy; delete does not mind."""
     key = store.prefix + "no/such"
     with pytest.raises(ObjectMissing):
@@ -383,7 +383,7 @@ async def test_wrong_keys(place):
     await store.close()
 
 
-async def test_a_listing_can_be_gone_on_with(store):
+async def test_a_listing_continues_after_a_key(store):
     """After a key of it: what comes later, and nothing twice, whether or not that key exists."""
     for name in ("a.jpg", "a/b.jpg", "b c.jpg", "é.jpg"):
         await put(store, name, b"x")

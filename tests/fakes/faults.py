@@ -34,7 +34,7 @@ class Fault:
     `refuse` answers `status` and `code` once the body is read (with `early`: before, and closes);
     `reset` drops the connection after part of the body; `lose` does the work and then drops it;
     `lie` answers 200 and stores nothing; `hold` answers only after FakeS3.release();
-    `delay` goes on after `delay_seconds`.
+    `delay` continues after `delay_seconds`.
     """
 
     op: str = "*"

@@ -114,7 +114,7 @@ class FakeS3:
                 raise TimeoutError(f"{self.arrived[op]} of {count} {op} requests came")
 
     def release(self) -> None:
-        """Let go of the requests that a fault holds, now and from now on."""
+        """Release the requests that a fault holds, now and from now on."""
         self._loop.call_soon_threadsafe(self._released.set)
 
     def state(self) -> dict[str, object]:
@@ -129,7 +129,7 @@ class FakeS3:
         return {"requests": by_op, **counts, "objects": objects}
 
     async def serve(self) -> None:
-        """Listen and answer until told to stop."""
+        """Listen and answer until stopped."""
         self._loop, self._over, self._released = (
             asyncio.get_running_loop(),
             asyncio.Event(),
@@ -242,7 +242,7 @@ def _false_success(body: Body) -> Answer:
 
 
 def main() -> None:
-    """Serve until the process is told to stop."""
+    """Serve until the process is stopped."""
     parser = argparse.ArgumentParser(description="A scripted S3 server for tests.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--keep-bodies", action="store_true")

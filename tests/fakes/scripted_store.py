@@ -13,8 +13,8 @@ from bulkup.stores.store import Capabilities
 
 
 class ScriptedStore(DirectoryStore):
-    """`fail(verb, *errors)` has the next calls of a verb raise these errors, one each; with
-    `always` the last one for ever. `hold()` lets puts wait until `release()`."""
+    """After `fail(verb, *errors)` the next calls of a method raise these errors, one each; with
+    `always` all later ones the last. `hold()` delays puts until `release()`."""
 
     def __init__(self, root: str, *, clock: Clock, conditional_writes: bool | None = True) -> None:
         super().__init__(root, clock=clock, durable=False)
@@ -33,8 +33,8 @@ class ScriptedStore(DirectoryStore):
         if always:
             self._always[verb] = errors[-1]
 
-    def mend(self) -> None:
-        """No verb fails any more."""
+    def recover(self) -> None:
+        """No method fails any more."""
         self._errors.clear()
         self._always.clear()
 

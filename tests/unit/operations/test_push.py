@@ -128,7 +128,7 @@ async def test_a_full_destination_stops_the_run_and_no_file_is_to_blame(
     summary = await pushing.push()
     assert (summary.exit_code, summary.dead, summary.ready) == (ExitCode.DESTINATION, 0, 5)
     assert items(pushing) == [("ready", 0, None)] * 5
-    store.mend()
+    store.recover()
     assert (await pushing.push()).sent == 5
 
 

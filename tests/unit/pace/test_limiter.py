@@ -14,7 +14,7 @@ from tests.fakes.clock import FakeClock
 
 
 class Calls:
-    """Requests that end when they are told to."""
+    """Requests that end on demand."""
 
     def __init__(self) -> None:
         self.begun: list[int] = []
@@ -74,7 +74,7 @@ async def test_a_request_that_fails_gives_its_place_back(
 
 
 @pytest.mark.parametrize("cancelled", [[0], [1], [2], [0, 1], [1, 2], [0, 1, 2]])
-async def test_whoever_is_cancelled_leaves_no_place_taken(
+async def test_a_cancelled_request_leaves_no_place_taken(
     clock: FakeClock, cancelled: list[int]
 ) -> None:
     limiter, calls = limiter_of(clock, limit=1), Calls()
@@ -108,7 +108,7 @@ async def test_one_that_is_cancelled_in_the_moment_of_its_turn_gives_it_on(
 
 
 class Watched(Pacer):
-    """Counts the answers that it is told of."""
+    """Counts answers."""
 
     answers = 0
 

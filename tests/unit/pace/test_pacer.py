@@ -120,7 +120,7 @@ def test_a_limit_that_is_lifted_is_followed() -> None:
     assert course.goodput(38.0, 40.0) >= 2000
 
 
-def test_stray_refusals_hold_nobody_back() -> None:
+def test_stray_refusals_do_not_lower_the_rate() -> None:
     """S3 refuses a request now and then while it splits a partition."""
     endpoint = Endpoint(0.02, stray_refusals=0.005)
     course = Simulation(endpoint, [SMALL] * 20_000).run()
@@ -275,7 +275,7 @@ answers = st.lists(
 
 @settings(max_examples=200)
 @given(answers, st.one_of(st.none(), st.floats(1, 1000)), st.one_of(st.none(), st.integers(1, 99)))
-def test_bounds_hold_whatever_is_told(
+def test_bounds_hold_for_any_answers(
     course: list[tuple[str, float, int, float | None]],
     max_rate: float | None,
     fixed: int | None,

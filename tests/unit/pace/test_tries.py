@@ -139,18 +139,18 @@ async def test_a_server_that_wants_too_long_a_wait_is_left_to_the_next_attempt()
         assert clock.slept == []
 
 
-async def test_each_wait_is_told_before_it_begins() -> None:
+async def test_each_wait_is_announced_before_it_begins() -> None:
     clock = Sleeper()
-    told: list[tuple[StoreError, float, int]] = []
+    announced: list[tuple[StoreError, float, int]] = []
     first, second = StoreBroken("1"), StoreBusy("2", retry_after_seconds=3.0)
     await with_tries(
         Script(first, second),
         tries=5,
         clock=clock,
         random=Highest(),
-        on_try=lambda error, wait: told.append((error, wait, len(clock.slept))),
+        on_try=lambda error, wait: announced.append((error, wait, len(clock.slept))),
     )
-    assert told == [(first, 1.0, 0), (second, 3.0, 1)]
+    assert announced == [(first, 1.0, 0), (second, 3.0, 1)]
 
 
 def test_tenacity_is_imported_at_the_first_failure_only() -> None:

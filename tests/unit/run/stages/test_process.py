@@ -227,7 +227,7 @@ async def test_a_full_destination_ends_the_run_and_blames_no_picture(
     summary = await pushing.push()
     assert summary.exit_code == 4
     assert set(states(pushing).values()) == {"ready"}
-    store.mend()
+    store.recover()
     assert (await pushing.push()).exit_code == 0
 
 

@@ -74,7 +74,7 @@ def answering(*answers: bytes, heads: list[str] | None = None, once: bool = Fals
     return serve
 
 
-async def test_a_put_goes_out_whole_and_its_answer_comes_back():
+async def test_a_put_is_sent_whole_and_its_response_returned():
     heads: list[str] = []
     said = answer(412, b"<Error/>", ETag='"E"', X_Many="  two  words ")
     async with pool_over(answering(said, heads=heads)) as pool:
@@ -206,7 +206,7 @@ async def test_what_is_no_whole_answer_breaks_the_connection(trouble: str):
         assert (await pool.request("PUT", "/", HEADERS, b"body", 5.0)).status == 200
 
 
-async def test_an_answer_that_does_not_come_in_time_breaks_the_connection():
+async def test_a_response_that_is_late_breaks_the_connection():
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 
@@ -244,7 +244,7 @@ async def test_headers_that_are_not_plain_are_not_sent(value: str):
         assert (await pool.request("PUT", "/", HEADERS, b"body", 5.0)).status == 200
 
 
-async def test_where_nobody_listens_there_is_no_connection():
+async def test_a_closed_port_is_no_connection():
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     server.close()

@@ -96,8 +96,8 @@ def test_the_region_is_named():
         ({"retry-after": "2", "x-amz-retry-after": "9000"}, 2.0),
     ],
 )
-def test_the_wait_that_is_wished(headers, seconds):
-    """Retry-After first; nonsense counts as no wish."""
+def test_the_wait_that_the_endpoint_asks_for(headers, seconds):
+    """Retry-After first; nonsense counts as none."""
     assert retry_after_seconds(refusal(503, headers=headers)) == seconds
     busy = classify(refusal(503, "SlowDown", headers=headers))
     assert isinstance(busy, errors.StoreBusy)

@@ -179,7 +179,7 @@ async def test_renewed_credentials_send_put_instead():
         server.answers = [LIST, refusal(400, "ExpiredToken"), OK]
         transport = S3Transport("bucket", credentials, ca_pem=None, clock=FakeClock())
         store = S3Store("s3://bucket/p", "p/", transport, ABLE)
-        assert store.request_signer() is None, "nobody knows the account yet"
+        assert store.request_signer() is None, "no credentials are known yet"
         request = await signed(store)
         before = store.request_signer()
         assert await store.put_signed("p/k", request) is None

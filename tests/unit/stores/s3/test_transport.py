@@ -101,7 +101,7 @@ async def test_a_put_holds_what_the_store_must_know():
 
 
 class Memory(bytearray):
-    """Bytes of which one may know when nobody has them any more."""
+    """Bytes that can be watched for their release."""
 
 
 def viewed(size):
@@ -113,7 +113,7 @@ def viewed(size):
 
 
 @pytest.mark.parametrize("size", [20_000, 3_000_000])
-async def test_a_view_arrives_whole_and_is_let_go_of(size):
+async def test_a_view_arrives_whole_and_is_released(size):
     """Over the pool and over pyreqwest: after the answer its memory can be used again."""
     async with raw_server() as server:
         store = open_at(server.url)
@@ -188,7 +188,7 @@ async def test_a_dropped_connection_is_unreachable():
 
 
 async def test_a_short_body_is_unreachable_not_short():
-    """An object that ends before its Content-Length raises: nobody takes the rest for nothing."""
+    """An object that ends before its Content-Length raises: it is no shorter object."""
     async with raw_server() as server:
         server.answers = [b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc", b""]
         server.close_after = True
@@ -199,7 +199,7 @@ async def test_a_short_body_is_unreachable_not_short():
         await store.close()
 
 
-async def test_nobody_listens():
+async def test_a_closed_port_is_unreachable():
     """check() ends the run with a hint; put is a matter of the item."""
     store = open_at("http://127.0.0.1:9")
     with pytest.raises(DestinationUnreachable) as caught:
@@ -222,7 +222,7 @@ async def test_what_is_no_s3_endpoint():
 
 
 async def test_a_cache_that_answers_304_means_no_condition():
-    """Such an endpoint is told apart from one where the key is taken."""
+    """Such an endpoint differs from one where the key is taken."""
     async with raw_server() as server:
         server.answers = [answer(304), answer(412)]
         store = open_at(server.url)
@@ -248,7 +248,7 @@ def credentials(token, *, region_given=True, good_for_seconds=60.0, url=None):
 
 
 class FixedClock(SystemClock):
-    """Stands still until told otherwise."""
+    """Stands still until `seconds` is changed."""
 
     seconds = 1_700_000_000.0
 
