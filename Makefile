@@ -10,8 +10,8 @@ PHOTOS ?= $(DEMO)/photos
 BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What make check measures: all but the slow tests from end to end.
-CHECKED := tests/docs tests/unit tests/state tests/contract tests/faults \
-	$(patsubst %,tests/e2e/test_%.py,clean doctor rebuild reports resume retry verify)
+CHECKED := tests/docs tests/unit tests/state tests/contract \
+	$(patsubst %,tests/e2e/test_%.py,clean doctor rebuild resume retry verify)
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 

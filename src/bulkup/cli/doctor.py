@@ -28,8 +28,7 @@ SETTINGS = ("push.to", *S3)
 
 
 def run(
-    flags: Flags,
-    json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+    flags: Flags, json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False
 ) -> None:
     """Check decoders, embedder, manifest, disk, clock and destinations; say how to fix each."""
     settings = flags.settings()

@@ -88,11 +88,7 @@ def _write_file(path: str, write: Callable[[BinaryIO], int]) -> int:
 
 
 def _write(
-    form: ExportFormat,
-    rows: Iterator[ExportRow],
-    has_vectors: bool,
-    dimension: int,
-    out: BinaryIO,
+    form: ExportFormat, rows: Iterator[ExportRow], has_vectors: bool, dimension: int, out: BinaryIO
 ) -> int:
     from bulkup.cli.output.text import escape
     from bulkup.manifest.reports.export import OF_VECTORS, ExportRow

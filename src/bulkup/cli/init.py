@@ -33,8 +33,7 @@ _PROFILE = """\
 
 
 def run(
-    flags: Flags,
-    file: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("bulkup.toml"),
+    flags: Flags, file: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("bulkup.toml")
 ) -> None:
     """Write a bulkup.toml with every setting and its default, commented out."""
     try:

@@ -77,9 +77,5 @@ def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     selection = settings.upload.selection(now=now)
     Rules(selection)  # a bad pattern is found before any work
     return Push(
-        roots=roots,
-        upload=settings.upload,
-        run=settings.run,
-        selection=selection,
-        cwd=os.getcwd(),
+        roots=roots, upload=settings.upload, run=settings.run, selection=selection, cwd=os.getcwd()
     )

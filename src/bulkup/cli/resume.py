@@ -13,9 +13,7 @@ EXAMPLE = "Example: bulkup resume --max-duration 50m"
 SETTINGS = RUN
 
 
-def run(
-    flags: Flags,
-) -> None:
+def run(flags: Flags) -> None:
     """Resume every interrupted push: scans, multipart uploads, files, copies."""
     settings = flags.settings()
     from bulkup.operations.resume import ResumeRun

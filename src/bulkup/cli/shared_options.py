@@ -84,10 +84,7 @@ def _setting_option(key: str) -> tuple[str, Any]:
     if kind is kinds.TRUTH:
         return name, Annotated[bool | None, typer.Option(row.flag, help=row.help)]
     if kind.choices:
-        return name, Annotated[
-            Literal[kind.choices] | None,
-            typer.Option(row.flag, help=row.help),
-        ]
+        return name, Annotated[Literal[kind.choices] | None, typer.Option(row.flag, help=row.help)]
     many = kind in (kinds.TEXTS, kinds.PAIRS)
     sentence = row.help.removesuffix(".")
     if many:

@@ -179,9 +179,7 @@ def _runs(facts: Facts) -> Iterator[Metric]:
         "command",
     )
     yield CounterMetricFamily(
-        "bulkup_throttled_requests",
-        "Requests that a server throttled.",
-        value=facts.throttled,
+        "bulkup_throttled_requests", "Requests that a server throttled.", value=facts.throttled
     )
 
 

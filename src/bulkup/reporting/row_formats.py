@@ -29,14 +29,7 @@ Escape = Callable[[str], str]
 
 WHOLE = frozenset({"size_bytes", "width_px", "height_px", "orientation", "iso", "rating"})
 REAL = frozenset(
-    {
-        "f_number",
-        "exposure_seconds",
-        "focal_length_mm",
-        "latitude",
-        "longitude",
-        "altitude_metres",
-    }
+    {"f_number", "exposure_seconds", "focal_length_mm", "latitude", "longitude", "altitude_metres"}
 )
 MOMENTS = frozenset({"modified_at", "missing_since"})
 """Columns that are numbers and times (ISO 8601, UTC, to the second). `keywords` is a JSON array of

@@ -247,14 +247,11 @@ class RunOptions:
         kinds.SPAN,
         "Treat a run as dead after this long without a heartbeat.",
         flag=False,
-        env="BULKUP_CLAIMS_STALE_AFTER",
         default="10m",
     )
 
     def forced(self) -> RunOptions:
         """The same, but variants and embeddings that exist already are made again."""
         return replace(
-            self,
-            process=replace(self.process, force=True),
-            embed=replace(self.embed, force=True),
+            self, process=replace(self.process, force=True), embed=replace(self.embed, force=True)
         )

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from bulkup.settings.parsing import Kind
 
 
+_PREFIXED = ("embed", "claims", "notify")
+
 Values = dict[tuple[str, ...], Any]
 """Values by the names of the groups and the field that lead to them."""
 
@@ -49,13 +51,14 @@ def setting(
 ) -> Any:
     """A field whose default is written as in bulkup.toml; '' is None, or empty for a collection.
 
-    Its variable is BULKUP_NAME, its flag --name, unless `env` (variables separated by spaces) and
-    `flag` say otherwise.
+    Its variable is BULKUP_NAME, or BULKUP_TABLE_NAME in the tables of _PREFIXED, its flag --name,
+    unless `env` (variables separated by spaces) and `flag` say otherwise.
     """
-    name = key.rpartition(".")[2]
+    table, _, name = key.rpartition(".")
+    own = f"BULKUP_{table}_{name}" if table in _PREFIXED else f"BULKUP_{name}"
     row = SettingRow(
         key=key,
-        env=tuple((env or f"BULKUP_{name.upper()}").split()),
+        env=tuple((env or own.upper()).split()),
         flag=f"--{(flag if isinstance(flag, str) else name).replace('_', '-')}" if flag else None,
         default=default,
         example=default if example is None else example,

@@ -95,7 +95,6 @@ class EmbedOptions:
         kinds.EMBEDDER,
         "The embedder: efficientnet-lite0, clip (an extra) or http (a service).",
         default="efficientnet-lite0",
-        env="BULKUP_EMBED_MODEL",
     )
     # Six times the work; it helps with queries of two words, and not with those of one.
     thorough: bool = setting(
@@ -103,14 +102,12 @@ class EmbedOptions:
         kinds.TRUTH,
         "Embed six views of each picture instead of one.",
         default=False,
-        env="BULKUP_EMBED_THOROUGH",
     )
     url: str | None = setting(
         "embed.url",
         kinds.WEB_URL,
         "The URL of the service for the embedder http.",
         flag=False,
-        env="BULKUP_EMBED_URL",
         example="https://api.example.org/v1",
     )
     api: Literal["openai", "replicate"] = setting(
@@ -118,7 +115,6 @@ class EmbedOptions:
         kinds.EMBED_API,
         "The protocol of the service: OpenAI's embeddings or Replicate's predictions.",
         flag=False,
-        env="BULKUP_EMBED_API",
         default="openai",
     )
     remote_model: str | None = setting(
@@ -126,7 +122,6 @@ class EmbedOptions:
         kinds.TEXT,
         "The model that the service runs.",
         flag=False,
-        env="BULKUP_EMBED_REMOTE_MODEL",
         example="jina-clip-v2",
     )
     key: str | None = setting(
@@ -134,14 +129,12 @@ class EmbedOptions:
         kinds.SECRET,
         "The API key of the service; better kept in the environment.",
         flag=False,
-        env="BULKUP_EMBED_KEY",
     )
     pictures_as: Literal["url", "image", "message"] = setting(
         "embed.pictures_as",
         kinds.PICTURES_AS,
         "How requests hold pictures: url (Infinity), image (Jina) or message (vLLM).",
         flag=False,
-        env="BULKUP_EMBED_PICTURES_AS",
         default="url",
     )
     dimension: int | None = setting(
@@ -149,7 +142,6 @@ class EmbedOptions:
         kinds.COUNT,
         "Refuse vectors of any other dimension.",
         flag=False,
-        env="BULKUP_EMBED_DIMENSION",
         example=768,
     )
     # What free plans allow.
@@ -158,7 +150,6 @@ class EmbedOptions:
         kinds.NUMBER,
         "Limit on requests to the service per minute.",
         flag=False,
-        env="BULKUP_EMBED_REQUESTS_PER_MINUTE",
         default=5,
     )
     burst: int = setting(
@@ -166,7 +157,6 @@ class EmbedOptions:
         kinds.COUNT,
         "Requests that may follow at once after a pause.",
         flag=False,
-        env="BULKUP_EMBED_BURST",
         default=5,
     )
     timeout_seconds: float = setting(
@@ -174,7 +164,6 @@ class EmbedOptions:
         kinds.SPAN,
         "Time limit for one response of the service.",
         flag=False,
-        env="BULKUP_EMBED_TIMEOUT",
         default="60s",
     )
     models_directory: str = ""  # where `clip` keeps its downloads

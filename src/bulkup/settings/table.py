@@ -25,7 +25,6 @@ class WebhookOptions:
         kinds.WEB_URL,
         "POST messages about runs to this URL, as JSON.",
         flag=False,
-        env="BULKUP_NOTIFY_WEBHOOK",
         example="https://hooks.example.org/bulkup",
     )
     # Silence would otherwise mean both "all is well" and "cron is off".
@@ -34,7 +33,6 @@ class WebhookOptions:
         kinds.NOTIFY_ON,
         "When to report the end of a run; with never, nothing is sent at all.",
         flag=False,
-        env="BULKUP_NOTIFY_ON",
         default="always",
     )
     # A few bad files are usual; more than that is a bad disk or a bad key.
@@ -43,7 +41,6 @@ class WebhookOptions:
         kinds.SHARE,
         "Send one message during a run when a larger share of at least 20 items has failed.",
         flag=False,
-        env="BULKUP_NOTIFY_FAILURE_RATE",
         default="10%",
     )
     every: int | None = setting(
@@ -51,7 +48,6 @@ class WebhookOptions:
         kinds.COUNT,
         "Send a message during a run after every so many failures.",
         flag=False,
-        env="BULKUP_NOTIFY_EVERY",
         example=100,
     )
 
