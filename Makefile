@@ -74,7 +74,7 @@ compare-exiftool: $(VENV)/.test $(DEMO)/photos
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist bench-results
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	rm -rf src/bulkup.egg-info src/bulkup/content/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
