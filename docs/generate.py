@@ -40,8 +40,15 @@ A setting is looked up in this order; the first place that has it wins:
 1. the flag on the command line;
 2. the environment variables, in the order below;
 3. the settings file: the one that `--config FILE` or `BULKUP_CONFIG` names, else `bulkup.toml` in
-   the current directory, else `bulkup.toml` in your configuration directory. Only one is read;
+   the current directory if you have allowed it, else `bulkup.toml` in your configuration
+   directory. Only one is used;
 4. the default.
+
+A `bulkup.toml` in the current directory counts only after `bulkup allow`, and again after each
+change: it may have come with a folder of pictures, and settings say where pictures and keys go.
+Until then it is ignored, with a line on standard error. A file that another user owns or that
+others may write is never used; one that is named by `--config` always is. `bulkup init` allows the
+file that it writes.
 
 An empty value counts as not given. An unknown key is an error (exit code 2) that names the nearest
 known key. Relative paths in the file are relative to its directory, all others to the current one.

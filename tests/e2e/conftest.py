@@ -51,6 +51,11 @@ class Bulkup:
         own = {"BULKUP_HOME": str(self.home), "PYTHONWARNINGS": "default", "COLUMNS": "200"}
         return {**os.environ, **own, **(more or {})}
 
+    def use_settings(self, toml: str) -> None:
+        """Write bulkup.toml into the directory of the commands, and allow it."""
+        (self.directory / "bulkup.toml").write_text(toml)
+        self("allow")
+
     def start(
         self,
         *args: str | os.PathLike[str],

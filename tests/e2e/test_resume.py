@@ -151,7 +151,7 @@ def test_a_multipart_upload_goes_on_where_it_was(
     make_tree(tmp_path / "photos", {"large.jpg": picture(1, 40 << 20)})
     s3 = fake_s3(faults=[Fault(op="UploadPart", after=2, times=None, does="hold")])
     env = access(s3.url)
-    (tmp_path / "bulkup.toml").write_text('[s3]\npart_threshold = "8MiB"\npart_size = "8MiB"\n')
+    bulkup.use_settings('[s3]\npart_threshold = "8MiB"\npart_size = "8MiB"\n')
     push = bulkup.start("push", "photos", "--to", "s3://bucket", env=env)
     s3.wait_for("UploadPart", 4)
     parts = sqlite3.connect(bulkup.home / "manifest.db")

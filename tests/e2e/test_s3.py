@@ -33,7 +33,7 @@ def test_objects_are_what_was_pushed(bulkup: Bulkup, tmp_path: Path, s3: Endpoin
         tmp_path / "photos", {name: picture(name, 5000 + n) for n, name in enumerate(NAMES)}
     )
     make_tree(root, {"zz/again.jpg": picture(NAMES[0], 5000), "large.mp4": picture("L", 12 << 20)})
-    (tmp_path / "bulkup.toml").write_text('[s3]\npart_threshold = "8MiB"\npart_size = "5MiB"\n')
+    bulkup.use_settings('[s3]\npart_threshold = "8MiB"\npart_size = "5MiB"\n')
     to = f"s3://{bucket}/deep/prefix"
     ended = bulkup(
         "push", "photos", "--to", to, "--metadata", "owner=me", "--cache-control", "max-age=9",

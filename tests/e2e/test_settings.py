@@ -19,6 +19,7 @@ def test_init_writes_a_file_that_changes_nothing(bulkup: Bulkup, tmp_path: Path)
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos")
     assert set(objects_in(bulkup.home / "store")) == {"a.jpg"}
+    assert "ignored" not in bulkup("status").stderr
 
 
 def test_init_does_not_overwrite(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -30,7 +31,7 @@ def test_init_does_not_overwrite(bulkup: Bulkup, tmp_path: Path) -> None:
 
 def test_flags_win_over_the_environment_over_the_file(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
-    (tmp_path / "bulkup.toml").write_text('[push]\nto = "from-file"\n')
+    bulkup.use_settings('[push]\nto = "from-file"\n')
     bulkup("push", "photos", "--manifest", "1.db")
     bulkup("push", "photos", "--manifest", "2.db", env={"BULKUP_TO": "from-env"})
     bulkup("--manifest", "3.db", "push", "photos", "--to", "from-flag", env={"BULKUP_TO": "x"})
@@ -49,10 +50,44 @@ def test_global_options_before_and_after_the_command(bulkup: Bulkup, tmp_path: P
 
 def test_an_unknown_key_names_the_nearest(bulkup: Bulkup, tmp_path: Path) -> None:
     (tmp_path / "bulkup.toml").write_text('[push]\nexlude = ["a"]\n')
-    ended = bulkup("status", check=2)
+    ended = bulkup("status", "--config", "bulkup.toml", check=2)
     assert "exlude" in ended.stderr
     assert "exclude" in ended.stderr
     assert "bulkup.toml" in ended.stderr
+
+
+def test_a_foreign_settings_file_is_ignored_until_it_is_allowed(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """It came with a folder of pictures: it must not say where pictures and log lines go."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    start_file = tmp_path / "bashrc"
+    start_file.write_text("# mine\n")
+    settings = tmp_path / "photos" / "bulkup.toml"
+    settings.write_text('log_file = "../bashrc"\n[push]\nto = "../there"\n')
+    for flags in ((), ("--quiet",)):
+        ended = bulkup("push", ".", *flags, cwd=tmp_path / "photos")
+        assert ended.stderr.count("bulkup.toml is ignored") == 1
+    assert set(objects_in(bulkup.home / "store")) == {"a.jpg"}
+    assert start_file.read_text() == "# mine\n"
+
+    settings.write_text('[push]\nto = "../there"\n')
+    bulkup("allow", cwd=tmp_path / "photos")
+    assert "ignored" not in bulkup("push", ".", cwd=tmp_path / "photos").stderr
+    assert set(objects_in(tmp_path / "there")) == {"a.jpg"}
+
+    settings.write_text('[push]\nto = "../elsewhere"\n')
+    assert "is ignored" in bulkup("status", cwd=tmp_path / "photos").stderr
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o646])
+def test_a_settings_file_that_others_may_write_cannot_be_allowed(
+    bulkup: Bulkup, tmp_path: Path, mode: int
+) -> None:
+    bulkup("init")
+    (tmp_path / "bulkup.toml").chmod(mode)
+    assert "everybody may write it" in bulkup("allow", check=2).stderr
+    assert "is ignored: everybody may write it" in bulkup("status").stderr
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ NAMES = (
     "export",
     "rebuild",
     "init",
+    "allow",
     "doctor",
     "clean",
 )

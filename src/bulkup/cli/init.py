@@ -14,12 +14,14 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 from bulkup.settings.setting import SettingRow
 from bulkup.settings.table import describe
+from bulkup.settings.trust import allow, read_settings_file
 
 EXAMPLE = "Example: bulkup init"
 
 _HEAD = """\
 # Settings of bulkup. Flags override the environment, which overrides this file.
 # bulkup reads bulkup.toml in the current directory, else in your configuration directory.
+# In the current directory it counts only once you have allowed it: after a change, bulkup allow.
 # A line that starts with "#" and no space shows a default: remove the "#" and change it.
 # An empty value stands for the default. Relative paths start at this file's folder."""
 
@@ -43,6 +45,7 @@ def run(
         raise UsageError(f"{file} already exists", hint="It was not changed.") from error
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    allow(read_settings_file(file), flags.data_directory())
     typer.echo(f"Wrote {escape(str(file))}")
 
 

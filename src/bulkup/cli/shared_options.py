@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -13,7 +14,7 @@ import typer
 
 from bulkup.errors import ExitCode
 from bulkup.settings import parsing as kinds
-from bulkup.settings.load import load
+from bulkup.settings.load import data_directory, load
 from bulkup.settings.table import LEAVES, Settings
 
 ManifestOption = Annotated[
@@ -30,7 +31,8 @@ ConfigOption = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="The settings file (default ./bulkup.toml, then the user's). [BULKUP_CONFIG]",
+        help="The settings file (default ./bulkup.toml if allowed, then the user's). "
+        "[BULKUP_CONFIG]",
         rich_help_panel="Global options",
     ),
 ]
@@ -70,7 +72,19 @@ class Flags(NamedTuple):
 
     def settings(self, **flags: object) -> Settings:
         """The settings: flags > environment > bulkup.toml > defaults."""
-        return load({**self.given, **flags}, os.environ, Path.cwd(), user_config_dir=None)
+        return load({**self.given, **flags}, os.environ, Path.cwd(), warn=_warn)
+
+    def data_directory(self) -> Path:
+        """bulkup's data directory, which no settings file decides."""
+        return data_directory(os.environ, Path.cwd())
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Print a warning on standard error, once."""
+    from bulkup.cli.output.text import escape
+
+    print(f"bulkup: {escape(message)}", file=sys.stderr)
 
 
 _WITH_EXAMPLE = (kinds.SIZE, kinds.SPAN, kinds.BANDWIDTH, kinds.MOMENT)

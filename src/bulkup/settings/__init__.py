@@ -6,5 +6,6 @@ setting.py        one setting: its key, variables, flag, default and help
 stage_options.py  ProcessOptions, EmbedOptions
 options.py        UploadOptions, RunOptions
 table.py          Settings: all options in groups, and the table of all settings
+trust.py          which settings files are the user's own, and allowed
 load.py           flags, environment and file to Settings
 """

@@ -1,7 +1,7 @@
 """Loads the settings: flags > environment > bulkup.toml > defaults.
 
-One file is read: the one that `--config` or BULKUP_CONFIG names, else `bulkup.toml` in the current
-directory, else in the user's configuration directory.
+One file is used: the one that `--config` or BULKUP_CONFIG names, else `bulkup.toml` in the current
+directory if the user has allowed it (see `trust`), else in the user's configuration directory.
 
 A table `[profile.NAME]` has the same keys as the file and overrides it; `--profile NAME` or
 BULKUP_PROFILE selects it. If the file has no such profile, NAME is an AWS profile. If it has one,
@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bulkup.errors import SettingsError
 from bulkup.settings.setting import Values, build
 from bulkup.settings.table import LEAVES, Settings
+from bulkup.settings.trust import SettingsFile, is_allowed, read_settings_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from bulkup.settings.parsing import Kind
 
@@ -49,8 +50,10 @@ def load(
     environ: Mapping[str, str],
     cwd: Path,
     user_config_dir: Path | None = None,
+    *,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> Settings:
-    """Load all settings. Raises SettingsError; reads at most one file.
+    """Load all settings. Raises SettingsError; uses at most one file, and warns of an ignored one.
 
     `flags` are named like the flags, with `_` for `-`, and may contain `config`; None and empty
     lists mean "not given". An unknown name is a KeyError: a bug. The default of `user_config_dir`
@@ -58,7 +61,12 @@ def load(
     """
     given = {name: value for name, value in flags.items() if value not in (None, (), [], "")}
     config = given.pop("config", None) or environ.get("BULKUP_CONFIG")
-    file = _settings_file(str(config) if config else None, cwd, user_config_dir, environ)
+    file: SettingsFile | None
+    if config:  # a file that is not there is an error
+        file = read_settings_file(Path(_anchor(str(config), cwd, environ)))
+    else:
+        home = data_directory(environ, cwd)
+        file = _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
     written, profiles = _from_file(file) if file else ({}, {})
     name = str(given.get("profile") or environ.get("BULKUP_PROFILE") or "")
     if name in profiles:
@@ -74,6 +82,12 @@ def load(
         if source.value != ""
     }
     return _checked(values)
+
+
+def data_directory(environ: Mapping[str, str], cwd: Path) -> Path:
+    """bulkup's data directory whatever a settings file says: BULKUP_HOME, or the platform's."""
+    home = environ.get("BULKUP_HOME")
+    return Path(_anchor(home, cwd, environ) if home else _platform_data_directory())
 
 
 def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, _Written]:
@@ -93,23 +107,21 @@ def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Writt
     return found
 
 
-def _from_file(file: Path) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]]]:
+def _from_file(file: SettingsFile) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]]]:
     """The values of the file and of each profile. All keys are checked, values are not yet."""
     table = _read(file)
     profiles = {
-        name: _flatten(inner, file, f"profile.{name}.")
-        for name, inner in _profiles(table.pop("profile", {}), file)
+        name: _flatten(inner, file.path, f"profile.{name}.")
+        for name, inner in _profiles(table.pop("profile", {}), file.path)
     }
-    return _flatten(table, file, ""), profiles
+    return _flatten(table, file.path, ""), profiles
 
 
 def _checked(values: Values) -> Settings:
     """Fill in defaults that depend on other settings, and refuse contradictions."""
     home = values.get(("home",))
     if home is None:
-        from platformdirs import user_data_dir
-
-        home = values["home",] = user_data_dir("bulkup", appauthor=False)
+        home = values["home",] = _platform_data_directory()
     values.setdefault(("manifest",), str(Path(home, "manifest.db")))
     values["upload", "default_to"] = f"{home}/store"
     values["run", "embed", "models_directory"] = f"{home}/models"
@@ -121,30 +133,57 @@ def _checked(values: Values) -> Settings:
     return settings
 
 
-def _settings_file(
-    config: str | None, cwd: Path, user_config_dir: Path | None, environ: Mapping[str, str]
-) -> Path | None:
-    """The file to read, or None. A named file may not exist: reading it raises."""
-    if config:
-        return Path(_anchor(config, cwd, environ))
-    if (here := cwd / "bulkup.toml").is_file():
-        return here
+def _platform_data_directory() -> str:
+    from platformdirs import user_data_dir
+
+    return user_data_dir("bulkup", appauthor=False)
+
+
+def _file_here(cwd: Path, home: Path, warn: Callable[[str], None]) -> SettingsFile | None:
+    """`bulkup.toml` in the current directory, if it may be used."""
+    if not (path := cwd / "bulkup.toml").is_file():
+        return None
+    try:
+        file = read_settings_file(path)
+    except SettingsError as error:
+        warn(f"{error}; it is ignored")
+        return None
+    if is_allowed(file, home):
+        return file
+    if file.foreign is not None:
+        warn(f"{path} is ignored: {file.foreign}")
+    else:
+        warn(f"{path} is ignored: to use it, read it, then run `bulkup allow`")
+    return None
+
+
+def _file_of_user(user_config_dir: Path | None, warn: Callable[[str], None]) -> SettingsFile | None:
+    """`bulkup.toml` in the user's configuration directory."""
     if user_config_dir is None:
         from platformdirs import user_config_path
 
         user_config_dir = user_config_path("bulkup", appauthor=False)
-    return there if (there := user_config_dir / "bulkup.toml").is_file() else None
+    if not (path := user_config_dir / "bulkup.toml").is_file():
+        return None
+    file = read_settings_file(path)
+    if file.foreign is not None:
+        warn(f"{path} is ignored: {file.foreign}")
+        return None
+    return file
 
 
-def _read(file: Path) -> dict[str, Any]:
+def check_settings_text(file: SettingsFile) -> None:
+    """Raise SettingsError if the text is no TOML or has an unknown key."""
+    _from_file(file)
+
+
+def _read(file: SettingsFile) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}") from error
+        return tomllib.loads(file.body.decode("utf-8"))
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both
-        raise SettingsError(f"{file} is no TOML: {error}") from error
+        raise SettingsError(f"{file.path} is no TOML: {error}") from error
 
 
 def _profiles(profiles: object, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def loaded(text: str, folder: Path) -> Settings:
     (folder / "bulkup.toml").write_text(text, "utf-8")
-    return load({}, {}, folder, folder)
+    return load({"config": "bulkup.toml"}, {}, folder, folder)
 
 
 def defaults(folder: Path) -> Settings:

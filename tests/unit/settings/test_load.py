@@ -14,6 +14,7 @@ import pytest
 from bulkup.errors import ExitCode, SettingsError
 from bulkup.settings.load import load
 from bulkup.settings.table import Settings, describe
+from bulkup.settings.trust import allow, read_settings_file
 
 Load = Callable[..., Settings]
 
@@ -27,6 +28,7 @@ def load_here(tmp_path: Path) -> Load:
     ) -> Settings:
         if toml is not None:
             (tmp_path / "bulkup.toml").write_text(toml, "utf-8")
+            flags.setdefault("config", "bulkup.toml")
         return load(flags, environ or {}, tmp_path, tmp_path / "config")
 
     return load_these
@@ -121,7 +123,8 @@ def test_the_current_directory_comes_before_the_users(tmp_path: Path) -> None:
     (tmp_path / "config/bulkup.toml").write_text("[push]\nlimit = 1\nmax_errors = 1")
     assert load({}, {}, tmp_path, tmp_path / "config").run.limit == 1
     (tmp_path / "bulkup.toml").write_text("[push]\nlimit = 2")
-    both = load({}, {}, tmp_path, tmp_path / "config")
+    allow(read_settings_file(tmp_path / "bulkup.toml"), tmp_path / "home")
+    both = load({}, {"BULKUP_HOME": str(tmp_path / "home")}, tmp_path, tmp_path / "config")
     assert (both.run.limit, both.run.max_errors) == (2, None), "files are not merged"
 
 
@@ -142,7 +145,7 @@ def test_a_named_file_that_is_missing_is_an_error_that_names_it(load_here: Load)
 def test_what_is_no_toml_is_an_error_that_names_the_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bulkup.toml").write_bytes(content)
     with pytest.raises(SettingsError, match=r"bulkup\.toml is no TOML"):
-        load({}, {}, tmp_path, tmp_path)
+        load({"config": "bulkup.toml"}, {}, tmp_path, tmp_path)
 
 
 @pytest.mark.parametrize(
