@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,10 @@ def reap_dead_runs(path: str) -> None:
 async def push(
     pushing: Pushing, monkeypatch: pytest.MonkeyPatch, *, last: int | None = None
 ) -> list[str]:
-    """One run that ends after the step with number `last`; the names of its steps."""
+    """One run that ends after the step with number `last`; the names of its steps.
+
+    There are fewer when it got to its end first: how many rows one step records varies.
+    """
     pushing.store = open_store(pushing.to, environ=pushing.environ, clock=SystemClock())
     killer = Killer(last)
     with under(killer, pushing.store, monkeypatch), Manifest(pushing.manifest) as manifest:
@@ -110,7 +114,7 @@ async def push(
             summary = await asyncio.wait_for(run.run(), 30)
             assert summary.exit_code == 0, [str(event) for event in pushing.events]
         else:
-            with pytest.raises(Killed):
+            with suppress(Killed):
                 await asyncio.wait_for(run.run(), 30)
     reap_dead_runs(pushing.manifest)
     return killer.steps
@@ -148,9 +152,11 @@ async def test_a_push_to_a_directory_survives_the_end_of_each_step(
     assert {"put", "put_part", "complete_parts", "copy", "record_part", "end"} <= set(steps)
     expected, held = comparable(whole), objects_of(whole)
     assert set(held) == set(TREE)
-    for last in range(1, len(steps)):
+    for last in count(1):
         broken = to_directory(tmp_path / str(last))
         first = await push(broken, monkeypatch, last=last)
+        if len(first) < last:
+            break
         second = await push(broken, monkeypatch)
         assert comparable(broken) == expected, f"after {first}"
         assert objects_of(broken) == held, f"after {first}"
@@ -174,13 +180,15 @@ async def test_a_push_to_s3_survives_the_end_of_each_step(
 
     with FakeS3(keep_bodies=True) as server:
         whole = to_s3(server, tmp_path / "whole")
-        steps = await push(whole, monkeypatch)
+        await push(whole, monkeypatch)
         expected, held = comparable(whole), server.digests
     assert len(held) == len(TREE)
-    for last in range(1, len(steps)):
+    for last in count(1):
         with FakeS3(keep_bodies=True) as server:
             broken = to_s3(server, tmp_path / str(last))
             first = await push(broken, monkeypatch, last=last)
+            if len(first) < last:
+                break
             second = await push(broken, monkeypatch)
             assert comparable(broken) == expected, f"after {first}"
             assert server.digests == held, f"after {first}"
@@ -193,13 +201,10 @@ async def test_a_run_that_was_killed_leaves_what_it_did_for_a_third(
 ) -> None:
     """Killed again and again, one step further each time, a push still comes to its end."""
     pushing = to_directory(tmp_path / "home")
-    puts = 0
     for last in range(2, 60, 3):
-        try:
-            steps = await push(pushing, monkeypatch, last=last)
-        except pytest.fail.Exception:  # it got to its end first
+        steps = await push(pushing, monkeypatch, last=last)
+        if len(steps) < last:
             break
-        puts += sum(step in PUTS for step in steps)
     await push(pushing, monkeypatch)
     assert set(objects_of(pushing)) == set(TREE)
     assert {row[4] for row in views(pushing.manifest)["files"]} == {"done"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -63,9 +64,11 @@ async def test_a_push_that_processes_survives_the_end_of_each_step(
     assert len(held) == len(TREE) + 2
     assert strikes(whole) == []
     struck = 0
-    for last in range(1, len(steps)):
+    for last in count(1):
         broken = begun(tmp_path / str(last))
         first = await push(broken, monkeypatch, last=last)
+        if len(first) < last:
+            break
         await push(broken, monkeypatch)
         assert comparable(broken) == expected, f"after {first}"
         assert objects_in(Path(broken.to)) == held, f"after {first}"
@@ -86,9 +89,7 @@ async def test_a_run_that_is_killed_again_and_again_gets_on(
     """Each time one step further, over all of two stages; nothing is dead of it."""
     pushing = begun(tmp_path / "home")
     for last in range(4, 60, 5):
-        try:
-            await push(pushing, monkeypatch, last=last)
-        except pytest.fail.Exception:  # it got to its end first
+        if len(await push(pushing, monkeypatch, last=last)) < last:
             break
     await push(pushing, monkeypatch)
     found = asked(Path(pushing.manifest), "SELECT DISTINCT upload, process FROM files")

@@ -3,7 +3,7 @@
 Started as `python -P -m bulkup.process.worker MEMORY_BYTES ALARM_SECONDS MODULE…`; the modules are
 imported before the first job. A frame is its length in 8 bytes, big-endian, and a pickle: of
 (function, argument) for a job, of (succeeded, result or exception) for a reply. The first reply
-says that the worker is ready.
+says that the worker is ready, an empty frame before each other one that it has read the job.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def main(memory_bytes: int, alarm_seconds: int, modules: list[str]) -> None:
     _close_output()
     _reply(replies, (True, None))
     while (job := _frame(jobs)) is not None:
+        replies.write(FRAME.pack(0))
+        replies.flush()
         signal.alarm(alarm_seconds)  # in case the parent is gone and no longer watches the time
         answer = _answer(job)
         signal.alarm(0)

@@ -85,12 +85,32 @@ class Workers:
         async with self._free:
             if self._is_closed:
                 raise RuntimeError("the workers are closed")
+            succeeded, result = await self._ask(request, on_begin)
+        if succeeded:
+            return result  # type: ignore[no-any-return]
+        if isinstance(result, MemoryError):
+            raise WorkerOutOfMemory(
+                f"needs more than the {self._memory_bytes >> 20} MiB that a worker may have"
+            )
+        raise result
+
+    async def _ask(
+        self, request: bytes, on_begin: Callable[[], Awaitable[None]] | None
+    ) -> tuple[bool, Any]:
+        """The reply of the first worker that takes the job: idle ones may have been killed."""
+        for _ in range(self.count + STARTS):
             process = await self._ready()
             self._busy.add(process)
             try:
                 if on_begin is not None:
                     await on_begin()
-                succeeded, result = await process.ask(request, seconds=self._seconds)
+                    on_begin = None
+                reply = await process.ask(request, seconds=self._seconds)
+            except _JobNotTaken as error:
+                await process.kill()
+                if self._is_closed:
+                    raise WorkerLost(str(error)) from error
+                continue
             except BaseException:
                 await process.kill()
                 raise
@@ -100,13 +120,8 @@ class Workers:
                 self._idle.append(process)
             else:
                 await process.kill()
-        if succeeded:
-            return result  # type: ignore[no-any-return]
-        if isinstance(result, MemoryError):
-            raise WorkerOutOfMemory(
-                f"needs more than the {self._memory_bytes >> 20} MiB that a worker may have"
-            )
-        raise result
+            return reply
+        raise BulkupError("the worker processes are killed before they take a job")
 
     async def _ready(self) -> _Process:
         """A living idle worker, or a new one."""
@@ -150,6 +165,10 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+class _JobNotTaken(Exception):
+    """The worker ended before it read the job, which is not to blame."""
 
 
 class _Process:
@@ -197,13 +216,20 @@ class _Process:
         return self._process.returncode is None and not self._replies.at_eof()
 
     async def ask(self, request: bytes, *, seconds: float) -> tuple[bool, Any]:
-        """The reply to one pickled job. After an error the process must be killed."""
+        """The reply to one pickled job. After an error the process must be killed.
+
+        Raises _JobNotTaken when it ends before it confirms, by an empty frame, that it has the job.
+        """
         self.jobs += 1
         try:
             async with asyncio.timeout(seconds):
-                with suppress(*_GONE):  # `_reply` then finds out how it ended
+                try:
                     self._requests.write(FRAME.pack(len(request)) + request)
                     await self._requests.drain()
+                    await self._replies.readexactly(FRAME.size)
+                except _GONE as error:
+                    ending = _ending(await self._process.wait())
+                    raise _JobNotTaken(f"the worker process {ending}") from error
                 return await self._reply()
         except TimeoutError as error:
             raise WorkerTimeout(f"not done after {seconds:g} s") from error

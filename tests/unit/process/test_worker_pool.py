@@ -116,12 +116,24 @@ async def test_signals_are_left_to_the_parent(workers: Workers) -> None:
     assert await workers.run(misbehave, "end as told") == "went on"
 
 
-async def test_a_worker_killed_while_idle_is_replaced(workers: Workers) -> None:
+async def test_a_worker_killed_while_idle_costs_no_job(workers: Workers) -> None:
+    """Its end is not noticed before it is given the next job."""
     pid, _ = await workers.run(pid_and, 1)
     os.kill(pid, signal.SIGKILL)
-    while is_running(pid):  # noqa: ASYNC110 - until the event loop has reaped it
-        await asyncio.sleep(0)
     assert (await workers.run(pid_and, 2))[0] != pid
+
+
+async def test_a_worker_killed_just_before_it_gets_its_job_costs_no_job(workers: Workers) -> None:
+    pid, _ = await workers.run(pid_and, 1)
+    begun = 0
+
+    async def on_begin() -> None:
+        nonlocal begun
+        begun += 1
+        os.kill(pid, signal.SIGKILL)
+
+    assert (await workers.run(pid_and, 2, on_begin=on_begin))[0] != pid
+    assert begun == 1
 
 
 async def test_workers_are_replaced_after_their_number_of_jobs() -> None:
