@@ -463,7 +463,7 @@ def test_workers_end_with_a_run_that_is_killed(
     bulkup("process")
     assert stage(bulkup) == {"done": 20}
     strikes = asked(manifest_of(bulkup), "SELECT strikes FROM item WHERE strikes > 0")
-    assert strikes in ([], [1], [1, 1]), "only what was in a worker's hands"
+    assert strikes in ([], [1]), "only what was alone in a worker's hands"
     assert wrong_variants(manifest_of(bulkup), place.objects()) == []
 
 

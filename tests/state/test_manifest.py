@@ -260,7 +260,8 @@ class SharedManifest(RuleBasedStateMachine):
     @rule()
     def reap_dead_runs(self) -> None:
         for in_hand in self.unburied.values():
-            self.strikes.update(in_hand)
+            if len(in_hand) == 1:  # of several none is known to be to blame
+                self.strikes.update(in_hand)
         self.unburied.clear()
         self.manifest.runs.reap_dead_runs(lambda run: run.id not in self.alive, now=self.now)
 

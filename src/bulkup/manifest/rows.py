@@ -84,6 +84,7 @@ class WorkItem(NamedTuple):
     attempts_granted: int
     key: str | None = None  # of the stored object, at a stage after the upload
     strikes: int = 0
+    is_suspect: bool = False  # a worker or a run vanished with it in hand: it is tried alone
 
     @property
     def path(self) -> str:

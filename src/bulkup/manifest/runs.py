@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -73,7 +74,8 @@ class Runs(Statements):
 
         `is_dead` is asked again inside the transaction, so that two runs that reap at once do not
         strike an item twice. An upload returns to `ready` as if nothing had happened. Of the other
-        stages, items that were in a worker's hands get a strike, and at three of them are dead.
+        stages, items that were in a worker's hands come last from now on and are tried one at a
+        time; one that was alone in its stage's hands gets a strike, and at three of them is dead.
         """
         if not any(is_dead(run) for run in self.open_runs()):
             return 0
@@ -87,17 +89,26 @@ class Runs(Statements):
         return returned
 
     def _strike(self, run_id: str) -> int:
-        """What the run's workers had in hand gets a strike; returns how many items that are."""
-        struck = self._db.execute(
-            "UPDATE item SET strikes = strikes + 1, priority = 3, "
-            "state = CASE WHEN strikes + 1 >= ?1 THEN 'dead' ELSE 'ready' END, "
-            "error_class = CASE WHEN strikes + 1 >= ?1 THEN 'resource' END, "
-            "error = CASE WHEN strikes + 1 >= ?1 THEN 'took the worker down three times' END, "
-            "run_id = NULL, in_hand = 0 "
-            "WHERE run_id = ?2 AND state = 'claimed' AND stage <> 'upload' AND in_hand "
-            "RETURNING id",
-            (STRIKES, run_id),
+        """Return what the run's workers had in hand; returns how many items that are.
+
+        Of several, any one may be to blame, or none: they get no strike. `due_at`, long past, puts
+        those with fewer strikes first.
+        """
+        in_hand = self._db.execute(
+            "SELECT id, stage FROM item WHERE run_id = ? AND state = 'claimed' "
+            "AND stage <> 'upload' AND in_hand",
+            (run_id,),
         ).fetchall()
-        for (item_id,) in struck:
+        counts = Counter(stage for _, stage in in_hand)
+        for item_id, stage in in_hand:
+            self._db.execute(
+                "UPDATE item SET strikes = strikes + ?1, due_at = strikes + ?1, priority = 3, "
+                "state = CASE WHEN strikes + ?1 >= ?2 THEN 'dead' ELSE 'ready' END, "
+                "error_class = CASE WHEN strikes + ?1 >= ?2 THEN 'resource' END, "
+                "error = CASE WHEN strikes + ?1 >= ?2 "
+                "THEN 'took the worker down three times' END, run_id = NULL, in_hand = 0 "
+                "WHERE id = ?3 AND state = 'claimed'",
+                (int(counts[stage] == 1), STRIKES, item_id),
+            )
             forget_unwanted(self._db, item_id)
-        return len(struck)
+        return len(in_hand)

@@ -85,7 +85,7 @@ CREATE TABLE item (
   batch_id INTEGER,                -- perhaps of one that was forgotten
   run_id TEXT,                     -- who holds the claim
   in_hand INTEGER NOT NULL DEFAULT 0, -- 1 while a worker has it
-  priority INTEGER NOT NULL DEFAULT 1, -- 0 urgent, 1 normal, 2 low, 3 has strikes
+  priority INTEGER NOT NULL DEFAULT 1, -- 0 urgent, 1 normal, 2 low, 3 suspect
   due_at REAL NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0,
   attempts_granted INTEGER NOT NULL DEFAULT 0, -- by retry, beyond the stage's own number

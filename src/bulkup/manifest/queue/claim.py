@@ -9,13 +9,13 @@ from typing import Any
 from bulkup.manifest.rows import WorkItem, from_sql
 
 PRIORITIES = (0, 1, 2, 3)
-"""Urgent (after `retry`), normal, low, and last the items with strikes."""
+"""Urgent (after `retry`), normal, low, and last the suspects: see `WorkItem`."""
 
 ITEM_COLUMNS = (
     "item.id, item.content_id, asset.id, root.path, folder.path, asset.name, item.size_bytes, "
     "nullif(lower(hex(content.digest)), ''), item.attempts, item.attempts_granted"
 )
-"""For `work_item`; two more may follow: the object's key and the strikes."""
+"""For `work_item`; three more may follow: the object's key, the strikes, is_suspect."""
 
 ITEMS_WITH_FILES = (
     "FROM item JOIN content ON content.id = item.content_id "
@@ -41,10 +41,10 @@ def claim_items(
             "UPDATE item SET state = 'claimed', run_id = :run WHERE id IN ("
             f"SELECT id FROM item WHERE {condition} AND state IN ('ready', 'waiting') "
             "AND priority = :priority AND due_at <= :now ORDER BY due_at, id LIMIT :limit) "
-            "AND state IN ('ready', 'waiting') RETURNING id",
+            "AND state IN ('ready', 'waiting') RETURNING due_at, id",
             {**values, "priority": priority, "limit": limit - len(claimed)},
         )
-        claimed += sorted(row[0] for row in rows)
+        claimed += [item_id for _, item_id in sorted(rows)]
         if len(claimed) >= limit:
             break
     return claimed

@@ -178,7 +178,7 @@ def _strike(db: sqlite3.Connection, one: FailedItem, run_id: str, now: float) ->
     """Its worker was lost: last in the queue, and at three strikes dead (SPEC §4)."""
     return db.execute(
         "UPDATE item SET strikes = strikes + 1, priority = 3, run_id = NULL, in_hand = 0, "
-        "attempts = attempts + 1, due_at = 0, settled_at = ?1, "
+        "attempts = attempts + 1, due_at = strikes + 1, settled_at = ?1, "
         "state = CASE WHEN strikes + 1 >= ?2 THEN 'dead' ELSE 'ready' END, "
         "error_class = CASE WHEN strikes + 1 >= ?2 THEN 'resource' ELSE ?3 END, "
         "error = CASE WHEN strikes + 1 >= ?2 "

@@ -27,7 +27,8 @@ _CLAIMED = (
     # SQLite takes the bare columns from the row with the minimum: a present file.
     f"SELECT {ITEM_COLUMNS}, (SELECT key FROM object WHERE object.content_id = item.content_id "
     "AND +object.destination_id = item.destination_id AND kind = 'original' "
-    "AND stored_at IS NOT NULL), item.strikes, min(asset.missing_at IS NOT NULL) "
+    "AND stored_at IS NOT NULL), item.strikes, item.priority = 3, "
+    "min(asset.missing_at IS NOT NULL) "
     f"{ITEMS_WITH_FILES} WHERE item.id IN (SELECT value FROM json_each(?)) GROUP BY item.id"
 )
 
@@ -113,7 +114,7 @@ class StageQueue(Statements):
 
     def claim(self, scope: StageScope, *, run_id: str, limit: int, now: float) -> list[WorkItem]:
         """Claim up to `limit` items that are ready, or waiting and due, for this run: urgent before
-        normal before low, those with strikes last, and then oldest first."""
+        normal before low, suspects last, and then oldest first."""
         values = {**scope.values, "run": run_id, "now": now}
         with self._transaction():
             claimed = claim_items(self._db, scope.condition, values, limit=limit)
@@ -125,7 +126,7 @@ class StageQueue(Statements):
         return [found[item] for item in claimed if item in found]
 
     def mark_in_worker(self, items: Sequence[WorkItem], *, run_id: str) -> None:
-        """A worker has these now: if it vanishes together with this run, each gets a strike."""
+        """A worker has these now: if it vanishes together with this run, they are suspects."""
         self._set_in_worker(items, run_id, True)
 
     def unmark_in_worker(self, items: Sequence[WorkItem], *, run_id: str) -> None:

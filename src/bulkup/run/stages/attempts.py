@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
 from typing import Protocol
 
 from bulkup.errors import DestinationError, ItemError
@@ -51,6 +54,9 @@ class Attempts:
         self._breaker = job.breaker
         self._clock = job.run.clock
         self._attempter = attempter
+        self._turns = 0  # attempts in progress
+        self._is_alone = False  # the only one is with a suspect
+        self._turn_ended = asyncio.Event()
 
     async def work(self, claims: Claims, results: StageResults) -> None:
         async with task_group() as tasks:
@@ -64,19 +70,40 @@ class Attempts:
         await self._attempter.close()
 
     async def _attempt_all(self, claims: Claims, results: StageResults) -> None:
-        while items := await claims.take(self._attempter.most_items):
-            while await self._breaker.wait_until_closed():
-                began = self._clock.monotonic()
-                outcomes, trouble = await self._attempt(items, began)
-                if trouble is not None:
-                    if await self._breaker.recover(trouble):
-                        continue
-                    break
-                seconds = self._clock.monotonic() - began
-                for item, outcome in zip(items, outcomes, strict=True):
-                    results.add(item, outcome, seconds)
-                    claims.end(item.item_id)
-                break
+        while items := await claims.take(self._attempter.most_items, _together):
+            async with self._turn(is_alone=items[0].is_suspect):
+                await self._attempt_until_ended(items, claims, results)
+
+    @asynccontextmanager
+    async def _turn(self, *, is_alone: bool) -> AsyncIterator[None]:
+        """With `is_alone` nothing else is attempted: if the run vanishes, it was this item."""
+        while self._is_alone or (is_alone and self._turns):
+            self._turn_ended.clear()
+            await self._turn_ended.wait()
+        self._is_alone = is_alone
+        self._turns += 1
+        try:
+            yield
+        finally:
+            self._is_alone = False
+            self._turns -= 1
+            self._turn_ended.set()
+
+    async def _attempt_until_ended(
+        self, items: list[WorkItem], claims: Claims, results: StageResults
+    ) -> None:
+        while await self._breaker.wait_until_closed():
+            began = self._clock.monotonic()
+            outcomes, trouble = await self._attempt(items, began)
+            if trouble is not None:
+                if await self._breaker.recover(trouble):
+                    continue
+                return
+            seconds = self._clock.monotonic() - began
+            for item, outcome in zip(items, outcomes, strict=True):
+                results.add(item, outcome, seconds)
+                claims.end(item.item_id)
+            return
 
     async def _attempt(
         self, items: list[WorkItem], began: float
@@ -97,3 +124,11 @@ class Attempts:
                 if trouble is not None:
                     return (), trouble
         return outcomes, None
+
+
+def _together(items: Sequence[WorkItem], most: int) -> int:
+    """A suspect is attempted alone, others up to the first suspect."""
+    for count, item in enumerate(islice(items, most)):
+        if item.is_suspect:
+            return max(1, count)
+    return most

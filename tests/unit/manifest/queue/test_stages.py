@@ -161,7 +161,7 @@ def test_a_run_that_vanishes_strikes_what_a_worker_had_and_nothing_else(
     if is_taken_back:
         manifest.stage_queue.unmark_in_worker([in_hand], run_id="a")
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 2
-    strikes = 0 if is_taken_back else 1
+    strikes = 0 if is_taken_back else 1  # it was alone there
     assert state_of(manifest, in_hand)[:3] == ("ready", 0, strikes)
     assert state_of(manifest, claimed)[:3] == ("ready", 0, 0)
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 0
@@ -175,6 +175,34 @@ def test_a_run_that_vanishes_three_times_with_an_item_in_hand_kills_it(manifest:
         manifest.stage_queue.mark_in_worker(items, run_id=run_id)
         manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
     assert state_of(manifest, items[-1]) == ("dead", 0, 3, 3, 0, "resource")
+
+
+def test_a_run_that_vanishes_with_several_in_hand_strikes_none_and_makes_all_suspects(
+    manifest: Manifest,
+) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg", "c.jpg")
+    for run_id in ("a", "b", "c", "d", "e"):
+        items = claim(manifest, scope, run_id)
+        in_hand = [item for item in items if item.name != "c.jpg"]
+        assert [item.name for item in items][-2:] == ["a.jpg", "b.jpg"] or run_id == "a"
+        assert [bool(item.is_suspect) for item in in_hand] == 2 * [run_id != "a"]
+        manifest.stage_queue.mark_in_worker(in_hand, run_id=run_id)
+        manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
+    assert [state_of(manifest, item)[:4] for item in in_hand] == 2 * [("ready", 0, 0, 3)]
+    assert not recount_differs(manifest)
+
+
+def test_of_suspects_those_with_fewer_strikes_come_first(manifest: Manifest) -> None:
+    scope = followed(manifest, "a.jpg", "b.jpg")
+    both = claim(manifest, scope, "a")
+    manifest.stage_queue.mark_in_worker(both, run_id="a")
+    manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
+    for run_id, first in (("b", "a.jpg"), ("c", "b.jpg"), ("d", "a.jpg"), ("e", "b.jpg")):
+        (item, _) = claim(manifest, scope, run_id)
+        assert item.name == first
+        manifest.stage_queue.mark_in_worker([item], run_id=run_id)
+        manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
+    assert [state_of(manifest, item)[:3] for item in both] == 2 * [("ready", 0, 2)]
 
 
 def test_uploads_are_never_struck(manifest: Manifest) -> None:

@@ -67,13 +67,18 @@ class Saying:
         self.concurrency, self.most_items = concurrency, most_items
         self.attempts: list[str] = []
         self.together: list[int] = []
+        self.companions: list[int] = []  # of each attempted item: how many are in progress, with it
+        self._in_progress = 0
         self.is_closed = False
         self._run, self._say = run, say
 
     async def attempt(self, items: Sequence[WorkItem]) -> Sequence[Outcome]:
         self.together.append(len(items))
         self.attempts += [item.name for item in items]
+        self._in_progress += len(items)
+        self.companions += [self._in_progress] * len(items)
         await asyncio.sleep(0)
+        self._in_progress -= len(items)
         return [self._say(item, self.attempts.count(item.name)) for item in items]
 
     async def record(self, done: Sequence[DoneItem]) -> None:
@@ -237,6 +242,21 @@ async def test_a_lost_worker_is_a_strike_and_three_are_the_end(working: Working)
         "SELECT name, strikes FROM item JOIN asset USING (content_id) WHERE strikes",
     )
     assert strikes == [("0.jpg", 3), ("1.jpg", 2)]
+
+
+@pytest.mark.parametrize("most_items", [1, 4])
+async def test_suspects_are_attempted_last_and_alone(working: Working, most_items: int) -> None:
+    """Whichever takes this run down with it is known then."""
+    queue = working.manifest.stage_queue
+    working.manifest.runs.begin(run_row("killed"))
+    in_hand = queue.claim(working.scope, run_id="killed", limit=2, now=NOW)
+    queue.mark_in_worker(in_hand, run_id="killed")
+    working.manifest.runs.reap_dead_runs(lambda run: run.id == "killed", now=NOW)
+    await working.run(done, most_items=most_items, concurrency=3)
+    assert working.states == {"done": 5}
+    assert working.saying.attempts[-2:] == ["0.jpg", "1.jpg"]
+    assert working.saying.companions[-2:] == [1, 1]
+    assert max(working.saying.companions[:-2]) > 1
 
 
 async def test_a_limit_bounds_what_is_begun(working: Working) -> None:
