@@ -57,7 +57,7 @@ def shown(browser: Browser, folder: Path, *sections: Section, title: str = "cat"
     """Write the sheet, and look at it in a window that has five columns or so."""
     page = folder / "sheet.html"
     with page.open("wb") as out:
-        write_sheet(sections, out, title=title, note="closest matches")
+        write_sheet(sections, out, title=title)
     browser.resize(1100, 800)
     browser.command("Emulation.setScriptExecutionDisabled", value=False)
     browser.requested(), browser.complaints()
