@@ -260,7 +260,7 @@ def test_a_sidecar_overrides_date_and_place(
 def test_a_broken_sidecar_is_ignored(bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": with_place(photo(1)), "a.xmp": b"<x:xmpmeta "})
     bulkup("push", "photos", "--to", place.url, *TWO)
-    assert asked(manifest_of(bulkup), "SELECT latitude, rating FROM picture") == [(47.5, None)]
+    assert asked(manifest_of(bulkup), "SELECT latitude, rating FROM picture") == [(47.5, 3)], "what the picture itself says"
 
 
 def test_members_of_archives_are_processed_and_damaged_ones_cost_only_themselves(
