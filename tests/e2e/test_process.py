@@ -252,7 +252,7 @@ def test_a_sidecar_overrides_date_and_place(
     if not is_local:
         shutil.rmtree(tmp_path / "photos")
     bulkup("process")
-    said = asked(manifest_of(bulkup), "SELECT taken_at, latitude, longitude, rating FROM picture")
+    said = asked(manifest_of(bulkup), "SELECT taken_at, latitude, longitude, rating FROM pictures")
     assert said == [("2011-02-03T04:05:06+02:00", -10.0, -20.5, 5)]
     assert stage(bulkup) == {"done": 1, "skipped": 1}
 
@@ -260,7 +260,9 @@ def test_a_sidecar_overrides_date_and_place(
 def test_a_broken_sidecar_is_ignored(bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": with_place(photo(1)), "a.xmp": b"<x:xmpmeta "})
     bulkup("push", "photos", "--to", place.url, *TWO)
-    assert asked(manifest_of(bulkup), "SELECT latitude, rating FROM picture") == [(47.5, 3)], "what the picture itself says"
+    assert asked(manifest_of(bulkup), "SELECT latitude, rating FROM picture") == [(47.5, 3)], (
+        "what the picture itself says"
+    )
 
 
 def test_members_of_archives_are_processed_and_damaged_ones_cost_only_themselves(

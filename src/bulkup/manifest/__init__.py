@@ -11,6 +11,7 @@ scans.py              roots, folders and assets, as a scan finds them
 queue/                work items: claimed, registered, settled, requeued
 multipart_uploads.py  uploads in parts, and the parts that are stored
 pictures.py           variants and metadata
+sidecars.py           XMP files beside pictures
 embeddings.py         embedders and their vectors
 verification.py       objects that `verify` checks, and what it found
 import_objects.py     objects that `rebuild` found

@@ -19,6 +19,7 @@ from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.scans import Scans
+from bulkup.manifest.sidecars import Sidecars
 from bulkup.manifest.verification import ObjectChecks
 
 
@@ -40,6 +41,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.multipart_uploads = MultipartUploads(self._db)
         self.stage_queue = StageQueue(self._db)
         self.pictures = Pictures(self._db)
+        self.sidecars = Sidecars(self._db)
         self.embeddings = Embeddings(self._db)
         self.retry_queue = RetryQueue(self._db)
         self.object_checks = ObjectChecks(self._db)

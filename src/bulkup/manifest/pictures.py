@@ -13,7 +13,7 @@ from bulkup.manifest.rows import ProcessedItem, VariantRow, as_text
 from bulkup.model import Digest, Stage
 
 if TYPE_CHECKING:
-    from bulkup.content.picture.types import Metadata
+    from bulkup.content.picture.types import Metadata, PictureFacts
 
 
 class Pictures(Statements):
@@ -100,7 +100,7 @@ def _picture(content_id: int, metadata: Metadata) -> tuple[object, ...]:
         m.height_px,
         m.format,
         m.orientation,
-        None if facts.taken_at is None else str(facts.taken_at),
+        _moment(facts),
         _text(facts.camera),
         _text(facts.lens),
         exposure.f_number,
@@ -112,11 +112,31 @@ def _picture(content_id: int, metadata: Metadata) -> tuple[object, ...]:
         None if place is None else place.altitude_metres,
         m.perceptual_hash,
         m.is_truncated,
-        facts.rating,
-        _text(facts.title),
-        _text(facts.description),
-        json.dumps(facts.keywords) if facts.keywords else None,
+        *_words(facts),
+        0 if facts.original else 1 if facts.digitised else 2,
     )
+
+
+def sidecar_row(asset_id: int, facts: PictureFacts) -> tuple[object, ...]:
+    """A row of the table `sidecar`, in the order of its columns."""
+    place = facts.place
+    return (
+        asset_id,
+        _moment(facts),
+        None if place is None else place.latitude_degrees,
+        None if place is None else place.longitude_degrees,
+        None if place is None else place.altitude_metres,
+        *_words(facts),
+    )
+
+
+def _moment(facts: PictureFacts) -> str | None:
+    return None if facts.taken_at is None else str(facts.taken_at)
+
+
+def _words(facts: PictureFacts) -> tuple[object, ...]:
+    keywords = json.dumps(facts.keywords) if facts.keywords else None
+    return facts.rating, _text(facts.title), _text(facts.description), keywords
 
 
 def _text(words: str | None) -> str | None:

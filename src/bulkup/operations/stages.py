@@ -100,3 +100,11 @@ class ProcessRun(BacklogRun):
 
     command = "process"
     stage = Stage.PROCESS
+
+    def _open_destinations(self) -> set[int]:
+        """Also where sidecars changed whose pictures are processed."""
+        manifest = self._context.manifest
+        changed = manifest.sidecars.has_unread()
+        return super()._open_destinations() | {
+            one.id for one in manifest.destinations.all() if changed
+        }

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from io import BufferedReader, BytesIO
 
 from bulkup.content.archive import open_member
 from bulkup.content.media import extension
 from bulkup.content.picture.spec import LIMITS, VARIANTS, Format, PictureLimits, VariantSpec
-from bulkup.content.picture.types import Picture, Skipped
+from bulkup.content.picture.types import Picture, PictureFacts, Skipped
 from bulkup.errors import PictureInvalid, SourceChanged, SourceMissing, SourceUnreadable
 from bulkup.model import Digest
 
 MODULES: Final = ("bulkup.content.picture.make_variants",)
-"""Imported by a worker before its first task."""
+"""Imported by a worker before its first picture."""
+
+SIDECAR_MODULES: Final = ("bulkup.content.picture.facts.xmp",)
+"""Imported by a worker before its first sidecar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,7 @@ class PictureTask:
 
     `name` is the file's original name; `path` is the file itself, or a temporary copy of the
     object. `member` names a member of the ZIP archive at `path`. With `digest` the bytes are
-    verified before they are decoded; above the file limit only `size_bytes` is. `sidecar` is the
-    text of the XMP file beside the picture, if there is one.
+    verified before they are decoded; above the file limit only `size_bytes` is.
     """
 
     path: str
@@ -36,9 +40,18 @@ class PictureTask:
     member: str | None = None
     digest: Digest | None = None
     size_bytes: int | None = None
-    sidecar: bytes | None = None
     wanted: tuple[VariantSpec, ...] = VARIANTS
     limits: PictureLimits = LIMITS
+
+
+@dataclass(frozen=True, slots=True)
+class SidecarTask:
+    """A file called `name`, what it says itself, and the XMP files beside it, the most specific
+    first."""
+
+    name: str
+    facts: PictureFacts
+    packets: tuple[bytes, ...]
 
 
 def process(task: PictureTask) -> Picture | Skipped:
@@ -51,10 +64,28 @@ def process(task: PictureTask) -> Picture | Skipped:
 
     with _opened(task) as file:
         _check(file, task)
-        made = make_variants(file, task.wanted, name=task.name, limits=task.limits)
-    if isinstance(made, Skipped) or task.sidecar is None:
-        return made
-    return _with_sidecar(made, task.sidecar, task.name)
+        return make_variants(file, task.wanted, name=task.name, limits=task.limits)
+
+
+def read_sidecars(tasks: Sequence[SidecarTask]) -> list[PictureFacts | None]:
+    """The facts corrected by the packets, in order; None where no packet is the file's.
+
+    A packet that is broken, or that names another extension, is ignored.
+    """
+    from bulkup.content.picture.facts.merge import with_sidecars
+    from bulkup.content.picture.facts.xmp import read_xmp
+
+    found: list[PictureFacts | None] = []
+    for task in tasks:
+        read: list[PictureFacts] = []
+        for packet in task.packets:
+            with suppress(PictureInvalid):
+                sidecar = read_xmp(packet)
+                meant = (sidecar.extension or "").lower().lstrip(".")
+                if meant in ("", extension(task.name)):
+                    read.append(sidecar.facts)
+        found.append(with_sidecars(task.facts, read) if read else None)
+    return found
 
 
 def _check(file: BufferedReader | BytesIO, task: PictureTask) -> None:
@@ -70,21 +101,6 @@ def _check(file: BufferedReader | BytesIO, task: PictureTask) -> None:
         file.seek(0)
     if not is_same:
         raise SourceChanged(f"{task.name} has changed since it was uploaded")
-
-
-def _with_sidecar(made: Picture, packet: bytes, name: str) -> Picture:
-    """The picture completed by its sidecar; one that is broken or another file's is ignored."""
-    from bulkup.content.picture.facts.merge import with_sidecar
-    from bulkup.content.picture.facts.xmp import read_xmp
-
-    try:
-        sidecar = read_xmp(packet)
-    except PictureInvalid:
-        return made
-    if sidecar.extension and sidecar.extension.lower().lstrip(".") != extension(name):
-        return made
-    facts = with_sidecar(made.metadata.facts, sidecar.facts)
-    return replace(made, metadata=replace(made.metadata, facts=facts))
 
 
 def variant_key(prefix: str, name: str, digest: Digest, kind: Format) -> str:

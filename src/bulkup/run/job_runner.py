@@ -97,6 +97,7 @@ class JobRunner:
                 for stage in self.stages:
                     if stage.stage is not Stage.UPLOAD:
                         tasks.create_task(self._run_later(stage))
+            await self._read_sidecars()
         finally:
             self.breaker.cancel()
         await self._save_learned_pace()
@@ -147,6 +148,12 @@ class JobRunner:
             await copies.run()
         finally:
             self.copied = copies.made
+
+    async def _read_sidecars(self) -> None:
+        if self.stage(Stage.PROCESS) is not None and not self.stop_signal.is_set:
+            from bulkup.run.stages.sidecars import read_unread_sidecars
+
+            await self._until_error(read_unread_sidecars(self._context))
 
     # Before and after -----------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from tests.unit.manifest.recording import (
 
 COLUMNS = {
     "files": "root path size_bytes modified_at digest media_type destination key upload process "
-    "embed missing_since",
+    "embed missing_since asset_id",
     "failures": "root path digest stage state error_class error attempts next_attempt_at "
     "destination item",
     "progress": "destination stage state items bytes",

@@ -9,10 +9,17 @@ from pathlib import Path
 import pytest
 
 from bulkup.content.picture.spec import Format, PictureLimits
-from bulkup.content.picture.types import Picture, Skipped
+from bulkup.content.picture.types import Picture, PictureFacts, Skipped
 from bulkup.errors import PictureInvalid, SourceChanged, SourceInvalid, SourceMissing
 from bulkup.model import Digest
-from bulkup.process.task import MODULES, PictureTask, process, variant_key
+from bulkup.process.task import (
+    MODULES,
+    PictureTask,
+    SidecarTask,
+    process,
+    read_sidecars,
+    variant_key,
+)
 from bulkup.process.worker_pool import Workers
 from tests.unit.content.picture.made import saved, scene, xmp
 
@@ -63,19 +70,26 @@ def test_members_of_archives_are_sources(tmp_path: Path, photo: Path) -> None:
         process(PictureTask(str(path), "photo.jpg", member="inner/photo.jpg", limits=limits))
 
 
-def test_a_sidecar_of_another_extension_is_not_this_files(photo: Path) -> None:
-    packet = xmp(photoshop_SidecarForExtension="HEIC", xmp_Rating="5")
-    made = process(PictureTask(str(photo), "IMG_1.JPG", sidecar=packet))
-    assert isinstance(made, Picture)
-    assert made.metadata.facts.rating is None
-    made = process(PictureTask(str(photo), "IMG_1.heic", sidecar=packet))
-    assert isinstance(made, Picture)
-    assert made.metadata.facts.rating == 5
+PACKET = xmp(photoshop_SidecarForExtension="HEIC", xmp_Rating="5", xmp_CreateDate="2024-01-02")
+OWN = PictureFacts(title="own", rating=1)
 
 
-def test_a_broken_sidecar_costs_nothing(photo: Path) -> None:
-    made = process(PictureTask(str(photo), photo.name, sidecar=b"<x:xmpmeta><rdf:RDF>"))
-    assert isinstance(made, Picture)
+@pytest.mark.parametrize(("name", "rating"), [("IMG_1.JPG", None), ("IMG_1.heic", 5)])
+def test_a_sidecar_of_another_extension_is_not_this_files(name: str, rating: int | None) -> None:
+    (found,) = read_sidecars([SidecarTask(name, OWN, (PACKET,))])
+    assert (found and found.rating) == rating
+
+
+def test_the_most_specific_of_two_sidecars_comes_first_and_the_other_completes_it() -> None:
+    specific = xmp("<dc:subject><rdf:Bag><rdf:li>dhow</rdf:li></rdf:Bag></dc:subject>")
+    (found,) = read_sidecars([SidecarTask("a.jpg", OWN, (specific, xmp(xmp_Rating="3")))])
+    assert found is not None
+    assert (found.title, found.rating, found.keywords) == ("own", 3, ("dhow",))
+
+
+def test_a_broken_sidecar_and_none_change_nothing() -> None:
+    broken = SidecarTask("a.jpg", OWN, (b"<x:xmpmeta><rdf:RDF>",))
+    assert read_sidecars([broken, SidecarTask("a.jpg", OWN, ())]) == [None, None]
 
 
 def test_variants_lie_beside_the_originals() -> None:

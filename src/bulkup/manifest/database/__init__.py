@@ -1,6 +1,7 @@
 """The manifest's file.
 
 schema.py      tables, indexes and triggers
+sidecars.py    tables and triggers of XMP sidecars
 views.py       the views that docs/manifest.md describes
 migrations.py  brings a file to the newest schema, after a backup
 connection.py  opens it; turns SQLite's errors into ManifestError

@@ -21,6 +21,7 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 from __future__ import annotations
 
 from bulkup.manifest.database.migrations import Migration, migration
+from bulkup.manifest.database.sidecars import SIDECARS
 from bulkup.manifest.database.views import VIEWS
 
 TABLES = """
@@ -215,7 +216,8 @@ CREATE TABLE picture (
   rating INTEGER,                  -- from here on what persons wrote
   title TEXT,
   description TEXT,
-  keywords TEXT                    -- a JSON array
+  keywords TEXT,                   -- a JSON array
+  date_rank INTEGER NOT NULL DEFAULT 0 -- 0: it was taken at `taken_at`, 1: digitised, 2: changed
 );
 CREATE TABLE embedder (
   id INTEGER PRIMARY KEY,
@@ -290,5 +292,5 @@ CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
 END;
 """
 
-MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + VIEWS),)
+MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + SIDECARS + VIEWS),)
 """Migration number n is at index n - 1."""

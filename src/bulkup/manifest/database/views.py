@@ -27,7 +27,8 @@ SELECT
     AND item.destination_id = destination.id AND stage = 'process') AS process,
   (SELECT state FROM item WHERE item.content_id = content.id
     AND item.destination_id = destination.id AND stage = 'embed') AS embed,
-  strftime('%Y-%m-%dT%H:%M:%SZ', asset.missing_at, 'unixepoch') AS missing_since
+  strftime('%Y-%m-%dT%H:%M:%SZ', asset.missing_at, 'unixepoch') AS missing_since,
+  asset.id AS asset_id
 FROM asset
 JOIN folder ON folder.id = asset.folder_id
 JOIN root ON root.id = folder.root_id
@@ -99,14 +100,23 @@ SELECT
     THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
   lower(hex(content.digest)) AS digest,
   asset.size_bytes,
-  picture.width_px, picture.height_px, picture.format, picture.orientation, picture.taken_at,
+  picture.width_px, picture.height_px, picture.format, picture.orientation,
+  coalesce(sidecar.taken_at, picture.taken_at) AS taken_at,
   picture.camera, picture.lens, picture.f_number, picture.exposure_seconds, picture.iso,
-  picture.focal_length_mm, picture.latitude, picture.longitude, picture.altitude_metres,
-  picture.perceptual_hash, picture.is_truncated, picture.rating, picture.title,
-  picture.description, picture.keywords
+  picture.focal_length_mm,
+  coalesce(sidecar.latitude, picture.latitude) AS latitude,
+  coalesce(sidecar.longitude, picture.longitude) AS longitude,
+  CASE WHEN sidecar.latitude IS NULL THEN picture.altitude_metres ELSE sidecar.altitude_metres END
+    AS altitude_metres,
+  picture.perceptual_hash, picture.is_truncated,
+  coalesce(sidecar.rating, picture.rating) AS rating,
+  coalesce(sidecar.title, picture.title) AS title,
+  coalesce(sidecar.description, picture.description) AS description,
+  coalesce(sidecar.keywords, picture.keywords) AS keywords
 FROM picture
 JOIN content ON content.id = picture.content_id
 JOIN asset ON asset.content_id = content.id
+LEFT JOIN sidecar ON sidecar.asset_id = asset.id
 JOIN folder ON folder.id = asset.folder_id
 JOIN root ON root.id = folder.root_id;
 """

@@ -17,7 +17,7 @@ from bulkup.manifest.queue.claim import (
 from bulkup.manifest.queue.release import release_claims
 from bulkup.manifest.queue.settle import settle_failed, settle_skipped
 from bulkup.manifest.queue.uploads import Left
-from bulkup.manifest.rows import FailedItem, SkippedItem, Source, WorkItem, from_sql, to_sql
+from bulkup.manifest.rows import FailedItem, SkippedItem, Source, WorkItem, from_sql
 from bulkup.model import Stage
 
 BEFORE = {Stage.PROCESS: Stage.UPLOAD, Stage.EMBED: Stage.PROCESS}
@@ -208,22 +208,6 @@ class StageQueue(Statements):
             Source(row[0], from_sql(row[1]), from_sql(row[2]), from_sql(row[3]), bool(row[4]))
             for row in rows
         ]
-
-    def sidecar_of(
-        self, source: Source, names: Sequence[str], *, destination_id: int
-    ) -> tuple[str, str | None] | None:
-        """The first of `names` that is an asset in the source's folder, and the key of its object
-        where the destination has one."""
-        for name in names:
-            row = self._db.execute(
-                "SELECT (SELECT key FROM object WHERE object.content_id = asset.content_id "
-                "AND +object.destination_id = ? AND stored_at IS NOT NULL) FROM asset "
-                "WHERE folder_id = ? AND name = ?",
-                (destination_id, source.folder_id, to_sql(name)),
-            ).fetchone()
-            if row is not None:
-                return name, row[0]
-        return None
 
     # Settled ------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ class ExportRow(NamedTuple):
     are None until the file was read, `key` until its bytes are at `destination`, a stage's state
     where it has no item, `missing_since` while the file is there.
 
-    The columns from `width_px` on are the picture's metadata, as in the table `picture`: None where
+    The columns from `width_px` on are the picture's metadata, as in the view `pictures`: None where
     the picture has none, and all None until the content is processed. `taken_at` is by the camera's
     clock, ISO 8601, with an offset where one is known; `keywords` is a JSON array. `vector` is the
     content's embedding by the newest embedder, float16 little-endian, and `embedder` is its name
@@ -65,6 +65,13 @@ OF_VECTORS = ExportRow._fields[-2:]
 _OF_FILES = ExportRow._fields[: ExportRow._fields.index("width_px")]
 _OF_PICTURES = ExportRow._fields[len(_OF_FILES) : -len(OF_VECTORS)]
 
+_OF_SIDECARS = frozenset(
+    {
+        *("taken_at", "latitude", "longitude", "altitude_metres"),
+        *("rating", "title", "description", "keywords"),
+    }
+)
+
 _VECTOR = (
     "SELECT vector FROM content JOIN embedding ON embedding.content_id = content.id "
     "WHERE content.digest = ? AND embedder_id = ?"
@@ -109,11 +116,17 @@ class Exports(Statements):
         columns = ", ".join(f"files.{column}" for column in _OF_FILES)
         # The view has no id; SQLite before 3.41 has no unhex.
         self._db.create_function("from_hex", 1, _from_hex, deterministic=True)
-        columns += "".join(f", picture.{column}" for column in _OF_PICTURES)
+        columns += "".join(
+            f", coalesce(sidecar.{column}, picture.{column})"
+            if column in _OF_SIDECARS
+            else f", picture.{column}"
+            for column in _OF_PICTURES
+        )
         return (
             f"SELECT {columns} FROM files "
             "LEFT JOIN content AS owner ON owner.digest = from_hex(files.digest) "
             "LEFT JOIN picture ON picture.content_id = owner.id "
+            "LEFT JOIN sidecar ON sidecar.asset_id = files.asset_id "
             "ORDER BY files.root, files.path"
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class PictureRow(NamedTuple):
     latitude: float | None
     longitude: float | None
     perceptual_hash: str | None
-    words: str | None  # title, description and keywords
+    words: str | None  # titles, descriptions and keywords of all files
 
     @property
     def path(self) -> str:
@@ -45,13 +46,15 @@ class Placed(NamedTuple):
 
 _ROWS = (
     "SELECT content.id, lower(hex(content.digest)), content.size_bytes, root.path, folder.path, "
-    "asset.name, asset.id, width_px, height_px, taken_at, camera, lens, latitude, longitude, "
-    "perceptual_hash, CASE WHEN coalesce(title, description, keywords) IS NOT NULL THEN "
-    "coalesce(title, '') || char(10) || coalesce(description, '') || char(10) || "
-    "coalesce((SELECT group_concat(value, char(10)) FROM json_each(keywords)), '') END "
-    "FROM {first} "
+    "asset.name, asset.id, width_px, height_px, coalesce(sidecar.taken_at, picture.taken_at), "
+    "camera, lens, coalesce(sidecar.latitude, picture.latitude), "
+    "coalesce(sidecar.longitude, picture.longitude), perceptual_hash, "
+    "coalesce(sidecar.title, picture.title), "
+    "coalesce(sidecar.description, picture.description), "
+    "coalesce(sidecar.keywords, picture.keywords) FROM {first} "
     "JOIN asset ON asset.content_id = content.id "
     "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+    "LEFT JOIN sidecar ON sidecar.asset_id = asset.id "
 )
 
 
@@ -76,12 +79,13 @@ class Searchable(Statements):
         folders: dict[Text, str] = {}
         last: tuple[object, ...] | None = None
         files: list[tuple[str, str]] = []
+        words: dict[tuple[str | None, ...], None] = {}
         for row in self._db.execute(
             _ROWS.format(first=first) + where + " ORDER BY content.id, asset.id", values
         ):
             if last is not None and row[0] != last[0]:
-                yield _picture(last, files)
-                files = []
+                yield _picture(last, files, words)
+                files, words = [], {}
             if last is None or row[0] != last[0]:
                 last = row
             root = roots.get(row[3]) or roots.setdefault(row[3], from_sql(row[3]))
@@ -89,8 +93,9 @@ class Searchable(Statements):
             if folder is None:
                 folder = folders.setdefault(row[4], from_sql(row[4]))
             files.append((root, folder + from_sql(row[5])))
+            words[row[-3:]] = None
         if last is not None:
-            yield _picture(last, files)
+            yield _picture(last, files, words)
 
     def placed(self, contents: Iterable[int]) -> dict[int, Placed]:
         """Where each of these contents is stored: at the first destination that has a variant of
@@ -150,5 +155,14 @@ def _cuts(path: str) -> Iterator[int]:
         at = path.find("#", at + 1)
 
 
-def _picture(row: tuple[object, ...], files: list[tuple[str, str]]) -> PictureRow:
-    return PictureRow._make((*row[:3], tuple(files), *row[6:]))
+def _picture(
+    row: tuple[object, ...],
+    files: list[tuple[str, str]],
+    words: Iterable[tuple[str | None, ...]],
+) -> PictureRow:
+    """The first file's row; `words` are title, description and JSON array of keywords of each."""
+    texts: list[str | None] = []
+    for title, description, keywords in words:
+        texts += (title, description, *json.loads(keywords or "[]"))
+    text = "\n".join(one for one in texts if one)
+    return PictureRow._make((*row[:3], tuple(files), *row[6:-3], text or None))

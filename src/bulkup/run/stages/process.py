@@ -36,9 +36,6 @@ from bulkup.run.stages.variant_cache import VariantCache
 from bulkup.run.stages.variants import VariantStore
 from bulkup.run.store_requests import chunks_of
 
-SIDECAR_BYTES: Final = 4 << 20
-"""No packet that a person or a camera wrote is larger."""
-
 AHEAD: Final = 2
 """Attempts beyond one for each worker: their bytes are found and their variants put meanwhile."""
 
@@ -113,13 +110,12 @@ class ProcessStage:
         sources = await self._context.call(
             self._context.manifest.stage_queue.sources, item.content_id
         )
-        sidecar = await self._sidecar(sources)
         for source in sources:
             if source.is_missing:
                 continue
             path, member = _place(source)
             with suppress(SourceError):  # gone, changed or damaged: another one may be whole
-                return await self._work(item, path, source.name, member, sidecar)
+                return await self._work(item, path, source.name, member)
         path = await self._download(item)
         try:
             if item.size_bytes > self._options.limits.file_bytes and await asyncio.to_thread(
@@ -128,13 +124,13 @@ class ProcessStage:
                 return Skipped(
                     f"a video of {item.size_bytes} bytes, which are not fetched for a frame"
                 )
-            return await self._work(item, path, item.name, None, sidecar)
+            return await self._work(item, path, item.name, None)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(path)
 
     async def _work(
-        self, item: WorkItem, path: str, name: str, member: str | None, sidecar: bytes | None
+        self, item: WorkItem, path: str, name: str, member: str | None
     ) -> Picture | Skipped:
         job = PictureTask(
             path,
@@ -142,7 +138,6 @@ class ProcessStage:
             member,
             digest=item.known_digest,
             size_bytes=item.size_bytes,
-            sidecar=sidecar,
             wanted=self._options.variants,
             limits=self._options.limits,
         )
@@ -198,27 +193,6 @@ class ProcessStage:
             raise SourceMissing(f"its file is gone, and the object {key} holds other bytes")
         return path
 
-    async def _sidecar(self, sources: Sequence[Source]) -> bytes | None:
-        """The XMP packet beside the first file that has one, from the disk or the destination."""
-        for source in sources:
-            found = await self._context.call(
-                self._context.manifest.stage_queue.sidecar_of,
-                source,
-                _sidecar_names(source.name),
-                destination_id=self._destination_id,
-            )
-            if found is None:
-                continue
-            name, key = found
-            if not is_member(source.folder):
-                path = Path(source.root, source.folder + name)
-                with suppress(OSError):
-                    return await asyncio.to_thread(_head_of, path)
-            if key is not None:
-                with suppress(ItemError):
-                    return await self._requests.read(key, SIDECAR_BYTES)
-        return None
-
 
 def _place(source: Source) -> tuple[str, str | None]:
     """The path of the file, or of the archive and the member's name in it."""
@@ -230,19 +204,6 @@ def _place(source: Source) -> tuple[str, str | None]:
 
 def _not_kept(error: OSError) -> SourceUnavailable:
     return SourceUnavailable(f"the object cannot be kept here: {error.strerror}")
-
-
-def _sidecar_names(name: str) -> list[str]:
-    """What an XMP sidecar of the file may be called: `IMG_1.CR2.xmp` (darktable, digiKam) or
-    `IMG_1.xmp` (Lightroom, Bridge)."""
-    folder, slash, last = name.rpartition("/")  # of a member its archive's folders are in the name
-    stem = folder + slash + (last.rpartition(".")[0] or last)
-    return [f"{base}.{ending}" for base in (name, stem) for ending in ("xmp", "XMP")]
-
-
-def _head_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(SIDECAR_BYTES)
 
 
 def _is_video(path: str, name: str) -> bool:

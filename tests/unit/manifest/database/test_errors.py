@@ -20,7 +20,7 @@ from typing import Any, Literal, NewType
 
 import pytest
 
-from bulkup.content.picture.types import Metadata
+from bulkup.content.picture.types import Metadata, PictureFacts
 from bulkup.errors import ManifestCorrupt, ManifestLocked, ManifestReadOnly
 from bulkup.manifest.database.connection import ManifestConnection, connect
 from bulkup.manifest.database.sql import Statements
@@ -29,7 +29,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.model import Digest, Part, Stage
 from tests.unit.manifest.recording import Pusher
 
-NAMES = {"Metadata": Metadata}
+NAMES = {"Metadata": Metadata, "PictureFacts": PictureFacts}
 PLAIN: dict[Any, Any] = {
     int: 1,
     float: 1.0,

@@ -53,12 +53,12 @@ def merged(
     )
 
 
-def with_sidecar(own: PictureFacts, sidecar: PictureFacts) -> PictureFacts:
-    """The picture's facts, corrected by its sidecar.
+def with_sidecars(own: PictureFacts, sidecars: Sequence[PictureFacts]) -> PictureFacts:
+    """The picture's facts, corrected by its sidecars, the most specific first.
 
     A sidecar's date of change says nothing about the picture.
     """
-    return merged((replace(sidecar, modified=None), own))
+    return merged((*(replace(one, modified=None) for one in sidecars), own))
 
 
 def _completed(moment: Moment, others: Sequence[Moment]) -> Moment:

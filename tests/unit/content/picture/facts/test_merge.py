@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkup.content.picture.facts.merge import merged, with_sidecar
+from bulkup.content.picture.facts.merge import merged, with_sidecars
 from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.types import PictureFacts, Place
 
@@ -28,22 +28,22 @@ OWN = PictureFacts(
     ],
 )
 def test_a_sidecar_wipes_nothing(sidecar: PictureFacts) -> None:
-    assert str(with_sidecar(OWN, sidecar).taken_at) == "2021-06-01T10:00:00.250000+02:00"
+    assert str(with_sidecars(OWN, [sidecar]).taken_at) == "2021-06-01T10:00:00.250000+02:00"
 
 
 def test_a_sidecar_corrects_the_camera() -> None:
     sidecar = PictureFacts(original=moment_of("1988"), place=Place(1.0, 2.0))
-    found = with_sidecar(OWN, sidecar)
+    found = with_sidecars(OWN, [sidecar])
     assert (str(found.taken_at), found.place) == ("1988", Place(1.0, 2.0))
 
 
 def test_a_sidecar_that_was_made_today_dates_nothing() -> None:
     today = PictureFacts(modified=moment_of("2024-01-02"))
-    assert with_sidecar(PictureFacts(), today).taken_at is None
+    assert with_sidecars(PictureFacts(), [today]).taken_at is None
 
 
 def test_the_same_place_keeps_its_altitude() -> None:
-    found = with_sidecar(OWN, PictureFacts(place=Place(48.8583333, 2.35)))
+    found = with_sidecars(OWN, [PictureFacts(place=Place(48.8583333, 2.35))])
     assert found.place == Place(48.8583333, 2.35, 35.0)
 
 
