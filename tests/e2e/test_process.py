@@ -257,6 +257,20 @@ def test_a_sidecar_overrides_date_and_place(
     assert stage(bulkup) == {"done": 1, "skipped": 1}
 
 
+def test_process_reads_a_changed_sidecar_and_makes_nothing_again(
+    bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": photo(1), "a.xmp": sidecar(rating=1)})
+    bulkup("push", "photos", "--to", place.url, *TWO)
+    before = place.objects()
+    (tmp_path / "photos" / "a.xmp").write_bytes(sidecar(rating=5))
+    bulkup("push", "photos", "--stages", "upload")
+    bulkup("process")
+    assert asked(manifest_of(bulkup), "SELECT rating FROM pictures") == [5]
+    variants = {key for key in before if key.startswith(".bulkup")}
+    assert all(place.objects()[key] == before[key] for key in variants)
+
+
 def test_a_broken_sidecar_is_ignored(bulkup: Bulkup, tmp_path: Path, place: DirectoryPlace) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": with_place(photo(1)), "a.xmp": b"<x:xmpmeta "})
     bulkup("push", "photos", "--to", place.url, *TWO)

@@ -17,14 +17,16 @@ _BASES = tuple(
     for form in ("{}", "lower({})", "upper({})")
 )
 _MARK_PICTURES = (
-    "INSERT OR IGNORE INTO sidecar_unread SELECT picture_asset.id FROM asset AS picture_asset "
-    "WHERE folder_id = new.folder_id AND ("
-    + " OR ".join(
-        # What follows the dot in the order of bytes is the slash.
-        f"name = {base} OR (name > {base} || '.' AND name < {base} || '/')"
+    "INSERT OR IGNORE INTO sidecar_unread "
+    + " UNION ALL ".join(  # with OR, SQLite searches the whole folder
+        "SELECT picture_asset.id FROM asset AS picture_asset "
+        f"WHERE folder_id = new.folder_id AND {condition} AND EXISTS "
+        "(SELECT 1 FROM picture WHERE picture.content_id = picture_asset.content_id)"
         for base in _BASES
+        # What follows the dot in the order of bytes is the slash.
+        for condition in (f"name = {base}", f"name > {base} || '.' AND name < {base} || '/'")
     )
-    + ") AND EXISTS (SELECT 1 FROM picture WHERE picture.content_id = picture_asset.content_id);"
+    + ";"
 )
 
 _NAME = "picture_asset.name"
@@ -69,7 +71,8 @@ WHEN {_IS_SIDECAR.replace("new.", "old.")} BEGIN
   {_MARK_PICTURES.replace("new.", "old.")}
 END;
 CREATE TRIGGER sidecar_of_other_content AFTER UPDATE OF content_id ON asset
-WHEN old.content_id <> new.content_id BEGIN
+WHEN old.content_id <> new.content_id
+AND EXISTS (SELECT 1 FROM picture WHERE content_id IN (old.content_id, new.content_id)) BEGIN
   DELETE FROM sidecar WHERE asset_id = new.id;
   DELETE FROM sidecar_unread WHERE asset_id = new.id;
   {
