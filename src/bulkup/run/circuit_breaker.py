@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from bulkup.clock import Clock
 from bulkup.errors import (
@@ -36,8 +37,23 @@ SILENCE_SECONDS = 1.0
 """Without a success, and with a file's tries used up: the tries alone take seven on average. If it
 was that file's own trouble after all, the check succeeds and the run continues a second later."""
 
+MOST_REFUSALS = 10
+"""Items refused in a row without a success: a permission was withdrawn. Fewer may be each
+item's own."""
+
 MOST_FAILED_RECOVERIES = 3
 """So many times may the check succeed and the next request fail all the same."""
+
+
+class HoldsRefused(Protocol):
+    """Where items wait until it is known whose trouble their refusals are."""
+
+    @property
+    def refused(self) -> int: ...
+
+    def end_refused(self) -> None: ...
+
+    async def release_refused(self) -> None: ...
 
 
 class CircuitBreaker:
@@ -56,28 +72,40 @@ class CircuitBreaker:
         self._emit = emit
         self._stop = stop
         self._last_success: float | None = None
+        self._claims: list[HoldsRefused] = []
+        self._has_refused = False  # something since the last success
+        self._refuses_all = False
         self._failed_recoveries = 0
         self._recovery: asyncio.Task[bool] | None = None
         self.reason: str | None = None  # why it is open
+
+    def watch(self, claims: HoldsRefused) -> None:
+        """Decide about the refused items of these claims, too."""
+        self._claims.append(claims)
 
     def record_success(self, now: float) -> None:
         """A request did what it should."""
         self._last_success = now
         self._failed_recoveries = 0
+        if self._has_refused:
+            self._has_refused = self._refuses_all = False
+            for claims in self._claims:
+                claims.end_refused()
 
     def trouble_of(
         self, error: ItemError, began: float, *, refused_hint: str
     ) -> DestinationError | None:
         """The destination's trouble behind the error of an attempt; None where it is the item's.
 
-        A refusal is the destination's as long as nothing was ever accepted. An unreachable store is
-        when nothing got through since the attempt began, or for a while: all its tries may have
+        A refusal is the destination's as long as nothing was ever accepted, and when it is one of
+        many in a row; those before it have to be held back for that. An unreachable store is when
+        nothing got through since the attempt began, or for a while: all its tries may have
         failed after a cut that others, begun at the same time, were quick enough for. Raises
         DestinationError for a full store: waiting makes no room.
         """
         if isinstance(error, StoreFull):
             raise DestinationError(str(error), hint="Make room at the destination.") from error
-        if isinstance(error, StoreForbidden) and self._last_success is None:
+        if isinstance(error, StoreForbidden) and self._is_refusing():
             return CredentialsRefused(str(error), code=error.code, hint=refused_hint)
         if isinstance(error, StoreUnreachable):
             silent_since = max(began, self._clock.monotonic() - SILENCE_SECONDS)
@@ -86,6 +114,15 @@ class CircuitBreaker:
                     str(error), hint="Check the network and the endpoint."
                 )
         return None
+
+    def _is_refusing(self) -> bool:
+        """After one more refusal: whether the destination refuses everything."""
+        if self._last_success is None:
+            return True
+        self._has_refused = True
+        refused = sum(claims.refused for claims in self._claims) + 1
+        self._refuses_all = self._refuses_all or refused >= MOST_REFUSALS
+        return self._refuses_all
 
     @property
     def is_open(self) -> bool:
@@ -127,6 +164,8 @@ class CircuitBreaker:
             recovery.exception()  # raised by those that wait for it, if any are left
 
     async def _recover(self, trouble: DestinationError) -> bool:
+        for claims in self._claims:
+            await claims.release_refused()
         for seconds in _waits(trouble):
             self._emit(Paused(str(trouble), seconds))
             if await self._sleep_or_stop(seconds):

@@ -12,6 +12,9 @@ from bulkup.stores.store import ObjectStore
 
 T = TypeVar("T")
 
+PUTS = 3
+"""Puts of a content whose key is taken, as it seems, by no object."""
+
 MD5_HEX = 32
 
 
@@ -43,18 +46,25 @@ async def send_whole(
 
     `tries` makes the put, `ask` the HEAD of an object in its way. Raises KeyTaken when that has
     another content, else as `put` does. A put that is tried again after its response was lost
-    finds its own object and adopts it.
+    finds its own object and adopts it. When the key is taken and yet has no object, as after a
+    conflict of two writers, the put is made again; then KeyTaken is raised.
     """
-    try:
-        stored: Stored = await tries(
-            lambda: store.put(key, body, digest=digest, attributes=attributes, exclusive=True)
-        )
-    except KeyTaken:
-        info: ObjectInfo = await ask(lambda: store.head(key))
-        if not await is_same(store, info, size_bytes=len(body), digest=digest, body=body):
-            raise
-        return Sent(info.etag, "adopted")
-    return Sent(stored.etag, "sent")
+    for _ in range(PUTS):
+        try:
+            stored: Stored = await tries(
+                lambda: store.put(key, body, digest=digest, attributes=attributes, exclusive=True)
+            )
+            return Sent(stored.etag, "sent")
+        except KeyTaken as error:
+            taken = error
+        try:
+            info: ObjectInfo = await ask(lambda: store.head(key))
+        except ObjectMissing:
+            continue
+        if await is_same(store, info, size_bytes=len(body), digest=digest, body=body):
+            return Sent(info.etag, "adopted")
+        break
+    raise taken
 
 
 async def is_same(

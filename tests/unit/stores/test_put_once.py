@@ -10,10 +10,11 @@ from typing import TypeVar
 import pytest
 
 from bulkup.errors import KeyTaken
-from bulkup.model import Attributes, Digest, ObjectInfo
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.directory.store import DirectoryStore
 from bulkup.stores.put_once import is_same, send_whole
 from tests.fakes.clock import FakeClock
+from tests.fakes.scripted_store import ScriptedStore
 
 T = TypeVar("T")
 
@@ -47,6 +48,37 @@ async def store(tmp_path: Path) -> DirectoryStore:
 
 async def test_the_same_content_is_sent_once_and_then_adopted(store: DirectoryStore) -> None:
     assert [await send(store), await send(store)] == ["sent", "adopted"]
+
+
+class Contested(ScriptedStore):
+    """Says of a key without an object that it is taken, so many times."""
+
+    times = 0
+
+    async def put(
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        if self.times:
+            self.times -= 1
+            raise KeyTaken("409")
+        return await super().put(
+            key, body, digest=digest, attributes=attributes, exclusive=exclusive
+        )
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_key_that_is_taken_by_no_object_is_put_again(tmp_path: Path, times: int) -> None:
+    store = Contested(str(tmp_path), clock=FakeClock())
+    store.times = times
+    assert await send(store) == "sent"
+
+
+async def test_a_key_that_stays_taken_by_no_object_is_taken(tmp_path: Path) -> None:
+    """So the content gets another key; it is not "missing"."""
+    store = Contested(str(tmp_path), clock=FakeClock())
+    store.times = 100
+    with pytest.raises(KeyTaken, match="409"):
+        await send(store)
 
 
 @pytest.mark.parametrize("other", [b"a pictura", b"longer than that", b""])

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
-from bulkup.errors import DestinationError, ItemError
+from bulkup.errors import DestinationError, ItemError, StoreForbidden
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
 from bulkup.model import Stage
 from bulkup.run.job import JobContext
@@ -101,6 +102,10 @@ class Attempts:
                 return
             seconds = self._clock.monotonic() - began
             for item, outcome in zip(items, outcomes, strict=True):
+                if isinstance(outcome, StoreForbidden):
+                    fail = partial(results.add, item, outcome, seconds)
+                    claims.hold_refused(item.item_id, fail)
+                    continue
                 results.add(item, outcome, seconds)
                 claims.end(item.item_id)
             return

@@ -59,6 +59,7 @@ class Claims:
         self._may_claim = True  # there may be items to claim in the manifest
         self._buffer: deque[WorkItem] = deque()
         self._held: dict[int, WorkItem] = {}  # taken and not ended, by id
+        self._refused: dict[int, Callable[[], None]] = {}  # of these: what records the failure
         self._taking = asyncio.Lock()
         self._changed = stop.event()
 
@@ -119,6 +120,8 @@ class Claims:
                     if len(self._buffer) >= most or not self._is_fed or patience <= 0:
                         return self._pop(most, group_size)
                     await self._wait(asyncio.sleep(patience))
+                elif self._held and len(self._refused) == len(self._held) and not self._is_fed:
+                    self.end_refused()  # no other outcome will say more about them
                 elif self._held or (self._is_fed and self._items_left > 0):
                     await self._changed.wait()
                 elif self._items_left <= 0 or not await self._wait_until_due():
@@ -138,11 +141,43 @@ class Claims:
         self._held.pop(item_id, None)
         self._held[item.item_id] = item
 
+    def hold_refused(self, item_id: int, fail: Callable[[], None]) -> None:
+        """The item was refused; by the destination as a whole, perhaps: it is not ended yet.
+
+        Either `end_refused` calls `fail`, or `release_refused` makes the item ready again.
+        """
+        self._refused[item_id] = fail
+        self._changed.set()
+
+    @property
+    def refused(self) -> int:
+        """Items that were refused and are held."""
+        return len(self._refused)
+
+    def end_refused(self) -> None:
+        """The refusals were about each item: others were accepted since, or nothing is left."""
+        refused, self._refused = self._refused, {}
+        for item_id, fail in refused.items():
+            fail()
+            self.end(item_id)
+
+    async def release_refused(self) -> None:
+        """The refusals were the destination's: the items are ready again."""
+        refused, self._refused = self._refused, {}
+        items = [self._held[item_id] for item_id in refused]
+        if not items:
+            return
+        await self._context.call(self._queue.release, items, run_id=self._context.run_id)
+        self._may_claim = True
+        for item_id in refused:
+            self.end(item_id, counts=False)
+
     async def release(self) -> None:
         """Give back all that has not ended: those items are ready again, no attempt is counted."""
         items = [*self._buffer, *self._held.values()]
         self._buffer.clear()
         self._held.clear()
+        self._refused.clear()
         if items:
             await self._context.call(self._queue.release, items, run_id=self._context.run_id)
 

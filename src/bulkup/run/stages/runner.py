@@ -84,6 +84,7 @@ class StageRunner:
             settle=self._settle,
             is_limited=is_limited,
         )
+        job.breaker.watch(self.claims)
         self.counts = self.results.counts
         self.left = 0  # ready or waiting, when last counted
 

@@ -143,7 +143,9 @@ class Sender:
             return await self._multipart.send(ready, key, self._attributes(ready))
 
         async def tries(call: Callable[[], Awaitable[T]]) -> T:
-            return await self._requests.tries(call, len(body), failed=failed)
+            nonlocal failed
+            first, failed = failed, None
+            return await self._requests.tries(call, len(body), failed=first)
 
         return await send_whole(
             self._store,

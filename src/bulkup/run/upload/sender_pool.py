@@ -9,8 +9,9 @@ item's failure.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
-from bulkup.errors import DestinationError, ItemError
+from bulkup.errors import DestinationError, ItemError, StoreForbidden
 from bulkup.run.job import JobContext
 from bulkup.run.stages.claims import Claims
 from bulkup.run.stages.results import StageResults
@@ -94,7 +95,12 @@ class SenderPool:
             except ItemError as error:
                 trouble = breaker.trouble_of(error, began, refused_hint=REFUSED_HINT)
                 if trouble is None:
-                    self._results.add_failure(item, error, self._clock.monotonic() - began)
+                    seconds = self._clock.monotonic() - began
+                    fail = partial(self._results.add_failure, item, error, seconds)
+                    if isinstance(error, StoreForbidden):
+                        self._claims.hold_refused(item.item_id, fail)
+                        return
+                    fail()
             else:
                 trouble = None
                 breaker.record_success(self._clock.monotonic())

@@ -115,15 +115,23 @@ def _item_level(
         kind = errors.ConditionalWritesUnsupported
     elif code in _FULL or status == 507:
         kind, hint = errors.StoreFull, "Make room at the destination, or raise its quota."
-    elif code in _PASSING or (status >= 500 and status != 501):
+    elif code in _PASSING or (status >= 500 and status != 501) or _is_conflict(refusal, code):
         kind = errors.StoreBroken
     elif code in _ABSENT or (status == 404 and code is None):
         kind = errors.ObjectMissing
-    elif status == 412 or code == "PreconditionFailed":
+    elif status in (409, 412) or code == "PreconditionFailed":
         kind = errors.KeyTaken
     elif status in (401, 403):
         kind, hint = errors.StoreForbidden, "The credentials lack a permission for this object."
     return kind(said, hint=hint, code=code, request_id=request_id)
+
+
+def _is_conflict(refusal: Refusal, code: str | None) -> bool:
+    """Whether two writers met ("Conditional writes", Amazon S3 User Guide: 409, or 404 after a
+    delete). Others than AWS say by a 409 that the key is taken."""
+    if refusal.status == 409:
+        return not (code or "").endswith("AlreadyExists")
+    return refusal.conditional and refusal.status == 404 and code in (None, "NoSuchKey")
 
 
 def retry_after_seconds(refusal: Refusal) -> float | None:

@@ -32,6 +32,10 @@ def refusal(status, code=None, *, message="", extra="", headers=None, conditiona
         (412, "PreconditionFailed", errors.KeyTaken),
         (412, None, errors.KeyTaken),
         (409, "ConditionalRequestConflict", errors.StoreBroken),
+        (409, "PreconditionFailed", errors.StoreBroken),
+        (409, "NoSuchKey", errors.StoreBroken),
+        (409, None, errors.StoreBroken),
+        (409, "FileAlreadyExists", errors.KeyTaken),
         (403, "InvalidAccessKeyId", errors.CredentialsRefused),
         (403, "SignatureDoesNotMatch", errors.CredentialsRefused),
         (401, None, errors.CredentialsRefused),
@@ -61,6 +65,12 @@ def refusal(status, code=None, *, message="", extra="", headers=None, conditiona
 def test_codes(status, code, expected):
     """The code decides, and the status where there is none."""
     assert type(classify(refusal(status, code))) is expected
+
+
+def test_a_conditional_write_that_met_a_deletion_is_tried_again():
+    """The object is not missing: it was to be written."""
+    assert type(classify(refusal(404, "NoSuchKey", conditional=True))) is errors.StoreBroken
+    assert type(classify(refusal(404, "NoSuchUpload", conditional=True))) is errors.ObjectMissing
 
 
 def test_conditions_not_understood():
