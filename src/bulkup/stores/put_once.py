@@ -49,6 +49,7 @@ async def send_whole(
     finds its own object and adopts it. When the key is taken and yet has no object, as after a
     conflict of two writers, the put is made again; then KeyTaken is raised.
     """
+    taken = KeyTaken(f"{key} is taken")
     for _ in range(PUTS):
         try:
             stored: Stored = await tries(
