@@ -12,5 +12,6 @@ http_client           … its requests: key, token bucket, tries
 openai, replicate     … the protocols
 responses             … its responses as errors or vectors
 data_url              pictures in requests
+telemetry             none
 float16               vectors and classes as the manifest keeps them
 """

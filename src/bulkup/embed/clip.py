@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bulkup.content.picture.images import square_image
 from bulkup.embed.embedder import Embedded, Vector
 from bulkup.embed.responses import one_line, unit
+from bulkup.embed.telemetry import onnxruntime, switch_off_telemetry
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
 
 T = TypeVar("T")
@@ -115,6 +116,7 @@ class ClipEmbedder:
     def _loaded(self, repository: str) -> Any:
         """One of the encoders. Both models are downloaded, so that searches work offline later."""
         try:
+            onnxruntime()  # before fastembed imports it
             import fastembed
         except Exception as error:  # also of libraries built for another numpy: ValueError
             raise EmbedderUnusable(
@@ -154,6 +156,7 @@ def model_directory(repository: str, directory: str) -> Path:
 
 def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | None, str]:
     """The directory of a complete model and '', or None and the reason."""
+    switch_off_telemetry()
     try:
         import huggingface_hub
         from huggingface_hub.utils.tqdm import disable_progress_bars

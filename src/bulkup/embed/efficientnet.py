@@ -22,6 +22,7 @@ from bulkup.embed.efficientnet_graph import (
     efficientnet_lite0,
 )
 from bulkup.embed.embedder import Classes, Embedded, Embedder
+from bulkup.embed.telemetry import onnxruntime
 from bulkup.embed.weights import installed_weights
 from bulkup.errors import EmbedderBroken, EmbedderUnusable, ItemError
 
@@ -147,19 +148,21 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
 def _session(model: bytes) -> InferenceSession:
     """One without threads of its own, silent, and on the CPU."""
     try:
-        import onnxruntime
+        runtime = onnxruntime()
     except Exception as error:  # ImportError; ValueError where numpy is of another version
         raise EmbedderUnusable(
             f"ONNX Runtime cannot be loaded: {error}", hint="pip install onnxruntime"
         ) from error
-    onnxruntime.disable_telemetry_events()
-    options: Any = onnxruntime.SessionOptions()
+    options: Any = runtime.SessionOptions()
     options.log_severity_level = 3  # errors; warnings are about graphics cards that are not there
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session: InferenceSession = runtime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # as above
         raise EmbedderUnusable(f"ONNX Runtime does not load the network: {error}") from error
+    return session
 
 
 def _cores() -> int:
