@@ -4,7 +4,7 @@ spec           the variants that are wanted, and the limits; light to import
 types          what comes out: variants and metadata; light to import
 make_variants  the entry: bytes to variants and metadata
 decoding       pictures to pixels
-psd, raw, video   what Pillow does not decode, or not rightly
+psd, tiff, raw, video   what Pillow does not decode, or not rightly
 isobmff        boxes of HEIF, AVIF and videos
 facts/         metadata blocks, merged
 colour/        colour spaces to sRGB

@@ -43,6 +43,7 @@ from bulkup.content.picture.facts import exif
 from bulkup.content.picture.isobmff import PrimaryItem, primary_item
 from bulkup.content.picture.quality import jpeg_quality
 from bulkup.content.picture.spec import PictureLimits
+from bulkup.content.picture.tiff import wide_tiff
 from bulkup.errors import PictureInvalid
 
 register_heif_opener(thumbnails=False, decode_threads=1)  # each worker uses one core
@@ -160,6 +161,12 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
         image = Image.open(_with_known_brand(file), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureInvalid(f"decompression bomb: {reason_of(error)}") from error
+    except UnidentifiedImageError:
+        if (wide := wide_tiff(file)) is None:
+            raise
+        check_pixels(wide.size, limits)
+        shown = wide.read()
+        return Decoded(shown, shown, ColourSpace(), wide.size, "TIFF", 1, 1)
     check_pixels(image.size, limits)
     kind = image.format or "?"
     # A TIFF is turned upright while it is loaded, and then forgets its orientation.

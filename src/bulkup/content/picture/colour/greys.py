@@ -48,7 +48,13 @@ def _measured(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
     values = np.asarray(image)
     if values.dtype == np.int32 and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED:
         values = values.view(np.uint32)  # Pillow has no mode for them
-    values = values.astype(np.float64)
+    return Image.fromarray(measured(values.astype(np.float64), tags))
+
+
+def measured(values: np.ndarray[Any, Any], tags: Mapping[int, Any]) -> np.ndarray[Any, Any]:
+    """Floats of any shape as 8 bits; `tags` are the TIFF's."""
+    import numpy as np
+
     is_data = np.isfinite(values)
     no_data = _number(tags.get(_NO_DATA))
     if no_data is not None:
@@ -58,7 +64,7 @@ def _measured(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
     with np.errstate(invalid="ignore", over="ignore"):
         is_data &= (values >= black - span) & (values <= white + span)
         grey = np.clip((values - black) * (255 / span if span else 0.0), 0, 255)
-    return Image.fromarray(np.where(is_data, grey, 0).astype(np.uint8))
+    return np.asarray(np.where(is_data, grey, 0), np.uint8)
 
 
 def _ends(values: np.ndarray[Any, Any]) -> tuple[float, float]:
