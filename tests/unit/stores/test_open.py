@@ -114,6 +114,27 @@ def test_secrets_are_not_shown():
     assert "tok" not in repr(find({**KEYS, "AWS_SESSION_TOKEN": "tok"}))
 
 
+def test_blanks_and_line_breaks_around_keys_are_no_part_of_them():
+    """Files that hold a secret end in a line break."""
+    found = find(
+        {
+            "AWS_ACCESS_KEY_ID": "AKID\r\n",
+            "AWS_SECRET_ACCESS_KEY": " s ",
+            "AWS_SESSION_TOKEN": "t\n",
+        }
+    )
+    assert (found.access_key, found.secret_key, found.token) == ("AKID", "s", "t")
+
+
+@pytest.mark.parametrize("name", [*KEYS, "AWS_SESSION_TOKEN"])
+@pytest.mark.parametrize("value", ["Zq\nZq", "Zq Zq", "Zqé"])
+def test_a_key_that_no_header_can_hold_is_refused_by_its_name(name, value):
+    with pytest.raises(CredentialsRefused) as caught:
+        find({**KEYS, name: value})
+    assert name in str(caught.value)
+    assert "Zq" not in f"{caught.value} {caught.value.hint}"
+
+
 def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     """Keys, region and endpoint of the profile, which wins over keys in the environment."""
     (tmp_path / "keys").write_text("[p]\naws_access_key_id = PK\naws_secret_access_key = PS\n")

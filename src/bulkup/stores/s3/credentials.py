@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bulkup.errors import CredentialsExpired, CredentialsRefused
+from bulkup.redaction import foreign_text
 
 if TYPE_CHECKING:
     import boto3
@@ -34,6 +35,11 @@ class Credentials:
     endpoint_url: str | None
     good_for_seconds: float | None = None  # None: these keys never change by themselves
     origin: str = "environment"  # where the keys were found
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that no message may hold."""
+        return tuple(filter(None, (self.access_key, self.secret_key, self.token)))
 
 
 class AskCredentials(Protocol):
@@ -60,15 +66,15 @@ def find_credentials(
     endpoint_url = (
         endpoint_url or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
     )
-    access_key = environ.get("AWS_ACCESS_KEY_ID")
-    secret_key = environ.get("AWS_SECRET_ACCESS_KEY")
+    access_key = _clean(environ, "AWS_ACCESS_KEY_ID")
+    secret_key = _clean(environ, "AWS_SECRET_ACCESS_KEY")
     if profile is not None or not access_key or not secret_key:
         return _Chain(profile, region, endpoint_url)
     region = region or _configured_region(environ)
     return Credentials(
         access_key=access_key,
         secret_key=secret_key,
-        token=environ.get("AWS_SESSION_TOKEN") or environ.get("AWS_SECURITY_TOKEN") or None,
+        token=_clean(environ, "AWS_SESSION_TOKEN") or _clean(environ, "AWS_SECURITY_TOKEN") or None,
         region=region or DEFAULT_REGION,
         region_given=region is not None,
         endpoint_url=endpoint_url or None,
@@ -89,6 +95,20 @@ def _configured_region(environ: Mapping[str, str]) -> str | None:
         return None  # the keys are known without this file
     section = profile if profile == "default" else f"profile {profile}"
     return parser.get(section, "region", fallback=None) or None
+
+
+def _clean(texts: Mapping[str, str | None], name: str) -> str:
+    """The key or token of this name without the blanks and line breaks around it, '' for none.
+
+    Raises CredentialsRefused, without the value, for one that no header can hold.
+    """
+    text = (texts.get(name) or "").strip()
+    if " " in text or not (text.isascii() and text.isprintable()):
+        raise CredentialsRefused(
+            f"{name} holds a character that cannot be part of a key",
+            hint=f"Set {name} again: blanks, line breaks and quotation marks are no part of it.",
+        )
+    return text
 
 
 class _Chain:
@@ -120,12 +140,15 @@ class _Chain:
         except (BotoCoreError, ClientError, ValueError, KeyError, OSError) as error:
             kind = CredentialsExpired if "expired" in str(error).lower() else CredentialsRefused
             hint = "Check the profile, or log in again (aws sso login)."
-            raise kind(f"boto3 finds no credentials: {error}", hint=hint) from error
+            raise kind(
+                f"boto3 finds no credentials: {foreign_text(str(error))}", hint=hint
+            ) from error
         profile = f", profile {self._profile}" if self._profile else ""
+        names = {name: getattr(keys, name) for name in ("access_key", "secret_key", "token")}
         return Credentials(
-            access_key=keys.access_key or "",
-            secret_key=keys.secret_key or "",
-            token=keys.token,
+            access_key=_clean(names, "access_key"),
+            secret_key=_clean(names, "secret_key"),
+            token=_clean(names, "token") or None,
             region=region or DEFAULT_REGION,
             region_given=region is not None,
             endpoint_url=self._endpoint_url or None,

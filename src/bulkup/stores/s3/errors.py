@@ -5,9 +5,11 @@ Codes: "Error Responses", Amazon S3 API Reference; Ceph's and MinIO's own additi
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from bulkup import errors
+from bulkup.redaction import foreign_text
 from bulkup.stores.s3.headers import http_moment
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.xml import read_error
@@ -40,18 +42,21 @@ _PASSING = frozenset((  # 4xx that a later try may not meet again
     "RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
 ))
 # fmt: on
+_PASSING_STATUSES = frozenset((408, 423, 425))  # of proxies, too, which give no code
 
 
 class Refusal(NamedTuple):
     """A response of an endpoint that is no success.
 
     `subject` names what was asked for: a key or a bucket, never a URL (a URL may be signed).
+    `secrets` are the values that the endpoint's text must not repeat.
     """
 
     response: Response
     subject: str
     now: float
     conditional: bool = False
+    secrets: Collection[str] = ()
 
     @property
     def status(self) -> int:
@@ -60,11 +65,15 @@ class Refusal(NamedTuple):
     def header(self, name: str) -> str | None:
         return self.response.get_header(name)
 
+    def text(self, foreign: str | None) -> str | None:
+        """A text of the endpoint as a part of a message; None for none."""
+        return foreign_text(foreign, self.secrets) or None if foreign else None
+
 
 def classify(refusal: Refusal) -> errors.BulkupError:
     """The error to raise for `refusal`; never raises itself."""
-    code, message, named_region = read_error(refusal.response.body)
-    request_id = refusal.header("x-amz-request-id")
+    code, message, named_region = map(refusal.text, read_error(refusal.response.body))
+    request_id = refusal.text(refusal.header("x-amz-request-id"))
     said = f"{refusal.subject}: {code or 'HTTP'} ({refusal.status})"
     if message:
         said += f": {message}"
@@ -78,7 +87,7 @@ def _run_level(
     refusal: Refusal, code: str | None, said: str, named_region: str | None
 ) -> errors.DestinationError | None:
     """The error when no other request can succeed either, else None."""
-    region = refusal.header("x-amz-bucket-region") or named_region
+    region = refusal.text(refusal.header("x-amz-bucket-region")) or named_region
     if code in _EXPIRED:
         hint = "The credentials have expired: get new ones and run again."
         return errors.CredentialsExpired(said, code=code, hint=hint)
@@ -107,6 +116,8 @@ def _item_level(
         return errors.SourceChanged(said)
     kind: type[errors.StoreError] = errors.StoreRefused
     hint: str | None = None
+    if status in _PASSING_STATUSES:
+        return errors.StoreBroken(said, code=code, request_id=request_id)
     if code in _BUSY or status in (429, 503):
         return errors.StoreBusy(
             said, retry_after_seconds=retry_after_seconds(refusal), code=code, request_id=request_id

@@ -21,6 +21,9 @@ _PLAIN = re.compile(r"(?:[!-$&-~]+(?: [!-$&-~]+)*)?").fullmatch
 _HEX_DIGEST = re.compile(r"[0-9a-f]{64}").fullmatch
 _SAFE = "".join(chr(c) for c in range(0x21, 0x7F) if chr(c) != "%")
 
+SIZE_DIGITS = 19
+"""Sizes with fewer digits fit into 64 bits."""
+
 _META = "x-amz-meta-"
 _names: dict[str, str] = {}  # header names by metadata name, for valid names
 
@@ -74,8 +77,8 @@ def read_info(key: str, response: Response) -> ObjectInfo:
     }
     digest = metadata.pop(DIGEST_NAME, "")
     length = header("content-length") or "0"
-    if not (length.isascii() and length.isdigit()):
-        raise StoreBroken(f"key {key!r}: the endpoint answered content-length {length[:40]!r}")
+    if not (length.isascii() and length.isdigit() and len(length) < SIZE_DIGITS):
+        raise StoreBroken(f"key {key!r}: the endpoint's Content-Length is no size")
     return ObjectInfo(
         key=key,
         size_bytes=int(length),

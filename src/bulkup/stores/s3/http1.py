@@ -123,7 +123,7 @@ class ResponseParser:
             head = self._data[begin:end].decode("latin-1")
             self._at = end + 4
             if _HEAD(head) is None:
-                raise HTTPError(f"not the head of a response: {head[:40]!r}")
+                raise HTTPError("not the head of a response")
             if head[9] != "1":
                 break  # what comes before, like 100 Continue, is not the response
         self._response = response = Response(int(head[9:12]), head)
@@ -141,7 +141,7 @@ class ResponseParser:
         encoding, length = (response.get_header(n) for n in ("transfer-encoding", "content-length"))
         if encoding is not None:
             if encoding.lower() != "chunked":
-                raise HTTPError(f"transfer-encoding {encoding[:40]!r}")
+                raise HTTPError("an unknown Transfer-Encoding")
             self._chunks = []
             if length is not None:
                 self.keeps_alive = False
@@ -151,7 +151,7 @@ class ResponseParser:
         else:
             is_one = length == "0" or response.header_names().count("content-length") == 1
             if not (is_one and length.isascii() and length.isdigit() and len(length) < 19):
-                raise HTTPError(f"content-length {length[:40]!r}")
+                raise HTTPError("a Content-Length that is no size")
             self._size = int(length)
             self._require_less(self._size)
 
@@ -167,7 +167,7 @@ class ResponseParser:
             line = data[self._at : end]
             digits = line.partition(b";")[0].rstrip(b" \t")
             if not digits or b"\n" in line or len(digits) > 8 or not _HEX.issuperset(digits):
-                raise HTTPError(f"chunk size {digits[:40]!r}")
+                raise HTTPError("a chunk size that is none")
             begin, size = end + 2, int(digits, 16)
             if size == 0:
                 self._at, self._size = end, None

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -23,6 +23,7 @@ from pyreqwest.response import BaseResponse, ResponseBodyReader
 from bulkup import __version__
 from bulkup.errors import StoreRefused, StoreUnreachable
 from bulkup.model import Body
+from bulkup.redaction import foreign_text
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.tls import split_pem
 
@@ -65,7 +66,7 @@ class ReqwestClient:
         except PyreqwestError as error:
             raise unreachable(error) from error
         except ValueError as error:
-            raise StoreRefused(f"a header cannot be sent: {error}") from error
+            raise unsendable(headers) from error
 
     @asynccontextmanager
     async def get(
@@ -84,6 +85,8 @@ class ReqwestClient:
                 body = b"" if response.status < 300 else bytes(await response.bytes())
             except PyreqwestError as error:
                 raise unreachable(error) from error
+            except ValueError as error:
+                raise unsendable(headers) from error
             yield _response(response, body), _chunks(response.body_reader)
 
     async def close(self) -> None:
@@ -140,12 +143,18 @@ async def _chunks(reader: ResponseBodyReader) -> AsyncIterator[bytes]:
         raise unreachable(error) from error
 
 
+def unsendable(headers: Mapping[str, str]) -> StoreRefused:
+    """The error for headers that pyreqwest refuses. Its own message quotes the value."""
+    odd = [name for name, text in headers.items() if not (text.isascii() and text.isprintable())]
+    return StoreRefused(f"the header {', '.join(odd) or 'of a request'} cannot be sent")
+
+
 def unreachable(error: PyreqwestError) -> StoreUnreachable:
     """What went wrong below HTTP, in words, without the URL."""
     details = getattr(error, "details", None) or {}
     causes = [cause["message"] for cause in details.get("causes") or []]
     words = [_URL_IN_MESSAGE.sub("", text) for text in (error.message, *causes)]
-    text = ": ".join(dict.fromkeys(word for word in words if word))
+    text = foreign_text(": ".join(dict.fromkeys(word for word in words if word)))
     hint = None
     if "certificate" in text or "UnknownIssuer" in text:
         hint = "Name the endpoint's certificate authority with --ca-bundle."

@@ -41,6 +41,8 @@ class Sessions:
     ) -> None:
         """Raises UsageError for an endpoint URL that is none."""
         self.current: Session | None = None
+        self.secrets: set[str] = set()
+        """Keys and tokens of all sessions: none of them may be in a message."""
         self._bucket = bucket
         self._clock = clock
         self._ask = None if isinstance(credentials, Credentials) else credentials
@@ -104,6 +106,7 @@ class Sessions:
         lifetime = credentials.good_for_seconds
         self._renew_at = float("inf") if lifetime is None else self._clock.now() + lifetime
         region = region or credentials.region
+        self.secrets.update(credentials.secrets)
         current = self.current
         if current is not None and (current.credentials, current.region) == (credentials, region):
             return

@@ -212,7 +212,8 @@ class S3Transport:
     def _error(self, response: Response, key: str | None, headers: dict[str, str]) -> BulkupError:
         subject = f"bucket {self.bucket!r}" if key is None else f"key {key!r}"
         conditional = "if-none-match" in headers
-        return classify(Refusal(response, subject, self._clock.now(), conditional))
+        secrets = self._sessions.secrets
+        return classify(Refusal(response, subject, self._clock.now(), conditional, secrets))
 
 
 def _sign(session: Session, request: _Request) -> str:

@@ -17,29 +17,26 @@ from urllib.parse import unquote_plus
 
 from bulkup.errors import StoreBroken
 from bulkup.model import Digest, ObjectInfo, Part
-from bulkup.stores.s3.headers import checksum
+from bulkup.stores.s3.headers import SIZE_DIGITS, checksum
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _NAME_SPACE = re.compile(rb'\sxmlns="[^"]*"')
-_MESSAGE_LENGTH = 300
-"""The part of an endpoint's message that is kept: some send whole pages."""
-
 DIGEST_BYTES = 32
 
 
 def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
-    """Code, message and region of an error document; all None when `body` is no such document."""
+    """Code, message and region of an error document, as they came; all None when `body` is no such
+    document."""
     try:
         root = _parse(body)
     except StoreBroken:
         return None, None, None
     if root.tag != "Error":
         return None, None, None
-    message = " ".join((root.findtext("Message") or "").split())
-    printable = "".join(c for c in message if c.isprintable())[:_MESSAGE_LENGTH]
-    return root.findtext("Code") or None, printable or None, root.findtext("Region") or None
+    code, message, region = (root.findtext(name) or None for name in ("Code", "Message", "Region"))
+    return code, message, region
 
 
 def read_objects(body: bytes) -> tuple[list[ObjectInfo], str | None]:
@@ -139,7 +136,7 @@ def _parse(body: bytes, root_name: str | None = None) -> Element:
     except (ParseError, ValueError, LookupError) as error:  # the last two for odd encodings
         raise StoreBroken("the endpoint answered with something that is no XML") from error
     if root_name is not None and root.tag != root_name:
-        raise StoreBroken(f"the endpoint answered {root.tag} where {root_name} belongs")
+        raise StoreBroken(f"the endpoint answered something else than {root_name}")
     return root
 
 
@@ -152,8 +149,8 @@ def _text(element: Element, name: str) -> str:
 
 def _whole(element: Element, name: str) -> int:
     text = _text(element, name)
-    if not (text.isascii() and text.isdigit()):
-        raise StoreBroken(f"the endpoint's {element.tag} has {name} {text[:40]!r}")
+    if not (text.isascii() and text.isdigit() and len(text) < SIZE_DIGITS):
+        raise StoreBroken(f"the endpoint's {element.tag} has a {name} that is no number")
     return int(text)
 
 

@@ -237,9 +237,33 @@ async def test_a_header_that_cannot_be_sent_is_refused():
     """No line end gets into the request head."""
     async with raw_server() as server:
         store = open_at(server.url)
-        with pytest.raises(StoreRefused):
+        with pytest.raises(StoreRefused) as caught:
             await put(store, attributes=Attributes(cache_control="a\r\nx-evil: 1"))
+        assert "cache-control" in str(caught.value)
+        assert "x-evil" not in str(caught.value)
         assert server.heads == []
+        await store.close()
+
+
+async def test_an_answer_that_repeats_the_request_reveals_no_secret():
+    """Authorization, session token and keys are replaced, also in codes and request ids."""
+    token = "the-session-token-of-a-role"
+    keys = (token, KEYS["AWS_SECRET_ACCESS_KEY"], KEYS["AWS_ACCESS_KEY_ID"])
+
+    def repeat(head):
+        said = head.replace("<", "") + " ".join(keys)
+        return refusal(403, f"No{token}", said, x_amz_request_id=token)
+
+    async with raw_server() as server:
+        server.answer_to = repeat
+        store = open_at(server.url, AWS_SESSION_TOKEN=f"{token}\n")
+        with pytest.raises(StoreForbidden) as caught:
+            await put(store)
+        signature = server.header("authorization")[0].rpartition("Signature=")[2]
+        assert server.header("x-amz-security-token") == [token]
+        texts = f"{caught.value} {caught.value.code} {caught.value.request_id}"
+        assert "***" in texts
+        assert not [secret for secret in (*keys, signature) if secret in texts]
         await store.close()
 
 

@@ -1,0 +1,76 @@
+"""No text from elsewhere brings a secret into a message."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkup.redaction import foreign_text, redact
+
+SIGNATURE = "0f" * 32
+TOKEN = "FwoGZXIvYXdzEXAMPLETOKEN/abc+def=="
+AUTHORIZATION = (
+    "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request, "
+    f"SignedHeaders=host;x-amz-date, Signature={SIGNATURE}"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"you sent Authorization: {AUTHORIZATION}", SIGNATURE),
+        (f"you sent Authorization: {AUTHORIZATION}", "AKIDEXAMPLE"),
+        (f'{{"authorization": "{AUTHORIZATION}"}}', SIGNATURE),
+        (f"no such signature {SIGNATURE}", SIGNATURE),
+        (f"x-amz-security-token: {TOKEN}", TOKEN[6:]),
+        (f"the token {TOKEN} is unknown", TOKEN[6:]),
+        (f"GET /b?X-Amz-Signature={SIGNATURE[:20]}&x=1", SIGNATURE[:20]),
+        ("Authorization: Bearer sk-abc.def", "sk-abc.def"),
+        ("Proxy-Authorization: Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("wrong key Bearer r8_Qwerty1234", "r8_Qwerty1234"),
+        ("http://user:pa55@proxy:3128 refuses", "pa55"),
+        ("password=hunter2", "hunter2"),
+        ("Invalid header value: FooBarBaz\n", "FooBarBaz"),
+        ("Invalid header value b'FooBarBaz\\n'", "FooBarBaz"),
+        ("the key AKIAIOSFODNN7EXAMPLE is blocked", "AKIAIOSFODNN7EXAMPLE"),
+    ],
+)
+def test_secrets_are_known_by_their_form(text, secret):
+    assert secret in text
+    assert secret not in redact(text)
+    assert "***" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The request signature we calculated does not match the signature you provided.",
+        "The provided token has expired",
+        "basic authentication is required",
+        "key 'trips/2024/a.jpg': SlowDown (503): Please reduce your request rate.",
+        "Error when retrieving token from sso: Token has expired and refresh failed",
+        "The config profile (photos) could not be found",
+    ],
+)
+def test_other_words_stay(text):
+    assert redact(text) == text
+
+
+def test_own_secrets_are_replaced_in_every_form():
+    secret = "a/b+c d'é"
+    text = f"{secret} a%2Fb%2Bc%20d%27%C3%A9"
+    assert redact(text, [secret]) == "*** ***"
+
+
+def test_a_short_secret_does_not_hide_words():
+    assert redact("a test", ["test"]) == "a test"
+
+
+def test_a_secret_is_replaced_before_the_text_is_cut():
+    secret = "S" * 40
+    text = foreign_text(f"{'x' * 290} {secret}", [secret])
+    assert "S" not in text
+    assert len(text) <= 300
+
+
+def test_foreign_text_is_one_printable_line():
+    assert foreign_text("a\n\x1b[31mb\u2028c\r\n") == "a [31mb c"
