@@ -117,6 +117,26 @@ def test_wrong_usage_is_exit_2(bulkup: Bulkup, tmp_path: Path, args: tuple[str, 
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("push", "photos", "--log-file", "bashrc"),
+        ("push", "photos", "--metrics-file", "bashrc"),
+        ("status", "--metrics-file", "bashrc"),
+        ("search", "word", "--html", "bashrc"),
+    ],
+)
+def test_no_output_replaces_or_extends_a_file_that_bulkup_did_not_write(
+    bulkup: Bulkup, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--log-file", "log", "--metrics-file", "metrics")
+    bulkup("push", "photos", "--log-file", "log", "--metrics-file", "metrics")
+    (tmp_path / "bashrc").write_text("# mine\n")
+    assert "is a file that bulkup did not write" in bulkup(*args, check=2).stderr
+    assert (tmp_path / "bashrc").read_text() == "# mine\n"
+
+
 def _commands(bulkup: Bulkup) -> list[str]:
     _, _, section = bulkup("--help").stdout.partition("\nCommands:\n")
     return re.findall(r"^  (\w+) ", section.partition("\n\n")[0], re.MULTILINE)

@@ -83,6 +83,8 @@ def _write_file(path: str, write: Callable[[BinaryIO], int]) -> int:
     try:
         with whole_file(path, mode=_MODE) as file:
             return write(file)
+    except BrokenPipeError:  # the reader of a FIFO has gone
+        raise
     except OSError as error:
         raise UsageError(f"--output {path}: {error.strerror}") from error
 

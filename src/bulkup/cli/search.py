@@ -92,9 +92,10 @@ def run(
     settings = flags.settings()
     filters = _filters(path, after, before, camera, near)
     if html is not None:
+        from bulkup.cli.contact_sheet.sheet import is_sheet
         from bulkup.reporting.atomic_file import check_writable
 
-        check_writable(html, named="--html")
+        check_writable(html, named="--html", is_ours=is_sheet)
     from bulkup.manifest.reader import Reader
 
     with Reader(settings.manifest) as reader:
@@ -250,6 +251,8 @@ def _write_sheet(
     try:
         with whole_file(html, mode=_SHEET_MODE) as file:
             count = write_sheet(sections_of(result, placed, thumbs), file, title=title)
+    except BrokenPipeError:  # the reader of a FIFO has gone
+        raise
     except OSError as error:
         raise UsageError(f"--html {html}: {error.strerror}") from error
     if not settings.quiet:

@@ -74,11 +74,11 @@ def run(
 
 def _write_metrics(settings: Settings) -> None:
     from bulkup.reporting.atomic_file import check_writable
-    from bulkup.reporting.metrics_file import write
+    from bulkup.reporting.metrics_file import is_metrics, write
 
     path = settings.metrics_file
     assert path is not None
-    check_writable(path, named="--metrics-file")
+    check_writable(path, named="--metrics-file", is_ours=is_metrics)
     try:
         write(
             path,

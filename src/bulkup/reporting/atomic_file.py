@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from bulkup.errors import UsageError
+
+HEAD_BYTES = 2048
+"""So many first bytes show whether a file is one of bulkup's."""
 
 
 @contextmanager
@@ -16,9 +20,14 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
 
     The temporary file is beside it, under a name that begins with a dot and ends in `.part`, so
     that no program mistakes it for the result (the textfile collector of Prometheus' node exporter
-    reads `*.prom`). The umask applies to `mode`. Raises OSError.
+    reads `*.prom`). A link is followed: its target is replaced. A device or a FIFO is written to
+    as the body goes. The umask applies to `mode`. Raises OSError.
     """
-    folder, name = os.path.split(os.path.abspath(path))
+    if _is_stream(path):
+        with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb") as stream:
+            yield stream
+        return
+    folder, name = os.path.split(os.path.realpath(path))
     part = os.path.join(folder, f".{name}.{os.getpid()}.part")
     with suppress(FileNotFoundError):
         os.unlink(part)  # left by a killed process with the same pid
@@ -28,24 +37,57 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
-        os.replace(part, path)
+        os.replace(part, os.path.join(folder, name))
     except BaseException:
         with suppress(OSError):
             os.unlink(part)
         raise
 
 
-def check_writable(path: str, *, named: str) -> None:
-    """Raise UsageError, before any work, if `path` cannot be written. `named` is the option."""
-    folder = os.path.dirname(os.path.abspath(path))
+def _is_stream(path: str) -> bool:
+    """A device, a FIFO or a descriptor (`/dev/stdout`, `>(command)`) cannot be replaced."""
+    if os.path.abspath(path).startswith(("/dev/", "/proc/")):
+        return True
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def check_writable(
+    path: str, *, named: str, is_ours: Callable[[bytes], bool] | None = None
+) -> None:
+    """Raise UsageError, before any work, if `path` cannot be written. `named` is the option.
+
+    `is_ours` says by its first bytes whether a file that is there may be replaced.
+    """
+    folder = os.path.dirname(os.path.realpath(path))
     if os.path.isdir(path):
         why = "is a directory"
+    elif _is_stream(path):
+        if os.access(path, os.W_OK):
+            return
+        why = "is not writable"
     elif not os.path.isdir(folder):
         why = f"there is no directory {folder}"
     elif not os.access(folder, os.W_OK | os.X_OK):
         why = "its directory is not writable"
+    elif is_ours is not None and not is_new_or_ours(path, is_ours):
+        why = "is a file that bulkup did not write"
     else:
         return
     raise UsageError(
         f"{named} {path}: {why}", hint="Choose a file in a directory that you can write to."
     )
+
+
+def is_new_or_ours(path: str, is_ours: Callable[[bytes], bool]) -> bool:
+    """Whether the file is absent, empty, or begins as `is_ours` wants it. Raises UsageError."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    return not head or is_ours(head)

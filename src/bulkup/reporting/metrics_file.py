@@ -203,6 +203,11 @@ def _failure_ratio(states: dict[State, int]) -> float:
     return failed / ended if ended else 0.0
 
 
+def is_metrics(head: bytes) -> bool:
+    """Whether a file that begins like this is a metrics file of bulkup."""
+    return head.startswith(b"# HELP bulkup_")
+
+
 def write(
     path: str, manifest: str, *, now: float, stale_after_seconds: float, throttled: int
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,54 @@ def test_a_body_that_raises_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_place_that_takes_no_file_is_a_wrong_usage(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="--output"):
         check_writable(f"{tmp_path}/{name}", named="--output")
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    target, link = tmp_path / "real" / "a.csv", tmp_path / "a.csv"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    with whole_file(str(link), mode=0o600) as file:
+        file.write(b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_fifo_is_written_to_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    check_writable(str(path), named="--output")
+    with whole_file(str(path), mode=0o600) as file:
+        file.write(b"rows")
+    assert os.read(reader, 10) == b"rows"
+    os.close(reader)
+    assert path.is_fifo()
+
+
+def test_a_descriptor_and_a_device_are_written_to(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("wb") as target:
+        path = f"/dev/fd/{target.fileno()}"
+        check_writable(path, named="--output")
+        with whole_file(path, mode=0o600) as file:
+            file.write(b"rows")
+    assert (tmp_path / "a").read_bytes() == b"rows"
+    with whole_file("/dev/null", mode=0o600) as file:
+        file.write(b"rows")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_only_a_file_of_ours_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+
+    def check() -> None:
+        check_writable(str(path), named="--html", is_ours=lambda head: head.startswith(b"ours"))
+
+    check()
+    for content in (b"", b"ours, of last week"):
+        path.write_bytes(content)
+        check()
+    path.write_bytes(b"alias ls='ls -l'")
+    with pytest.raises(UsageError, match="is a file that bulkup did not write"):
+        check()

@@ -19,6 +19,8 @@ from bulkup.cli.output.text import count, escape, size
 
 _PICTURE_TYPES: Final = frozenset({"image/webp", "image/jpeg", "image/png", "image/avif"})
 
+_GENERATOR: Final = b'<meta name="generator" content="bulkup">'
+
 _DIALOG: Final = """\
 <dialog aria-label="One picture, larger"><div class="view"><div class="large"></div>
 <div class="facts"><h3></h3><button class="close" aria-label="Close">&times;</button><dl></dl></div>
@@ -86,6 +88,11 @@ def write_sheet(sections: Iterable[Section], out: BinaryIO, *, title: str) -> in
     return number
 
 
+def is_sheet(head: bytes) -> bool:
+    """Whether a file that begins like this is a contact sheet of bulkup."""
+    return head.startswith(b"<!doctype html>") and _GENERATOR in head
+
+
 def _opening(title: str, style: str, script: str) -> str:
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_source(style)}'; "
@@ -98,7 +105,7 @@ def _opening(title: str, style: str, script: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width">
 <meta name="referrer" content="no-referrer">
-<meta name="generator" content="bulkup">
+{_GENERATOR.decode()}
 <title>{_safe(title)}</title>
 <style>{style}</style>
 <header><h1><bdi>{_safe(title)}</bdi></h1><p id="count" role="status"></p>

@@ -31,7 +31,15 @@ _LOG_MODE = 0o600  # names of private pictures are private
 
 
 def open_log(path: str) -> int:
-    """A file descriptor that appends to the log; created with mode 0600. Raises UsageError."""
+    """A file descriptor that appends to the log; created with mode 0600. Raises UsageError, also
+    for a file that is no log of bulkup's."""
+    from bulkup.reporting.atomic_file import is_new_or_ours
+
+    if os.path.isfile(path) and not is_new_or_ours(path, _is_log):
+        raise UsageError(
+            f"--log-file {path}: is a file that bulkup did not write",
+            hint="Choose a new file, or a log of bulkup's.",
+        )
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
         return os.open(path, flags, _LOG_MODE)
@@ -40,6 +48,10 @@ def open_log(path: str) -> int:
             f"--log-file {path}: {error.strerror}",
             hint="Choose a file in a directory that you can write to.",
         ) from error
+
+
+def _is_log(head: bytes) -> bool:
+    return head.startswith(b'{"at": "') and b'"run_id": ' in head
 
 
 def json_lines(event: Event, *, at: float, run_id: str | None) -> bytes:

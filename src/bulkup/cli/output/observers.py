@@ -33,8 +33,9 @@ class Observers:
         self._metrics: MetricsFile | None = None
         if settings.metrics_file is not None:
             from bulkup.reporting.atomic_file import check_writable
+            from bulkup.reporting.metrics_file import is_metrics
 
-            check_writable(settings.metrics_file, named="--metrics-file")
+            check_writable(settings.metrics_file, named="--metrics-file", is_ours=is_metrics)
 
     def emit(self, event: Event) -> None:
         """Pass an event to the webhook."""
