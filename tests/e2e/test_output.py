@@ -11,7 +11,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.e2e.conftest import PROGRAM, Bulkup
+from tests.e2e.conftest import LIMIT_SECONDS, PROGRAM, Bulkup
 from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
@@ -154,3 +154,58 @@ def test_ctrl_c_on_a_terminal(
     push.expect(pexpect.EOF)
     push.close()
     assert push.exitstatus == 130
+
+
+@pytest.fixture
+def filled(bulkup: Bulkup, tmp_path: Path) -> Bulkup:
+    """More rows than a pipe holds."""
+    names = {f"{n:04} {'long name ' * 12}.jpg": picture(n, 50) for n in range(800)}
+    make_tree(tmp_path / "photos", names)
+    bulkup("push", "photos", "--to", "to", "--stages", "upload", "--quiet")
+    return bulkup
+
+
+ROWS = (
+    ("files",),
+    ("files", "--csv"),
+    ("files", "--json"),
+    ("export", "--format", "jsonl"),
+    ("export", "--format", "csv"),
+)
+
+
+def test_a_reader_that_goes_away_is_no_error_of_any_table(filled: Bulkup) -> None:
+    for args in ROWS:
+        process = filled.start(*args)
+        assert process.stdout is not None
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr is not None
+        stderr = process.stderr.read()
+        assert (process.wait(LIMIT_SECONDS), stderr) == (0, ""), args
+
+
+def test_a_full_disk_behind_standard_output_is_named_and_no_bug(filled: Bulkup) -> None:
+    for args in (*ROWS, ("history",), ("doctor",)):
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [PROGRAM, *args],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=filled.environment(),
+                cwd=filled.directory,
+                check=False,
+            )
+        assert "No space left on device" in ended.stderr, args
+        assert "Traceback" not in ended.stderr, args
+        assert ended.returncode == 2, args
+
+
+def test_output_in_another_encoding_shows_every_name(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"\u00fc \u5199\u771f.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "to", "--stages", "upload")
+    env = {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    for args in (("files",), ("files", "--csv"), ("files", "--json"), ("export",), ("history",)):
+        shown = bulkup(*args, env=env).stdout
+        assert "\\u5199" in shown or args == ("history",), args

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -47,6 +49,9 @@ app = typer.Typer(
 )
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def _print_version(value: bool) -> None:
     if value:
         typer.echo(f"bulkup {__version__}")
@@ -83,14 +88,17 @@ def main() -> None:
     that must last is on disk by now, so nothing is lost by not waiting.
     """
     _open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):  # characters that its encoding lacks become \\uNNNN
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
     code = _run()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except BrokenPipeError:
-            pass  # the reader has gone, which is not an error of a filter
-        except (OSError, ValueError):
-            code = code or int(ExitCode.BUG)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # the reader has gone, which is not an error of a filter
+    except OSError as error:
+        code = code or _report_full(error)
+    with suppress(OSError):
+        sys.stderr.flush()
     os._exit(code)
 
 
@@ -118,13 +126,27 @@ def _run() -> int:
         return int(ExitCode.DONE)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
+    except OSError as error:
+        if error.errno in _FULL:
+            return _report_full(error)
+        return _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be reported
-        import traceback
-
-        traceback.print_exc()
-        _print_error(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
-        return int(ExitCode.BUG)
+        return _report_bug(error)
     return int(ExitCode.DONE)
+
+
+def _report_full(error: OSError) -> int:
+    """A disk is full, as a rule the one behind standard output."""
+    _print_error(f"{error.filename or 'standard output'}: {error.strerror}", None)
+    return int(ExitCode.USAGE)
+
+
+def _report_bug(error: Exception) -> int:
+    import traceback
+
+    traceback.print_exception(error)
+    _print_error(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
+    return int(ExitCode.BUG)
 
 
 def _print_error(message: str, hint: str | None) -> None:

@@ -12,7 +12,6 @@ numbers: in JSON lines and CSV as JSON, in Parquet as float32 of a fixed length.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -109,15 +108,23 @@ def _jsonl(columns: Sequence[str], rows: Rows, out: BinaryIO) -> int:
 
 def _csv(columns: Sequence[str], rows: Rows, out: BinaryIO, escape: Escape) -> int:
     """A header line and the rows, UTF-8; None is an empty cell."""
-    text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(_Utf8(out), lineterminator="\n")
     writer.writerow(columns)
     count = 0
     for row in rows:
         writer.writerow([_csv_cell(cell, escape) for cell in row])
         count += 1
-    text.detach()
     return count
+
+
+class _Utf8:
+    """Encodes what a csv.writer writes. A TextIOWrapper would close `out` when a write fails."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        self._out.write(text.encode())
 
 
 def _csv_cell(cell: object, escape: Escape) -> object:
