@@ -16,8 +16,9 @@ from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.s3.endpoint import require_addressable
 from bulkup.stores.s3.headers import checksum, put_headers
+from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.sigv4 import encode_query
-from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
 from bulkup.stores.s3.xml import read_parts, read_uploads, read_value, write_completion
 from bulkup.stores.store import Capabilities
 
@@ -63,15 +64,17 @@ class S3Parts(ABC):
 
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         """ListParts; with digests only where the endpoint keeps checksums."""
-        parts: list[Part] = []
-        query = {"uploadId": upload_id}
-        while True:
-            response = await self._transport.send("GET", key, {}, query=encode_query(query))
-            page, next_marker = read_parts(response.body)
-            parts += page
-            if next_marker is None:
-                return parts
-            query["part-number-marker"] = next_marker
+
+        async def ask(query: dict[str, str]) -> Response:
+            return await self._transport.send("GET", key, {}, query=encode_query(query))
+
+        pages = read_pages(
+            ask,
+            read_parts,
+            {"uploadId": upload_id},
+            position=lambda part: part.number.to_bytes(8),
+        )
+        return [part async for page in pages for part in page]
 
     async def complete_parts(
         self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
@@ -110,14 +113,18 @@ class S3Parts(ABC):
     ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
         # not encoding-type=url: Ceph then encodes the keys without saying so
         query = {"uploads": "", "prefix": prefix}
-        while True:
-            response = await self._transport.send("GET", None, {}, query=encode_query(query))
-            page, next_markers = read_uploads(response.body)
-            if page:
-                yield page
-            if next_markers is None:
-                return
-            query["key-marker"], query["upload-id-marker"] = next_markers
+        known: set[str] = set()
+
+        def read(
+            body: bytes,
+        ) -> tuple[builtins.list[tuple[str, str, float]], dict[str, str] | None]:
+            page, following = read_uploads(body)
+            fresh = [found for found in page if found[1] not in known]
+            known.update(upload_id for _, upload_id, _ in fresh)
+            return fresh, following
+
+        async for page in read_pages(self._transport.get_bucket, read, query):
+            yield page
 
     async def copy_in_parts(
         self, source_key: str, source: str, key: str, size_bytes: int

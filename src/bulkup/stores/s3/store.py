@@ -26,8 +26,8 @@ from bulkup.stores.s3.endpoint import require_addressable
 from bulkup.stores.s3.headers import http_moment, object_headers, read_info
 from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
-from bulkup.stores.s3.sigv4 import encode_path, encode_query
-from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
+from bulkup.stores.s3.sigv4 import encode_path
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
 from bulkup.stores.s3.xml import read_objects
 from bulkup.stores.store import Capabilities
 
@@ -36,6 +36,7 @@ PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
+_LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
 
@@ -66,15 +67,15 @@ class S3Store(S3Parts):
     async def served_at(self) -> float | None:
         """The endpoint's time in seconds since 1970, by the Date header (RFC 9110, 6.6.1) of a
         response; None without one. Raises StoreError and DestinationError."""
-        query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
-        response = await self._transport.send("GET", None, {}, query=encode_query(query))
+        query = {**_LISTING, "max-keys": "1", "prefix": self.prefix}
+        response = await self._transport.get_bucket(query)
         return http_moment(response.get_header("date"))
 
     async def check(self) -> None:
         """List one key. Raises DestinationError unless keys, bucket and region are right."""
-        query = {"list-type": "2", "max-keys": "1", "prefix": self.prefix}
+        query = {**_LISTING, "max-keys": "1", "prefix": self.prefix}
         try:
-            response = await self._transport.send("GET", None, {}, query=encode_query(query))
+            response = await self._transport.get_bucket(query)
             read_objects(response.body)
         except StoreForbidden as error:
             hint = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
@@ -178,17 +179,18 @@ class S3Store(S3Parts):
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""
-        query = {"list-type": "2", "prefix": prefix, "encoding-type": "url"}
+        query = {**_LISTING, "prefix": prefix}
         if after:
             query["start-after"] = after
-        while True:
-            response = await self._transport.send("GET", None, {}, query=encode_query(query))
-            page, next_token = read_objects(response.body)
-            if page:
-                yield page
-            if next_token is None:
-                return
-            query["continuation-token"] = next_token
+        pages = read_pages(
+            self._transport.get_bucket,
+            read_objects,
+            query,
+            position=lambda info: info.key.encode(),
+            after=after.encode(),
+        )
+        async for page in pages:
+            yield page
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """Copy on the server.

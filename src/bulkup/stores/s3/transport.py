@@ -5,12 +5,12 @@ Small requests go through the connection pool, all others through pyreqwest.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bulkup.clock import Clock
-from bulkup.errors import BulkupError, StoreUnreachable
+from bulkup.errors import BulkupError, DestinationError, StoreUnreachable
 from bulkup.model import Body
 from bulkup.stores.s3.connection_pool import (
     ConnectionBroken,
@@ -25,10 +25,15 @@ from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.reqwest_client import AGENT, STALL_SECONDS, ReqwestClient
 from bulkup.stores.s3.session import Session, Sessions
-from bulkup.stores.s3.sigv4 import EMPTY_SHA256, encode_path
+from bulkup.stores.s3.sigv4 import EMPTY_SHA256, encode_path, encode_query
+
+T = TypeVar("T")
 
 PATIENT_SECONDS = 900.0
 """For what the endpoint does by itself before it responds: copying, joining parts."""
+STALLS = 5
+"""Pages of a listing in a row that bring nothing new: more mean that it has no end. Endpoints that
+filter may send some empty ones."""
 _SMALL_BYTES = 256 * 1024
 _SLOWEST_BYTES_PER_SECOND = 16 * 1024
 """A larger body may take a minute and as long as it needs at this rate."""
@@ -117,6 +122,10 @@ class S3Transport:
         if response.status < 300:
             return response
         raise self._error(response, key, headers)
+
+    async def get_bucket(self, query: Mapping[str, str]) -> Response:
+        """GET the bucket with this query. Raises as `send` does."""
+        return await self.send("GET", None, {}, query=encode_query(query))
 
     def request_signer(self, *, checksums: bool, conditional: bool) -> S3RequestSigner | None:
         """Signs PUT requests elsewhere, for `send_signed`: the same object as long as they stay the
@@ -214,6 +223,45 @@ class S3Transport:
         conditional = "if-none-match" in headers
         secrets = self._sessions.secrets
         return classify(Refusal(response, subject, self._clock.now(), conditional, secrets))
+
+
+async def read_pages(
+    ask: Callable[[dict[str, str]], Awaitable[Response]],
+    read: Callable[[bytes], tuple[list[T], dict[str, str] | None]],
+    query: dict[str, str],
+    *,
+    position: Callable[[T], bytes] | None = None,
+    after: bytes = b"",
+) -> AsyncIterator[list[T]]:
+    """The pages that hold anything.
+
+    `read` returns the entries of a page and what to add to `query` for the next one, None after
+    the last. `position` of an entry increases from page to page, from `after` on. A page that does
+    not advance, or names a next page that was read already, is asked for again. Raises
+    DestinationError when that goes on, and what `ask` and `read` raise.
+    """
+    known: set[tuple[str, ...]] = set()
+    stalls = 0
+    while True:
+        page, following = read((await ask(query)).body)
+        last = max(map(position, page), default=b"") if position else None
+        token = tuple(following.values()) if following else ()
+        is_stale = token in known or (bool(page) and last is not None and last <= after)
+        stalls = stalls + 1 if is_stale or (not page and following) else 0
+        if stalls >= STALLS:
+            raise DestinationError(
+                "the endpoint's listing does not end: its pages bring nothing new",
+                hint="Is --endpoint-url an S3 endpoint? Its administrator must repair it.",
+            )
+        if is_stale:
+            continue
+        if page:
+            yield page
+            after = last or b""
+        if following is None:
+            return
+        known.add(token)
+        query = query | following
 
 
 def _sign(session: Session, request: _Request) -> str:

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _NAME_SPACE = re.compile(rb'\sxmlns="[^"]*"')
+# Keys may hold characters that XML 1.0 cannot, not even as references. Endpoints send them anyway
+# where they repeat a key, in the one form or the other.
+_CONTROL = re.compile(rb"&#(?:x0*([0-9a-fA-F]{1,4})|0*([0-9]{1,5}));|[\0-\x08\x0b\x0c\x0e-\x1f]")
+_CONTROL_CODES = frozenset((*range(0x20), 0xFFFE, 0xFFFF)) - {0x09, 0x0A, 0x0D}
+_STAND_INS = 0xF0000
+_CONTROLS_BY_STAND_IN = {_STAND_INS + code: code for code in _CONTROL_CODES}
+
 DIGEST_BYTES = 32
 
 
@@ -39,8 +46,8 @@ def read_error(body: bytes) -> tuple[str | None, str | None, str | None]:
     return code, message, region
 
 
-def read_objects(body: bytes) -> tuple[list[ObjectInfo], str | None]:
-    """A page of ListObjectsV2, in the endpoint's order, and the token for the next page."""
+def read_objects(body: bytes) -> tuple[list[ObjectInfo], dict[str, str] | None]:
+    """A page of ListObjectsV2, in the endpoint's order, and the query for the next page."""
     root = _parse(body, "ListBucketResult")
     decode = _key_decoder(root)
     objects = [
@@ -52,12 +59,13 @@ def read_objects(body: bytes) -> tuple[list[ObjectInfo], str | None]:
         )
         for entry in root.findall("Contents")
     ]
-    more = root.findtext("IsTruncated") == "true"
-    return objects, _text(root, "NextContinuationToken") if more else None
+    if root.findtext("IsTruncated") != "true":
+        return objects, None
+    return objects, {"continuation-token": _text(root, "NextContinuationToken")}
 
 
-def read_parts(body: bytes) -> tuple[list[Part], str | None]:
-    """A page of ListParts, by number, and the marker for the next page."""
+def read_parts(body: bytes) -> tuple[list[Part], dict[str, str] | None]:
+    """A page of ListParts, by number, and the query for the next page."""
     root = _parse(body)  # S3 calls it ListPartsResult, moto ListPartsResponse
     _text(root, "UploadId")
     parts = [
@@ -69,14 +77,15 @@ def read_parts(body: bytes) -> tuple[list[Part], str | None]:
         )
         for entry in root.findall("Part")
     ]
-    more = root.findtext("IsTruncated") == "true" and bool(parts)
-    return parts, _text(root, "NextPartNumberMarker") if more else None
+    if root.findtext("IsTruncated") != "true" or not parts:
+        return parts, None
+    return parts, {"part-number-marker": _text(root, "NextPartNumberMarker")}
 
 
 def read_uploads(
     body: bytes,
-) -> tuple[list[tuple[str, str, float]], tuple[str, str] | None]:
-    """A page of ListMultipartUploads: (key, upload id, begun at), and the markers for the next."""
+) -> tuple[list[tuple[str, str, float]], dict[str, str] | None]:
+    """A page of ListMultipartUploads: (key, upload id, begun at), and the query for the next."""
     root = _parse(body, "ListMultipartUploadsResult")
     decode = _key_decoder(root)
     uploads = [
@@ -89,8 +98,10 @@ def read_uploads(
     ]
     if root.findtext("IsTruncated") != "true" or not uploads:
         return uploads, None
-    next_key = decode(_text(root, "NextKeyMarker"))
-    return uploads, (next_key, root.findtext("NextUploadIdMarker") or "")
+    return uploads, {
+        "key-marker": decode(_text(root, "NextKeyMarker")),
+        "upload-id-marker": root.findtext("NextUploadIdMarker") or "",
+    }
 
 
 def read_value(body: bytes, root_name: str, name: str) -> str:
@@ -131,13 +142,26 @@ def _parse(body: bytes, root_name: str | None = None) -> Element:
 
     if b"<!DOCTYPE" in body:
         raise StoreBroken("the endpoint answered with a document that is none of S3's")
+    body = _NAME_SPACE.sub(b"", body, count=1)
     try:
-        root = fromstring(_NAME_SPACE.sub(b"", body, count=1))  # noqa: S314 (no DOCTYPE, see above)
+        try:
+            root = fromstring(body)  # noqa: S314 (no DOCTYPE, see above)
+        except ParseError:
+            root = fromstring(_CONTROL.sub(_stand_in, body))  # noqa: S314
+            for element in root.iter():
+                element.text = (element.text or "").translate(_CONTROLS_BY_STAND_IN)
     except (ParseError, ValueError, LookupError) as error:  # the last two for odd encodings
         raise StoreBroken("the endpoint answered with something that is no XML") from error
     if root_name is not None and root.tag != root_name:
         raise StoreBroken(f"the endpoint answered something else than {root_name}")
     return root
+
+
+def _stand_in(match: re.Match[bytes]) -> bytes:
+    """A character of a private use area for a control character; references to others stay."""
+    hexadecimal, decimal = match.groups()
+    code = int(hexadecimal, 16) if hexadecimal else int(decimal or match[0][0])
+    return chr(_STAND_INS + code).encode() if code in _CONTROL_CODES else match[0]
 
 
 def _text(element: Element, name: str) -> str:

@@ -267,6 +267,88 @@ async def test_an_answer_that_repeats_the_request_reveals_no_secret():
         await store.close()
 
 
+def listing(keys, token=None):
+    """A page of keys of one letter, with the token of a next page."""
+    rows = "".join(f"<Contents><Key>p/{key}</Key><Size>1</Size></Contents>" for key in keys)
+    more = f"<IsTruncated>true</IsTruncated><NextContinuationToken>{token}</NextContinuationToken>"
+    return answer(
+        200, f"<ListBucketResult>{rows}{more if token else ''}</ListBucketResult>".encode()
+    )
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        lambda number: listing("a", "same"),
+        lambda number: listing(chr(ord("a") + number), "same"),
+        lambda number: listing("", str(number)),
+        lambda number: listing("ab", str(number)),
+        lambda number: listing("ba"[number % 2], str(number)),
+    ],
+    ids=["one page", "a repeated token", "no keys", "the same keys", "keys in turn"],
+)
+async def test_a_listing_without_an_end_is_the_fault_of_the_destination(endless):
+    async with raw_server() as server:
+        server.answer_to = lambda head: endless(len(server.heads))
+        store = open_at(server.url)
+        with pytest.raises(DestinationError) as caught:
+            async for _ in store.list("p/"):
+                pass
+        assert "does not end" in str(caught.value)
+        assert len(server.heads) < 10
+        await store.close()
+
+
+async def test_a_page_without_keys_does_not_end_a_listing():
+    async with raw_server() as server:
+        server.answers = [listing("a", "1"), listing("", "2"), listing("b")]
+        store = open_at(server.url)
+        assert [[info.key for info in page] async for page in store.list("p/")] == [
+            ["p/a"],
+            ["p/b"],
+        ]
+        await store.close()
+
+
+async def test_open_uploads_and_parts_that_are_repeated_for_ever_are_the_destination_s_fault():
+    def repeat(head):
+        if "uploadId=" in head:
+            return answer(
+                200,
+                b"<ListPartsResult><UploadId>u</UploadId><IsTruncated>true</IsTruncated>"
+                b"<NextPartNumberMarker>1</NextPartNumberMarker><Part><PartNumber>1</PartNumber>"
+                b"<Size>1</Size><ETag>e</ETag></Part></ListPartsResult>",
+            )
+        return answer(
+            200,
+            b"<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>%d"
+            b"</NextKeyMarker><Upload><Key>k</Key><UploadId>u</UploadId></Upload>"
+            b"</ListMultipartUploadsResult>" % len(server.heads),
+        )
+
+    async with raw_server() as server:
+        server.answer_to = repeat
+        store = open_at(server.url)
+        with pytest.raises(DestinationError):
+            await store.list_parts("p/k", "u")
+        with pytest.raises(DestinationError):
+            async for _ in store.list_uploads("p/"):
+                pass
+        assert len(server.heads) < 20
+        await store.close()
+
+
+async def test_all_listings_ask_for_keys_in_url_encoding():
+    async with raw_server() as server:
+        server.answer_to = lambda head: listing("")
+        store = open_at(server.url)
+        await store.check()
+        await store.served_at()
+        assert [page async for page in store.list("p/")] == []
+        assert ["encoding-type=url" in target for target in server.targets] == [True] * 3
+        await store.close()
+
+
 def credentials(token, *, region_given=True, good_for_seconds=60.0, url=None):
     return Credentials("AKID", "secret", token, "us-east-1", region_given, url, good_for_seconds)
 
