@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from os import stat_result
 from types import MappingProxyType
 from typing import Final, NamedTuple, NewType
 
@@ -40,6 +41,15 @@ class State(StrEnum):
 INODE_MASK = (1 << 63) - 1
 """Inodes are kept modulo 2**63: some file systems use the top bit, which SQLite cannot store."""
 
+MAX_NS = (1 << 63) - 1
+"""The latest time of a file, in nanoseconds since 1970 (2262-04-11): SQLite has 64 bits. Times
+beyond it, and before its negative, are kept as this limit."""
+
+
+def clamp_ns(time_ns: int) -> int:
+    """A time within ±MAX_NS: file systems and archives can hold dates of any year."""
+    return max(-MAX_NS, min(time_ns, MAX_NS))
+
 
 class FileStat(NamedTuple):
     """Tells a changed file from an unchanged one without reading it."""
@@ -48,6 +58,16 @@ class FileStat(NamedTuple):
     modified_ns: int
     inode: int
     changed_ns: int  # ctime: catches an edit that restored the old mtime
+
+    @classmethod
+    def of(cls, found: stat_result) -> FileStat:
+        """The values as the manifest keeps them."""
+        return cls(
+            found.st_size,
+            clamp_ns(found.st_mtime_ns),
+            found.st_ino & INODE_MASK,
+            clamp_ns(found.st_ctime_ns),
+        )
 
 
 class LeftOut(NamedTuple):

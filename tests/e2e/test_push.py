@@ -260,6 +260,15 @@ def test_unreadable_things_are_dead_and_the_rest_goes_on(bulkup: Bulkup, tmp_pat
     assert objects_in(tmp_path / "store") == {"a.jpg": picture(1)}
 
 
+@pytest.mark.parametrize("seconds", [13_569_465_600, -11_644_473_600], ids=["2400", "1601"])
+def test_a_date_beyond_64_bits_stops_nothing(bulkup: Bulkup, tmp_path: Path, seconds: int) -> None:
+    make_tree(tmp_path / "photos", {f"{name}.jpg": picture(ord(name)) for name in "abc"})
+    os.utime(tmp_path / "photos/b.jpg", (seconds, seconds))
+    assert "3 sent" in bulkup("push", "photos", "--to", "nas").stdout
+    assert set(objects_in(tmp_path / "nas")) == {"a.jpg", "b.jpg", "c.jpg"}
+    assert "Nothing changed" in bulkup("push", "photos", "--to", "nas").stdout
+
+
 def test_an_empty_file_is_an_empty_object(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"empty.jpg": b""})
     bulkup("push", "photos", "--to", "store")

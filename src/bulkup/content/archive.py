@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 from bulkup.content.os_errors import kind_of
 from bulkup.content.zip_stream import DeclaredMember, MemberReader, is_bomb
 from bulkup.errors import SourceInvalid, SourceMissing
-from bulkup.model import FileStat
+from bulkup.model import INODE_MASK, FileStat
 
 if TYPE_CHECKING:
     import zipfile
@@ -173,7 +173,7 @@ def _judged(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> ArchiveMember
         stat=FileStat(
             size_bytes=info.file_size,
             modified_ns=_seconds(info.date_time) * 1_000_000_000,
-            inode=info.header_offset,
+            inode=info.header_offset & INODE_MASK,  # 64 bits in ZIP64
             changed_ns=info.CRC,
         ),
         packed_bytes=info.compress_size,

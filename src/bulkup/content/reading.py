@@ -18,7 +18,7 @@ from bulkup.content.digest import digest_parts, digests_of
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.os_errors import kind_of
 from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
-from bulkup.model import INODE_MASK, Body, Digest, FileStat
+from bulkup.model import Body, Digest, FileStat
 
 
 class Whole(NamedTuple):
@@ -96,10 +96,7 @@ def read_whole(root: str, folder: str, name: str, buffers: BufferSource | None =
     ):
         raise SourceChanged(f"{folder}{name} changed while it was read")
     return Whole(
-        size,
-        before.st_mtime_ns,
-        before.st_ino & INODE_MASK,
-        before.st_ctime_ns,
+        *FileStat.of(before),
         media_type(name, bytes(body[:HEAD_BYTES])),
         body,
     )
@@ -161,12 +158,7 @@ def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, F
         with open(descriptor, "rb", buffering=0) as file:
             found = os.fstat(file.fileno())
             _require_file(found.st_mode, folder + name)
-            yield (
-                cast("BinaryIO", file),
-                FileStat(
-                    found.st_size, found.st_mtime_ns, found.st_ino & INODE_MASK, found.st_ctime_ns
-                ),
-            )
+            yield cast("BinaryIO", file), FileStat.of(found)
 
 
 class _HeadReader(io.RawIOBase):
@@ -190,21 +182,14 @@ def _read_member(root: str, folder: str, name: str) -> Whole:
     with open_source(root, folder, name) as (file, stat):
         body = file.read()
     return Whole(
-        stat.size_bytes,
-        stat.modified_ns,
-        stat.inode,
-        stat.changed_ns,
+        *stat,
         media_type(name, body[:HEAD_BYTES]),
         body,
     )
 
 
 def _check_same(now: os.stat_result, before: FileStat, path: str) -> None:
-    if (now.st_size, now.st_mtime_ns, now.st_ctime_ns) != (
-        before.size_bytes,
-        before.modified_ns,
-        before.changed_ns,
-    ):
+    if FileStat.of(now) != before:
         raise SourceChanged(f"{path} changed while it was read")
 
 

@@ -19,7 +19,7 @@ from decimal import Decimal, InvalidOperation
 from bulkup.errors import ObjectMissing, StoreError, UsageError
 from bulkup.manifest.import_objects import FoundObject
 from bulkup.manifest.rows import File
-from bulkup.model import INODE_MASK, Digest, ObjectInfo
+from bulkup.model import MAX_NS, Digest, FileStat, ObjectInfo
 from bulkup.operations.read_session import ReadSession
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
@@ -28,7 +28,7 @@ from bulkup.stores.urls import canonical
 
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:[.~].*)?")
 
-_MOST_SECONDS = 1 << 33  # 272 years
+_MAX_SECONDS = Decimal(MAX_NS).scaleb(-9)
 
 
 @dataclass(slots=True)
@@ -172,11 +172,11 @@ def paths_of(key: str, digest: Digest) -> Iterator[str]:
 
 
 def modified_ns(metadata: dict[str, str]) -> int | None:
-    """The mtime in an object's metadata; None when it is absent, malformed or out of range."""
+    """The mtime in an object's metadata, clamped to the manifest's range; None when it is absent
+    or no number."""
     try:
         seconds = Decimal(metadata["mtime"])
-        # SQLite's integers have 64 bits.
-        return int(seconds * 1_000_000_000) if abs(seconds) < _MOST_SECONDS else None
+        return int(max(-_MAX_SECONDS, min(seconds, _MAX_SECONDS)).scaleb(9))
     except (KeyError, InvalidOperation):  # also of a comparison with NaN
         return None
 
@@ -210,5 +210,4 @@ def _file_at(root: str, path: str, name: str) -> File | None:
         return None
     if not stat.S_ISREG(found.st_mode):
         return None
-    inode = found.st_ino & INODE_MASK
-    return File(name, found.st_size, found.st_mtime_ns, inode, found.st_ctime_ns)
+    return File(name, *FileStat.of(found))

@@ -14,7 +14,7 @@ import stat
 from typing import Final
 
 from bulkup.content.media import HEAD_BYTES, is_media_head, media_endings
-from bulkup.model import INODE_MASK, LeftOut
+from bulkup.model import INODE_MASK, MAX_NS, FileStat, LeftOut
 from bulkup.walk.filters import NO_MEDIA, Ignores, Rules
 from bulkup.walk.listing import Draft, error_class_of, is_archive_name, text_of
 from bulkup.walk.roots import SPECIAL
@@ -57,7 +57,11 @@ class FolderFiles:
                 except OSError:
                     pass  # the slow path gets the error again and reports it
                 else:
-                    if found.st_mode & _FORMAT_BITS == _REGULAR:
+                    if (
+                        found.st_mode & _FORMAT_BITS == _REGULAR
+                        and -MAX_NS < found.st_mtime_ns < MAX_NS
+                        and found.st_ctime_ns < MAX_NS
+                    ):
                         add(
                             (
                                 name,
@@ -115,8 +119,7 @@ class FolderFiles:
         if reason is None and rules.is_wanted_kind(name) is None and not _is_media(fd, name):
             reason = NO_MEDIA
         if reason is None:
-            inode = found.st_ino & INODE_MASK
-            draft.files.append((name, found.st_size, found.st_mtime_ns, inode, found.st_ctime_ns))
+            draft.files.append((name, *FileStat.of(found)))
         return reason
 
 

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from bulkup.errors import UsageError
-from bulkup.model import INODE_MASK, LeftOut
+from bulkup.model import FileStat, LeftOut
 from bulkup.walk.listing import Draft, error_class_of, text_of
 
 if TYPE_CHECKING:
@@ -61,5 +61,4 @@ def add_named(draft: Draft, disk_path: str, folder: str, name: str, rules: Rules
     if reason is not None:
         draft.left_out.append(LeftOut(folder, name, reason))
         return
-    inode = found.st_ino & INODE_MASK
-    draft.files.append((name, found.st_size, found.st_mtime_ns, inode, found.st_ctime_ns))
+    draft.files.append((name, *FileStat.of(found)))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.content.digest import digest_of
+from bulkup.model import MAX_NS
 from bulkup.operations.rebuild import digest_in_key, modified_ns, paths_of
 from bulkup.stores.attributes import Extras, attributes_for
 from bulkup.stores.keys import key_for, spare_key
@@ -39,7 +40,7 @@ def test_a_spare_key_stands_for_its_file_first() -> None:
     assert list(paths_of(f"a~{mark}/b.jpg", DIGEST)) == [f"a~{mark}/b.jpg"]
 
 
-@given(st.integers(-(2**62), 2**62))
+@given(st.integers(-MAX_NS, MAX_NS))
 def test_the_mtime_comes_back_to_the_nanosecond(stamp: int) -> None:
     """Times before 1970 included."""
     metadata = attributes_for("a.jpg", stamp, "image/jpeg", Extras()).metadata
@@ -48,10 +49,25 @@ def test_the_mtime_comes_back_to_the_nanosecond(stamp: int) -> None:
 
 @pytest.mark.parametrize(
     "mtime",
-    ["", "soon", "NaN", "sNaN", "Infinity", "1e30", "-1e30", "1e999999", "1e99999999999999999999"],
+    ["", "soon", "NaN", "sNaN", "1e99999999999999999999"],
 )
-def test_an_mtime_that_no_file_has_is_ignored(mtime: str) -> None:
+def test_an_mtime_that_is_no_number_is_ignored(mtime: str) -> None:
     assert modified_ns({"mtime": mtime}) is None
+
+
+@pytest.mark.parametrize(
+    ("mtime", "stamp"),
+    [
+        ("13569465600", MAX_NS),  # the year 2400
+        ("-11644473600", -MAX_NS),  # 1601, "no date" of NTFS
+        ("1e30", MAX_NS),
+        ("-1e30", -MAX_NS),
+        ("1e999999", MAX_NS),
+        ("Infinity", MAX_NS),
+    ],
+)
+def test_an_mtime_beyond_64_bits_is_clamped(mtime: str, stamp: int) -> None:
+    assert modified_ns({"mtime": mtime}) == stamp
 
 
 def test_an_object_may_have_no_mtime() -> None:
