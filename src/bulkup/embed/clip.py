@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from bulkup.content.picture.images import square_image
 from bulkup.embed.embedder import Embedded, Vector
-from bulkup.embed.responses import one_line, unit
+from bulkup.embed.responses import unit
 from bulkup.embed.telemetry import onnxruntime, switch_off_telemetry
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
+from bulkup.redaction import foreign_text
 
 T = TypeVar("T")
 
@@ -134,7 +135,7 @@ class ClipEmbedder:
             )
         except Exception as error:  # ONNX Runtime's and the tokenizer's errors have no class
             raise EmbedderUnusable(
-                f"the model in {paths[repository]} cannot be loaded: {one_line(str(error))}",
+                f"the model in {paths[repository]} cannot be loaded: {foreign_text(str(error))}",
                 hint=f"Remove {self._directory} to download it again.",
             ) from error
 
@@ -174,7 +175,7 @@ def _snapshot(repository: str, directory: str, *, local: bool) -> tuple[Path | N
             )
         )
     except Exception as error:  # noqa: BLE001 - of requests, httpx, the hub or the disk
-        return None, one_line(str(error)) or type(error).__name__
+        return None, foreign_text(str(error)) or type(error).__name__
     missing = [name for name in _FILES[repository] if not (path / name).is_file()]
     return (None, f"{missing[0]} is missing") if missing else (path, "")
 
@@ -188,7 +189,7 @@ def _run(encoder: Any, inputs: list[Any]) -> list[NDArray[np.floating]]:
     except MemoryError as error:
         raise EmbedderBroken("not enough memory to embed") from error
     except Exception as error:  # its errors have no class of their own
-        raise EmbedderBroken(f"ONNX Runtime: {one_line(str(error))}") from error
+        raise EmbedderBroken(f"ONNX Runtime: {foreign_text(str(error))}") from error
     if len(vectors) != len(inputs) or any(vector.shape != (DIMENSION,) for vector in vectors):
         raise EmbedderUnusable(f"the model does not give one vector of {DIMENSION} numbers each")
     return vectors

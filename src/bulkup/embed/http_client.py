@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +18,7 @@ from random import Random
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from bulkup.embed.responses import ServiceResponse, error_of, one_line
+from bulkup.embed.responses import ServiceResponse, error_of
 from bulkup.errors import (
     EmbedderBroken,
     EmbedderBusy,
@@ -26,6 +27,7 @@ from bulkup.errors import (
 )
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import WAIT_LIMIT_SECONDS, with_tries_while
+from bulkup.redaction import foreign_text
 
 if TYPE_CHECKING:
     import httpx
@@ -43,6 +45,14 @@ class AuthorizationKey:
 
     scheme: Literal["Bearer", "Basic"]
     secret: str = field(repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that must not be shown: what the header holds, and the password in it."""
+        if self.scheme == "Bearer":
+            return (self.secret,)
+        _, _, password = b64decode(self.secret).decode("utf-8", "replace").partition(":")
+        return (self.secret, password)
 
 
 class Service:
@@ -67,6 +77,7 @@ class Service:
         self.label = f"The embedding service at {urlsplit(url).hostname}"
         self._options = options
         self._key = key
+        self._secrets = key.secrets if key else ()
         self._tries = tries
         rate = options.requests_per_minute / 60
         self._bucket = TokenBucket(rate, options.burst, now=clock.monotonic())
@@ -99,6 +110,10 @@ class Service:
         """One try, not counted by the bucket. Raises as `create` does."""
         seconds = timeout_seconds or self._options.timeout_seconds
         return await self._once(method, url, None, {}, seconds)
+
+    def foreign_text(self, text: str) -> str:
+        """The server's text for a message, on one line: services repeat a wrong key in theirs."""
+        return foreign_text(text, self._secrets)
 
     async def close(self) -> None:
         """Close the connections. May be called twice."""
@@ -148,9 +163,9 @@ class Service:
             raise EmbedderUnusable(f"{self.label} has no usable URL") from error
         except httpx.HTTPError as error:
             # The messages of other errors may hold a URL; this one says why there is no connection.
-            why = one_line(str(error)) if isinstance(error, httpx.ConnectError) else ""
+            why = self.foreign_text(str(error)) if isinstance(error, httpx.ConnectError) else ""
             raise EmbedderUnreachable(f"{self.label}: {why or type(error).__name__}") from error
-        if refusal := error_of(self._redacted(response), self._clock.now(), self.label):
+        if refusal := error_of(response, self._clock.now(), self.label, self._secrets):
             raise refusal
         return response
 
@@ -174,13 +189,6 @@ class Service:
                 chunks.append(chunk)
             found = {name.lower(): value for name, value in response.headers.items()}
             return ServiceResponse(response.status_code, found, b"".join(chunks))
-
-    def _redacted(self, response: ServiceResponse) -> ServiceResponse:
-        """Services repeat a wrong key in their error messages."""
-        if not self._key:
-            return response
-        body = response.body.replace(self._key.secret.encode(), b"***")
-        return ServiceResponse(response.status, response.headers, body)
 
     async def _opened(self) -> httpx.AsyncClient:
         async with self._opening:

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 from bulkup.embed.data_url import data_url
 from bulkup.embed.options import PicturesAs
-from bulkup.embed.responses import one_line
 from bulkup.errors import EmbedderBroken, EmbedderRefused
+from bulkup.redaction import foreign_text
 
 MOST_PICTURES = 8
 """In one request: 8 previews of 400 kB are 4 MB of base64, which servers still accept."""
@@ -67,7 +67,7 @@ def embeddings_in(response: object, count: int) -> list[object]:
     try:
         return [by_index[str(place)].get("embedding") for place in range(count)]
     except KeyError as error:
-        shown = one_line(str(indices[:9]))
+        shown = foreign_text(str(indices[:9]))
         raise EmbedderRefused(f"the service numbers its embeddings {shown}") from error
 
 

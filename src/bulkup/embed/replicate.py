@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from bulkup.embed.responses import one_line
 from bulkup.errors import (
     EmbedderBroken,
     EmbedderBusy,
@@ -75,7 +74,7 @@ def prediction_in(response: object, service_url: str) -> Prediction:
     return Prediction(
         status=response["status"],
         output=response.get("output"),
-        error=one_line(str(response.get("error") or "")),
+        error=str(response.get("error") or ""),
         get_url=found.get("get"),
         cancel_url=found.get("cancel"),
     )
@@ -110,7 +109,7 @@ async def predict(
                 await service.request("POST", prediction.cancel_url, timeout_seconds=CANCEL_SECONDS)
         raise
     if prediction.status != "succeeded":
-        why = f": {prediction.error}" if prediction.error else ""
+        why = f": {service.foreign_text(prediction.error)}" if prediction.error else ""
         raise EmbedderBroken(f"the prediction {prediction.status}{why}")
     return _numbers_in(prediction.output)
 
@@ -125,7 +124,9 @@ async def _ended(
             raise EmbedderBroken("the service's prediction has no URL to poll")
         left = deadline - clock.monotonic()
         if left <= 0:
-            raise EmbedderUnreachable(f"the prediction is still {one_line(prediction.status)}")
+            raise EmbedderUnreachable(
+                f"the prediction is still {service.foreign_text(prediction.status)}"
+            )
         await clock.sleep(min(wait, left))
         wait = min(wait * 2, LONGEST_POLL_SECONDS)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -20,9 +20,7 @@ from bulkup.errors import (
     EmbedderUnusable,
     EmbedError,
 )
-
-SAID_CHARACTERS = 300
-"""Of a server's own message in an error: the beginning says enough."""
+from bulkup.redaction import foreign_text
 
 _NOT_ALLOWED = {
     401: "The key is missing, wrong or expired: set BULKUP_EMBED_KEY.",
@@ -50,9 +48,10 @@ class ServiceResponse:
 
 
 def error_of(
-    response: ServiceResponse, now: float, label: str
+    response: ServiceResponse, now: float, label: str, secrets: Collection[str] = ()
 ) -> EmbedError | EmbedderUnusable | None:
     """The error that a status stands for; None for a 2xx. `now` is in seconds since 1970.
+    The server's own words are in it without the `secrets`, which some servers repeat.
 
     429, and 503 with Retry-After, are EmbedderBusy; 408 and 425 EmbedderUnreachable. What depends
     on no picture is EmbedderUnusable: keys, credit, an address without such a service, a redirect,
@@ -62,7 +61,7 @@ def error_of(
     status = response.status
     if 200 <= status < 300:
         return None
-    said = f"{label} answered {status}{_words(response)}"
+    said = f"{label} answered {status}{_words(response, secrets)}"
     wished = wait_wished(response, now)
     if status == 429 or (status == 503 and wished is not None):
         return EmbedderBusy(said, retry_after_seconds=wished)
@@ -129,13 +128,7 @@ def unit(values: NDArray[np.floating]) -> Vector:
     return np.asarray(scaled / np.linalg.norm(scaled), dtype=np.float32)
 
 
-def one_line(text: str) -> str:
-    """`text` without control characters, shortened."""
-    shown = "".join(char if char.isprintable() else " " for char in text[: SAID_CHARACTERS * 2])
-    return " ".join(shown.split())[:SAID_CHARACTERS]
-
-
-def _words(response: ServiceResponse) -> str:
+def _words(response: ServiceResponse, secrets: Collection[str]) -> str:
     """': ' and the server's error message on one line; '' where there is none in JSON.
 
     OpenAI: {"error": {"message"}}; FastAPI: {"detail"}; Replicate: {"title", "detail"}.
@@ -149,4 +142,4 @@ def _words(response: ServiceResponse) -> str:
             found = found[name]
     if isinstance(found, list):
         found = json.dumps(found)
-    return f": {one_line(found)}" if isinstance(found, str) and found else ""
+    return f": {foreign_text(found, secrets)}" if isinstance(found, str) and found else ""

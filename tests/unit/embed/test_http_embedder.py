@@ -373,9 +373,36 @@ async def test_the_server_s_own_words_are_told_on_one_line(make, server):
     )
     with pytest.raises(EmbedderBroken) as error:
         await make(tries=1).embed([picture()])
-    assert "500: out of [31m GPUs" in str(error.value)
+    assert "500: out of[31m GPUs" in str(error.value)
     assert str(error.value).isprintable()
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("as_basic", [False, True])
+@pytest.mark.parametrize("status", [400, 401, 500])
+async def test_no_secret_of_a_request_is_in_the_error(make, server, status, as_basic):
+    """Some servers repeat what they were sent."""
+    said = {
+        "message": f"you sent Authorization: Bearer {KEY}; the key {KEY} is wrong, "
+        "pa55word/é too, AWS4-HMAC-SHA256 Credential=x/y, Signature=0123abcd"
+    }
+    server.fault({"status": status, "body": {"error": said}, "repeat": True})
+    url = server.url.replace("http://", "http://user:pa55word%2F%C3%A9@")
+    embedder = make(url=url, tries=1) if as_basic else make(key=KEY, tries=1)
+    with pytest.raises((EmbedError, EmbedderUnusable)) as error:
+        await embedder.embed([picture()])
+    shown = str(error.value)
+    assert "you sent" in shown
+    for secret in ("0123abcd", "pa55word/é" if as_basic else KEY):
+        assert secret not in shown
+
+
+async def test_a_failed_prediction_s_words_hold_no_key(make, server):
+    body = {"status": "failed", "error": f"the key {KEY} has no GPU"}
+    server.fault({"status": 201, "body": body})
+    with pytest.raises(EmbedderBroken, match="has no GPU") as error:
+        await make(api="replicate", key=KEY, tries=1).embed([picture()])
+    assert KEY not in str(error.value)
 
 
 @pytest.mark.parametrize(
