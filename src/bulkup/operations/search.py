@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 CLASSIFIER = "efficientnet-lite0"
 """The embedder whose classes are compared with words. The others encode words themselves."""
 
+MOST_TEXT = 1000
+"""Characters of a query. Longer words are compared with every known one, which takes minutes."""
+
 
 class SearchHit(NamedTuple):
     """A picture and its score; more is closer. `group` numbers near-duplicates from 1."""
@@ -69,8 +72,13 @@ class SearchSession:
         self._notes: list[str] = []
 
     def text(self, text: str, limit: int) -> SearchResult:
-        """Pictures that `text` describes or names. Raises WordsUnknown, EmbedderUnusable,
-        ItemError."""
+        """Pictures that `text` describes or names. Raises UsageError for a text that is too long,
+        WordsUnknown, EmbedderUnusable, ItemError."""
+        if len(text) > MOST_TEXT:
+            raise UsageError(
+                f"the text has {len(text):,} characters; {MOST_TEXT:,} are the most",
+                hint="Describe the picture in a few words.",
+            )
         row = self._embedder_row()
         if row is None:
             return NOTHING

@@ -95,6 +95,13 @@ def test_an_unknown_word_is_an_error_and_beside_known_ones_a_note(path: Path) ->
     assert "unknown word 'xyzzy'; nearest known" in answer.notes[0]
 
 
+def test_a_text_of_any_length_gets_an_answer_at_once(path: Path) -> None:
+    with searching(path) as asked:
+        assert names(asked.text("volcano " * 125, 1)) == ["hill.jpg"]
+        with pytest.raises(UsageError, match="the text has 100,000 characters"):
+            asked.text("x" * 100_000, 3)
+
+
 def test_the_example_is_the_manifests_own_vector(path: Path) -> None:
     with searching(path) as asked:
         answer = asked.like("/root/hill.jpg", 3)
