@@ -156,8 +156,8 @@ ODD_NAMES = [
 @pytest.mark.parametrize("name", ODD_NAMES)
 async def test_odd_keys_name_one_object(store, place, name):
     """Put, head, open, list, copy and delete name the same object whatever the key holds."""
-    if place.kind == "moto" and ord(min(name)) < 32:
-        pytest.skip("moto writes control characters into XML that no parser takes")
+    if place.kind == "moto" and "\n" in name:
+        pytest.skip("moto knows no keys with line breaks")
     body = name.encode()
     key = await put(store, name, body)
     assert (await store.head(key)).digest == digest_of(body)
