@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
@@ -19,6 +18,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from bulkup.model import Body
+from bulkup.proxies import proxy_for
 from bulkup.stores.s3.http1 import HTTPError, Response, ResponseParser, common_lines, request_head
 from bulkup.stores.s3.tls import tls_context
 
@@ -153,24 +153,15 @@ class ConnectionPool:
 def pool_for(
     origin: str, name: str, agent: str, ca_pem: bytes | None = None
 ) -> ConnectionPool | None:
-    """A pool for `origin` (scheme://host[:port]); None when a proxy is configured."""
+    """A pool for `origin` (scheme://host[:port]); None when requests to it take a proxy."""
     parts = urlsplit(origin)
-    if parts.hostname is None or _has_proxy(parts.scheme):
+    if parts.hostname is None or proxy_for(origin, os.environ) is not None:
         return None
     has_tls = parts.scheme == "https"
     port = parts.port or (443 if has_tls else 80)
     return ConnectionPool(
         parts.hostname, port, name=name, agent=agent, has_tls=has_tls, ca_pem=ca_pem
     )
-
-
-def _has_proxy(scheme: str) -> bool:
-    """Whether pyreqwest might use a proxy. It alone reads NO_PROXY."""
-    if sys.platform in ("darwin", "win32"):  # proxies may be set outside of the environment
-        from urllib.request import getproxies
-
-        return bool(getproxies())
-    return any(name.lower() in (f"{scheme}_proxy", "all_proxy") for name in os.environ)
 
 
 class _Connection(asyncio.Protocol):

@@ -3,9 +3,10 @@
 What is known of pyreqwest 0.15 and relied on here (tests/unit/stores/s3/test_transport.py): a URL
 whose path holds only unreserved and percent-encoded characters reaches the server unchanged, except
 for the segments '.' and '..'; bodies and views are not copied, and are released once nothing more
-is sent from them, which may be after `send` has returned; HTTP_PROXY, HTTPS_PROXY and NO_PROXY are
-obeyed; an empty body is sent without Content-Length, which AWS refuses; `read_timeout` runs while
-the body is still being sent, so that it must not be set for uploads.
+is sent from them, which may be after `send` has returned; NO_PROXY is obeyed in few of its forms,
+so that it is left to `bulkup.proxies`; an empty body is sent without Content-Length, which AWS
+refuses; `read_timeout` runs while the body is still being sent, so that it must not be set for
+uploads.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from datetime import timedelta
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
+from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import BaseResponse, ResponseBodyReader
 
 from bulkup import __version__
-from bulkup.errors import StoreRefused, StoreUnreachable
+from bulkup.errors import DestinationUnreachable, StoreRefused, StoreUnreachable
 from bulkup.model import Body
 from bulkup.redaction import foreign_text
 from bulkup.stores.s3.http1 import Response
@@ -40,8 +42,9 @@ _URL_IN_MESSAGE = re.compile(r"\s*(?:for )?url \([^)]*\)|https?://\S+")
 class ReqwestClient:
     """Requests to one address. Connects at the first one."""
 
-    def __init__(self, ca_pem: bytes | None, *, has_tls: bool) -> None:
+    def __init__(self, ca_pem: bytes | None, *, has_tls: bool, proxy: str | None) -> None:
         self._ca_pem = ca_pem
+        self._proxy = proxy
         self._has_tls = has_tls
         self._sender: Client | None = None
         self._reader: Client | None = None
@@ -95,13 +98,22 @@ class ReqwestClient:
         await self._opened.aclose()
 
     def _open(self, *, reading: bool) -> Client:
-        client = _build_client(self._ca_pem, reading=reading, has_tls=self._has_tls)
+        builder = _client_builder(self._ca_pem, reading=reading, has_tls=self._has_tls)
+        if self._proxy is not None:
+            try:
+                builder = builder.proxy(ProxyBuilder.all(self._proxy))
+            except (PyreqwestError, ValueError) as error:
+                raise DestinationUnreachable(
+                    "a proxy in the environment has no usable URL",
+                    hint="See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.",
+                ) from error
+        client = builder.build()
         self._opened.push_async_callback(client.close)
         return client
 
 
-def _build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Client:
-    """A client that changes no response. One for `reading` gives up on a stalled body."""
+def _client_builder(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> ClientBuilder:
+    """For a client that changes no response. One for `reading` gives up on a stalled body."""
     builder = (
         ClientBuilder()
         .user_agent(AGENT)
@@ -112,6 +124,7 @@ def _build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Clie
         .follow_redirects(False)
         .referer(False)
         .http1_only()
+        .no_proxy()
         .connect_timeout(_CONNECT_TIMEOUT)
         .pool_idle_timeout(_IDLE_TIMEOUT)
     )
@@ -121,10 +134,10 @@ def _build_client(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Clie
         builder = builder.read_timeout(timedelta(seconds=STALL_SECONDS))
     if not has_tls:
         # There is neither TLS nor a proxy: reading the system's certificates would take 5 to 25 ms.
-        return builder.no_proxy().danger_accept_invalid_certs(True).build()
+        return builder.danger_accept_invalid_certs(True)
     for certificate in split_pem(ca_pem or b""):
         builder = builder.add_root_certificate_pem(certificate)
-    return builder.build()
+    return builder
 
 
 def _response(response: BaseResponse, body: bytes) -> Response:

@@ -5,6 +5,7 @@ Small requests go through the connection pool, all others through pyreqwest.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
@@ -12,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from bulkup.clock import Clock
 from bulkup.errors import BulkupError, DestinationError, StoreUnreachable
 from bulkup.model import Body
+from bulkup.proxies import proxy_for
 from bulkup.stores.s3.connection_pool import (
     ConnectionBroken,
     ConnectionPool,
@@ -74,7 +76,7 @@ class S3Transport:
         self._uses_pool = uses_pool
         self._address: Address | None = None  # that pool and client are for
         self._pool: ConnectionPool | None = None
-        self._client = ReqwestClient(ca_pem, has_tls=True)
+        self._client = ReqwestClient(ca_pem, has_tls=True, proxy=None)
         self._request_signer: S3RequestSigner | None = None
 
     @property
@@ -214,7 +216,8 @@ class S3Transport:
                 self._pool.close()
             pool = pool_for(address.origin, address.host, AGENT, self._ca_pem)
             has_tls = pool is None or pool.has_tls  # a proxy may be reached over TLS, too
-            self._client = ReqwestClient(self._ca_pem, has_tls=has_tls)
+            proxy = proxy_for(address.origin, os.environ)
+            self._client = ReqwestClient(self._ca_pem, has_tls=has_tls, proxy=proxy)
             self._pool = pool if self._uses_pool else None
         return self._pool
 

@@ -265,6 +265,8 @@ def test_a_proxy_is_left_to_pyreqwest(scheme: str, name: str, monkeypatch: pytes
         assert pool_for(origin, "n", "a") is not None
     monkeypatch.setenv(name.replace("{}", scheme), "http://proxy:3128")
     assert pool_for(origin, "n", "a") is None
+    monkeypatch.setenv("NO_PROXY", "*")
+    assert pool_for(origin, "n", "a") is not None
 
 
 class TLS:
