@@ -179,6 +179,12 @@ class EmbedderUnusable(BulkupError):
     error_class = ErrorClass.AUTH
 
 
+class TooFewDescriptors(BulkupError):
+    """This process may open too few files to begin."""
+
+    exit_code = ExitCode.MANIFEST
+
+
 class ManifestError(BulkupError):
     """The manifest cannot be used. Nothing was half written."""
 

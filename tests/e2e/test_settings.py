@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Bulkup
+from tests.e2e.conftest import PROGRAM, Bulkup
 from tests.e2e.trees import make_tree, objects_in, picture
 
 pytestmark = pytest.mark.usefixtures("uploads_only")
@@ -135,6 +136,24 @@ def test_no_output_replaces_or_extends_a_file_that_bulkup_did_not_write(
     (tmp_path / "bashrc").write_text("# mine\n")
     assert "is a file that bulkup did not write" in bulkup(*args, check=2).stderr
     assert (tmp_path / "bashrc").read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize("command", ["push photos --to to", "verify", "doctor", "clean"])
+def test_too_few_descriptors_are_refused_before_any_work(
+    bulkup: Bulkup, tmp_path: Path, command: str
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    ended = subprocess.run(
+        ["sh", "-c", f"ulimit -n 24; exec {PROGRAM} {command}"],
+        env=bulkup.environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (5, "")
+    assert "only 24 open files are allowed; bulkup needs at least 64" in ended.stderr
+    assert not (tmp_path / "to").exists()
 
 
 def _commands(bulkup: Bulkup) -> list[str]:

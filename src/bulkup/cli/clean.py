@@ -70,8 +70,10 @@ def run(
     """Show what can be deleted; delete it with --yes."""
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
+    from bulkup.run.descriptors import ensure_descriptors
     from bulkup.settings.durations import moment_option, timestamp
 
+    ensure_descriptors()
     settings = flags.settings()
     before = timestamp(moment_option(older_than, option="--older-than"), now=time.time())
     own, found = _InManifest(), list[_DestinationGarbage]()

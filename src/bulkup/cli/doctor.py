@@ -31,6 +31,9 @@ def run(
     flags: Flags, json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False
 ) -> None:
     """Check decoders, embedder, manifest, disk, clock and destinations; say how to fix each."""
+    from bulkup.run.descriptors import ensure_descriptors
+
+    ensure_descriptors()
     settings = flags.settings()
     findings = []
     for finding in _examine(settings):

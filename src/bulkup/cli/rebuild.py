@@ -41,7 +41,9 @@ def run(
     from bulkup.manifest.manifest import Manifest
     from bulkup.operations.read_session import ReadSession
     from bulkup.operations.rebuild import rebuild
+    from bulkup.run.descriptors import ensure_descriptors
 
+    ensure_descriptors()
     settings = flags.settings()
     with Manifest(settings.manifest) as manifest:
         session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())

@@ -35,8 +35,10 @@ def run_to_end(
     import gc
 
     from bulkup.manifest.manifest import Manifest
+    from bulkup.run.descriptors import ensure_descriptors
 
     gc.freeze()  # imported modules stay
+    ensure_descriptors()
     ingest = _fork_ingest() if uploads and settings.run.ingest_process else None
     try:
         with (

@@ -56,7 +56,9 @@ def run(
 
     from bulkup.manifest.reader import Reader
     from bulkup.operations.verify_checks import Depth, parse_sample
+    from bulkup.run.descriptors import ensure_descriptors
 
+    ensure_descriptors()
     settings = flags.settings()
     seed = secrets.randbits(32) if seed is None else seed
     depth = Depth(share=1.0 if deep else 0.0)

@@ -80,6 +80,8 @@ class ProcessStage:
             return [error]
         except BulkupError:
             raise
+        except OSError as error:  # of this machine: no descriptors, no memory, a full disk
+            return [SourceUnavailable(f"{type(error).__name__}: {error.strerror or error}")]
         except Exception as error:  # noqa: BLE001 - a decoder's fault is its picture's, not the run's
             return [ItemError(f"{type(error).__name__}: {error}")]
         if self._variant_cache is not None:
