@@ -27,6 +27,7 @@ from bulkup.errors import (
 )
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import WAIT_LIMIT_SECONDS, with_tries_while
+from bulkup.proxies import proxy_for
 from bulkup.redaction import foreign_text
 
 if TYPE_CHECKING:
@@ -203,7 +204,14 @@ class Service:
         ca_bundle = self._options.ca_bundle
         try:
             verify = ssl.create_default_context(cafile=ca_bundle) if ca_bundle else True
-            return httpx.AsyncClient(verify=verify, timeout=None)  # noqa: S113 - each request has one
+            proxy = proxy_for(self.url, os.environ)
+            direct = None if proxy else {"http://": None, "https://": None}
+            return httpx.AsyncClient(
+                verify=verify,
+                timeout=None,  # noqa: S113 - each request has one
+                proxy=proxy,
+                mounts=direct,
+            )
         except OSError as error:  # ssl.SSLError is one
             path = ca_bundle or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
             raise EmbedderUnusable(

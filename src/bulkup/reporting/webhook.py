@@ -8,6 +8,7 @@ off. httpx is imported late. The URL is often a secret: messages name only its h
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bulkup.errors import BulkupError
 from bulkup.events import AttemptFailed, Event, Json, RunStarted, Summary
 from bulkup.model import Snapshot, total_of
 from bulkup.pace.tries import with_tries_while
+from bulkup.proxies import proxy_for
 
 if TYPE_CHECKING:
     from random import Random
@@ -201,7 +203,7 @@ class Webhook:
         if message is None:
             return
         try:
-            client = await asyncio.to_thread(_client)
+            client = await asyncio.to_thread(_client, self._url)
         except (ValueError, ImportError, OSError) as error:
             # Proxy settings or certificates that cannot be used; a proxy URL may hold a password.
             self.trouble = f"{self._named} could not be called: {type(error).__name__}"
@@ -242,11 +244,14 @@ class Webhook:
         self.trouble = f"{self._named} did not get the report: {why}"
 
 
-def _client() -> httpx.AsyncClient:
+def _client(url: str) -> httpx.AsyncClient:
     """Called in a thread: importing httpx and reading certificates takes 0.2 s."""
     import httpx
 
-    return httpx.AsyncClient(timeout=None)  # noqa: S113 - each request has one
+    proxy = proxy_for(url, os.environ)
+    direct = None if proxy else {"http://": None, "https://": None}
+    # Each request has a time-out
+    return httpx.AsyncClient(timeout=None, proxy=proxy, mounts=direct)  # noqa: S113
 
 
 def _may_change(error: BaseException) -> bool:

@@ -343,6 +343,8 @@ async def test_the_proxy_of_the_environment_is_used(make, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(EmbedderUnreachable):
         await make(tries=1).embed([picture()])
+    monkeypatch.setenv("NO_PROXY", "127.0.0.0/8,localhost")
+    await make(tries=1).embed([picture()])
 
 
 async def test_a_proxy_without_a_usable_url_is_told(make, monkeypatch):
