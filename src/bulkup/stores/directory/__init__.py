@@ -3,4 +3,5 @@
 store          the store: which work is done in which thread
 files          one file: written whole, linked or renamed to its place
 part_files     parts of large objects
+root           the directory itself: still the same one, and the folders below it
 """

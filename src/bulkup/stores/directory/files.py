@@ -25,6 +25,7 @@ from bulkup.errors import (
     StoreRefused,
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo
+from bulkup.stores.directory.root import Root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,7 @@ class Files:
 
     def __init__(self, root: str, *, token: str, durable: bool) -> None:
         self.root = root
+        self.folder = Root(root)
         self.is_durable = durable
         self._token = token
         self._numbers = count()
@@ -83,12 +85,13 @@ class Files:
 
     def create(self) -> tuple[int, str]:
         """A new temporary file: descriptor and path."""
+        self.folder.require()
         path = f"{self.root}/{TEMPORARY}{self._token}-{next(self._numbers)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             return os.open(path, flags, 0o666), path
         except FileNotFoundError:
-            os.makedirs(f"{self.root}/{TEMPORARY}", exist_ok=True)
+            self.folder.make_folders(TEMPORARY)
             return os.open(path, flags, 0o666), path
 
     def leftovers(self, before: float) -> list[tuple[str, int]]:
@@ -97,9 +100,9 @@ class Files:
         with suppress(FileNotFoundError), os.scandir(f"{self.root}/{TEMPORARY}") as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # another process has finished it
-                    stat = entry.stat(follow_symlinks=False)
-                    if stat.st_mtime < before:
-                        found.append((entry.path, stat.st_size))
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_mtime < before:
+                        found.append((entry.path, status.st_size))
         return sorted(found)
 
     def write(
@@ -126,13 +129,13 @@ class Files:
         modified_ns = _modified_ns(attributes.metadata.get("mtime"))
         if modified_ns is not None:
             os.utime(fd, ns=(modified_ns, modified_ns))
-        stat = os.fstat(fd)
+        found = os.fstat(fd)
         record = {
             "sha256": digest,
             "content_type": attributes.content_type,
             "metadata": dict(attributes.metadata),
-            "size_bytes": stat.st_size,
-            "modified_ns": stat.st_mtime_ns,
+            "size_bytes": found.st_size,
+            "modified_ns": found.st_mtime_ns,
         }
         if hasattr(os, "setxattr"):
             with suppress(OSError):  # not supported here, or the record is too long
@@ -151,7 +154,7 @@ class Files:
             try:
                 put(temporary, target)
             except FileNotFoundError:
-                _make_folders(os.path.dirname(target))
+                self.folder.make_folders(os.path.dirname(target)[len(self.root) + 1 :])
             else:
                 return
         put(temporary, target)
@@ -159,7 +162,7 @@ class Files:
     def info(self, key: str) -> ObjectInfo:
         """Size, times and attributes of the file. Raises OSError."""
         path = self.path(key)
-        stat = os.stat(path)
+        found = os.stat(path)
         if not os.path.isfile(path):
             raise IsADirectoryError(errno.EISDIR, "Is a directory")
         record: dict[str, Any] = {}
@@ -167,13 +170,13 @@ class Files:
             with suppress(OSError, ValueError):
                 record = json.loads(os.getxattr(path, _RECORD))
         same = (record.get("size_bytes"), record.get("modified_ns")) == (
-            stat.st_size,
-            stat.st_mtime_ns,
+            found.st_size,
+            found.st_mtime_ns,
         )
         return ObjectInfo(
             key=key,
-            size_bytes=stat.st_size,
-            modified_at=stat.st_mtime,
+            size_bytes=found.st_size,
+            modified_at=found.st_mtime,
             digest=record.get("sha256") if same else None,
             content_type=record.get("content_type"),
             metadata=record.get("metadata") or {},
@@ -229,8 +232,8 @@ class Files:
                 continue
             with suppress(FileNotFoundError):
                 if entry.is_file():
-                    stat = entry.stat()
-                    yield ObjectInfo(key, stat.st_size, modified_at=stat.st_mtime)
+                    status = entry.stat()
+                    yield ObjectInfo(key, status.st_size, modified_at=status.st_mtime)
 
 
 def _link(temporary: str, target: str) -> None:
@@ -244,14 +247,6 @@ def _link(temporary: str, target: str) -> None:
         # crash in between leaves an empty file, which `verify` finds.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         os.replace(temporary, target)
-
-
-def _make_folders(folder: str) -> None:
-    """makedirs; an object in the way is NotADirectoryError on every system."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except FileExistsError as error:
-        raise NotADirectoryError(errno.ENOTDIR, "Not a directory") from error
 
 
 def _modified_ns(seconds: str | None) -> int | None:

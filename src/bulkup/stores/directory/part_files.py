@@ -35,7 +35,7 @@ class PartFiles:
         """A new upload's id."""
         upload_id = secrets.token_hex(16)
         folder = self._root + upload_id
-        os.makedirs(folder)
+        self._files.folder.make_folders(PARTS + upload_id)
         upload = {
             "key": key,
             "digest": digest,
@@ -112,6 +112,7 @@ class PartFiles:
         except FileNotFoundError:
             upload = {}
         if upload.get("key") != key:
+            self._files.folder.require()
             raise ObjectMissing(f"key {key!r}: there is no upload {upload_id!r}")
         return upload
 

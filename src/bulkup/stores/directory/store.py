@@ -27,7 +27,7 @@ import aiofiles
 
 from bulkup.errors import BucketMissing, CredentialsRefused, DestinationError, SourceChanged
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
-from bulkup.stores.directory.files import TEMPORARY, Files, store_error
+from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory.part_files import PartFiles
 from bulkup.stores.store import Capabilities
 
@@ -78,7 +78,8 @@ class DirectoryStore:
         try:
             with suppress(FileExistsError):
                 os.mkdir(root)
-            os.makedirs(f"{root}/{TEMPORARY}", exist_ok=True)
+            self._files.folder.require()
+            self._files.folder.remember()
             fd, path = self._files.create()
             os.close(fd)
             os.unlink(path)
@@ -102,6 +103,8 @@ class DirectoryStore:
         try:
             with os.scandir(root) as entries:
                 if next(entries, None) is not None:
+                    self._files.folder.require()
+                    self._files.folder.remember()
                     return
         except (FileNotFoundError, NotADirectoryError) as error:
             raise self._missing("is not there", "was there before and is gone") from error
@@ -144,6 +147,7 @@ class DirectoryStore:
         try:
             return self._files.info(key)
         except OSError as error:
+            self._files.folder.require()
             raise store_error(error, key, reading=True) from error
 
     async def open(self, key: str) -> AsyncIterator[bytes]:
@@ -152,6 +156,7 @@ class DirectoryStore:
                 while chunk := await file.read(_CHUNK_BYTES):
                     yield chunk
         except OSError as error:
+            self._files.folder.require()
             raise store_error(error, key, reading=True) from error
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
@@ -159,6 +164,7 @@ class DirectoryStore:
         found = (info for info in self._files.walk(prefix) if info.key > after)
         while page := await _in_thread(prefix, lambda: [*islice(found, _PAGE_LENGTH)]):
             yield page
+        self._files.folder.require()  # an unmounted disk looks like an empty one
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         self._files.path(key)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bulkup.clock import SystemClock
 from bulkup.errors import BucketMissing, KeyTaken, ObjectMissing, StoreFull, StoreRefused
-from bulkup.model import Attributes
+from bulkup.model import Attributes, Part
 from bulkup.stores.directory import files
 from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory.store import DirectoryStore
@@ -127,6 +127,50 @@ async def test_a_directory_that_goes_while_it_is_used_is_not_made_anew(store, tm
     with pytest.raises(BucketMissing):
         await store.check()
     assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize("mount_point_stays", [True, False])
+async def test_nothing_is_written_below_the_bare_mount_point_of_a_disk(
+    store, tmp_path, mount_point_stays
+):
+    """Whatever writes: objects, copies and parts; and nothing is called missing."""
+    await put(store, "a/k")
+    upload = await store.begin_parts("large", digest=None, attributes=Attributes())
+    (tmp_path / "store").rename(tmp_path / "unmounted")
+    if mount_point_stays:
+        (tmp_path / "store").mkdir()
+    part = sha256(b"x").hexdigest()
+    for call in (
+        put(store, "b/k"),
+        put(store, "b/k", exclusive=False),
+        store.copy("a/k", "c/k", size_bytes=1, exclusive=True),
+        store.begin_parts("other", digest=None, attributes=Attributes()),
+        store.put_part("large", upload, 1, b"x", digest=part),
+        store.complete_parts("large", upload, [Part(1, 1, part, part)], exclusive=True),
+        store.list_parts("large", upload),
+        store.head("a/k"),
+        store.check(),
+    ):
+        with pytest.raises(BucketMissing):
+            await call
+    with pytest.raises(BucketMissing):
+        [page async for page in store.list()]
+    assert (tmp_path / "store").exists() == mount_point_stays
+    assert leftovers(store) == []
+    if mount_point_stays:
+        (tmp_path / "store").rmdir()
+    (tmp_path / "unmounted").rename(tmp_path / "store")
+    await store.check()
+    await put(store, "b/k")
+
+
+async def test_another_directory_in_the_place_of_the_first_is_not_written_to(store, tmp_path):
+    """Not even where it has folders of a destination."""
+    (tmp_path / "store").rename(tmp_path / "unmounted")
+    (tmp_path / "store/.bulkup/tmp").mkdir(parents=True)
+    with pytest.raises(BucketMissing):
+        await put(store, "a/k")
+    assert leftovers(store) == []
 
 
 async def test_without_hard_links(store, monkeypatch):

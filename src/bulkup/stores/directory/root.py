@@ -1,0 +1,78 @@
+"""The directory of a destination: that it is still the same one, and the folders below it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from bulkup.errors import BucketMissing
+
+
+class Root:
+    """The directory at `path`. A disk can be unmounted at any time: its mount point stays, empty,
+    and belongs to another disk, where nothing may be written."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._identity: tuple[int, int] | None = None  # device and inode
+
+    def remember(self) -> None:
+        """Note which directory is there now. Raises OSError."""
+        self._identity = _identity(os.stat(self.path))
+
+    def require(self) -> None:
+        """Raise BucketMissing unless the directory is the one that was remembered. Passes while
+        none is."""
+        if self._identity is None:
+            return
+        try:
+            found = os.stat(self.path)
+        except OSError as error:
+            raise self._gone() from error
+        self._require_same(found)
+
+    def make_folders(self, folder: str) -> None:
+        """Create the folders of a path relative to the directory; never the directory itself.
+
+        Raises OSError (NotADirectoryError where an object is in the way) and BucketMissing.
+        """
+        try:
+            at = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise self._gone() from error
+        try:
+            self._require_same(os.fstat(at))
+            path = ""
+            for name in folder.strip("/").split("/"):
+                path += name
+                _make_folder(path, at)
+                path += "/"
+        finally:
+            os.close(at)
+
+    def _require_same(self, found: os.stat_result) -> None:
+        if self._identity not in (None, _identity(found)):
+            raise self._gone()
+
+    def _gone(self) -> BucketMissing:
+        return BucketMissing(
+            f"{self.path!r} is gone, or no longer the directory it was; is its disk mounted?",
+            hint="Mount it, then run bulkup resume.",
+        )
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _make_folder(path: str, at: int) -> None:
+    try:
+        os.mkdir(path, dir_fd=at)
+    except FileExistsError as error:
+        try:
+            is_folder = stat.S_ISDIR(os.stat(path, dir_fd=at).st_mode)
+        except FileNotFoundError:  # a link to nothing
+            is_folder = False
+        if not is_folder:
+            raise NotADirectoryError(errno.ENOTDIR, "Not a directory") from error
