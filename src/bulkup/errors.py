@@ -10,6 +10,7 @@
     │   ├── BucketMissing            4          missing
     │   ├── WrongRegion              4          invalid
     │   ├── ClockSkewed              4          auth
+    │   ├── OptionRefused            4          invalid
     │   └── DestinationUnreachable   4          network
     ├── EmbedderUnusable             4          (the run stops)
     ├── ManifestError                5          (the run stops)
@@ -164,6 +165,12 @@ class ClockSkewed(DestinationError):
     """This machine's clock differs too much from the store's."""
 
     error_class = ErrorClass.AUTH
+
+
+class OptionRefused(DestinationError):
+    """The store refuses what is the same for all objects, such as their storage class."""
+
+    error_class = ErrorClass.INVALID
 
 
 class DestinationUnreachable(DestinationError):

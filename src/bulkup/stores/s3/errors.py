@@ -5,6 +5,7 @@ Codes: "Error Responses", Amazon S3 API Reference; Ceph's and MinIO's own additi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import NamedTuple
 
@@ -45,6 +46,17 @@ _PASSING = frozenset((  # 4xx that a later try may not meet again
 _PASSING_STATUSES = frozenset((408, 423, 425))  # of proxies, too, which give no code
 
 
+OPTIONS = {  # option by the header that carries it, and how codes and messages name it
+    "x-amz-storage-class": ("--storage-class", re.compile("storage[ _-]?class", re.IGNORECASE)),
+    "x-amz-tagging": (
+        "--tag",
+        re.compile(r"x-amz-tagging|tagging|InvalidTag|\btags?\b", re.IGNORECASE),
+    ),
+    "cache-control": ("--cache-control", re.compile("cache[ _-]?control", re.IGNORECASE)),
+}
+_AMBIGUOUS = frozenset(("InvalidArgument", "InvalidRequest"))
+
+
 class Refusal(NamedTuple):
     """A response of an endpoint that is no success.
 
@@ -57,6 +69,7 @@ class Refusal(NamedTuple):
     now: float
     conditional: bool = False
     secrets: Collection[str] = ()
+    headers: Collection[str] = ()  # of the request
 
     @property
     def status(self) -> int:
@@ -80,7 +93,27 @@ def classify(refusal: Refusal) -> errors.BulkupError:
     destination = _run_level(refusal, code, said, named_region)
     if destination is not None:
         return destination
+    option = _refused_option(refusal, code, message)
+    if option is not None:
+        hint = f"Correct {option}, or leave it out: no file can be stored with it."
+        return errors.OptionRefused(said, code=code, hint=hint)
     return _item_level(refusal, code, said, request_id)
+
+
+def _refused_option(refusal: Refusal, code: str | None, message: str | None) -> str | None:
+    """The option of the user that no object can be stored with; None when that is not the cause.
+
+    Ceph says InvalidArgument, without a message, of a storage class that it does not know.
+    """
+    if refusal.status not in (400, 501):
+        return None
+    if code == "MetadataTooLarge":
+        return "--metadata"
+    for header, (option, is_named) in OPTIONS.items():
+        if header in refusal.headers and is_named.search(f"{code} {message or ''}"):
+            return option
+    is_nameless = code in _AMBIGUOUS and message is None
+    return "--storage-class" if is_nameless and "x-amz-storage-class" in refusal.headers else None
 
 
 def _run_level(

@@ -6,7 +6,7 @@ Small requests go through the connection pool, all others through pyreqwest.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
@@ -22,7 +22,7 @@ from bulkup.stores.s3.connection_pool import (
 )
 from bulkup.stores.s3.credentials import AskCredentials, Credentials
 from bulkup.stores.s3.endpoint import Address, require_addressable
-from bulkup.stores.s3.errors import Refusal, classify
+from bulkup.stores.s3.errors import OPTIONS, Refusal, classify
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.reqwest_client import AGENT, STALL_SECONDS, ReqwestClient
@@ -36,6 +36,7 @@ PATIENT_SECONDS = 900.0
 STALLS = 5
 """Pages of a listing in a row that bring nothing new: more mean that it has no end. Endpoints that
 filter may send some empty ones."""
+_HEAD_BYTES = 1 << 13
 _SMALL_BYTES = 256 * 1024
 _SLOWEST_BYTES_PER_SECOND = 16 * 1024
 """A larger body may take a minute and as long as it needs at this rate."""
@@ -156,7 +157,9 @@ class S3Transport:
             return None
         if response.status < 300:
             return response
-        refusal = self._error(response, key, {"if-none-match": "*"} if conditional else {})
+        head = bytes(request[:_HEAD_BYTES])
+        names = [name for name in OPTIONS if f"\r\n{name}:".encode() in head]
+        refusal = self._error(response, key, [*names, *(["if-none-match"] if conditional else [])])
         used = session if session.has_signed(request) else None
         if await self._sessions.recover(refusal, used):
             return None
@@ -221,11 +224,11 @@ class S3Transport:
             self._pool = pool if self._uses_pool else None
         return self._pool
 
-    def _error(self, response: Response, key: str | None, headers: dict[str, str]) -> BulkupError:
+    def _error(self, response: Response, key: str | None, headers: Collection[str]) -> BulkupError:
         subject = f"bucket {self.bucket!r}" if key is None else f"key {key!r}"
         conditional = "if-none-match" in headers
-        secrets = self._sessions.secrets
-        return classify(Refusal(response, subject, self._clock.now(), conditional, secrets))
+        secrets, now = self._sessions.secrets, self._clock.now()
+        return classify(Refusal(response, subject, now, conditional, secrets, headers))
 
 
 async def read_pages(

@@ -11,6 +11,7 @@ from bulkup.stores.s3.errors import Refusal, classify, retry_after_seconds
 from bulkup.stores.s3.http1 import Response
 
 NOW = 1_700_000_000.0
+OPTION_HEADERS = ("x-amz-storage-class", "x-amz-tagging", "cache-control")
 
 
 def refusal(status, code=None, *, message="", extra="", headers=None, conditional=False):
@@ -131,6 +132,37 @@ def test_request_ids_are_kept():
     error = classify(refusal(500, "InternalError", headers={"x-amz-request-id": "R1"}))
     assert isinstance(error, errors.StoreError)
     assert (error.request_id, error.code) == ("R1", "InternalError")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "option"),
+    [
+        (400, "InvalidStorageClass", "", "--storage-class"),
+        (400, "InvalidArgument", "", "--storage-class"),  # Ceph
+        (501, "NotImplemented", "Header 'x-amz-tagging' with value not implemented", "--tag"),
+        (400, "InvalidTag", "", "--tag"),
+        (400, "InvalidArgument", "The header 'Cache-Control' is too long", "--cache-control"),
+        (400, "MetadataTooLarge", "", "--metadata"),
+    ],
+)
+def test_what_is_refused_for_every_file_names_the_option(status, code, message, option):
+    error = classify(refusal(status, code, message=message)._replace(headers=OPTION_HEADERS))
+    assert type(error) is errors.OptionRefused
+    assert option in error.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "headers"),
+    [
+        (400, "InvalidObjectName", OPTION_HEADERS),
+        (400, "EntityTooLarge", OPTION_HEADERS),
+        (501, "NotImplemented", OPTION_HEADERS),
+        (400, "InvalidArgument", ()),
+    ],
+)
+def test_what_may_be_one_file_s_fault_does_not_name_an_option(status, code, headers):
+    error = classify(refusal(status, code)._replace(headers=headers))
+    assert isinstance(error, errors.StoreRefused)
 
 
 @given(st.integers(300, 599), st.binary(max_size=300))
