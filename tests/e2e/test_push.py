@@ -161,6 +161,41 @@ def test_files_from_a_list(bulkup: Bulkup, tmp_path: Path) -> None:
     assert set(objects_in(tmp_path / "store")) == {"a.jpg", "c.x"}
 
 
+def test_a_listed_file_that_is_not_there_is_a_failure(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Also at the second push, until the list or the folder is right."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "list").write_text("a.jpg\nl.jpg\n")
+    for _ in range(2):
+        bulkup("push", "photos", "--to", "store", "--files-from", "list", check=3)
+        [failed] = bulkup("status", "--failed", "--json", check=3).json()
+        assert (Path(failed["path"]).name, failed["error_class"]) == ("l.jpg", "missing")
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg"}
+    make_tree(tmp_path / "photos", {"l.jpg": picture(2)})
+    bulkup("push", "photos", "--to", "store", "--files-from", "list")
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg", "l.jpg"}
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_a_file_and_a_folder_of_one_name_are_both_stored(
+    bulkup: Bulkup, tmp_path: Path, order: tuple[str, str]
+) -> None:
+    """One of them under a spare key, and a rebuild finds its file by it."""
+    make_tree(tmp_path / "one", {"a/trip": picture(1)})
+    make_tree(tmp_path / "two", {"a/trip/x.jpg": picture(2)})
+    for root in order:
+        bulkup("push", root, "--to", "store")
+    spare = (
+        {"a/trip": picture(1), f"a~{digest(picture(2))[:8]}/trip/x.jpg": picture(2)}
+        if order[0] == "one"
+        else {"a/trip/x.jpg": picture(2), f"a/trip~{digest(picture(1))[:8]}": picture(1)}
+    )
+    assert objects_in(tmp_path / "store") == spare
+    for suffix in ("", "-wal", "-shm"):
+        (bulkup.home / f"manifest.db{suffix}").unlink(missing_ok=True)
+    bulkup("rebuild", "--from", "store", "--root", order[1])
+    assert bulkup("push", order[1], "--to", "store").stdout.startswith("Nothing changed: 1 file")
+
+
 def test_files_from_standard_input(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b\n.jpg": picture(2)})
     ended = subprocess.run(

@@ -23,7 +23,7 @@ from bulkup.model import MAX_NS, Digest, FileStat, ObjectInfo
 from bulkup.operations.read_session import ReadSession
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
-from bulkup.stores.keys import spare_key
+from bulkup.stores.keys import spare_folder_key, spare_key
 from bulkup.stores.urls import canonical
 
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:[.~].*)?")
@@ -166,7 +166,7 @@ def paths_of(key: str, digest: Digest) -> Iterator[str]:
     at = key.rfind(mark)
     if at > 0:
         path = key[:at] + key[at + len(mark) :]
-        if spare_key(path, digest) == key:
+        if key in (spare_key(path, digest), spare_folder_key(path, digest)):
             yield from paths_of(path, digest)
     yield key
 

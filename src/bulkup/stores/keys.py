@@ -34,6 +34,13 @@ def spare_key(key: str, digest: Digest) -> str:
     return f"{stem}~{digest[:8]}{ending}"
 
 
+def spare_folder_key(key: str, digest: Digest, prefix: str = "") -> str | None:
+    """The key for a content whose path cannot be made since one of its folders is an object:
+    `<prefix>folder~<8 hex of digest>/name.ext`. None for a key without folders."""
+    folder, slash, rest = key.removeprefix(prefix).partition("/")
+    return f"{prefix}{folder}~{digest[:8]}/{rest}" if slash else None
+
+
 def as_utf8(path: str) -> str:
     """The path with each byte that is no UTF-8 written as %XX."""
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -47,7 +47,7 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
     neither gone nor changed; nor is the entry for a folder or archive that could not be opened,
     which has a listing of its own.
     """
-    changes: Changes[R] = Changes(broken=broken(listing.left_out))
+    changes: Changes[R] = Changes(broken=broken(listing))
     for row in listing.files:
         known = recorded.get(row[0])
         if known is None:
@@ -68,10 +68,11 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
     return changes
 
 
-def broken(left_out: Iterable[LeftOut]) -> list[LeftOut]:
-    """Those that the user would have wanted: they become dead assets.
+def broken(listing: FolderListing) -> list[LeftOut]:
+    """Those left out that the user would have wanted: they become dead assets.
 
-    A name that vanished between listing and reading is not among them: it was never a file that
-    could have been sent.
+    In a walk, a name that vanished between listing and reading is not among them: it was never a
+    file that could have been sent. A file that the user named is.
     """
-    return [one for one in left_out if one.error_class not in (None, ErrorClass.MISSING)]
+    no_failure = (None,) if listing.is_named else (None, ErrorClass.MISSING)
+    return [one for one in listing.left_out if one.error_class not in no_failure]

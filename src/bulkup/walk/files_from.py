@@ -9,6 +9,7 @@ because file names contain them.
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from itertools import islice
@@ -39,7 +40,8 @@ def read_paths(origin: str) -> Iterator[str]:
 
     One per line (LF or CR LF), or separated by NUL when the first 64 KiB have one, as `find
     -print0` writes. Empty lines are ignored. Bytes that are not UTF-8 are surrogate-escaped.
-    Raises UsageError when the file cannot be read.
+    A byte order mark of UTF-8 is no part of the first path. Raises UsageError when the file cannot
+    be read, or is UTF-16.
     """
     if origin == "-":
         yield from split_paths(sys.stdin.buffer)
@@ -54,6 +56,12 @@ def read_paths(origin: str) -> Iterator[str]:
 def split_paths(stream: BinaryIO) -> Iterator[str]:
     """The paths in `stream`, as `read_paths` describes them."""
     block = stream.read(_BLOCK_BYTES)
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UsageError(
+            "--files-from: the list is UTF-16, as Windows PowerShell's > writes",
+            hint="Write it as UTF-8: … | Out-File -Encoding utf8 list.txt",
+        )
+    block = block.removeprefix(codecs.BOM_UTF8)
     separator = b"\0" if b"\0" in block else b"\n"
     rest = b""
     while block:
@@ -182,7 +190,12 @@ def _listings(
             else:
                 add_named(draft, disk_path, folder, name, rules)
         yield FolderListing(
-            folder, draft.files, draft.left_out, draft.archives, is_exhaustive=False
+            folder,
+            draft.files,
+            draft.left_out,
+            draft.archives,
+            is_exhaustive=False,
+            is_named=True,
         )
         for name in draft.archives:
             yield from archive_listings(
@@ -202,10 +215,11 @@ def _chosen_members(
         left_out = [one for one in listing.left_out if one.name in wanted]
         wanted.difference_update(row[0] for row in files)
         wanted.difference_update(one.name for one in left_out)
-        yield FolderListing(folder, files, left_out, is_exhaustive=False)
+        yield FolderListing(folder, files, left_out, is_exhaustive=False, is_named=True)
     absent = "the archive has no such member"
     yield FolderListing(
         folder,
         left_out=[LeftOut(folder, name, absent, ErrorClass.MISSING) for name in sorted(wanted)],
         is_exhaustive=False,
+        is_named=True,
     )

@@ -40,6 +40,7 @@ class FolderListing(NamedTuple):
     after: str | None = None
     upto: str | None = None
     is_exhaustive: bool = True
+    is_named: bool = False  # the user named each file
 
     @property
     def present(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.model import Digest
-from bulkup.stores.keys import key_for, spare_key
+from bulkup.stores.keys import key_for, spare_folder_key, spare_key
 
 DIGEST = Digest("ab" * 32)
 names = st.binary(min_size=1, max_size=60).map(
@@ -49,3 +49,10 @@ def test_names_and_their_keys() -> None:
     assert spare_key("d.e/x.tar.gz", DIGEST) == "d.e/x.tar~abababab.gz"
     assert spare_key("d.e/x", DIGEST) == "d.e/x~abababab"
     assert spare_key(".bashrc", DIGEST) == ".bashrc~abababab"
+
+
+def test_a_spare_key_may_be_in_another_folder_below_the_prefix() -> None:
+    """Where a folder of the key is an object, at whatever depth."""
+    assert spare_folder_key("d.e/f/x.jpg", DIGEST) == "d.e~abababab/f/x.jpg"
+    assert spare_folder_key("all/d/x.jpg", DIGEST, "all/") == "all/d~abababab/x.jpg"
+    assert spare_folder_key("all/x.jpg", DIGEST, "all/") is None

@@ -53,7 +53,10 @@ def test_only_what_the_user_wanted_is_broken() -> None:
         LeftOut("", "y", "gone", ErrorClass.MISSING),
         LeftOut("", "z", "permission denied", ErrorClass.AUTH),
     ]
-    assert [one.name for one in broken(left_out)] == ["z"]
+    walked = FolderListing("", left_out=left_out)
+    assert [one.name for one in broken(walked)] == ["z"]
+    listed = FolderListing("", left_out=left_out, is_exhaustive=False, is_named=True)
+    assert [one.name for one in broken(listed)] == ["y", "z"]
 
 
 rows = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 2), max_size=6)

@@ -32,6 +32,16 @@ class TestReading:
         """Then line feeds belong to the names."""
         assert [os.fsencode(p) for p in split_paths(io.BytesIO(b"\0".join(raw)))] == raw
 
+    def test_a_byte_order_mark_is_no_part_of_the_first_path(self) -> None:
+        """As Notepad and Excel write it; anywhere else it belongs to a name."""
+        data = b"\xef\xbb\xbfa.jpg\n\xef\xbb\xbfb.jpg\n"
+        assert list(split_paths(io.BytesIO(data))) == ["a.jpg", "\ufeffb.jpg"]
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    def test_a_list_in_utf_16_is_refused(self, encoding: str) -> None:
+        with pytest.raises(UsageError, match="UTF-16"):
+            list(split_paths(io.BytesIO("\ufeffa.jpg\n".encode(encoding))))
+
     @given(st.lists(names, max_size=20), st.integers(1, 7))
     def test_blocks_do_not_matter(self, raw: list[bytes], block_bytes: int) -> None:
         with pytest.MonkeyPatch.context() as patch:

@@ -37,7 +37,7 @@ class UnreadablePaths:
     def only(self, listings: Iterable[FolderListing]) -> Iterator[FolderListing]:
         """What `listings` have of these paths; nothing else that was recorded becomes missing."""
         for listing in listings:
-            self._found.update((one.folder, one.name) for one in broken(listing.left_out))
+            self._found.update((one.folder, one.name) for one in broken(listing))
             if listing.folder in self._names and listing.is_exhaustive:
                 self._listed.add(listing.folder)
                 there = listing.present.difference(listing.archives)

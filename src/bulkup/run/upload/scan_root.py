@@ -173,7 +173,7 @@ class RootScan:
             if (
                 self._is_settled
                 and not opened
-                and not broken(listing.left_out)
+                and not broken(listing)
                 and walks.files(folder_id, listing.after, listing.upto) == list(files)
             ):
                 walked.unchanged += len(files)
@@ -210,7 +210,7 @@ class RootScan:
         if not self._unopened:
             return []
         known = self._unopened.get(_place(listing))
-        is_broken = any(one.folder != listing.folder for one in broken(listing.left_out))
+        is_broken = any(one.folder != listing.folder for one in broken(listing))
         return [] if known is None or is_broken else [known]
 
     def _mark_visited(self, folder_id: int) -> None:

@@ -14,7 +14,7 @@ from bulkup.run.job import JobContext
 from bulkup.run.upload.loader import ReadyUpload
 from bulkup.run.upload.multipart import MultipartUploader
 from bulkup.stores.attributes import attributes_for
-from bulkup.stores.keys import spare_key
+from bulkup.stores.keys import spare_folder_key, spare_key
 from bulkup.stores.put_once import Sent, is_same, send_whole
 from bulkup.stores.store import RequestSigner, SignsRequests
 
@@ -76,8 +76,7 @@ class Sender:
         try:
             key, sent = ready.key, await self._send(ready, ready.key, failed)
         except KeyTaken:
-            key = await self._spare_key(ready)
-            sent = await self._send(ready, key, None)
+            key, sent = await self._send_spare(ready)
         await self._record_capabilities()
         return self._done(ready, key, sent, began)
 
@@ -123,18 +122,30 @@ class Sender:
         )
         return Sent(info.etag, "adopted") if is_there else None
 
-    async def _spare_key(self, ready: ReadyUpload) -> str:
-        """Another key for the content. Raises KeyTaken when there is none."""
-        key = spare_key(ready.key, ready.loaded.digest)
-        if not await self._context.call(
-            self._context.manifest.upload_queue.rekey,
-            ready.item,
-            destination_id=self._destination_id,
-            key=key,
-            size_bytes=ready.loaded.size_bytes,
+    async def _send_spare(self, ready: ReadyUpload) -> tuple[str, Sent]:
+        """Send under another key. Raises KeyTaken when each is taken.
+
+        In a directory a folder of the key may be an object: then no name below it is free.
+        """
+        digest = ready.loaded.digest
+        taken = KeyTaken(f"{ready.key} and its spare keys hold other contents")
+        for key in (
+            spare_key(ready.key, digest),
+            spare_folder_key(ready.key, digest, self._store.prefix),
         ):
-            raise KeyTaken(f"{ready.key} and {key} hold other contents")
-        return key
+            if key is None or not await self._context.call(
+                self._context.manifest.upload_queue.rekey,
+                ready.item,
+                destination_id=self._destination_id,
+                key=key,
+                size_bytes=ready.loaded.size_bytes,
+            ):
+                continue
+            try:
+                return key, await self._send(ready, key, None)
+            except KeyTaken as error:
+                taken = error
+        raise taken
 
     async def _send(self, ready: ReadyUpload, key: str, failed: StoreError | None) -> Sent:
         """Send with tries; `failed` is the error of the first one, where that was made."""

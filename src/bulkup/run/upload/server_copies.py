@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bulkup.errors import ItemError, KeyTaken
+from bulkup.errors import ItemError, KeyTaken, ObjectMissing
 from bulkup.events import AttemptFailed, FileDone, FilesDone
 from bulkup.manifest.rows import Copy
 from bulkup.run.job import JobContext
@@ -94,7 +94,12 @@ class ServerCopies:
             )
         except KeyTaken:
             original = await self._requests.ask(lambda: store.head(copy.source_key))
-            found = await self._requests.ask(lambda: store.head(copy.key))
+            try:
+                found = await self._requests.ask(lambda: store.head(copy.key))
+            except ObjectMissing:  # one of its folders is an object, or it is one
+                found = None
+            if found is None:
+                raise
             if original.digest is None or original.digest != found.digest:
                 raise
             return found.etag
