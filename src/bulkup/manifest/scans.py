@@ -32,6 +32,14 @@ class Folder(NamedTuple):
     unreadable: Sequence[Unreadable]
 
 
+class RecordedScan(NamedTuple):
+    """What `Scans.record` made of the found files."""
+
+    works: list[WorkItem]  # claimed for the run
+    joined: int  # works of unchanged files that are part of the batch now
+    joined_bytes: int
+
+
 class Scans(Statements):
     """The assets of all roots."""
 
@@ -102,7 +110,7 @@ class Scans(Statements):
 
     def record(
         self, scope: ScanScope, find: Callable[[], Sequence[Folder]], *, now: float, hand_over: int
-    ) -> list[WorkItem]:
+    ) -> RecordedScan:
         """Write what the scan found, in one transaction.
 
         `find` is called within it: another run may be scanning the same folders, and what `find`
@@ -112,16 +120,17 @@ class Scans(Statements):
         join this batch, and get an item where the destination is new to them.
         """
         works: list[WorkItem] = []
+        joined: list[int] = []
         with self._transaction():
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
                 self._mark_missing(folder.gone, now)
                 self._mark_present(folder.back)
-                self._link_content(scope, folder_id, folder.unchanged)
+                joined += self._link_content(scope, folder_id, folder.unchanged)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
                 works += self._change(scope, folder, hand_over - len(works))
                 self._mark_unreadable(scope, folder.unreadable, now)
-        return works
+        return RecordedScan(works, len(joined), sum(joined))
 
     def end_walk(
         self,
@@ -250,21 +259,32 @@ class Scans(Statements):
                 works.append(_claimed(scope, folder, file, item, content, known.asset_id))
         return works
 
-    def _link_content(self, scope: ScanScope, folder_id: int, files: Sequence[File]) -> None:
-        """Unchanged files with work left for this destination become part of this batch."""
-        names = [to_sql(f[0]) for f in files]
-        self._db.executemany(
-            "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
-            "batch_id) SELECT content_id, ?, 'upload', 'ready', size_bytes, ? FROM asset "
-            "WHERE folder_id = ? AND name = ?",
-            ((scope.destination_id, scope.batch_id, folder_id, n) for n in names),
-        )
-        self._db.executemany(
-            "UPDATE item SET batch_id = ? WHERE stage = 'upload' AND destination_id = ? "
-            "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
-            "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?)",
-            ((scope.batch_id, scope.destination_id, scope.batch_id, folder_id, n) for n in names),
-        )
+    def _link_content(
+        self, scope: ScanScope, folder_id: int, files: Sequence[File]
+    ) -> Iterator[int]:
+        """Unchanged files with work left for this destination become part of this batch; the size
+        of each such work."""
+        for file in files:
+            rows = self._db.execute(
+                "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
+                "batch_id) SELECT content_id, ?, 'upload', 'ready', size_bytes, ? FROM asset "
+                "WHERE folder_id = ? AND name = ? RETURNING size_bytes",
+                (scope.destination_id, scope.batch_id, folder_id, to_sql(file[0])),
+            ).fetchall()
+            rows += self._db.execute(
+                "UPDATE item SET batch_id = ? WHERE stage = 'upload' AND destination_id = ? "
+                "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
+                "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?) "
+                "RETURNING size_bytes",
+                (
+                    scope.batch_id,
+                    scope.destination_id,
+                    scope.batch_id,
+                    folder_id,
+                    to_sql(file[0]),
+                ),
+            ).fetchall()
+            yield from (size for (size,) in rows)
 
     def _mark_missing(self, gone: Sequence[Known], now: float) -> None:
         """Missing files stay known; one that nobody ever read is forgotten."""

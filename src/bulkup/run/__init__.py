@@ -5,6 +5,7 @@ options.py           BatchOptions: what a batch was started with, as the manifes
 job.py               a job (one batch to one destination), and what its stages share
 run.py               Run: its jobs one after the other, from the first claim to the summary
 heartbeat.py         the run's heartbeat, and which runs are dead
+descriptors.py       how many open files are allowed
 limits.py            --limit, --max-errors, --max-duration, for the whole run
 job_runner.py        the supervisor of one job: scan, stages, copies
 stop_signal.py       how tasks end: in order after a stop, or at once with the first error

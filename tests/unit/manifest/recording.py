@@ -76,7 +76,9 @@ class Pusher:
         return StageScope(self.scope.destination_id, Stage.UPLOAD, self.scope.batch_id)
 
     def record(self, found: Folder, *, hand_over: int = 1000) -> list[WorkItem]:
-        return self.manifest.scans.record(self.scope, lambda: [found], now=NOW, hand_over=hand_over)
+        return self.manifest.scans.record(
+            self.scope, lambda: [found], now=NOW, hand_over=hand_over
+        ).works
 
     def known(self, path: str = "") -> dict[str, Known]:
         walks = self.manifest.scans

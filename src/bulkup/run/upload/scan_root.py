@@ -143,12 +143,15 @@ class RootScan:
             folders, walked = self._compared_all(listings, whole_root)
             return folders
 
-        works = self._scans.record(
+        works, joined, joined_bytes = self._scans.record(
             self._scope, find, now=self._context.clock.now(), hand_over=self._claims.room()
         )
         walked.to_do = sum(len(folder.new) + len(folder.changed) for folder in folders)
         has_unchanged = any(folder.unchanged for folder in folders)
-        return _Recorded(works, has_unchanged or len(works) < walked.to_do, walked)
+        has_more = has_unchanged or len(works) < walked.to_do
+        walked.to_do += joined
+        walked.to_do_bytes += joined_bytes
+        return _Recorded(works, has_more, walked)
 
     def _compared_all(
         self, listings: Sequence[FolderListing], whole_root: bool
