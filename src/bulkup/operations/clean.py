@@ -20,7 +20,6 @@ import asyncio
 import os
 import re
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bulkup.manifest.destinations import Destination
@@ -214,9 +213,9 @@ async def remove(
         await store.abort_parts(upload.key, upload.upload_id)
         if upload.item_id is not None:
             manifest.multipart_uploads.drop_upload(upload.item_id)
-    for path, _ in garbage.files:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
+    if isinstance(store, DirectoryStore):
+        for path, _ in garbage.files:
+            await store.remove_leftover(path)
     manifest.garbage.free_reservations(destination.id)
     await _remove_variants(manifest.garbage, destination.id, store, garbage.variants, names)
 

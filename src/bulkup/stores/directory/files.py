@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
+import stat
 from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 TEMPORARY = ".bulkup/tmp/"
 PARTS = ".bulkup/parts/"
 _RECORD = "user.bulkup"
+_OUR_NAME = re.compile(r"\w+-[0-9]+")
 
 _KINDS: dict[int, type[StoreError]] = {
     errno.EEXIST: KeyTaken,
@@ -97,13 +100,20 @@ class Files:
     def leftovers(self, before: float) -> list[tuple[str, int]]:
         """Path and size of temporary files that were last written before a time."""
         found = []
-        with suppress(FileNotFoundError), os.scandir(f"{self.root}/{TEMPORARY}") as entries:
+        with suppress(OSError), self.folder.open_folder(TEMPORARY) as fd, os.scandir(fd) as entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # another process has finished it
                     status = entry.stat(follow_symlinks=False)
-                    if status.st_mtime < before:
-                        found.append((entry.path, status.st_size))
+                    is_ours = _OUR_NAME.fullmatch(entry.name) and stat.S_ISREG(status.st_mode)
+                    if is_ours and status.st_mtime < before:
+                        path = f"{self.root}/{TEMPORARY}{entry.name}"
+                        found.append((path, status.st_size))
         return sorted(found)
+
+    def remove_leftover(self, path: str) -> None:
+        """Remove a file that `leftovers` returned, if it exists. Raises OSError."""
+        with suppress(FileNotFoundError), self.folder.open_folder(TEMPORARY) as fd:
+            os.unlink(os.path.basename(path), dir_fd=fd)
 
     def write(
         self, key: str, body: Body, digest: Digest | None, attributes: Attributes, exclusive: bool

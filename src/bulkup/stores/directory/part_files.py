@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import suppress
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _UPLOAD = "upload.json"
+_PART_NAME = re.compile(r"[0-9]{5,}-[0-9a-f]{64}")
 
 
 class PartFiles:
@@ -91,9 +93,16 @@ class PartFiles:
         self.abort(upload_id)
 
     def abort(self, upload_id: str) -> None:
-        """Remove the upload's folder, if it exists."""
-        if upload_id.isalnum():
-            shutil.rmtree(self._root + upload_id, ignore_errors=True)
+        """Remove the upload's folder, if it exists; no links are followed."""
+        if not upload_id.isalnum():
+            return
+        root = self._files.folder
+        with suppress(OSError), root.open_folder(PARTS) as parts:
+            with root.open_folder(PARTS + upload_id) as fd:
+                for name in os.listdir(fd):
+                    if name == _UPLOAD or _PART_NAME.fullmatch(name):
+                        os.unlink(name, dir_fd=fd)
+            os.rmdir(upload_id, dir_fd=parts)
 
     def uploads(self, prefix: str) -> list[tuple[str, str, float]]:
         """(key, upload id, begun at) of open uploads whose key starts with `prefix`, by key."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bulkup.errors import BucketMissing
 
@@ -48,6 +50,20 @@ class Root:
                 path += name
                 _make_folder(path, at)
                 path += "/"
+        finally:
+            os.close(at)
+
+    @contextmanager
+    def open_folder(self, folder: str) -> Iterator[int]:
+        """A descriptor of a folder below the directory, reached without following links: for what
+        removes files. Raises OSError, for a link too."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        at = os.open(self.path, flags)
+        try:
+            for name in folder.strip("/").split("/"):
+                above, at = at, os.open(name, flags | os.O_NOFOLLOW, dir_fd=at)
+                os.close(above)
+            yield at
         finally:
             os.close(at)
 

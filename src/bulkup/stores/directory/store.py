@@ -217,6 +217,10 @@ class DirectoryStore:
         killed process leaves them behind."""
         return await _in_thread("", lambda: self._files.leftovers(before))
 
+    async def remove_leftover(self, path: str) -> None:
+        """Remove a file that `leftovers` returned; no links are followed."""
+        await _in_thread("", lambda: self._files.remove_leftover(path))
+
     async def close(self) -> None:
         pass
 

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.clock import SystemClock
-from bulkup.errors import BucketMissing, KeyTaken, ObjectMissing, StoreFull, StoreRefused
+from bulkup.errors import (
+    BucketMissing,
+    KeyTaken,
+    ObjectMissing,
+    StoreError,
+    StoreFull,
+    StoreRefused,
+)
 from bulkup.model import Attributes, Part
 from bulkup.stores.directory import files
 from bulkup.stores.directory.files import Files, store_error
@@ -171,6 +178,37 @@ async def test_another_directory_in_the_place_of_the_first_is_not_written_to(sto
     with pytest.raises(BucketMissing):
         await put(store, "a/k")
     assert leftovers(store) == []
+
+
+@pytest.mark.parametrize("linked", [".bulkup/tmp", ".bulkup"])
+async def test_what_removes_files_follows_no_links(store, tmp_path, linked):
+    """Nor does it take what bulkup did not name."""
+    await put(store, "k")
+    for name in ("token-1", "album.jpg"):
+        (tmp_path / "store/.bulkup/tmp" / name).touch()
+    [(path, _)] = await store.leftovers(before=2**40)
+    assert os.path.basename(path) == "token-1"
+    (tmp_path / "store" / linked).rename(tmp_path / "elsewhere")
+    (tmp_path / "store" / linked).symlink_to(tmp_path / "elsewhere")
+    assert await store.leftovers(before=2**40) == []
+    with pytest.raises(StoreError):
+        await store.remove_leftover(path)
+    kept = [name for _, _, names in os.walk(tmp_path / "elsewhere") for name in names]
+    assert sorted(kept) == ["album.jpg", "token-1"]
+
+
+async def test_an_upload_behind_a_link_is_not_removed(store, tmp_path):
+    upload = await store.begin_parts("k", digest=None, attributes=Attributes())
+    (tmp_path / "store/.bulkup/parts").rename(tmp_path / "elsewhere")
+    (tmp_path / "store/.bulkup/parts").symlink_to(tmp_path / "elsewhere")
+    await store.abort_parts("k", upload)
+    assert (tmp_path / "elsewhere" / upload / "upload.json").exists()
+
+
+async def test_a_link_to_nothing_is_a_taken_key(store, tmp_path):
+    (tmp_path / "store/k").symlink_to(tmp_path / "nothing")
+    with pytest.raises(KeyTaken):
+        await put(store, "k")
 
 
 async def test_without_hard_links(store, monkeypatch):
