@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -273,6 +274,24 @@ def test_an_object_that_cannot_be_looked_at_is_unchecked(
     found = bulkup("verify", "--json", env=env, check=3).json()
     assert [(row["key"], row["finding"]) for row in found] == [("p/cut.jpg", "unchecked")]
     assert dead(bulkup) == {}
+
+
+@pytest.mark.parametrize("does", ["refuse", "reset"])
+def test_deep_finds_an_object_that_cannot_be_read_and_retry_stores_it_again(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3], does: Literal["refuse", "reset"]
+) -> None:
+    """Its key is not used again: the endpoint would say that the object is there."""
+    make_tree(tmp_path / "photos", FILES)
+    s3 = fake_s3(keep_bodies=True)
+    env = access(s3.url)
+    bulkup("push", "photos", "--to", "s3://bucket/p", "--stages", "upload", env=env)
+    s3.script(Fault(op="GetObject", path="*cut.jpg", times=None, does=does))
+    found = bulkup("verify", "--deep", "--json", env=env, check=3).json()
+    assert [(row["key"], row["finding"]) for row in found] == [("p/cut.jpg", "unreadable")]
+    assert dead(bulkup) == {"cut.jpg": "changed"}
+    bulkup("retry", "--failed", env=env)
+    spare = f"/bucket/p/cut~{digest(FILES['cut.jpg'])[:8]}.jpg"
+    assert s3.digests[spare] == digest(FILES["cut.jpg"])
 
 
 def test_what_was_never_pushed_cannot_be_verified(bulkup: Bulkup, tmp_path: Path) -> None:

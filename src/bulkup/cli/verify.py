@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from bulkup.settings.table import Settings
 
 EXAMPLE = """An object is good if the listing shows the size and ETag it was stored with. Others are
-checked by HEAD (checksum, SHA-256), or read if the store has no digest. Missing, short or different
-files are marked failed until bulkup retry --failed uploads them again, under another key
-(name~<8 hex>.ext) if theirs is taken: no object is ever overwritten. Variants are checked in the
-same way, and made again under their own key. Unknown objects are only listed. Exits 3 if it lists
-anything.
+checked by HEAD (checksum, SHA-256), or read if the store has no digest. Missing, short, different
+or unreadable files are marked failed until bulkup retry --failed uploads them again, under another
+key (name~<8 hex>.ext) if theirs is taken: no object is ever overwritten. Variants are checked in
+the same way, and made again under their own key. Unknown objects are only listed. Exits 3 if it
+lists anything.
 
 Example: bulkup verify --to s3://bucket/photos --sample 1%"""
 SETTINGS = ("s3.endpoint_url",)
@@ -132,7 +132,7 @@ class _TableReport:
 
         def report(one: Discrepancy) -> None:
             self.found += 1
-            self._repairable += one.finding in ("missing", "short", "different")
+            self._repairable += one.finding in ("missing", "short", "different", "unreadable")
             self.row(destination.url, one)
 
         return report

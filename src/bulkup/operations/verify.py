@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.clock import Clock
-from bulkup.errors import ObjectMissing, StoreError, UsageError
+from bulkup.errors import ObjectMissing, StoreBroken, StoreError, StoreUnreachable, UsageError
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
@@ -230,7 +230,15 @@ class Verification:
         return found
 
     async def _check_bytes(self, recorded: StoredObject) -> Mismatch | None:
-        digest, size_bytes = await self._reader.read(recorded.key, recorded.size_bytes)
+        try:
+            digest, size_bytes = await self._reader.read(recorded.key, recorded.size_bytes)
+        except (StoreBroken, StoreUnreachable) as error:
+            await self._reader.head(recorded.key)  # raises if it is not this object's own trouble
+            why = "the connection ends before the object does"
+            if isinstance(error, StoreBroken):
+                why = str(error)
+            detail = f"its bytes cannot be read: {why}"
+            return Mismatch("unreadable", detail, is_only_in_bytes=True)
         if digest == recorded.digest:
             return None
         return check_size(recorded, size_bytes) or Mismatch(

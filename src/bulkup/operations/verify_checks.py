@@ -17,14 +17,14 @@ from bulkup.manifest.verification import StoredObject
 from bulkup.model import ObjectInfo
 from bulkup.run.store_reader import computed_digest
 
-FindingKind = Literal["missing", "short", "different", "foreign", "unchecked"]
+FindingKind = Literal["missing", "short", "different", "unreadable", "foreign", "unchecked"]
 
 _SAMPLE = re.compile(r"(\d+)|(\d+(?:\.\d+)?)%", re.ASCII)
 
 
 class Mismatch(NamedTuple):
-    """How an object differs from what was stored. `is_only_in_bytes`: the digest in its metadata
-    is right, only its bytes are not."""
+    """How an object differs from what was stored. `is_only_in_bytes`: what a HEAD says of it is
+    right, so that its key is not used again."""
 
     finding: FindingKind
     detail: str
