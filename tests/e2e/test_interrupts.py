@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Bulkup
-from tests.e2e.trees import access, digest, many, picture
+from tests.e2e.trees import access, digest, make_tree, many, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 
@@ -142,3 +142,20 @@ def test_two_pushes_of_two_trees_with_the_same_files(
         "bytes": 400 * 3000,
         "missing": 0,
     }
+
+
+def test_the_first_ctrl_c_is_answered_at_once_and_the_second_says_so(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3(faults=[Fault(op="PutObject", times=None, does="hold")])
+    push = bulkup.start("push", "photos", "--to", "s3://bucket", env=access(s3.url))
+    s3.wait_for("PutObject", 1)
+    push.send_signal(signal.SIGINT)
+    assert push.stderr is not None
+    answer = push.stderr.readline()
+    while answer and not answer.startswith("Stopping: "):
+        answer = push.stderr.readline()
+    assert "Ctrl-C again stops at once" in answer
+    push.send_signal(signal.SIGINT)
+    assert "stopped at once" in bulkup.finish(push, check=130).stderr

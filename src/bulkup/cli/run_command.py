@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bulkup.cli.output.json_log import JsonLog
     from bulkup.cli.output.observers import Observers
     from bulkup.cli.output.progress import Screen
-    from bulkup.events import Event, Summary
+    from bulkup.events import Emit, Event, Summary
     from bulkup.manifest.manifest import Manifest
     from bulkup.run.context import RunContext
     from bulkup.run.ingest.process import IngestProcess
@@ -94,7 +94,7 @@ async def _run(
             ingest=ingest,
         )
         run = make_run(context)
-        signals = StopSignals(run, asyncio.get_running_loop())
+        signals = StopSignals(run, asyncio.get_running_loop(), output.emit)
         async with observers.watching(run.snapshot, output.emit):
             with output.screen(run):
                 summary = await run.run()
@@ -179,11 +179,17 @@ class Stoppable(Protocol):
         """End soon, in order."""
 
 
+_SHOW_CURSOR = b"\r\x1b[J\x1b[?25h"  # and erase the bars
+
+
 class StopSignals:
     """SIGINT and SIGTERM: the first stops the run in order, the second at once."""
 
-    def __init__(self, run: Stoppable, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, run: Stoppable, loop: asyncio.AbstractEventLoop, emit: Emit = lambda _: None
+    ) -> None:
         self._run = run
+        self._emit = emit
         self.exit_code: int | None = None
         for number, code in (
             (signal.SIGINT, ExitCode.INTERRUPTED),
@@ -193,7 +199,13 @@ class StopSignals:
 
     def _receive(self, number: signal.Signals, code: ExitCode) -> None:
         if self.exit_code is not None:
-            # Claims are void once this process is gone; nothing else needs cleaning up.
+            # Claims are void once this process is gone; only the terminal needs cleaning up.
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), _SHOW_CURSOR)
+            os.write(sys.stderr.fileno(), b"bulkup: stopped at once\n")
             os._exit(code)
         self.exit_code = code
         self._run.stop(f"{number.name} received", code)
+        from bulkup.events import Notice
+
+        self._emit(Notice("Stopping: finishing what is in progress; Ctrl-C again stops at once"))
