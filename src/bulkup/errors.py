@@ -261,9 +261,16 @@ class StoreBusy(StoreError):
 
 
 class StoreUnreachable(StoreError):
-    """The connection of this request failed: reset, timeout, name resolution or TLS."""
+    """The connection of this request failed: reset, timeout, name resolution or TLS.
+
+    `is_stalled`: nothing moved on it for as long as is waited, a minute.
+    """
 
     error_class = ErrorClass.NETWORK
+
+    def __init__(self, message: str, *, hint: str | None = None, is_stalled: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.is_stalled = is_stalled
 
 
 class StoreBroken(StoreError):

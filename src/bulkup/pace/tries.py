@@ -42,7 +42,8 @@ async def with_tries(
 ) -> T:
     """What `call` returns, after at most `tries` calls, the first included.
 
-    Calls again after StoreBusy, StoreUnreachable and StoreBroken; raises all other errors. Between
+    Calls again after StoreBusy, StoreUnreachable and StoreBroken; raises all other errors, and that
+    of a stalled connection: it has taken a minute, and the next may, too. Between
     calls it waits with full jitter, or as long as StoreBusy.retry_after_seconds says. Raises the
     last error when the tries are used up, or when the server asks for more than WAIT_LIMIT_SECONDS.
     Calls `on_try(error, wait_seconds)` before each wait. `failed` is the error of a first call that
@@ -55,7 +56,7 @@ async def with_tries(
             raise failed
         return await call()
     except (StoreBusy, StoreUnreachable, StoreBroken) as error:
-        if tries <= 1:
+        if tries <= 1 or not _may_change(error):
             raise
         failed = error
     return await with_tries_while(
@@ -120,7 +121,9 @@ async def with_tries_while(
 def _may_change(error: BaseException) -> bool:
     if (wished := _wished_seconds(error)) is not None:
         return wished <= WAIT_LIMIT_SECONDS
-    return isinstance(error, StoreBusy | StoreUnreachable | StoreBroken)
+    if isinstance(error, StoreUnreachable):
+        return not error.is_stalled
+    return isinstance(error, StoreBusy | StoreBroken)
 
 
 def _wished_seconds(error: BaseException) -> float | None:

@@ -65,6 +65,14 @@ async def test_success_is_one_call_and_no_wait() -> None:
     assert (call.calls, clock.slept) == (1, [])
 
 
+async def test_a_stalled_connection_is_not_tried_again() -> None:
+    """It has taken a minute; the next attempt may come when others got through."""
+    call = Script(StoreUnreachable("x", is_stalled=True))
+    with pytest.raises(StoreUnreachable):
+        await with_tries(call, tries=5, clock=Sleeper(), random=Random(1))
+    assert call.calls == 1
+
+
 @pytest.mark.parametrize("error", [StoreBusy("x"), StoreUnreachable("x"), StoreBroken("x")])
 async def test_what_may_pass_is_tried_again(error: StoreError) -> None:
     call = Script(error, error)

@@ -32,6 +32,11 @@ has another TLS library, and other ways to find the system's authorities."""
 IDLE_SECONDS = 20.0
 """Less than the keep-alive limit of common servers."""
 
+PROGRESS_BYTES = 256
+LOOKS = 4
+"""A request is looked at so often within its limit. A body of which fewer bytes moved since the
+last look stands still."""
+
 
 class ConnectionBroken(Exception):
     """The request was sent, at least in part, and no complete response came."""
@@ -39,6 +44,10 @@ class ConnectionBroken(Exception):
 
 class ConnectionClosed(ConnectionBroken):
     """The server closed the connection."""
+
+
+class ConnectionStalled(ConnectionBroken):
+    """Nothing moved on the connection for as long as is waited."""
 
 
 class NoConnection(Exception):
@@ -173,6 +182,8 @@ class _Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Response] | None = None
         self._parser = ResponseParser()
         self._deadline = 0.0
+        self._limit_seconds = 0.0
+        self._unsent_bytes = 0  # when last looked at
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
         self.is_open = False
@@ -181,15 +192,17 @@ class _Connection(asyncio.Protocol):
         return self._loop.time() - self._used_at
 
     async def send(self, request: Body, limit_seconds: float, *, is_head: bool) -> Response:
-        """Send a request; its response. Raises ConnectionBroken."""
+        """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
+        `limit_seconds` neither the body moved nor the response came."""
         self._parser = ResponseParser(is_head=is_head)
         transport = self._transport
         assert transport is not None
         waiter: asyncio.Future[Response] = self._loop.create_future()
         self._waiter = waiter
         self._deadline = self._loop.time() + limit_seconds
+        self._limit_seconds, self._unsent_bytes = limit_seconds, len(request)
         if self._timer is None:
-            self._timer = self._loop.call_at(self._deadline, self._check_time)
+            self._timer = self._loop.call_later(limit_seconds / LOOKS, self._check_time)
         transport.write(request)
         try:
             return await waiter
@@ -256,7 +269,23 @@ class _Connection(asyncio.Protocol):
         self._timer = None
         if self._waiter is None:
             return
-        if self._loop.time() >= self._deadline:
-            self._fail(ConnectionBroken("no response came in time"))
+        now, unsent_bytes = self._loop.time(), self._count_unsent()
+        if self._unsent_bytes - unsent_bytes >= PROGRESS_BYTES:
+            self._unsent_bytes = unsent_bytes
+            self._deadline = now + self._limit_seconds
+        if now >= self._deadline:
+            self._fail(ConnectionStalled("no response came in time"))
         else:
-            self._timer = self._loop.call_at(self._deadline, self._check_time)
+            self._timer = self._loop.call_later(self._limit_seconds / LOOKS, self._check_time)
+
+    def _count_unsent(self) -> int:
+        """Bytes of the request that the other side has not acknowledged, where the kernel tells."""
+        assert self._transport is not None
+        unsent_bytes = self._transport.get_write_buffer_size()
+        if sys.platform == "linux" and self.is_open:
+            from fcntl import ioctl
+            from termios import TIOCOUTQ  # SIOCOUTQ of sockets (tcp(7))
+
+            left = ioctl(self._transport.get_extra_info("socket").fileno(), TIOCOUTQ, bytes(4))
+            unsent_bytes += int.from_bytes(left, sys.byteorder)
+        return unsent_bytes

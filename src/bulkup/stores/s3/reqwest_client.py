@@ -11,6 +11,7 @@ uploads.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -31,7 +32,14 @@ from bulkup.stores.s3.tls import split_pem
 
 AGENT = f"bulkup/{__version__}"
 STALL_SECONDS = 60.0
-"""A connection on which nothing was acknowledged, or nothing came, for so long is closed."""
+"""A connection on which nothing was acknowledged, or nothing came, for so long is closed. A body
+that moves may take as long as it needs: a slow uplink is no fault."""
+_STEP_BYTES = 64 * 1024
+"""A body's progress is seen in these steps."""
+_BUFFERED_BYTES = 1024 * 1024
+_SLOWEST_BYTES_PER_SECOND = 4 * 1024
+"""So much may be in buffers of client and kernel once all is handed over. For that time, at this
+rate, the response is waited for longer."""
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(seconds=20)  # less than the keep-alive limit of common servers
 _CHUNK_BYTES = 1024 * 1024
@@ -54,13 +62,29 @@ class ReqwestClient:
         self, method: str, url: str, headers: dict[str, str], body: Body, limit_seconds: float
     ) -> Response:
         """Send one request; its response, read to the end. Raises StoreUnreachable, and
-        StoreRefused for a header that cannot be sent."""
+        StoreRefused for a header that cannot be sent.
+
+        Gives up when neither a step of the body was taken nor the response came for
+        `limit_seconds`.
+        """
+        try:
+            async with asyncio.timeout(limit_seconds) as limit:
+                return await self._request(method, url, headers, _Sending(body, limit))
+        except TimeoutError as error:
+            raise StoreUnreachable("no answer came in time", is_stalled=True) from error
+
+    async def _request(
+        self, method: str, url: str, headers: dict[str, str], sending: _Sending
+    ) -> Response:
+        body = sending.body
         try:
             if self._sender is None:
                 self._sender = self._open(reading=False)
             request = self._sender.request(method, url).headers(headers)
-            request = request.timeout(timedelta(seconds=limit_seconds))
-            if body:
+            if len(body) > _STEP_BYTES:
+                request = request.header("content-length", str(len(body)))
+                request = request.body_stream(sending.steps())
+            elif body:
                 request = request.body_bytes(body)
             elif method in ("PUT", "POST"):
                 request = request.header("content-length", "0")
@@ -110,6 +134,30 @@ class ReqwestClient:
         client = builder.build()
         self._opened.push_async_callback(client.close)
         return client
+
+
+class _Sending:
+    """A body whose progress puts off the end of the time for it."""
+
+    def __init__(self, body: Body, limit: asyncio.Timeout) -> None:
+        self.body = body
+        self._limit = limit
+        when = limit.when()
+        assert when is not None
+        self._seconds = when - asyncio.get_running_loop().time()
+
+    async def steps(self) -> AsyncIterator[memoryview]:
+        """The body in steps; the next one is asked for as the one before moves."""
+        body = memoryview(self.body)
+        size_bytes = len(body)
+        for start in range(0, size_bytes, _STEP_BYTES):
+            yield body[start : start + _STEP_BYTES]
+            self._put_off(0.0)
+        self._put_off(min(size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_PER_SECOND)
+
+    def _put_off(self, seconds: float) -> None:
+        with suppress(RuntimeError):  # it was answered early
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds + seconds)
 
 
 def _client_builder(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> ClientBuilder:

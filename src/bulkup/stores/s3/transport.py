@@ -17,6 +17,7 @@ from bulkup.proxies import proxy_for
 from bulkup.stores.s3.connection_pool import (
     ConnectionBroken,
     ConnectionPool,
+    ConnectionStalled,
     NoConnection,
     pool_for,
 )
@@ -38,8 +39,6 @@ STALLS = 5
 filter may send some empty ones."""
 _HEAD_BYTES = 1 << 13
 _SMALL_BYTES = 256 * 1024
-_SLOWEST_BYTES_PER_SECOND = 16 * 1024
-"""A larger body may take a minute and as long as it needs at this rate."""
 
 
 class _Request(NamedTuple):
@@ -152,7 +151,7 @@ class S3Transport:
         try:
             response = await pool.send(request, STALL_SECONDS)
         except ConnectionBroken as error:
-            raise StoreUnreachable(str(error)) from error
+            raise _unreachable(error) from error
         except NoConnection:
             return None
         if response.status < 300:
@@ -202,11 +201,9 @@ class S3Transport:
             try:
                 return await pool.request(method, path, headers, body, limit_seconds)
             except ConnectionBroken as error:
-                raise StoreUnreachable(str(error)) from error
+                raise _unreachable(error) from error
             except NoConnection:
                 pass  # pyreqwest has more ways to connect, and better error messages
-        if len(body) > _SMALL_BYTES:
-            limit_seconds += len(body) / _SLOWEST_BYTES_PER_SECOND
         url = session.address.origin + path
         return await self._client.request(method, url, headers, body, limit_seconds)
 
@@ -276,6 +273,10 @@ def _sign(session: Session, request: _Request) -> str:
     path = (prefix or "/") if key is None else f"{prefix}/{encode_path(key)}"
     session.signer.sign(request.method, path, query, request.headers, request.payload_sha256)
     return f"{path}?{query}" if query else path
+
+
+def _unreachable(error: ConnectionBroken) -> StoreUnreachable:
+    return StoreUnreachable(str(error), is_stalled=isinstance(error, ConnectionStalled))
 
 
 def _is_simple(method: str, key: str | None, size_bytes: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,6 +15,7 @@ import pytest
 from bulkup.stores.s3.connection_pool import (
     ConnectionBroken,
     ConnectionPool,
+    ConnectionStalled,
     NoConnection,
     pool_for,
 )
@@ -22,6 +24,8 @@ from tests.servers.certificate import make as make_certificate
 from tests.servers.packages import missing
 from tests.unit.stores.raw_server import OK, answer
 
+LIMIT = 0.2
+"""Seconds: short, and long for this machine's loopback device."""
 HEADERS = {"x-amz-date": "20260101T000000Z", "authorization": "AWS4 a=b, c=d"}
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -33,8 +37,11 @@ async def pool_over(
     *,
     host: str = "127.0.0.1",
     ca_pem: bytes | None = None,
+    is_narrow: bool = False,
 ) -> AsyncIterator[ConnectionPool]:
-    """A pool for a server; each of its connections is handled by `serve`, then closed."""
+    """A pool for a server; each of its connections is handled by `serve`, then closed.
+
+    One that `is_narrow` has no megabytes of buffers for what `serve` does not read."""
     tasks = []
 
     async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,6 +53,8 @@ async def pool_over(
             await writer.wait_closed()
 
     server = await asyncio.start_server(tracked, host, 0, ssl=tls)
+    for listener in server.sockets if is_narrow else ():
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
     port = server.sockets[0].getsockname()[1]
     scheme = "https" if tls else "http"
     pool = pool_for(f"{scheme}://{host}:{port}", "example:80", "bulkup/x", ca_pem)
@@ -213,6 +222,37 @@ async def test_a_response_that_is_late_breaks_the_connection():
     async with pool_over(silent) as pool:
         with pytest.raises(ConnectionBroken, match="in time"):
             await pool.request("PUT", "/", HEADERS, b"body", 0.01)
+
+
+async def test_a_slow_body_that_moves_is_not_given_up():
+    """It takes far longer than the limit, which is for a stall."""
+    body = bytes(4 << 20)
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        left = len(body)
+        while left:
+            left -= len(await reader.read(1 << 16))
+            await asyncio.sleep(LIMIT / 20)
+        writer.write(OK)
+
+    async with pool_over(slow, is_narrow=True) as pool:
+        began = asyncio.get_running_loop().time()
+        assert (await pool.request("PUT", "/", HEADERS, body, LIMIT)).status == 200
+        assert asyncio.get_running_loop().time() - began > 2 * LIMIT
+
+
+async def test_a_body_that_stops_moving_is_given_up():
+    ended = asyncio.Event()
+
+    async def stalling(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await ended.wait()
+
+    async with pool_over(stalling, is_narrow=True) as pool:
+        with pytest.raises(ConnectionStalled):
+            await pool.request("PUT", "/", HEADERS, bytes(8 << 20), LIMIT)
+        ended.set()
 
 
 async def test_a_cancelled_request_closes_its_connection():

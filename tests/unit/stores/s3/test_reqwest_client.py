@@ -1,0 +1,91 @@
+"""Large bodies: what counts is that they move, not how long they take."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from bulkup.errors import StoreUnreachable
+from bulkup.stores.s3.reqwest_client import ReqwestClient
+from tests.unit.stores.raw_server import OK, raw_server
+
+LIMIT = 0.3
+"""Seconds: short, and long for this machine's loopback device."""
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def server_of(serve: Serve) -> AsyncIterator[str]:
+    """The URL of a server whose connections are handled by `serve`, then closed."""
+    tasks = []
+
+    async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.current_task())
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
+        writer.close()
+
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # else it takes megabytes
+    listener.bind(("127.0.0.1", 0))
+    server = await asyncio.start_server(tracked, sock=listener, limit=1 << 20)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/b/k"
+    finally:
+        server.close()
+        await asyncio.gather(*tasks)
+
+
+async def put(url: str, body: bytes) -> int:
+    client = ReqwestClient(None, has_tls=False)
+    try:
+        return (await client.request("PUT", url, {}, body, LIMIT)).status
+    finally:
+        await client.close()
+
+
+async def test_a_large_body_arrives_whole_and_with_its_length() -> None:
+    body = bytes(range(256)) * 2000
+    async with raw_server() as server:
+        assert await put(server.url, body) == 200
+    assert server.bodies == [body]
+    assert server.header("content-length") == [str(len(body))]
+    assert server.header("transfer-encoding") == []
+
+
+async def test_a_slow_body_that_moves_is_not_given_up() -> None:
+    """It takes far longer than the limit, which is for a stall."""
+    body = bytes(32 << 20)
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        left = len(body)
+        while left:
+            left -= len(await reader.read(1 << 19))
+            await asyncio.sleep(LIMIT / 20)
+        writer.write(OK)
+
+    async with server_of(slow) as url:
+        began = asyncio.get_running_loop().time()
+        assert await put(url, body) == 200
+        assert asyncio.get_running_loop().time() - began > 2 * LIMIT
+
+
+@pytest.mark.parametrize("size_bytes", [1000, 64 << 20])
+async def test_a_body_that_stops_moving_is_given_up(size_bytes: int) -> None:
+    ended = asyncio.Event()
+
+    async def stalling(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await ended.wait()
+
+    async with server_of(stalling) as url:
+        with pytest.raises(StoreUnreachable) as raised:
+            await put(url, bytes(size_bytes))
+        ended.set()
+    assert raised.value.is_stalled
