@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
+from typing import Self
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
@@ -69,21 +70,24 @@ class ReqwestClient:
         """
         try:
             async with asyncio.timeout(limit_seconds) as limit:
-                return await self._request(method, url, headers, _Sending(body, limit))
+                steps = _Steps(body, limit, limit_seconds)
+                try:
+                    return await self._request(method, url, headers, body, steps)
+                finally:
+                    steps.close()
         except TimeoutError as error:
             raise StoreUnreachable("no answer came in time", is_stalled=True) from error
 
     async def _request(
-        self, method: str, url: str, headers: dict[str, str], sending: _Sending
+        self, method: str, url: str, headers: dict[str, str], body: Body, steps: _Steps
     ) -> Response:
-        body = sending.body
         try:
             if self._sender is None:
                 self._sender = self._open(reading=False)
             request = self._sender.request(method, url).headers(headers)
             if len(body) > _STEP_BYTES:
                 request = request.header("content-length", str(len(body)))
-                request = request.body_stream(sending.steps())
+                request = request.body_stream(steps)
             elif body:
                 request = request.body_bytes(body)
             elif method in ("PUT", "POST"):
@@ -136,28 +140,40 @@ class ReqwestClient:
         return client
 
 
-class _Sending:
-    """A body whose progress puts off the end of the time for it."""
+class _Steps:
+    """The steps of a body; the next one is asked for as the one before moves, which puts off the
+    end of the time for it."""
 
-    def __init__(self, body: Body, limit: asyncio.Timeout) -> None:
-        self.body = body
+    def __init__(self, body: Body, limit: asyncio.Timeout, limit_seconds: float) -> None:
+        self._body = memoryview(body)
+        self._size_bytes = len(body)
+        self._next = 0
         self._limit = limit
-        when = limit.when()
-        assert when is not None
-        self._seconds = when - asyncio.get_running_loop().time()
+        self._limit_seconds = limit_seconds
 
-    async def steps(self) -> AsyncIterator[memoryview]:
-        """The body in steps; the next one is asked for as the one before moves."""
-        body = memoryview(self.body)
-        size_bytes = len(body)
-        for start in range(0, size_bytes, _STEP_BYTES):
-            yield body[start : start + _STEP_BYTES]
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        start = self._next
+        self._next += _STEP_BYTES
+        if start >= self._size_bytes:
+            buffered = min(self._size_bytes, _BUFFERED_BYTES)
+            self._put_off(buffered / _SLOWEST_BYTES_PER_SECOND)
+            raise StopAsyncIteration
+        if start:
             self._put_off(0.0)
-        self._put_off(min(size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_PER_SECOND)
+        return self._body[start : self._next]
+
+    def close(self) -> None:
+        """Ask for no more: the body is free once what was taken of it is sent."""
+        self._size_bytes = 0
+        self._body = memoryview(b"")
 
     def _put_off(self, seconds: float) -> None:
         with suppress(RuntimeError):  # it was answered early
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds + seconds)
+            now = asyncio.get_running_loop().time()
+            self._limit.reschedule(now + self._limit_seconds + seconds)
 
 
 def _client_builder(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> ClientBuilder:
