@@ -255,10 +255,17 @@ class Paused(Event):
 
     kind = "paused"
     reason: str
-    seconds: float
+    seconds: float  # until the next try
+    gives_up_seconds: float | None = None  # until the run ends; None: after a few tries
+    is_first: bool = True  # of the waits for one reason
 
     def __str__(self) -> str:
-        return f"Waiting {self.seconds:.0f} s: {self.reason}"
+        if self.gives_up_seconds is None:
+            return f"Waiting {self.seconds:.0f} s: {self.reason}"
+        return (
+            f"No connection to {self.reason}. Next try in {self.seconds:.0f} s, giving up in "
+            f"{_duration(self.gives_up_seconds)} (--wait-online)."
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,6 +313,10 @@ class Summary(Event):
     dry_run: bool = False
     interrupted: bool = False
     exit_code: int = 0
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def _line(text: str) -> str:

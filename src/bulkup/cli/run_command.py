@@ -144,7 +144,9 @@ class RunOutput:
                 self._say(str(event))
             return
         always = (events.Notice, events.Paused, events.BatchFound)
-        if isinstance(event, events.RunStarted):
+        if isinstance(event, events.Paused) and event.gives_up_seconds is not None:
+            shown = event.is_first or settings.verbose
+        elif isinstance(event, events.RunStarted):
             shown = event.first_default or settings.verbose
         else:
             shown = settings.verbose or isinstance(event, always)

@@ -12,6 +12,7 @@ RUN: Final = (
     "push.max_duration",
     "push.max_errors",
     "push.patience",
+    "push.wait_online",
     "push.metrics_file",
     "push.json",
 )

@@ -7,7 +7,9 @@ destination's error is raised.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain, repeat
 from typing import Protocol
 
 from bulkup.clock import Clock
@@ -28,8 +30,11 @@ from bulkup.run.stop_signal import StopSignal
 AUTH_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 10.0)
 """Expired keys: whoever renews them does so within seconds, or a person has to."""
 
-NETWORK_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0, 15.0)
-"""A router that restarts, a laptop that changes networks: a minute and a quarter."""
+NETWORK_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""A line that is down is asked for so often, and then each time after the last of these waits, for
+as long as --wait-online says."""
+
+WAIT_ONLINE_SECONDS = 900.0
 
 OTHER_WAITS_SECONDS = (1.0, 2.0, 4.0)
 
@@ -65,8 +70,13 @@ class CircuitBreaker:
         clock: Clock,
         emit: Emit,
         stop: StopSignal,
+        *,
+        destination: str = "the destination",
+        wait_online_seconds: float = WAIT_ONLINE_SECONDS,
     ) -> None:
         """`check` raises unless the destination answers and accepts the credentials."""
+        self._destination = destination
+        self._wait_online_seconds = wait_online_seconds
         self._check = check
         self._clock = clock
         self._emit = emit
@@ -148,7 +158,7 @@ class CircuitBreaker:
             if self._last_success is None or self._failed_recoveries >= MOST_FAILED_RECOVERIES:
                 raise trouble
             self._failed_recoveries += 1
-            self.reason = str(trouble)
+            self.reason = self._reason_of(trouble)
             self._recovery = asyncio.create_task(self._recover(trouble))
             self._recovery.add_done_callback(self._close)
         return await asyncio.shield(self._recovery)
@@ -166,8 +176,14 @@ class CircuitBreaker:
     async def _recover(self, trouble: DestinationError) -> bool:
         for claims in self._claims:
             await claims.release_refused()
-        for seconds in _waits(trouble):
-            self._emit(Paused(str(trouble), seconds))
+        until: float | None = None
+        if isinstance(trouble, DestinationUnreachable):
+            until = self._clock.monotonic() + self._wait_online_seconds
+        is_first = True
+        for seconds in self._waits(trouble, until):
+            left = None if until is None else until - self._clock.monotonic()
+            self._emit(Paused(self._reason_of(trouble), seconds, left, is_first))
+            is_first = False
             if await self._sleep_or_stop(seconds):
                 return False
             try:
@@ -176,6 +192,23 @@ class CircuitBreaker:
                 continue
             return True
         raise trouble
+
+    def _reason_of(self, trouble: DestinationError) -> str:
+        if isinstance(trouble, DestinationUnreachable):
+            return f"{self._destination}: {plain(trouble)}"
+        return str(trouble)
+
+    def _waits(self, trouble: DestinationError, until: float | None) -> Iterator[float]:
+        """The waits before the destination is checked again; `until` is when it is given up."""
+        if until is None:
+            is_auth = isinstance(trouble, (CredentialsExpired, CredentialsRefused))
+            yield from AUTH_WAITS_SECONDS if is_auth else OTHER_WAITS_SECONDS
+            return
+        for seconds in chain(NETWORK_WAITS_SECONDS, repeat(NETWORK_WAITS_SECONDS[-1])):
+            left = until - self._clock.monotonic()
+            if left <= 0:
+                return
+            yield min(seconds, left)
 
     async def _sleep_or_stop(self, seconds: float) -> bool:
         """Whether the job is to stop."""
@@ -189,9 +222,6 @@ class CircuitBreaker:
         return self._stop.is_set
 
 
-def _waits(trouble: DestinationError) -> tuple[float, ...]:
-    if isinstance(trouble, DestinationUnreachable):
-        return NETWORK_WAITS_SECONDS
-    if isinstance(trouble, (CredentialsExpired, CredentialsRefused)):
-        return AUTH_WAITS_SECONDS
-    return OTHER_WAITS_SECONDS
+def plain(trouble: DestinationError) -> str:
+    """The last cause in the error of a connection, without what was called to make it."""
+    return re.sub(r" \(os error \d+\)$", "", str(trouble)).rpartition(": ")[2]

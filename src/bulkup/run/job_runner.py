@@ -50,7 +50,15 @@ class JobRunner:
             store, options, context.clock, context.random, learned=_learned(job.destination)
         )
         self.limiter = requests.limiter
-        self.breaker = CircuitBreaker(store.check, context.clock, context.emit, self.stop_signal)
+        at = f" at {job.destination.endpoint_url}" if job.destination.endpoint_url else ""
+        self.breaker = CircuitBreaker(
+            store.check,
+            context.clock,
+            context.emit,
+            self.stop_signal,
+            destination=f"{job.destination.url}{at}",
+            wait_online_seconds=options.wait_online_seconds,
+        )
         self._context = JobContext(
             job, begun, context, options, requests, self.breaker, self.stop_signal
         )

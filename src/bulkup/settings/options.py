@@ -187,6 +187,13 @@ class RunOptions:
         "At the end, wait this long for items that will be retried.",
         default="30s",
     )
+    # A router that restarts, a laptop that changes networks, a train in a tunnel.
+    wait_online_seconds: float = setting(
+        "push.wait_online",
+        kinds.DURATION,
+        "Wait this long for a destination that cannot be reached any more.",
+        default="15m",
+    )
     # Python computes on one core: with it, 20,000 small files take a fifth less time.
     ingest_process: bool = setting(
         "push.ingest_process",

@@ -22,7 +22,6 @@ from bulkup.events import Event, Paused
 from bulkup.run.circuit_breaker import (
     AUTH_WAITS_SECONDS,
     MOST_FAILED_RECOVERIES,
-    NETWORK_WAITS_SECONDS,
     OTHER_WAITS_SECONDS,
     SILENCE_SECONDS,
     CircuitBreaker,
@@ -69,7 +68,6 @@ async def test_expired_keys_are_waited_out(clock: FakeClock) -> None:
     ("error", "waits"),
     [
         (CredentialsExpired("expired"), AUTH_WAITS_SECONDS),
-        (DestinationUnreachable("no route"), NETWORK_WAITS_SECONDS),
         (BucketMissing("gone"), OTHER_WAITS_SECONDS),
     ],
 )
@@ -82,6 +80,42 @@ async def test_after_its_waits_it_gives_up(
     assert tuple(clock.slept) == waits
     assert not breaker.is_open
     assert breaker.reason is None
+
+
+async def test_a_line_that_is_down_is_waited_for_as_long_as_was_asked(clock: FakeClock) -> None:
+    events: list[Event] = []
+    ill = Ill()
+    breaker = CircuitBreaker(
+        ill.check,
+        clock,
+        events.append,
+        StopSignal(),
+        destination="s3://bucket at http://nas:9000",
+        wait_online_seconds=50.0,
+    )
+    breaker.record_success(clock.monotonic())
+    error = DestinationUnreachable("error sending request: Connection refused (os error 111)")
+    with pytest.raises(DestinationUnreachable):
+        await breaker.recover(error)
+    assert clock.slept == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 5.0]
+    assert ill.asked == 7
+    paused = [event for event in events if isinstance(event, Paused)]
+    assert [one.is_first for one in paused] == [True] + [False] * 6
+    assert [one.gives_up_seconds for one in paused] == [50.0, 49.0, 47.0, 43.0, 35.0, 20.0, 5.0]
+    assert str(paused[0]) == (
+        "No connection to s3://bucket at http://nas:9000: Connection refused. "
+        "Next try in 1 s, giving up in 50 s (--wait-online)."
+    )
+
+
+async def test_a_line_that_is_not_to_be_waited_for_is_given_up_at_once(clock: FakeClock) -> None:
+    breaker = CircuitBreaker(
+        Ill().check, clock, lambda _: None, StopSignal(), wait_online_seconds=0.0
+    )
+    breaker.record_success(clock.monotonic())
+    with pytest.raises(DestinationUnreachable):
+        await breaker.recover(DestinationUnreachable("no route"))
+    assert clock.slept == []
 
 
 async def test_what_never_worked_is_not_waited_out(clock: FakeClock) -> None:
