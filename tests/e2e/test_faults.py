@@ -115,6 +115,26 @@ def test_keys_that_expire_on_the_way(
     assert states["done"] + states["ready"] == 40
 
 
+def test_a_connection_that_is_lost_is_waited_for_and_then_given_up(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """One line says for what, why, and for how long; no file is failed."""
+    many(tmp_path / "photos", 40)
+    s3 = fake_s3(faults=[Fault(after=15, times=None, does="reset")])
+    ended = bulkup(
+        "push", "photos", "--to", "s3://bucket", "--wait-online", "2s", env=access(s3.url), check=4
+    )
+    assert ended.stderr.count("No connection to") == 1
+    assert f"No connection to s3://bucket at {s3.url}: " in ended.stderr
+    assert "giving up in 2 s (--wait-online)" in ended.stderr
+    states = bulkup("status", "--json").json()["stages"]["upload"]
+    assert states["dead"] == states["waiting"] == states["claimed"] == 0
+    assert states["done"] + states["ready"] == 40
+    s3.script()
+    bulkup("resume", env=access(s3.url))
+    assert len(s3.held) == 40
+
+
 def test_a_directory_whose_disk_is_not_mounted(bulkup: Bulkup, tmp_path: Path) -> None:
     many(tmp_path / "photos", 3)
     ended = bulkup("push", "photos", "--to", "mnt/disk/store", check=4)

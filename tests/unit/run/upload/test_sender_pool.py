@@ -1,4 +1,4 @@
-"""Refusals: each file's own, or the destination's when there are many in a row."""
+"""Errors of files that are the destination's: many refusals in a row, and no answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.errors import StoreForbidden
+from bulkup.errors import StoreForbidden, StoreUnreachable
 from bulkup.model import Attributes, Body, Digest, Stored
 from bulkup.run.circuit_breaker import MOST_REFUSALS
 from tests.fakes.clock import FakeClock
@@ -28,6 +28,27 @@ class Refusing(ScriptedStore):
         if self.refuses(number, key):
             self.calls["put"] += 1
             raise StoreForbidden(f"key {key!r}: AccessDenied (403)", code="AccessDenied")
+        return await super().put(
+            key, body, digest=digest, attributes=attributes, exclusive=exclusive
+        )
+
+
+class Mute(ScriptedStore):
+    """Answers `answers` puts. The others end after a minute, in which nothing moved."""
+
+    answers = 3
+
+    def __init__(self, root: str, *, clock: FakeClock) -> None:
+        super().__init__(root, clock=clock)
+        self._fake_clock = clock
+
+    async def put(
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        if self.calls["put"] >= self.answers:
+            self.calls["put"] += 1
+            self._fake_clock.advance(60)
+            raise StoreUnreachable("no response came in time", is_stalled=True)
         return await super().put(
             key, body, digest=digest, attributes=attributes, exclusive=exclusive
         )
@@ -91,3 +112,18 @@ async def test_refusals_among_successes_are_the_files_own(
     refusing.refuses = lambda _, key: int(key[:2]) % 2 == 1
     summary = await pushing.push(concurrency=1)
     assert (summary.exit_code, summary.sent, summary.dead) == (3, 30, 30)
+
+
+@pytest.mark.parametrize("answers", [0, 3])
+async def test_a_server_that_answers_no_more_ends_the_run_within_minutes(
+    pushing: Pushing, clock: FakeClock, tmp_path: Path, answers: int
+) -> None:
+    """Also where it still answers the check; no file is to blame."""
+    store = Mute(str(tmp_path / "to"), clock=clock)
+    store.answers = answers
+    pushing.store = store
+    write(pushing, 20)
+    summary = await pushing.push(concurrency=2)
+    assert (summary.exit_code, summary.failures) == (4, {})
+    assert states(pushing) == {**({"done": answers} if answers else {}), "ready": 20 - answers}
+    assert clock.monotonic() < 15 * 60
