@@ -9,6 +9,7 @@ does not trust: pyreqwest has more ways to connect, and better error messages.
 from __future__ import annotations
 
 import asyncio
+import sys
 import os
 from collections.abc import Mapping
 from contextlib import suppress
