@@ -9,8 +9,8 @@ does not trust: pyreqwest has more ways to connect, and better error messages.
 from __future__ import annotations
 
 import asyncio
-import sys
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from math import inf

@@ -42,7 +42,7 @@ async def server_of(serve: Serve) -> AsyncIterator[str]:
 
 
 async def put(url: str, body: bytes) -> int:
-    client = ReqwestClient(None, has_tls=False)
+    client = ReqwestClient(None, has_tls=False, proxy=None)
     try:
         return (await client.request("PUT", url, {}, body, LIMIT)).status
     finally:
