@@ -13,7 +13,9 @@ import io
 import os
 import re
 import stat
+import struct
 import threading
+import zlib
 from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
@@ -32,7 +34,7 @@ LIMIT_BYTES: Final = 500 << 20  # SPEC: the file limit of the process stage, for
 _CACHED_DIRECTORIES: Final = 4  # about as many archives are read at the same time
 _ENCRYPTED_FLAGS: Final = 0x1 | 0x40 | 0x2000  # bits 0, 6 and 13 (APPNOTE 4.4.4)
 _STORED, _DEFLATED = 0, 8  # methods (APPNOTE 4.4.5)
-_DRIVE: Final = re.compile(r"[A-Za-z]:")
+_DRIVE: Final = re.compile(r"[A-Za-z]:(/|\\|$)")
 _DOS_EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, for dates that are none
 
 
@@ -219,16 +221,28 @@ def _name(info: zipfile.ZipInfo) -> str:
     """The member's path without empty and `.` components; absolute paths stay absolute.
 
     `zipfile` decodes names without the UTF-8 flag as cp437, but macOS writes UTF-8 without the
-    flag. Therefore bytes beyond ASCII that are valid UTF-8 are read as UTF-8.
+    flag. Therefore bytes beyond ASCII that are valid UTF-8 are read as UTF-8. The
+    Unicode Path field (APPNOTE 4.6.9) comes first, if it belongs to this name.
     """
     name = info.filename
-    if not info.flag_bits & 0x800 and not name.isascii():
+    if not info.flag_bits & 0x800:
+        raw = info.orig_filename.encode("cp437", "replace")
         try:
-            name = name.encode("cp437").decode()
+            name = _unicode_path(info.extra, raw) or raw.decode()
         except UnicodeError:
             name = info.filename
     parts = [part for part in name.split("/") if part not in ("", ".")]
     return ("/" if name.startswith("/") else "") + "/".join(parts)
+
+
+def _unicode_path(extra: bytes, raw_name: bytes) -> str | None:
+    """The name in the extra field 0x7075: version 1, CRC-32 of the other name, UTF-8."""
+    while len(extra) >= 4:
+        kind, size = struct.unpack_from("<HH", extra)
+        value, extra = extra[4 : 4 + size], extra[4 + size :]
+        if kind == 0x7075 and value[:5] == struct.pack("<BL", 1, zlib.crc32(raw_name)):
+            return value[5:].decode()
+    return None
 
 
 def _distinct(names: list[str]) -> list[str]:
