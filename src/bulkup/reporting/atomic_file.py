@@ -62,6 +62,7 @@ def check_writable(
     `is_ours` says by its first bytes whether a file that is there may be replaced.
     """
     folder = os.path.dirname(os.path.realpath(path))
+    hint = "Choose a file in a directory that you can write to."
     if os.path.isdir(path):
         why = "is a directory"
     elif _is_stream(path):
@@ -73,12 +74,13 @@ def check_writable(
     elif not os.access(folder, os.W_OK | os.X_OK):
         why = "its directory is not writable"
     elif is_ours is not None and not is_new_or_ours(path, is_ours):
-        why = "is a file that bulkup did not write"
+        why, hint = (
+            "is a file that bulkup did not write",
+            "Choose another file, or remove it first.",
+        )
     else:
         return
-    raise UsageError(
-        f"{named} {path}: {why}", hint="Choose a file in a directory that you can write to."
-    )
+    raise UsageError(f"{named} {path}: {why}", hint=hint)
 
 
 def is_new_or_ours(path: str, is_ours: Callable[[bytes], bool]) -> bool:
