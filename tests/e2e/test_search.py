@@ -311,7 +311,7 @@ def test_a_pipe_gets_plain_text_and_a_terminal_a_table(pushed: Bulkup) -> None:
 
 def test_the_sheet_is_private_whole_and_replaced(pushed: Bulkup) -> None:
     sheet = pushed.directory / "hits.html"
-    pushed("search", "boat", "--html", sheet, "--limit", 1)
+    pushed("search", "boat", "--html", sheet, "--limit", "1")
     assert sheet.read_text().count("data:image/webp;base64,") == 1
     pushed("search", "boat", "--html", sheet)
     assert sheet.stat().st_mode & 0o777 == 0o600
