@@ -148,7 +148,7 @@ class FileDone(NamedTuple):
     """One file whose bytes are at the destination."""
 
     path: str
-    key: str
+    key: str | None  # of the object that has the bytes; None: it is not stored yet
     digest: str
     size_bytes: int
     how: UploadKind
@@ -168,7 +168,10 @@ class FilesDone(Event):
         return [{"event": self.kind, **f._asdict()} for f in self.files]
 
     def __str__(self) -> str:
-        return "\n".join(_line(f"{_KINDS[f.how]} {f.path} → {f.key}") for f in self.files)
+        return "\n".join(
+            _line(f"{_KINDS[f.how]} {f.path}" + (f" → {f.key}" if f.key is not None else ""))
+            for f in self.files
+        )
 
 
 class ItemDone(NamedTuple):

@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import LIMIT_SECONDS, PROGRAM, Bulkup
-from tests.e2e.trees import access, digest, make_tree, many, picture
+from tests.e2e.trees import access, digest, make_tree, many, objects_in, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 
@@ -39,6 +39,29 @@ def test_json_events(bulkup: Bulkup, tmp_path: Path) -> None:
     assert left_out["path"] == "c.txt"
     assert lines[-1]["exit_code"] == 0
     assert "1 sent" in ended.stderr
+
+
+def test_events_give_duplicates_the_key_of_the_object(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Never a key at which there is no object, whether the original was sent now or earlier."""
+    root = make_tree(
+        tmp_path / "photos",
+        {"a/one.jpg": picture(1), "b/two.jpg": picture(1), "c/three.jpg": picture(1)},
+    )
+    events = bulkup("push", "photos", "--to", "store", "--json").lines()
+    make_tree(root, {"d/four.jpg": picture(1)})
+    events += bulkup("push", "photos", "--json").lines()
+    keys = {line["path"]: line["key"] for line in events if line["event"] == "uploaded"}
+    assert len(keys) == 4
+    assert set(keys.values()) == {"a/one.jpg"} & objects_in(tmp_path / "store").keys()
+
+
+def test_a_duplicate_whose_object_is_not_stored_has_no_key(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(1)})
+    store = tmp_path / "store"
+    make_tree(store, {"a.jpg": b"another's", f"a~{digest(picture(1))[:8]}.jpg": b"another's"})
+    events = bulkup("push", "photos", "--to", "store", "--json", check=3).lines()
+    (duplicate,) = (line for line in events if line["event"] == "uploaded")
+    assert (duplicate["how"], duplicate["key"]) == ("duplicate", None)
 
 
 def test_a_log_file_gets_the_same_lines(bulkup: Bulkup, tmp_path: Path) -> None:

@@ -186,6 +186,7 @@ class _Plan:
             self._held_back[file.path] = planned
             return None
         if file.how == "copied":
+            assert file.key is not None  # only a duplicate may be without
             content = self._planned.content_at(file.key, self._destination_id)
             digest = None if content is None else content[0]
             if self._held_back is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
@@ -114,6 +114,20 @@ class UploadQueue(Statements):
             settle_uploaded(self._db, done, destination_id, run_id, now)
             if follows is not None:
                 enqueue_after(self._db, [d.item for d in done], follows)
+
+    def stored_keys(self, digests: Collection[str], destination_id: int) -> dict[str, str]:
+        """The keys of the contents' objects, by digest; without those that are not stored."""
+        keys = {
+            digest: self._value(
+                "SELECT key FROM content CROSS JOIN object ON content_id = content.id "
+                "WHERE digest = ? AND +destination_id = ? AND kind = 'original' "
+                "AND stored_at IS NOT NULL LIMIT 1",
+                bytes.fromhex(digest),
+                destination_id,
+            )
+            for digest in digests
+        }
+        return {digest: key for digest, key in keys.items() if key is not None}
 
     def holds_any(self, items: Sequence[int], *, run_id: str) -> bool:
         """Whether the run still claims any of the items."""

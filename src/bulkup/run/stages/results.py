@@ -81,6 +81,8 @@ class StageResults:
         self._skipped: list[SkippedItem] = []
         self._failed: list[FailedItem] = []
         self._files: list[FileDone] = []
+        self._duplicates: list[FileDone] = []  # new ones: their key is to be looked up
+        self._without_object: dict[str, list[FileDone]] = {}  # duplicates by digest
         self._settling = asyncio.Lock()
 
     # At the upload --------------------------------------------------------------------------------
@@ -100,7 +102,9 @@ class StageResults:
             self.are_many.set()
         if self._context.wants_files:
             item, attempt = done.item, done.item.attempts + 1
-            self._add_file(item, digest, done.key, done.size_bytes, kind, done.seconds, attempt)
+            self._files.append(
+                FileDone(item.path, done.key, digest, done.size_bytes, kind, done.seconds, attempt)
+            )
 
     def add_duplicate(self, read: Read) -> None:
         """The destination has the content, or another file's upload brings it there."""
@@ -110,20 +114,9 @@ class StageResults:
         counts.done += 1
         counts.done_bytes += size_bytes
         if self._context.wants_files:
-            self._add_file(read.work, read.digest, read.key, size_bytes, "duplicate", 0.0, None)
-
-    def _add_file(
-        self,
-        item: WorkItem,
-        digest: Digest,
-        key: str,
-        size_bytes: int,
-        kind: UploadKind,
-        seconds: float,
-        attempt: int | None,
-    ) -> None:
-        path = f"{item.root}/{item.folder}{item.name}"
-        self._files.append(FileDone(path, key, digest, size_bytes, kind, seconds, attempt))
+            self._duplicates.append(
+                FileDone(read.work.path, None, read.digest, size_bytes, "duplicate", 0.0)
+            )
 
     # At the other stages --------------------------------------------------------------------------
 
@@ -193,8 +186,31 @@ class StageResults:
             except BaseException:
                 self._done[:0], self._skipped[:0], self._failed[:0] = done, skipped, failed
                 raise
+        files += await self._duplicates_of(files)
         self._emit_done(files, done, skipped)
         return bool(done or skipped or failed)
+
+    async def _duplicates_of(self, stored: Sequence[FileDone]) -> list[FileDone]:
+        """Duplicates whose object is stored by now, with its key; the others wait for theirs."""
+        new, self._duplicates = self._duplicates, []
+        if not new and not self._without_object:
+            return []
+        pending = self._without_object
+        for file in new:
+            pending.setdefault(file.digest, []).append(file)
+        digests = pending.keys() & {file.digest for file in (*new, *stored)}
+        queue, destination_id = self._context.manifest.upload_queue, self._scope.destination_id
+        keys = await self._context.call(queue.stored_keys, digests, destination_id)
+        return [
+            file._replace(key=key) for digest, key in keys.items() for file in pending.pop(digest)
+        ]
+
+    def emit_rest(self) -> None:
+        """The duplicates whose object was not stored in time. Call after the last `settle`."""
+        rest = [file for files in self._without_object.values() for file in files]
+        self._without_object.clear()
+        if rest:
+            self._context.emit(FilesDone(tuple(rest)))
 
     async def _settle_others(self, skipped: list[SkippedItem], failed: list[FailedItem]) -> None:
         context, queue = self._context, self._context.manifest.stage_queue

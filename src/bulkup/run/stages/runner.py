@@ -110,6 +110,7 @@ class StageRunner:
         finally:
             await self.worker.close()
         await self._settle()
+        self.results.emit_rest()
         await self.claims.release()
         error = None if work.cancelled() else work.result()
         if error is not None:
