@@ -50,18 +50,16 @@ class JobRunner:
             store, options, context.clock, context.random, learned=_learned(job.destination)
         )
         self.limiter = requests.limiter
-        at = f" at {job.destination.endpoint_url}" if job.destination.endpoint_url else ""
         self.breaker = CircuitBreaker(
             store.check,
             context.clock,
             context.emit,
             self.stop_signal,
-            destination=f"{job.destination.url}{at}",
+            destination=_shown(job.destination),
             wait_online_seconds=options.wait_online_seconds,
         )
-        self._context = JobContext(
-            job, begun, context, options, requests, self.breaker, self.stop_signal
-        )
+        stop = self.stop_signal
+        self._context = JobContext(job, begun, context, options, requests, self.breaker, stop)
         self.stages = build_stages(self._context, limits, embedder)
         self.scan: Scan | None = None
         if (upload := self.stage(Stage.UPLOAD)) is not None:
@@ -203,6 +201,11 @@ class JobRunner:
             rate=learned.rate_per_second,
             now=learned.measured_at,
         )
+
+
+def _shown(destination: Destination) -> str:
+    at = f" at {destination.endpoint_url}" if destination.endpoint_url else ""
+    return f"{destination.url}{at}"
 
 
 def _learned(destination: Destination) -> Learned | None:

@@ -7,7 +7,6 @@ which records a digest of its path and its text; any change needs a new permissi
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -29,6 +28,8 @@ class SettingsFile(NamedTuple):
     @property
     def digest(self) -> str:
         """Of its absolute path and its text: the same text elsewhere means other paths."""
+        import hashlib  # 3 ms, and most users have no such file
+
         path = os.fsencode(os.path.abspath(self.path))
         return hashlib.sha256(path + b"\0" + self.body).hexdigest()
 

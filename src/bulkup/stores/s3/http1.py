@@ -68,6 +68,10 @@ class Response:
         """The names of all headers, in lower case."""
         return [line.partition(":")[0] for line in self._lower.split("\r\n")[1:]]
 
+    def has_text(self, text: str) -> bool:
+        """Whether the head has `text`, in lower case, anywhere."""
+        return text in self._lower
+
 
 class ResponseParser:
     """Makes one response of the bytes of a connection, however they are split."""
@@ -127,19 +131,19 @@ class ResponseParser:
             if head[9] != "1":
                 break  # what comes before, like 100 Continue, is not the response
         self._response = response = Response(int(head[9:12]), head)
-        connection = response.get_header("connection")
-        self.keeps_alive = head[7] == "1" and (
-            connection is None or "close" not in connection.lower()
-        )
-        self._find_body(response)
+        self.keeps_alive = head[7] == "1"
+        if response.has_text("close"):  # most heads have no such word anywhere
+            connection = response.get_header("connection") or ""
+            self.keeps_alive &= "close" not in connection.lower()
+        if not self._is_head and response.status not in (204, 304):
+            self._find_body(response)
         return True
 
     def _find_body(self, response: Response) -> None:
         """How long the body is (RFC 9112, section 6.3). Raises HTTPError."""
-        if self._is_head or response.status in (204, 304):
-            return
-        encoding, length = (response.get_header(n) for n in ("transfer-encoding", "content-length"))
-        if encoding is not None:
+        length = response.get_header("content-length")
+        if response.has_text("\r\ntransfer-encoding:"):
+            encoding = response.get_header("transfer-encoding") or ""
             if encoding.lower() != "chunked":
                 raise HTTPError("an unknown Transfer-Encoding")
             self._chunks = []
