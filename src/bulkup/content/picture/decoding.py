@@ -37,13 +37,19 @@ from PIL import (
 from pillow_heif import register_heif_opener
 
 from bulkup.content.picture import psd
-from bulkup.content.picture.colour.declared import ColourSpace, of_code_points, of_info, of_png
+from bulkup.content.picture.colour.declared import (
+    ColourSpace,
+    of_code_points,
+    of_info,
+    of_png,
+    of_profile,
+)
 from bulkup.content.picture.colour.srgb import plain
 from bulkup.content.picture.facts import exif
 from bulkup.content.picture.isobmff import PrimaryItem, primary_item
 from bulkup.content.picture.quality import jpeg_quality
 from bulkup.content.picture.spec import PictureLimits
-from bulkup.content.picture.tiff import wide_tiff
+from bulkup.content.picture.tiff import WideTiff, is_misread, wide_tiff
 from bulkup.errors import PictureInvalid
 
 register_heif_opener(thumbnails=False, decode_threads=1)  # each worker uses one core
@@ -164,10 +170,10 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
     except UnidentifiedImageError:
         if (wide := wide_tiff(file)) is None:
             raise
-        check_pixels(wide.size, limits)
-        shown = wide.read()
-        return Decoded(shown, shown, ColourSpace(), wide.size, "TIFF", 1, 1)
+        return _of_wide_tiff(wide, None, limits)
     check_pixels(image.size, limits)
+    if is_misread(image) and (wide := wide_tiff(file)) is not None:
+        return _of_wide_tiff(wide, image, limits)
     kind = image.format or "?"
     # A TIFF is turned upright while it is loaded, and then forgets its orientation.
     orientation = exif.orientation(image.getexif()) if kind == "TIFF" else None
@@ -193,6 +199,14 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
     if kind == "PSD" and (composite := psd.with_extra_channels(file)) is not None:
         return replace(decoded, image=composite)
     return decoded
+
+
+def _of_wide_tiff(wide: WideTiff, source: Image.Image | None, limits: PictureLimits) -> Decoded:
+    """`source` is the file as Pillow opened it, for its metadata."""
+    check_pixels(wide.size, limits)
+    shown, turn = wide.read(), wide.orientation
+    space = of_profile(wide.profile) if wide.profile else ColourSpace()
+    return Decoded(shown, source or shown, space, wide.size, "TIFF", turn, turn)
 
 
 _NAMES: Final = {"MPO": "JPEG", "DIB": "BMP"}

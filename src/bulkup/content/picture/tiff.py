@@ -1,25 +1,50 @@
-"""TIFFs with several wide samples per pixel (floats, 32 bits), for which Pillow has no mode.
+"""TIFFs whose samples Pillow has no mode for, or reads wrongly.
 
-Uncompressed and deflated strips (TIFF 6.0; TIFF Technical Note 2), as scientific programs write
-them. Others are left to Pillow, which refuses them.
+These are several floats or wide numbers per pixel; single ones whose bytes are the highest first
+and compressed; and 16 bits in separate planes. Strips and tiles, chunky and planar, in every
+lossless compression that Pillow's libtiff reads, with both predictors (TIFF 6.0; TIFF Technical
+Notes 1 and 3). Others are left to Pillow.
 """
 
 from __future__ import annotations
 
-import zlib
-from typing import Any, BinaryIO, Final
+import io
+import struct
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageFile, TiffImagePlugin
 
-from bulkup.content.picture.colour.greys import measured
-from bulkup.content.picture.facts.exif import BROKEN
+from bulkup.content.picture.colour.greys import measured, of_sixteen_bits
+from bulkup.content.picture.facts.exif import BROKEN, orientation
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES = 256, 257, 258, 259, 273, 277
-_COUNTS, _PLANAR, _PREDICTOR, _FORMAT = 279, 284, 317, 339
+_PHOTOMETRIC, _BLACK_IS_ZERO = 262, 1
+_ROWS, _COUNTS, _PLANAR, _PREDICTOR, _FORMAT = 278, 279, 284, 317, 339
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _KINDS: Final = {1: "u", 2: "i", 3: "f"}  # sample formats
-_NONE, _DEFLATES = 1, (8, 32946)
-_CHUNKY: Final = 1
+_UNCOMPRESSED: Final = 1
+_LOSSLESS: Final = (1, 5, 8, 32773, 32946, 34925, 50000)  # LZW, deflate, PackBits, LZMA, Zstandard
+_CHUNKY, _SEPARATE = 1, 2
+_DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
+_ICC_PROFILE: Final = 34675
+_BIG_TIFF: Final = 43
+_MOST_BLOCK_BYTES: Final = 1 << 30
 _RGB: Final = 3
+
+
+class _Blocks(NamedTuple):
+    """The strips or tiles. `columns` and `rows` are the size of a whole one."""
+
+    columns: int
+    rows: int
+    offsets: tuple[int, ...]
+    counts: tuple[int, ...]
+    are_tiles: bool
 
 
 class WideTiff:
@@ -27,31 +52,78 @@ class WideTiff:
 
     def __init__(self, file: BinaryIO, tags: Any, dtype: str) -> None:
         self.size: tuple[int, int] = (tags[_WIDTH], tags[_HEIGHT])
+        self.orientation = orientation(tags)
+        self.profile: bytes | None = tags.get(_ICC_PROFILE)
         self._file = file
         self._tags = tags
         self._dtype = dtype
+        self._is_planar = tags.get(_PLANAR, _CHUNKY) == _SEPARATE
+        self._blocks = _blocks_of(tags)
 
     def read(self) -> Image.Image:
-        """As RGB, with one scale for all three. Raises OSError when the data end early."""
+        """As RGB, with one scale for all three, or as L. Raises OSError for damaged data; what
+        precedes the damage is shown where Pillow, too, loads truncated pictures."""
         import numpy as np
 
         width, height = self.size
-        samples = self._tags[_SAMPLES]
-        size_bytes = width * height * samples * np.dtype(self._dtype).itemsize
-        data = bytearray()
-        for offset, count in zip(self._tags[_OFFSETS], self._tags[_COUNTS], strict=True):
-            self._file.seek(offset)
-            strip = self._file.read(min(count, size_bytes))
-            if self._tags.get(_COMPRESSION, _NONE) != _NONE:
-                strip = zlib.decompressobj().decompress(strip, size_bytes - len(data) + 1)
-            data += strip
-            if len(data) >= size_bytes:
+        samples: int = self._tags[_SAMPLES]
+        shown = _RGB if samples >= _RGB else 1
+        pixels = np.zeros((height, width, shown), self._dtype)
+        blocks = self._blocks
+        across, down = -(-width // blocks.columns), -(-height // blocks.rows)
+        planes = shown if self._is_planar else 1
+        if len(blocks.offsets) < across * down * planes or len(blocks.counts) < len(blocks.offsets):
+            raise OSError("strips or tiles are missing")
+        for at in range(across * down * planes):
+            plane, place = divmod(at, across * down)
+            top, left = place // across * blocks.rows, place % across * blocks.columns
+            rows = blocks.rows if blocks.are_tiles else min(blocks.rows, height - top)
+            try:
+                block = self._block(at, rows, 1 if self._is_planar else samples)
+            except OSError:
+                if not ImageFile.LOAD_TRUNCATED_IMAGES:
+                    raise
                 break
-        if len(data) < size_bytes:
-            raise OSError("the strips end early")
-        values = np.frombuffer(bytes(data[:size_bytes]), self._dtype)
-        pixels = values.reshape(height, width, samples)[:, :, :_RGB]
-        return Image.fromarray(measured(pixels.astype(np.float64), self._tags))
+            part = block[: height - top, : width - left]
+            bands = slice(plane, plane + 1) if self._is_planar else slice(0, shown)
+            target = pixels[top : top + rows, left : left + blocks.columns, bands]
+            target[:] = part if self._is_planar else part[:, :, :shown]
+        if self._dtype.endswith("u2"):  # with an agreed white, as for Pillow
+            image = of_sixteen_bits(pixels)
+        else:
+            image = measured(pixels.astype(np.float64), self._tags)
+        return Image.fromarray(image if shown == _RGB else image[:, :, 0])
+
+    def _block(self, at: int, rows: int, samples: int) -> Array:
+        """A strip or tile, of shape (rows, columns, samples)."""
+        import numpy as np
+
+        columns = self._blocks.columns
+        row_bytes = columns * samples * np.dtype(self._dtype).itemsize
+        self._file.seek(self._blocks.offsets[at])
+        data = self._file.read(self._blocks.counts[at])
+        compression = self._tags.get(_COMPRESSION, _UNCOMPRESSED)
+        if compression != _UNCOMPRESSED:
+            data = _decompressed(data, compression, row_bytes, rows)
+        if len(data) < rows * row_bytes:
+            raise OSError("a strip or tile ends early")
+        predictor = self._tags.get(_PREDICTOR, 1)
+        if predictor == _FLOAT_DIFFERENCES:
+            return _summed_floats(data, self._dtype, (rows, columns, samples))
+        values = np.frombuffer(data, self._dtype, rows * columns * samples)
+        values = values.reshape(rows, columns, samples)
+        if predictor == _DIFFERENCES:
+            return np.cumsum(values, axis=1, dtype=self._dtype)
+        return values
+
+
+def is_misread(image: Image.Image) -> bool:
+    """Whether Pillow opens the file, but may read its pixels wrongly."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return False
+    tags = image.tag_v2
+    is_planar = tags.get(_PLANAR, _CHUNKY) == _SEPARATE
+    return image.mode in ("F", "I") or (is_planar and max(tags.get(_BITS, (1,))) > 8)
 
 
 def wide_tiff(file: BinaryIO) -> WideTiff | None:
@@ -59,22 +131,63 @@ def wide_tiff(file: BinaryIO) -> WideTiff | None:
     file.seek(0)
     try:
         head = file.read(8)
+        if _BIG_TIFF in head[2:4]:
+            head += file.read(8)
         tags = TiffImagePlugin.ImageFileDirectory_v2(head)
         file.seek(tags.next)
         tags.load(file)
         bits, formats = set(tags[_BITS]), set(tags.get(_FORMAT, (1,)))
-        is_plain = (
-            tags[_SAMPLES] >= _RGB
-            and tags.get(_PLANAR, _CHUNKY) == _CHUNKY
-            and tags.get(_PREDICTOR, 1) == 1
-            and tags.get(_COMPRESSION, _NONE) in (_NONE, *_DEFLATES)
-            and len(bits) == len(formats) == 1
-            and len(tags[_OFFSETS]) == len(tags[_COUNTS])
-        )
         (width,), (kind,) = bits, (_KINDS[one] for one in formats)
-        if is_plain and (width in (32, 64) or (width, kind) == (16, "f")):
+        predictors = (1, _FLOAT_DIFFERENCES if kind == "f" else _DIFFERENCES)
+        if (
+            tags.get(_COMPRESSION, _UNCOMPRESSED) in _LOSSLESS
+            and tags.get(_PREDICTOR, 1) in predictors
+            and (width in (16, 32, 64) or (width, kind) == (8, "i"))
+        ):
             order = "<" if head.startswith(b"II") else ">"
             return WideTiff(file, tags, f"{order}{kind}{width // 8}")
     except BROKEN:
         pass
     return None
+
+
+def _blocks_of(tags: Any) -> _Blocks:
+    if _TILE_OFFSETS in tags:
+        columns, rows = tags[_TILE_WIDTH], tags[_TILE_HEIGHT]
+        blocks = _Blocks(columns, rows, tags[_TILE_OFFSETS], tags[_TILE_COUNTS], are_tiles=True)
+    else:
+        rows = min(tags.get(_ROWS, tags[_HEIGHT]), tags[_HEIGHT])
+        blocks = _Blocks(tags[_WIDTH], rows, tags[_OFFSETS], tags[_COUNTS], are_tiles=False)
+    is_sound = blocks.columns > 0 and blocks.rows > 0
+    if not is_sound or blocks.columns * blocks.rows * tags[_SAMPLES] * 8 > _MOST_BLOCK_BYTES:
+        raise ValueError("strips or tiles of an impossible size")
+    return blocks
+
+
+def _decompressed(data: bytes, compression: int, row_bytes: int, rows: int) -> bytes:
+    """The bytes of a strip or tile: libtiff reads them as a grey picture of that size."""
+    fields = (
+        *((_WIDTH, row_bytes), (_HEIGHT, rows), (_BITS, 8), (_COMPRESSION, compression)),
+        *((_PHOTOMETRIC, _BLACK_IS_ZERO), (_OFFSETS, 8), (_SAMPLES, 1), (_ROWS, rows)),
+        (_COUNTS, len(data)),
+    )
+    body = data + bytes(len(data) % 2)
+    head = b"II*\0" + struct.pack("<I", 8 + len(body))
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    file = head + body + struct.pack("<H", len(fields)) + directory + bytes(4)
+    with Image.open(io.BytesIO(file), formats=("TIFF",)) as image:
+        return image.tobytes()
+
+
+def _summed_floats(data: bytes, dtype: str, shape: tuple[int, int, int]) -> Array:
+    """Undo predictor 3: bytes by significance, the highest first, each the difference to the one a
+    pixel before it (TIFF Technical Note 3)."""
+    import numpy as np
+
+    rows, columns, samples = shape
+    size = np.dtype(dtype).itemsize
+    steps = np.frombuffer(data, np.uint8, rows * columns * samples * size)
+    summed = np.cumsum(steps.reshape(rows, columns * size, samples), axis=1, dtype=np.uint8)
+    planes = summed.reshape(rows, size, columns * samples)
+    values = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(f">{dtype[1:]}")
+    return values.reshape(shape)

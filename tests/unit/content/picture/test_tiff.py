@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from PIL import Image, TiffImagePlugin
 
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.spec import PictureLimits
 from bulkup.content.picture.types import Picture
 from bulkup.errors import PictureInvalid
-from tests.unit.content.picture.made import colours_of
+from tests.unit.content.picture.made import colours_of, saved
 
 WIDTH, HEIGHT = 96, 32
 
@@ -50,6 +53,76 @@ def thirds() -> np.ndarray:
     return pixels
 
 
+def blocks_of(pixels: np.ndarray, columns: int, rows: int) -> Iterator[np.ndarray]:
+    """Tiles in the order of the file, those at the edges filled up with zeros."""
+    height, width = pixels.shape[:2]
+    for top in range(0, height, rows):
+        for left in range(0, width, columns):
+            part = pixels[top : top + rows, left : left + columns]
+            whole = np.zeros((rows, columns, pixels.shape[2]), pixels.dtype)
+            whole[: part.shape[0], : part.shape[1]] = part
+            yield whole
+
+
+def differences(block: np.ndarray, predictor: int, order: str) -> bytes:
+    """The bytes of a tile after the predictor (TIFF 6.0, section 14; Technical Note 3)."""
+    rows, columns, samples = block.shape
+    if predictor == 2:
+        block = np.diff(block, axis=1, prepend=np.zeros((rows, 1, samples), block.dtype))
+    if predictor < 3:
+        return block.astype(block.dtype.newbyteorder(order)).tobytes()
+    size = block.dtype.itemsize
+    parts = np.frombuffer(block.astype(block.dtype.newbyteorder(">")).tobytes(), np.uint8)
+    planes = parts.reshape(rows, columns * samples, size).transpose(0, 2, 1)
+    steps = planes.reshape(rows, columns * size, samples)
+    return np.diff(steps, axis=1, prepend=np.zeros((rows, 1, samples), np.uint8)).tobytes()
+
+
+def lzw(data: bytes, rows: int) -> bytes:
+    """Compressed by Pillow, as the one strip of a grey picture."""
+    grey = Image.frombytes("L", (len(data) // rows, rows), data)
+    file = io.BytesIO(saved(grey, "TIFF", compression="tiff_lzw", tiffinfo={278: rows}))
+    with Image.open(file) as image:
+        assert isinstance(image, TiffImagePlugin.TiffImageFile)
+        (offset,), (count,) = image.tag_v2[273], image.tag_v2[279]
+        return file.getvalue()[offset : offset + count]
+
+
+def tiled(
+    pixels: np.ndarray, kind: int, *, predictor: int = 1, is_planar: bool = False, order: str = "<"
+) -> bytes:
+    """A TIFF of tiles of 32 by 16 pixels, compressed by LZW."""
+    height, width, samples = pixels.shape
+    planes = [pixels[:, :, at : at + 1] for at in range(samples)] if is_planar else [pixels]
+    tiles = [
+        lzw(differences(block, predictor, order), 16)
+        for plane in planes
+        for block in blocks_of(plane, 32, 16)
+    ]
+    fields = [
+        (256, 4, [width]), (257, 4, [height]), (258, 3, [pixels.dtype.itemsize * 8] * samples),
+        (259, 3, [5]), (262, 3, [2 if samples >= 3 else 1]), (277, 3, [samples]),
+        (284, 3, [2 if is_planar else 1]), (317, 3, [predictor]), (322, 3, [32]), (323, 3, [16]),
+        (324, 4, [0] * len(tiles)), (325, 4, [len(tile) for tile in tiles]),
+        (339, 3, [kind] * samples),
+    ]  # fmt: skip
+    values_at = 8 + 2 + 12 * len(fields) + 4
+    start = values_at + sum(4 * len(numbers) for _, _, numbers in fields)
+    fields[-3][2][:] = [start + sum(map(len, tiles[:at])) for at in range(len(tiles))]
+    directory, values = struct.pack(order + "H", len(fields)), b""
+    for tag, type_, numbers in fields:
+        packed = struct.pack(f"{order}{len(numbers)}{'H' if type_ == 3 else 'I'}", *numbers)
+        directory += struct.pack(order + "HHI", tag, type_, len(numbers))
+        if len(packed) <= 4:
+            directory += packed.ljust(4, b"\0")
+        else:
+            directory += struct.pack(order + "I", values_at + len(values))
+            values += packed
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+    body = head + directory + bytes(4) + values
+    return body.ljust(start, b"\0") + b"".join(tiles)
+
+
 RED_GREEN_BLUE = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
 
 
@@ -81,6 +154,38 @@ def test_odd_pixels_are_black_and_change_nothing_else() -> None:
 def test_unsigned_numbers_of_32_bits_are_colours() -> None:
     pixels = (thirds().astype(np.float64) * (2**32 - 1)).astype(np.uint32)
     for found, truth in zip(shown(tiff(pixels, 1)), RED_GREEN_BLUE, strict=True):
+        assert all(abs(a - b) <= 12 for a, b in zip(found, truth, strict=True))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("is_planar", [False, True])
+@pytest.mark.parametrize(("dtype", "predictor"), [("f4", 1), ("f4", 3), ("f8", 3), ("u4", 2)])
+def test_compressed_tiles_are_colours(
+    dtype: str, predictor: int, is_planar: bool, order: str
+) -> None:
+    pixels = thirds() if dtype.startswith("f") else thirds().astype(np.float64) * (2**32 - 1)
+    kind = 3 if dtype.startswith("f") else 1
+    data = tiled(pixels.astype(dtype), kind, predictor=predictor, is_planar=is_planar, order=order)
+    for found, truth in zip(shown(data), RED_GREEN_BLUE, strict=True):
+        assert all(abs(a - b) <= 12 for a, b in zip(found, truth, strict=True))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_compressed_grey_floats_are_shown_in_either_byte_order(order: str) -> None:
+    data = tiled(thirds()[:, :, :1], 3, order=order)
+    assert [colour[0] > 240 for colour in shown(data)] == [True, False, False]
+
+
+def test_sixteen_bits_in_planes_keep_their_white() -> None:
+    pixels = (thirds() * 0x8000).astype(np.uint16)
+    halves = [tuple(channel * 128 // 255 for channel in colour) for colour in RED_GREEN_BLUE]
+    for found, truth in zip(shown(tiled(pixels, 1, is_planar=True)), halves, strict=True):
+        assert all(abs(a - b) <= 8 for a, b in zip(found, truth, strict=True))
+
+
+def test_more_bands_than_three_show_the_first_three() -> None:
+    five = np.concatenate([thirds(), thirds()[:, :, :2]], axis=2)
+    for found, truth in zip(shown(tiled(five, 3)), RED_GREEN_BLUE, strict=True):
         assert all(abs(a - b) <= 12 for a, b in zip(found, truth, strict=True))
 
 

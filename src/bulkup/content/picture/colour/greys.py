@@ -51,6 +51,13 @@ def _measured(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
     return Image.fromarray(measured(values.astype(np.float64), tags))
 
 
+def of_sixteen_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Numbers of 16 bits, of any shape, in a TIFF as 8 bits; of 12 bits if no more are used."""
+    is_twelve_bits = values.max(initial=0) <= _TWELVE_BITS
+    shown: np.ndarray[Any, Any] = (values >> (4 if is_twelve_bits else 8)).astype("u1")
+    return shown
+
+
 def measured(values: np.ndarray[Any, Any], tags: Mapping[int, Any]) -> np.ndarray[Any, Any]:
     """Floats of any shape as 8 bits; `tags` are the TIFF's."""
     import numpy as np
