@@ -89,6 +89,21 @@ def test_flat_pictures_are_not_near_by_their_hash(flat: str) -> None:
     assert two(0.99, flat, flat) == [[1, 2]]
 
 
+# Lights in the night, as perceptual hashes: few bits, and others in each.
+NIGHT, OTHER_NIGHT, SAME_NIGHT = "0010045a5a041000", "18a4a40000000000", "0010045a5a041004"
+
+
+def inverted(hash_: str) -> str:
+    return f"{int(hash_, 16) ^ (1 << 64) - 1:016x}"
+
+
+@pytest.mark.parametrize("cosine", [0.87, 0.95, 0.99])
+def test_vectors_do_not_decide_where_sparse_hashes_contradict_each_other(cosine: float) -> None:
+    assert two(cosine, OTHER_NIGHT, NIGHT) == []
+    assert two(cosine, inverted(OTHER_NIGHT), inverted(NIGHT)) == []
+    assert two(cosine, SAME_NIGHT, NIGHT) == [[1, 2]]
+
+
 def test_the_best_comes_first() -> None:
     """Most pixels, then most bytes, then what was found first."""
     pictures = [
