@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
@@ -348,3 +349,68 @@ def test_a_file_that_is_gone_is_counted_and_its_object_stays(
     make_tree(root, {"sub/b.jpg": picture(2)})
     bulkup("push", "photos")
     assert bulkup("status", "--json").json()["assets"]["missing"] == 0
+
+
+def _push_with_a_failure(bulkup: Bulkup, tmp_path: Path) -> Path:
+    """The upload of sub/x.jpg fails, as other content has all its keys."""
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1), "sub/x.jpg": picture(2)})
+    mark = digest(picture(2))[:8]
+    taken = ("sub/x.jpg", f"sub/x~{mark}.jpg", f"sub~{mark}/x.jpg")
+    make_tree(tmp_path / "store", dict.fromkeys(taken, b"somebody's"))
+    bulkup("push", "photos", "--to", "store", "--patience", "0s", check=3)
+    bulkup("status", "--failed", check=3)
+    return root
+
+
+@pytest.mark.parametrize("gone", ["sub/x.jpg", "sub"])
+def test_a_failed_file_that_was_deleted_is_no_failure(
+    bulkup: Bulkup, tmp_path: Path, gone: str
+) -> None:
+    root = _push_with_a_failure(bulkup, tmp_path)
+    (root / "sub/x.jpg").unlink()
+    if gone == "sub":
+        (root / "sub").rmdir()
+    bulkup("push", "photos")
+    bulkup("status", "--failed")
+    assert "Nothing to retry" in bulkup("retry", "--failed").stdout
+    assert bulkup("status", "--json").json()["stages"]["upload"]["dead"] == 0
+    make_tree(root, {"sub/x.jpg": picture(2)})
+    bulkup("push", "photos", "--patience", "0s", check=3)  # it is back, and so is the failure
+
+
+@pytest.mark.parametrize("pattern", ["sub/x.jpg", "sub/"])
+def test_a_failed_file_that_is_excluded_now_is_no_failure(
+    bulkup: Bulkup, tmp_path: Path, pattern: str
+) -> None:
+    _push_with_a_failure(bulkup, tmp_path)
+    bulkup("push", "photos", "--exclude", pattern)
+    bulkup("status", "--failed")
+
+
+def test_what_failed_at_one_of_two_destinations_and_was_deleted_is_no_failure(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """It stays known, since the other destination has it; should it return, it is sent again."""
+    root = _push_with_a_failure(bulkup, tmp_path)
+    bulkup("push", "photos", "--to", "other")
+    (root / "sub/x.jpg").unlink()
+    bulkup("push", "photos", "--to", "store")
+    bulkup("status", "--failed")
+    for folder in (tmp_path / "store").glob("sub*"):
+        shutil.rmtree(folder)
+    make_tree(root, {"sub/x.jpg": picture(2)})
+    bulkup("push", "photos", "--to", "store")
+    assert objects_in(tmp_path / "store")["sub/x.jpg"] == picture(2)
+
+
+def test_a_missing_listed_file_counts_once_and_only_while_it_is_listed(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "list").write_text("a.jpg\nl.jpg\n")
+    ended = bulkup("push", "photos", "--to", "store", "--files-from", "list", "--json", check=3)
+    summary = ended.lines()[-1]
+    assert (summary["left_out"], summary["dead"]) == (0, 1)
+    (tmp_path / "list").write_text("a.jpg\n")
+    bulkup("push", "photos", "--files-from", "list")
+    bulkup("status", "--failed")

@@ -167,7 +167,7 @@ class SharedManifest(RuleBasedStateMachine):
             ),
             hand_over=hand_over,
         )
-        run.pusher.manifest.scans.end_walk(run.pusher.scope, [], [], now=self.now)
+        run.pusher.manifest.scans.end_walk(run.pusher.scope, [], [], [], now=self.now)
 
     @rule(run_id=runs, limit=st.integers(1, 3), later=st.sampled_from((0, 100)))
     def claim(self, run_id: str, limit: int, later: int) -> None:

@@ -57,7 +57,6 @@ class Known(NamedTuple):
     asset_id: int
     content_id: int
     is_missing: bool
-    is_read: bool  # its content has a digest
 
 
 class Unreadable(NamedTuple):

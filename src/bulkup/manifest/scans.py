@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements, execute_rows
-from bulkup.manifest.queue.release import forget_copies, release_content
+from bulkup.manifest.queue.release import forget_copies, forget_unsendable, release_content
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, as_text, from_sql, to_sql
 
 
@@ -27,9 +27,10 @@ class Folder(NamedTuple):
     new: Sequence[File]
     changed: Sequence[tuple[Known, File]]
     unchanged: Sequence[File]  # empty when nothing can be pending for them
-    back: Sequence[int]  # assets that were missing and are there again
+    back: Sequence[Known]  # were missing, and are there again
     gone: Sequence[Known]
     unreadable: Sequence[Unreadable]
+    excluded: Sequence[Known] = ()  # there, and a rule leaves them out now
 
 
 class RecordedScan(NamedTuple):
@@ -69,15 +70,11 @@ class Scans(Statements):
         """All assets of the folder with after < name <= upto, missing ones included."""
         limits, names = _range(after, upto)
         rows = self._db.execute(
-            "SELECT name, asset.size_bytes, modified_ns, inode, changed_ns, asset.id, content_id, "
-            "missing_at IS NOT NULL, digest IS NOT NULL "
-            "FROM asset JOIN content ON content.id = content_id "
-            f"WHERE folder_id = ? {limits} ORDER BY name",
+            "SELECT name, size_bytes, modified_ns, inode, changed_ns, id, content_id, "
+            f"missing_at IS NOT NULL FROM asset WHERE folder_id = ? {limits} ORDER BY name",
             (folder_id, *names),
         )
-        return [
-            Known(File(from_sql(r[0]), *r[1:5]), r[5], r[6], bool(r[7]), bool(r[8])) for r in rows
-        ]
+        return [Known(File(from_sql(r[0]), *r[1:5]), r[5], r[6], bool(r[7])) for r in rows]
 
     def folders(self, root_id: int) -> Iterator[tuple[int, str]]:
         """All folders of the root that hold assets not yet known to be missing."""
@@ -100,7 +97,7 @@ class Scans(Statements):
         )
         return {
             from_sql(folder) + from_sql(name): Known(
-                File(from_sql(name), 0, 0, 0, 0), asset_id, content_id, False, False
+                File(from_sql(name), 0, 0, 0, 0), asset_id, content_id, False
             )
             for folder, name, asset_id, content_id in rows
             if not from_sql(folder).endswith("#")
@@ -125,6 +122,7 @@ class Scans(Statements):
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
                 self._mark_missing(folder.gone, now)
+                self._forget_failed([known.asset_id for known in folder.excluded])
                 self._mark_present(folder.back)
                 joined += self._link_content(scope, folder_id, folder.unchanged)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
@@ -136,6 +134,7 @@ class Scans(Statements):
         self,
         scope: ScanScope,
         missing_folders: Sequence[int],
+        excluded_folders: Sequence[int],
         lost: Sequence[Known],
         *,
         now: float,
@@ -143,9 +142,13 @@ class Scans(Statements):
         """The whole root has been scanned; returns how many more assets are missing.
 
         `lost` are those of folders and archives that could not be opened and have gone since.
+        `excluded_folders` are there, and were not entered.
         """
         with self._transaction():
             self._mark_missing(lost, now)
+            self._forget_failed(
+                [k.asset_id for f in excluded_folders for k in self.known(f, None, None)]
+            )
             gone = [k for f in missing_folders for k in self.known(f, None, None)]
             gone = [k for k in gone if not k.is_missing]
             self._mark_missing(gone, now)
@@ -156,9 +159,13 @@ class Scans(Statements):
             self._end(scope, now)
         return len(gone)
 
-    def end_part(self, scope: ScanScope, *, now: float) -> None:
-        """The batch has scanned all that it wanted of the root, which was not the whole of it."""
+    def end_part(self, scope: ScanScope, lost: Sequence[Known] = (), *, now: float) -> None:
+        """The batch has scanned all that it wanted of the root, which was not the whole of it.
+
+        `lost` is what could not be opened, and is neither there nor wanted now.
+        """
         with self._transaction():
+            self._mark_missing(lost, now)
             self._end(scope, now)
 
     def _end(self, scope: ScanScope, now: float) -> None:
@@ -287,24 +294,52 @@ class Scans(Statements):
             yield from (size for (size,) in rows)
 
     def _mark_missing(self, gone: Sequence[Known], now: float) -> None:
-        """Missing files stay known; one that nobody ever read is forgotten."""
-        self._db.executemany(
-            "UPDATE asset SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
-            ((now, k.asset_id) for k in gone if k.is_read),
-        )
+        """Missing files stay known; one whose bytes are at no destination is forgotten, and with
+        it what was still to be done for it."""
         for known in gone:
-            if known.is_read:
+            if self._is_unsent(known.content_id):
+                self._forget(known.asset_id, known.content_id)
                 continue
-            deleted = self._db.execute(
-                "DELETE FROM asset WHERE id = ? AND content_id = ?",
-                (known.asset_id, known.content_id),
+            self._db.execute(
+                "UPDATE asset SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
+                (now, known.asset_id),
             )
-            if deleted.rowcount:  # else another run has seen it, too
-                release_content(self._db, known.content_id)
+            forget_unsendable(self._db, known.content_id)
 
-    def _mark_present(self, assets: Sequence[int]) -> None:
+    def _is_unsent(self, content_id: int) -> bool:
+        """Whether the content is at no destination, nor on its way to one."""
+        return bool(
+            self._value(
+                "SELECT digest IS NULL OR NOT EXISTS (SELECT 1 FROM object "
+                "WHERE content_id = content.id AND stored_at IS NOT NULL) AND NOT EXISTS "
+                "(SELECT 1 FROM item WHERE content_id = content.id AND state = 'claimed') "
+                "FROM content WHERE id = ?",
+                content_id,
+            )
+        )
+
+    def _forget(self, asset_id: int, content_id: int) -> None:
+        deleted = self._db.execute(
+            "DELETE FROM asset WHERE id = ? AND content_id = ?", (asset_id, content_id)
+        )
+        if deleted.rowcount:  # else another run has seen it, too
+            release_content(self._db, content_id)
+
+    def _forget_failed(self, assets: Sequence[int]) -> None:
+        """Of files that are not wanted now, forget those whose upload failed."""
+        for asset_id in assets:
+            row = self._db.execute(
+                "SELECT asset.id, asset.content_id FROM asset "
+                "JOIN item ON item.content_id = asset.content_id AND stage = 'upload' "
+                "WHERE asset.id = ? GROUP BY asset.id HAVING min(state IN ('waiting', 'dead'))",
+                (asset_id,),
+            ).fetchone()
+            if row is not None:
+                self._forget(*row)
+
+    def _mark_present(self, assets: Sequence[Known]) -> None:
         self._db.executemany(
-            "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a,) for a in assets)
+            "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a.asset_id,) for a in assets)
         )
 
     def _mark_unreadable(

@@ -34,8 +34,9 @@ class Changes(Generic[R]):
     new: list[FileRow] = field(default_factory=list)
     changed: list[tuple[R, FileRow]] = field(default_factory=list)
     unchanged: list[FileRow] = field(default_factory=list)
-    back: list[int] = field(default_factory=list)
+    back: list[R] = field(default_factory=list)  # were missing; among `unchanged`, too
     gone: list[R] = field(default_factory=list)
+    excluded: list[R] = field(default_factory=list)  # there, and a rule leaves them out now
     broken: list[LeftOut] = field(default_factory=list)
 
 
@@ -57,7 +58,7 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
         else:
             changes.unchanged.append(row)
             if known.is_missing:
-                changes.back.append(known.asset_id)
+                changes.back.append(known)
     if listing.is_exhaustive:
         present = listing.present
         changes.gone.extend(
@@ -65,6 +66,8 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
             for name, known in recorded.items()
             if not known.is_missing and name not in present and not name.endswith("/")
         )
+    by_rule = {one.name for one in listing.left_out if one.error_class is None}
+    changes.excluded.extend(recorded[name] for name in by_rule & recorded.keys())
     return changes
 
 

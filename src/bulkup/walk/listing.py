@@ -60,14 +60,25 @@ class FolderListing(NamedTuple):
 
         Any other folder that a finished walk did not list is gone.
         """
-        prefixes = [] if self.is_exhaustive else [self.folder]
-        for one in self.left_out:
-            if one.folder == self.folder and one.error_class is not ErrorClass.MISSING:
-                if one.name.endswith("/"):
-                    prefixes.append(one.folder + one.name)
-                elif is_archive_name(one.name):
-                    prefixes.append(f"{one.folder}{one.name}#")
-        return prefixes
+        own = [] if self.is_exhaustive else [self.folder]
+        return own + self._prefixes(by_rule=False) + self.excluded
+
+    @property
+    def excluded(self) -> list[str]:
+        """Prefixes of folders that a rule leaves out."""
+        return self._prefixes(by_rule=True)
+
+    def _prefixes(self, *, by_rule: bool) -> list[str]:
+        names = [
+            one.name
+            for one in self.left_out
+            if one.folder == self.folder
+            and one.error_class is not ErrorClass.MISSING
+            and (one.error_class is None) is by_rule
+        ]
+        folders = [name for name in names if name.endswith("/")]
+        archives = [f"{name}#" for name in names if is_archive_name(name)]
+        return [self.folder + name for name in (*folders, *archives)]
 
 
 @dataclass(slots=True)

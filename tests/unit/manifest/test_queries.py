@@ -118,7 +118,7 @@ def test_an_unread_file_that_goes_leaves_nothing_and_a_read_one_is_missing(
     pusher.record(folder(gone=list(pusher.known().values())))
     status = manifest.reports.status()
     assert (status.assets, status.missing, status.unique) == (1, 1, 1)
-    pusher.record(folder(back=[known.asset_id for known in pusher.known().values()]))
+    pusher.record(folder(back=list(pusher.known().values())))
     assert manifest.reports.status().missing == 0
     assert not recount_differs(manifest)
 

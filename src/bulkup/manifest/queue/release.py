@@ -53,6 +53,21 @@ def forget_open(db: sqlite3.Connection, content_id: int) -> None:
     )
 
 
+def forget_unsendable(db: sqlite3.Connection, content_id: int) -> None:
+    """Delete the content's open uploads if none of its files is present: nothing can be sent."""
+    freed = db.execute(
+        "DELETE FROM item WHERE content_id = ?1 AND stage = 'upload' "
+        "AND state IN ('ready', 'waiting', 'dead') AND NOT EXISTS "
+        "(SELECT 1 FROM asset WHERE asset.content_id = ?1 AND missing_at IS NULL) "
+        "RETURNING destination_id",
+        (content_id,),
+    ).fetchall()
+    db.executemany(
+        "DELETE FROM object WHERE content_id = ? AND +destination_id = ? AND stored_at IS NULL",
+        ((content_id, *row) for row in freed),
+    )
+
+
 def forget_copies(db: sqlite3.Connection, asset_id: int) -> None:
     """The asset has other bytes now: copies of the old ones that are still to be made are not
     made."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
@@ -115,7 +115,7 @@ class UploadQueue(Statements):
             if follows is not None:
                 enqueue_after(self._db, [d.item for d in done], follows)
 
-    def stored_keys(self, digests: Collection[str], destination_id: int) -> dict[str, str]:
+    def stored_keys(self, digests: Iterable[str], destination_id: int) -> dict[str, str]:
         """The keys of the contents' objects, by digest; without those that are not stored."""
         keys = {
             digest: self._value(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from bulkup.manifest.rows import Known
 from bulkup.manifest.scans import ScanScope
 from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
@@ -97,12 +98,15 @@ class Scan:
                 await root_scans[root].walk(iter(listings), whole_root=False)
             waiting.clear()
         for one in self._begun.to_scan:
-            await self._end(one)
+            lost = await self._context.call(root_scans[one.named.root].lost)
+            await self._end(one, lost)
 
-    async def _end(self, one: RootToScan) -> None:
+    async def _end(self, one: RootToScan, lost: Sequence[Known] = ()) -> None:
         """Record that the scan of a part of a root has ended."""
         walks = self._context.manifest.scans
-        await self._context.call(walks.end_part, self._scope(one), now=self._context.clock.now())
+        await self._context.call(
+            walks.end_part, self._scope(one), lost, now=self._context.clock.now()
+        )
 
 
 def _not_exhaustive(listing: FolderListing) -> FolderListing:

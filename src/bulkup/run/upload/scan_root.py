@@ -72,6 +72,7 @@ class RootScan:
         self._is_settled = is_settled
         self._folders = bytearray()  # one bit for each folder id that was visited
         self._unseen: list[str] = []
+        self._excluded: list[str] = []  # of those, what a rule leaves out
         self._is_quick = False
         self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
         self.walked = Walked()
@@ -89,6 +90,7 @@ class RootScan:
                 if recorded.works or recorded.has_more:
                     self._claims.add(recorded.works, more=recorded.has_more)
             self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
+            self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
         if whole_root:
             self.walked.gone += await self._context.call(self._end)
         self._context.emit(
@@ -119,10 +121,13 @@ class RootScan:
         return chunk
 
     def _forget_unopened(self, recorded: Sequence[FolderListing]) -> None:
-        """The end of the scan need not look at places that were visited."""
+        """The end of the scan need not look at places that were visited, or are known to be
+        unreadable still."""
         if self._unopened:
             for listing in recorded:
                 self._unopened.pop(_place(listing), None)
+                for one in broken(listing):
+                    self._unopened.pop(one.folder + one.name, None)
 
     def _count(self, more: Walked) -> None:
         for name in Walked.__slots__:
@@ -157,7 +162,7 @@ class RootScan:
         self, listings: Sequence[FolderListing], whole_root: bool
     ) -> tuple[list[Folder], Walked]:
         """What to write about the listings, and their numbers."""
-        walked = Walked(left_out=sum(len(listing.left_out) for listing in listings))
+        walked = Walked()
         compared = [self._compared(listing, walked, whole_root) for listing in listings]
         return [folder for folder in compared if folder is not None], walked
 
@@ -180,6 +185,7 @@ class RootScan:
                 and walks.files(folder_id, listing.after, listing.upto) == list(files)
             ):
                 walked.unchanged += len(files)
+                walked.left_out += len(listing.left_out)
                 return None
             recorded = {
                 known.file.name: known
@@ -190,20 +196,23 @@ class RootScan:
         walked.changed += len(changes.changed)
         walked.unchanged += len(changes.unchanged)
         walked.gone += len(changes.gone) if whole_root else 0
+        walked.left_out += len(listing.left_out) - len(changes.broken)
         walked.broken.update(one.error_class or ErrorClass.UNKNOWN for one in changes.broken)
         walked.to_do_bytes += sum([row[1] for row in changes.new])
         walked.to_do_bytes += sum([row[1] for _, row in changes.changed])
+        unchanged = [k.file for k in changes.back] if self._is_settled else changes.unchanged
         return Folder(
             path=listing.folder,
             new=[File(*row) for row in changes.new],
             changed=[(known, File(*row)) for known, row in changes.changed],
-            unchanged=[] if self._is_settled else [File(*row) for row in changes.unchanged],
+            unchanged=[File(*row) for row in unchanged],
             back=changes.back,
             gone=[*changes.gone, *opened] if whole_root else opened,
             unreadable=[
                 Unreadable(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
                 for one in changes.broken
             ],
+            excluded=changes.excluded,
         )
 
     def _opened(self, listing: FolderListing) -> list[Known]:
@@ -222,27 +231,34 @@ class RootScan:
             self._folders.extend(bytes(index + 1024 - len(self._folders)))
         self._folders[index] |= 1 << bit
 
+    def lost(self) -> list[Known]:
+        """What could not be opened earlier, was not met by this scan, and does not exist."""
+        if self._unopened is None:
+            self._unopened = self._scans.unopened(self._scope.root_id)
+        return [
+            known
+            for path, known in self._unopened.items()
+            if not os.path.lexists(f"{self._scope.root}/{path}")
+        ]
+
     def _end(self) -> int:
-        walks, now = self._scans, self._context.clock.now()
-        subtrees = (self._unopened or {}).items()
-        lost = [
-            known for path, known in subtrees if not os.path.lexists(f"{self._scope.root}/{path}")
-        ]
-        missing = [
-            folder_id
-            for folder_id, path in walks.folders(self._scope.root_id)
-            if not self._is_visited(folder_id) and self._is_gone(path)
-        ]
-        return walks.end_walk(self._scope, missing, lost, now=now)
+        walks, now, lost = self._scans, self._context.clock.now(), self.lost()
+        missing: list[int] = []
+        excluded: list[int] = []
+        for folder_id, path in walks.folders(self._scope.root_id):
+            if self._is_visited(folder_id):
+                continue
+            if path.startswith(tuple(self._excluded)):
+                excluded.append(folder_id)
+            elif not path.startswith(tuple(self._unseen)) and self._is_gone(path):
+                missing.append(folder_id)
+        return walks.end_walk(self._scope, missing, excluded, lost, now=now)
 
     def _is_visited(self, folder_id: int) -> bool:
         index, bit = divmod(folder_id, 8)
         return index < len(self._folders) and bool(self._folders[index] & 1 << bit)
 
     def _is_gone(self, path: str) -> bool:
-        """Whether a folder that was not listed does not exist, rather than being ignored."""
-        if any(path.startswith(prefix) for prefix in self._unseen):
-            return False
         return not os.path.lexists(f"{self._scope.root}/{path.rstrip('/#')}")
 
 
