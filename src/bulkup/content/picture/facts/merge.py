@@ -70,9 +70,10 @@ def _completed(moment: Moment, others: Sequence[Moment]) -> Moment:
 def _refined(moment: Moment, other: Moment) -> Moment:
     """`moment` with what `other` adds to it, if both are the same moment."""
     if None not in (moment.utc, other.utc) and moment.offset_minutes != other.offset_minutes:
-        # One clock shown in two zones: the other is the picture's own.
+        # One clock shown in two zones: the later source is the picture itself. But UTC is what
+        # programs and containers convert to; any other zone is the camera's.
         is_same = _cut(moment.utc, Precision.SECOND) == _cut(other.utc, Precision.SECOND)
-        return other if is_same else moment
+        return other if is_same and other.offset_minutes else moment
     precise, rough = (other, moment) if other.precision > moment.precision else (moment, other)
     if _cut(precise.local, rough.precision) != _cut(rough.local, rough.precision):
         return moment

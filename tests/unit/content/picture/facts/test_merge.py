@@ -61,6 +61,16 @@ def test_a_moment_is_completed_by_another_block() -> None:
     assert str(merged((exif, xmp)).taken_at) == "2024-02-03T10:11:12.526000+02:00"
 
 
+def test_the_zone_of_the_camera_is_kept_beside_the_same_moment_in_utc() -> None:
+    facts = PictureFacts(
+        original=moment_of("2019-07-24T11:25:57+0300"),
+        digitised=moment_of("2019-07-24T08:25:57Z"),
+    )
+    assert str(merged((facts,)).taken_at) == "2019-07-24T11:25:57+03:00"
+    exact_sidecar = PictureFacts(original=moment_of("2021-06-01T08:00:00.25Z"))
+    assert str(with_sidecars(OWN, [exact_sidecar]).taken_at) == "2021-06-01T10:00:00.250000+02:00"
+
+
 def test_words_are_taken_in_an_order_of_their_own() -> None:
     exif, xmp = PictureFacts(title="old", keywords=("a",)), PictureFacts(title="new")
     found = merged((exif, xmp), words=(xmp, exif))
