@@ -1,4 +1,4 @@
-"""Boxes of HEIF and AVIF files, and of videos (ISO/IEC 14496-12).
+"""Boxes of HEIF and AVIF files, of JPEG 2000, and of videos (ISO/IEC 14496-12).
 
 Of a picture's primary item they say how it is cropped and turned, and its colours: Pillow's AVIF
 plugin and libheif apply some of these properties, and do not say which (ISO/IEC 23008-12 and
@@ -16,8 +16,9 @@ _MOST_META_BYTES: Final = 16 << 20
 _MOST_BOXES: Final = 100_000
 _ZERO_SIZES: Final = (0, 1)  # "to the end of the file", and "64 bits follow"
 
-
 _XMP_UUID: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_IPTC_UUID: Final = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_EXIF_UUIDS: Final = (b"JpgTiffExif->JP2", bytes.fromhex("0537cdab9d0c4431a72afa561f2a113e"))
 
 
 class PrimaryItem(NamedTuple):
@@ -46,6 +47,28 @@ def primary_item(file: BinaryIO) -> PrimaryItem:
     except (struct.error, ZeroDivisionError, IndexError, OverflowError):
         pass
     return PrimaryItem(brands)
+
+
+class MetadataBoxes(NamedTuple):
+    """Metadata blocks of a file, each empty where there is none."""
+
+    exif: bytes = b""
+    iptc: bytes = b""
+    xmp: bytes = b""
+
+
+def metadata_boxes(file: BinaryIO) -> MetadataBoxes:
+    """The `uuid` boxes of a JPEG 2000 file (ISO/IEC 15444-1, I.7.2; XMP specification, part 3)."""
+    file.seek(0)
+    found: dict[bytes, bytes] = {}
+    try:
+        for kind, size in _box_heads(file, None):
+            if kind == b"uuid" and 16 < size <= _MOST_META_BYTES:
+                found.setdefault(file.read(16), file.read(size - 16))
+    except struct.error:
+        pass
+    exif = next((found[uuid] for uuid in _EXIF_UUIDS if uuid in found), b"")
+    return MetadataBoxes(exif, found.get(_IPTC_UUID, b""), found.get(_XMP_UUID, b""))
 
 
 def xmp_packet(file: BinaryIO) -> bytes:

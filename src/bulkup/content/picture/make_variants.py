@@ -100,7 +100,7 @@ def _why_no_picture(kind: str, name: str) -> str | None:
 
 def _of_picture(file: BinaryIO, wanted: Sequence[VariantSpec], limits: PictureLimits) -> Picture:
     decoded = decode(file, size_px=_largest(wanted), limits=limits)
-    return _made(decoded, wanted, Blocks(decoded.source).facts())
+    return _made(decoded, wanted, Blocks(decoded.source, file).facts())
 
 
 def _of_raw(
@@ -115,7 +115,7 @@ def _of_raw(
         if found.preview or raw.has_libraw():
             raise
         return Skipped("a raw picture without a preview that is simple to find: bulkup[raw]")
-    facts = Blocks(decoded.source).facts()
+    facts = Blocks(decoded.source, inner).facts()
     if len(found.tags):
         facts = merged((of_tags(found.tags), facts))
     size_px = None

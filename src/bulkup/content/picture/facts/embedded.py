@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
-from PIL import Image
+from PIL import Image, TiffTags
 
 from bulkup.content.picture.facts.exif import (
     IPTC_BLOCK,
@@ -21,6 +21,7 @@ from bulkup.content.picture.facts.iptc import iptc_facts
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
 from bulkup.content.picture.facts.xmp import read_xmp
+from bulkup.content.picture.isobmff import MetadataBoxes, metadata_boxes
 from bulkup.content.picture.types import PictureFacts
 from bulkup.errors import PictureInvalid
 
@@ -28,27 +29,33 @@ from bulkup.errors import PictureInvalid
 _IPTC, _EXIF, _XMP = 1028, 1058, 1060
 
 _RAW_PROFILE: Final = "Raw profile type "
-_PROFILE: Final = re.compile(r"\s*\S+\s+(\d+)\s+([0-9a-fA-F\s]*)")
+_PROFILE: Final = re.compile(r"\s*[^\n]+\n\s*(\d+)\s+([0-9a-fA-F\s]*)")
+_GIF_XMP: Final = b"!\xff\x0bXMP DataXMP"  # XMP specification, part 3, 1.1.2
+_GIF_SEARCHED_BYTES: Final = 1 << 20
 _XMP_HEADER: Final = b"http://ns.adobe.com/xap/1.0/\0"
+
+# Pillow drops all but the first of the 32-bit numbers, as it expects one value.
+TiffTags.TAGS_V2[IPTC_BLOCK] = TiffTags.TAGS_V2[IPTC_BLOCK]._replace(length=0)
 
 
 class Blocks:
-    """The EXIF tags, IPTC block, XMP packet and plain texts of a picture."""
+    """The EXIF tags, IPTC block, XMP packet and plain texts of a picture, decoded from `file`."""
 
-    def __init__(self, image: Image.Image) -> None:
+    def __init__(self, image: Image.Image, file: BinaryIO) -> None:
         info = image.info
+        boxes = _boxes_of(image, file)
         resources = dict(_resources_of(image, info))
         profiles = dict(_raw_profiles(info))
         self.tags = tags_of(image)
         if not len(self.tags):
-            blocks = (info.get("exif"), resources.get(_EXIF), profiles.get("exif"))
+            blocks = (info.get("exif"), resources.get(_EXIF), profiles.get("exif"), boxes.exif)
             self.tags = exif_of(_first_bytes((*blocks, profiles.get("app1"))))
         self._iptc = _first_bytes(
-            (resources.get(_IPTC), profiles.get("iptc"), self._tag(image, IPTC_BLOCK))
+            (resources.get(_IPTC), profiles.get("iptc"), boxes.iptc, self._tag(image, IPTC_BLOCK))
         )
         self._xmp = _first_bytes(
             (info.get("xmp"), resources.get(_XMP), profiles.get("xmp"), profiles.get("app1 xmp"),
-             info.get("XML:com.adobe.xmp"), self._tag(image, XMP_PACKET))
+             info.get("XML:com.adobe.xmp"), boxes.xmp, self._tag(image, XMP_PACKET))
         )  # fmt: skip
         self._texts = getattr(image, "text", None) or {}
 
@@ -62,6 +69,8 @@ class Blocks:
         """A block that is a TIFF tag; IPTC blocks are often declared as 32-bit numbers."""
         tags = getattr(image, "tag_v2", None)
         value = self.tags.get(number) if tags is None else tags.get(number)
+        if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], bytes):
+            return value[0]
         if isinstance(value, tuple) and all(isinstance(part, int) for part in value):
             order = "<" if getattr(self.tags, "endian", "<") == "<" else ">"
             try:
@@ -89,6 +98,17 @@ def xmp_facts(packet: bytes) -> PictureFacts:
         return read_xmp(packet).facts
     except PictureInvalid:  # a broken packet is no reason to refuse the pixels
         return PictureFacts()
+
+
+def _boxes_of(image: Image.Image, file: BinaryIO) -> MetadataBoxes:
+    """The blocks that Pillow leaves in the file."""
+    if image.format == "JPEG2000":
+        return metadata_boxes(file)
+    if image.format == "GIF":
+        file.seek(0)
+        _, mark, packet = file.read(_GIF_SEARCHED_BYTES).partition(_GIF_XMP)
+        return MetadataBoxes(xmp=packet if mark else b"")
+    return MetadataBoxes()
 
 
 def _text_facts(texts: Mapping[str, str]) -> PictureFacts:

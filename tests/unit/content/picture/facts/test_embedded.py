@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.types import Picture, PictureFacts, Place
@@ -60,6 +61,41 @@ def test_iptc_is_read_where_exif_and_xmp_are_silent() -> None:
 def test_iptc_in_a_tiff_is_read() -> None:
     found = facts(saved(scene(64, 40), "TIFF", tiffinfo={33723: BLOCK}))
     assert found.title == "Zanzibar"
+    directory = TiffImagePlugin.ImageFileDirectory_v2()
+    directory.tagtype[33723] = 4  # 32-bit numbers, as Adobe's programs and exiftool declare it
+    padded = BLOCK + bytes(-len(BLOCK) % 4)
+    directory[33723] = struct.unpack(f"<{len(padded) // 4}I", padded)
+    found = facts(saved(scene(64, 40), "TIFF", tiffinfo=directory))
+    assert (found.title, found.keywords) == ("Zanzibar", ("dhow", "sea"))
+
+
+UUIDS = {
+    "exif": b"JpgTiffExif->JP2",
+    "iptc": bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38"),
+    "xmp": bytes.fromhex("be7acfcb97a942e89c71999491e3afac"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "date", "title"),
+    [("exif", "2020-05-06T07:08:09", None), ("iptc", "1985-07-04T12:00:00+02:00", "Zanzibar"),
+     ("xmp", "1985-07-04T12:00:00", "Zanzibar")],
+)  # fmt: skip
+def test_the_boxes_of_a_jpeg_2000_are_read(kind: str, date: str, title: str | None) -> None:
+    blocks = {"exif": exif().tobytes().removeprefix(b"Exif\0\0"), "iptc": BLOCK, "xmp": PACKET}
+    body = UUIDS[kind] + blocks[kind]
+    picture = saved(scene(64, 40), "JPEG2000")
+    found = facts(picture + struct.pack(">I", 8 + len(body)) + b"uuid" + body, "a.jp2")
+    assert (str(found.taken_at), found.title) == (date, title)
+
+
+def test_the_packet_of_a_gif_is_read() -> None:
+    picture = saved(scene(64, 40), "GIF")
+    trailer = bytes([1, *range(255, -1, -1), 0])
+    packet = b"!\xff\x0bXMP DataXMP" + PACKET + trailer
+    at = picture.index(b"!\xf9") if b"!\xf9" in picture else picture.index(b",", 13 + 768)
+    found = facts(picture[:at] + packet + picture[at:])
+    assert (found.title, found.keywords, found.rating) == ("Zanzibar", ("dhow",), 5)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +140,7 @@ XMP_APP1 = b"http://ns.adobe.com/xap/1.0/\0" + PACKET
         (raw_profile("APP1", XMP_APP1), "1985-07-04T12:00:00"),
         (raw_profile("xmp", PACKET), "1985-07-04T12:00:00"),
         (raw_profile("iptc", resource(1028, BLOCK)), "1985-07-04T12:00:00+02:00"),
+        (raw_profile("iptc", BLOCK, "\nIPTC profile\n{size:8}\n"), "1985-07-04T12:00:00+02:00"),
         ({"Creation_Time": "2010:06:01 08:09:10"}, "2010-06-01T08:09:10"),
         ({"Creation_Time": "Tue, 1 Jun 2010 08:09:10 +0200"}, "2010-06-01T08:09:10+02:00"),
         ({"Creation_Time": "long ago"}, "None"),
