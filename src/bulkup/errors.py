@@ -13,6 +13,7 @@
     │   ├── OptionRefused            4          invalid
     │   └── DestinationUnreachable   4          network
     ├── EmbedderUnusable             4          (the run stops)
+    ├── FolderUnusable               4          (the run stops)
     ├── ManifestError                5          (the run stops)
     │   ├── ManifestCorrupt · ManifestNewer · ManifestReadOnly · ManifestFull · ManifestLocked
     └── ItemError                    3          (one item; the run continues)
@@ -25,13 +26,16 @@
         │   │   └── ConditionalWritesUnsupported   invalid
         │   ├── StoreFull            3          resource
         │   ├── KeyTaken             3          invalid
-        │   └── ObjectMissing        3          missing
+        │   ├── ObjectMissing        3          missing
+        │   ├── ObjectDamaged        3          changed
+        │   └── ObjectArchived       3          resource
         ├── SourceError
         │   ├── SourceMissing        3          missing
         │   ├── SourceUnreadable     3          auth
         │   ├── SourceUnavailable    3          resource
         │   ├── SourceChanged        3          changed
         │   └── SourceInvalid        3          invalid
+        ├── FileNotWritten           3          resource
         ├── PictureInvalid           3          invalid
         ├── WorkerError
         │   ├── WorkerLost           3          resource
@@ -186,6 +190,14 @@ class EmbedderUnusable(BulkupError):
     error_class = ErrorClass.AUTH
 
 
+class FolderUnusable(BulkupError):
+    """The folder that files are written to does not exist, may not be written, or its disk is
+    full."""
+
+    exit_code = ExitCode.DESTINATION
+    error_class = ErrorClass.RESOURCE
+
+
 class TooFewDescriptors(BulkupError):
     """This process may open too few files to begin."""
 
@@ -316,6 +328,18 @@ class ObjectMissing(StoreError):
     error_class = ErrorClass.MISSING
 
 
+class ObjectDamaged(StoreError):
+    """The object has other bytes than those that were stored."""
+
+    error_class = ErrorClass.CHANGED
+
+
+class ObjectArchived(StoreError):
+    """The object is in cold storage: it can be read hours after somebody has asked for it."""
+
+    error_class = ErrorClass.RESOURCE
+
+
 class SourceError(ItemError):
     """A file, or a member of an archive, could not be read."""
 
@@ -348,6 +372,12 @@ class SourceInvalid(SourceError):
     """A damaged archive member, a decompression bomb, or a path that escapes the archive."""
 
     error_class = ErrorClass.INVALID
+
+
+class FileNotWritten(ItemError):
+    """A file that was fetched could not be written here, or has no name that is free."""
+
+    error_class = ErrorClass.RESOURCE
 
 
 class PictureInvalid(ItemError):

@@ -42,6 +42,11 @@ class Event:
 
     kind: ClassVar[str] = "event"
 
+    @property
+    def is_trouble(self) -> bool:
+        """Whether it is printed even with --quiet."""
+        return False
+
     def as_json(self) -> list[Json]:
         """One object per line of a JSON-lines log; every one has `event`."""
         return [{"event": self.kind, **asdict(self)}]
@@ -277,7 +282,11 @@ class Notice(Event):
 
     kind = "notice"
     message: str
-    is_error: bool = False  # printed even with --quiet
+    is_error: bool = False
+
+    @property
+    def is_trouble(self) -> bool:
+        return self.is_error
 
     def __str__(self) -> str:
         return self.message

@@ -400,3 +400,27 @@ async def test_a_head_with_checksum_says_nothing_wrong(store):
     info = await store.head(key, with_checksum=True)
     assert (info.size_bytes, info.digest) == (len(body), digest_of(body))
     assert info.checksum in (None, b64encode(sha256(body).digest()).decode())
+
+
+@pytest.mark.parametrize("size", [0, 1, 20_480, 900_000])
+async def test_a_small_object_is_read_at_once(store, size):
+    key = await put(store, "a/small ü.jpg", bytes(range(256)) * (size // 256 + 1))
+    assert len(await store.read(key)) == (size // 256 + 1) * 256
+    with pytest.raises(ObjectMissing):
+        await store.read(store.prefix + "none")
+
+
+async def test_a_range_of_an_object_is_read(store):
+    """From the first byte, in the middle, and up to the end."""
+    body = bytes(i * 7 % 251 for i in range(3_000_000))
+    key = await put(store, "ranges", body)
+
+    async def part(start, size_bytes):
+        chunks = [chunk async for chunk in store.open(key, start=start, size_bytes=size_bytes)]
+        assert max(map(len, chunks)) <= 1024 * 1024
+        return b"".join(chunks)
+
+    assert await part(0, 10) == body[:10]
+    assert await part(1_000, 1_500_000) == body[1_000:1_501_000]
+    assert await part(2_999_999, 1) == body[-1:]
+    assert await part(2_000_000, None) == body[2_000_000:]

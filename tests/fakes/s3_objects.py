@@ -73,6 +73,8 @@ def operation(request: Request) -> str:
         put = "UploadPartCopy" if copied else "UploadPart"
         names = {"PUT": put, "GET": "ListParts", "POST": "CompleteMultipartUpload"}
         return {**names, "DELETE": "AbortMultipartUpload"}.get(request.method, "Unknown")
+    if request.method == "POST" and "restore" in query:
+        return "RestoreObject"
     if request.method == "POST" and "uploads" in query:
         return "CreateMultipartUpload"
     put = "CopyObject" if copied else "PutObject"
@@ -99,6 +101,8 @@ class Objects:
             if upload is None or upload.path != request.path:
                 return error(404, "NoSuchUpload")
             return self._about_upload(op, request, body, upload)
+        if op == "RestoreObject":
+            return Answer(202) if request.path in self.held else error(404, "NoSuchKey")
         if op in ("GetObject", "HeadObject", "CopyObject", "DeleteObject", "PutObject"):
             return self._about_object(op, request, body)
         return self._about_bucket(op, request, body)
@@ -132,7 +136,7 @@ class Objects:
         if op == "CopyObject":
             self.held[path] = held_or_none
             return _xml("CopyObjectResult", f"<ETag>{escape(held_or_none.etag)}</ETag>")
-        return _object_answer(op, held_or_none)
+        return _ranged(_object_answer(op, held_or_none), request)
 
     def _about_bucket(self, op: str, request: Request, body: Body) -> Answer:
         if op == "ListObjectsV2":
@@ -273,6 +277,16 @@ def _object_answer(op: str, held: Held) -> Answer:
     headers = {**held.headers, "etag": held.etag, "last-modified": modified}
     headers["content-length"] = str(held.size_bytes)
     return Answer(200, held.content or b"", headers)
+
+
+def _ranged(answer: Answer, request: Request) -> Answer:
+    """The answer, or the range of bytes that was asked for (RFC 9110, section 14)."""
+    match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("range", ""))
+    if match is None or answer.status != 200 or request.method != "GET":
+        return answer
+    start, end = int(match[1]), int(match[2] or len(answer.body))
+    part = answer.body[start : end + 1]
+    return Answer(206, part, {**answer.headers, "content-length": str(len(part))})
 
 
 def _xml(root: str, inner: str) -> Answer:

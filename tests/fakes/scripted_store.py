@@ -75,9 +75,15 @@ class ScriptedStore(DirectoryStore):
         await self._called("head")
         return await super().head(key, with_checksum=with_checksum)
 
-    async def open(self, key: str) -> AsyncIterator[bytes]:
+    async def read(self, key: str) -> bytes:
+        await self._called("read")
+        return await super().read(key)
+
+    async def open(
+        self, key: str, *, start: int = 0, size_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
         await self._called("open")
-        async for chunk in super().open(key):
+        async for chunk in super().open(key, start=start, size_bytes=size_bytes):
             yield chunk
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:

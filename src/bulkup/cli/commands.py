@@ -25,6 +25,7 @@ NAMES = (
     "files",
     "history",
     "export",
+    "pull",
     "rebuild",
     "init",
     "allow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bulkup.errors import ExitCode
 
@@ -16,20 +16,42 @@ if TYPE_CHECKING:
     from bulkup.cli.output.json_log import JsonLog
     from bulkup.cli.output.observers import Observers
     from bulkup.cli.output.progress import Screen
-    from bulkup.events import Emit, Event, Summary
+    from bulkup.events import Emit, Event
     from bulkup.manifest.manifest import Manifest
+    from bulkup.model import Snapshot
     from bulkup.run.context import RunContext
     from bulkup.run.ingest.process import IngestProcess
-    from bulkup.run.run import Run
     from bulkup.settings.table import Settings
 
 
+class Runnable(Protocol):
+    """A run of a command."""
+
+    def stop(self, reason: str, exit_code: ExitCode) -> None:
+        """End soon, in order."""
+
+    def snapshot(self) -> Snapshot:
+        """Where it stands. Safe from any thread."""
+
+    async def run(self) -> Any:
+        """Work; the summary, an event with an `exit_code`, which was emitted, too."""
+
+
+Summaries = tuple["Callable[[Any], list[str]]", "Callable[[Any], str]"]
+"""A summary's lines for a terminal, and its line for a pipe."""
+
+
 def run_to_end(
-    make_run: Callable[[RunContext], Run], settings: Settings, *, uploads: bool = False
+    make_run: Callable[[RunContext], Runnable],
+    settings: Settings,
+    *,
+    uploads: bool = False,
+    summaries: Summaries | None = None,
 ) -> int:
     """Start the run, print its progress, and return the exit code.
 
-    `make_run` is called with the context. A run that `uploads` gets a second process.
+    `make_run` is called with the context. A run that `uploads` gets a second process. `summaries`
+    render what the run returns, a Summary by default.
     """
     import asyncio
     import gc
@@ -45,7 +67,7 @@ def run_to_end(
             Manifest(settings.manifest) as manifest,
             asyncio.Runner(loop_factory=_loop_factory()) as runner,
         ):
-            return runner.run(_run(make_run, settings, manifest, ingest))
+            return runner.run(_run(make_run, settings, manifest, ingest, summaries))
     finally:
         if ingest is not None:
             ingest.end()
@@ -67,10 +89,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _run(
-    make_run: Callable[[RunContext], Run],
+    make_run: Callable[[RunContext], Runnable],
     settings: Settings,
     manifest: Manifest,
     ingest: IngestProcess | None,
+    summaries: Summaries | None,
 ) -> int:
     import asyncio
     from random import Random
@@ -98,7 +121,7 @@ async def _run(
         async with observers.watching(run.snapshot, output.emit):
             with output.screen(run):
                 summary = await run.run()
-            output.summarize(summary)
+            output.summarize(summary, summaries)
     output.report_lost()
     return signals.exit_code or summary.exit_code
 
@@ -123,7 +146,7 @@ class RunOutput:
         self._observers = observers
         self._screen: Screen | None = None
 
-    def screen(self, run: Run) -> Screen:
+    def screen(self, run: Runnable) -> Screen:
         from bulkup.cli.output.progress import Screen
 
         quiet = self._settings.quiet or (self._settings.json and sys.stdout.isatty())
@@ -137,10 +160,10 @@ class RunOutput:
         self.report_lost()
         self._observers.emit(event)
         settings = self._settings
-        if isinstance(event, events.Summary):
+        if event.kind == events.Summary.kind:
             return
         if settings.quiet:
-            if isinstance(event, events.Notice) and event.is_error:
+            if event.is_trouble:
                 self._say(str(event))
             return
         always = (events.Notice, events.Paused, events.BatchFound)
@@ -149,7 +172,7 @@ class RunOutput:
         elif isinstance(event, events.RunStarted):
             shown = event.first_default or settings.verbose
         else:
-            shown = settings.verbose or isinstance(event, always)
+            shown = settings.verbose or event.is_trouble or isinstance(event, always)
         if shown and (text := str(event)):
             self._say(text)
 
@@ -162,14 +185,15 @@ class RunOutput:
         if self._screen is not None:
             self._screen.say(text)
 
-    def summarize(self, summary: Summary) -> None:
+    def summarize(self, summary: Any, summaries: Summaries | None = None) -> None:
         from bulkup.cli.output.summary import summary_line, summary_lines
         from bulkup.cli.output.text import is_screen
 
         if self._settings.quiet:
             return
+        in_lines, in_line = summaries or (summary_lines, summary_line)
         out = sys.stderr if self._settings.json else sys.stdout
-        lines = summary_lines(summary) if is_screen(out, os.environ) else [summary_line(summary)]
+        lines = in_lines(summary) if is_screen(out, os.environ) else [in_line(summary)]
         for line in lines:
             print(line, file=out)
 

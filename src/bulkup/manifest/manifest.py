@@ -16,6 +16,7 @@ from bulkup.manifest.queue.requeue import RetryQueue
 from bulkup.manifest.queue.stages import StageQueue
 from bulkup.manifest.queue.uploads import UploadQueue
 from bulkup.manifest.reports.integrity import Integrity
+from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.scans import Scans
@@ -48,6 +49,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.object_import = ObjectImport(self._db)
         self.garbage = GarbageCollection(self._db)
         self.reports = StatusReport(self._db)
+        self.pull_queries = PullQueries(self._db)
         self.integrity = Integrity(self._db)
 
     @property

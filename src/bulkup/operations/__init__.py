@@ -5,6 +5,7 @@ dry_run            what a push would do: the same run, over a copy of the manife
 resume             interrupted batches
 retry              failed items
 stages             process and embed
+pull               files back from their destinations
 verify             the manifest against a destination …
 verify_checks      … the checks of one object, and the sample that is read
 rebuild            a lost manifest from a destination

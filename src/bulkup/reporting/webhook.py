@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
@@ -107,7 +107,7 @@ class Webhook:
         self._timeout_seconds = timeout_seconds
         self._alarm = Alarm(options.failure_rate, options.every)
         self._started: RunStarted | None = None
-        self._summary: Summary | None = None
+        self._summary: Any = None
         self._queue: asyncio.Queue[Json | None] = asyncio.Queue(QUEUE_LENGTH)
         self._task: asyncio.Task[None] | None = None
         self.trouble: str | None = None
@@ -116,7 +116,7 @@ class Webhook:
         """Take an event; returns at once."""
         if isinstance(event, RunStarted):
             self._started = event
-        elif isinstance(event, Summary):
+        elif event.kind == Summary.kind:
             self._summary = event
         elif isinstance(event, AttemptFailed) and self._options.on != "never":
             stage = total_of(self._take())

@@ -56,8 +56,19 @@ class ObjectStore(Protocol):
         `with_checksum` asks for the checksum that the store itself computed, if it keeps one.
         """
 
-    def open(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes, in order, in chunks of at most 1 MiB or so. Raises ObjectMissing."""
+    async def read(self, key: str) -> bytes:
+        """The whole of an object that is known to be small: for fewer than 1 MiB it takes less time
+        than `open`. Raises ObjectMissing, and ObjectArchived until `restore` has made a copy."""
+
+    def open(
+        self, key: str, *, start: int = 0, size_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The object's bytes, in order, in chunks of at most 1 MiB or so: all of them, or
+        `size_bytes` (at least 1) from `start` on. Raises as `read` does."""
+
+    async def restore(self, key: str, *, days: int) -> None:
+        """Ask for a copy of an archived object that can be read for so many days; no error when it
+        was asked for before. The copy is there hours later."""
 
     def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """All objects whose key starts with `prefix`, in pages, keys in UTF-8 byte order.

@@ -3,6 +3,7 @@
 text.py       escaping, numbers, tables
 progress.py   snapshots to bars
 summary.py    the summary at the end of a run
+pull_summary.py  … of a pull
 rows.py       rows as JSON or CSV
 json_log.py   events as JSON lines: --json, --log-file
 observers.py  events to the metrics file and the webhook

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _REDRAWS_PER_SECOND = 10  # looks smooth, and costs about 2 % of a core
 _MEMORY_SECONDS = 15.0  # steadies the ETA, and follows the adaptive window
-_LABELS = {"upload": "Uploading", "process": "Processing", "embed": "Searchable"}
+_LABELS = {"upload": "Uploading", "process": "Processing", "embed": "Searchable", "pull": "Pulling"}
 _LABEL_WIDTH = 11
 _LEAST_BAR, _MOST_BAR = 8, 40
 

@@ -161,6 +161,8 @@ def _item_level(
         kind, hint = errors.StoreFull, "Make room at the destination, or raise its quota."
     elif code in _PASSING or (status >= 500 and status != 501) or _is_conflict(refusal, code):
         kind = errors.StoreBroken
+    elif code == "InvalidObjectState":
+        kind = errors.ObjectArchived
     elif code in _ABSENT or (status == 404 and code is None):
         kind = errors.ObjectMissing
     elif status in (409, 412) or code == "PreconditionFailed":

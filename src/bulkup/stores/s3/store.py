@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -14,6 +16,7 @@ from bulkup.errors import (
     KeyTaken,
     ObjectMissing,
     StoreBroken,
+    StoreError,
     StoreForbidden,
     StoreRefused,
     StoreUnreachable,
@@ -28,7 +31,7 @@ from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
-from bulkup.stores.s3.xml import read_objects
+from bulkup.stores.s3.xml import read_objects, write_restore
 from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
@@ -174,8 +177,36 @@ class S3Store(S3Parts):
             raise
         return read_info(key, response)
 
-    def open(self, key: str) -> AsyncIterator[bytes]:
-        return self._transport.stream(key)
+    async def read(self, key: str) -> bytes:
+        require_addressable(key)
+        response = await self._transport.send("GET", key, {}, has_small_answer=True)
+        return response.body
+
+    def open(
+        self, key: str, *, start: int = 0, size_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
+        is_whole = start == 0 and size_bytes is None
+        end = "" if size_bytes is None else str(start + size_bytes - 1)
+        return self._transport.stream(key, {} if is_whole else {"range": f"bytes={start}-{end}"})
+
+    async def restore(self, key: str, *, days: int) -> None:
+        """RestoreObject, at the standard tier: within 12 hours as a rule."""
+        require_addressable(key)
+        body = write_restore(days)
+        md5 = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+        headers = {"content-md5": md5, "content-type": "application/xml"}
+        try:
+            await self._transport.send(
+                "POST",
+                key,
+                headers,
+                query="restore=",
+                body=body,
+                payload_sha256=hashlib.sha256(body).hexdigest(),
+            )
+        except StoreError as error:
+            if error.code != "RestoreAlreadyInProgress":
+                raise
 
     async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
         """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from bulkup.clock import Clock
-from bulkup.errors import BulkupError, DestinationError, StoreUnreachable
+from bulkup.errors import BulkupError, DestinationError, StoreBroken, StoreUnreachable
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
 from bulkup.stores.s3.connection_pool import (
@@ -38,6 +39,7 @@ STALLS = 5
 """Pages of a listing in a row that bring nothing new: more mean that it has no end. Endpoints that
 filter may send some empty ones."""
 _HEAD_BYTES = 1 << 13
+_NONE: Mapping[str, str] = MappingProxyType({})
 _SMALL_BYTES = 256 * 1024
 
 
@@ -49,6 +51,7 @@ class _Request(NamedTuple):
     body: Body
     payload_sha256: str
     limit_seconds: float
+    has_small_answer: bool = False
 
 
 class S3Transport:
@@ -103,13 +106,16 @@ class S3Transport:
         body: Body = b"",
         payload_sha256: str = EMPTY_SHA256,
         limit_seconds: float = STALL_SECONDS,
+        has_small_answer: bool = False,
     ) -> Response:
         """Send one request for `key`, or for the bucket; the response of a success.
 
         `headers` (lower-case names) are changed by the signing. Raises the error for the endpoint's
         refusal (see errors.py), and StoreUnreachable.
         """
-        request = _Request(method, key, headers, query, body, payload_sha256, limit_seconds)
+        request = _Request(
+            method, key, headers, query, body, payload_sha256, limit_seconds, has_small_answer
+        )
         session = await self._sessions.get()
         response = await self._exchange(session, request)
         if response.status < 300:
@@ -164,17 +170,20 @@ class S3Transport:
             return None
         raise refusal
 
-    async def stream(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes in chunks of 1 MiB at most. Raises as `send` does."""
+    async def stream(self, key: str, extra: Mapping[str, str] = _NONE) -> AsyncIterator[bytes]:
+        """The object's bytes in chunks of 1 MiB at most; with a `range` header among `extra`, those
+        that it names. Raises as `send` does, and StoreBroken when the range is not honoured."""
         require_addressable(key)
         for is_last in (False, True):
             session = await self._sessions.get()
             self._connect(session)
-            headers: dict[str, str] = {}
+            headers = dict(extra)
             request = _Request("GET", key, headers, "", b"", EMPTY_SHA256, 0.0)
             url = session.address.origin + _sign(session, request)
             async with self._client.get(url, headers) as (response, chunks):
                 if response.status < 300:
+                    if "range" in extra and response.status != 206:
+                        raise StoreBroken(f"key {key!r}: the endpoint sends more than a range")
                     async for chunk in chunks:
                         yield chunk
                     return
@@ -196,8 +205,8 @@ class S3Transport:
         """One request, one response of whatever status. The hot path: every line here costs."""
         path = _sign(session, request)
         pool = self._connect(session)
-        method, key, headers, _, body, _, limit_seconds = request
-        if pool is not None and _is_simple(method, key, len(body)):
+        method, key, headers, _, body, _, limit_seconds, has_small_answer = request
+        if pool is not None and (has_small_answer or _is_simple(method, key, len(body))):
             try:
                 return await pool.request(method, path, headers, body, limit_seconds)
             except ConnectionBroken as error:

@@ -126,6 +126,15 @@ def write_completion(parts: Sequence[Part], *, checksums: bool) -> bytes:
     return "".join(lines).encode()
 
 
+def write_restore(days: int) -> bytes:
+    """The body of RestoreObject: a copy for so many days, at the standard tier."""
+    return (
+        '<RestoreRequest xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Days>{days}</Days><GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters>"
+        "</RestoreRequest>"
+    ).encode()
+
+
 def _digest(text: str | None) -> Digest | None:
     """The digest of a checksum in base64; None for none or nonsense."""
     try:

@@ -1,0 +1,12 @@
+"""plan → fetch → place. In the order of the data:
+
+events.py    what happens in a pull, as values
+contents.py  which contents are wanted, and the names of their files
+folder.py    the folder that files are pulled into: what is there, and how a file gets its name
+sources.py   the destinations that objects are read from
+ranges.py    a large object, in ranges that outlive the process
+fetcher.py   one content: its bytes, checked
+placing.py   files get their names, some at a time, in a thread
+pipeline.py  the supervisor: the plan, and the contents that are fetched at the same time
+counts.py    the numbers of a pull
+"""

@@ -1,0 +1,304 @@
+"""The folder that files are pulled into. Nothing in it is overwritten.
+
+A file is written below `.bulkup-pull/` first, and gets its name with its modification time, by
+link(2), which never replaces. So a file that has its name, size and time is whole. The folder
+`.bulkup-pull` is removed in the end, unless it holds parts that the next pull continues with.
+
+All functions here block.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from enum import Enum
+from hashlib import file_digest
+from itertools import count
+from typing import Final, NamedTuple
+
+from bulkup.errors import FileNotWritten, FolderUnusable
+from bulkup.model import Body, Digest
+from bulkup.stores.keys import spare_folder_key, spare_key
+
+STAGING: Final = ".bulkup-pull"
+_LOCK: Final = "lock"
+RANGES: Final = ".ranges"
+_PARTIAL = re.compile(r"[0-9a-f]{64}").fullmatch
+_TEMPORARY = re.compile(r"[0-9a-f]{12}-[0-9]+").fullmatch
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+_TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
+_TRIES = 3
+
+
+class Wanted(NamedTuple):
+    """A file as it was pushed; `modified_ns` is None where nobody knows it."""
+
+    path: str  # relative to the folder
+    digest: Digest
+    size_bytes: int
+    modified_ns: int | None
+
+
+class Found(Enum):
+    """What a path holds."""
+
+    FREE = "free"
+    THERE = "there"  # the wanted file
+    TORN = "torn"  # its beginning: the machine went down before the bytes were on the disk
+    TAKEN = "taken"
+
+
+class Place(NamedTuple):
+    """Where a file goes, or is."""
+
+    wanted: Wanted
+    path: str  # relative to the folder; not `wanted.path` where that is another file's
+    found: Found
+
+
+class TargetFolder:
+    """One folder. The functions that write need `lock`."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._lock = -1
+        self._token = secrets.token_hex(6)
+        self._numbers = count()
+
+    def try_lock(self, owner: str) -> str | None:
+        """Make the folder and lock it for this process, or return who holds the lock.
+
+        The system releases the lock however the process ends. Raises FolderUnusable.
+        """
+        try:
+            os.makedirs(f"{self.root}/{STAGING}", exist_ok=True)
+            lock = os.open(f"{self.root}/{STAGING}/{_LOCK}", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise FolderUnusable(
+                f"{self.root!r} cannot be used: {error.strerror}",
+                hint="Name another folder with --into.",
+            ) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = os.pread(lock, 200, 0).decode(errors="replace") or "another run"
+            os.close(lock)
+            return other
+        except OSError:  # a file system without locks
+            pass
+        if not self._is_current(lock):  # its last owner has removed it meanwhile
+            os.close(lock)
+            return self.try_lock(owner)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, owner.encode(), 0)
+        self._lock = lock
+        self._remove_leftovers()
+        return None
+
+    def _is_current(self, lock: int) -> bool:
+        try:
+            found = os.stat(f"{self.root}/{STAGING}/{_LOCK}")
+        except OSError:
+            return False
+        return found.st_ino == os.fstat(lock).st_ino
+
+    def unlock(self) -> None:
+        """Release the lock. What the next pull can continue with stays, all else that was staged is
+        removed."""
+        if self._lock < 0:
+            return
+        self._remove_leftovers()
+        with suppress(OSError):
+            if os.listdir(f"{self.root}/{STAGING}") == [_LOCK]:
+                os.unlink(f"{self.root}/{STAGING}/{_LOCK}")
+                os.rmdir(f"{self.root}/{STAGING}")
+        os.close(self._lock)
+        self._lock = -1
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a process left behind that is gone: files that it was writing, files that
+        have their names by now, and their lists of ranges."""
+        staging = f"{self.root}/{STAGING}"
+        names = os.listdir(staging)
+        parts = {name for name in names if _PARTIAL(name) and _links(f"{staging}/{name}") == 1}
+        for name in names:
+            digest = name.removesuffix(RANGES)
+            if _TEMPORARY(name) or (_PARTIAL(digest) and digest not in parts):
+                with suppress(OSError):
+                    os.unlink(f"{staging}/{name}")
+
+    # What is there --------------------------------------------------------------------------
+
+    def absolute(self, path: str) -> str:
+        """The absolute path of a path relative to the folder."""
+        return f"{self.root.rstrip('/')}/{path}"
+
+    def find(self, wanted: Wanted) -> Place:
+        """Where the file is, or may go. Raises FileNotWritten when all its names are taken, and
+        for a path that leads out of the folder."""
+        if not is_inside(wanted.path):
+            raise FileNotWritten(f"{wanted.path!r} is no path below a folder")
+        candidates = (
+            wanted.path,
+            spare_key(wanted.path, wanted.digest),
+            spare_folder_key(wanted.path, wanted.digest),
+        )
+        for path in candidates:
+            if path is None:
+                continue
+            found = self._look(path, wanted)
+            if found is not Found.TAKEN:
+                return Place(wanted, path, found)
+        raise FileNotWritten("its name and its spare name are other files'")
+
+    def _look(self, path: str, wanted: Wanted) -> Found:
+        try:
+            found = os.lstat(self.absolute(path))
+        except FileNotFoundError:
+            return Found.FREE
+        except NotADirectoryError:
+            return Found.TAKEN
+        except OSError as error:
+            raise not_written(error) from error
+        if not stat.S_ISREG(found.st_mode):
+            return Found.TAKEN
+        is_same_time = found.st_mtime_ns == wanted.modified_ns
+        if found.st_size == wanted.size_bytes:
+            is_there = is_same_time or self.digest(path) == wanted.digest
+            return Found.THERE if is_there else Found.TAKEN
+        return Found.TORN if is_same_time and found.st_size < wanted.size_bytes else Found.TAKEN
+
+    def digest(self, path: str) -> str | None:
+        """The SHA-256 of a file; None for one that cannot be read."""
+        try:
+            with open(self.absolute(path), "rb") as file:
+                return file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None
+
+    # What is written ------------------------------------------------------------------------
+
+    def staging_path(self, name: str | None = None) -> str:
+        """The absolute path for a file that has no name yet; a new one without `name`."""
+        return f"{self.root}/{STAGING}/{name or f'{self._token}-{next(self._numbers)}'}"
+
+    def stage(self, body: Body) -> str:
+        """Write a file without a name; its path. Raises FileNotWritten, FolderUnusable."""
+        path = self.staging_path()
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                view = memoryview(body)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise not_written(error) from error
+        return path
+
+    def name(self, staged: str, place: Place) -> Place:
+        """Give a staged file its time and its name; where it is in the end.
+
+        The staged file is gone then. Raises FileNotWritten, FolderUnusable.
+        """
+        try:
+            modified_ns = place.wanted.modified_ns
+            if modified_ns is not None:
+                os.utime(staged, ns=(modified_ns, modified_ns))
+            place = self._place(staged, place)
+            with suppress(FileNotFoundError):
+                os.unlink(staged)
+        except OSError as error:
+            raise not_written(error) from error
+        return place
+
+    def _place(self, source: str, place: Place, *, is_staged: bool = True) -> Place:
+        for _ in range(_TRIES):
+            if place.found is Found.THERE:
+                return place
+            target = self.absolute(place.path)
+            try:
+                if place.found is not Found.TORN:
+                    _link(source, target, is_staged=is_staged)
+                elif is_staged:
+                    os.replace(source, target)
+                else:
+                    raise NotLinked
+            except FileNotFoundError:
+                with suppress(*_TAKEN):
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                place = self.find(place.wanted)
+            except _TAKEN:  # since it was looked at
+                place = self.find(place.wanted)
+            else:
+                return place
+        raise FileNotWritten("the folder changes while files are pulled into it")
+
+    def repeat(self, source: Place, place: Place, *, links: bool) -> tuple[Place, bool]:
+        """Give a file that has its name another one, by a hard link where the times are the same,
+        else by a copy. Returns where it is, and whether it is a link. Raises as `name` does."""
+        wanted, path = place.wanted, self.absolute(source.path)
+        try:
+            if links and os.stat(path).st_mtime_ns == wanted.modified_ns:
+                with suppress(NotLinked):
+                    return self._place_link(path, place), True
+            staged = self.staging_path()
+            shutil.copyfile(path, staged)
+        except OSError as error:
+            raise not_written(error) from error
+        return self.name(staged, place), False
+
+    def _place_link(self, path: str, place: Place) -> Place:
+        try:
+            return self._place(path, place, is_staged=False)
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                raise NotLinked from error
+            raise
+
+
+class NotLinked(Exception):
+    """The file system has no hard links, or no more for this file."""
+
+
+def is_inside(path: str) -> bool:
+    """Whether a relative path stays below its folder, and out of the one for staged files."""
+    parts = path.split("/")
+    return {"", ".", ".."}.isdisjoint(parts) and "\0" not in path and parts[0] != STAGING
+
+
+def not_written(error: OSError) -> FileNotWritten | FolderUnusable:
+    """The error for trouble of the file system: of one file, or of the folder's whole disk."""
+    if error.errno in _FULL:
+        return FolderUnusable(
+            f"no file can be written here: {error.strerror}", hint="Make room, and run again."
+        )
+    return FileNotWritten(f"it cannot be written: {error.strerror}")
+
+
+def _links(path: str) -> int:
+    """How many names the file has."""
+    try:
+        return os.stat(path).st_nlink
+    except OSError:
+        return 0
+
+
+def _link(source: str, target: str, *, is_staged: bool) -> None:
+    """Name a file `target` unless something has that name. Raises FileExistsError."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS or not is_staged:
+            raise
+        # No hard links here (exFAT, some network shares): create the name, then replace it.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.replace(source, target)

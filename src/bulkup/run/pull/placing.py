@@ -1,0 +1,101 @@
+"""Fetched contents → files with their names and times, some at a time, in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from bulkup.errors import BulkupError, FileNotWritten
+from bulkup.run.pull.contents import WantedContent
+from bulkup.run.pull.events import PullKind
+from bulkup.run.pull.fetcher import Fetched
+from bulkup.run.pull.folder import RANGES, Place, TargetFolder
+
+BATCH = 64
+"""Contents that are placed together. A thread costs 60 µs each time it is asked, a file 100 µs."""
+
+
+class Placed(NamedTuple):
+    """What became of one file: where it is, or why not."""
+
+    place: Place
+    how: PullKind | None
+    error: BulkupError | None = None
+
+
+class _Order(NamedTuple):
+    content: WantedContent
+    fetched: Fetched | None  # None: from the file that is there
+    result: asyncio.Future[list[Placed]]
+
+
+class Placing:
+    """Gives files their names. For one event loop; `run` is a task of it."""
+
+    def __init__(self, folder: TargetFolder, *, links: bool) -> None:
+        self._folder = folder
+        self._links = links
+        self._orders: asyncio.Queue[_Order] = asyncio.Queue()
+
+    async def place(self, content: WantedContent, fetched: Fetched | None) -> list[Placed]:
+        """The content's files, made of what was fetched, or of the file that is there; an empty
+        list when that file is not what it seems. Raises FolderUnusable."""
+        result: asyncio.Future[list[Placed]] = asyncio.get_running_loop().create_future()
+        self._orders.put_nowait(_Order(content, fetched, result))
+        return await result
+
+    async def run(self) -> None:
+        """Place what comes, until cancelled."""
+        while True:
+            orders = [await self._orders.get()]
+            while len(orders) < BATCH and not self._orders.empty():
+                orders.append(self._orders.get_nowait())
+            results = await asyncio.shield(asyncio.to_thread(self._place_all, orders))
+            for order, result in zip(orders, results, strict=True):
+                if order.result.done():
+                    continue
+                if isinstance(result, BaseException):
+                    order.result.set_exception(result)
+                else:
+                    order.result.set_result(result)
+
+    def _place_all(self, orders: Sequence[_Order]) -> list[list[Placed] | Exception]:
+        results: list[list[Placed] | Exception] = []
+        for order in orders:
+            try:
+                results.append(self._place(order.content, order.fetched))
+            except Exception as error:  # noqa: BLE001 - raised where the content is waited for
+                results.append(error)
+        return results
+
+    def _place(self, content: WantedContent, fetched: Fetched | None) -> list[Placed]:
+        first = content.there if fetched is None else None
+        placed: list[Placed] = []
+        if fetched is None and (first is None or self._folder.digest(first.path) != content.digest):
+            return []
+        staged = None if fetched is None else fetched.staged
+        if fetched is not None and fetched.body is not None:
+            staged = self._folder.stage(fetched.body)
+        for place in content.places:
+            try:
+                if first is None and staged is not None:
+                    first = self._folder.name(staged, place)
+                    placed.append(Placed(first, "fetched"))
+                    self._forget_ranges(staged)
+                    continue
+                assert first is not None
+                found, is_link = self._folder.repeat(first, place, links=self._links)
+                placed.append(Placed(found, "linked" if is_link else "copied"))
+            except FileNotWritten as error:
+                placed.append(Placed(place, None, error))
+        if staged is not None:
+            with suppress(OSError):
+                os.unlink(staged)
+        return placed
+
+    def _forget_ranges(self, staged: str) -> None:
+        with suppress(OSError):
+            os.unlink(staged + RANGES)
