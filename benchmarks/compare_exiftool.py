@@ -182,6 +182,8 @@ def is_date(value: object) -> bool:
 def same_date(ours: str, theirs: str) -> bool:
     """As far as both go: exiftool gives one block's answer, bulkup completes it by others."""
     one, other = (re.sub(r"\D", "", text[:19]) for text in (ours, theirs))
+    if other[12:14] > "59":  # exiftool prints any numbers
+        other = other[:12]
     length = min(len(one), len(other))
     zone = re.search(r"(?:[+-]\d\d:\d\d|Z)$", theirs)
     is_same_zone = zone is None or zone[0].replace("Z", "+00:00") == ours[-6:]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import BinaryIO, Final, NamedTuple
 
@@ -16,6 +17,7 @@ _MOST_META_BYTES: Final = 16 << 20
 _MOST_BOXES: Final = 100_000
 _ZERO_SIZES: Final = (0, 1)  # "to the end of the file", and "64 bits follow"
 
+_EPOCH: Final = datetime(1904, 1, 1, tzinfo=UTC)
 _XMP_UUID: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC_UUID: Final = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
 _EXIF_UUIDS: Final = (b"JpgTiffExif->JP2", bytes.fromhex("0537cdab9d0c4431a72afa561f2a113e"))
@@ -69,6 +71,23 @@ def metadata_boxes(file: BinaryIO) -> MetadataBoxes:
         pass
     exif = next((found[uuid] for uuid in _EXIF_UUIDS if uuid in found), b"")
     return MetadataBoxes(exif, found.get(_IPTC_UUID, b""), found.get(_XMP_UUID, b""))
+
+
+def sequence_created(file: BinaryIO) -> datetime | None:
+    """When a HEIF or AVIF file with a sequence was made, by its `mvhd` (ISO/IEC 14496-12, 8.2.2)."""
+    file.seek(0)
+    try:
+        for kind, size in _box_heads(file, None):
+            if kind != b"moov":
+                continue
+            for inner, _ in _box_heads(file, file.tell() + size):
+                if inner == b"mvhd":
+                    code, width = (">Q", 8) if file.read(4)[:1] == b"\1" else (">I", 4)
+                    (seconds,) = struct.unpack(code, file.read(width))
+                    return _EPOCH + timedelta(seconds=seconds) if seconds else None
+    except (struct.error, OverflowError):
+        pass
+    return None
 
 
 def xmp_packet(file: BinaryIO) -> bytes:

@@ -20,6 +20,10 @@ from bulkup.content.picture.facts import exif
 _WIDTH, _HEIGHT, _COMPRESSION, _PHOTOMETRIC = 256, 257, 259, 262
 _STRIPS, _STRIP_BYTES, _SUB_IFDS, _JPEG_AT, _JPEG_BYTES = 273, 279, 330, 513, 514
 _SENSOR_DATA: Final = (32803, 34892)  # colour filter array, and linear raw (DNG 1.7)
+_TOP, _LEFT, _BOTTOM, _RIGHT = 4, 5, 6, 7  # of the sensor, in Panasonic's first directory
+_PANASONIC: Final = b"IIU\0"
+_FUJIFILM: Final = b"FUJIFILMCCD-RAW "
+_FUJIFILM_PREVIEW_AT: Final = 84  # offset and length of the preview
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
 _TYPE_BYTES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}
 _MOST_IFDS: Final = 64
@@ -54,8 +58,8 @@ def read_raw(file: BinaryIO) -> RawPicture:
     fields = _all_fields(file)
     tags = _tags(file)
     return RawPicture(
-        preview or _largest_jpeg(file, fields),
-        _sensor_size(fields) or size_px or _pixel_size(tags),
+        _fujifilm_preview(file) or preview or _largest_jpeg(file, fields),
+        _panasonic_size(file, fields) or _sensor_size(fields) or size_px or _pixel_size(tags),
         tags,
         exif.orientation(tags),
     )
@@ -125,6 +129,29 @@ def _by_libraw(file: BinaryIO) -> tuple[bytes | None, tuple[int, int] | None]:
     out = io.BytesIO()
     Image.fromarray(found.data).save(out, "PPM")
     return out.getvalue(), size_px
+
+
+def _fujifilm_preview(file: BinaryIO) -> bytes | None:
+    """The preview of a RAF file as it is: LibRaw may replace the metadata in it by its own."""
+    file.seek(0)
+    head = file.read(_FUJIFILM_PREVIEW_AT + 8)
+    if not head.startswith(_FUJIFILM) or len(head) < _FUJIFILM_PREVIEW_AT + 8:
+        return None
+    at, size = struct.unpack_from(">II", head, _FUJIFILM_PREVIEW_AT)
+    file.seek(at)
+    preview = file.read(size)
+    return preview if preview.startswith(b"\xff\xd8\xff") else None
+
+
+def _panasonic_size(file: BinaryIO, fields: list[Fields]) -> tuple[int, int] | None:
+    """The sensor between its borders: of what LibRaw shows, a few pixels belong to the borders."""
+    file.seek(0)
+    if not fields or file.read(4) != _PANASONIC:
+        return None
+    top, left, bottom, right = (
+        fields[0].get(tag, (0,))[0] for tag in (_TOP, _LEFT, _BOTTOM, _RIGHT)
+    )
+    return (right - left, bottom - top) if left < right and top < bottom else None
 
 
 def _sensor_size(fields: list[Fields]) -> tuple[int, int] | None:

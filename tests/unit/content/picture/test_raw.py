@@ -105,6 +105,27 @@ def test_a_raw_picture_without_a_simple_preview_asks_for_the_extra() -> None:
     assert "bulkup[raw]" in made.reason
 
 
+def test_the_preview_of_a_fujifilm_file_is_read_with_its_own_metadata() -> None:
+    preview = jpeg(PREVIEW, None)
+    head = b"FUJIFILMCCD-RAW 0201FF393101".ljust(84, b"\0") + struct.pack(">II", 92, len(preview))
+    made = make_variants(head + preview, name="DSCF0001.RAF")
+    assert isinstance(made, Picture)
+    assert made.metadata.facts.camera == "Maker"
+    assert mean_error(opened(made.variants[1].body), PREVIEW) < 6
+
+
+def test_a_panasonic_file_has_the_size_between_its_borders() -> None:
+    preview = jpeg(PREVIEW, None)
+    fields = [(4, 3, 1, 6), (5, 3, 1, 8), (6, 3, 1, 2742), (7, 3, 1, 3656)]
+    at = 8 + 2 + 12 * 6 + 4
+    fields += [(513, 4, 1, at), (514, 4, 1, len(preview))]
+    body = b"IIU\0" + struct.pack("<IH", 8, len(fields))
+    body += b"".join(struct.pack("<HHII", *field) for field in fields) + bytes(4)
+    made = make_variants(body + preview, name="P1000001.RW2")
+    assert isinstance(made, Picture)
+    assert (made.metadata.width_px, made.metadata.height_px) == (3648, 2736)
+
+
 def test_a_raw_file_of_which_the_directories_loop_ends() -> None:
     loop = b"II*\0" + struct.pack("<IHHHIII", 8, 1, 330, 4, 1, 8, 8)
     assert raw.read_raw(io.BytesIO(loop)).preview is None

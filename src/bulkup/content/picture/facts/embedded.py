@@ -21,7 +21,7 @@ from bulkup.content.picture.facts.iptc import iptc_facts
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
 from bulkup.content.picture.facts.xmp import read_xmp
-from bulkup.content.picture.isobmff import MetadataBoxes, metadata_boxes
+from bulkup.content.picture.isobmff import MetadataBoxes, metadata_boxes, sequence_created
 from bulkup.content.picture.types import PictureFacts
 from bulkup.errors import PictureInvalid
 
@@ -57,13 +57,16 @@ class Blocks:
             (info.get("xmp"), resources.get(_XMP), profiles.get("xmp"), profiles.get("app1 xmp"),
              info.get("XML:com.adobe.xmp"), boxes.xmp, self._tag(image, XMP_PACKET))
         )  # fmt: skip
+        self._created = sequence_created(file) if image.format in ("HEIF", "AVIF") else None
         self._texts = getattr(image, "text", None) or {}
 
     def facts(self) -> PictureFacts:
         """What all of them say."""
         exif, iptc = exif_facts(self.tags), iptc_facts(self._iptc)
         xmp, texts = xmp_facts(self._xmp), _text_facts(self._texts)
-        return merged((exif, iptc, xmp, texts), words=(xmp, iptc, exif, texts))
+        created = None if self._created is None else moment_of(self._created.isoformat())
+        container = PictureFacts(digitised=created)
+        return merged((exif, iptc, xmp, texts, container), words=(xmp, iptc, exif, texts))
 
     def _tag(self, image: Image.Image, number: int) -> object:
         """A block that is a TIFF tag; IPTC blocks are often declared as 32-bit numbers."""

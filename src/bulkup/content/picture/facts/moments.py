@@ -10,8 +10,10 @@ from bulkup.content.picture.types import Moment, Precision
 
 _DATE: Final = re.compile(
     r"(\d{4})(?:[:\-/.](\d\d)(?:[:\-/.](\d\d)"
-    r"(?:[ T]+(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?)?)?"
+    r"(?:[ T:]+(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?)?)?"
 )
+_BASIC_DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)(?!\d)")  # ISO 8601's basic format
+_MOST_SECONDS: Final = 59
 _PRECISIONS: Final = (Precision.YEAR, Precision.MONTH, Precision.DAY, Precision.DAY,
                       Precision.MINUTE, Precision.SECOND)  # fmt: skip
 _OFFSET: Final = re.compile(r"(?:GMT|UTC)?\s*([+-])(\d\d?)(?::?(\d\d))?(?!\d)|(Z|GMT|UTC)\b")
@@ -26,11 +28,13 @@ def moment_of(
     `date` may end with a day, a month or a year, and may contain a fraction of a second and an
     offset. `offset` ("+02:00") and `fraction` (digits) are those that are given beside it.
     """
-    text = (date or "").strip()
+    text = _BASIC_DATE.sub(r"\1-\2-\3", (date or "").strip(), count=1)
     found = _DATE.match(text)
     if found is None:
         return None
     parts = [int(part) for part in found.groups()[:6] if part is not None]
+    if parts[5:] and parts[5] > _MOST_SECONDS:  # programs' mistakes; the minute is right
+        parts = parts[:5]
     rest = text[found.end() :].strip()
     if len(parts) < 5 and rest:  # "2010 in Rome" is no date
         return None
@@ -44,7 +48,7 @@ def moment_of(
     if precision < Precision.MINUTE:
         return Moment(local, None, precision)
     digits = (found[7] or fraction or "").strip()
-    if digits.isascii() and digits.isdigit():
+    if precision is Precision.SECOND and digits.isascii() and digits.isdigit():
         local += timedelta(microseconds=int(digits[:6].ljust(6, "0")))
     minutes = offset_minutes_of(offset or "")
     return Moment(local, offset_minutes_of(rest) if minutes is None else minutes, precision)

@@ -89,6 +89,13 @@ def test_the_boxes_of_a_jpeg_2000_are_read(kind: str, date: str, title: str | No
     assert (str(found.taken_at), found.title) == (date, title)
 
 
+def test_an_image_sequence_is_dated_by_its_container() -> None:
+    seconds = 3_603_449_810  # since 1904
+    header = struct.pack(">I4sII", 108, b"mvhd", 0, seconds) + bytes(92)
+    burst = saved(scene(64, 40), "HEIF") + struct.pack(">I4s", 116, b"moov") + header
+    assert str(facts(burst, "a.heic").taken_at) == "2018-03-09T14:16:50+00:00"
+
+
 def test_the_packet_of_a_gif_is_read() -> None:
     picture = saved(scene(64, 40), "GIF")
     trailer = bytes([1, *range(255, -1, -1), 0])
