@@ -74,7 +74,7 @@ def metadata_boxes(file: BinaryIO) -> MetadataBoxes:
 
 
 def sequence_created(file: BinaryIO) -> datetime | None:
-    """When a HEIF or AVIF file with a sequence was made, by its `mvhd` (ISO/IEC 14496-12, 8.2.2)."""
+    """When an image sequence in HEIF or AVIF was made (`mvhd`, ISO/IEC 14496-12, 8.2.2)."""
     file.seek(0)
     try:
         for kind, size in _box_heads(file, None):
