@@ -414,3 +414,14 @@ def test_a_missing_listed_file_counts_once_and_only_while_it_is_listed(
     (tmp_path / "list").write_text("a.jpg\n")
     bulkup("push", "photos", "--files-from", "list")
     bulkup("status", "--failed")
+
+
+def test_a_folder_of_a_known_root_is_pushed_under_the_keys_of_that_root(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {"2023/a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "nas")
+    make_tree(tmp_path / "photos", {"2024/b.jpg": picture(2), "2025/c.jpg": picture(3)})
+    ended = bulkup("push", "photos/2024")
+    assert "lies in" in ended.stderr
+    assert set(objects_in(tmp_path / "nas")) == {"2023/a.jpg", "2024/b.jpg"}

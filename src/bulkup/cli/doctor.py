@@ -88,6 +88,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     """(URL, whether it is the default local store, the store or the error of opening it)."""
     from bulkup.errors import ManifestError
     from bulkup.manifest.reader import Reader
+    from bulkup.operations.endpoints import choose_endpoint
     from bulkup.run.open_destination import open_known
     from bulkup.stores.urls import canonical
 
@@ -100,20 +101,14 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]
     if settings.upload.to:
         url = canonical(settings.upload.to)
-        rows = [(url, _row_of(known, url, settings.run.endpoint_url))]
+        endpoint_url = choose_endpoint(url, known, settings.run, os.environ)
+        here = [one for one in known if (one.url, one.endpoint_url) == (url, endpoint_url)]
+        rows = [(url, here[0] if here else None)]
     for url, row in rows or [(default, None)]:
         try:
             yield url, url == default, open_known(url, row, settings.run, os.environ)
         except BulkupError as error:
             yield url, url == default, error
-
-
-def _row_of(known: Sequence[Destination], url: str, endpoint_url: str | None) -> Destination | None:
-    """The manifest's row of the destination, at this endpoint if one is given."""
-    for one in known:
-        if one.url == url and endpoint_url in (None, one.endpoint_url):
-            return one
-    return None
 
 
 def _print(finding: CheckResult) -> None:

@@ -30,12 +30,11 @@ def show_plan(push: Push, settings: Settings) -> int:
     from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
     from bulkup.operations.dry_run import DryRun, DryRunContext
-    from bulkup.operations.push import resolve_target
 
     clock = SystemClock()
     sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
     with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
-        target = resolve_target(push, reader.destinations)
+        target = push.target(reader.destinations, os.environ)
         if target.is_first_use_of_default and not (settings.quiet or settings.json):
             print(f"No destination given: planning for the local store {escape(target.url)}")
         context = DryRunContext(

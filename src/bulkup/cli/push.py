@@ -68,14 +68,20 @@ def run(
 
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
-    """The push that the settings describe, with its roots checked. Raises UsageError."""
-    from bulkup.operations.push import Push, check_roots
+    """The push that the settings describe, checked before any work. Raises UsageError."""
+    from bulkup.operations.push import Push
+    from bulkup.operations.push_target import require_paths
     from bulkup.walk.filters import Rules
 
-    roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
-    check_roots(roots)
+    require_paths(paths)
     selection = settings.upload.selection(now=now)
     Rules(selection)  # a bad pattern is found before any work
-    return Push(
-        roots=roots, upload=settings.upload, run=settings.run, selection=selection, cwd=os.getcwd()
+    push = Push(
+        roots=tuple(dict.fromkeys(os.path.abspath(path) for path in paths)),
+        upload=settings.upload,
+        run=settings.run,
+        selection=selection,
+        cwd=os.getcwd(),
     )
+    push.check()
+    return push

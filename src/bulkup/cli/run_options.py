@@ -18,5 +18,5 @@ RUN: Final = (
 )
 """Of every command that starts a run."""
 
-S3: Final = ("s3.endpoint_url", "s3.region", "s3.profile", "s3.ca_bundle")
+S3: Final = ("s3.endpoint_url", "s3.region", "s3.profile", "s3.addressing_style", "s3.ca_bundle")
 """Of every command that may open a destination which the manifest does not know."""

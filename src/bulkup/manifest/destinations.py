@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.rows import to_sql
+from bulkup.manifest.rows import from_sql, to_sql
 
 
 class Destination(NamedTuple):
@@ -16,6 +16,7 @@ class Destination(NamedTuple):
     endpoint_url: str
     region: str | None
     profile: str | None
+    addressing_style: str | None
     conditional_writes: bool | None
     checksums: bool | None
     learned_limit: int | None
@@ -25,8 +26,9 @@ class Destination(NamedTuple):
 
 
 _DESTINATION = (
-    "SELECT id, url, endpoint_url, region, profile, conditional_writes, checksums, learned_limit, "
-    "learned_rate, learned_at, EXISTS (SELECT 1 FROM tally WHERE destination_id = destination.id "
+    "SELECT id, url, endpoint_url, region, profile, addressing_style, conditional_writes, "
+    "checksums, learned_limit, learned_rate, learned_at, "
+    "EXISTS (SELECT 1 FROM tally WHERE destination_id = destination.id "
     "AND stage = 'upload' AND state = 'done' AND items > 0) FROM destination "
 )
 
@@ -35,15 +37,23 @@ class Destinations(Statements):
     """All destinations that were ever pushed to."""
 
     def add(
-        self, url: str, *, endpoint_url: str, region: str | None, profile: str | None
+        self,
+        url: str,
+        *,
+        endpoint_url: str,
+        region: str | None,
+        profile: str | None,
+        addressing_style: str | None = None,
     ) -> Destination:
-        """The destination's row, made when it is new; region and profile are updated."""
+        """The destination's row, made when it is new; what is not None is updated."""
         with self._transaction():
             self._db.execute(
-                "INSERT INTO destination (url, endpoint_url, region, profile) VALUES (?, ?, ?, ?) "
+                "INSERT INTO destination (url, endpoint_url, region, profile, addressing_style) "
+                "VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET region = coalesce(excluded.region, region), "
-                "profile = coalesce(excluded.profile, profile)",
-                (url, endpoint_url, region, profile),
+                "profile = coalesce(excluded.profile, profile), "
+                "addressing_style = coalesce(excluded.addressing_style, addressing_style)",
+                (url, endpoint_url, region, profile, addressing_style),
             )
         (found,) = self._found("WHERE url = ? AND endpoint_url = ?", url, endpoint_url)
         return found
@@ -58,6 +68,24 @@ class Destinations(Statements):
             "WHERE id = (SELECT destination_id FROM root WHERE path = ?)", to_sql(root)
         )
         return found[0] if found else None
+
+    def of_roots(self) -> dict[str, Destination]:
+        """All roots that were pushed, and where each was pushed last."""
+        by_id = {one.id: one for one in self.all()}
+        rows = self._db.execute(
+            "SELECT path, destination_id FROM root WHERE destination_id IS NOT NULL ORDER BY id"
+        )
+        return {from_sql(path): by_id[destination_id] for path, destination_id in rows}
+
+    def some_files(self, root: str, *, limit: int = 20) -> list[tuple[str, int, int]]:
+        """Some files of a root that lie in no archive: path below it, size, mtime in ns."""
+        rows = self._db.execute(
+            "SELECT folder.path, name, size_bytes, modified_ns FROM asset "
+            "JOIN folder ON folder.id = folder_id JOIN root ON root.id = root_id "
+            "WHERE root.path = ? AND is_unreadable = 0 AND folder.path NOT LIKE '%#%' LIMIT ?",
+            (to_sql(root), limit),
+        )
+        return [(from_sql(row[0]) + from_sql(row[1]), row[2], row[3]) for row in rows]
 
     def learn(
         self,
@@ -88,6 +116,6 @@ class Destinations(Statements):
 
 
 def _destination(row: tuple[Any, ...]) -> Destination:
-    flags = (None if value is None else bool(value) for value in row[5:7])
-    values = (*row[:5], *flags, *row[7:10], bool(row[10]))
+    flags = (None if value is None else bool(value) for value in row[6:8])
+    values = (*row[:6], *flags, *row[8:11], bool(row[11]))
     return Destination(*values)

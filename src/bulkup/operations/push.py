@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
+from bulkup.events import Notice
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.model import Stage
+from bulkup.operations.push_target import PushTarget, resolve_target
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import BatchOptions, named
 from bulkup.run.run import Run, StoreFactory
 from bulkup.settings.options import RunOptions, UploadOptions
+from bulkup.stores.open import read_pem
+from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.store import PartStore
 from bulkup.stores.urls import canonical
 from bulkup.walk.filters import Selection
-from bulkup.walk.roots import anchor, check_root
+from bulkup.walk.roots import check_root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,20 @@ class Push:
     run: RunOptions = field(default_factory=RunOptions)
     selection: Selection = field(default_factory=Selection)
     cwd: str = "."
+
+    def check(self) -> None:
+        """Raise UsageError for what is wrong whatever the manifest knows."""
+        for root in self.roots:
+            check_root(root)
+        if self.upload.to is not None:
+            canonical(self.upload.to)
+        if self.run.endpoint_url is not None:
+            normalise_endpoint(self.run.endpoint_url)
+        read_pem(self.run.ca_bundle)
+
+    def target(self, destinations: Destinations, environ: Mapping[str, str]) -> PushTarget:
+        """Where it goes. Writes nothing. Raises UsageError."""
+        return resolve_target(self.roots, self.upload, self.run, destinations, environ)
 
     def order(self) -> BatchOptions:
         """What the manifest keeps of it, so that a later run can resume the batch."""
@@ -42,39 +60,6 @@ class Push:
             extras=self.upload.extras,
             stages=self.upload.stages,
         )
-
-
-class PushTarget(NamedTuple):
-    """The destination of a push."""
-
-    url: str
-    endpoint_url: str
-    is_first_use_of_default: bool
-
-
-def resolve_target(push: Push, destinations: Destinations) -> PushTarget:
-    """The destination given, else the one that the first root remembers, else the local store.
-
-    Writes nothing. Raises UsageError.
-    """
-    url, endpoint_url = push.upload.to, push.run.endpoint_url
-    is_first_use_of_default = False
-    if url is None:
-        last = destinations.of_root(anchor(push.roots[0]))
-        if last is not None:
-            url, endpoint_url = last.url, endpoint_url or last.endpoint_url
-        else:
-            url, is_first_use_of_default = push.upload.default_to, True
-    url = canonical(url)
-    if not url.startswith("s3://"):
-        endpoint_url = None
-    return PushTarget(url, endpoint_url or "", is_first_use_of_default)
-
-
-def check_roots(roots: tuple[str, ...]) -> None:
-    """Raise UsageError for the first root that cannot be pushed, before any work."""
-    for root in roots:
-        check_root(root)
 
 
 class PushRun(Run):
@@ -93,15 +78,17 @@ class PushRun(Run):
         return self._uses_default_first
 
     def _jobs(self) -> list[Job]:
-        order = self._push.order()
         push, manifest = self._push, self._context.manifest
-        target = resolve_target(push, manifest.destinations)
+        target = push.target(manifest.destinations, self._context.environ)
+        order = replace(push.order(), roots=target.roots, subtrees=target.subtrees)
+        self._found += [Notice(text) for text in target.notices]
         self._uses_default_first = target.is_first_use_of_default
         destination = manifest.destinations.add(
             target.url,
             endpoint_url=target.endpoint_url,
             region=push.run.region,
             profile=push.run.profile,
+            addressing_style=push.run.addressing_style,
         )
 
         def begin(run_id: str, now: float) -> BatchStart:

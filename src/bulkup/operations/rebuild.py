@@ -20,6 +20,7 @@ from bulkup.errors import ObjectMissing, StoreError, UsageError
 from bulkup.manifest.import_objects import FoundObject
 from bulkup.manifest.rows import File
 from bulkup.model import MAX_NS, Digest, FileStat, ObjectInfo
+from bulkup.operations.endpoints import choose_endpoint
 from bulkup.operations.read_session import ReadSession
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
@@ -57,11 +58,13 @@ async def rebuild(session: ReadSession, url: str, *, root: str | None, deep: boo
             f"{root} is not a directory", hint="Give --root the directory that was pushed there."
         )
     open_known(url, None, options, session.environ)  # UsageError before anything is recorded
-    destination = session.manifest.destinations.add(
+    destinations = session.manifest.destinations
+    destination = destinations.add(
         url,
-        endpoint_url=options.endpoint_url or "" if url.startswith("s3://") else "",
+        endpoint_url=choose_endpoint(url, destinations.all(), options, session.environ),
         region=options.region,
         profile=options.profile,
+        addressing_style=options.addressing_style,
     )
     async with session.open("rebuild", destination) as reader:
         rebuilding = _Rebuilding(session, reader, destination.id, root, deep=deep)

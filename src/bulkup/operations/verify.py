@@ -40,6 +40,7 @@ from bulkup.operations.verify_checks import (
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.store_reader import INTERNAL, StoreReader, for_each_concurrently
 from bulkup.stores.keys import spare_key
+from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.urls import canonical
 from bulkup.walk.roots import anchor
 
@@ -77,7 +78,11 @@ class VerifyCounts:
 
 
 def destinations_of(
-    destinations: Destinations, *, to: str | None, endpoint_url: str | None, roots: Sequence[str]
+    destinations: Destinations,
+    *,
+    to: str | None,
+    endpoint_url: str | None,
+    roots: Sequence[str],
 ) -> list[Destination]:
     """The destination `to`, else those that the roots (absolute paths) remember, else all.
 
@@ -86,6 +91,8 @@ def destinations_of(
     known = destinations.all()
     if to is not None:
         url = canonical(to)
+        if endpoint_url is not None:
+            endpoint_url = normalise_endpoint(endpoint_url)
         found = [d for d in known if d.url == url and endpoint_url in (None, d.endpoint_url)]
         if not found:
             raise UsageError(

@@ -19,19 +19,19 @@ def open_known(
     clock: Clock | None = None,
 ) -> PartStore:
     """The store at `url`. `known` is the manifest's row, if there is one: its endpoint is used, and
-    its region and profile where the options name none.
+    its region, profile and addressing style where the options name none.
 
     Makes no request yet. Raises UsageError.
     """
-    endpoint_url = options.endpoint_url if known is None else known.endpoint_url
     return open_store(
         url,
         environ=environ,
         clock=clock or SystemClock(),
-        endpoint_url=(endpoint_url or None) if url.startswith("s3://") else None,
+        endpoint_url=options.endpoint_url if known is None else known.endpoint_url,
         region=options.region or (known.region if known else None),
         profile=options.profile or (known.profile if known else None),
         ca_bundle=options.ca_bundle,
+        addressing_style=options.addressing_style or (known.addressing_style if known else None),
         capabilities=Capabilities(known.conditional_writes, known.checksums) if known else None,
         holds_objects=known is not None and known.holds_objects,
     )

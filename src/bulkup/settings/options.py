@@ -223,6 +223,13 @@ class RunOptions:
         env="BULKUP_PROFILE AWS_PROFILE",
         example="photos",
     )
+    # Some endpoints take one style only.
+    addressing_style: Literal["auto", "path", "virtual"] | None = setting(
+        "s3.addressing_style",
+        kinds.ADDRESSING_STYLE,
+        "How requests name the bucket: in the path of the URL, or in its host name (virtual).",
+        example="virtual",
+    )
     ca_bundle: str | None = setting(
         "s3.ca_bundle",
         kinds.PATH,

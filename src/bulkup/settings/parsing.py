@@ -245,6 +245,7 @@ WORKER_MEMORY = Kind('a size from "256MiB"', _size_between(256 * MIB, 1 << 60))
 AUTO_OR_COUNT = Kind('"auto" or a whole number from 1', _auto_or_count, "auto|N")
 LAYOUT = _choice("path", "content")
 ON_DUPLICATE = _choice("skip", "copy")
+ADDRESSING_STYLE = _choice("auto", "path", "virtual")
 NOTIFY_ON = _choice("always", "failure", "never")
 # Amazon S3's "Multipart upload limits": a part has 5 MiB to 5 GiB, a single PUT at most 5 GiB.
 PART_SIZE = Kind('a size from "5MiB" to "5GiB"', _size_between(5 * MIB, 5 * GIB))

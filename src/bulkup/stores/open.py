@@ -24,11 +24,13 @@ def open_store(
     region: str | None = None,
     profile: str | None = None,
     ca_bundle: str | None = None,
+    addressing_style: str | None = None,
     capabilities: Capabilities | None = None,
     holds_objects: bool = False,
 ) -> PartStore:
     """The store at `url`, see `stores.urls`. Makes no request.
 
+    Without an `endpoint_url`, the environment or the AWS profile names it; '' is Amazon S3.
     `ca_bundle` is the path of a PEM file (default: AWS_CA_BUNDLE in `environ`), `capabilities`
     what an earlier run learned; `holds_objects` is for directories. Raises
     UsageError; missing credentials raise CredentialsRefused at the first request.
@@ -38,13 +40,17 @@ def open_store(
         from bulkup.stores.directory.store import DirectoryStore
 
         return DirectoryStore(place, clock=clock, holds_objects=holds_objects)
-    pem = _read_pem(ca_bundle or environ.get("AWS_CA_BUNDLE"))
+    pem = read_pem(ca_bundle or environ.get("AWS_CA_BUNDLE"))
     from bulkup.stores.s3.credentials import find_credentials
     from bulkup.stores.s3.store import S3Store
     from bulkup.stores.s3.transport import S3Transport
 
     credentials = find_credentials(
-        environ, profile=profile, region=region, endpoint_url=endpoint_url
+        environ,
+        profile=profile,
+        region=region,
+        endpoint_url=endpoint_url,
+        addressing_style=addressing_style,
     )
     return S3Store(
         url=place.canonical,
@@ -54,7 +60,8 @@ def open_store(
     )
 
 
-def _read_pem(path: str | None) -> bytes | None:
+def read_pem(path: str | None) -> bytes | None:
+    """The certificates of a CA bundle; None without a path. Raises UsageError."""
     if not path:
         return None
     try:

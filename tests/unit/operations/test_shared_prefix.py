@@ -9,7 +9,7 @@ from bulkup.operations.shared_prefix import overlapping, same_place
 
 
 def destination(number: int, url: str, endpoint_url: str = "") -> Destination:
-    return Destination(number, url, endpoint_url, None, None, None, None, None, None, None)
+    return Destination(number, url, endpoint_url, *[None] * 8)
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,24 @@ def test_ca_bundles_that_are_none(tmp_path, text):
         open_url("s3://bucket", ca_bundle=str(path))
     with pytest.raises(UsageError, match="CA bundle"):
         open_store("s3://bucket", environ={**KEYS, "AWS_CA_BUNDLE": str(path)}, clock=SystemClock())
+
+
+def test_a_virtual_host_holds_the_bucket():
+    """Below the endpoint's own host and path; the port stays."""
+    address = locate(
+        "bkt", endpoint_url="http://H.example:9000/s3/", region="r", addressing_style="virtual"
+    )
+    assert address == Address(
+        "http://bkt.h.example:9000", "bkt.h.example:9000", "/s3", is_aws=False
+    )
+
+
+def test_the_endpoint_of_the_config_file_counts_with_keys_in_the_environment(tmp_path):
+    """As its region and its addressing style do; '' is Amazon S3 all the same."""
+    config = tmp_path / "config"
+    config.write_text("[default]\nendpoint_url=http://nas\ns3 =\n  addressing_style = virtual\n")
+    environ = {**KEYS, "AWS_CONFIG_FILE": str(config)}
+    found = find_credentials(environ, profile=None, region=None, endpoint_url=None)
+    assert (found.endpoint_url, found.addressing_style) == ("http://nas", "virtual")
+    amazon = find_credentials(environ, profile=None, region=None, endpoint_url="")
+    assert amazon.endpoint_url is None

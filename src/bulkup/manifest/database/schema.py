@@ -30,6 +30,7 @@ CREATE TABLE destination (
   url TEXT NOT NULL,
   endpoint_url TEXT NOT NULL DEFAULT '',
   region TEXT,
+  addressing_style TEXT CHECK (addressing_style IN ('auto', 'path', 'virtual')),
   profile TEXT,
   conditional_writes INTEGER,      -- NULL until probed
   checksums INTEGER,               -- NULL until probed

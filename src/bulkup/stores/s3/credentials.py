@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bulkup.errors import CredentialsExpired, CredentialsRefused
 from bulkup.redaction import foreign_text
+from bulkup.stores.s3.aws_config import ProfileSettings, profile_settings
 
 if TYPE_CHECKING:
     import boto3
@@ -35,6 +35,7 @@ class Credentials:
     endpoint_url: str | None
     good_for_seconds: float | None = None  # None: these keys never change by themselves
     origin: str = "environment"  # where the keys were found
+    addressing_style: str = "auto"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -55,22 +56,25 @@ def find_credentials(
     profile: str | None,
     region: str | None,
     endpoint_url: str | None,
+    addressing_style: str | None = None,
 ) -> Credentials | AskCredentials:
     """The credentials in the environment, else a function that asks boto3 for them.
 
     The function blocks (imports, files, perhaps requests), may be called again for renewed keys,
-    and raises CredentialsRefused when there are none. As in the AWS CLI, `profile` takes
-    precedence over keys in the environment, AWS_PROFILE does not.
+    and raises CredentialsRefused when there are none. Without an `endpoint_url`, that of the
+    environment or the profile is used; '' is Amazon S3, whatever those say. As in the AWS CLI,
+    `profile` takes precedence over keys in the environment, AWS_PROFILE does not.
     """
     region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-    endpoint_url = (
-        endpoint_url or environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-    )
+    settings = profile_settings(environ, profile)
+    addressing_style = addressing_style or settings.addressing_style or "auto"
+    if endpoint_url is None:
+        endpoint_url = configured_endpoint(environ, settings)
     access_key = _clean(environ, "AWS_ACCESS_KEY_ID")
     secret_key = _clean(environ, "AWS_SECRET_ACCESS_KEY")
     if profile is not None or not access_key or not secret_key:
-        return _Chain(profile, region, endpoint_url)
-    region = region or _configured_region(environ)
+        return _Chain(profile, region, endpoint_url, addressing_style)
+    region = region or settings.region
     return Credentials(
         access_key=access_key,
         secret_key=secret_key,
@@ -78,23 +82,17 @@ def find_credentials(
         region=region or DEFAULT_REGION,
         region_given=region is not None,
         endpoint_url=endpoint_url or None,
+        addressing_style=addressing_style,
     )
 
 
-def _configured_region(environ: Mapping[str, str]) -> str | None:
-    """The region in the AWS config file, read without botocore; None when there is none."""
-    from configparser import ConfigParser
-    from configparser import Error as ConfigError
-
-    path = environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
-    profile = environ.get("AWS_PROFILE") or environ.get("AWS_DEFAULT_PROFILE") or "default"
-    parser = ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read(Path(path).expanduser(), encoding="utf-8")
-    except (ConfigError, OSError, UnicodeDecodeError, RuntimeError):
-        return None  # the keys are known without this file
-    section = profile if profile == "default" else f"profile {profile}"
-    return parser.get(section, "region", fallback=None) or None
+def configured_endpoint(environ: Mapping[str, str], settings: ProfileSettings) -> str | None:
+    """The endpoint that the environment, else the profile, names; None when neither does."""
+    return (
+        environ.get("AWS_ENDPOINT_URL_S3")
+        or environ.get("AWS_ENDPOINT_URL")
+        or settings.endpoint_url
+    )
 
 
 def _clean(texts: Mapping[str, str | None], name: str) -> str:
@@ -114,10 +112,17 @@ def _clean(texts: Mapping[str, str | None], name: str) -> str:
 class _Chain:
     """Asks boto3's credential chain, in one boto3 session until its keys have expired."""
 
-    def __init__(self, profile: str | None, region: str | None, endpoint_url: str | None) -> None:
+    def __init__(
+        self,
+        profile: str | None,
+        region: str | None,
+        endpoint_url: str | None,
+        addressing_style: str,
+    ) -> None:
         self._profile = profile
         self._region = region
         self._endpoint_url = endpoint_url
+        self._addressing_style = addressing_style
         self._session: boto3.Session | None = None
 
     def __call__(self, *, anew: bool) -> Credentials:
@@ -133,8 +138,6 @@ class _Chain:
                 raise CredentialsRefused("no credentials were found", hint=hint)
             keys = found.get_frozen_credentials()
             region = self._region or self._session.region_name
-            if self._endpoint_url is None:
-                self._endpoint_url = _configured_endpoint(self._session, region)
         # ClientError: a role is refused; the others: a credential_process that is missing, or
         # prints something else, and an endpoint URL that is none
         except (BotoCoreError, ClientError, ValueError, KeyError, OSError) as error:
@@ -154,15 +157,5 @@ class _Chain:
             endpoint_url=self._endpoint_url or None,
             good_for_seconds=_RECHECK_SECONDS,
             origin=f"boto3: {found.method}{profile}",
+            addressing_style=self._addressing_style,
         )
-
-
-def _configured_endpoint(session: boto3.Session, region: str | None) -> str:
-    """The endpoint of the profile's configuration; '' for AWS itself."""
-    from botocore.config import Config
-
-    config = Config(retries={"total_max_attempts": 1})
-    client = session.client("s3", region_name=region or DEFAULT_REGION, config=config)
-    configured = client.meta.endpoint_url
-    client.close()
-    return "" if ".amazonaws.com" in configured else configured

@@ -6,6 +6,7 @@ unless their name has dots, which no TLS wildcard matches; all other endpoints b
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from bulkup.errors import StoreRefused, UsageError
 from bulkup.stores.keys import KEY_LIMIT_BYTES
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_AMAZON = re.compile(r"s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com").fullmatch
 
 
 class Address(NamedTuple):
@@ -24,19 +26,44 @@ class Address(NamedTuple):
     is_aws: bool
 
 
-def locate(bucket: str, *, endpoint_url: str | None, region: str) -> Address:
-    """The address of `bucket`, at `endpoint_url` or in AWS. Raises UsageError for a bad URL."""
-    if endpoint_url is not None:
-        return _elsewhere(bucket, endpoint_url)
+def locate(
+    bucket: str, *, endpoint_url: str | None, region: str, addressing_style: str = "auto"
+) -> Address:
+    """The address of `bucket`, at `endpoint_url` or in AWS. Raises UsageError for a bad URL.
+
+    The style is 'path', 'virtual' (the bucket is part of the host name) or 'auto'.
+    """
+    if endpoint_url:
+        return _elsewhere(bucket, endpoint_url, is_virtual=addressing_style == "virtual")
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    if "." in bucket:
+    if addressing_style == "path" or (addressing_style == "auto" and "." in bucket):
         host = f"s3.{region}.{suffix}"
         return Address(f"https://{host}", host, f"/{bucket}", is_aws=True)
     host = f"{bucket}.s3.{region}.{suffix}"
     return Address(f"https://{host}", host, "", is_aws=True)
 
 
-def _elsewhere(bucket: str, endpoint_url: str) -> Address:
+def normalise_endpoint(endpoint_url: str) -> str:
+    """The one way to write an endpoint: lower case, no default port, no slash at the end.
+
+    '' for Amazon S3 at one of its own regional or global endpoints. Raises UsageError.
+    """
+    scheme, host, path = _split(endpoint_url)
+    if scheme == "https" and not path and _AMAZON(host):
+        return ""
+    return f"{scheme}://{host}{path}"
+
+
+def _elsewhere(bucket: str, endpoint_url: str, *, is_virtual: bool) -> Address:
+    scheme, host, path = _split(endpoint_url)
+    if is_virtual:
+        host = f"{bucket}.{host}"
+        return Address(f"{scheme}://{host}", host, path, is_aws=False)
+    return Address(f"{scheme}://{host}", host, f"{path}/{bucket}", is_aws=False)
+
+
+def _split(endpoint_url: str) -> tuple[str, str, str]:
+    """Scheme, host with its port unless that is the default, and path without a closing slash."""
     try:
         parts = urlsplit(endpoint_url)
         port = parts.port
@@ -55,8 +82,7 @@ def _elsewhere(bucket: str, endpoint_url: str) -> Address:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
-    prefix = parts.path.rstrip("/")
-    return Address(f"{parts.scheme}://{host}", host, f"{prefix}/{bucket}", is_aws=False)
+    return parts.scheme, host, parts.path.rstrip("/")
 
 
 def require_addressable(key: str) -> None:

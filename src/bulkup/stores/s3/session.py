@@ -110,7 +110,12 @@ class Sessions:
         current = self.current
         if current is not None and (current.credentials, current.region) == (credentials, region):
             return
-        address = locate(self._bucket, endpoint_url=credentials.endpoint_url, region=region)
+        address = locate(
+            self._bucket,
+            endpoint_url=credentials.endpoint_url,
+            region=region,
+            addressing_style=credentials.addressing_style,
+        )
         if current is not None and address == current.address:
             address = current.address
         signer = Signer(credentials, region=region, host=address.host, now=self._clock.now)

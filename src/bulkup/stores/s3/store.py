@@ -44,6 +44,15 @@ COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
 
 
+_FORBIDDEN_HINT = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
+_HINTS = {
+    "SecondLevelDomainForbidden": "The bucket must be in the host name: --addressing-style virtual",
+    "VirtualHostDomainRequired": "The bucket must be in the host name: --addressing-style virtual",
+    "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID or the profile: this endpoint has no such key.",
+    "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY or the profile.",
+}
+
+
 class S3Store(S3Parts):
     """A `PartStore` over one bucket and prefix, which also `SignsRequests`.
 
@@ -81,7 +90,7 @@ class S3Store(S3Parts):
             response = await self._transport.get_bucket(query)
             read_objects(response.body)
         except StoreForbidden as error:
-            hint = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
+            hint = _HINTS.get(error.code or "", _FORBIDDEN_HINT)
             raise CredentialsRefused(str(error), code=error.code, hint=hint) from error
         except ObjectMissing as error:
             hint = "Check the bucket's name and --endpoint-url."

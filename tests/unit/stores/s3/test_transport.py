@@ -491,7 +491,7 @@ async def test_follows_aws_to_the_right_region(monkeypatch):
         host = server.url.removeprefix("http://")
         monkeypatch.setattr(
             "bulkup.stores.s3.session.locate",
-            lambda bucket, *, endpoint_url, region: Address(server.url, host, "", is_aws=True),
+            lambda bucket, **_: Address(server.url, host, "", is_aws=True),
         )
         moved = refusal(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3")
         for given in (False, True):
