@@ -5,7 +5,7 @@ commands.py        the commands by name, each imported when it is needed
 shared_options.py  global options; flags made from the table of settings
 run_options.py     the settings whose flags several commands take
 run_command.py     runs a command to its end: events, signals, exit code
-push.py … clean.py one file per verb: its options, and its output
+push.py … forget.py one file per verb: its options, and its output
 dry_run.py         push --dry-run
 output/            text, tables, bars, JSON
 contact_sheet/     search --html

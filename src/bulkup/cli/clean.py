@@ -33,8 +33,7 @@ _REASONS: dict[RemovalReason, str] = {
 EXAMPLE = """Removed are: multipart uploads whose file will not be uploaded any more, and unknown
 ones older than a day; variants older than a day that belong to no known file, are not recorded, or
 are no longer in the settings (none while others keep objects there too); vectors that a newer
-embedder has replaced; batches of the history. A destination where no push ever succeeded, such as a
-mistyped one, is forgotten. Objects that hold a file are never removed.
+embedder has replaced; batches of the history. Objects that hold a file are never removed.
 
 Example: bulkup clean --older-than 90d --yes"""
 
@@ -54,7 +53,6 @@ class _DestinationGarbage:
     url: str
     garbage: Garbage | None = None
     error: BulkupError | None = None
-    unreached_items: int | None = None  # of a destination that was never reached
 
 
 def run(
@@ -111,14 +109,9 @@ def _clean(
         else books.batches.forget_old(ended_before=before),
         left.old_vectors() if only_count else left.forget_old_vectors(),
     )
-    found = [
-        _DestinationGarbage(one.url, unreached_items=one.items)
-        for one in books.garbage.unreached_destinations()
-        if only_count or books.garbage.forget_destination(one.id)
-    ]
-    unreached = {one.id for one in books.garbage.unreached_destinations()}
+    found = []
     for destination in books.destinations.all():
-        if destination.id in unreached:
+        if not destination.is_reached:
             continue
         try:
             garbage = asyncio.run(_sweep(books, destination, settings))
@@ -154,7 +147,6 @@ def _print_json(own: _InManifest, found: list[_DestinationGarbage], *, removed: 
         {
             "url": one.url,
             **(asdict(one.garbage) if one.garbage is not None else {}),
-            "unreached_items": one.unreached_items,
             "error": None if one.error is None else str(one.error),
         }
         for one in found
@@ -173,9 +165,6 @@ def _print(own: _InManifest, found: list[_DestinationGarbage], *, removed: bool)
     if own.vectors:
         lines.append(f"{verb}: {count(own.vectors, 'vector')} replaced by a newer embedder")
     for one in found:
-        if one.unreached_items is not None:
-            files = count(one.unreached_items, "unique file")
-            lines.append(f"{verb}: pushes to {one.url}, which was never reached ({files})")
         if one.garbage is not None:
             lines += [f"{verb}: {line}" for line in _lines_of(one.url, one.garbage)]
     if lines and not removed:

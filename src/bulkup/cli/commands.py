@@ -31,6 +31,7 @@ NAMES = (
     "allow",
     "doctor",
     "clean",
+    "forget",
 )
 """In the order of `--help`. The module of the same name has `run`, EXAMPLE, and SETTINGS: the
 settings whose flags the command takes."""

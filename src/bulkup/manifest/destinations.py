@@ -23,13 +23,19 @@ class Destination(NamedTuple):
     learned_rate: float | None
     learned_at: float | None
     holds_objects: bool = False  # as far as the manifest knows
+    is_reached: bool = False  # something was ever sent there
 
 
+IS_REACHED = (
+    "(destination.conditional_writes IS NOT NULL OR EXISTS "
+    "(SELECT 1 FROM object WHERE destination_id = destination.id AND stored_at IS NOT NULL) "
+    "OR EXISTS (SELECT 1 FROM upload WHERE destination_id = destination.id))"
+)
 _DESTINATION = (
     "SELECT id, url, endpoint_url, region, profile, addressing_style, conditional_writes, "
     "checksums, learned_limit, learned_rate, learned_at, "
     "EXISTS (SELECT 1 FROM tally WHERE destination_id = destination.id "
-    "AND stage = 'upload' AND state = 'done' AND items > 0) FROM destination "
+    f"AND stage = 'upload' AND state = 'done' AND items > 0), {IS_REACHED} FROM destination "
 )
 
 
@@ -117,5 +123,5 @@ class Destinations(Statements):
 
 def _destination(row: tuple[Any, ...]) -> Destination:
     flags = (None if value is None else bool(value) for value in row[6:8])
-    values = (*row[:6], *flags, *row[8:11], bool(row[11]))
+    values = (*row[:6], *flags, *row[8:11], bool(row[11]), bool(row[12]))
     return Destination(*values)

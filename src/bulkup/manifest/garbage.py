@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from bulkup.errors import ExitCode
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import release_content
+from bulkup.manifest.rows import to_sql
 from bulkup.model import Digest
 
 _STALE = (
@@ -43,14 +44,17 @@ RemovalReason = Literal["unowned", "unrecorded", "retired"]
 and its picture is settled; the settings have no variant of its name any more."""
 
 
+_ENDED = ", ".join(str(int(code)) for code in (ExitCode.DONE, ExitCode.USAGE, ExitCode.DESTINATION))
+
 _UNREACHED = (
-    # Nothing there, nothing under way, and each batch's last run was refused by it.
-    "SELECT id, url, (SELECT coalesce(sum(items), 0) FROM tally WHERE destination_id = at.id) "
-    "FROM destination AS at "
+    # Nothing there, nothing under way, and each batch's last run ended in order, without success.
+    "SELECT id FROM destination AS at "
     "WHERE EXISTS (SELECT 1 FROM batch WHERE destination_id = at.id) AND NOT EXISTS ("
     "SELECT 1 FROM batch LEFT JOIN batch_run AS last "
     "ON last.batch_id = batch.id AND last.run_id = batch.run_id "
-    f"WHERE batch.destination_id = at.id AND last.exit_code IS NOT {int(ExitCode.DESTINATION)}) "
+    f"WHERE batch.destination_id = at.id AND (coalesce(last.exit_code, -1) NOT IN ({_ENDED}) "
+    "OR (last.exit_code = 0 AND EXISTS (SELECT 1 FROM tally WHERE destination_id = at.id "
+    "AND items > 0)))) "
     "AND NOT EXISTS (SELECT 1 FROM upload WHERE destination_id = at.id) AND NOT EXISTS ("
     "SELECT 1 FROM object WHERE destination_id = at.id AND stored_at IS NOT NULL) AND NOT EXISTS ("
     "SELECT 1 FROM tally WHERE destination_id = at.id AND items > 0 "
@@ -69,12 +73,16 @@ _LEAD_BACK = (
 )
 
 
-class UnreachedDestination(NamedTuple):
-    """A destination that holds nothing; `items` are the contents that were to go there."""
-
-    id: int
-    url: str
-    items: int
+_LEAD_BATCH_BACK = (
+    "UPDATE root SET walked_at = NULL, destination_id = ("
+    "SELECT batch.destination_id FROM batch_root JOIN batch ON batch.id = batch_id "
+    "WHERE root_id = root.id AND batch.id < this.id ORDER BY batch.id DESC LIMIT 1) "
+    "FROM batch AS this WHERE this.id = ? AND this.destination_id = root.destination_id "
+    "AND root.id IN (SELECT root_id FROM batch_root WHERE batch_id = this.id) "
+    "AND NOT EXISTS (SELECT 1 FROM folder JOIN asset ON folder_id = folder.id "
+    "JOIN object ON object.content_id = asset.content_id WHERE folder.root_id = root.id "
+    "AND object.destination_id = this.destination_id AND stored_at IS NOT NULL)"
+)
 
 
 class GarbageCollection(Statements):
@@ -166,22 +174,39 @@ class GarbageCollection(Statements):
 
     # Destinations ---------------------------------------------------------------------------
 
-    def unreached_destinations(self) -> list[UnreachedDestination]:
-        """Those to which nothing was ever sent, and which refused the last run of each batch."""
-        return [UnreachedDestination(*row) for row in self._db.execute(_UNREACHED + "ORDER BY id")]
-
-    def forget_destination(self, destination_id: int) -> bool:
-        """Remove the destination with its batches and items, and those of its roots that were never
-        pushed anywhere else. False: it was reached, or is being pushed to, meanwhile."""
+    def forget_unreached(self, destination_id: int) -> bool:
+        """Forget the destination as `forget_destination` does. False: it was reached, or is being
+        pushed to."""
         with self._transaction():
             if self._value(_UNREACHED + "AND id = ?", destination_id) is None:
                 return False
-            roots = self._column("SELECT id FROM root WHERE destination_id = ?", destination_id)
-            self._db.execute("DELETE FROM destination WHERE id = ?", (destination_id,))
-            for root_id in roots:
-                if self._value(_LEAD_BACK, root_id) is None:
-                    self._forget_root(root_id)
+            self._forget_destination(destination_id)
         return True
+
+    def lead_back(self, batch_id: int) -> None:
+        """The batch's roots, unless something of them is at its destination, go where they went
+        before."""
+        with self._transaction():
+            self._db.execute(_LEAD_BATCH_BACK, (batch_id,))
+
+    def forget_destination(self, destination_id: int) -> None:
+        """Remove the destination with its batches and items, and those of its roots that were never
+        pushed anywhere else."""
+        with self._transaction():
+            self._forget_destination(destination_id)
+
+    def _forget_destination(self, destination_id: int) -> None:
+        roots = self._column("SELECT id FROM root WHERE destination_id = ?", destination_id)
+        self._db.execute("DELETE FROM destination WHERE id = ?", (destination_id,))
+        for root_id in roots:
+            if self._value(_LEAD_BACK, root_id) is None:
+                self._forget_root(root_id)
+
+    def forget_root(self, path: str) -> None:
+        """Remove the root with its files; objects of contents that have no file left stay known."""
+        with self._transaction():
+            for root_id in self._column("SELECT id FROM root WHERE path = ?", to_sql(path)):
+                self._forget_root(root_id)
 
     def _forget_root(self, root_id: int) -> None:
         contents = self._column(

@@ -1,6 +1,8 @@
 """What each verb does. `cli/x.py` parses, `operations/x.py` does, `manifest/` remembers.
 
-push               one push: its target, and its run
+push               one push, and its run …
+push_target        … where it goes
+endpoints          at which endpoint a bucket is
 dry_run            what a push would do: the same run, over a copy of the manifest
 resume             interrupted batches
 retry              failed items
@@ -12,6 +14,7 @@ rebuild            a lost manifest from a destination
 read_session       access to a destination for verify and rebuild
 shared_prefix      destinations that overlap
 clean              garbage
+forget             a destination or root, in the manifest only
 doctor             checks of this machine, the manifest and destinations …
 doctor_pictures    … and of what pictures need
 search             by words, by example, for near-duplicates …

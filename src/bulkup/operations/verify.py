@@ -101,7 +101,7 @@ def destinations_of(
             )
         return found
     if not roots:
-        return known
+        return [one for one in known if one.is_reached]
     chosen: dict[int, Destination] = {}
     for root in roots:
         destination = destinations.of_root(root) or destinations.of_root(anchor(root))

@@ -112,7 +112,7 @@ class Run(ABC):
                 await self._run_jobs(jobs, closing)
             except asyncio.CancelledError:
                 is_cancelled = True
-            except UsageError as unusable:  # a root or a list that vanished during the scan
+            except UsageError as unusable:
                 await self._give_up(unusable)
                 raise
         return await self._end(jobs, is_cancelled=is_cancelled)
@@ -173,6 +173,9 @@ class Run(ABC):
         began = self._context.clock.monotonic()
         try:
             await job_runner.run()
+        except UsageError as error:  # a root or a list that vanished during the scan
+            self._refused[job.destination.id] = error
+            raise
         except (DestinationError, EmbedderUnusable) as error:
             self._refused[job.destination.id] = error
             hint = f" {error.hint}" if error.hint else ""
@@ -227,6 +230,8 @@ class Run(ABC):
 
     async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
         left = await self._context.call(self._left)
+        if await self._context.call(self._forget_unreached, jobs):
+            left = Left(0, 0, 0, 0)
         left = left._replace(ready=left.ready + self._not_begun)
         await self._report_claims(left)
         summary = self._summary(jobs, left, is_cancelled=is_cancelled)
@@ -240,6 +245,19 @@ class Run(ABC):
         self._context.emit(summary)
         return summary
 
+    def _forget_unreached(self, jobs: Sequence[Job]) -> bool:
+        """Forget the destinations that this run named first and never reached; whether those are
+        all."""
+        garbage = self._context.manifest.garbage
+        forgotten = 0
+        for job_runner in self.job_runners:
+            destination = job_runner.job.destination
+            if not destination.is_reached and garbage.forget_unreached(destination.id):
+                forgotten += 1
+            elif destination.id in self._refused:
+                garbage.lead_back(job_runner.begun.batch_id)
+        return 0 < forgotten == len(jobs)
+
     def _left(self) -> Left:
         """What is left of this run's work."""
         batches = [job_runner.begun.batch_id for job_runner in self.job_runners]
@@ -249,6 +267,7 @@ class Run(ABC):
 
     async def _give_up(self, error: BulkupError) -> None:
         """End the run without a summary; its claims are released."""
+        await self._context.call(self._forget_unreached, ())
         await self._context.call(
             self._context.manifest.runs.end,
             self._context.run_id,

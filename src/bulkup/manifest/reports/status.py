@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.destinations import IS_REACHED
 from bulkup.manifest.reports.metrics import bucket_ms
 from bulkup.manifest.rows import from_sql
 from bulkup.model import Stage, State
@@ -167,7 +168,10 @@ class StatusReport(Statements):
         rows = self._db.execute(
             "SELECT url, coalesce(items, 0), coalesce(bytes, 0) FROM destination "
             "LEFT JOIN tally ON destination_id = destination.id AND stage = 'upload' "
-            "AND state = 'done' ORDER BY destination.id"
+            f"AND state = 'done' WHERE {IS_REACHED} OR EXISTS (SELECT 1 FROM batch "
+            "JOIN batch_run ON batch_id = batch.id JOIN run ON run.id = batch_run.run_id "
+            "WHERE batch.destination_id = destination.id AND run.ended_at IS NULL) "
+            "ORDER BY destination.id"
         )
         return [DestinationStatus(*row) for row in rows]
 
