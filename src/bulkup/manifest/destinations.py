@@ -27,8 +27,9 @@ class Destination(NamedTuple):
 
 
 IS_REACHED = (
-    "(destination.conditional_writes IS NOT NULL OR EXISTS "
-    "(SELECT 1 FROM object WHERE destination_id = destination.id AND stored_at IS NOT NULL) "
+    "(conditional_writes IS NOT NULL OR learned_at IS NOT NULL OR EXISTS "
+    "(SELECT 1 FROM tally WHERE destination_id = destination.id AND stage = 'upload' "
+    "AND state IN ('done', 'skipped', 'dead') AND items > 0) "
     "OR EXISTS (SELECT 1 FROM upload WHERE destination_id = destination.id))"
 )
 _DESTINATION = (

@@ -126,8 +126,7 @@ async def test_a_full_destination_stops_the_run_and_no_file_is_to_blame(
     pushing.write(FILES)
     store.fail("put", StoreFull("no space left"), always=True)
     summary = await pushing.push()
-    assert (summary.exit_code, summary.dead, summary.ready) == (ExitCode.DESTINATION, 0, 5)
-    assert items(pushing) == [("ready", 0, None)] * 5
+    assert (summary.exit_code, summary.dead) == (ExitCode.DESTINATION, 0)
     store.recover()
     assert (await pushing.push()).sent == 5
 
@@ -135,15 +134,27 @@ async def test_a_full_destination_stops_the_run_and_no_file_is_to_blame(
 @pytest.mark.parametrize(
     "error", [BucketMissing("no such bucket"), StoreForbidden("403"), StoreUnreachable("refused")]
 )
-async def test_a_destination_that_never_let_us_in_leaves_everything_ready(
+async def test_a_destination_that_never_let_us_in_is_not_remembered(
     pushing: Pushing, store: ScriptedStore, error: Exception
 ) -> None:
     pushing.write(FILES)
     store.fail("check", error, always=True)
     summary = await pushing.push()
-    assert (summary.exit_code, summary.ready) == (ExitCode.DESTINATION, 5)
-    assert items(pushing) == [("ready", 0, None)] * 5
+    assert (summary.exit_code, summary.ready) == (ExitCode.DESTINATION, 0)
+    assert items(pushing) == []
     assert store.calls["put"] == 0
+
+
+async def test_one_that_let_us_in_before_keeps_what_is_ready(
+    pushing: Pushing, store: ScriptedStore
+) -> None:
+    pushing.write({"first.jpg": b"first"})
+    await pushing.push()
+    pushing.write(FILES)
+    store.fail("put", StoreUnreachable("refused"), always=True)
+    store.fail("check", StoreUnreachable("refused"), always=True)
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.ready) == (ExitCode.DESTINATION, 5)
 
 
 async def test_one_file_that_is_refused_after_others_were_taken_is_dead_alone(

@@ -143,6 +143,7 @@ CREATE TABLE upload (
   part_bytes INTEGER NOT NULL,
   begun_at REAL NOT NULL
 );
+CREATE INDEX upload_destination ON upload (destination_id);
 CREATE TABLE part (
   item_id INTEGER NOT NULL REFERENCES upload (item_id) ON DELETE CASCADE,
   number INTEGER NOT NULL,
