@@ -88,7 +88,7 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
     """(URL, whether it is the default local store, the store or the error of opening it)."""
     from bulkup.errors import ManifestError
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.endpoints import choose_endpoint
+    from bulkup.operations.destination.endpoints import choose_endpoint
     from bulkup.run.open_destination import open_known
     from bulkup.stores.urls import canonical
 

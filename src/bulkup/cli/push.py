@@ -69,8 +69,8 @@ def run(
 
 def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
     """The push that the settings describe, checked before any work. Raises UsageError."""
+    from bulkup.operations.destination.push_target import require_paths
     from bulkup.operations.push import Push
-    from bulkup.operations.push_target import require_paths
     from bulkup.walk.filters import Rules
 
     require_paths(paths)

@@ -1,8 +1,7 @@
 """What each verb does. `cli/x.py` parses, `operations/x.py` does, `manifest/` remembers.
 
-push               one push, and its run …
-push_target        … where it goes
-endpoints          at which endpoint a bucket is
+push               one push, and its run
+destination/       where a push goes, at which endpoint, and what shares its prefix
 dry_run            what a push would do: the same run, over a copy of the manifest
 resume             interrupted batches
 retry              failed items
@@ -12,7 +11,6 @@ verify             the manifest against a destination …
 verify_checks      … the checks of one object, and the sample that is read
 rebuild            a lost manifest from a destination
 read_session       access to a destination for verify and rebuild
-shared_prefix      destinations that overlap
 clean              garbage
 forget             a destination or root, in the manifest only
 doctor             checks of this machine, the manifest and destinations …

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bulkup.errors import UsageError
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.manifest import Manifest
-from bulkup.operations.endpoints import shown_endpoint
+from bulkup.operations.destination.endpoints import shown_endpoint
 from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.urls import canonical
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from bulkup.events import Notice
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.model import Stage
-from bulkup.operations.push_target import PushTarget, resolve_target
+from bulkup.operations.destination.push_target import PushTarget, resolve_target
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import BatchOptions, named

@@ -27,8 +27,8 @@ from bulkup.errors import ObjectMissing, StoreBroken, StoreError, StoreUnreachab
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
+from bulkup.operations.destination.shared_prefix import Overlap, overlapping
 from bulkup.operations.read_session import ReadSession
-from bulkup.operations.shared_prefix import Overlap, overlapping
 from bulkup.operations.verify_checks import (
     Depth,
     FindingKind,

@@ -2,6 +2,7 @@
 
 urls           a destination's URL, parsed and canonical
 open           from a URL to its store
+aws_config     what the AWS files say of endpoints, regions and addressing
 store          what every store does; the contract
 keys           the key of a file
 attributes     what an object carries beside its bytes

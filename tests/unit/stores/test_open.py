@@ -12,7 +12,7 @@ from bulkup.errors import CredentialsRefused, UsageError
 from bulkup.stores.directory.store import DirectoryStore
 from bulkup.stores.open import open_store
 from bulkup.stores.s3.credentials import Credentials, find_credentials
-from bulkup.stores.s3.endpoint import Address, locate
+from bulkup.stores.s3.endpoint import Address, locate, normalise_endpoint
 from bulkup.stores.s3.store import S3Store
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "very-secret"}
@@ -143,7 +143,11 @@ def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    ask = find(KEYS, profile="p")
+    files = {
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "keys"),
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+    }
+    ask = find({**KEYS, **files}, profile="p")
     assert not isinstance(ask, Credentials)
     credentials = ask(anew=False)
     assert (credentials.access_key, credentials.secret_key, credentials.region) == (
@@ -173,13 +177,11 @@ def test_a_credential_process_that_fails_is_no_bug(tmp_path, monkeypatch, proces
     assert "profile" in caught.value.hint
 
 
-def test_an_endpoint_url_of_a_profile_that_is_none_is_no_bug(tmp_path, monkeypatch):
+def test_an_endpoint_url_of_a_profile_that_is_none_is_a_usage_error(tmp_path):
     (tmp_path / "config").write_text("[profile p]\nendpoint_url = no url\n")
-    (tmp_path / "keys").write_text("[p]\naws_access_key_id = PK\naws_secret_access_key = PS\n")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    with pytest.raises(CredentialsRefused):
-        find({}, profile="p")(anew=False)
+    found = find({**KEYS, "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "p"})
+    with pytest.raises(UsageError, match="must begin with http"):
+        normalise_endpoint(found.endpoint_url)
 
 
 def test_static_keys_import_no_sdk():

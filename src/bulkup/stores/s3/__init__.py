@@ -8,8 +8,7 @@ xml                S3's documents
 errors             what a refusal means
 transport          one signed request: by the pool, else by pyreqwest
 session            credentials, region and address in use; their renewal
-credentials        where they come from …
-aws_config         … what the AWS files say
+credentials        where they come from
 endpoint           the address of a bucket
 sigv4              signatures
 request_signer     requests signed in another process

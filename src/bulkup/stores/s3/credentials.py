@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bulkup.errors import CredentialsExpired, CredentialsRefused
 from bulkup.redaction import foreign_text
-from bulkup.stores.s3.aws_config import ProfileSettings, profile_settings
+from bulkup.stores.aws_config import ProfileSettings, profile_settings
 
 if TYPE_CHECKING:
     import boto3

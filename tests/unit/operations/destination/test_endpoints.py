@@ -8,7 +8,7 @@ import pytest
 
 from bulkup.errors import UsageError
 from bulkup.manifest.destinations import Destination
-from bulkup.operations.endpoints import choose_endpoint, require_same_endpoint
+from bulkup.operations.destination.endpoints import choose_endpoint, require_same_endpoint
 from bulkup.settings.options import RunOptions
 
 URL = "s3://photos/all"

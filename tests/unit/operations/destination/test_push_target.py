@@ -10,7 +10,7 @@ import pytest
 
 from bulkup.errors import UsageError
 from bulkup.manifest.manifest import Manifest
-from bulkup.operations.push_target import PushTarget, require_paths, resolve_target
+from bulkup.operations.destination.push_target import PushTarget, require_paths, resolve_target
 from bulkup.run.options import Subtree
 from bulkup.settings.options import RunOptions, UploadOptions
 from tests.unit.manifest.recording import Pusher, file, folder

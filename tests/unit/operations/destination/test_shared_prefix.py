@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bulkup.manifest.destinations import Destination
-from bulkup.operations.shared_prefix import overlapping, same_place
+from bulkup.operations.destination.shared_prefix import overlapping, same_place
 
 
 def destination(number: int, url: str, endpoint_url: str = "") -> Destination:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from bulkup.errors import UsageError
 from bulkup.manifest.destinations import Destination, Destinations
-from bulkup.operations.endpoints import choose_endpoint, require_same_endpoint
+from bulkup.operations.destination.endpoints import choose_endpoint, require_same_endpoint
 from bulkup.run.options import NamedRoot, Subtree, named
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.stores.urls import canonical, redact

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulkup.errors import UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.settings.options import RunOptions
-from bulkup.stores.s3.aws_config import profile_settings
+from bulkup.stores.aws_config import profile_settings
 from bulkup.stores.s3.credentials import configured_endpoint
 from bulkup.stores.s3.endpoint import normalise_endpoint
 

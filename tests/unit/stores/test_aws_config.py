@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.stores.s3.aws_config import ProfileSettings, is_known_profile, profile_settings
+from bulkup.stores.aws_config import ProfileSettings, is_known_profile, profile_settings
 
 CONFIG = """
 [default]
