@@ -24,7 +24,7 @@ from bulkup.operations.destination.endpoints import choose_endpoint
 from bulkup.operations.read_session import ReadSession
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
-from bulkup.stores.keys import spare_folder_key, spare_key
+from bulkup.stores.keys import is_folder_marker, spare_folder_key, spare_key
 from bulkup.stores.urls import canonical
 
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{2})/([0-9a-f]{2})/(\1\2[0-9a-f]{60})(?:[.~].*)?")
@@ -100,7 +100,11 @@ class _Rebuilding:
             root_id = await call(manifest.object_import.add_root, self._root, self._destination_id)
         internal = self._reader.prefix + INTERNAL
         async for page in self._reader.pages():
-            keys = [info.key for info in page if not info.key.startswith(internal)]
+            keys = [
+                info.key
+                for info in page
+                if not info.key.startswith(internal) and not is_folder_marker(info)
+            ]
             known = await call(manifest.object_checks.known_keys, self._destination_id, keys)
             self.rebuilt.objects += len(keys)
             self.rebuilt.known += len(known)

@@ -39,7 +39,7 @@ from bulkup.operations.verify_checks import (
 )
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.store_reader import INTERNAL, StoreReader, for_each_concurrently
-from bulkup.stores.keys import spare_key
+from bulkup.stores.keys import is_folder_marker, spare_key
 from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.urls import canonical
 from bulkup.walk.roots import anchor
@@ -292,7 +292,8 @@ class Verification:
             found = {ours[key] for key in known}
             unknown = [key for key in unknown if key not in found]
         for key in unknown:
-            if not key.startswith(self._reader.prefix + INTERNAL):
+            is_ours = key.startswith(self._reader.prefix + INTERNAL)
+            if not is_ours and not is_folder_marker(listed[key]):
                 self._report(Discrepancy(key, "foreign", "not in the manifest"))
 
     def _report(self, discrepancy: Discrepancy) -> None:

@@ -24,8 +24,8 @@ def is_metadata_name(name: str) -> bool:
 class Extras:
     """What the user adds to every object.
 
-    Metadata names become lower case: S3 stores them so. Raises UsageError for a name that no
-    header can have.
+    Raises UsageError for a metadata name that is not a lower-case header name: S3 stores them in
+    lower case, and a signature with others is wrong.
     """
 
     cache_control: str | None = None
@@ -34,14 +34,12 @@ class Extras:
     tags: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        metadata = {name.lower(): text for name, text in self.metadata.items()}
-        for name in metadata:
+        for name in self.metadata:
             if not is_metadata_name(name):
-                raise UsageError(
-                    f"the metadata name {name!r} cannot be stored",
-                    hint=f"Use letters, digits and '-'; {DIGEST_NAME!r} is bulkup's own.",
-                )
-        object.__setattr__(self, "metadata", metadata)
+                hint = f"Use lower-case letters, digits and '-'; {DIGEST_NAME!r} is bulkup's own."
+                if is_metadata_name(name.lower()):
+                    hint = f"Names are lower case: --metadata {name.lower()}=…"
+                raise UsageError(f"the metadata name {name!r} cannot be stored", hint=hint)
 
 
 def attributes_for(path: str, modified_ns: int, media_type: str, extras: Extras) -> Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bulkup.model import Digest
+from bulkup.model import Digest, ObjectInfo
 
 Layout = Literal["path", "content"]
 
@@ -57,3 +57,8 @@ def _ending(path: str) -> str:
     if not stem.strip(".") or not ending.isalnum():
         return ""
     return dot + ending
+
+
+def is_folder_marker(info: ObjectInfo) -> bool:
+    """Whether the object only stands for a folder, as S3 consoles make them: empty, `name/`."""
+    return info.size_bytes == 0 and info.key.endswith("/")

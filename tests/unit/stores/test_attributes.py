@@ -26,11 +26,14 @@ def test_name_and_modification_time_have_the_form_that_rclone_uses() -> None:
     assert float(before.metadata["mtime"]) == -1.5
 
 
-async def test_metadata_with_an_upper_case_name_is_stored_in_lower_case(tmp_path: Path) -> None:
+async def test_metadata_is_stored_and_an_upper_case_name_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Extras(metadata={"Owner": "x"})
+    assert "--metadata owner=" in (caught.value.hint or "")
     with FakeS3(keep_bodies=True) as server:
         pushing = Pushing(tmp_path, "s3://bucket", Endpoint(server.url).environment)
         pushing.write({f"{n}.jpg": b"%d" % n for n in range(4)})
-        summary = await pushing.push(metadata={"Owner": "x"})
+        summary = await pushing.push(metadata={"owner": "x"})
         assert (summary.exit_code, summary.sent) == (0, 4)
         puts = [seen for seen in server.seen if seen.op == "PutObject"]
         assert {seen.headers["x-amz-meta-owner"] for seen in puts} == {"x"}
