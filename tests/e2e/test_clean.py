@@ -86,6 +86,8 @@ def test_what_was_only_pushed_to_such_a_place_is_as_new(bulkup: Bulkup, tmp_path
     make_tree(tmp_path / "other", {"c.jpg": picture(3)})
     bulkup("push", "other", "--to", "store")
     bulkup("push", "photos", "--to", "no/such/place", check=4)
+    bulkup("clean")
+    bulkup("forget", "no/such/place", "--yes")
     assert [row["path"] for row in bulkup("files", "--json").json()] == [
         str(tmp_path / "other" / "c.jpg")
     ]

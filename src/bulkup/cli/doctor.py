@@ -98,7 +98,8 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
             known = reader.destinations.all()
     except ManifestError:
         known = []  # reported by check_manifest
-    rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in known]
+    reached = [one for one in known if one.is_reached]
+    rows: Sequence[tuple[str, Destination | None]] = [(one.url, one) for one in reached or known]
     if settings.upload.to:
         url = canonical(settings.upload.to)
         endpoint_url = choose_endpoint(url, known, settings.run, os.environ)

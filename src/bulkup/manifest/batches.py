@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.destinations import IS_REACHED
 from bulkup.manifest.rows import from_sql, to_sql
 from bulkup.model import Stage
 
@@ -194,7 +195,9 @@ class Batches(Statements):
         if remembers:
             self._db.execute(
                 # A walk towards another destination says nothing about what this one has.
-                "UPDATE root SET destination_id = ?1, "
+                "UPDATE root SET destination_id = ?1, reached_id = CASE WHEN EXISTS (SELECT 1 "
+                f"FROM destination WHERE id = root.destination_id AND id <> ?1 AND {IS_REACHED}) "
+                "THEN destination_id ELSE reached_id END, "
                 "walked_at = CASE WHEN destination_id = ?1 THEN walked_at END WHERE id = ?2",
                 (destination_id, root_id),
             )

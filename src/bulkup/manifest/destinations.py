@@ -23,14 +23,18 @@ class Destination(NamedTuple):
     learned_rate: float | None
     learned_at: float | None
     holds_objects: bool = False  # as far as the manifest knows
-    is_reached: bool = False  # something was ever sent there
+    is_reached: bool = False  # something was ever stored there
 
 
 IS_REACHED = (
     "(conditional_writes IS NOT NULL OR learned_at IS NOT NULL OR EXISTS "
     "(SELECT 1 FROM tally WHERE destination_id = destination.id AND stage = 'upload' "
-    "AND state IN ('done', 'skipped', 'dead') AND items > 0) "
+    "AND state = 'done' AND items > 0) "
     "OR EXISTS (SELECT 1 FROM upload WHERE destination_id = destination.id))"
+)
+LEADS_TO = (  # of a row of `root`
+    "coalesce((SELECT id FROM destination WHERE id = root.destination_id "
+    f"AND {IS_REACHED}), root.reached_id, root.destination_id)"
 )
 _DESTINATION = (
     "SELECT id, url, endpoint_url, region, profile, addressing_style, conditional_writes, "
@@ -52,35 +56,56 @@ class Destinations(Statements):
         profile: str | None,
         addressing_style: str | None = None,
     ) -> Destination:
-        """The destination's row, made when it is new; what is not None is updated."""
+        """The destination's row, made when it is new. What is not None is updated, unless the
+        destination was reached with what it has: `update_access` does that, after a success."""
         with self._transaction():
             self._db.execute(
                 "INSERT INTO destination (url, endpoint_url, region, profile, addressing_style) "
                 "VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET region = coalesce(excluded.region, region), "
                 "profile = coalesce(excluded.profile, profile), "
-                "addressing_style = coalesce(excluded.addressing_style, addressing_style)",
+                "addressing_style = coalesce(excluded.addressing_style, addressing_style) "
+                f"WHERE NOT {IS_REACHED}",
                 (url, endpoint_url, region, profile, addressing_style),
             )
         (found,) = self._found("WHERE url = ? AND endpoint_url = ?", url, endpoint_url)
         return found
+
+    def update_access(
+        self,
+        destination_id: int,
+        *,
+        region: str | None,
+        profile: str | None,
+        addressing_style: str | None,
+    ) -> None:
+        """Remember how the destination was reached; what is None stays."""
+        self._write(
+            "UPDATE destination SET region = coalesce(?, region), profile = coalesce(?, profile), "
+            "addressing_style = coalesce(?, addressing_style) WHERE id = ?",
+            region,
+            profile,
+            addressing_style,
+            destination_id,
+        )
 
     def all(self) -> list[Destination]:
         """All destinations, in the order in which they were first used."""
         return self._found("ORDER BY id")
 
     def of_root(self, root: str) -> Destination | None:
-        """Where the root was last pushed to."""
+        """Where a push of the root goes: to the last destination that was reached, else to the
+        last one."""
         found = self._found(
-            "WHERE id = (SELECT destination_id FROM root WHERE path = ?)", to_sql(root)
+            f"WHERE id = (SELECT {LEADS_TO} FROM root WHERE path = ?)", to_sql(root)
         )
         return found[0] if found else None
 
     def of_roots(self) -> dict[str, Destination]:
-        """All roots that were pushed, and where each was pushed last."""
+        """All roots that were pushed, and where a push of each goes."""
         by_id = {one.id: one for one in self.all()}
         rows = self._db.execute(
-            "SELECT path, destination_id FROM root WHERE destination_id IS NOT NULL ORDER BY id"
+            f"SELECT path, {LEADS_TO} FROM root WHERE destination_id IS NOT NULL ORDER BY id"
         )
         return {from_sql(path): by_id[destination_id] for path, destination_id in rows}
 

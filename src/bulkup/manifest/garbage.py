@@ -9,6 +9,7 @@ from typing import Literal
 
 from bulkup.errors import ExitCode
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.destinations import IS_REACHED, LEADS_TO
 from bulkup.manifest.queue.release import release_content
 from bulkup.manifest.rows import to_sql
 from bulkup.model import Digest
@@ -44,40 +45,42 @@ RemovalReason = Literal["unowned", "unrecorded", "retired"]
 and its picture is settled; the settings have no variant of its name any more."""
 
 
-_ENDED = ", ".join(str(int(code)) for code in (ExitCode.DONE, ExitCode.USAGE, ExitCode.DESTINATION))
-
-_UNREACHED = (
-    # Nothing there, nothing under way, and each batch's last run ended in order, without success.
-    "SELECT id FROM destination AS at "
-    "WHERE EXISTS (SELECT 1 FROM batch WHERE destination_id = at.id) AND NOT EXISTS ("
+_WITHOUT_WORK = (
+    # Each batch's last run found no file, or ended with a usage error.
+    "EXISTS (SELECT 1 FROM batch WHERE destination_id = destination.id) AND NOT EXISTS ("
     "SELECT 1 FROM batch LEFT JOIN batch_run AS last "
     "ON last.batch_id = batch.id AND last.run_id = batch.run_id "
-    f"WHERE batch.destination_id = at.id AND (coalesce(last.exit_code, -1) NOT IN ({_ENDED}) "
-    "OR (last.exit_code = 0 AND EXISTS (SELECT 1 FROM tally WHERE destination_id = at.id "
-    "AND items > 0)))) "
-    "AND NOT EXISTS (SELECT 1 FROM upload WHERE destination_id = at.id) AND NOT EXISTS ("
-    "SELECT 1 FROM object WHERE destination_id = at.id AND stored_at IS NOT NULL) AND NOT EXISTS ("
-    "SELECT 1 FROM tally WHERE destination_id = at.id AND items > 0 "
-    "AND state IN ('claimed', 'done', 'skipped')) "
+    "WHERE batch.destination_id = destination.id AND NOT (last.exit_code IS {usage} "
+    "OR (last.exit_code IS 0 AND NOT EXISTS (SELECT 1 FROM tally "
+    "WHERE destination_id = destination.id AND items > 0))))"
+).format(usage=int(ExitCode.USAGE))
+
+_USELESS = (
+    # Never reached, and no root goes there that has nowhere else to go.
+    f"SELECT id FROM destination WHERE NOT {IS_REACHED} AND NOT EXISTS ("
+    "SELECT 1 FROM run WHERE ended_at IS NULL AND id <> ? AND (id IN (SELECT batch_run.run_id "
+    "FROM batch_run JOIN batch ON batch.id = batch_id "
+    "WHERE batch.destination_id = destination.id) "
+    "OR NOT EXISTS (SELECT 1 FROM batch WHERE destination_id = destination.id))) "
+    f"AND (({_WITHOUT_WORK}) OR NOT EXISTS (SELECT 1 FROM root "
+    f"WHERE root.destination_id = destination.id AND {LEADS_TO} = destination.id "
+    "AND NOT EXISTS (SELECT 1 FROM root AS outer_root JOIN destination "
+    f"ON destination.id = outer_root.destination_id WHERE {IS_REACHED} "
+    "AND substr(root.path, 1, length(outer_root.path) + 1) = outer_root.path || '/')))"
 )
 
 _LEAD_BACK = (
-    # Where a root went before; once its batches are forgotten, where its contents are.
-    "UPDATE root SET walked_at = NULL, destination_id = coalesce("
-    "(SELECT batch.destination_id FROM batch_root JOIN batch ON batch.id = batch_id "
-    "WHERE root_id = root.id ORDER BY batch.id DESC LIMIT 1), "
-    "(SELECT object.destination_id FROM folder JOIN asset ON folder_id = folder.id "
-    "JOIN object ON object.content_id = asset.content_id "
-    "WHERE root_id = root.id AND stored_at IS NOT NULL LIMIT 1)) "
+    "UPDATE root SET walked_at = NULL, destination_id = coalesce(reached_id, "
+    "(SELECT destination.id FROM batch_root JOIN batch ON batch.id = batch_id "
+    "JOIN destination ON destination.id = batch.destination_id "
+    f"WHERE root_id = root.id AND {IS_REACHED} ORDER BY batch.id DESC LIMIT 1)) "
     "WHERE id = ? RETURNING destination_id"
 )
 
-
 _LEAD_BATCH_BACK = (
-    "UPDATE root SET walked_at = NULL, destination_id = ("
-    "SELECT batch.destination_id FROM batch_root JOIN batch ON batch.id = batch_id "
-    "WHERE root_id = root.id AND batch.id < this.id ORDER BY batch.id DESC LIMIT 1) "
+    "UPDATE root SET walked_at = NULL, destination_id = reached_id "
     "FROM batch AS this WHERE this.id = ? AND this.destination_id = root.destination_id "
+    "AND reached_id IS NOT NULL "
     "AND root.id IN (SELECT root_id FROM batch_root WHERE batch_id = this.id) "
     "AND NOT EXISTS (SELECT 1 FROM folder JOIN asset ON folder_id = folder.id "
     "JOIN object ON object.content_id = asset.content_id WHERE folder.root_id = root.id "
@@ -174,20 +177,22 @@ class GarbageCollection(Statements):
 
     # Destinations ---------------------------------------------------------------------------
 
-    def forget_unreached(self, destination_id: int) -> bool:
-        """Forget the destination as `forget_destination` does. False: it was reached, or is being
-        pushed to."""
+    def forget_useless(self, run_id: str) -> set[int]:
+        """Forget the destinations that were never reached and that no root needs, as
+        `forget_destination` does; returns their ids. Those of other runs at work stay.
+
+        A root needs one while no other destination was reached for it or for a folder above it.
+        """
         with self._transaction():
-            if self._value(_UNREACHED + "AND id = ?", destination_id) is None:
-                return False
-            self._forget_destination(destination_id)
-        return True
+            found = set(self._column(_USELESS, run_id))
+            for destination_id in found:
+                self._forget_destination(destination_id)
+        return found
 
     def lead_back(self, batch_id: int) -> None:
         """The batch's roots, unless something of them is at its destination, go where they went
         before."""
-        with self._transaction():
-            self._db.execute(_LEAD_BATCH_BACK, (batch_id,))
+        self._write(_LEAD_BATCH_BACK, batch_id)
 
     def forget_destination(self, destination_id: int) -> None:
         """Remove the destination with its batches and items, and those of its roots that were never

@@ -283,13 +283,7 @@ class Scans(Statements):
                 "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
                 "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?) "
                 "RETURNING size_bytes",
-                (
-                    scope.batch_id,
-                    scope.destination_id,
-                    scope.batch_id,
-                    folder_id,
-                    to_sql(file[0]),
-                ),
+                (scope.batch_id, scope.destination_id, scope.batch_id, folder_id, to_sql(file[0])),
             ).fetchall()
             yield from (size for (size,) in rows)
 
@@ -350,21 +344,29 @@ class Scans(Statements):
         for one in unreadable:
             folder_id = self._add_folder(scope.root_id, one.folder)
             name = to_sql(one.name)
-            if self._value("SELECT 1 FROM asset WHERE folder_id = ? AND name = ?", folder_id, name):
+            known = self._db.execute(
+                "SELECT content_id, is_unreadable FROM asset WHERE folder_id = ? AND name = ?",
+                (folder_id, name),
+            ).fetchone()
+            if known is not None and not known[1]:
                 continue
-            reason = (one.error_class.value, as_text(one.error))
-            content = self._insert("INSERT INTO content (size_bytes) VALUES (0)")
+            content = known[0] if known is not None else self._add_unreadable(folder_id, name)
+            reason = (one.error_class.value, as_text(one.error), now)
             self._db.execute(
-                "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
-                "content_id, is_unreadable) VALUES (?, ?, 0, 0, 0, 0, ?, 1)",
-                (folder_id, name, content),
-            )
-            self._db.execute(
-                "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, batch_id, "
-                "attempts, error_class, error, settled_at) "
+                "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
+                "batch_id, attempts, error_class, error, settled_at) "
                 "VALUES (?, ?, 'upload', 'dead', 0, ?, 1, ?, ?, ?)",
-                (content, scope.destination_id, scope.batch_id, *reason, now),
+                (content, scope.destination_id, scope.batch_id, *reason),
             )
+
+    def _add_unreadable(self, folder_id: int, name: str | bytes) -> int:
+        content = self._insert("INSERT INTO content (size_bytes) VALUES (0)")
+        self._db.execute(
+            "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
+            "content_id, is_unreadable) VALUES (?, ?, 0, 0, 0, 0, ?, 1)",
+            (folder_id, name, content),
+        )
+        return content
 
 
 def _claimed(

@@ -106,7 +106,7 @@ class JobRunner:
             await self._read_sidecars()
         finally:
             self.breaker.cancel()
-        await self._save_learned_pace()
+        await self._save_what_worked()
         for error in self._errors:
             raise error
 
@@ -187,9 +187,18 @@ class JobRunner:
         embedder_id = await self._run.call(embeddings.id_of, embedder.name, embedder.version)
         await self._run.call(embeddings.reopen, self.job.destination.id, embedder_id)
 
-    async def _save_learned_pace(self) -> None:
+    async def _save_what_worked(self) -> None:
         upload = self.stage(Stage.UPLOAD)
-        if self._options.concurrency is not None or upload is None or not upload.counts.sent:
+        if upload is None or not upload.counts.sent:
+            return
+        await self._run.call(
+            self._run.manifest.destinations.update_access,
+            self.job.destination.id,
+            region=self._options.region,
+            profile=self._options.profile,
+            addressing_style=self._options.addressing_style,
+        )
+        if self._options.concurrency is not None:
             return
         learned = self.limiter.pacer.learned()
         await self._run.call(

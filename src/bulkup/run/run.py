@@ -103,12 +103,12 @@ class Run(ABC):
             summary = self._summary(jobs, Left(self._not_begun, 0, 0, 0))
             self._context.emit(summary)
             return summary
-        if any(Stage.EMBED in job.order.stages for job in jobs):
-            self._embedder.check()
         is_cancelled = False
         async with AsyncExitStack() as closing:  # closes all of them, even if one fails
             closing.push_async_callback(self._embedder.close)
             try:
+                if any(Stage.EMBED in job.order.stages for job in jobs):
+                    self._embedder.check()
                 await self._run_jobs(jobs, closing)
             except asyncio.CancelledError:
                 is_cancelled = True
@@ -230,7 +230,8 @@ class Run(ABC):
 
     async def _end(self, jobs: list[Job], *, is_cancelled: bool) -> Summary:
         left = await self._context.call(self._left)
-        if await self._context.call(self._forget_unreached, jobs):
+        forgotten = await self._context.call(self._forget_useless)
+        if jobs and forgotten.issuperset(job.destination.id for job in jobs):
             left = Left(0, 0, 0, 0)
         left = left._replace(ready=left.ready + self._not_begun)
         await self._report_claims(left)
@@ -245,18 +246,14 @@ class Run(ABC):
         self._context.emit(summary)
         return summary
 
-    def _forget_unreached(self, jobs: Sequence[Job]) -> bool:
-        """Forget the destinations that this run named first and never reached; whether those are
-        all."""
+    def _forget_useless(self) -> set[int]:
+        """Forget destinations that were never reached and that no root needs; returns their ids."""
         garbage = self._context.manifest.garbage
-        forgotten = 0
         for job_runner in self.job_runners:
             destination = job_runner.job.destination
-            if not destination.is_reached and garbage.forget_unreached(destination.id):
-                forgotten += 1
-            elif destination.id in self._refused:
+            if destination.is_reached and destination.id in self._refused:
                 garbage.lead_back(job_runner.begun.batch_id)
-        return 0 < forgotten == len(jobs)
+        return garbage.forget_useless(self._context.run_id)
 
     def _left(self) -> Left:
         """What is left of this run's work."""
@@ -267,7 +264,7 @@ class Run(ABC):
 
     async def _give_up(self, error: BulkupError) -> None:
         """End the run without a summary; its claims are released."""
-        await self._context.call(self._forget_unreached, ())
+        await self._context.call(self._forget_useless)
         await self._context.call(
             self._context.manifest.runs.end,
             self._context.run_id,

@@ -134,14 +134,14 @@ async def test_a_full_destination_stops_the_run_and_no_file_is_to_blame(
 @pytest.mark.parametrize(
     "error", [BucketMissing("no such bucket"), StoreForbidden("403"), StoreUnreachable("refused")]
 )
-async def test_a_destination_that_never_let_us_in_is_not_remembered(
+async def test_a_destination_that_never_let_us_in_leaves_everything_ready(
     pushing: Pushing, store: ScriptedStore, error: Exception
 ) -> None:
     pushing.write(FILES)
     store.fail("check", error, always=True)
     summary = await pushing.push()
-    assert (summary.exit_code, summary.ready) == (ExitCode.DESTINATION, 0)
-    assert items(pushing) == []
+    assert (summary.exit_code, summary.ready) == (ExitCode.DESTINATION, 5)
+    assert items(pushing) == [("ready", 0, None)] * 5
     assert store.calls["put"] == 0
 
 

@@ -42,7 +42,8 @@ CREATE TABLE destination (
 CREATE TABLE root (
   id INTEGER PRIMARY KEY,
   path NOT NULL UNIQUE,            -- absolute
-  destination_id INTEGER REFERENCES destination (id) ON DELETE SET NULL,
+  destination_id INTEGER REFERENCES destination (id) ON DELETE SET NULL, -- the last one
+  reached_id INTEGER REFERENCES destination (id) ON DELETE SET NULL, -- the one before, reached
   walked_at REAL                   -- last time a walk came to its end
 );
 CREATE TABLE folder (

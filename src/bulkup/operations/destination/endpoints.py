@@ -50,7 +50,9 @@ def choose_endpoint(
     if not url.startswith("s3://"):
         return ""
     asked = asked_endpoint(options, environ)
-    endpoints = [one.endpoint_url for one in known if one.url == url]
+    there = [one for one in known if one.url == url]
+    reached = [one for one in there if one.is_reached]
+    endpoints = [one.endpoint_url for one in reached or there]
     if asked is not None and (asked.is_deliberate or asked.endpoint_url in endpoints):
         return asked.endpoint_url
     possible = endpoints if asked is None else [*endpoints, asked.endpoint_url]

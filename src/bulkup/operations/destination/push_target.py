@@ -73,7 +73,7 @@ def _to_local_store(
     roots: Sequence[str], upload: UploadOptions, known: Sequence[Destination]
 ) -> PushTarget:
     url = canonical(upload.default_to)
-    others = [one.url for one in known if one.url != url]
+    others = [one.url for one in sorted(known, key=lambda one: one.is_reached) if one.url != url]
     if others:
         raise UsageError(
             f"{roots[0]} has no destination yet",
@@ -144,8 +144,18 @@ def require_paths(paths: Sequence[str]) -> None:
 
 
 def find_known_root(root: str, destinations: Destinations) -> KnownRoot | None:
-    """The known root that `root` is, lies in, links to, or was moved with; None without one."""
-    known = destinations.of_roots()
+    """The known root that `root` is, lies in, links to, or was moved with; None without one.
+
+    Those whose destination was never reached come last.
+    """
+    of_roots = destinations.of_roots()
+    reached = {path: one for path, one in of_roots.items() if one.is_reached}
+    return _find_among(reached, root, destinations) or _find_among(of_roots, root, destinations)
+
+
+def _find_among(
+    known: Mapping[str, Destination], root: str, destinations: Destinations
+) -> KnownRoot | None:
     for path in _with_parents(root):
         if path in known:
             return KnownRoot(path, path, known[path])
