@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from bulkup.errors import ExitCode
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.destinations import IS_REACHED, LEADS_TO
 from bulkup.manifest.queue.release import release_content
@@ -46,14 +45,14 @@ and its picture is settled; the settings have no variant of its name any more.""
 
 
 _WITHOUT_WORK = (
-    # Each batch's last run found no file, or ended with a usage error.
+    # Each batch's last run found no file (exit code 0), or ended with a usage error (2).
     "EXISTS (SELECT 1 FROM batch WHERE destination_id = destination.id) AND NOT EXISTS ("
     "SELECT 1 FROM batch LEFT JOIN batch_run AS last "
     "ON last.batch_id = batch.id AND last.run_id = batch.run_id "
-    "WHERE batch.destination_id = destination.id AND NOT (last.exit_code IS {usage} "
+    "WHERE batch.destination_id = destination.id AND NOT (last.exit_code IS 2 "
     "OR (last.exit_code IS 0 AND NOT EXISTS (SELECT 1 FROM tally "
     "WHERE destination_id = destination.id AND items > 0))))"
-).format(usage=int(ExitCode.USAGE))
+)
 
 _USELESS = (
     # Never reached, and no root goes there that has nowhere else to go.
