@@ -52,6 +52,7 @@ from bulkup.content.picture.spec import PictureLimits
 from bulkup.content.picture.tiff import WideTiff, is_misread, wide_tiff
 from bulkup.errors import PictureInvalid
 
+PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20  # XMP of retouched pictures; all texts have 64 MiB
 register_heif_opener(thumbnails=False, decode_threads=1)  # each worker uses one core
 
 FORMATS: Final = (

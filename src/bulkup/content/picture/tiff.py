@@ -113,7 +113,8 @@ class WideTiff:
         values = np.frombuffer(data, self._dtype, rows * columns * samples)
         values = values.reshape(rows, columns, samples)
         if predictor == _DIFFERENCES:
-            return np.cumsum(values, axis=1, dtype=self._dtype)
+            whole = f"{self._dtype[0]}u{self._dtype[2:]}"  # also the bits of floats
+            return np.cumsum(values.view(whole), axis=1, dtype=whole).view(self._dtype)
         return values
 
 
@@ -138,7 +139,7 @@ def wide_tiff(file: BinaryIO) -> WideTiff | None:
         tags.load(file)
         bits, formats = set(tags[_BITS]), set(tags.get(_FORMAT, (1,)))
         (width,), (kind,) = bits, (_KINDS[one] for one in formats)
-        predictors = (1, _FLOAT_DIFFERENCES if kind == "f" else _DIFFERENCES)
+        predictors = (1, _DIFFERENCES, *((_FLOAT_DIFFERENCES,) if kind == "f" else ()))
         if (
             tags.get(_COMPRESSION, _UNCOMPRESSED) in _LOSSLESS
             and tags.get(_PREDICTOR, 1) in predictors

@@ -68,6 +68,7 @@ def differences(block: np.ndarray, predictor: int, order: str) -> bytes:
     """The bytes of a tile after the predictor (TIFF 6.0, section 14; Technical Note 3)."""
     rows, columns, samples = block.shape
     if predictor == 2:
+        block = block.view(f"u{block.dtype.itemsize}")
         block = np.diff(block, axis=1, prepend=np.zeros((rows, 1, samples), block.dtype))
     if predictor < 3:
         return block.astype(block.dtype.newbyteorder(order)).tobytes()
@@ -159,7 +160,9 @@ def test_unsigned_numbers_of_32_bits_are_colours() -> None:
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("is_planar", [False, True])
-@pytest.mark.parametrize(("dtype", "predictor"), [("f4", 1), ("f4", 3), ("f8", 3), ("u4", 2)])
+@pytest.mark.parametrize(
+    ("dtype", "predictor"), [("f4", 1), ("f4", 3), ("f8", 3), ("f8", 2), ("u4", 2)]
+)
 def test_compressed_tiles_are_colours(
     dtype: str, predictor: int, is_planar: bool, order: str
 ) -> None:
@@ -181,6 +184,17 @@ def test_sixteen_bits_in_planes_keep_their_white() -> None:
     halves = [tuple(channel * 128 // 255 for channel in colour) for colour in RED_GREEN_BLUE]
     for found, truth in zip(shown(tiled(pixels, 1, is_planar=True)), halves, strict=True):
         assert all(abs(a - b) <= 8 for a, b in zip(found, truth, strict=True))
+
+
+def test_grey_with_premultiplied_transparency_is_shown() -> None:
+    grey, alpha = Image.new("L", (64, 32), 100), Image.new("L", (64, 32), 200)
+    data = saved(Image.merge("LA", (grey, alpha)), "TIFF")
+    # ExtraSamples: from unassociated (2) to associated alpha (1).
+    unassociated, associated = (struct.pack("<HHIHH", 338, 3, 1, kind, 0) for kind in (2, 1))
+    assert data.count(unassociated) == 1
+    made = make_variants(data.replace(unassociated, associated))
+    assert isinstance(made, Picture)
+    assert made.variants[1].format.value == "webp"
 
 
 def test_more_bands_than_three_show_the_first_three() -> None:

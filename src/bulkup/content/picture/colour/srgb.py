@@ -17,6 +17,7 @@ from bulkup.content.picture.colour.greys import eight_bits
 from bulkup.content.picture.colour.tone_mapping import to_sdr
 
 _SPACE_OF_MODE: Final = {"RGB": "RGB", "RGBA": "RGB", "L": "GRAY", "CMYK": "CMYK", "LAB": "Lab"}
+_PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 _PROFILE_LIMIT_BYTES: Final = 16 << 20  # press profiles have 2 MiB or so
 _INVISIBLE: Final = 2  # of 255: a profile that changes colours by no more is sRGB in effect
 
@@ -27,6 +28,8 @@ def plain(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith(("I", "F")):
         return eight_bits(image)
+    if image.mode in _PREMULTIPLIED:
+        image = image.convert(_PREMULTIPLIED[image.mode])
     if image.has_transparency_data:
         return image.convert("RGBA")
     return image.convert("L" if image.mode == "1" else "RGB")

@@ -157,6 +157,11 @@ def test_metadata_in_the_texts_of_a_png_is_read(texts: dict[str, str], date: str
     assert str(facts(png(**texts)).taken_at) == date
 
 
+def test_a_long_packet_of_a_png_is_read() -> None:
+    history = xmp(*WORDS, f"<dc:rights>{'retouched ' * 200_000}</dc:rights>")
+    assert facts(png(**raw_profile("xmp", history))).title == "Zanzibar"
+
+
 def test_a_png_is_named_by_its_texts() -> None:
     found = facts(png(Title="Zanzibar", Description="A boat"))
     assert (found.title, found.description) == ("Zanzibar", "A boat")
