@@ -162,6 +162,8 @@ class Simulation:
 
     def run(self, until: float = float("inf")) -> Course:
         """Go on until all is accepted, or until a time."""
+        if self.clock.at == 0.0:
+            self._check()
         self._dispatch()
         while self._events and self.clock.at < until:
             at, _, kind, size, made, began = heapq.heappop(self._events)
@@ -171,6 +173,12 @@ class Simulation:
             self._dispatch()
         self.course.learned = self.pacer.learned()
         return self.course
+
+    def _check(self) -> None:
+        """The first request of a run has no body: it asks whether the destination is there."""
+        self.pacer.started(self.clock.at)
+        self.clock.at += self.endpoint.latency_seconds + self.endpoint.work_seconds
+        self.pacer.finished(self.clock.at, 0, self.clock.at)
 
     def _happen(self, kind: str, size: int, made: int, began: float) -> None:
         now = self.clock.at

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from bulkup.pace.slow_start import SlowStart
 from bulkup.pace.throttle import Throttle
 from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, Window, next_limit, window_at
 
@@ -88,8 +89,12 @@ class Pacer:
         if learned is not None and not 0 <= clock.now() - learned.measured_at < LEARNED_FOR_SECONDS:
             learned = None
         start = START_LIMIT if learned is None else learned.limit
-        self._window = window_at(fixed_limit or start, max_limit=fixed_limit or MAX_LIMIT)
+        most = max(MAX_LIMIT, start)
+        self._window = window_at(fixed_limit or start, max_limit=fixed_limit or most)
         self.limit = self._window.limit
+        self._slow_start: SlowStart | None = None
+        if not self._is_fixed and (learned is None or learned.rate_per_second is None):
+            self._slow_start = SlowStart(self.limit)
         self.in_flight = 0
         self._latency = 0.0
         self._paused_until = now
@@ -137,6 +142,9 @@ class Pacer:
             self._count_off(now)
             return
         self._throttle.accepted += 1
+        if self._slow_start is not None:
+            self._open(now, size_bytes, seconds)
+            return
         if self._old:
             self._count_off(now)
             return
@@ -149,6 +157,7 @@ class Pacer:
     def throttled(self, now: float, retry_after_seconds: float | None) -> None:
         """A request was refused because there are too many (429, 503 SlowDown)."""
         self.in_flight -= 1
+        self._end_slow_start(now)
         if retry_after_seconds is not None:
             self._pause(now, retry_after_seconds)
         if self._stale:
@@ -170,6 +179,7 @@ class Pacer:
     def failed(self, now: float) -> None:
         """A request got no answer, or the server failed."""
         self.in_flight -= 1
+        self._end_slow_start(now)
         if self._stale or self._old:
             self._count_off(now)
             return
@@ -183,6 +193,25 @@ class Pacer:
         self.in_flight -= 1
         if max(self._stale, self._old) > self.in_flight:
             self._count_off(now)
+
+    def _open(self, now: float, size_bytes: int, seconds: float) -> None:
+        """One more answer of the slow start."""
+        assert self._slow_start is not None
+        opened = self._slow_start.answered(size_bytes, seconds, self.in_flight + 1)
+        if opened is None:
+            self._end_slow_start(now)
+            return
+        self._slow_start = opened
+        self.limit = opened.limit
+        if opened.limit == opened.most:
+            self._end_slow_start(now)
+
+    def _end_slow_start(self, now: float) -> None:
+        """From here on periods decide: the window climbs on while goodput grows."""
+        if self._slow_start is not None:
+            self._window = window_at(self.limit, max_limit=self._slow_start.most)
+            self._slow_start = None
+            self._begin_period(now)
 
     def _pause(self, now: float, retry_after_seconds: float) -> None:
         is_long = retry_after_seconds > LONG_RETRY_AFTER_SECONDS

@@ -141,10 +141,32 @@ def test_a_fast_server_gets_32_in_flight_within_a_tenth_of_a_second() -> None:
     assert course.most_in_flight >= 32
 
 
-def test_a_far_server_gets_the_whole_window() -> None:
+def test_a_far_server_gets_a_window_that_fits_its_distance_within_eight_round_trips() -> None:
     course = Simulation(Endpoint(0.1), [SMALL] * 15_000).run()
-    assert max(limit for at, limit in course.limits if at < 2.5) == 256
-    assert course.goodput(3.0, 6.0) >= 0.9 * 2560
+    assert course.limit_at(0.35) >= 128
+    assert course.limit_at(0.9) >= 900
+    assert max(limit for _, limit in course.limits) == 1000
+    assert course.seconds < 3.0  # at 256 in flight: 6
+
+
+def test_a_window_opens_to_256_at_most_where_a_round_trip_takes_25_ms() -> None:
+    course = Simulation(Endpoint(0.025), [SMALL] * 15_000).run()
+    assert course.limit_at(0.3) >= 200
+    assert max(limit for _, limit in course.limits) == 256
+
+
+def test_a_far_server_with_a_low_rate_is_not_flooded_at_the_start() -> None:
+    """503 above 200 a second, 100 ms away."""
+    course = throttled(200, 0.1, 3000)
+    assert sum(at < 1.0 for at in course.refused_at) <= 30
+    assert course.refused_share <= 0.03
+
+
+def test_a_far_server_behind_a_full_line_is_not_flooded_at_the_start() -> None:
+    """Eight photos fill it: none of them is answered within a round trip."""
+    endpoint = Endpoint(0.1, uplink_bytes_per_second=1_000_000.0)
+    course = Simulation(endpoint, [4_000_000] * 40).run()
+    assert course.limit_at(40.0) <= 16
 
 
 def test_a_busy_server_is_filled_and_not_flooded() -> None:
