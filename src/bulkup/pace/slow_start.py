@@ -31,9 +31,11 @@ MOST_REQUESTS_PER_SECOND = 10_000.0
 MOST_LIMIT = 1024
 """A connection costs memory here and at the server, and common limits of open files are near."""
 
-SLOWER = 1.5
+FIRST_SLOWER = 4.0
+SLOWER = 2.5
 SLOWER_SECONDS = 0.01
-"""A request that takes longer than so many round trips and so much more has waited in a queue."""
+"""A request that takes longer than so many round trips and so much more has waited in a queue. At
+first it may be the connection that takes two or three of them, with TLS."""
 
 SLOW_ANSWERS = 8
 """So many slow answers in a row end the slow start; a single one may be chance."""
@@ -57,8 +59,9 @@ class SlowStart(NamedTuple):
         if not FAR_SECONDS <= self.round_trip <= FARTHEST_SECONDS:
             return None
         round_trip = min(self.round_trip, seconds)
-        if seconds > round_trip * SLOWER + SLOWER_SECONDS:
-            is_over = self.slow + 1 == SLOW_ANSWERS or self.answers < FIRST_ANSWERS
+        is_first = self.answers < FIRST_ANSWERS
+        if seconds > round_trip * (FIRST_SLOWER if is_first else SLOWER) + SLOWER_SECONDS:
+            is_over = is_first or self.slow + 1 == SLOW_ANSWERS
             return None if is_over else self._replace(slow=self.slow + 1)
         answers, limit = self.answers + 1, self.limit
         if answers >= FIRST_ANSWERS and in_flight >= limit * FULL_SHARE:

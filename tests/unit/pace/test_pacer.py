@@ -191,7 +191,7 @@ def test_a_home_uplink_is_full_with_few_in_flight(sizes: list[int]) -> None:
     course = Simulation(endpoint, sizes).run()
     assert course.seconds <= sum(sizes) / speed / 0.93
     assert course.limits[-1][1] <= 12
-    assert course.most_in_flight <= 64
+    assert course.most_in_flight <= 100  # for two seconds, at the start
 
 
 def test_a_slow_walk_does_not_raise_the_window() -> None:

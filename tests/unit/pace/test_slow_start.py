@@ -59,7 +59,13 @@ def test_it_is_over_when_no_request_without_a_body_has_shown_the_distance() -> N
 def test_it_is_over_when_one_of_the_first_bodies_takes_far_longer_than_the_round_trip() -> None:
     state = opened(0.1, 3)
     assert state is not None
-    assert state.answered(20 * KIB, 0.4, 8) is None
+    assert state.answered(20 * KIB, 0.42, 8) is None
+
+
+def test_new_connections_may_make_the_first_bodies_slower() -> None:
+    state = opened(0.1, 3)
+    assert state is not None
+    assert state.answered(20 * KIB, 0.39, 8) is not None
 
 
 def test_later_it_takes_several_slow_answers_in_a_row() -> None:
