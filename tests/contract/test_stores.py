@@ -328,13 +328,14 @@ async def test_wrong_part_digest_is_refused(store, place):
     await store.abort_parts(key, upload)
 
 
-async def test_the_first_exclusive_put_learns_the_capabilities(place):
+async def test_the_first_exclusive_put_teaches_the_capabilities(place):
     """Its object is stored; another one to the same key is refused and changes nothing."""
     store = place.open()
     await store.check()
     key = await put(store, "first", b"x")
-    assert store.capabilities.conditional_writes is True
-    assert store.capabilities.checksums is not None
+    capabilities = await store.probed()
+    assert capabilities.conditional_writes is True
+    assert capabilities.checksums is not None
     assert await read(store, key) == b"x"
     with pytest.raises(KeyTaken):
         await put(store, "first", b"y")

@@ -226,6 +226,9 @@ class PlannedStore:
     async def check(self) -> None:
         pass
 
+    async def probed(self) -> Capabilities:
+        return self.capabilities
+
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:

@@ -13,6 +13,13 @@ class Capabilities(NamedTuple):
 
     conditional_writes: bool | None = None
     checksums: bool | None = None
+    was_empty: bool = False  # the destination, when it was checked: no put replaces anything
+
+    @property
+    def allow_many(self) -> bool:
+        """Whether exclusive puts may be made side by side: else the first one has to end before
+        the second begins."""
+        return self.was_empty or self.conditional_writes is not None
 
 
 class ObjectStore(Protocol):
@@ -34,10 +41,13 @@ class ObjectStore(Protocol):
     """Bodies of this size or more are sent in parts; None: the store has no parts."""
 
     capabilities: Capabilities
-    """What is known of the endpoint. The first exclusive put finds out what is not known."""
+    """What is known of the endpoint. The first exclusive puts find out what is not known."""
 
     async def check(self) -> None:
         """Raise DestinationError unless the destination exists and may be used. One request."""
+
+    async def probed(self) -> Capabilities:
+        """The capabilities, once what is being found out is known."""
 
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool

@@ -62,6 +62,8 @@ class UploadPipeline:
         async with task_group() as tasks:
             tasks.create_task(prefetcher.run())
             tasks.create_task(senders.run())
+        if self._sender.is_checked and not self._job.stop.is_set:
+            await self._sender.finish()
 
     async def record(self, done: Sequence[DoneItem]) -> None:
         """Record what the destination has: by the second process while that is not behind."""

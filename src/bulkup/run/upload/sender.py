@@ -29,7 +29,7 @@ FRESH_SECONDS = 300.0
 
 
 class Sender:
-    """Sends contents to one store. Until `is_probed`, by the first put, one at a time."""
+    """Sends contents to one store: after `check`, and one at a time until `allows_many`."""
 
     def __init__(self, job: JobContext, buffers: BufferPool) -> None:
         self._context = job.run
@@ -40,14 +40,20 @@ class Sender:
         self._multipart = MultipartUploader(job, buffers)
         self._signing = self._store if isinstance(self._store, SignsRequests) else None
         self._recorded = self._store.capabilities
-        self._is_checked = False
-        self.is_probed = False
+        self.is_checked = False
+        self.allows_many = False
 
     def request_signer(self) -> RequestSigner | None:
         """What signs requests elsewhere; None while it is not known how they have to be."""
-        if self._signing is None or not self.is_probed:
+        if self._signing is None or not self.allows_many:
             return None
         return self._signing.request_signer()
+
+    async def check(self) -> None:
+        """Check the destination, with few tries. Raises as `ObjectStore.check` does."""
+        await self._requests.tries(self._store.check, 0, FIRST_TRIES)
+        self.is_checked = True
+        self.allows_many = self._store.capabilities.allow_many
 
     async def send(self, ready: ReadyUpload) -> tuple[UploadedItem, UploadKind]:
         """Send one content, with all tries. Raises as the store does.
@@ -57,9 +63,6 @@ class Sender:
         began = self._context.clock.monotonic()
         body = ready.loaded.body
         failed: StoreError | None = None
-        if not self._is_checked:
-            await self._requests.tries(self._store.check, 0, FIRST_TRIES)
-            self._is_checked = True
         if body is not None and ready.is_begun:
             found = await self._find(ready, body)
             if found is not None:
@@ -67,7 +70,7 @@ class Sender:
         elif body is not None:
             stored = await self._try_once(ready, body)
             if isinstance(stored, Stored):
-                if not self.is_probed or self._store.capabilities is not self._recorded:
+                if self._store.capabilities is not self._recorded:
                     await self._record_capabilities()
                 seconds = self._context.clock.monotonic() - began
                 done = UploadedItem(ready.item, ready.key, len(body), stored.etag, None, seconds)
@@ -180,13 +183,18 @@ class Sender:
         loaded = ready.loaded
         return attributes_for(ready.item.name, loaded.modified_ns, loaded.media_type, self._extras)
 
+    async def finish(self) -> None:
+        """Record what is still being found out of the endpoint."""
+        await self._store.probed()
+        await self._record_capabilities()
+
     async def _record_capabilities(self) -> None:
         """Remember in the manifest what the store has learned of its endpoint."""
-        self.is_probed = True
+        self.allows_many = True
         capabilities = self._store.capabilities
-        if capabilities is self._recorded:
+        before, self._recorded = self._recorded, capabilities
+        if capabilities[:2] == before[:2]:
             return
-        self._recorded = capabilities
         await self._context.call(
             self._context.manifest.destinations.learn,
             self._destination_id,

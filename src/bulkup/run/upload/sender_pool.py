@@ -65,7 +65,7 @@ class SenderPool:
     def _most(self) -> int:
         """One sender more than may send would make all of them wait, one behind the other. Those
         that wait for their next try do not count."""
-        if not self._sender.is_probed:
+        if not self._sender.allows_many:
             return 1
         return self._requests.limiter.pacer.limit + self._requests.backing_off
 
@@ -75,7 +75,7 @@ class SenderPool:
             while items and not self._stop.is_set and self._active <= self._most():
                 ready = items.popleft()
                 try:
-                    await self._send(ready)
+                    await self._send(ready, tasks)
                 finally:
                     self._ready.release(ready)
                 if self._active < self._most():
@@ -83,12 +83,15 @@ class SenderPool:
         finally:
             self._active -= 1
 
-    async def _send(self, ready: ReadyUpload) -> None:
+    async def _send(self, ready: ReadyUpload, tasks: asyncio.TaskGroup) -> None:
         """Send one content. It keeps its claim when the job stops first."""
         breaker, item = self._breaker, ready.item
         while not breaker.is_open or await breaker.wait_until_closed():
             began = self._clock.monotonic()
             try:
+                if not self._sender.is_checked:
+                    await self._sender.check()
+                    self._start_senders(tasks)
                 done, kind = await self._sender.send(ready)
             except DestinationError as error:
                 trouble: DestinationError | None = error

@@ -68,6 +68,9 @@ class DirectoryStore:
         self._parts = PartFiles(self._files, now=clock.now)
         self.holds_objects = holds_objects
 
+    async def probed(self) -> Capabilities:
+        return self.capabilities
+
     async def check(self) -> None:
         """Create the directory if its parent exists. Raises DestinationError.
 

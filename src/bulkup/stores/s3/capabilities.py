@@ -9,6 +9,7 @@ CompleteMultipartUpload and CopyObject: S3Store sends a HEAD before those two, e
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from itertools import product
 
 from bulkup.errors import KeyTaken, StoreRefused
@@ -34,16 +35,16 @@ async def probe(
             refusal = error
             continue
         if conditional and known.conditional_writes is None:
-            conditional = await _is_refused(put, checksums)
+            conditional = await is_refused(partial(put, True, checksums))
         return Capabilities(conditional_writes=conditional, checksums=checksums), stored
     assert refusal is not None
     raise refusal
 
 
-async def _is_refused(put: Callable[[bool, bool], Awaitable[Stored]], checksums: bool) -> bool:
+async def is_refused(put: Callable[[], Awaitable[object]]) -> bool:
     """Whether a second conditional write of the same bytes is refused, as it must be."""
     try:
-        await put(True, checksums)
+        await put()
     except KeyTaken:
         return True
     except StoreRefused:

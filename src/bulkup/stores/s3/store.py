@@ -13,6 +13,7 @@ from bulkup.errors import (
     CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
+    ItemError,
     KeyTaken,
     ObjectMissing,
     StoreBroken,
@@ -23,7 +24,7 @@ from bulkup.errors import (
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.look_first import LookFirst
-from bulkup.stores.s3.capabilities import probe
+from bulkup.stores.s3.capabilities import is_refused, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable
 from bulkup.stores.s3.headers import http_moment, object_headers, read_info
@@ -39,6 +40,10 @@ PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
+SMALL_BYTES = 1 << 20
+CHOICES = 16
+"""To find out about conditional writes a body is sent twice: one of SMALL_BYTES at the most, or
+after so many larger ones the smallest."""
 _LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
@@ -71,6 +76,9 @@ class S3Store(S3Parts):
         self._look_first = LookFirst(self)
         self._probing = asyncio.Lock()
         self._probes_left = PROBES
+        self._repeat: asyncio.Task[None] | None = None  # finds out about conditional writes
+        self._least_bytes = float("inf")  # the smallest body that was stored
+        self._stored = 0  # while conditional writes are unknown
 
     async def identify(self) -> Credentials:
         """The credentials, region and endpoint in use. Makes no request."""
@@ -88,7 +96,8 @@ class S3Store(S3Parts):
         query = {**_LISTING, "max-keys": "1", "prefix": self.prefix}
         try:
             response = await self._transport.get_bucket(query)
-            read_objects(response.body)
+            was_empty = not read_objects(response.body)[0]
+            self.capabilities = self.capabilities._replace(was_empty=was_empty)
         except StoreForbidden as error:
             hint = _HINTS.get(error.code or "", _FORBIDDEN_HINT)
             raise CredentialsRefused(str(error), code=error.code, hint=hint) from error
@@ -108,10 +117,18 @@ class S3Store(S3Parts):
     ) -> Stored:
         """One PutObject; the endpoint compares the bytes with `digest`.
 
-        The first exclusive put also probes the endpoint: up to six requests.
+        The first exclusive puts also probe the endpoint: one of them is made twice, or where the
+        destination is not known to be empty, up to six requests are made for one.
         """
         require_addressable(key)
         known = self.capabilities
+        if exclusive and known.conditional_writes is None and known.was_empty:
+            with suppress(StoreRefused):
+                stored = await self._put(key, body, digest, attributes, True, True)
+                if self._is_worth_repeating(len(body)):
+                    copy = bytes(body)  # the caller may reuse its memory
+                    self._start_repeat(lambda: self._put(key, copy, digest, attributes, True, True))
+                return stored
         if exclusive and not known.conditional_writes:
 
             async def put(conditional: bool, checksums: bool) -> Stored:
@@ -158,20 +175,58 @@ class S3Store(S3Parts):
     def _may_probe(self) -> bool:
         return self.capabilities.conditional_writes is None and self._probes_left > 0
 
+    async def probed(self) -> Capabilities:
+        if self._repeat is not None:
+            await asyncio.wait((self._repeat,))
+        return self.capabilities
+
+    def _is_worth_repeating(self, size_bytes: int) -> bool:
+        """Whether to make this put twice, to see if the second one is refused: a small one, or
+        the smallest so far once there were some."""
+        self._stored += 1
+        is_least = size_bytes <= self._least_bytes
+        self._least_bytes = min(self._least_bytes, size_bytes)
+        is_fit = size_bytes <= SMALL_BYTES or (is_least and self._stored > CHOICES)
+        return is_fit and self._repeat is None
+
+    def _start_repeat(self, put: Callable[[], Awaitable[object]]) -> None:
+        async def repeat() -> None:
+            try:
+                found = await is_refused(put)
+            except (ItemError, DestinationError):  # nothing was learned
+                self._repeat = None
+            else:
+                self.capabilities = Capabilities(conditional_writes=found, checksums=True)
+
+        self._repeat = asyncio.create_task(repeat())
+
     def request_signer(self) -> S3RequestSigner | None:
         known = self.capabilities
-        if known.conditional_writes is None:
+        if not known.allow_many:
             return None
         return self._transport.request_signer(
-            checksums=known.checksums is not False, conditional=known.conditional_writes
+            checksums=known.checksums is not False,
+            conditional=known.conditional_writes is not False,
         )
 
     async def put_signed(self, key: str, request: Body) -> Stored | None:
-        conditional = bool(self.capabilities.conditional_writes)
-        if not conditional:
+        known = self.capabilities.conditional_writes
+        if known is False:
             await self._look_first.require_free(key)
-        response = await self._transport.send_signed(key, request, conditional=conditional)
-        return None if response is None else Stored(response.get_header("etag"))
+        conditional = known is not False
+        try:
+            response = await self._transport.send_signed(key, request, conditional=conditional)
+        except StoreRefused:
+            if known:
+                raise
+            return None  # perhaps for the sake of a header: `put` finds out
+        if response is None:
+            return None
+        if known is None and self._is_worth_repeating(len(request)):
+            self._start_repeat(
+                lambda: self._transport.send_signed(key, request, conditional=conditional)
+            )
+        return Stored(response.get_header("etag"))
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """One HEAD; when it is refused, a GET of one byte, to learn why. Raises ObjectMissing."""
@@ -258,4 +313,6 @@ class S3Store(S3Parts):
 
     async def close(self) -> None:
         self._look_first.close()
+        if self._repeat is not None:
+            self._repeat.cancel()
         await self._transport.close()

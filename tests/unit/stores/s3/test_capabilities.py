@@ -17,6 +17,7 @@ from bulkup.stores.open import open_store
 from bulkup.stores.s3.capabilities import probe
 from bulkup.stores.s3.store import PROBES
 from bulkup.stores.store import Capabilities, PartStore
+from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint as ServerEndpoint
 
@@ -132,3 +133,69 @@ async def test_taken_keys_put_an_end_to_probing() -> None:
         assert store.capabilities.conditional_writes is None
         await store.close()
         await theirs.close()
+
+
+async def test_an_empty_destination_is_probed_beside_the_first_puts() -> None:
+    """Nothing can be replaced there: no HEAD, and one put more than there are objects."""
+    with FakeS3() as server:
+        store = store_at(server)
+        await store.check()
+        assert store.capabilities.allow_many
+        await asyncio.gather(*(put(store, f"p/{n}") for n in range(8)))
+        probed = await store.probed()
+        assert (probed.conditional_writes, probed.checksums) == (True, True)
+        assert (server.count("HeadObject"), server.count("PutObject")) == (0, 9)
+        await store.close()
+
+
+@pytest.mark.parametrize("how", ["ignored", "refused"])
+async def test_an_empty_destination_without_conditional_writes(how: str) -> None:
+    """All first puts are stored, and what follows looks for its key first."""
+    with FakeS3(conditional_writes=how) as server:  # type: ignore[arg-type]
+        store = store_at(server)
+        await store.check()
+        await asyncio.gather(*(put(store, f"p/{n}", b"%d" % n) for n in range(8)))
+        assert (await store.probed()).conditional_writes is False
+        stored = server.digests
+        assert len(stored) == 8
+        with pytest.raises(KeyTaken):
+            await put(store, "p/3", b"another")
+        assert server.digests == stored
+        await store.close()
+
+
+async def test_a_destination_with_objects_is_probed_before_anything_else() -> None:
+    with FakeS3() as server:
+        theirs = store_at(server)
+        await put(theirs, "p/theirs")
+        await theirs.close()
+        store = store_at(server)
+        await store.check()
+        assert not store.capabilities.allow_many
+        await store.close()
+
+
+@pytest.mark.parametrize(("sizes", "again"), [([3] * 16, 0), ([3] * 17, 3), ([3] * 17 + [4, 2], 3)])
+async def test_of_large_bodies_the_smallest_of_some_is_sent_twice(
+    sizes: list[int], again: int
+) -> None:
+    """Sizes in MiB."""
+    with FakeS3() as server:
+        store = store_at(server)
+        await store.check()
+        for number, size in enumerate(sizes):
+            await put(store, f"p/{number}", bytes(size << 20))
+        assert (await store.probed()).conditional_writes is (True if again else None)
+        assert server.count("PutObject") == len(sizes) + bool(again)
+        await store.close()
+
+
+async def test_a_probe_that_fails_is_made_once_more() -> None:
+    with FakeS3(faults=[Fault(op="PutObject", after=1, status=503)]) as server:
+        store = store_at(server)
+        await store.check()
+        await put(store, "p/1")
+        assert (await store.probed()).conditional_writes is None
+        await put(store, "p/2")
+        assert (await store.probed()).conditional_writes is True
+        await store.close()

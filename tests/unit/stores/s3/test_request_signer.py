@@ -61,6 +61,10 @@ async def signed(store, key="p/k", attributes=PLAIN) -> bytes:
 
 
 LIST = answer(200, b"<ListBucketResult/>")
+FULL_LIST = answer(
+    200,
+    b"<ListBucketResult><Contents><Key>p/k</Key><Size>1</Size></Contents></ListBucketResult>",
+)
 
 
 @pytest.mark.parametrize("attributes", [PLAIN, RICH], ids=["plain", "rich"])
@@ -203,9 +207,9 @@ async def test_without_conditional_writes_the_key_is_looked_for_first():
         await store.close()
 
 
-async def test_nothing_is_signed_ahead_before_the_endpoint_is_probed():
+async def test_nothing_is_signed_ahead_to_a_destination_with_objects_before_it_is_probed():
     async with raw_server() as server:
-        server.answers = [LIST]
+        server.answers = [FULL_LIST]
         store = store_at(server.url, conditional=None)
         await store.check()
         assert store.request_signer() is None
