@@ -308,6 +308,7 @@ class S3Store(S3Parts):
 
     async def delete(self, key: str) -> None:
         require_addressable(key)
+        await self.probed()  # which may store this object once more
         with suppress(ObjectMissing):
             await self._transport.send("DELETE", key, {})
 
