@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from bulkup.content.reading import Loaded
 from bulkup.errors import ErrorClass, ItemError, StoreError, WorkerLost
 from bulkup.events import AttemptFailed, FileDone, FilesDone, ItemDone, ItemsDone, UploadKind
 from bulkup.manifest.queue.stages import StageScope
@@ -13,7 +14,6 @@ from bulkup.manifest.rows import (
     EmbeddedItem,
     FailedItem,
     ProcessedItem,
-    Read,
     SkippedItem,
     UploadedItem,
     WorkItem,
@@ -106,16 +106,16 @@ class StageResults:
                 FileDone(item.path, done.key, digest, done.size_bytes, kind, done.seconds, attempt)
             )
 
-    def add_duplicate(self, read: Read) -> None:
+    def add_duplicate(self, item: WorkItem, loaded: Loaded) -> None:
         """The destination has the content, or another file's upload brings it there."""
-        counts, size_bytes = self.counts, read.file.size_bytes
+        counts, size_bytes = self.counts, loaded.size_bytes
         counts.duplicates += 1
         counts.duplicate_bytes += size_bytes
         counts.done += 1
         counts.done_bytes += size_bytes
         if self._context.wants_files:
             self._duplicates.append(
-                FileDone(read.work.path, None, read.digest, size_bytes, "duplicate", 0.0)
+                FileDone(item.path, None, loaded.digest, size_bytes, "duplicate", 0.0)
             )
 
     # At the other stages --------------------------------------------------------------------------

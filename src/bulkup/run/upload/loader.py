@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bulkup.content.buffers import BufferPool
 from bulkup.content.reading import Loaded, Whole, hashed, is_member, read_in_parts, read_whole
 from bulkup.errors import ItemError, SourceError
-from bulkup.manifest.rows import Read, Registered, WorkItem
+from bulkup.manifest.rows import Registered, WorkItem
 from bulkup.run.job import JobContext
 from bulkup.run.upload.target import UploadTarget
 from bulkup.stores.store import RequestSigner
@@ -52,27 +52,27 @@ class LoadedGroup:
 
     ready: list[ReadyUpload] = field(default_factory=list)
     replaced: list[tuple[int, WorkItem]] = field(default_factory=list)  # ready as another item
-    duplicates: list[Read] = field(default_factory=list)
+    duplicates: list[tuple[WorkItem, Loaded]] = field(default_factory=list)
     lost: list[WorkItem] = field(default_factory=list)  # another run has them now
     failed: list[tuple[WorkItem, ItemError]] = field(default_factory=list)
 
     def add(
         self,
-        read: Read,
+        asked: WorkItem,
         loaded: Loaded,
         registered: Registered,
         request: bytes | None = None,
         signed_at: float = 0.0,
     ) -> None:
-        """One that was registered."""
+        """One that was registered, when `asked` was read."""
         item, key, is_lost, is_begun = registered
         if is_lost:
-            self.lost.append(read.work)
+            self.lost.append(asked)
         elif key is None:
-            self.duplicates.append(read)
+            self.duplicates.append((asked, loaded))
         else:
-            if item.item_id != read.work.item_id:
-                self.replaced.append((read.work.item_id, item))
+            if item is not asked and item.item_id != asked.item_id:
+                self.replaced.append((asked.item_id, item))
             self.ready.append(ReadyUpload(item, loaded, key, is_begun, request, signed_at))
 
 
@@ -144,16 +144,15 @@ class Loader:
             if one is None:
                 others.append(item)
             else:
-                read = self._target.read_of(item, one.loaded)
-                group.add(read, one.loaded, one.registered, one.request, signed_at)
+                group.add(item, one.loaded, one.registered, one.request, signed_at)
         return []
 
     async def _register(self, loaded: list[tuple[WorkItem, Loaded]], group: LoadedGroup) -> None:
         reads = [self._target.read_of(*one) for one in loaded]
         queue = self._context.manifest.upload_queue
         registered = await self._context.call(self._target.register, queue, reads)
-        for read, (_, content), one in zip(reads, loaded, registered, strict=True):
-            group.add(read, content, one)
+        for (item, content), one in zip(loaded, registered, strict=True):
+            group.add(item, content, one)
 
     async def _load_in_threads(
         self, items: list[WorkItem], failed: list[tuple[WorkItem, ItemError]]

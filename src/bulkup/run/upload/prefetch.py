@@ -52,9 +52,9 @@ class Prefetcher:
         for item, error in group.failed:
             self._results.add_failure(item, error, 0.0)
             self._claims.end(item.item_id, counts=False)
-        for read in group.duplicates:
-            self._results.add_duplicate(read)
-            self._claims.end(read.work.item_id, counts=False)
+        for item, loaded in group.duplicates:
+            self._results.add_duplicate(item, loaded)
+            self._claims.end(item.item_id, counts=False)
         for item in group.lost:
             self._claims.end(item.item_id, counts=False)
         for item_id, ready in group.replaced:
