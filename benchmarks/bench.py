@@ -24,12 +24,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from tests.servers import ceph, front
+from tests.servers import ceph, front, relay
 from tests.servers.endpoint import REGION, Endpoint
 from tests.servers.front import Front
+from tests.servers.relay import Network
 
 from benchmarks import data, large_manifest, tables
 from benchmarks.measure import Measured, measure
@@ -99,6 +101,18 @@ def server_of(scenario: Scenario) -> Iterator[Front]:
             yield throttle
 
 
+@contextmanager
+def through(network: Network | None, endpoint: Endpoint) -> Iterator[Endpoint]:
+    """The endpoint as it is reached over the network."""
+    if network is None:
+        yield endpoint
+        return
+    parts = urlsplit(endpoint.url)
+    assert parts.port is not None
+    with relay.running(parts.port, network) as line:
+        yield replace(endpoint, url=f"{parts.scheme}://{parts.hostname}:{line.port}")
+
+
 def expand(template: str, words: Mapping[str, str]) -> list[str]:
     """Fill in the words in braces, then split as a shell does."""
     for name in ("options", "walk"):  # these hold several arguments, and words of their own
@@ -109,9 +123,9 @@ def expand(template: str, words: Mapping[str, str]) -> list[str]:
 def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
     """Run all rounds of one scenario. Raises Wrong for the first wrong run."""
     made = data.make(bench.data_root, scenario.kind, bench.scale)
-    with server_of(scenario) as server:
-        words = {**bench.words, "directory": str(made.directory), "endpoint": server.endpoint.url}
-        env = environment(server.endpoint, bench.tmp / "home")
+    with server_of(scenario) as server, through(scenario.network, server.endpoint) as endpoint:
+        words = {**bench.words, "directory": str(made.directory), "endpoint": endpoint.url}
+        env = environment(endpoint, bench.tmp / "home")
 
         def once(name: str, template: str) -> Measured:
             server.reset()

@@ -27,12 +27,14 @@ def files_of(kind: str, scale: float) -> Iterator[tuple[str, int]]:
     rng = random.Random(kind)
     count = max(1, round(COUNTS[kind] * scale))
     for number in range(count):
-        if kind == "small":
+        if kind.startswith("small"):
             yield f"{number % 200:03d}/f{number:06d}.jpg", 20 * KIB
-        elif kind == "photo":
+        elif kind.startswith("photo"):
             yield f"p{number:04d}.jpg", rng.randint(2 * MIB, 6 * MIB)
         elif kind == "large":
             yield f"l{number}.mov", 512 * MIB
+        elif kind == "film":
+            yield "film.mov", 2 * GIB
         elif kind == "sparse":
             yield "film.mov", 5 * GIB
         elif kind == "tree":
@@ -43,7 +45,12 @@ def files_of(kind: str, scale: float) -> Iterator[tuple[str, int]]:
 
 COUNTS = {
     "small": 20_000,
+    "small-far": 5_000,
+    "small-line": 2_000,
     "photo": 400,
+    "photo-far": 100,
+    "photo-line": 20,
+    "film": 1,
     "large": 4,
     "sparse": 1,
     "tree": 100_000,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.servers.relay import Network
+
 BUCKET = "bench"
 
 # Words in braces are filled in by bench.py.
@@ -22,6 +24,13 @@ RCLONE_PUSH = (
     " --ignore-checksum --multi-thread-streams 0 {directory} peers:bench/peers"
 )
 PUSHES = {"bulkup": PUSH, "s5cmd": S5CMD_PUSH, "rclone": RCLONE_PUSH}
+# Over a distance more requests in flight are faster: s5cmd's default, and what rclone gains by.
+FAR_PUSHES = {
+    "bulkup": PUSH,
+    "s5cmd": S5CMD_PUSH.replace("--numworkers 32", "--numworkers 256"),
+    "rclone": RCLONE_PUSH.replace("--transfers 16", "--transfers 64"),
+}
+MEGABIT = 1e6 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,7 @@ class Scenario:
     """One table. `commands` are measured in turn; ratios are to the fastest that is not bulkup.
 
     `server`: `sink` drops what it gets; `ceph` is a real gateway behind a counting throttle.
+    `network` lies between the commands and the server.
     `stores` says whether a run must store the whole data set or nothing.
     `fill` are run once before the first round, unmeasured; a fresh manifest is made for each run
     only where there is nothing to fill.
@@ -39,6 +49,7 @@ class Scenario:
     commands: dict[str, str]
     server: Literal["sink", "ceph"] = "sink"
     tls: bool = False
+    network: Network | None = None
     stores: bool = True
     fill: tuple[str, ...] = ()
     wall_goal: float | None = None  # bulkup's wall time, as a share of the fastest other's
@@ -52,6 +63,21 @@ SCENARIOS = (
     Scenario("push-small-tls", "small", PUSHES, tls=True, wall_goal=0.5),
     Scenario("push-photo-tls", "photo", PUSHES, tls=True, wall_goal=0.95),
     Scenario("push-large-tls", "large", PUSHES, tls=True),
+    Scenario("far-30ms-small", "small-far", FAR_PUSHES, network=Network(0.015), wall_goal=0.6),
+    Scenario("far-30ms-photo", "photo-far", FAR_PUSHES, network=Network(0.015), wall_goal=0.7),
+    Scenario("far-100ms-small", "small-far", FAR_PUSHES, network=Network(0.05), wall_goal=0.6),
+    Scenario("far-100ms-photo", "photo-far", FAR_PUSHES, network=Network(0.05), wall_goal=0.7),
+    Scenario("far-100ms-small-tls", "small-far", FAR_PUSHES, tls=True, network=Network(0.05)),
+    Scenario("line-100mbit-small", "small-line", FAR_PUSHES, network=Network(0.02, 100 * MEGABIT)),
+    Scenario("line-100mbit-photo", "photo-line", FAR_PUSHES, network=Network(0.02, 100 * MEGABIT)),
+    Scenario("line-1gbit-photo", "photo-far", FAR_PUSHES, network=Network(0.005, 1000 * MEGABIT)),
+    Scenario(
+        "line-1gbit-film",
+        "film",
+        FAR_PUSHES,
+        network=Network(0.05, 1000 * MEGABIT),
+        wall_goal=0.8,
+    ),
     Scenario(
         "rerun",
         "tree",

@@ -40,10 +40,10 @@ PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
-SMALL_BYTES = 1 << 20
-CHOICES = 16
-"""To find out about conditional writes a body is sent twice: one of SMALL_BYTES at the most, or
-after so many larger ones the smallest."""
+SMALL_BYTES = 32 << 10
+REPEATED_SHARE = 0.01
+"""To find out about conditional writes a body is sent twice: a small one, or one of which so much
+has been sent already that it makes no difference."""
 _LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
@@ -77,8 +77,7 @@ class S3Store(S3Parts):
         self._probing = asyncio.Lock()
         self._probes_left = PROBES
         self._repeat: asyncio.Task[None] | None = None  # finds out about conditional writes
-        self._least_bytes = float("inf")  # the smallest body that was stored
-        self._stored = 0  # while conditional writes are unknown
+        self._stored_bytes = 0  # while conditional writes are unknown
 
     async def identify(self) -> Credentials:
         """The credentials, region and endpoint in use. Makes no request."""
@@ -181,13 +180,10 @@ class S3Store(S3Parts):
         return self.capabilities
 
     def _is_worth_repeating(self, size_bytes: int) -> bool:
-        """Whether to make this put twice, to see if the second one is refused: a small one, or
-        the smallest so far once there were some."""
-        self._stored += 1
-        is_least = size_bytes <= self._least_bytes
-        self._least_bytes = min(self._least_bytes, size_bytes)
-        is_fit = size_bytes <= SMALL_BYTES or (is_least and self._stored > CHOICES)
-        return is_fit and self._repeat is None
+        """Whether to make this put twice, to see if the second one is refused."""
+        self._stored_bytes += size_bytes
+        is_cheap = size_bytes <= SMALL_BYTES or size_bytes <= self._stored_bytes * REPEATED_SHARE
+        return is_cheap and self._repeat is None
 
     def _start_repeat(self, put: Callable[[], Awaitable[object]]) -> None:
         async def repeat() -> None:

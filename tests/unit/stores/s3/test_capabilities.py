@@ -175,18 +175,20 @@ async def test_a_destination_with_objects_is_probed_before_anything_else() -> No
         await store.close()
 
 
-@pytest.mark.parametrize(("sizes", "again"), [([3] * 16, 0), ([3] * 17, 3), ([3] * 17 + [4, 2], 3)])
-async def test_of_large_bodies_the_smallest_of_some_is_sent_twice(
-    sizes: list[int], again: int
+@pytest.mark.parametrize(
+    ("sizes_kib", "is_repeated"),
+    [([32], True), ([64] * 99, False), ([64] * 100, True), ([64] * 30 + [20], True)],
+)
+async def test_a_body_is_sent_twice_only_if_it_is_small_or_a_hundredth_of_all(
+    sizes_kib: list[int], is_repeated: bool
 ) -> None:
-    """Sizes in MiB."""
     with FakeS3() as server:
         store = store_at(server)
         await store.check()
-        for number, size in enumerate(sizes):
-            await put(store, f"p/{number}", bytes(size << 20))
-        assert (await store.probed()).conditional_writes is (True if again else None)
-        assert server.count("PutObject") == len(sizes) + bool(again)
+        for number, size in enumerate(sizes_kib):
+            await put(store, f"p/{number}", bytes(size << 10))
+        assert (await store.probed()).conditional_writes is (True if is_repeated else None)
+        assert server.count("PutObject") == len(sizes_kib) + is_repeated
         await store.close()
 
 
