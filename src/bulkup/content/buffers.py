@@ -20,7 +20,7 @@ from weakref import ref
 
 from bulkup.model import Body
 
-POOL_BYTES = 96 << 20
+POOL_BYTES = 192 << 20
 """The most bytes of files that a run holds (run/upload/ready_queue.py). Memory is mapped on first
 use. Parts of large files share the pool; what does not fit is allocated afresh."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkup.pace.slow_start import SlowStart
+from bulkup.pace.slow_start import FAR_SECONDS, SlowStart
 from bulkup.pace.throttle import Throttle
 from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, Window, next_limit, window_at
 
@@ -97,6 +97,7 @@ class Pacer:
             self._slow_start = SlowStart(self.limit)
         self.in_flight = 0
         self._latency = 0.0
+        self._round_trip = math.inf  # the shortest request so far
         self._paused_until = now
         self._throttle = Throttle(
             now,
@@ -107,6 +108,11 @@ class Pacer:
         self._old = 0  # in flight since before the current period
         self._stale = 0  # in flight since before the last cut
         self._begin_period(now)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether a round trip takes so long that more bytes than usual have to be in flight."""
+        return FAR_SECONDS <= self._round_trip < math.inf
 
     @property
     def rate_per_second(self) -> float | None:
@@ -135,6 +141,8 @@ class Pacer:
         """A request that took `seconds` was answered: with success, or with a refusal that is not
         about the number of requests. `size_bytes` is the size of its body."""
         self.in_flight -= 1
+        if seconds < self._round_trip:
+            self._round_trip = seconds
         if self._latency == 0.0:
             self._latency = seconds
         self._latency += (seconds - self._latency) * LATENCY_WEIGHT

@@ -22,7 +22,11 @@ AHEAD_ITEMS = 512
 """Ready beyond two for each request that may be in flight: one group of small files."""
 
 HELD_BYTES = 96 << 20
-"""File bytes in memory, read ahead or in flight: the larger part of the 300 MB budget."""
+"""File bytes in memory, read ahead or in flight."""
+
+FAR_HELD_BYTES = 192 << 20
+"""The same towards a far server, where a line holds more of them: the larger part of the 300 MB
+budget."""
 
 AHEAD_BYTES = 32 << 20
 """From here on only what can be sent at once is read: memory that was never used before costs more
@@ -73,10 +77,11 @@ class ReadyQueue:
 
     def _has_room(self) -> bool:
         is_dry = not self.items and not self._loads
+        most_bytes = FAR_HELD_BYTES if self._pacer.is_far else HELD_BYTES
         return (
             self._loads < LOADS
             and len(self.items) < 2 * self._pacer.limit + AHEAD_ITEMS
-            and self.held_bytes < (HELD_BYTES if is_dry else AHEAD_BYTES)
+            and self.held_bytes < (most_bytes if is_dry else AHEAD_BYTES)
         )
 
     # For the senders ------------------------------------------------------------------------------
