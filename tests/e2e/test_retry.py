@@ -257,3 +257,75 @@ def test_an_interrupted_retry_is_resumed(
     assert "retried files" in ended.stderr
     assert _failed(bulkup) == []
     assert {s3.digests[f"/bucket/{name}"] for name in BAD} == {digest(picture(n)) for n in BAD}
+
+
+@pytest.fixture
+def refused(bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]) -> FakeS3:
+    """A server that refused three files for good, in two folders, with class WRONG."""
+    root = {"a.jpg": picture(1), "sub/b.jpg": picture(2), "sub/c.jpg": picture(3)}
+    make_tree(tmp_path / "photos", root)
+    fault = Fault(op="PutObject", times=None, status=400, code="Unheard")
+    s3 = fake_s3(faults=[fault], keep_bodies=True)
+    options = ("--to", "s3://bucket", "--storage-class", "WRONG")
+    bulkup("push", "photos", *options, env=access(s3.url), check=3)
+    assert len(_failed(bulkup)) == 3
+    bulkup("push", "photos", *options, env=access(s3.url), check=3)
+    s3.script()
+    return s3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--storage-class", "RIGHT"],
+        ["--layout", "content", "--storage-class", "WRONG"],
+        ["--tag", "album=x", "--storage-class", "WRONG"],
+        ["--cache-control", "no-cache"],
+        ["--metadata", "album=x"],
+        [],
+    ],
+)
+def test_a_push_with_other_options_takes_up_what_failed(
+    bulkup: Bulkup, refused: FakeS3, options: list[str]
+) -> None:
+    env = access(refused.url)
+    same = ("--storage-class", "WRONG")
+    assert "3 failed" in bulkup("push", "photos", *same, env=env, check=3).stdout
+    ended = bulkup("push", "photos", *options, env=env)
+    assert "3 sent" in ended.stdout
+    assert _failed(bulkup) == []
+    layout_is_content = "content" in options
+    keys = [seen.path for seen in refused.seen if seen.op == "PutObject"][-3:]
+    assert ("/bucket/a.jpg" in keys) is not layout_is_content
+
+
+def test_a_push_with_other_options_takes_up_what_it_selects(
+    bulkup: Bulkup, refused: FakeS3
+) -> None:
+    env = access(refused.url)
+    assert "2 sent" in bulkup("push", "photos/sub", env=env, check=None).stdout
+    assert [Path(one["path"]).name for one in _failed(bulkup)] == ["a.jpg"]
+
+
+def test_retry_sends_with_the_options_that_it_is_given(bulkup: Bulkup, refused: FakeS3) -> None:
+    env = access(refused.url)
+    bulkup("retry", "--failed", "--path", "a.jpg", env=env)
+    options = ("--storage-class", "RIGHT", "--tag", "x=y", "--metadata", "album=x")
+    assert "2 sent" in bulkup("retry", "--failed", *options, env=env).stdout
+    puts = [seen.headers for seen in refused.seen if seen.op == "PutObject"][-3:]
+    assert [headers["x-amz-storage-class"] for headers in puts] == ["WRONG", "RIGHT", "RIGHT"]
+    assert [headers.get("x-amz-tagging") for headers in puts] == [None, "x=y", "x=y"]
+    assert puts[-1]["x-amz-meta-album"] == "x"
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--metadata", "Album=x"], ["--cache-control", "a\nb"], ["--tag", "t=" + "v" * 257]],
+)
+def test_an_option_that_no_object_can_carry_is_refused_before_any_work(
+    bulkup: Bulkup, refused: FakeS3, option: list[str]
+) -> None:
+    env, requests = access(refused.url), len(refused.seen)
+    for command in (["push", "photos"], ["retry", "--failed"]):
+        assert "Traceback" not in bulkup(*command, *option, env=env, check=2).stderr
+    assert len(refused.seen) == requests

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkup.cli.run_command import run_to_end
-from bulkup.cli.run_options import RUN, S3
+from bulkup.cli.run_options import OBJECTS, RUN, S3
 from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ SETTINGS = (
     "push.on_duplicate",
     *RUN,
     "process.workers",
-    "s3.storage_class",
-    "s3.cache_control",
-    "s3.metadata",
-    "s3.tags",
+    *OBJECTS,
     *S3,
 )
 

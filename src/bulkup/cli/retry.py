@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bulkup.cli.run_command import run_to_end
-from bulkup.cli.run_options import RUN
+from bulkup.cli.run_options import OBJECTS, RUN
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import ErrorClass, UsageError
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from bulkup.operations.retry import FailureFilter
     from bulkup.settings.table import Settings
 
-EXAMPLE = "Example: bulkup retry --failed --error network"
-SETTINGS = RUN
+EXAMPLE = """Files are sent with the options of their push; an option that is given here replaces
+that of the push.
+
+Example: bulkup retry --failed --error network"""
+SETTINGS = (*RUN, *OBJECTS)
 
 
 def run(
@@ -54,7 +58,13 @@ def run(
     if dry_run:
         _show(wanted, settings)
         return
-    sys.exit(run_to_end(partial(RetryRun, wanted, settings.run), settings, uploads=True))
+    replaced = {
+        name: value
+        for name, value in asdict(settings.upload.extras).items()
+        if flags.has("tag" if name == "tags" else name)
+    }
+    begin = partial(RetryRun, wanted, settings.run, replaced=replaced)
+    sys.exit(run_to_end(begin, settings, uploads=True))
 
 
 def _show(wanted: FailureFilter, settings: Settings) -> None:

@@ -20,3 +20,6 @@ RUN: Final = (
 
 S3: Final = ("s3.endpoint_url", "s3.region", "s3.profile", "s3.addressing_style", "s3.ca_bundle")
 """Of every command that may open a destination which the manifest does not know."""
+
+OBJECTS: Final = ("s3.storage_class", "s3.cache_control", "s3.metadata", "s3.tags")
+"""What is stored with every object."""

@@ -74,6 +74,10 @@ class Flags(NamedTuple):
         """The settings: flags > environment > bulkup.toml > defaults."""
         return load({**self.given, **flags}, os.environ, Path.cwd(), warn=_warn)
 
+    def has(self, name: str) -> bool:
+        """Whether the flag of this name was given."""
+        return bool(self.given.get(name))
+
     def data_directory(self) -> Path:
         """bulkup's data directory, which no settings file decides."""
         return data_directory(os.environ, Path.cwd())

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.queue.release import forget_copies, forget_unsendable, release_content
+from bulkup.manifest.queue.requeue import requeue_with_other_options
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, as_text, from_sql, to_sql
 
 
@@ -18,6 +19,7 @@ class ScanScope(NamedTuple):
     destination_id: int
     batch_id: int
     run_id: str
+    requeues_failed: bool = False  # unchanged files that failed with other options
 
 
 class Folder(NamedTuple):
@@ -285,7 +287,19 @@ class Scans(Statements):
                 "RETURNING size_bytes",
                 (scope.batch_id, scope.destination_id, scope.batch_id, folder_id, to_sql(file[0])),
             ).fetchall()
+            if scope.requeues_failed:
+                rows += self._requeue(scope, folder_id, file)
             yield from (size for (size,) in rows)
+
+    def _requeue(self, scope: ScanScope, folder_id: int, file: File) -> list[tuple[int]]:
+        content_id = self._value(
+            "SELECT content_id FROM asset WHERE folder_id = ? AND name = ?",
+            folder_id,
+            to_sql(file[0]),
+        )
+        return requeue_with_other_options(
+            self._db, content_id, destination_id=scope.destination_id, batch_id=scope.batch_id
+        )
 
     def _mark_missing(self, gone: Sequence[Known], now: float) -> None:
         """Missing files stay known; one whose bytes are at no destination is forgotten, and with

@@ -38,6 +38,7 @@ class Push:
         """Raise UsageError for what is wrong whatever the manifest knows."""
         for root in self.roots:
             check_root(root)
+        _ = self.upload.extras
         if self.upload.to is not None:
             canonical(self.upload.to)
         if self.run.endpoint_url is not None:

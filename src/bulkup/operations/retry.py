@@ -6,9 +6,11 @@ of the push that found them, since their files are not in the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 from bulkup.errors import UsageError
 from bulkup.events import Notice
@@ -78,10 +80,13 @@ class RetryRun(Run):
         options: RunOptions,
         context: RunContext,
         *,
+        replaced: Mapping[str, Any] = MappingProxyType({}),
         store_factory: StoreFactory | None = None,
     ) -> None:
+        """`replaced` are fields of Extras that replace those of the pushes."""
         super().__init__(options, context, store_factory=store_factory)
         self._wanted = wanted
+        self._replaced = replaced
         self._orders: dict[int | None, BatchOptions | None] = {}
 
     def _jobs(self) -> list[Job]:
@@ -107,9 +112,11 @@ class RetryRun(Run):
     def _add(self, candidate: RetryCandidate, groups: dict[tuple[int, str], _RetryGroup]) -> None:
         """Add a candidate to those that are sent with the same options."""
         begun_with = self._order(candidate.batch_id)
+        order = _without_files(begun_with or BatchOptions())
         order = replace(
-            _without_files(begun_with or BatchOptions()),
+            order,
             stages=_stages(Stage(candidate.stage), begun_with),
+            extras=replace(order.extras, **self._replaced),
         )
         if not candidate.is_unreadable:
             group = groups.setdefault((candidate.destination_id, repr(order)), _RetryGroup(order))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,38 @@ async def test_metadata_is_stored_and_an_upper_case_name_is_a_usage_error(tmp_pa
 def test_a_name_that_no_header_can_have_is_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError, match="metadata name"):
         Extras(metadata={name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("extras", "words"),
+    [
+        ({"cache_control": "max-age=9\n"}, "--cache-control contains a line break"),
+        ({"cache_control": "no\x00store"}, "--cache-control contains"),
+        ({"cache_control": "für immer"}, "not ASCII"),
+        ({"storage_class": "STANDARD IA"}, "--storage-class 'STANDARD IA'"),
+        ({"storage_class": "GLACIER\n"}, "--storage-class"),
+        ({"metadata": {"note": "x" * 2048}}, "--metadata holds 2,052 bytes"),
+        ({"tags": {f"t{n}": "" for n in range(11)}}, "11 tags"),
+        ({"tags": {"": "x"}}, "1 to 128"),
+        ({"tags": {"t" * 129: "x"}}, "1 to 128"),
+        ({"tags": {"t": "v" * 257}}, "256"),
+        ({"tags": {"t": "a\tb"}}, "--tag t contains"),
+        ({"tags": {"AWS:x": "y"}}, "reserved"),
+    ],
+)
+def test_what_no_object_can_carry_is_a_usage_error(extras: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Extras(**extras)
+    assert words in str(refused.value)
+
+
+def test_what_objects_can_carry_is_taken() -> None:
+    Extras(
+        "public, max-age=31536000, immutable",
+        "X-STD.IA_2",
+        {"note": "two\nlines", "x": "y" * 2000},
+        {**{f"t{n}": "" for n in range(9)}, "t" * 128: "ü" * 256},
+    )
 
 
 async def test_such_a_name_ends_a_push_before_anything_is_recorded(tmp_path: Path) -> None:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import release_content
 from bulkup.manifest.rows import from_sql, to_sql
+
+_WITH_OTHER_OPTIONS = (
+    # Dead uploads at a destination whose batch stored objects otherwise than this one does.
+    "item.stage = 'upload' AND item.state = 'dead' AND item.destination_id = :destination "
+    "AND EXISTS (SELECT 1 FROM batch AS its, batch AS this WHERE its.id = item.batch_id "
+    "AND this.id = :batch AND "
+    "(json_extract(its.options, '$.extras'), json_extract(its.options, '$.layout')) IS NOT "
+    "(json_extract(this.options, '$.extras'), json_extract(this.options, '$.layout')))"
+)
 
 
 class RetryCandidate(NamedTuple):
@@ -81,6 +91,13 @@ class RetryQueue(Statements):
             ).fetchall()
         return Requeued(len(rows), sum(row[0] for row in rows))
 
+    def has_other_options(self, destination_id: int, batch_id: int) -> bool:
+        """Whether uploads to the destination failed in batches with another layout, storage class,
+        metadata or the like than this batch has."""
+        values = {"destination": destination_id, "batch": batch_id}
+        query = f"SELECT 1 FROM item WHERE {_WITH_OTHER_OPTIONS} LIMIT 1"
+        return self._db.execute(query, values).fetchone() is not None
+
     def adopt_unreadable(self, items: Sequence[int], *, batch_id: int) -> None:
         """Make dead items that are scanned again part of the scan's batch; each scan is an
         attempt."""
@@ -106,3 +123,28 @@ class RetryQueue(Statements):
                     release_content(self._db, row[0])
                     forgotten += 1
         return forgotten
+
+
+def requeue_with_other_options(
+    db: sqlite3.Connection, content_id: int, *, destination_id: int, batch_id: int
+) -> list[tuple[int]]:
+    """Make the content's upload `ready` in the batch if it failed with other options; its size.
+
+    Its key is chosen anew: the layout may be another. Part of the caller's transaction.
+    """
+    values = {"content": content_id, "destination": destination_id, "batch": batch_id}
+    rows = db.execute(
+        "UPDATE item SET state = 'ready', due_at = 0, attempts_granted = attempts, "
+        f"batch_id = :batch WHERE item.content_id = :content AND {_WITH_OTHER_OPTIONS} "
+        "RETURNING size_bytes",
+        values,
+    ).fetchall()
+    if rows:
+        db.execute(
+            "DELETE FROM object WHERE content_id = :content AND +destination_id = :destination "
+            "AND stored_at IS NULL AND kind = 'original' AND NOT EXISTS (SELECT 1 FROM upload "
+            "JOIN item ON item.id = item_id WHERE item.content_id = :content "
+            "AND item.destination_id = :destination)",
+            values,
+        )
+    return rows

@@ -29,6 +29,7 @@ class Scan:
         self._begun = job.begun
         self._claims = claims
         self._root_scans: list[RootScan] = []
+        self._requeues_failed = False  # what failed with other options
         self.is_under_way = True
 
     @property
@@ -41,8 +42,14 @@ class Scan:
         order, destination = self._job.order, self._job.destination
         queue = self._context.manifest.upload_queue
         pending = await self._context.call(queue.has_pending, destination.id)
+        self._requeues_failed = await self._context.call(
+            self._context.manifest.retry_queue.has_other_options,
+            destination.id,
+            self._begun.batch_id,
+        )
+        has_work = pending or self._requeues_failed
         root_scans = {
-            one.named.root: (one, self._root_scan(one, is_settled=one.is_known and not pending))
+            one.named.root: (one, self._root_scan(one, is_settled=one.is_known and not has_work))
             for one in self._begun.to_scan
         }
         self._root_scans = [root_scan for _, root_scan in root_scans.values()]
@@ -65,6 +72,7 @@ class Scan:
             self._job.destination.id,
             self._begun.batch_id,
             self._context.run_id,
+            self._requeues_failed,
         )
 
     async def _walk(self, one: RootToScan, root_scan: RootScan) -> None:
