@@ -8,6 +8,7 @@ runs.py               processes at work, their heartbeats, the claims of dead on
 destinations.py       where roots go, and what was learned of it
 batches.py            pushes: begun, interrupted, taken over, forgotten
 scans.py              roots, folders and assets, as a scan finds them
+absent_files.py       those that are missing, excluded or unreadable
 queue/                work items: claimed, registered, settled, requeued
 multipart_uploads.py  uploads in parts, and the parts that are stored
 pictures.py           variants and metadata

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from bulkup.manifest.absent_files import (
+    forget_failed,
+    mark_missing,
+    mark_present,
+    mark_unreadable,
+)
 from bulkup.manifest.database.sql import Statements, execute_rows
-from bulkup.manifest.queue.release import forget_copies, forget_unsendable, release_content
+from bulkup.manifest.queue.release import forget_copies, release_content
 from bulkup.manifest.queue.requeue import requeue_with_other_options
-from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, as_text, from_sql, to_sql
+from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, from_sql, to_sql
 
 
 class ScanScope(NamedTuple):
@@ -123,13 +129,21 @@ class Scans(Statements):
         with self._transaction():
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
-                self._mark_missing(folder.gone, now)
-                self._forget_failed([known.asset_id for known in folder.excluded])
-                self._mark_present(folder.back)
+                mark_missing(self._db, folder.gone, now)
+                forget_failed(self._db, [known.asset_id for known in folder.excluded])
+                mark_present(self._db, folder.back)
                 joined += self._link_content(scope, folder_id, folder.unchanged)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
                 works += self._change(scope, folder, hand_over - len(works))
-                self._mark_unreadable(scope, folder.unreadable, now)
+                for one in folder.unreadable:
+                    mark_unreadable(
+                        self._db,
+                        self._add_folder(scope.root_id, one.folder),
+                        one,
+                        destination_id=scope.destination_id,
+                        batch_id=scope.batch_id,
+                        now=now,
+                    )
         return RecordedScan(works, len(joined), sum(joined))
 
     def end_walk(
@@ -147,13 +161,13 @@ class Scans(Statements):
         `excluded_folders` are there, and were not entered.
         """
         with self._transaction():
-            self._mark_missing(lost, now)
-            self._forget_failed(
-                [k.asset_id for f in excluded_folders for k in self.known(f, None, None)]
+            mark_missing(self._db, lost, now)
+            forget_failed(
+                self._db, [k.asset_id for f in excluded_folders for k in self.known(f, None, None)]
             )
             gone = [k for f in missing_folders for k in self.known(f, None, None)]
             gone = [k for k in gone if not k.is_missing]
-            self._mark_missing(gone, now)
+            mark_missing(self._db, gone, now)
             self._db.execute(
                 "UPDATE root SET walked_at = ?, destination_id = ? WHERE id = ?",
                 (now, scope.destination_id, scope.root_id),
@@ -167,7 +181,7 @@ class Scans(Statements):
         `lost` is what could not be opened, and is neither there nor wanted now.
         """
         with self._transaction():
-            self._mark_missing(lost, now)
+            mark_missing(self._db, lost, now)
             self._end(scope, now)
 
     def _end(self, scope: ScanScope, now: float) -> None:
@@ -300,87 +314,6 @@ class Scans(Statements):
         return requeue_with_other_options(
             self._db, content_id, destination_id=scope.destination_id, batch_id=scope.batch_id
         )
-
-    def _mark_missing(self, gone: Sequence[Known], now: float) -> None:
-        """Missing files stay known; one whose bytes are at no destination is forgotten, and with
-        it what was still to be done for it."""
-        for known in gone:
-            if self._is_unsent(known.content_id):
-                self._forget(known.asset_id, known.content_id)
-                continue
-            self._db.execute(
-                "UPDATE asset SET missing_at = ? WHERE id = ? AND missing_at IS NULL",
-                (now, known.asset_id),
-            )
-            forget_unsendable(self._db, known.content_id)
-
-    def _is_unsent(self, content_id: int) -> bool:
-        """Whether the content is at no destination, nor on its way to one."""
-        return bool(
-            self._value(
-                "SELECT digest IS NULL OR NOT EXISTS (SELECT 1 FROM object "
-                "WHERE content_id = content.id AND stored_at IS NOT NULL) AND NOT EXISTS "
-                "(SELECT 1 FROM item WHERE content_id = content.id AND state = 'claimed') "
-                "FROM content WHERE id = ?",
-                content_id,
-            )
-        )
-
-    def _forget(self, asset_id: int, content_id: int) -> None:
-        deleted = self._db.execute(
-            "DELETE FROM asset WHERE id = ? AND content_id = ?", (asset_id, content_id)
-        )
-        if deleted.rowcount:  # else another run has seen it, too
-            release_content(self._db, content_id)
-
-    def _forget_failed(self, assets: Sequence[int]) -> None:
-        """Of files that are not wanted now, forget those whose upload failed."""
-        for asset_id in assets:
-            row = self._db.execute(
-                "SELECT asset.id, asset.content_id FROM asset "
-                "JOIN item ON item.content_id = asset.content_id AND stage = 'upload' "
-                "WHERE asset.id = ? GROUP BY asset.id HAVING min(state IN ('waiting', 'dead'))",
-                (asset_id,),
-            ).fetchone()
-            if row is not None:
-                self._forget(*row)
-
-    def _mark_present(self, assets: Sequence[Known]) -> None:
-        self._db.executemany(
-            "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a.asset_id,) for a in assets)
-        )
-
-    def _mark_unreadable(
-        self, scope: ScanScope, unreadable: Sequence[Unreadable], now: float
-    ) -> None:
-        """What cannot be read is an asset with a dead item and the reason, until `retry` or a
-        change."""
-        for one in unreadable:
-            folder_id = self._add_folder(scope.root_id, one.folder)
-            name = to_sql(one.name)
-            known = self._db.execute(
-                "SELECT content_id, is_unreadable FROM asset WHERE folder_id = ? AND name = ?",
-                (folder_id, name),
-            ).fetchone()
-            if known is not None and not known[1]:
-                continue
-            content = known[0] if known is not None else self._add_unreadable(folder_id, name)
-            reason = (one.error_class.value, as_text(one.error), now)
-            self._db.execute(
-                "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
-                "batch_id, attempts, error_class, error, settled_at) "
-                "VALUES (?, ?, 'upload', 'dead', 0, ?, 1, ?, ?, ?)",
-                (content, scope.destination_id, scope.batch_id, *reason),
-            )
-
-    def _add_unreadable(self, folder_id: int, name: str | bytes) -> int:
-        content = self._insert("INSERT INTO content (size_bytes) VALUES (0)")
-        self._db.execute(
-            "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
-            "content_id, is_unreadable) VALUES (?, ?, 0, 0, 0, 0, ?, 1)",
-            (folder_id, name, content),
-        )
-        return content
 
 
 def _claimed(
