@@ -8,13 +8,18 @@ CompleteMultipartUpload and CopyObject: S3Store sends a HEAD before those two, e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import product
 
-from bulkup.errors import KeyTaken, StoreRefused
+from bulkup.errors import DestinationError, ItemError, KeyTaken, StoreRefused
 from bulkup.model import Stored
 from bulkup.stores.store import Capabilities
+
+SMALL_BYTES = 32 << 10
+REPEATED_SHARE = 0.01
+"""A body is sent twice if it is small, or no more than so much of what was sent before."""
 
 
 async def probe(
@@ -35,13 +40,52 @@ async def probe(
             refusal = error
             continue
         if conditional and known.conditional_writes is None:
-            conditional = await is_refused(partial(put, True, checksums))
+            conditional = await _is_refused(partial(put, True, checksums))
         return Capabilities(conditional_writes=conditional, checksums=checksums), stored
     assert refusal is not None
     raise refusal
 
 
-async def is_refused(put: Callable[[], Awaitable[object]]) -> bool:
+class RepeatedPut:
+    """Finds out beside other requests whether conditional writes work, by one put made twice.
+
+    Only for a destination that was empty: a second write that is not refused replaces nothing else.
+    """
+
+    def __init__(self, learn: Callable[[bool], None]) -> None:
+        """`learn` is called with what was found out, if it was."""
+        self._learn = learn
+        self._stored_bytes = 0
+        self._task: asyncio.Task[None] | None = None
+
+    def is_worth(self, size_bytes: int) -> bool:
+        """Whether a put of so many bytes, which has just succeeded, is the one to make twice."""
+        self._stored_bytes += size_bytes
+        is_cheap = size_bytes <= SMALL_BYTES or size_bytes <= self._stored_bytes * REPEATED_SHARE
+        return is_cheap and self._task is None
+
+    def start(self, put: Callable[[], Awaitable[object]]) -> None:
+        """Make it once more, in a task."""
+        self._task = asyncio.create_task(self._run(put))
+
+    async def _run(self, put: Callable[[], Awaitable[object]]) -> None:
+        try:
+            self._learn(await _is_refused(put))
+        except (ItemError, DestinationError):  # nothing was learned: another put is made twice
+            self._task = None
+
+    async def wait(self) -> None:
+        """Until nothing is being found out."""
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+
+    def close(self) -> None:
+        """Stop finding out."""
+        if self._task is not None:
+            self._task.cancel()
+
+
+async def _is_refused(put: Callable[[], Awaitable[object]]) -> bool:
     """Whether a second conditional write of the same bytes is refused, as it must be."""
     try:
         await put()

@@ -7,13 +7,13 @@ import hashlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from bulkup.errors import (
     BucketMissing,
     CredentialsRefused,
     DestinationError,
     DestinationUnreachable,
-    ItemError,
     KeyTaken,
     ObjectMissing,
     StoreBroken,
@@ -24,7 +24,7 @@ from bulkup.errors import (
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.look_first import LookFirst
-from bulkup.stores.s3.capabilities import is_refused, probe
+from bulkup.stores.s3.capabilities import RepeatedPut, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable
 from bulkup.stores.s3.headers import http_moment, object_headers, read_info
@@ -40,10 +40,6 @@ PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
-SMALL_BYTES = 32 << 10
-REPEATED_SHARE = 0.01
-"""To find out about conditional writes a body is sent twice: a small one, or one of which so much
-has been sent already that it makes no difference."""
 _LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
@@ -76,8 +72,7 @@ class S3Store(S3Parts):
         self._look_first = LookFirst(self)
         self._probing = asyncio.Lock()
         self._probes_left = PROBES
-        self._repeat: asyncio.Task[None] | None = None  # finds out about conditional writes
-        self._stored_bytes = 0  # while conditional writes are unknown
+        self._repeat = RepeatedPut(self._learn)
 
     async def identify(self) -> Credentials:
         """The credentials, region and endpoint in use. Makes no request."""
@@ -124,9 +119,11 @@ class S3Store(S3Parts):
         if exclusive and known.conditional_writes is None and known.was_empty:
             with suppress(StoreRefused):
                 stored = await self._put(key, body, digest, attributes, True, True)
-                if self._is_worth_repeating(len(body)):
+                if self._repeat.is_worth(len(body)):
                     copy = bytes(body)  # the caller may reuse its memory
-                    self._start_repeat(lambda: self._put(key, copy, digest, attributes, True, True))
+                    self._repeat.start(
+                        partial(self._put, key, copy, digest, attributes, True, True)
+                    )
                 return stored
         if exclusive and not known.conditional_writes:
 
@@ -175,26 +172,11 @@ class S3Store(S3Parts):
         return self.capabilities.conditional_writes is None and self._probes_left > 0
 
     async def probed(self) -> Capabilities:
-        if self._repeat is not None:
-            await asyncio.wait((self._repeat,))
+        await self._repeat.wait()
         return self.capabilities
 
-    def _is_worth_repeating(self, size_bytes: int) -> bool:
-        """Whether to make this put twice, to see if the second one is refused."""
-        self._stored_bytes += size_bytes
-        is_cheap = size_bytes <= SMALL_BYTES or size_bytes <= self._stored_bytes * REPEATED_SHARE
-        return is_cheap and self._repeat is None
-
-    def _start_repeat(self, put: Callable[[], Awaitable[object]]) -> None:
-        async def repeat() -> None:
-            try:
-                found = await is_refused(put)
-            except (ItemError, DestinationError):  # nothing was learned
-                self._repeat = None
-            else:
-                self.capabilities = Capabilities(conditional_writes=found, checksums=True)
-
-        self._repeat = asyncio.create_task(repeat())
+    def _learn(self, is_refused: bool) -> None:
+        self.capabilities = Capabilities(conditional_writes=is_refused, checksums=True)
 
     def request_signer(self) -> S3RequestSigner | None:
         known = self.capabilities
@@ -218,9 +200,9 @@ class S3Store(S3Parts):
             return None  # perhaps for the sake of a header: `put` finds out
         if response is None:
             return None
-        if known is None and self._is_worth_repeating(len(request)):
-            self._start_repeat(
-                lambda: self._transport.send_signed(key, request, conditional=conditional)
+        if known is None and self._repeat.is_worth(len(request)):
+            self._repeat.start(
+                partial(self._transport.send_signed, key, request, conditional=conditional)
             )
         return Stored(response.get_header("etag"))
 
@@ -310,6 +292,5 @@ class S3Store(S3Parts):
 
     async def close(self) -> None:
         self._look_first.close()
-        if self._repeat is not None:
-            self._repeat.cancel()
+        self._repeat.close()
         await self._transport.close()
