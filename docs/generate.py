@@ -66,6 +66,7 @@ seconds. Ages have the same units; dates are written as `2026`, `2026-01`, `2026
 
 TABLES = {
     "": "General",
+    "manifest": "The manifest: `[manifest]`",
     "push": "Pushes and runs: `[push]`",
     "s3": "S3 server and objects: `[s3]`",
     "process": "Thumbnails and previews: `[process]`",

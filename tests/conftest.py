@@ -44,6 +44,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) ->
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    # Most tests count requests and objects; tests/e2e/test_manifest_copies.py turns it on.
+    monkeypatch.setenv("BULKUP_MANIFEST_BACKUP", "never")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 

@@ -326,6 +326,13 @@ class Summary(Event):
     interrupted: bool = False
     exit_code: int = 0
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether the run has changed what the manifest says of files and objects."""
+        files = (self.new, self.changed, self.gone, self.duplicates)
+        objects = (self.sent, self.adopted, self.copied)
+        return any((*files, *objects, self.processed, self.embedded, self.passed_over))
+
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"

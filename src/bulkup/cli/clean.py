@@ -32,8 +32,9 @@ _REASONS: dict[RemovalReason, str] = {
 
 EXAMPLE = """Removed are: multipart uploads whose file will not be uploaded any more, and unknown
 ones older than a day; variants older than a day that belong to no known file, are not recorded, or
-are no longer in the settings (none while others keep objects there too); vectors that a newer
-embedder has replaced; batches of the history. Objects that hold a file are never removed.
+are no longer in the settings (none while others keep objects there too); copies of manifests
+beyond the newest five of their host; vectors that a newer embedder has replaced; batches of the
+history. Objects that hold a file are never removed.
 
 Example: bulkup clean --older-than 90d --yes"""
 
@@ -187,6 +188,9 @@ def _lines_of(url: str, garbage: Garbage) -> Iterator[str]:
         yield f"{url}: multipart upload of {upload.key}, started {began}"
     for path, size_bytes in garbage.files:
         yield f"{path} ({size(size_bytes)})"
+    if garbage.copies:
+        total = size(sum(size_bytes for _, size_bytes in garbage.copies))
+        yield f"{url}: {len(garbage.copies)} old copies of manifests ({total})"
     if garbage.reservations:
         yield f"{url}: {count(len(garbage.reservations), 'reserved key')} without an upload"
     for why, words in _REASONS.items():

@@ -26,6 +26,7 @@ NAMES = (
     "history",
     "export",
     "pull",
+    "restore",
     "rebuild",
     "init",
     "allow",

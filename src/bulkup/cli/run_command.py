@@ -115,6 +115,7 @@ async def _run(
             environ=os.environ,
             wants_files=settings.json or settings.log_file is not None or settings.verbose,
             ingest=ingest,
+            manifest_copy=settings.manifest_copy,
         )
         run = make_run(context)
         signals = StopSignals(run, asyncio.get_running_loop(), output.emit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 from bulkup.manifest.batches import Batches
+from bulkup.manifest.copies import ManifestCopies
 from bulkup.manifest.database.connection import JournalMode, connect
 from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
@@ -47,6 +48,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.retry_queue = RetryQueue(self._db)
         self.object_checks = ObjectChecks(self._db)
         self.object_import = ObjectImport(self._db)
+        self.copies = ManifestCopies(self._db)
         self.garbage = GarbageCollection(self._db)
         self.reports = StatusReport(self._db)
         self.pull_queries = PullQueries(self._db)

@@ -9,9 +9,11 @@ stages             process and embed
 pull               files back from their destinations
 verify             the manifest against a destination …
 verify_checks      … the checks of one object, and the sample that is read
+restore            a lost manifest from its copy at a destination
 rebuild            a lost manifest from a destination
 read_session       access to a destination for verify and rebuild
 clean              garbage
+copies/            copies of the manifest, for verify and clean
 forget             a destination or root, in the manifest only
 doctor             checks of this machine, the manifest and destinations …
 doctor_pictures    … and of what pictures need

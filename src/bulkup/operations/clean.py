@@ -6,6 +6,7 @@ The rules, so that no other machine's work is harmed:
   destination's prefix: nobody is expected to be still sending it;
 - a temporary file in a directory goes when nothing was written to it for a day;
 - a key that is reserved and was never filled is freed when its content is not to be sent any more;
+- a copy of a manifest goes when it is older than a day and not among the newest five of its host;
 - a variant goes when the destination has no content of its digest, when its picture is settled and
   the manifest has no row of it, or when no setting has its name any more (see
   GarbageCollection.removal_reason). It must be older than a day, since a run may have stored it
@@ -27,6 +28,7 @@ from bulkup.manifest.garbage import DAY_SECONDS, GarbageCollection, RemovalReaso
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
 from bulkup.model import Digest, ObjectInfo
+from bulkup.operations.copies.clean import old_copies
 from bulkup.operations.destination.shared_prefix import Overlap, overlapping, same_place
 from bulkup.run.store_reader import INTERNAL
 from bulkup.stores.directory.store import DirectoryStore
@@ -61,7 +63,8 @@ class OrphanVariant:
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """What can be removed of one destination. `files` are (path, size in bytes).
+    """What can be removed of one destination. `files` are (path, size in bytes), `copies` of the
+    manifest (key, size in bytes).
 
     `shared_by` is the key or URL that shows another user of the destination. Then there are
     orphan variants, but none of them is in `variants`.
@@ -71,6 +74,7 @@ class Garbage:
     reservations: list[str] = field(default_factory=list)
     files: list[tuple[str, int]] = field(default_factory=list)
     variants: list[OrphanVariant] = field(default_factory=list)
+    copies: list[tuple[str, int]] = field(default_factory=list)
     shared_by: str | None = None
 
 
@@ -98,6 +102,7 @@ async def find(
         manifest.garbage.reservations(destination.id),
         files,
         [] if shared_by else variants,
+        await old_copies(store, before=now - DAY_SECONDS),
         shared_by,
     )
 
@@ -217,6 +222,9 @@ async def remove(
         for path, _ in garbage.files:
             await store.remove_leftover(path)
     manifest.garbage.free_reservations(destination.id)
+    for key, _ in garbage.copies:
+        await store.delete(key)
+        manifest.copies.remove(destination.id, key)
     await _remove_variants(manifest.garbage, destination.id, store, garbage.variants, names)
 
 

@@ -27,6 +27,7 @@ from bulkup.errors import ObjectMissing, StoreBroken, StoreError, StoreUnreachab
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
+from bulkup.operations.copies.verify import verify_copies
 from bulkup.operations.destination.shared_prefix import Overlap, overlapping
 from bulkup.operations.read_session import ReadSession
 from bulkup.operations.verify_checks import (
@@ -128,6 +129,13 @@ async def verify(
             report=report,
         )
         await verification.run()
+        await verify_copies(
+            session.async_manifest,
+            reader,
+            destination.id,
+            reads_bytes=depth.share == 1.0,
+            report=verification.report_copy,
+        )
         return verification.counts
 
 
@@ -295,6 +303,10 @@ class Verification:
             is_ours = key.startswith(self._reader.prefix + INTERNAL)
             if not is_ours and not is_folder_marker(listed[key]):
                 self._report(Discrepancy(key, "foreign", "not in the manifest"))
+
+    def report_copy(self, key: str, mismatch: Mismatch) -> None:
+        """Report a copy of the manifest."""
+        self._report(Discrepancy(key, mismatch.finding, mismatch.detail, variant="manifest"))
 
     def _report(self, discrepancy: Discrepancy) -> None:
         findings = self.counts.findings

@@ -17,6 +17,7 @@ circuit_breaker.py   trouble of the whole destination: a pause, or the end of th
 store_requests.py    requests to a store, each with its tries
 store_reader.py      listings, questions and reads, for the verbs that change nothing
 open_destination.py  opens a destination with what the manifest knows of it
+manifest_copy.py     a copy of the manifest beside the objects
 async_manifest.py    the manifest as the event loop calls it
 summary.py           jobs → the numbers of their run
 """

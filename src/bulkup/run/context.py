@@ -15,6 +15,7 @@ from bulkup.run.async_manifest import AsyncManifest
 
 if TYPE_CHECKING:  # only for runs that upload
     from bulkup.run.ingest.process import IngestProcess
+    from bulkup.settings.copy_options import ManifestCopyOptions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class RunContext:
     environ: Mapping[str, str]
     wants_files: bool  # whether anybody reads an event for each file
     ingest: IngestProcess | None = None  # for the first batch that is uploaded, which ends it
+    manifest_copy: ManifestCopyOptions | None = None  # None: the manifest is not copied
 
     @property
     def manifest(self) -> Manifest:
@@ -54,6 +56,7 @@ def new_context(
     environ: Mapping[str, str],
     wants_files: bool,
     ingest: IngestProcess | None = None,
+    manifest_copy: ManifestCopyOptions | None = None,
 ) -> RunContext:
     """The context of a new run."""
     write_lock = None if ingest is None else ingest.write_lock
@@ -66,4 +69,5 @@ def new_context(
         environ=environ,
         wants_files=wants_files,
         ingest=ingest,
+        manifest_copy=manifest_copy,
     )

@@ -46,7 +46,7 @@ class JobRunner:
         self._run = context
         self._options = options
         self._embedder = embedder
-        requests = requests_to(
+        self.requests = requests = requests_to(
             store, options, context.clock, context.random, learned=_learned(job.destination)
         )
         self.limiter = requests.limiter

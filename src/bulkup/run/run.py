@@ -25,6 +25,7 @@ from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job
 from bulkup.run.job_runner import JobRunner
 from bulkup.run.limits import RunLimits
+from bulkup.run.manifest_copy import ManifestCopier
 from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import snapshot_of, summary_of
@@ -181,7 +182,12 @@ class Run(ABC):
             hint = f" {error.hint}" if error.hint else ""
             self._context.emit(Notice(f"{error}{hint}", is_error=True))
         finally:
-            await self._record(job_runner, self._context.clock.monotonic() - began)
+            summary = await self._record(job_runner, self._context.clock.monotonic() - began)
+        options = self._context.manifest_copy
+        if options and job.destination.id not in self._refused and self._stop_reason is None:
+            await ManifestCopier(self._context, options).copy_if_due(
+                job.destination, job_runner.requests, has_changed=summary.has_changed
+            )
 
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""
@@ -199,8 +205,8 @@ class Run(ABC):
 
     # The end -----------------------------------------------------------------------------------
 
-    async def _record(self, job_runner: JobRunner, seconds: float) -> None:
-        """Record how one job ended."""
+    async def _record(self, job_runner: JobRunner, seconds: float) -> Summary:
+        """Record how one job ended; its summary."""
         queue = self._context.manifest.upload_queue
         batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
         left = await self._context.call(
@@ -218,6 +224,7 @@ class Run(ABC):
             exit_code=int(self._exit_code(left, self._refused.get(destination.id))),
             summary=asdict(replace(summary, seconds=seconds)),
         )
+        return summary
 
     def _exit_code(self, left: Left, error: BulkupError | None) -> ExitCode:
         if self._stop_code is not None:

@@ -203,8 +203,11 @@ def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Wr
     todo = list(table.items())
     while todo:
         key, value = todo.pop()
-        if key in LEAVES:
-            found[key] = _Written(value, f"{file}: {within}{key}", file.parent)
+        is_path = key == "manifest" and not isinstance(value, dict)  # without a table
+        if is_path or key in LEAVES:
+            found["manifest.path" if is_path else key] = _Written(
+                value, f"{file}: {within}{key}", file.parent
+            )
         elif isinstance(value, dict) and (value or key in _TABLES):
             todo += [(f"{key}.{name}", inner) for name, inner in value.items()]
         elif key in _TABLES:
@@ -226,7 +229,7 @@ def _nearest(key: str) -> str:
         by_name = SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
         return by_name, SequenceMatcher(None, key, known).ratio()
 
-    nearest: str = max(LEAVES, key=likeness)
+    nearest: str = max((*LEAVES, "manifest"), key=likeness)
     return nearest
 
 

@@ -104,6 +104,10 @@ def _duration(value: object) -> float:
     return parse_duration(value) if isinstance(value, str) else _number(value)
 
 
+def _span_or_never(value: object) -> float | None:
+    return None if value == "never" else _positive(_duration)(value)
+
+
 def _positive(parse: Callable[[object], float]) -> Callable[[object], float]:
     def parse_positive(value: object) -> float:
         number = parse(value)
@@ -221,6 +225,7 @@ COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0, "N")
 SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size, "SIZE")
 DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration, "TIME")
 SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration), "TIME")
+SPAN_OR_NEVER = Kind('"never" or a duration above 0 such as "1h"', _span_or_never, "TIME")
 MOMENT = Kind('an age such as "30d" or "12h", or a date such as "2026-01-31"', _moment, "WHEN")
 RATE = Kind('a rate above 0 such as "100/s"', _positive(_rate), "N/s")
 BANDWIDTH = Kind('a size per second above 0 such as "10M"', _positive(_bandwidth), "RATE")

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from bulkup.settings import parsing as kinds
+from bulkup.settings.copy_options import ManifestCopyOptions
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.settings.setting import Leaf, SettingRow, group, leaves, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TABLES = ("", "push", "s3", "process", "embed", "claims", "notify")
+TABLES = ("", "manifest", "push", "s3", "process", "embed", "claims", "notify")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +58,11 @@ class Settings:
     """Every setting, checked. Paths are absolute; None means that nothing was given."""
 
     manifest: str = setting(
-        "manifest",
+        "manifest.path",  # also `manifest = "…"`
         kinds.PATH,
         "The manifest file; manifest.db in `home` by default.",
+        env="BULKUP_MANIFEST",
+        flag="manifest",
         example="~/photos.db",
     )
     home: str = setting(
@@ -76,6 +79,7 @@ class Settings:
     )
     upload: UploadOptions = group(UploadOptions)
     run: RunOptions = group(RunOptions)
+    manifest_copy: ManifestCopyOptions = group(ManifestCopyOptions)
     metrics_file: str | None = setting(
         "push.metrics_file",
         kinds.PATH,

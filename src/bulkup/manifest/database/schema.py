@@ -191,6 +191,17 @@ CREATE TABLE batch_root (
   walked_at REAL,                  -- NULL while the walk has not come to its end
   PRIMARY KEY (batch_id, root_id)
 ) WITHOUT ROWID;
+CREATE TABLE manifest_copy (         -- that this manifest sent; others have their own
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
+  key TEXT NOT NULL,
+  digest TEXT NOT NULL,            -- of the compressed bytes
+  size_bytes INTEGER NOT NULL,
+  sent_at REAL NOT NULL,
+  PRIMARY KEY (destination_id, key)
+) WITHOUT ROWID;
+CREATE TABLE manifest_copy_due (     -- where the manifest changed since its last copy was sent
+  destination_id INTEGER PRIMARY KEY REFERENCES destination (id) ON DELETE CASCADE
+);
 CREATE TABLE latency (
   stage TEXT NOT NULL CHECK (stage = 'upload' OR stage = 'process' OR stage = 'embed'),
   bucket INTEGER NOT NULL,         -- an attempt of about 2**(bucket/8) ms

@@ -1,0 +1,176 @@
+"""A copy of the manifest beside the objects: `.bulkup/manifest/<host>/<time>.db.zst`.
+
+It is made after a run, when the objects are there: first objects, then the copy. Its key is written
+once and never replaced, so that two hosts, or two manifests of one host, do not harm each other.
+The newest five copies of this manifest are kept. Nothing of this fails a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import socket
+import tempfile
+from datetime import UTC, datetime
+from typing import Final
+
+from bulkup.content.zstd import compress_file
+from bulkup.errors import BulkupError, KeyTaken, ManifestError, StoreError
+from bulkup.events import Notice
+from bulkup.manifest.copies import SentCopy
+from bulkup.manifest.destinations import Destination
+from bulkup.model import Attributes, Digest
+from bulkup.pace.tries import CONTROL_TRIES
+from bulkup.run.context import RunContext
+from bulkup.run.store_reader import INTERNAL
+from bulkup.run.store_requests import StoreRequests
+from bulkup.settings.copy_options import ManifestCopyOptions
+from bulkup.stores.store import PartStore
+
+FOLDER: Final = INTERNAL + "manifest/"
+"""Below the destination's prefix."""
+
+KEPT: Final = 5
+_NAMES: Final = 10
+"""Seconds that are tried for a name: another manifest of this host may have taken one."""
+
+_PART_BYTES: Final = 32 * 1024 * 1024
+_ENDING: Final = ".db.zst"
+COPY_KEY = re.compile(r"([\w.-]+)/(\d{8}T\d{6}Z)\.db\.zst").fullmatch
+"""Host and time, in what follows `FOLDER`."""
+
+
+def host_name() -> str:
+    """This machine's name, as keys contain it."""
+    return re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()).strip(".") or "unknown"
+
+
+def copy_key(prefix: str, host: str, seconds: float) -> str:
+    """The key of a copy that was made then."""
+    moment = datetime.fromtimestamp(int(seconds), UTC).strftime("%Y%m%dT%H%M%SZ")
+    return f"{prefix}{FOLDER}{host}/{moment}{_ENDING}"
+
+
+class ManifestCopier:
+    """Sends copies of one run's manifest."""
+
+    def __init__(self, context: RunContext, options: ManifestCopyOptions) -> None:
+        self._context = context
+        self._copies = context.manifest.copies
+        self._options = options
+
+    async def copy_if_due(
+        self, destination: Destination, requests: StoreRequests, *, has_changed: bool
+    ) -> None:
+        """Send a copy when the manifest has changed and the last copy is old enough."""
+        every = self._options.every_seconds
+        if every is None:
+            return
+        call, now = self._context.call, self._context.clock.now()
+        try:
+            if has_changed:
+                await call(self._copies.mark_due, destination.id)
+            if await call(self._copies.is_due, destination.id, sent_before=now - every):
+                await self._copy(destination, requests)
+        except ManifestError:
+            raise
+        except (BulkupError, OSError) as error:
+            self._notice(destination, str(error))
+
+    def _notice(self, destination: Destination, why: str) -> None:
+        message = f"The manifest was not copied to {destination.url}: {why}"
+        self._context.emit(Notice(message, is_error=True))
+
+    async def _copy(self, destination: Destination, requests: StoreRequests) -> None:
+        stored = await self._context.call(self._copies.stored_key, destination.id)
+        if stored is None:
+            return
+        if not await requests.ask(lambda: _is_listed(requests.store, stored)):
+            self._notice(destination, f"its listing does not show the object {stored}")
+            return
+        folder = os.path.dirname(self._context.manifest.path)
+        with tempfile.TemporaryDirectory(prefix=".bulkup-copy-", dir=folder) as scratch:
+            path = f"{scratch}/manifest{_ENDING}"
+            digest, size_bytes = await asyncio.to_thread(self._make, scratch, path)
+            key = await self._send(requests, path, digest, size_bytes)
+        sent = SentCopy(key, digest, size_bytes, self._context.clock.now())
+        await self._context.call(self._copies.add, destination.id, sent)
+        await self._rotate(destination, requests)
+
+    def _make(self, scratch: str, path: str) -> tuple[Digest, int]:
+        plain = f"{scratch}/manifest.db"
+        self._copies.make(plain, with_vectors=self._options.with_vectors)
+        digest, size_bytes = compress_file(plain, path)
+        return Digest(digest), size_bytes
+
+    async def _send(
+        self, requests: StoreRequests, path: str, digest: Digest, size_bytes: int
+    ) -> str:
+        """Store the file under the first name that is free; its key."""
+        store, now = requests.store, self._context.clock.now()
+        attributes = Attributes("application/zstd", {"name": os.path.basename(path)})
+        for later in range(_NAMES):
+            key = copy_key(store.prefix, host_name(), now + later)
+            try:
+                if size_bytes < (store.part_threshold_bytes or size_bytes + 1):
+                    body = await asyncio.to_thread(_read, path, 0, size_bytes)
+                    await requests.tries(
+                        lambda key=key, body=body: store.put(  # type: ignore[misc]
+                            key, body, digest=digest, attributes=attributes, exclusive=True
+                        ),
+                        size_bytes,
+                    )
+                else:
+                    await _send_parts(requests, key, path, digest, attributes)
+            except KeyTaken:
+                continue
+            return key
+        raise KeyTaken(f"{_NAMES} names below {store.prefix}{FOLDER} are taken")
+
+    async def _rotate(self, destination: Destination, requests: StoreRequests) -> None:
+        for old in (await self._context.call(self._copies.sent, destination.id))[KEPT:]:
+            await requests.ask(lambda old=old: requests.store.delete(old.key))  # type: ignore[misc]
+            await self._context.call(self._copies.remove, destination.id, old.key)
+
+
+async def _send_parts(
+    requests: StoreRequests, key: str, path: str, digest: Digest, attributes: Attributes
+) -> None:
+    from hashlib import sha256
+
+    store = requests.store
+    upload_id = await requests.ask(
+        lambda: store.begin_parts(key, digest=digest, attributes=attributes)
+    )
+    parts = []
+    try:
+        for number, start in enumerate(range(0, os.path.getsize(path), _PART_BYTES), start=1):  # noqa: ASYNC240
+            body = await asyncio.to_thread(_read, path, start, _PART_BYTES)
+            found = Digest(sha256(body).hexdigest())
+            part = await requests.tries(
+                lambda number=number, body=body, found=found: store.put_part(  # type: ignore[misc]
+                    key, upload_id, number, body, digest=found
+                ),
+                len(body),
+            )
+            parts.append(part)
+        await requests.tries(
+            lambda: store.complete_parts(key, upload_id, parts, exclusive=True), 0, CONTROL_TRIES
+        )
+    except StoreError:
+        await requests.ask(lambda: store.abort_parts(key, upload_id))
+        raise
+
+
+def _read(path: str, start: int, size_bytes: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(size_bytes)
+
+
+async def _is_listed(store: PartStore, key: str) -> bool:
+    """Whether a listing shows the object: `restore` finds copies by listings."""
+    async for page in store.list(key):
+        return any(info.key == key for info in page)
+    return False

@@ -1,0 +1,33 @@
+"""When a copy of the manifest goes to the destination, and what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkup.settings import parsing as kinds
+from bulkup.settings.setting import setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestCopyOptions:
+    """The copies of the manifest that runs put beside the objects."""
+
+    # A lost disk costs an hour of records at most; more often, copies would slow down small pushes.
+    every_seconds: float | None = setting(
+        "manifest.backup",
+        kinds.SPAN_OR_NEVER,
+        "After a run that changed something, copy the manifest to the destination, at most once in "
+        "this time; never: not at all.",
+        env="BULKUP_MANIFEST_BACKUP",
+        flag=False,
+        default="1h",
+    )
+    # They are most of the bytes, and `embed` makes them again.
+    with_vectors: bool = setting(
+        "manifest.backup_vectors",
+        kinds.TRUTH,
+        "Copy the embeddings, too.",
+        env="BULKUP_MANIFEST_BACKUP_VECTORS",
+        flag=False,
+        default=False,
+    )
