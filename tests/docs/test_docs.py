@@ -233,6 +233,7 @@ def test_the_readme_is_true(session: Path) -> None:
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "300",
         "LC_ALL": "C.UTF-8",
+        "BULKUP_MANIFEST_BACKUP": "1h",  # the default, which the other tests have off
     }
     for block in blocks(README, "console"):
         for command, output in typed(block):

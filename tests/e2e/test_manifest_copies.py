@@ -180,7 +180,11 @@ def test_no_secret_is_in_a_copy(
     s3 = fake_s3(keep_bodies=True)
     s3.script(
         Fault(
-            op="PutObject", path="*/b.jpg", times=1, status=400, code=secrets["AWS_SESSION_TOKEN"]
+            op="PutObject",
+            path="*/b.jpg",
+            times=None,
+            status=400,
+            code=secrets["AWS_SESSION_TOKEN"],
         )
     )
     env = {**access(s3.url), **secrets, **HOURLY, "BULKUP_NOTIFY_WEBHOOK": hook}
