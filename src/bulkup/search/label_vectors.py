@@ -7,7 +7,7 @@ The data is made by docs/words/make_words.py.
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bulkup.search.vocabulary import DATA
 
 COUNT: Final = 1000
+MENTIONED: Final = 0.5
 
 
 class ClassLabels:
@@ -30,6 +31,7 @@ class ClassLabels:
         self._of: list[list[int]] = data["of"]
         self._glosses = [frozenset(gloss.split(" ")) for gloss in data["glosses"]]
         self._words: dict[str, int] = data["words"]
+        self._context_texts: list[str] = data["context"]
         labels = np.load(folder / "classes.npy")
         self.labels: NDArray[np.float32] = labels.astype(np.float32)
         """Shape (COUNT, DIMENSION): the label vectors minus their mean; not normalised."""
@@ -63,6 +65,23 @@ class ClassLabels:
         'beer' is in 'beer bottle', 'sea' in the definition of a pier.
         """
         return np.fromiter((word in gloss for gloss in self._glosses), np.bool_, COUNT)
+
+    def named(self, word: str) -> NDArray[np.float32]:
+        """Shape (COUNT,): 1 for the classes `called` so, MENTIONED for those where it is
+        `mentioned`, else 0."""
+        found: NDArray[np.float32] = np.maximum(
+            self.called(word), np.float32(MENTIONED) * self.mentioned(word)
+        )
+        return found
+
+    def beside(self, word: str) -> NDArray[np.float32]:
+        """Shape (COUNT,): 1 for the classes beside which `word`, a base form, usually stands in
+        photographs ('evening' beside a restaurant), else 0."""
+        return np.fromiter((word in context for context in self._contexts), np.float32, COUNT)
+
+    @cached_property
+    def _contexts(self) -> list[frozenset[str]]:
+        return [frozenset(text.split(",")) for text in self._context_texts]
 
 
 @cache

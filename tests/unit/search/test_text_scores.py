@@ -36,7 +36,7 @@ def scores(query: TextQuery, numbers: Numbers, probabilities: NDArray[np.floatin
     return row_scores(query, picture_rows(numbers, probabilities))
 
 
-TABBY, SPORTS_CAR, DAISY, PIZZA = 281, 817, 985, 963
+TABBY, SPORTS_CAR, DAISY, PIZZA, STOCKING = 281, 817, 985, 963, 496
 
 seen = st.lists(
     st.tuples(
@@ -137,8 +137,15 @@ def test_every_number_of_a_class_survives_its_row() -> None:
     numbers = np.arange(COUNT, dtype=np.uint16)[:, None]
     rows = picture_rows(numbers, np.ones_like(numbers, np.float32))
     query = TextQuery.of("animal")
-    lexical = row_scores(query, rows) - rows[:, :DIMENSION] @ query.direction
-    assert np.allclose(lexical, 0.2 * query.classes, atol=1e-5)
+    evidence = row_scores(query, rows) - rows[:, :DIMENSION] @ query.direction
+    assert np.allclose(evidence, 0.2 * query.classes + 0.3 * query.beside, atol=1e-5)
+
+
+def test_what_usually_stands_beside_a_thing_counts_like_a_weak_name_of_it() -> None:
+    query = TextQuery.of("fireplaces")
+    assert query.beside[STOCKING] == 1
+    assert query.classes[STOCKING] == 0
+    assert best("fireplace", STOCKING, PIZZA) == STOCKING
 
 
 def test_a_picture_without_classes_comes_last_and_is_no_hit() -> None:
@@ -232,6 +239,6 @@ def test_words_find_the_photos_that_are_labelled_with_them(corpus: Path) -> None
     """Every label of the corpus as a query, through the real decoder and the real embedder."""
     photos = embedded(corpus, "preview", thorough=False)
     quality = measure(photos, label_queries(photos), all_of=False)
-    assert quality.hit_at_1 >= 0.52
-    assert quality.hit_at_3 >= 0.70
-    assert quality.mrr >= 0.62
+    assert quality.hit_at_1 >= 0.60
+    assert quality.hit_at_3 >= 0.72
+    assert quality.mrr >= 0.68
