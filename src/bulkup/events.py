@@ -283,13 +283,16 @@ class Notice(Event):
     kind = "notice"
     message: str
     is_error: bool = False
+    hint: str | None = None  # how to fix it
+    is_below_bars: bool = False  # the line below the bars says the same
 
     @property
     def is_trouble(self) -> bool:
         return self.is_error
 
     def __str__(self) -> str:
-        return self.message
+        prefix = "bulkup: " if self.is_error else ""
+        return f"{prefix}{self.message}" + (f"\n  {self.hint}" if self.hint else "")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -321,6 +324,8 @@ class Summary(Event):
     processed: int = 0  # contents whose variants this run made
     embedded: int = 0  # contents that this run made searchable
     passed_over: int = 0  # contents that a stage skipped
+    stages: dict[str, dict[str, int]] = field(default_factory=dict)  # see `run.summary`
+    error: str | None = None  # what ended the run early
     failures: dict[str, int] = field(default_factory=dict)  # error class → items waiting or dead
     dry_run: bool = False
     interrupted: bool = False

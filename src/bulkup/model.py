@@ -167,6 +167,7 @@ class Snapshot(NamedTuple):
     errors: int
     elapsed_seconds: float
     paused: str | None = None
+    is_stopping: bool = False  # by a signal
 
 
 def total_of(snapshot: Snapshot) -> StageCount:

@@ -36,7 +36,7 @@ def test_members_and_files_are_duplicates_of_each_other(bulkup: Bulkup, tmp_path
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     _zip(tmp_path / "photos/z.zip", {"inner/a.jpg": picture(1), "new.jpg": picture(2)})
     ended = bulkup("push", "photos", "--to", "store")
-    assert "2 sent" in ended.stdout
+    assert "2 uploaded" in ended.stdout
     assert "1 duplicate" in ended.stdout
 
 
@@ -64,7 +64,7 @@ def test_bad_members_are_dead_and_the_others_go_on(bulkup: Bulkup, tmp_path: Pat
 def test_what_is_no_archive_is_dead(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"broken.zip": b"PK\x03\x04 no archive", "a.jpg": picture(1)})
     told = bulkup("push", "photos", "--to", "store", check=3)
-    assert "why: invalid 1" in told.stdout
+    assert "Why: invalid 1" in told.stdout
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
     assert failed["error_class"] == "invalid"
     assert failed["path"].endswith("/broken.zip")

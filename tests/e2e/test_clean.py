@@ -72,9 +72,9 @@ def test_a_destination_that_never_worked_is_forgotten(bulkup: Bulkup, tmp_path: 
     bulkup("push", "photos", "--to", "store")
     bulkup("push", "photos", "--to", "no/such/place", check=4)
     assert bulkup("clean").stdout == "Nothing to clean.\n"
-    assert bulkup("resume").stdout == "Nothing to resume\n"
+    assert bulkup("resume").stdout == "Nothing to resume.\n"
     make_tree(tmp_path / "photos", {"c.jpg": picture(3)})
-    assert "1 sent" in bulkup("push", "photos").stdout
+    assert "1 uploaded" in bulkup("push", "photos").stdout
     assert set(objects_in(tmp_path / "store")) == {"a.jpg", "b.jpg", "c.jpg"}
     status = bulkup("status", "--json").json()
     assert status["assets"]["unique"] == status["stages"]["upload"]["done"] == 3
@@ -91,7 +91,7 @@ def test_what_was_only_pushed_to_such_a_place_is_as_new(bulkup: Bulkup, tmp_path
     assert [row["path"] for row in bulkup("files", "--json").json()] == [
         str(tmp_path / "other" / "c.jpg")
     ]
-    assert "1 sent" in bulkup("push", "photos", "--to", "store").stdout
+    assert "1 uploaded" in bulkup("push", "photos", "--to", "store").stdout
 
 
 def test_a_root_goes_back_although_its_history_was_cleaned(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_destination_that_worked_once_stays(bulkup: Bulkup, tmp_path: Path) ->
     bulkup("push", "photos", check=4)
     bulkup("clean", "--yes", check=None)
     (tmp_path / "unplugged").rename(tmp_path / "store")
-    assert "1 sent" in bulkup("resume").stdout
+    assert "1 uploaded" in bulkup("resume").stdout
 
 
 def test_leftovers_of_a_directory(bulkup: Bulkup, tmp_path: Path) -> None:

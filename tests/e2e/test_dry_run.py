@@ -50,7 +50,7 @@ def test_a_fresh_machine_stays_fresh(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(1)})
     ended = bulkup("push", "photos", "--dry-run")
     assert f"planning for the local store {bulkup.home / 'store'}" in ended.stdout
-    assert "1 to send" in ended.stdout
+    assert "1 to upload" in ended.stdout
     assert "1 duplicate" in ended.stdout
     assert not bulkup.home.exists()
 

@@ -87,13 +87,13 @@ def processed(bulkup: Bulkup, count: int) -> None:
 def test_push_makes_searchable_and_a_second_one_nothing(bulkup: Bulkup) -> None:
     photos(bulkup.directory / "photos", 5)
     ended = bulkup("push", "photos", "--to", "store")
-    assert "5 embedded (now searchable)" in ended.stdout
+    assert "searchable 5 of 5" in ended.stdout
     assert stage(bulkup) == {"done": 5}
     assert embedded(bulkup) == {LITE: 5}
     assert bulkup("status", "--json").json()["searchable"] == 5
     attempts = asked(manifest_of(bulkup), "SELECT count(*) FROM attempt")
     bulkup("push", "photos")
-    assert bulkup("embed").stdout == "Nothing to embed\n"
+    assert bulkup("embed").stdout == "Nothing to embed.\n"
     assert asked(manifest_of(bulkup), "SELECT count(*) FROM attempt") == attempts
 
 
@@ -131,12 +131,12 @@ def test_another_model_embeds_again_and_back_costs_nothing(
     env = access(service)
     del env["BULKUP_EMBED_MODEL"]
     ended = bulkup("embed", "--model", "http", env=env)
-    assert "6 embedded" in ended.stdout
+    assert "Searchable 6 of 6" in ended.stdout
     assert embedded(bulkup) == {LITE: 6, HTTP: 6}
     assert bulkup("status", "--json").json()["searchable"] == 6
     asks = len(service.requests(PATH))
-    assert bulkup("embed").stdout == "Nothing to embed\n"
-    assert bulkup("embed", "--model", "http", env=env).stdout == "Nothing to embed\n"
+    assert bulkup("embed").stdout == "Nothing to embed.\n"
+    assert bulkup("embed", "--model", "http", env=env).stdout == "Nothing to embed.\n"
     assert len(service.requests(PATH)) == asks
     assert stage(bulkup) == {"done": 6}
     hits = bulkup("search", "--model", "http", "mountain", "--json", env=env).json()

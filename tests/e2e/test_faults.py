@@ -243,7 +243,7 @@ def test_max_errors_stops_the_run(
     ended = bulkup(
         "push", "photos", "--to", "s3://bucket", "--max-errors", "3", env=access(s3.url), check=3
     )
-    assert "remaining" in ended.stdout
+    assert "to upload" in ended.stdout
     failed = bulkup("status", "--failed", "--json", check=3).json()
     assert {row["error_class"] for row in failed} == {"invalid"}
     assert all("BadRequest" in row["error"] for row in failed)

@@ -46,7 +46,7 @@ def test_a_signal_ends_the_run_in_order(
     s3.wait_for("PutObject", 14)
     push.send_signal(number)
     ended = bulkup.finish(push, check=code)
-    assert ended.stdout.startswith("Interrupted after")
+    assert ended.stdout.startswith("Stopped after")
     states = upload_states(bulkup)
     assert states["claimed"] == 0
     assert states["dead"] == states["waiting"] == 0
@@ -156,6 +156,6 @@ def test_the_first_ctrl_c_is_answered_at_once_and_the_second_says_so(
     answer = push.stderr.readline()
     while answer and not answer.startswith("Stopping: "):
         answer = push.stderr.readline()
-    assert "Ctrl-C again stops at once" in answer
+    assert "Ctrl-C again to leave at once" in answer
     push.send_signal(signal.SIGINT)
-    assert "stopped at once" in bulkup.finish(push, check=130).stderr
+    assert "stopped at once\n  Resume: bulkup resume\n" in bulkup.finish(push, check=130).stderr

@@ -38,7 +38,7 @@ def test_json_events(bulkup: Bulkup, tmp_path: Path) -> None:
     (left_out,) = (line for line in lines if line["event"] == "left_out")
     assert left_out["path"] == "c.txt"
     assert lines[-1]["exit_code"] == 0
-    assert "1 sent" in ended.stderr
+    assert "1 uploaded" in ended.stderr
 
 
 def test_events_give_duplicates_the_key_of_the_object(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_bars_on_a_terminal(
     push.expect("in flight")
     s3.release()
     push.expect("Done in")
-    push.expect(r"sent +30")
+    push.expect("30 uploaded")
     push.expect(pexpect.EOF)
     push.close()
     assert push.exitstatus == 0
@@ -172,8 +172,9 @@ def test_ctrl_c_on_a_terminal(
     push = _on_a_terminal(bulkup, access(s3.url), "push", "photos", "--to", "s3://bucket")
     s3.wait_for("PutObject", 11)
     push.sendintr()
-    push.expect("Interrupted after")
-    push.expect("bulkup push|bulkup resume")
+    push.expect(r"stopping: \d+ requests? to finish; Ctrl-C again to leave at once")
+    push.expect("Stopped after")
+    push.expect("Resume: +bulkup resume")
     push.expect(pexpect.EOF)
     push.close()
     assert push.exitstatus == 130

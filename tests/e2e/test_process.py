@@ -69,9 +69,9 @@ def test_push_makes_variants_and_metadata_and_a_second_one_nothing(
     assert stage(bulkup) == {"done": 5}
     attempts = asked(manifest_of(bulkup), "SELECT count(*) FROM attempt")
     again = bulkup("push", "photos", *TWO)
-    assert "0 processed" not in again.stdout
+    assert "Thumbnails 0" not in again.stdout
     assert asked(manifest_of(bulkup), "SELECT count(*) FROM attempt") == attempts
-    assert bulkup("process").stdout == "Nothing to process\n"
+    assert bulkup("process").stdout == "Nothing to process.\n"
 
 
 def test_process_does_what_an_upload_alone_left(
@@ -97,7 +97,7 @@ def test_force_replaces_what_is_there_and_nothing_else_does(
     whole = place.objects()
     key = next(key for key in whole if "thumb" in key)
     place.put(key, b"replaced behind its back")
-    assert bulkup("process").stdout == "Nothing to process\n"
+    assert bulkup("process").stdout == "Nothing to process.\n"
     assert place.objects()[key] == b"replaced behind its back"
     bulkup("process", "--force")
     assert place.objects() == whole
@@ -156,7 +156,7 @@ def test_what_is_no_picture_is_skipped_and_what_is_broken_dead(
         },
     )
     ended = bulkup("push", "photos", "--to", place.url, *TWO, "--all-files", check=3)
-    assert "1 processed" in ended.stdout
+    assert "Thumbnails 1 of 4" in ended.stdout
     assert stage(bulkup) == {"done": 1, "skipped": 2, "dead": 1}
     assert stage(bulkup, "upload") == {"done": 4}
     (failure,) = bulkup("status", "--failed", "--json", check=3).json()
@@ -168,7 +168,7 @@ def test_what_is_no_picture_is_skipped_and_what_is_broken_dead(
     reasons = asked(manifest_of(bulkup), "SELECT reason FROM item WHERE state = 'skipped'")
     assert sorted(reasons) == ["empty file", "not a picture (text/plain)"]
     bulkup("process", check=3)
-    assert bulkup("process", check=3).stdout == "Nothing to process\n"
+    assert bulkup("process", check=3).stdout == "Nothing to process.\n"
 
 
 def test_all_eight_orientations_agree_with_the_upright_one(
@@ -595,7 +595,7 @@ def test_retry_of_one_stage_brings_its_items_on_and_leaves_the_others(
     bulkup("retry", "--failed", env=env)
     assert stage(bulkup, "upload") == {"done": 3}
     assert stage(bulkup) == {"done": 3}, "what was uploaded goes on to where its push was to come"
-    assert bulkup("retry", "--failed", env=env).stdout == "Nothing to retry\n"
+    assert bulkup("retry", "--failed", env=env).stdout == "Nothing to retry.\n"
 
 
 def test_resume_goes_on_with_stages_that_were_cut_short(
@@ -610,7 +610,7 @@ def test_resume_goes_on_with_stages_that_were_cut_short(
     ended = bulkup("resume")
     assert "left to process" in ended.stderr
     assert stage(bulkup) == {"done": 24}
-    assert bulkup("resume").stdout == "Nothing to resume\n"
+    assert bulkup("resume").stdout == "Nothing to resume.\n"
 
 
 def test_resume_leaves_the_stages_of_a_live_run_to_it(
@@ -620,7 +620,7 @@ def test_resume_leaves_the_stages_of_a_live_run_to_it(
     bulkup("push", "photos", "--to", place.url, "--stages", "upload")
     run = bulkup.start("process", "--workers", "1")
     wait_for(lambda: len(objects_in(tmp_path / "to")) > 31)
-    assert bulkup("resume").stdout == "Nothing to resume\n"
+    assert bulkup("resume").stdout == "Nothing to resume.\n"
     bulkup.finish(run, check=0)
 
 

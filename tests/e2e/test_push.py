@@ -24,7 +24,7 @@ def test_a_fresh_machine_needs_no_account(bulkup: Bulkup, tmp_path: Path) -> Non
     first = (ended.stderr + ended.stdout).splitlines()[0]
     assert first == f"No destination given: pushing to the local store {store}"
     assert objects_in(store) == {"a.jpg": picture(1), "sub/b.png": picture(2)}
-    assert "2 sent" in ended.stdout
+    assert "2 uploaded" in ended.stdout
     manifest = bulkup.home / "manifest.db"
     assert manifest.stat().st_mode & 0o777 == 0o600
 
@@ -61,14 +61,14 @@ def test_a_content_is_sent_once_whatever_its_names(bulkup: Bulkup, tmp_path: Pat
     make_tree(tmp_path / "one", {"a.jpg": picture(1), "copy/a.jpg": picture(1)})
     make_tree(tmp_path / "two", {"x.jpg": picture(1), "y.jpg": picture(2)})
     ended = bulkup("push", "one", "two", "--to", "store")
-    assert "2 sent" in ended.stdout
+    assert "2 uploaded" in ended.stdout
     assert "2 duplicates" in ended.stdout
     (tmp_path / "two/y.jpg").rename(tmp_path / "two/renamed.jpg")
     make_tree(tmp_path / "three", {"z.jpg": picture(2)})
     ended = bulkup("push", "two", "three", "--to", "store")
     assert "2 duplicates" in ended.stdout
     assert "1 deleted locally" in ended.stdout
-    assert " sent" not in ended.stdout
+    assert " uploaded" not in ended.stdout
     held = objects_in(tmp_path / "store")
     assert sorted(held.values()) == sorted([picture(1), picture(2)])
 
@@ -93,7 +93,7 @@ def test_an_object_of_somebody_else_is_not_overwritten(bulkup: Bulkup, tmp_path:
     held = objects_in(tmp_path / "store")
     assert held["a.jpg"] == b"not ours"
     assert held[f"a~{digest(picture(1))[:8]}.jpg"] == picture(1)
-    assert "1 sent" in ended.stdout
+    assert "1 uploaded" in ended.stdout
 
 
 def test_an_object_of_the_same_content_is_adopted(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_unreadable_things_are_dead_and_the_rest_goes_on(bulkup: Bulkup, tmp_pat
 def test_a_date_beyond_64_bits_stops_nothing(bulkup: Bulkup, tmp_path: Path, seconds: int) -> None:
     make_tree(tmp_path / "photos", {f"{name}.jpg": picture(ord(name)) for name in "abc"})
     os.utime(tmp_path / "photos/b.jpg", (seconds, seconds))
-    assert "3 sent" in bulkup("push", "photos", "--to", "nas").stdout
+    assert "3 uploaded" in bulkup("push", "photos", "--to", "nas").stdout
     assert set(objects_in(tmp_path / "nas")) == {"a.jpg", "b.jpg", "c.jpg"}
     assert "Nothing changed" in bulkup("push", "photos", "--to", "nas").stdout
 
@@ -321,7 +321,7 @@ def test_a_single_file_as_root(bulkup: Bulkup, tmp_path: Path) -> None:
 def test_limit_leaves_the_rest_for_the_next_push(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {f"{n}.jpg": picture(n) for n in range(5)})
     ended = bulkup("push", "photos", "--to", "store", "--limit", "2")
-    assert "3 remaining" in ended.stdout
+    assert "3 to upload" in ended.stdout
     assert len(objects_in(tmp_path / "store")) == 2
     bulkup("push", "photos")
     assert len(objects_in(tmp_path / "store")) == 5
@@ -330,7 +330,7 @@ def test_limit_leaves_the_rest_for_the_next_push(bulkup: Bulkup, tmp_path: Path)
 def test_max_duration_stops_in_order(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {f"{n}.jpg": picture(n, 10_000) for n in range(20)})
     ended = bulkup("push", "photos", "--to", "store", "--bwlimit", "40K", "--max-duration", "1s")
-    assert "remaining" in ended.stdout
+    assert "to upload" in ended.stdout
     states = bulkup("status", "--json").json()["stages"]["upload"]
     assert states["claimed"] == 0
     assert states["ready"] + states["done"] == 20

@@ -69,7 +69,7 @@ def test_the_next_push_sends_nothing(
     assert bulkup("verify", "--json", env=env).json() == []
 
     ended = bulkup("push", root, "--to", place.url, "--layout", layout, env=env)
-    assert " sent" not in ended.stdout
+    assert " uploaded" not in ended.stdout
     assert " already there" not in ended.stdout
     assert place.objects() == before
     assert status(bulkup) == counts
@@ -104,7 +104,7 @@ def test_with_the_root_unchanged_files_are_not_even_read(bulkup: Bulkup, tmp_pat
     )
     log = tmp_path / "log"
     ended = bulkup("push", "photos", "--log-file", log)
-    assert "1 sent" in ended.stdout
+    assert "1 uploaded" in ended.stdout
     held = DirectoryPlace(tmp_path / "store").objects()
     assert held[f"a~{digest(picture('changed'))[:8]}.jpg"] == picture("changed")
 
@@ -140,7 +140,7 @@ def test_copies_are_told_from_their_originals(bulkup: Bulkup, tmp_path: Path) ->
     assert rows == {"a.jpg": "a.jpg", "b.jpg": "b.jpg"}
     assert status(bulkup) == {"files": 2, "unique": 1, "done": 1}
     ended = bulkup("push", "photos", "--on-duplicate", "copy")
-    assert " sent" not in ended.stdout
+    assert " uploaded" not in ended.stdout
     assert " copied" not in ended.stdout
     assert status(bulkup) == {"files": 3, "unique": 1, "done": 1}
     assert len(DirectoryPlace(tmp_path / "store").objects()) == 3
@@ -155,7 +155,7 @@ def test_what_has_no_digest_is_read_with_deep_only(bulkup: Bulkup, place: Place)
     rebuilt = bulkup("rebuild", "--from", place.url, "--deep", "--json", env=place.env).json()
     assert (rebuilt["recorded"], rebuilt["unknown"], rebuilt["bytes_read"]) == (1, 0, 3000)
     ended = bulkup("push", root, "--to", place.url, env=place.env)
-    assert "1 sent" in ended.stdout
+    assert "1 uploaded" in ended.stdout
     assert place.objects() == {"a.jpg": picture(1), "b.jpg": picture(2)}
 
 
@@ -173,7 +173,7 @@ def test_it_only_adds(bulkup: Bulkup, tmp_path: Path) -> None:
     assert (added["known"], added["recorded"]) == (4, 1)
     assert bulkup("files", "--json").stdout == before
     make_tree(tmp_path / "photos", {"z.jpg": picture("z")})
-    assert " sent" not in bulkup("push", "photos").stdout
+    assert " uploaded" not in bulkup("push", "photos").stdout
 
 
 def test_a_content_without_files_is_not_counted(bulkup: Bulkup, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_names_that_are_no_utf8_are_read_again_and_not_sent(bulkup: Bulkup, tmp_
     bulkup("push", "photos", "--to", "store")
     lose_manifest(bulkup)
     bulkup("rebuild", "--from", "store", "--root", "photos")
-    assert " sent" not in bulkup("push", "photos").stdout
+    assert " uploaded" not in bulkup("push", "photos").stdout
     assert status(bulkup) == {"files": 2, "unique": 2, "done": 2}
 
 

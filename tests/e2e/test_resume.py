@@ -54,11 +54,11 @@ def _forget_the_walk(bulkup: Bulkup) -> None:
 
 
 def test_nothing_to_resume(bulkup: Bulkup, tmp_path: Path) -> None:
-    assert bulkup("resume").stdout == "Nothing to resume\n"
+    assert bulkup("resume").stdout == "Nothing to resume.\n"
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.zip": b"PK\x03\x04broken"})
     bulkup("push", "photos/a.jpg", "--to", "store")
     bulkup("push", "photos", check=3)
-    assert bulkup("resume").stdout == "Nothing to resume\n"
+    assert bulkup("resume").stdout == "Nothing to resume.\n"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -75,7 +75,7 @@ def test_what_was_stopped_is_finished(
     states = _states(bulkup)
     assert (states["done"], states["dead"]) == (FILES, 0)
     assert set(s3.digests.values()) == {digest(picture(n)) for n in range(FILES)}
-    assert bulkup("resume", env=access(s3.url)).stdout == "Nothing to resume\n"
+    assert bulkup("resume", env=access(s3.url)).stdout == "Nothing to resume.\n"
     runs = [(row["command"], row["exit_code"]) for row in bulkup("history", "--json").json()]
     assert max(runs) == ("resume", 0)
     assert len(runs) == 2
@@ -101,7 +101,7 @@ def test_an_unfinished_walk_is_walked_again_as_it_was_begun(
     assert all(path == f"/bucket/{d[:2]}/{d[2:4]}/{d}.jpg" for path, d in s3.digests.items() if d)
     puts = [seen for seen in s3.seen if seen.op == "PutObject"]
     assert {seen.headers["x-amz-meta-by"] for seen in puts} == {"me"}
-    assert bulkup("resume", env=access(s3.url)).stdout == "Nothing to resume\n"
+    assert bulkup("resume", env=access(s3.url)).stdout == "Nothing to resume.\n"
 
 
 def test_a_root_that_is_gone_is_named_and_others_go_on(
@@ -116,7 +116,7 @@ def test_a_root_that_is_gone_is_named_and_others_go_on(
     ended = bulkup("resume", env=access(s3.url), check=3)
     assert str(tmp_path / "one") in ended.stderr
     assert "left as they are" in ended.stderr
-    assert "Partly done" in ended.stdout
+    assert "to upload. Resume: bulkup resume" in ended.stdout
     assert {path for path in s3.held if "/two/" in path} == {
         f"/bucket/two/{n}.jpg" for n in range(30)
     }
@@ -193,8 +193,8 @@ def test_a_live_runs_work_is_left_to_it(
     told = [line["message"] for line in ended.lines() if line["event"] == "notice"]
     assert any(run["id"] in text and f"pid {first.pid}" in text for text in told)
     assert run["host"] in told[-1]
-    assert bulkup("resume", env=access(s3.url)).stdout == "Nothing to resume\n"
-    assert bulkup("retry", "--failed", env=access(s3.url)).stdout == "Nothing to retry\n"
+    assert bulkup("resume", env=access(s3.url)).stdout == "Nothing to resume.\n"
+    assert bulkup("retry", "--failed", env=access(s3.url)).stdout == "Nothing to retry.\n"
     s3.script()
     s3.release()
     bulkup.finish(first, check=0)
@@ -298,7 +298,7 @@ def test_a_limit_stops_a_resume_like_a_push(
     many(tmp_path / "photos", 40)
     bulkup("push", "photos", "--to", "store", "--limit", "10")
     ended = bulkup("resume", "--limit", "10")
-    assert "10 sent" in ended.stdout
-    assert "20 remaining" in ended.stdout
+    assert "10 uploaded" in ended.stdout
+    assert "20 to upload" in ended.stdout
     bulkup("resume")
     assert len(objects_in(tmp_path / "store")) == 40

@@ -44,11 +44,11 @@ def _tree(path: Path) -> Path:
 
 def test_nothing_to_retry(bulkup: Bulkup, tmp_path: Path) -> None:
     """Neither on a fresh machine nor when all is done."""
-    assert bulkup("retry", "--failed").stdout == "Nothing to retry\n"
+    assert bulkup("retry", "--failed").stdout == "Nothing to retry.\n"
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos", "--to", "store")
-    assert bulkup("retry", "--failed").stdout == "Nothing to retry\n"
-    assert bulkup("retry", "--failed", "--dry-run").stdout == "Nothing to retry\n"
+    assert bulkup("retry", "--failed").stdout == "Nothing to retry.\n"
+    assert bulkup("retry", "--failed", "--dry-run").stdout == "Nothing to retry.\n"
     assert bulkup("retry", "--failed", "--dry-run", "--json").json() == []
 
 
@@ -85,7 +85,7 @@ def test_five_files_fail_for_good_and_are_put_right(
     s3.script()
     s3.seen.clear()
     ended = bulkup("retry", "--failed", env=env)
-    assert "5 sent" in ended.stdout
+    assert "5 uploaded" in ended.stdout
     assert s3.count("PutObject") == 5
     assert {s3.digests[f"/bucket/{name}"] for name in BAD} == {digest(picture(n)) for n in BAD}
     assert bulkup("status", "--failed").stdout == "Nothing has failed.\n"
@@ -123,7 +123,7 @@ def test_only_what_matches_is_retried(
     s3.script()
     classes = [row["error_class"] for row in _failed(bulkup)]
     assert classes == ["invalid", "invalid", "auth", "auth", "auth"]
-    assert bulkup("retry", "--failed", "--stage", "embed", env=env).stdout == "Nothing to retry\n"
+    assert bulkup("retry", "--failed", "--stage", "embed", env=env).stdout == "Nothing to retry.\n"
     listed = bulkup("retry", "--failed", "--error", "invalid", "--dry-run", "--json").json()
     assert [row["path"][-9:] for row in listed] == ["bad/0.jpg", "bad/1.jpg"]
     assert {(row["stage"], row["error_class"]) for row in listed} == {("upload", "invalid")}
@@ -203,7 +203,7 @@ def test_failures_beside_what_was_retried_are_not_counted(
     bulkup("push", "photos", "--to", "s3://bucket", env=env, check=3)
     with zipfile.ZipFile(root / "b.zip", "w") as archive:
         archive.writestr("in.jpg", picture(3))
-    assert "1 sent" in bulkup("retry", "--failed", "--path", "*b.zip", env=env).stdout
+    assert "1 uploaded" in bulkup("retry", "--failed", "--path", "*b.zip", env=env).stdout
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -233,7 +233,7 @@ def test_copies_that_failed_are_made(
     ended = bulkup("retry", "--failed", env=env)
     assert "1 copied" in ended.stdout
     assert set(s3.held) == {"/bucket/a.jpg", "/bucket/b.jpg"}
-    assert bulkup("retry", "--failed", env=env).stdout == "Nothing to retry\n"
+    assert bulkup("retry", "--failed", env=env).stdout == "Nothing to retry.\n"
 
 
 def test_an_interrupted_retry_is_resumed(
@@ -249,7 +249,7 @@ def test_an_interrupted_retry_is_resumed(
     s3.wait_for("PutObject", before + 2)
     retry.send_signal(signal.SIGINT)
     ended = bulkup.finish(retry, check=130)
-    assert ended.stdout.startswith("Interrupted after")
+    assert ended.stdout.startswith("Stopped after")
     assert "bulkup resume" in ended.stdout
     s3.script()
     s3.release()

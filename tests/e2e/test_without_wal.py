@@ -52,4 +52,4 @@ def test_two_pushes_and_a_reader_share_it(
     kept = sorted(objects_in(tmp_path / "store").values())
     assert len(kept) == len(set(kept)) == 402
     again = bulkup("push", "one", env=without_wal)
-    assert "0 sent" in again.stdout or "nothing" in again.stdout.lower()
+    assert "0 uploaded" in again.stdout or "nothing" in again.stdout.lower()

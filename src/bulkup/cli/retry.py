@@ -91,7 +91,7 @@ def _show(wanted: FailureFilter, settings: Settings) -> None:
     if settings.json:
         print_json(rows)
     elif not rows:
-        print("Nothing to retry")
+        print("Nothing to retry.")
     else:
         titles = {"path": "File", "stage": "Stage", "error_class": "Class", "error": "Error"}
         print_table(

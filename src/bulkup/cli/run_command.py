@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from bulkup.errors import ExitCode
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 class Runnable(Protocol):
     """A run of a command."""
+
+    command: ClassVar[str]
 
     def stop(self, reason: str, exit_code: ExitCode) -> None:
         """End soon, in order."""
@@ -118,7 +120,12 @@ async def _run(
             manifest_copy=settings.manifest_copy,
         )
         run = make_run(context)
-        signals = StopSignals(run, asyncio.get_running_loop(), output.emit)
+        signals = StopSignals(
+            run,
+            asyncio.get_running_loop(),
+            output.emit,
+            resumes=run.command in ("push", "resume", "retry"),
+        )
         async with observers.watching(run.snapshot, output.emit):
             with output.screen(run):
                 summary = await run.run()
@@ -170,6 +177,8 @@ class RunOutput:
         always = (events.Notice, events.Paused, events.BatchFound)
         if isinstance(event, events.Paused) and event.gives_up_seconds is not None:
             shown = event.is_first or settings.verbose
+        elif isinstance(event, events.Notice) and event.is_below_bars:
+            shown = self._screen is None or not self._screen.draws
         elif isinstance(event, events.RunStarted):
             shown = event.first_default or settings.verbose
         else:
@@ -213,9 +222,16 @@ class StopSignals:
     """SIGINT and SIGTERM: the first stops the run in order, the second at once."""
 
     def __init__(
-        self, run: Stoppable, loop: asyncio.AbstractEventLoop, emit: Emit = lambda _: None
+        self,
+        run: Stoppable,
+        loop: asyncio.AbstractEventLoop,
+        emit: Emit = lambda _: None,
+        *,
+        resumes: bool = False,
     ) -> None:
+        """With `resumes`, `bulkup resume` continues what the second signal cuts short."""
         self._run = run
+        self._resumes = resumes
         self._emit = emit
         self.exit_code: int | None = None
         for number, code in (
@@ -229,10 +245,12 @@ class StopSignals:
             # Claims are void once this process is gone; only the terminal needs cleaning up.
             if sys.stderr.isatty():
                 os.write(sys.stderr.fileno(), _SHOW_CURSOR)
-            os.write(sys.stderr.fileno(), b"bulkup: stopped at once\n")
+            hint = b"  Resume: bulkup resume\n" if self._resumes else b""
+            os.write(sys.stderr.fileno(), b"bulkup: stopped at once\n" + hint)
             os._exit(code)
         self.exit_code = code
         self._run.stop(f"{number.name} received", code)
         from bulkup.events import Notice
 
-        self._emit(Notice("Stopping: finishing what is in progress; Ctrl-C again stops at once"))
+        said = "Stopping: finishing what is in progress; Ctrl-C again to leave at once"
+        self._emit(Notice(said, is_below_bars=True))

@@ -26,6 +26,7 @@ class ScanScope(NamedTuple):
     batch_id: int
     run_id: str
     requeues_failed: bool = False  # unchanged files that failed with other options
+    is_new_batch: bool = False  # begun by this run: nothing was uploaded in it before
 
 
 class Folder(NamedTuple):
@@ -47,6 +48,8 @@ class RecordedScan(NamedTuple):
     works: list[WorkItem]  # claimed for the run
     joined: int  # works of unchanged files that are part of the batch now
     joined_bytes: int
+    duplicates: int  # unchanged files whose content such a work, of another file, uploads
+    duplicate_bytes: int
 
 
 class Scans(Statements):
@@ -126,13 +129,16 @@ class Scans(Statements):
         """
         works: list[WorkItem] = []
         joined: list[int] = []
+        duplicates: list[int] = []
         with self._transaction():
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
                 mark_missing(self._db, folder.gone, now)
                 forget_failed(self._db, [known.asset_id for known in folder.excluded])
                 mark_present(self._db, folder.back)
-                joined += self._link_content(scope, folder_id, folder.unchanged)
+                linked = self._link_content(scope, folder_id, folder.unchanged)
+                for size, is_joined in linked:
+                    (joined if is_joined else duplicates).append(size)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
                 works += self._change(scope, folder, hand_over - len(works))
                 for one in folder.unreadable:
@@ -144,7 +150,7 @@ class Scans(Statements):
                         batch_id=scope.batch_id,
                         now=now,
                     )
-        return RecordedScan(works, len(joined), sum(joined))
+        return RecordedScan(works, len(joined), sum(joined), len(duplicates), sum(duplicates))
 
     def end_walk(
         self,
@@ -284,9 +290,9 @@ class Scans(Statements):
 
     def _link_content(
         self, scope: ScanScope, folder_id: int, files: Sequence[File]
-    ) -> Iterator[int]:
-        """Unchanged files with work left for this destination become part of this batch; the size
-        of each such work."""
+    ) -> Iterator[tuple[int, bool]]:
+        """Unchanged files with work left for this destination become part of this batch: the size
+        of each such work and True. Where another file of the batch has the work: and False."""
         for file in files:
             rows = self._db.execute(
                 "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
@@ -303,7 +309,19 @@ class Scans(Statements):
             ).fetchall()
             if scope.requeues_failed:
                 rows += self._requeue(scope, folder_id, file)
-            yield from (size for (size,) in rows)
+            yield from ((size, True) for (size,) in rows)
+            if not rows and scope.is_new_batch and self._is_another_ones(scope, folder_id, file):
+                yield file[1], False
+
+    def _is_another_ones(self, scope: ScanScope, folder_id: int, file: File) -> bool:
+        """Whether another file with the same bytes brought its upload into this batch."""
+        found = self._value(
+            "SELECT 1 FROM asset JOIN item ON item.content_id = asset.content_id "
+            "WHERE folder_id = ? AND name = ? AND stage = 'upload' AND destination_id = ? "
+            "AND batch_id = ?",
+            *(folder_id, to_sql(file[0]), scope.destination_id, scope.batch_id),
+        )
+        return found is not None
 
     def _requeue(self, scope: ScanScope, folder_id: int, file: File) -> list[tuple[int]]:
         content_id = self._value(

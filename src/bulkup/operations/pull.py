@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bulkup.errors import ExitCode, UsageError
 from bulkup.events import Notice, RunStarted
@@ -52,7 +53,7 @@ class PullRequest:
 class PullRun:
     """One run of `pull`."""
 
-    command = "pull"
+    command: ClassVar[str] = "pull"
 
     def __init__(
         self,
@@ -254,8 +255,7 @@ class PullRun:
         if self._stop_code is not None:
             return self._stop_code
         if (error := self._sources.refused) is not None and self._counts.remaining:
-            hint = f" {error.hint}" if error.hint else ""
-            self._context.emit(Notice(f"{error}{hint}", is_error=True))
+            self._context.emit(Notice(str(error), is_error=True, hint=error.hint))
             return error.exit_code
         return ExitCode.UNFINISHED if self._counts.failed else ExitCode.DONE
 

@@ -104,7 +104,11 @@ class PushRun(Run):
             if Stage.UPLOAD not in order.stages:
                 return BatchStart(batch_id)
             to_scan = zip(order.roots, roots, strict=True)
-            return BatchStart(batch_id, tuple(RootToScan(root, *found) for root, found in to_scan))
+            return BatchStart(
+                batch_id,
+                tuple(RootToScan(root, *found) for root, found in to_scan),
+                is_new=True,
+            )
 
         return [Job(destination, order, begin, makes_copies=order.copies_duplicates)]
 

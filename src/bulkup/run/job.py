@@ -31,6 +31,7 @@ class BatchStart(NamedTuple):
     to_scan: tuple[RootToScan, ...] = ()
     items: int = 0  # ready or waiting
     size_bytes: int = 0
+    is_new: bool = False  # no other run has worked on it
 
 
 class Job(NamedTuple):

@@ -50,12 +50,13 @@ class JobRunner:
             store, options, context.clock, context.random, learned=_learned(job.destination)
         )
         self.limiter = requests.limiter
+        self.destination_name = _shown(job.destination)
         self.breaker = CircuitBreaker(
             store.check,
             context.clock,
             context.emit,
             self.stop_signal,
-            destination=_shown(job.destination),
+            destination=self.destination_name,
             wait_online_seconds=options.wait_online_seconds,
         )
         stop = self.stop_signal

@@ -12,6 +12,7 @@ from typing import ClassVar
 from bulkup.errors import (
     BulkupError,
     DestinationError,
+    DestinationUnreachable,
     EmbedderUnusable,
     ExitCode,
     UsageError,
@@ -20,6 +21,7 @@ from bulkup.events import Event, Notice, RunStarted, Summary
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Snapshot, Stage
+from bulkup.run.circuit_breaker import plain
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job
@@ -89,7 +91,9 @@ class Run(ABC):
 
     def snapshot(self) -> Snapshot:
         """Where the run stands. Safe from any thread: it reads plain numbers."""
-        return snapshot_of(list(self.job_runners), self._context.clock.monotonic() - self._began)
+        elapsed_seconds = self._context.clock.monotonic() - self._began
+        taken = snapshot_of(list(self.job_runners), elapsed_seconds)
+        return taken._replace(is_stopping=self._stop_code is not None)
 
     async def run(self) -> Summary:
         """Run all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
@@ -101,7 +105,7 @@ class Run(ABC):
         if not jobs:
             for event in self._found:
                 self._context.emit(event)
-            summary = self._summary(jobs, Left(self._not_begun, 0, 0, 0))
+            summary = self._summary(jobs, Left(self._not_begun))
             self._context.emit(summary)
             return summary
         is_cancelled = False
@@ -179,8 +183,7 @@ class Run(ABC):
             raise
         except (DestinationError, EmbedderUnusable) as error:
             self._refused[job.destination.id] = error
-            hint = f" {error.hint}" if error.hint else ""
-            self._context.emit(Notice(f"{error}{hint}", is_error=True))
+            self._context.emit(_notice_of(error, job_runner))
         finally:
             summary = await self._record(job_runner, self._context.clock.monotonic() - began)
         options = self._context.manifest_copy
@@ -210,7 +213,11 @@ class Run(ABC):
         queue = self._context.manifest.upload_queue
         batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
         left = await self._context.call(
-            queue.left, [batch_id], self._context.run_id, _stages([job_runner])
+            queue.left,
+            [batch_id],
+            self._context.run_id,
+            _stages([job_runner]),
+            _destinations([job_runner]),
         )
         if job_runner.job.makes_copies:
             copies = await self._context.call(queue.copies, destination.id, limit=1)
@@ -266,7 +273,10 @@ class Run(ABC):
         """What is left of this run's work."""
         batches = [job_runner.begun.batch_id for job_runner in self.job_runners]
         return self._context.manifest.upload_queue.left(
-            batches, self._context.run_id, _stages(self.job_runners)
+            batches,
+            self._context.run_id,
+            _stages(self.job_runners),
+            _destinations(self.job_runners),
         )
 
     async def _give_up(self, error: BulkupError) -> None:
@@ -289,6 +299,7 @@ class Run(ABC):
             destination=_urls(jobs),
             seconds=self._context.clock.monotonic() - self._began,
             interrupted=self._stop_reason is not None or is_cancelled,
+            error=None if error is None else str(error),
             exit_code=int(self._exit_code(left, error)),
         )
 
@@ -308,6 +319,19 @@ class Run(ABC):
                 )
 
 
+def _notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
+    """What ended a job: where, why and what to do."""
+    if not isinstance(error, DestinationError):
+        return Notice(str(error), is_error=True, hint=error.hint)
+    reason = plain(error) if isinstance(error, DestinationUnreachable) else str(error)
+    hint = f"{error.hint} " if error.hint else ""
+    return Notice(
+        f"{job_runner.destination_name}: {reason}",
+        is_error=True,
+        hint=f"{hint}To look closer: bulkup doctor --to {job_runner.job.destination.url}",
+    )
+
+
 def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
     """All stages of these jobs."""
     return [
@@ -315,6 +339,12 @@ def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
         for stage in Stage
         if any(stage in job_runner.job.order.stages for job_runner in job_runners)
     ]
+
+
+def _destinations(job_runners: Sequence[JobRunner]) -> list[int]:
+    """Where these jobs' later stages work on all items."""
+    jobs = [job_runner.job for job_runner in job_runners]
+    return [job.destination.id for job in jobs if not job.is_batch_only]
 
 
 def _urls(jobs: list[Job]) -> str:

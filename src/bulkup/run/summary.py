@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,15 @@ if TYPE_CHECKING:
     from bulkup.run.upload.scan_root import Walked
 
 
+_UNFINISHED = ("ready", "waiting", "dead", "claimed", "upcoming")
+
+
 def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
     """What these jobs have done, and what is left; the caller adds whose run it was."""
     walked = _walked(job_runners)
     uploads = _counts(job_runners, Stage.UPLOAD)
     processed = _counts(job_runners, Stage.PROCESS)
     embedded = _counts(job_runners, Stage.EMBED)
-    failures: Counter[str] = Counter()
-    for found in walked:
-        failures.update({str(name): number for name, number in found.broken.items()})
-    for counts in (*uploads, *processed, *embedded):
-        failures.update({str(name): number for name, number in counts.failures.items()})
     return Summary(
         run_id="",
         command="",
@@ -35,7 +32,7 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
             dict.fromkeys(job_runner.job.destination.url for job_runner in job_runners)
         ),
         seconds=0.0,
-        files=sum(w.files for w in walked),
+        files=_files(walked),
         new=sum(w.new for w in walked),
         changed=sum(w.changed for w in walked),
         unchanged=sum(w.unchanged for w in walked),
@@ -44,8 +41,9 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
         sent=sum(c.sent for c in uploads),
         sent_bytes=sum(c.sent_bytes for c in uploads),
         adopted=sum(c.adopted for c in uploads),
-        duplicates=sum(c.duplicates for c in uploads),
-        duplicate_bytes=sum(c.duplicate_bytes for c in uploads),
+        duplicates=sum(c.duplicates for c in uploads) + sum(w.duplicates for w in walked),
+        duplicate_bytes=sum(c.duplicate_bytes for c in uploads)
+        + sum(w.duplicate_bytes for w in walked),
         copied=sum(job_runner.copied for job_runner in job_runners),
         waiting=left.waiting,
         dead=left.dead,
@@ -55,8 +53,49 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
         processed=sum(c.done for c in processed),
         embedded=sum(c.done for c in embedded),
         passed_over=sum(c.skipped for c in processed),
-        failures=dict(failures),
+        stages=_stages(job_runners, left),
+        failures=dict(left.failures),
     )
+
+
+def _stages(job_runners: Sequence[JobRunner], left: Left) -> dict[str, dict[str, int]]:
+    """The numbers of each stage of these jobs; `total` is the sum of the others.
+
+    The upload counts files: `done` (sent or already there), `duplicates`, `unchanged` (at the
+    destination since an earlier run). The later stages count unique files: `done`, `skipped`, and
+    `upcoming`, which wait for an earlier stage. All count what is `ready`, `waiting`, `dead`, or
+    `claimed` by another run, which at the upload are unique files, too: what has the same bytes is
+    a duplicate.
+    """
+    stages: dict[str, dict[str, int]] = {}
+    upcoming = 0
+    for stage in Stage:
+        counts = _counts(job_runners, stage)
+        if not counts:
+            continue
+        if stage is Stage.UPLOAD:
+            walked = _walked(job_runners)
+            numbers = {
+                "done": sum(c.sent + c.adopted for c in counts),
+                "duplicates": sum(c.duplicates for c in counts) + sum(w.duplicates for w in walked),
+                **left.at(stage),
+            }
+            numbers["unchanged"] = max(0, _files(walked) - sum(numbers.values()))
+        else:
+            done, skipped = (sum(c.done for c in counts), sum(c.skipped for c in counts))
+            numbers = {"done": done, "skipped": skipped, **left.at(stage), "upcoming": upcoming}
+        upcoming = sum(numbers[name] for name in _UNFINISHED if name in numbers)
+        stages[stage.value] = numbers
+    not_begun = left.ready - sum(n for _, state, n in left.by_stage if state == "ready")
+    if not_begun:
+        first = next(iter(stages.values()), None) or stages.setdefault(Stage.UPLOAD.value, {})
+        first["ready"] = first.get("ready", 0) + not_begun
+    return {name: {**numbers, "total": sum(numbers.values())} for name, numbers in stages.items()}
+
+
+def _files(walked: Sequence[Walked]) -> int:
+    """Files that the scans selected, those that could not be read included."""
+    return sum(w.files + sum(w.broken.values()) for w in walked)
 
 
 def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Snapshot:

@@ -123,7 +123,11 @@ def bar(label: str, stage: StageCount, goodput: Goodput, walking: bool, width: i
 
 
 def traffic(snapshot: Snapshot, width: int) -> str:
-    """The line below the bars: why the run is paused, or its requests and errors."""
+    """The line below the bars: whether the run stops or why it is paused, or its requests and
+    errors."""
+    if snapshot.is_stopping:
+        held = count(snapshot.in_flight, "request") if snapshot.in_flight else "work in progress"
+        return f"stopping: {held} to finish; Ctrl-C again to leave at once"
     if snapshot.paused:
         return f"paused: {escape(snapshot.paused)}"
     pieces = [
@@ -163,11 +167,11 @@ class Screen:
         self._take = take
         self._stream = stream
         self._environ = environ
-        self._draws = is_screen(stream, environ) and not quiet
+        self.draws = is_screen(stream, environ) and not quiet
         self._goodputs: dict[str, Goodput] = {}
 
     def __enter__(self) -> Self:
-        if self._draws:
+        if self.draws:
             from rich.console import Console
             from rich.live import Live
 
@@ -186,13 +190,13 @@ class Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._draws:
+        if self.draws:
             self._live.stop()
 
     def say(self, text: str) -> None:
         """Print lines above the bars, escaped. One call for many lines costs one redraw."""
         lines = [escape(line) for line in text.split("\n")]
-        if self._draws:
+        if self.draws:
             from rich.text import Text
 
             self._console.print(Text("\n".join(lines)), soft_wrap=True)
@@ -216,7 +220,8 @@ class Screen:
         for name, stage in snapshot.stages.items():
             goodput = self._goodput(name, stage, snapshot.elapsed_seconds)
             lines.append(_styled(bar(_LABELS[name], stage, goodput, snapshot.walking, width)))
-        style = "yellow" if snapshot.paused else "red" if snapshot.errors else "dim"
+        waits = snapshot.paused or snapshot.is_stopping
+        style = "yellow" if waits else "red" if snapshot.errors else "dim"
         lines.append(Text(" " * _LABEL_WIDTH).append(traffic(snapshot, width), style))
         for line in lines:
             line.truncate(width, overflow="ellipsis")

@@ -174,24 +174,18 @@ class StageQueue(Statements):
 
     def left(self, stage: Stage, run_id: str) -> Left:
         """What is left to do at a stage, at all destinations; `claimed` is what other runs hold."""
-        states: dict[str, int] = dict(
-            self._db.execute(
-                "SELECT state, sum(items) FROM tally WHERE stage = ? GROUP BY state",
-                (stage.value,),
-            ).fetchall()
-        )
-        holders = self._db.execute(
-            "SELECT run_id, count(*) FROM item WHERE state = 'claimed' AND run_id > '' "
-            "AND run_id <> ? AND stage = ? GROUP BY run_id",
-            (run_id, stage.value),
+        found = self._db.execute(
+            "SELECT stage, state, NULL, NULL, sum(items) FROM tally "
+            "WHERE stage = ? AND state = 'ready' GROUP BY state",
+            (stage.value,),
         ).fetchall()
-        return Left(
-            states.get("ready", 0),
-            states.get("waiting", 0),
-            states.get("dead", 0),
-            sum(count for _, count in holders),
-            tuple(holders),
-        )
+        for which in ("state IN ('waiting', 'dead')", "state = 'claimed' AND run_id > ''"):
+            found += self._db.execute(
+                "SELECT stage, state, run_id, error_class, count(*) FROM item WHERE stage = ? "
+                f"AND {which} AND live AND run_id IS NOT ? GROUP BY 1, 2, 3, 4",
+                (stage.value, run_id),
+            )
+        return Left.of(found)
 
     # Where its bytes are ------------------------------------------------------------------
 

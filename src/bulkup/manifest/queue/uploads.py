@@ -23,7 +23,8 @@ from bulkup.model import Stage
 
 _FAILED_OR_TAKEN = (
     # CROSS JOIN: from the few items to their files, never from all files to their items.
-    "SELECT item.state, item.run_id, count(DISTINCT item.id) FROM item "
+    "SELECT item.stage, item.state, item.run_id, item.error_class, count(DISTINCT item.id) "
+    "FROM item "
     "CROSS JOIN asset ON asset.content_id = item.content_id "
     "CROSS JOIN folder ON folder.id = asset.folder_id "
     "WHERE {which} AND item.stage IN ({stages}) AND item.live "
@@ -33,18 +34,49 @@ _FAILED_OR_TAKEN = (
     "JOIN batch ON batch.id = batch_root.batch_id "
     "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
     "AND json_extract(batch.options, '$.subtrees') IS NULL)) "
-    "GROUP BY item.state, item.run_id"
+    "GROUP BY item.stage, item.state, item.run_id, item.error_class"
 )
 
 
 class Left(NamedTuple):
-    """What is left to do of a batch: its items by state."""
+    """What is left to do: items by state, in all and of each stage."""
 
-    ready: int
-    waiting: int
-    dead: int
-    claimed: int
+    ready: int = 0
+    waiting: int = 0
+    dead: int = 0
+    claimed: int = 0
     claimed_by: tuple[tuple[str, int], ...] = ()  # run id and how many
+    failures: tuple[tuple[str, int], ...] = ()  # error class and how many wait or are dead
+    by_stage: tuple[tuple[str, str, int], ...] = ()  # stage, state and how many
+
+    @classmethod
+    def of(cls, items: Iterable[tuple[str, str, str | None, str | None, int]]) -> Left:
+        """Of stage, state, run id, error class and number of items."""
+        states: Counter[str] = Counter()
+        stages: Counter[tuple[str, str]] = Counter()
+        failures: Counter[str] = Counter()
+        holders: Counter[str] = Counter()
+        for stage, state, holder, error_class, count in items:
+            states[state] += count
+            stages[stage, state] += count
+            if state in ("waiting", "dead"):
+                failures[error_class or "unknown"] += count
+            if state == "claimed" and holder is not None:
+                holders[holder] += count
+        return cls(
+            states["ready"],
+            states["waiting"],
+            states["dead"],
+            states["claimed"],
+            claimed_by=tuple(holders.items()),
+            failures=tuple(failures.items()),
+            by_stage=tuple((*which, count) for which, count in stages.items()),
+        )
+
+    def at(self, stage: Stage) -> dict[str, int]:
+        """How many items of one stage are ready, waiting, dead and claimed."""
+        found = {state: count for name, state, count in self.by_stage if name == stage}
+        return {state: found.get(state, 0) for state in ("ready", "waiting", "dead", "claimed")}
 
 
 class UploadQueue(Statements):
@@ -140,36 +172,37 @@ class UploadQueue(Statements):
         return found is not None
 
     def left(
-        self, batches: Sequence[int], run_id: str, stages: Sequence[Stage] = (Stage.UPLOAD,)
+        self,
+        batches: Sequence[int],
+        run_id: str,
+        stages: Sequence[Stage] = (Stage.UPLOAD,),
+        destinations: Sequence[int] = (),
     ) -> Left:
         """What is left to do at `stages`: of the batches, and of earlier batches of their roots.
 
         `claimed` is what other runs than this one hold. Of a batch that scanned only parts of a
-        root, the rest of the root is not counted. What is ready is counted of the batches alone.
+        root, the rest of the root is not counted. What is ready is counted of the batches alone;
+        after the upload, of all batches at `destinations`.
         """
         named = ", ".join(f"'{stage}'" for stage in stages)
-        chosen = json.dumps(batches)
-        ready: int = self._value(
-            "SELECT count(*) FROM item WHERE state = 'ready' AND state IN ('ready', 'waiting') "
-            f"AND batch_id IN (SELECT value FROM json_each(?)) AND stage IN ({named})",
+        chosen = {"run": run_id, "batches": json.dumps(batches), "to": json.dumps(destinations)}
+        found = self._db.execute(
+            "SELECT stage, state, NULL, NULL, count(*) FROM item "
+            "WHERE state = 'ready' AND state IN ('ready', 'waiting') "
+            f"AND batch_id IN (SELECT value FROM json_each(:batches)) AND stage IN ({named}) "
+            "AND (stage = 'upload' "
+            "OR +destination_id NOT IN (SELECT value FROM json_each(:to))) GROUP BY stage "
+            "UNION ALL SELECT stage, state, NULL, NULL, items FROM tally "
+            f"WHERE state = 'ready' AND stage IN ({named}) AND stage <> 'upload' AND items > 0 "
+            "AND destination_id IN (SELECT value FROM json_each(:to))",
             chosen,
-        )
-        states: Counter[str] = Counter()
-        holders: Counter[str] = Counter()
+        ).fetchall()
         for which in (
             "item.state IN ('waiting', 'dead')",
             "item.state = 'claimed' AND item.run_id > '' AND item.run_id <> :run",
         ):
-            rows = self._db.execute(
-                _FAILED_OR_TAKEN.format(which=which, stages=named),
-                {"run": run_id, "batches": chosen},
-            )
-            for state, holder, count in rows:
-                states[state] += count
-                if holder is not None:
-                    holders[holder] += count
-        claimed_by = tuple(holders.items())
-        return Left(ready, states["waiting"], states["dead"], states["claimed"], claimed_by)
+            found += self._db.execute(_FAILED_OR_TAKEN.format(which=which, stages=named), chosen)
+        return Left.of(found)
 
     def has_pending(self, destination_id: int) -> bool:
         """Whether an upload to the destination is ready, waiting or claimed; reads a counter."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bulkup.content.reading import Loaded
-from bulkup.errors import ErrorClass, ItemError, StoreError, WorkerLost
+from bulkup.errors import ItemError, StoreError, WorkerLost
 from bulkup.events import AttemptFailed, FileDone, FilesDone, ItemDone, ItemsDone, UploadKind
 from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import (
@@ -41,7 +41,6 @@ class StageCounts:
     skipped: int = 0
     waiting: int = 0
     dead: int = 0
-    failures: dict[ErrorClass, int] = field(default_factory=dict)
     # Of `done`, at the upload:
     sent: int = 0
     sent_bytes: int = 0
@@ -154,7 +153,6 @@ class StageResults:
         counts = self.counts
         counts.dead += is_dead
         counts.waiting += not is_dead and not is_strike
-        counts.failures[error.error_class] = counts.failures.get(error.error_class, 0) + 1
         self._context.emit(
             AttemptFailed(
                 path=item.path,

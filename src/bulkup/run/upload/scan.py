@@ -73,6 +73,7 @@ class Scan:
             self._begun.batch_id,
             self._context.run_id,
             self._requeues_failed,
+            self._begun.is_new,
         )
 
     async def _walk(self, one: RootToScan, root_scan: RootScan) -> None:

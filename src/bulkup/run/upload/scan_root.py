@@ -44,6 +44,8 @@ class Walked:
     unchanged: int = 0
     gone: int = 0
     left_out: int = 0
+    duplicates: int = 0  # unchanged files whose bytes another file brings to the destination
+    duplicate_bytes: int = 0
     to_do: int = 0
     to_do_bytes: int = 0
     broken: Counter[ErrorClass] = field(default_factory=Counter)  # what cannot be opened
@@ -148,15 +150,16 @@ class RootScan:
             folders, walked = self._compared_all(listings, whole_root)
             return folders
 
-        works, joined, joined_bytes = self._scans.record(
+        found = self._scans.record(
             self._scope, find, now=self._context.clock.now(), hand_over=self._claims.room()
         )
         walked.to_do = sum(len(folder.new) + len(folder.changed) for folder in folders)
         has_unchanged = any(folder.unchanged for folder in folders)
-        has_more = has_unchanged or len(works) < walked.to_do
-        walked.to_do += joined
-        walked.to_do_bytes += joined_bytes
-        return _Recorded(works, has_more, walked)
+        has_more = has_unchanged or len(found.works) < walked.to_do
+        walked.to_do += found.joined
+        walked.to_do_bytes += found.joined_bytes
+        walked.duplicates, walked.duplicate_bytes = found.duplicates, found.duplicate_bytes
+        return _Recorded(found.works, has_more, walked)
 
     def _compared_all(
         self, listings: Sequence[FolderListing], whole_root: bool
