@@ -91,7 +91,7 @@ def environment(endpoint: Endpoint, home: Path) -> dict[str, str]:
 def server_of(scenario: Scenario) -> Iterator[Front]:
     """A new server that counts requests."""
     if scenario.server == "sink":
-        with front.running(tls=scenario.tls) as sink:
+        with front.running(tls=scenario.tls, remember=scenario.network is not None) as sink:
             yield sink
     else:
         with ceph.running() as gateway, front.running(upstream=gateway) as throttle:

@@ -46,10 +46,10 @@ def files_of(kind: str, scale: float) -> Iterator[tuple[str, int]]:
 COUNTS = {
     "small": 20_000,
     "small-far": 5_000,
-    "small-line": 2_000,
+    "small-line": 6_000,
     "photo": 400,
     "photo-far": 100,
-    "photo-line": 20,
+    "photo-line": 50,
     "film": 1,
     "large": 4,
     "sparse": 1,

@@ -38,7 +38,7 @@ class Scenario:
     """One table. `commands` are measured in turn; ratios are to the fastest that is not bulkup.
 
     `server`: `sink` drops what it gets; `ceph` is a real gateway behind a counting throttle.
-    `network` lies between the commands and the server.
+    `network` lies between the commands and the server, which then honours conditional writes.
     `stores` says whether a run must store the whole data set or nothing.
     `fill` are run once before the first round, unmeasured; a fresh manifest is made for each run
     only where there is nothing to fill.

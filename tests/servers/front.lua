@@ -3,7 +3,7 @@
 local ffi = require "ffi"
 
 local M = {}
-local counts = ngx.shared.counts
+local counts, keys = ngx.shared.counts, ngx.shared.keys
 local options = {}
 local CHUNK = 65536
 local XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -131,6 +131,7 @@ function M.reset()
   local flying = counts:get("in_flight") or 0
   counts:flush_all()
   counts:flush_expired()
+  keys:flush_all()
   counts:set("in_flight", flying)
   counts:set("most", flying)
   counts:set("cpu", os.clock())
@@ -293,6 +294,13 @@ local function named() -- <Bucket> and <Key>, as the answers about uploads repea
   return "<Bucket>" .. (bucket or "") .. "</Bucket><Key>" .. escape(key or "") .. "</Key>"
 end
 
+-- Whether a write with `If-None-Match: *` finds an object at its key.
+local function is_taken()
+  local is_conditional = ngx.var.http_if_none_match == "*"
+  ngx.req.clear_header("If-None-Match") -- else nginx answers it: 304, since there is an ETag
+  return not keys:add(ngx.var.uri, true) and is_conditional
+end
+
 function M.sink()
   enter()
   faults()
@@ -301,6 +309,9 @@ function M.sink()
   local md5 = not joined and drop(nil, options.md5 and STORES[op])
   if md5 == false and not joined then return ngx.exit(444) end
   linger()
+  if options.remember and op == "PutObject" and is_taken() then
+    return send(412, XML .. "<Error><Code>PreconditionFailed</Code></Error>")
+  end
   if STORES[op] then
     ngx.header["ETag"] = '"' .. etag(md5) .. '"'
     return send(200, "")

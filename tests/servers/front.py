@@ -121,6 +121,7 @@ def running(
     tls: bool = False,
     faults: Faults | None = None,
     md5: bool = False,
+    remember: bool = False,
 ) -> Iterator[Front]:
     """A sink, or a throttle before `upstream`, until the end of the `with` block.
 
@@ -136,6 +137,7 @@ def running(
             tls=tls,
             faults=faults or Faults(),
             md5=md5,
+            remember=remember,
         )
     finally:
         stop(directory / "nginx")
@@ -163,10 +165,12 @@ def start(
     tls: bool = False,
     faults: Faults,
     md5: bool = False,
+    remember: bool = False,
 ) -> Front:
     """Start nginx and wait until it answers; one that runs from `directory` is stopped first.
 
     `md5`: the sink's ETags are the MD5 of the bodies; else the Content-MD5 sent, or a constant.
+    `remember`: the sink honours conditional writes; else it refuses them (304).
     """
     nginx = packages.program("nginx")
     packages_missing = packages.missing(NEEDED)
@@ -176,7 +180,8 @@ def start(
     own(directory)
     made = certificate.make(directory / "tls") if tls else None
     conf = directory / "nginx.conf"
-    options = _lua({**{f.name: getattr(faults, f.name) for f in fields(faults)}, "md5": md5})
+    named = {f.name: getattr(faults, f.name) for f in fields(faults)}
+    options = _lua({**named, "md5": md5, "remember": remember})
     conf.write_text(_configuration(directory, port, upstream, made, options))
     url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     saved = {"url": url, "ca": str(made.ca) if made else None}

@@ -15,12 +15,6 @@ class Capabilities(NamedTuple):
     checksums: bool | None = None
     was_empty: bool = False  # the destination, when it was checked: no put replaces anything
 
-    @property
-    def allow_many(self) -> bool:
-        """Whether exclusive puts may be made side by side: else the first one has to end before
-        the second begins."""
-        return self.was_empty or self.conditional_writes is not None
-
 
 class ObjectStore(Protocol):
     """Objects that never change, by key. Safe to call from many tasks of one event loop.

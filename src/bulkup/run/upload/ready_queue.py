@@ -86,6 +86,13 @@ class ReadyQueue:
 
     # For the senders ------------------------------------------------------------------------------
 
+    def put_smallest_first(self) -> None:
+        """The first bodies may be sent in vain, or twice."""
+        if self.items:
+            smallest = min(self.items, key=lambda one: one.loaded.size_bytes)
+            self.items.remove(smallest)
+            self.items.appendleft(smallest)
+
     def release(self, ready: ReadyUpload) -> None:
         """Nobody will read the bytes of an item that was taken any more."""
         self.held_bytes -= ready.held_bytes

@@ -24,12 +24,15 @@ FIRST_TRIES = 2
 """The very first request: who mistyped the endpoint shall hear of it within half a minute, also
 where each connection takes its full ten seconds to time out."""
 
+SIDE_BY_SIDE_BYTES = 256 << 10
+"""The first bodies: smaller ones may be sent in vain, eight of them."""
+
 FRESH_SECONDS = 300.0
 """S3 takes no request whose time is more than 15 minutes off, and clocks differ."""
 
 
 class Sender:
-    """Sends contents to one store: after `check`, and one at a time until `allows_many`."""
+    """Sends contents to one store, after `check`. Until `is_open` ask `is_alone`."""
 
     def __init__(self, job: JobContext, buffers: BufferPool) -> None:
         self._context = job.run
@@ -41,11 +44,11 @@ class Sender:
         self._signing = self._store if isinstance(self._store, SignsRequests) else None
         self._recorded = self._store.capabilities
         self.is_checked = False
-        self.allows_many = False
+        self.is_open = False
 
     def request_signer(self) -> RequestSigner | None:
         """What signs requests elsewhere; None while it is not known how they have to be."""
-        if self._signing is None or not self.allows_many:
+        if self._signing is None or not self.is_checked:
             return None
         return self._signing.request_signer()
 
@@ -53,7 +56,13 @@ class Sender:
         """Check the destination, with few tries. Raises as `ObjectStore.check` does."""
         await self._requests.tries(self._store.check, 0, FIRST_TRIES)
         self.is_checked = True
-        self.allows_many = self._store.capabilities.allow_many
+        self.is_open = self._store.capabilities.conditional_writes is not None
+
+    def is_alone(self, size_bytes: int) -> bool:
+        """Whether the next content, of this size, has to be sent before another one is: not enough
+        is known of the endpoint, which may refuse the request after it has read the body."""
+        is_small = size_bytes <= SIDE_BY_SIDE_BYTES
+        return not (self.is_open or (self._store.capabilities.was_empty and is_small))
 
     async def send(self, ready: ReadyUpload) -> tuple[UploadedItem, UploadKind]:
         """Send one content, with all tries. Raises as the store does.
@@ -190,7 +199,7 @@ class Sender:
 
     async def _record_capabilities(self) -> None:
         """Remember in the manifest what the store has learned of its endpoint."""
-        self.allows_many = True
+        self.is_open = True
         capabilities = self._store.capabilities
         before, self._recorded = self._recorded, capabilities
         if capabilities[:2] == before[:2]:

@@ -65,13 +65,17 @@ class SenderPool:
     def _most(self) -> int:
         """One sender more than may send would make all of them wait, one behind the other. Those
         that wait for their next try do not count."""
-        if not self._sender.allows_many:
+        items = self._ready.items
+        is_first = not self._sender.is_open and items
+        if is_first and self._sender.is_alone(items[0].loaded.size_bytes):
             return 1
         return self._requests.limiter.pacer.limit + self._requests.backing_off
 
     async def _send_ready(self, tasks: asyncio.TaskGroup) -> None:
         items = self._ready.items
         try:
+            if not self._sender.is_open:
+                self._ready.put_smallest_first()
             while items and not self._stop.is_set and self._active <= self._most():
                 ready = items.popleft()
                 try:

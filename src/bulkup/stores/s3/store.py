@@ -180,7 +180,7 @@ class S3Store(S3Parts):
 
     def request_signer(self) -> S3RequestSigner | None:
         known = self.capabilities
-        if not known.allow_many:
+        if known.conditional_writes is None and not known.was_empty:
             return None
         return self._transport.request_signer(
             checksums=known.checksums is not False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,32 @@ async def test_an_answer_that_got_lost_does_not_make_a_second_object(tmp_path: P
 
 def test_an_endpoint_that_refuses_the_condition_has_stored_nothing() -> None:
     assert ConditionalWritesUnsupported("501").exit_code == 3
+
+
+@pytest.mark.parametrize("how", ["honoured", "ignored", "refused"])
+async def test_large_bodies_are_not_sent_in_vain_to_an_endpoint_that_nothing_is_known_of(
+    tmp_path: Path, how: str
+) -> None:
+    """The smallest one goes first, and alone, until the endpoint has taken it."""
+    with FakeS3(keep_bodies=True, conditional_writes=how) as server:  # type: ignore[arg-type]
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        sizes = {f"{n}.jpg": (400 + n) << 10 for n in range(6)} | {"small.jpg": 300 << 10}
+        pushing.write(
+            {name: bytes([number]) * size for number, (name, size) in enumerate(sizes.items())}
+        )
+        assert (await pushing.push()).sent == 7
+        puts = [one.path for one in server.seen if one.op == "PutObject"]
+        assert puts[0] == "/bucket/p/small.jpg"
+        assert sum(path != "/bucket/p/small.jpg" for path in puts) == 6
+        assert len(server.held) == 7
+
+
+async def test_small_bodies_go_side_by_side_to_an_empty_destination(tmp_path: Path) -> None:
+    with FakeS3(keep_bodies=True, faults=[Fault(op="PutObject", does="hold")]) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.write({f"{n}.jpg": b"%d" % n for n in range(6)})
+        push = asyncio.create_task(pushing.push())
+        await asyncio.to_thread(server.wait_for, "PutObject", 6)
+        server.release()
+        assert (await push).sent == 6
+        assert server.count("HeadObject") == 0

@@ -140,7 +140,7 @@ async def test_an_empty_destination_is_probed_beside_the_first_puts() -> None:
     with FakeS3() as server:
         store = store_at(server)
         await store.check()
-        assert store.capabilities.allow_many
+        assert store.capabilities.was_empty
         await asyncio.gather(*(put(store, f"p/{n}") for n in range(8)))
         probed = await store.probed()
         assert (probed.conditional_writes, probed.checksums) == (True, True)
@@ -171,7 +171,7 @@ async def test_a_destination_with_objects_is_probed_before_anything_else() -> No
         await theirs.close()
         store = store_at(server)
         await store.check()
-        assert not store.capabilities.allow_many
+        assert not store.capabilities.was_empty
         await store.close()
 
 
