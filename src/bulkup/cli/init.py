@@ -25,6 +25,13 @@ _HEAD = """\
 # A line that starts with "#" and no space shows a default: remove the "#" and change it.
 # An empty value stands for the default. Relative paths start at this file's folder."""
 
+_DESTINATIONS = """\
+# Names for destinations: --to nas:, --from archive:2019. Beside `to`, keys of [s3] may be given.
+#
+#   [destinations]
+#   nas = "/mnt/nas/photos"
+#   archive = { to = "s3://archive/photos", endpoint_url = "https://s3.example.org" }"""
+
 _PROFILE = """\
 # A profile holds the same keys and overrides them; --profile NAME or BULKUP_PROFILE chooses it.
 #
@@ -59,7 +66,7 @@ def toml_text() -> str:
             paragraphs.append(f"[{table}]")
             current = table
         paragraphs.append("\n".join([*_comment(row), f"#{name} = {toml_value(row.default)}"]))
-    return "\n\n".join([*paragraphs, _PROFILE]) + "\n"
+    return "\n\n".join([*paragraphs, _DESTINATIONS, _PROFILE]) + "\n"
 
 
 def _comment(row: SettingRow) -> list[str]:

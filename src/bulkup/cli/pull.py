@@ -64,7 +64,7 @@ def run(
         raise UsageError("pull needs a folder", hint="Name one: bulkup pull --into ./photos")
     if duplicates not in ("link", "copy"):
         raise UsageError(f"--duplicates is link or copy, not {duplicates!r}")
-    settings = flags.settings()
+    settings, source = flags.settings_at(source)
     with Reader(settings.manifest) as reader:
         if not reader.exists:
             raise UsageError(

@@ -44,11 +44,12 @@ def run(
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()
-    settings = flags.settings()
+    settings, url = flags.settings_at(source)
+    assert url is not None
     with Manifest(settings.manifest) as manifest:
         session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())
         root_path = None if root is None else os.path.abspath(root)
-        rebuilt = asyncio.run(rebuild(session, source, root=root_path, deep=deep))
+        rebuilt = asyncio.run(rebuild(session, url, root=root_path, deep=deep))
     _print(rebuilt, source, root, json=json, quiet=settings.quiet)
     if rebuilt.failed:
         raise typer.Exit(ExitCode.UNFINISHED)

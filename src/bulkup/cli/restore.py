@@ -42,8 +42,9 @@ def run(
 
     from bulkup.cli.output.rows import print_json
 
-    settings = flags.settings()
-    found, restored = asyncio.run(_restore(settings, source, host, key, only_list=show))
+    settings, url = flags.settings_at(source)
+    assert url is not None
+    found, restored = asyncio.run(_restore(settings, url, host, key, only_list=show))
     if restored is None:
         if json:
             print_json(_row(one) for one in found)

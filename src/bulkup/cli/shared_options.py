@@ -78,6 +78,14 @@ class Flags(NamedTuple):
         """Whether the flag of this name was given."""
         return bool(self.given.get(name))
 
+    def settings_at(self, destination: str | None) -> tuple[Settings, str | None]:
+        """The settings, and the URL or path of the destination that an option names, if it does:
+        `nas:` is one of bulkup.toml, whose S3 options hold then."""
+        if destination is None:
+            return self.settings(), None
+        settings = self.settings(to=destination)
+        return settings, settings.upload.to
+
     def data_directory(self) -> Path:
         """bulkup's data directory, which no settings file decides."""
         return data_directory(os.environ, Path.cwd())

@@ -59,7 +59,7 @@ def run(
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()
-    settings = flags.settings()
+    settings, to = flags.settings_at(to)
     seed = secrets.randbits(32) if seed is None else seed
     depth = Depth(share=1.0 if deep else 0.0)
     if sample is not None:

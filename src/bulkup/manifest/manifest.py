@@ -11,6 +11,7 @@ from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
 from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.import_objects import ObjectImport
+from bulkup.manifest.local_files import LocalFiles
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.queue.requeue import RetryQueue
@@ -48,6 +49,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.retry_queue = RetryQueue(self._db)
         self.object_checks = ObjectChecks(self._db)
         self.object_import = ObjectImport(self._db)
+        self.local_files = LocalFiles(self._db)
         self.copies = ManifestCopies(self._db)
         self.garbage = GarbageCollection(self._db)
         self.reports = StatusReport(self._db)

@@ -16,6 +16,7 @@ from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.manifest.reports.export import Exports
 from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.metrics import MetricsReport
+from bulkup.manifest.reports.objects import ObjectQueries
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
@@ -48,6 +49,7 @@ class Reader(AbstractContextManager["Reader"]):
         self.attempts = AttemptsReport(self._db)
         self.embeddings = Embeddings(self._db)
         self.searchable = Searchable(self._db)
+        self.objects = ObjectQueries(self._db)
         self.pull_queries = PullQueries(self._db)
         self.integrity = Integrity(self._db)
 

@@ -7,6 +7,8 @@ resume             interrupted batches
 retry              failed items
 stages             process and embed
 pull               files back from their destinations
+listing            what a destination itself holds: ls and du
+free               local files that may be erased
 verify             the manifest against a destination …
 verify_checks      … the checks of one object, and the sample that is read
 restore            a lost manifest from its copy at a destination

@@ -51,17 +51,19 @@ class StoreReader:
         else:
             await self._requests.ask(self._store.check)
 
-    async def pages(self) -> AsyncIterator[list[ObjectInfo]]:
-        """The listing of everything below the prefix, page by page. Raises DestinationError."""
+    async def pages(self, start: str | None = None) -> AsyncIterator[list[ObjectInfo]]:
+        """The listing of everything below the prefix, or of the keys that begin with `start`, page
+        by page. Raises DestinationError."""
         after = ""
-        listing = self._store.list(self.prefix)
+        start = self.prefix if start is None else start
+        listing = self._store.list(start)
 
         async def next_page() -> list[ObjectInfo] | None:
             nonlocal listing
             try:
                 return await anext(listing, None)
             except StoreError:
-                listing = self._store.list(self.prefix, after=after)
+                listing = self._store.list(start, after=after)
                 raise
 
         while True:

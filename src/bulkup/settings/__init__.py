@@ -4,6 +4,7 @@ durations.py      durations, ages and dates
 parsing.py        the values of settings, and how they are parsed
 setting.py        one setting: its key, variables, flag, default and help
 stage_options.py  ProcessOptions, EmbedOptions
+named_destinations.py  names for destinations: --to nas:
 copy_options.py   ManifestCopyOptions
 options.py        UploadOptions, RunOptions
 table.py          Settings: all options in groups, and the table of all settings

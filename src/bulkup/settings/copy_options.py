@@ -16,8 +16,7 @@ class ManifestCopyOptions:
     every_seconds: float | None = setting(
         "manifest.backup",
         kinds.SPAN_OR_NEVER,
-        "After a run that changed something, copy the manifest to the destination, at most once in "
-        "this time; never: not at all.",
+        "Copy the manifest to the destination after a run, at most once in this time; or never.",
         env="BULKUP_MANIFEST_BACKUP",
         flag=False,
         default="1h",

@@ -20,6 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
+from bulkup.settings.named_destinations import (
+    NamedDestination,
+    named_destination,
+    read_destinations,
+)
 from bulkup.settings.setting import Values, build
 from bulkup.settings.table import LEAVES, Settings
 from bulkup.settings.trust import SettingsFile, is_allowed, read_settings_file
@@ -67,7 +72,7 @@ def load(
     else:
         home = data_directory(environ, cwd)
         file = _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
-    written, profiles = _from_file(file) if file else ({}, {})
+    written, profiles, named = _from_file(file) if file else ({}, {}, {})
     name = str(given.get("profile") or environ.get("BULKUP_PROFILE") or "")
     if name in profiles:
         written |= profiles[name]
@@ -76,12 +81,34 @@ def load(
     sources = written | _from_environment(environ, cwd) | _from_flags(given, cwd)
     if name in profiles and (own := profiles[name].get("s3.profile")):
         sources["s3.profile"] = own
+    if "push.to" in sources:
+        sources = _resolve_name(sources, _from_flags(given, cwd), named, file)
     values = {
         (*LEAVES[key].path, LEAVES[key].name): _parse(LEAVES[key].kind, source, environ)
         for key, source in sources.items()
         if source.value != ""
     }
     return _checked(values)
+
+
+def _resolve_name(
+    sources: dict[str, _Written],
+    flags: dict[str, _Written],
+    named: Mapping[str, NamedDestination],
+    file: SettingsFile | None,
+) -> dict[str, _Written]:
+    """The sources with the URL of a named destination, whose options only flags override."""
+    given = sources["push.to"]
+    found = named_destination(str(given.value), named)
+    if found is None or file is None:
+        return sources
+    folder, where = file.path.parent, f"{file.path}: destinations"
+    for key in found.options:
+        if key not in LEAVES:
+            raise SettingsError(f'{where}: there is no setting "{key}"')
+    options = {key: _Written(value, where, folder) for key, value in found.options.items()}
+    to = _Written(found.to, where, folder)
+    return sources | options | flags | {"push.to": to}
 
 
 def data_directory(environ: Mapping[str, str], cwd: Path) -> Path:
@@ -107,14 +134,18 @@ def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Writt
     return found
 
 
-def _from_file(file: SettingsFile) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]]]:
-    """The values of the file and of each profile. All keys are checked, values are not yet."""
+def _from_file(
+    file: SettingsFile,
+) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]], dict[str, NamedDestination]]:
+    """The values of the file and of each profile, and the named destinations. All keys are checked,
+    values are not yet."""
     table = _read(file)
+    named = read_destinations(table.pop("destinations", {}), file.path)
     profiles = {
         name: _flatten(inner, file.path, f"profile.{name}.")
         for name, inner in _profiles(table.pop("profile", {}), file.path)
     }
-    return _flatten(table, file.path, ""), profiles
+    return _flatten(table, file.path, ""), profiles, named
 
 
 def _checked(values: Values) -> Settings:

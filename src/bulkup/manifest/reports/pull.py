@@ -43,6 +43,10 @@ class PulledContent(NamedTuple):
     objects: tuple[PulledObject, ...]
 
 
+_WANTED = "(missing_at IS NULL OR EXISTS (SELECT 1 FROM freed_asset WHERE asset_id = asset.id))"
+"""There at the last scan, or erased by `free`."""
+
+
 class PullQueries(Statements):
     """Contents in the order of their ids, a page at a time."""
 
@@ -76,7 +80,7 @@ class PullQueries(Statements):
 
     def _files(self, first: int, last: int, *, deleted: bool) -> dict[int, list[PulledFile]]:
         found = defaultdict(list)
-        present = "" if deleted else "AND missing_at IS NULL "
+        present = "" if deleted else f"AND {_WANTED} "
         for content_id, root_id, folder, name, modified_ns in self._db.execute(
             "SELECT content_id, root_id, folder.path, name, modified_ns FROM asset "
             "JOIN folder ON folder.id = folder_id WHERE content_id BETWEEN ? AND ? "
