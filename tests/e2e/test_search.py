@@ -457,4 +457,4 @@ def test_keywords_and_titles_of_sidecars_are_matched(bulkup: Bulkup) -> None:
     for question in ("zwetschge", "erna"):
         found = bulkup("search", question, "--json").json()
         assert found[0]["path"].endswith("001.jpg"), question
-        assert found[0]["score"] >= 1
+        assert found[0]["score"] >= 0.8

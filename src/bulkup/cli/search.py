@@ -65,6 +65,9 @@ def run(
         str | None,
         typer.Option(metavar="LAT,LON,KM", help="Taken within KM kilometres of a place."),
     ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say for each hit of a text why it was found.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     html: Annotated[
         str | None,
@@ -100,7 +103,7 @@ def run(
 
     with Reader(settings.manifest) as reader:
         words = " ".join(text or ())
-        result = _result(reader, settings, filters, words, like, duplicates, limit)
+        result = _result(reader, settings, filters, words, like, duplicates, limit, explain)
         placed = {}
         if result.hits:
             placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
@@ -143,6 +146,7 @@ def _result(
     like: str | None,
     duplicates: bool,
     limit: int | None,
+    explain: bool,
 ) -> SearchResult:
     from random import Random
 
@@ -161,7 +165,7 @@ def _result(
         return searching.duplicates(limit)
     if like is not None:
         return searching.like(like, limit or 20)
-    return searching.text(text, limit or 20)
+    return searching.text(text, limit or 20, explain=explain)
 
 
 def _print_notes(notes: Sequence[str]) -> None:
@@ -199,11 +203,15 @@ def _documents(hits: Sequence[SearchHit], placed: dict[int, Placed]) -> Iterator
         }
         if hit.group is not None:
             document["group"] = hit.group
+        if hit.is_weak:
+            document["weak"] = True
+        if hit.reasons:
+            document["reasons"] = hit.reasons
         yield document
 
 
 def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
-    from bulkup.cli.output.text import Column, escape, print_table, size
+    from bulkup.cli.output.text import Column, escape, percent, print_table, size
 
     first = [Column("Group", right=True)] if is_groups else []
     columns = [
@@ -218,7 +226,7 @@ def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
     rows = [
         [
             *([str(hit.group)] if is_groups else []),
-            f"{hit.score:.3f}",
+            percent(hit.score, is_weak=hit.is_weak),
             (hit.picture.taken_at or "")[:16].replace("T", " "),
             hit.picture.camera or "",
             f"{hit.picture.width_px}x{hit.picture.height_px}" if hit.picture.width_px else "",
@@ -228,6 +236,10 @@ def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
         for hit in hits
     ]
     print_table(columns, rows, sys.stdout, os.environ)
+    for hit in hits:
+        if hit.reasons:
+            print(f"\n{escape(hit.picture.path)}")
+            print(*(f"  {escape(reason)}" for reason in hit.reasons), sep="\n")
 
 
 def _write_sheet(

@@ -32,11 +32,17 @@ MOST_TEXT = 1000
 
 
 class SearchHit(NamedTuple):
-    """A picture and its score; more is closer. `group` numbers near-duplicates from 1."""
+    """A picture and its score, 0 to 1; more is closer. `group` numbers near-duplicates from 1.
+
+    `is_weak`: the score is one that chance reaches, too. `reasons` are sentences, the strongest
+    first, where they were asked for.
+    """
 
     picture: PictureRow
     score: float
     group: int | None = None
+    is_weak: bool = False
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +77,9 @@ class SearchSession:
         self._random = random
         self._notes: list[str] = []
 
-    def text(self, text: str, limit: int) -> SearchResult:
-        """Pictures that `text` describes or names. Raises UsageError for a text that is too long,
-        WordsUnknown, EmbedderUnusable, ItemError."""
+    def text(self, text: str, limit: int, *, explain: bool = False) -> SearchResult:
+        """Pictures that `text` describes or names; with reasons if `explain`. Raises UsageError for
+        a text that is too long, WordsUnknown, EmbedderUnusable, ItemError."""
         if len(text) > MOST_TEXT:
             raise UsageError(
                 f"the text has {len(text):,} characters; {MOST_TEXT:,} are the most",
@@ -82,25 +88,42 @@ class SearchSession:
         row = self._embedder_row()
         if row is None:
             return NOTHING
+        if row.name == CLASSIFIER:
+            return self._by_classes(text, row, limit, explain)
         from bulkup.operations.search_example import text_vector
-        from bulkup.search.query import by_vector_and_terms, by_words
+        from bulkup.search.query import by_vector_and_terms
+        from bulkup.search.text_scores import TextQuery
+
+        vector = asyncio.run(text_vector(text, self._open_embedder(row)))
+        query = TextQuery.of(text)
+        matrix = self._matrix(row)
+        pictures = self._pictures(row, matrix)
+        described = [_described(picture) for picture in pictures]
+        hits = by_vector_and_terms(vector, query.terms, matrix, described, limit)
+        return _with_matching_file_first(self._result(pictures, hits), query.terms)
+
+    def _by_classes(self, text: str, row: EmbedderRow, limit: int, explain: bool) -> SearchResult:
+        from bulkup.search.query import by_words
+        from bulkup.search.query import reasons as why
+        from bulkup.search.scale import WEAK
         from bulkup.search.text_scores import TextQuery, unknown_words
 
-        if row.name == CLASSIFIER:
-            query = TextQuery.of(text)
-            matrix = self._class_matrix(row)
-            pictures = self._pictures(row, matrix)
-            hits = by_words(query, matrix, [_described(picture) for picture in pictures], limit)
-            if query.unknown and hits:
-                self._notes.append(f"{unknown_words(query)}. Looked for in names only")
-        else:
-            vector = asyncio.run(text_vector(text, self._open_embedder(row)))
-            query = TextQuery.of(text)
-            matrix = self._matrix(row)
-            pictures = self._pictures(row, matrix)
-            described = [_described(picture) for picture in pictures]
-            hits = by_vector_and_terms(vector, query.terms, matrix, described, limit)
-        return _with_matching_file_first(self._result(pictures, hits), query.terms)
+        query = TextQuery.of(text)
+        matrix = self._class_matrix(row)
+        pictures = self._pictures(row, matrix)
+        described = [_described(picture) for picture in pictures]
+        scored = by_words(query, matrix, described, limit)
+        if query.unknown and scored:
+            self._notes.append(f"{unknown_words(query)}. Looked for in names only")
+        if scored and scored[0].score < WEAK:
+            self._notes.append("no close match: all of these are weak")
+        reasons = why(query, matrix, described, scored) if explain else [()] * len(scored)
+        result = self._result(pictures, scored)
+        hits = tuple(
+            hit._replace(is_weak=hit.score < WEAK, reasons=one)
+            for hit, one in zip(result.hits, reasons, strict=True)
+        )
+        return _with_matching_file_first(replace(result, hits=hits), query.terms)
 
     def like(self, path: str, limit: int) -> SearchResult:
         """Pictures like the one at `path`: a file, or an asset of the manifest. Raises UsageError

@@ -6,6 +6,8 @@ vocabulary        known words and their directions
 label_vectors     the classes of the default embedder, and their directions
 literal_match     words and dates of a query in paths, cameras and titles
 text_scores       a query, and the scores of pictures by what a classifier saw
+scale             scores of hits, 0 to 100 %
+explain           why a picture is a hit
 query             a matrix searched by words, by a vector, or by both
 top_k             the best scores
 filters           which pictures may be shown

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.search import text_scores
+from bulkup.search.explain import explained
 from bulkup.search.literal_match import Described, Term, matches
 from bulkup.search.matrix import Matrix
+from bulkup.search.scale import hit_score
 from bulkup.search.text_scores import Hit
 from bulkup.search.top_k import nearest
 
@@ -32,9 +35,24 @@ def by_words(
     return [Hit(here[hit.place], hit.score) for hit in hits]
 
 
+def reasons(
+    query: text_scores.TextQuery,
+    words: Matrix,
+    order: Sequence[Described | None],
+    hits: Sequence[Hit],
+) -> list[tuple[str, ...]]:
+    """For each of the hits of `by_words`, with the same arguments, why it is one."""
+    rows = words.rows(np.array([hit.place for hit in hits], np.intp))
+    pictures = (order[hit.place] or Described("") for hit in hits)
+    return [explained(query, row, one) for row, one in zip(rows, pictures, strict=True)]
+
+
 def by_vector(vector: Floats, matrix: Matrix, is_allowed: Sequence[bool], limit: int) -> list[Hit]:
-    """By the cosine of the vectors."""
-    return _scored(matrix.scores(vector), is_allowed, limit)
+    """By the cosine of the vectors; less than 0 counts as 0."""
+    allowed = np.fromiter(is_allowed, np.bool_, len(is_allowed))
+    cosines = matrix.scores(vector)
+    places = nearest(_rounded(cosines), limit, allowed)
+    return [Hit(int(at), min(max(float(cosines[at]), 0.0), 1.0)) for at in places]
 
 
 def by_vector_and_terms(
@@ -47,8 +65,13 @@ def by_vector_and_terms(
     """By the cosine to the vector of the words; literal matches of `terms` come first, as in
     `by_words`."""
     matched = matches(terms, (one or Described("") for one in order))
-    scores = matrix.scores(vector) + np.float32(text_scores.LITERAL) * matched
-    return _scored(scores, [one is not None for one in order], limit)
+    cosines = matrix.scores(vector)
+    total = _rounded(cosines + np.float32(text_scores.LITERAL) * matched)
+    allowed = np.fromiter((one is not None for one in order), np.bool_, len(order))
+    return [
+        Hit(int(at), hit_score(float(cosines[at]), int(matched[at]), len(terms), full=1.0))
+        for at in nearest(total, limit, allowed)
+    ]
 
 
 def vector_of(content_id: int, matrix: Matrix) -> Floats | None:
@@ -57,6 +80,6 @@ def vector_of(content_id: int, matrix: Matrix) -> Floats | None:
     return None if place is None else matrix.rows(np.array([place], np.intp))[0]
 
 
-def _scored(scores: Floats, is_allowed: Sequence[bool], limit: int) -> list[Hit]:
-    allowed = np.fromiter(is_allowed, np.bool_, len(is_allowed))
-    return [Hit(int(at), float(scores[at])) for at in nearest(scores, limit, allowed)]
+def _rounded(scores: NDArray[Any]) -> Floats:
+    """Equal pictures get equal scores, wherever they are in the matrix."""
+    return np.round(scores, 5).astype(np.float32)

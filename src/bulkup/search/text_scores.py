@@ -18,8 +18,7 @@ without either depend on ConSE. For several words all three are means over the w
 
 A meaning is between -1 and 1.5. So any literal match comes before none, more before fewer, and
 among equals the meaning decides: in "cat 2019" the year selects and the cat sorts. The results are
-the closest matches. There is no threshold, since a right hit of one query may score less than a
-wrong one of another.
+the closest matches. scale.py makes percentages of them.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from numpy.typing import NDArray
 from bulkup.errors import WordsUnknown
 from bulkup.search.label_vectors import COUNT, known_classes
 from bulkup.search.literal_match import Date, Term, Typed, Word, typed
+from bulkup.search.scale import hit_score
 from bulkup.search.vocabulary import DIMENSION, QueryPart, Vector, Words, known_words, unit
 
 Floats = NDArray[np.float32]
@@ -97,7 +97,7 @@ class TextQuery:
 
 
 class Hit(NamedTuple):
-    """The place of a picture among those scored, and its score."""
+    """The place of a picture among those scored, and its score, 0 to 1."""
 
     place: int
     score: float
@@ -130,6 +130,13 @@ def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floatin
     rows[:, DIMENSION : DIMENSION + count] = numbers / _NUMBER_SCALE
     rows[:, DIMENSION + KEPT : DIMENSION + KEPT + count] = probabilities
     return rows
+
+
+def classes_of(row: Floats) -> tuple[NDArray[np.uint16], Floats]:
+    """The numbers and probabilities of the classes in a row, those of 0 left out."""
+    numbers = np.rint(row[DIMENSION : DIMENSION + KEPT] * _NUMBER_SCALE).astype(np.uint16)
+    probabilities = row[DIMENSION + KEPT :]
+    return numbers[probabilities > 0], probabilities[probabilities > 0]
 
 
 def row_scores(query: TextQuery, rows: Floats) -> Floats:
@@ -165,7 +172,10 @@ def ranked(
     total = np.round(meanings + np.float32(LITERAL) * matched, 5)
     order = np.argsort(-total, kind="stable")
     is_hit = (meanings > UNSEEN) | (matched > 0)
-    return [Hit(int(place), float(total[place])) for place in order[is_hit[order]][:limit]]
+    return [
+        Hit(int(at), hit_score(float(meanings[at]), int(matched[at]), len(query.terms)))
+        for at in order[is_hit[order]][:limit]
+    ]
 
 
 def _direction(part: QueryPart, words: Words) -> Vector:

@@ -75,3 +75,5 @@ def test_a_document_for_each_hit() -> None:
     }
     (document,) = _documents([hit._replace(group=3)], {})
     assert (document["key"], document["group"]) == (None, 3)
+    (document,) = _documents([hit._replace(is_weak=True, reasons=("by chance",))], {})
+    assert (document["weak"], document["reasons"]) == (True, ("by chance",))

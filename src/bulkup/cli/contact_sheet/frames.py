@@ -39,6 +39,8 @@ def _frame(
         path=picture.path,
         digest=picture.digest,
         score=hit.score,
+        is_weak=hit.is_weak,
+        reasons=hit.reasons,
         key=None if place is None else place.key,
         taken_at=picture.taken_at,
         camera=picture.camera,

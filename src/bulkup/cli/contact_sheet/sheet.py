@@ -15,7 +15,7 @@ from html import escape as as_html
 from importlib.resources import files
 from typing import BinaryIO, Final
 
-from bulkup.cli.output.text import count, escape, size
+from bulkup.cli.output.text import count, escape, percent, size
 
 _PICTURE_TYPES: Final = frozenset({"image/webp", "image/jpeg", "image/png", "image/avif"})
 
@@ -47,6 +47,8 @@ class Frame:
     path: str
     digest: str
     score: float | None = None
+    is_weak: bool = False
+    reasons: tuple[str, ...] = ()
     key: str | None = None
     taken_at: str | None = None  # ISO 8601, as Moment prints it
     camera: str | None = None
@@ -117,7 +119,13 @@ def _opening(title: str, style: str, script: str) -> str:
 
 def _write_frame(frame: Frame, number: int, out: BinaryIO, *, in_group: bool) -> None:
     name = _safe(frame.path.rpartition("/")[2])
-    mark = "best" if frame.is_best else "" if frame.score is None else f"{frame.score:.2f}"
+    mark = (
+        "best"
+        if frame.is_best
+        else ""
+        if frame.score is None
+        else percent(frame.score, is_weak=frame.is_weak)
+    )
     out.write(
         f'<li><button type="button" class="frame" aria-haspopup="dialog" aria-label="{name}">'
         f'<span class="edge"><span>{number:02}</span><span>{mark}</span></span>'
@@ -148,7 +156,8 @@ def _facts(frame: Frame) -> str:
         "Camera": frame.camera,
         "Pixels": _pixels(frame),
         "Size": _bytes(frame),
-        "Score": None if frame.score is None else f"{frame.score:.4f}",
+        "Score": None if frame.score is None else percent(frame.score, is_weak=frame.is_weak),
+        "Why": "; ".join(frame.reasons),
         "Key": frame.key,
         "SHA-256": frame.digest,
     }

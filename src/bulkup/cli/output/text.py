@@ -75,6 +75,11 @@ def count(number: int, noun: str | None = None) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def percent(score: float, *, is_weak: bool = False) -> str:
+    """A score of 0 to 1 as "53 %"; "22 % weak" where chance reaches it, too."""
+    return f"{100 * score:.0f} %" + (" weak" if is_weak else "")
+
+
 def duration(seconds: float) -> str:
     """`0.4 s`, `42 s`, `3m 20s`, `1h 02m`, `2d 03h`: two units at most."""
     if seconds < 9.95:

@@ -52,9 +52,9 @@ def test_a_frame_shows_what_is_known() -> None:
     page = one(score=0.8312, key="photos/cat.jpg", taken_at="2024-05-03T10:00:00+02:00",
                camera="Canon S40", width_px=4000, height_px=3000, size_bytes=2_202_010)  # fmt: skip
     text = Tags(page).text
-    for fact in ("01", "0.83", "cat.jpg", "2024-05-03 · Canon S40", "/photos/cat.jpg", DIGEST,
+    for fact in ("01", "83 %", "cat.jpg", "2024-05-03 · Canon S40", "/photos/cat.jpg", DIGEST,
                  "2024-05-03 10:00:00+02:00", "4000 \N{MULTIPLICATION SIGN} 3000", "2.1 MiB",
-                 "0.8312", "photos/cat.jpg", "1 picture"):  # fmt: skip
+                 "photos/cat.jpg", "1 picture"):  # fmt: skip
         assert fact in text
 
 
@@ -67,7 +67,13 @@ def test_what_is_not_known_is_left_out() -> None:
 
 
 def test_a_score_of_nothing_is_shown() -> None:
-    assert "0.0000" in one(score=0.0)
+    assert "0 %" in one(score=0.0)
+
+
+def test_a_weak_hit_is_named_so_and_its_reasons_are_shown() -> None:
+    text = Tags(one(score=0.2, is_weak=True, reasons=("'cat' is in the path",))).text
+    assert "20 % weak" in text
+    assert "'cat' is in the path" in text
 
 
 def test_a_thumbnail_is_inlined_whole() -> None:
@@ -105,7 +111,7 @@ def test_a_group_has_its_heading_and_its_best() -> None:
     assert "<h2>2 pictures, 1 KiB reclaimable</h2>" in page
     text = Tags(page).text
     assert "best" in text
-    assert "0.97" in text
+    assert "97 %" in text
     assert '<p class="about">10 \N{MULTIPLICATION SIGN} 5 · 100 B</p>' in page
 
 
