@@ -129,6 +129,13 @@ class DestinationError(BulkupError):
         self.code = code
 
 
+class SourceUnmounted(BulkupError):
+    """A root that had many files is an empty directory: a mount point without its disk."""
+
+    exit_code = ExitCode.DESTINATION
+    error_class = ErrorClass.MISSING
+
+
 class CredentialsRefused(DestinationError):
     """The store rejects the credentials, or there are none."""
 

@@ -146,13 +146,13 @@ def test_a_directory_whose_disk_is_not_mounted(bulkup: Bulkup, tmp_path: Path) -
 def test_a_disk_that_was_pushed_to_and_is_gone(
     bulkup: Bulkup, tmp_path: Path, leaves_mount_point: bool
 ) -> None:
-    """Nothing is written where the disk was; with nothing to write nobody asks for it."""
+    """Nothing is written where the disk was, and its absence is noticed with nothing to write."""
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos", "--to", "nas")
     (tmp_path / "nas").rename(tmp_path / "unplugged")
     if leaves_mount_point:
         (tmp_path / "nas").mkdir()
-    bulkup("push", "photos")
+    assert "Nothing was sent." in bulkup("push", "photos", check=4).stdout
     make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
     ended = bulkup("push", "photos", check=4)
     _one_message(ended, "is it mounted?")
@@ -348,3 +348,17 @@ def test_a_bug_exits_1_and_asks_for_a_report(bulkup, tmp_path):
     assert ended.code == 1
     assert "unexpected error: ZeroDivisionError" in ended.stderr
     assert "report" in ended.stderr
+
+
+def test_an_unplugged_source_is_exit_4_and_nothing_is_gone(bulkup: Bulkup, tmp_path: Path) -> None:
+    many(tmp_path / "photos", 30)
+    bulkup("push", "photos", "--to", "nas")
+    (tmp_path / "photos").rename(tmp_path / "unplugged")
+    (tmp_path / "photos").mkdir()
+    ended = bulkup("push", "photos", check=4)
+    assert f"bulkup: {tmp_path / 'photos'} had files before and is empty" in ended.stderr
+    assert "is the disk mounted?\n  Mount it" in ended.stderr
+    assert bulkup("status", "--json").json()["assets"]["missing"] == 0
+    (tmp_path / "photos").rmdir()
+    (tmp_path / "unplugged").rename(tmp_path / "photos")
+    assert "Nothing changed: 30 files" in bulkup("push", "photos").stdout

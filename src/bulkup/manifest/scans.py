@@ -97,6 +97,15 @@ class Scans(Statements):
         for folder_id, path in rows:
             yield folder_id, from_sql(path)
 
+    def has_files(self, root_id: int, count: int) -> bool:
+        """Whether at least so many files of the root were there when it was last scanned."""
+        found = self._value(
+            "SELECT count(*) FROM (SELECT 1 FROM folder JOIN asset ON folder_id = folder.id "
+            "WHERE root_id = ? AND missing_at IS NULL LIMIT ?)",
+            *(root_id, count),
+        )
+        return bool(found == count)
+
     def unopened(self, root_id: int) -> dict[str, Known]:
         """Assets that stand for a folder or an archive that could not be opened, by path."""
         rows = self._db.execute(

@@ -20,6 +20,7 @@ from bulkup.run.stages.runner import StageRunner
 from bulkup.run.stop_signal import StopSignal, task_group
 from bulkup.run.store_requests import requests_to
 from bulkup.settings.options import RunOptions
+from bulkup.stores.directory.store import DirectoryStore
 from bulkup.stores.store import PartStore
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class JobRunner:
         self.begun = begun
         self.stop_signal = StopSignal()
         self._run = context
+        self._store = store
         self._options = options
         self._embedder = embedder
         self.requests = requests = requests_to(
@@ -105,6 +107,8 @@ class JobRunner:
                     if stage.stage is not Stage.UPLOAD:
                         tasks.create_task(self._run_later(stage))
             await self._read_sidecars()
+            if not self._errors and isinstance(self._store, DirectoryStore):
+                await self._until_error(self._look_at(self._store))
         finally:
             self.breaker.cancel()
         await self._save_what_worked()
@@ -142,6 +146,11 @@ class JobRunner:
             self._errors.append(error)
             if isinstance(error, DestinationError) or not isinstance(error, BulkupError):
                 self.stop_signal.set(str(error) or "an unexpected error")
+
+    async def _look_at(self, store: DirectoryStore) -> None:
+        """Also where nothing had to be written: what is done is there only with its disk."""
+        if store.holds_objects:
+            await asyncio.to_thread(store.look)
 
     def _end_feed_after(self, stage: StageRunner) -> None:
         for runner in self.stages[self.stages.index(stage) + 1 :][:1]:

@@ -15,6 +15,7 @@ from bulkup.errors import (
     DestinationUnreachable,
     EmbedderUnusable,
     ExitCode,
+    SourceUnmounted,
     UsageError,
 )
 from bulkup.events import Event, Notice, RunStarted, Summary
@@ -181,7 +182,7 @@ class Run(ABC):
         except UsageError as error:  # a root or a list that vanished during the scan
             self._refused[job.destination.id] = error
             raise
-        except (DestinationError, EmbedderUnusable) as error:
+        except (DestinationError, EmbedderUnusable, SourceUnmounted) as error:
             self._refused[job.destination.id] = error
             self._context.emit(_notice_of(error, job_runner))
         finally:

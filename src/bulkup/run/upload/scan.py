@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
+from bulkup.errors import SourceUnmounted
 from bulkup.manifest.rows import Known
 from bulkup.manifest.scans import ScanScope
 from bulkup.run.job import JobContext, RootToScan
@@ -14,6 +17,9 @@ from bulkup.run.upload.scan_root import RootScan, Walked
 from bulkup.walk.files_from import listed, read_paths
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.walk import walk
+
+MANY_FILES = 10
+"""A directory that had so many files, all of them gone at once, is a disk that is not mounted."""
 
 HOP_LISTINGS = 64
 """So many listings of single files are worth a hop between threads."""
@@ -84,12 +90,25 @@ class Scan:
             await root_scan.walk(subtrees.only(listings), whole_root=False)
             await recover(self._context, one.root_id, subtrees)
         else:
+            await self._require_disk(one)
             listings = walk(named.root, order.selection)
             if not named.is_whole:
                 listings = map(_not_exhaustive, listings)
             await root_scan.walk(listings, whole_root=named.is_whole)
         if order.subtrees or not named.is_whole:
             await self._end(one)
+
+    async def _require_disk(self, one: RootToScan) -> None:
+        """Raise SourceUnmounted if the root is an empty directory now and had many files."""
+        with suppress(OSError), os.scandir(one.named.root) as entries:
+            if next(entries, None) is None and await self._context.call(
+                self._context.manifest.scans.has_files, one.root_id, MANY_FILES
+            ):
+                raise SourceUnmounted(
+                    f"{one.named.root} had files before and is empty; is the disk mounted?",
+                    hint="Mount it and push again. If the files were deleted on purpose, remove "
+                    "the directory: their objects are kept.",
+                )
 
     async def _walk_listed(self, root_scans: dict[str, RootScan]) -> None:
         """Listed files: some of each root, so nothing is ever missing."""
