@@ -120,12 +120,8 @@ async def _run(
             manifest_copy=settings.manifest_copy,
         )
         run = make_run(context)
-        signals = StopSignals(
-            run,
-            asyncio.get_running_loop(),
-            output.emit,
-            resumes=run.command in ("push", "resume", "retry"),
-        )
+        resumes = run.command in ("push", "resume", "retry")
+        signals = StopSignals(run, asyncio.get_running_loop(), output.emit, resumes=resumes)
         async with observers.watching(run.snapshot, output.emit):
             with output.screen(run):
                 summary = await run.run()

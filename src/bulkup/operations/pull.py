@@ -24,7 +24,7 @@ from bulkup.run.pull.fetcher import Fetcher, PullOptions
 from bulkup.run.pull.folder import TargetFolder
 from bulkup.run.pull.pipeline import DryPull, PullPipeline
 from bulkup.run.pull.placing import Placing
-from bulkup.run.pull.sources import Source, Sources
+from bulkup.run.pull.sources import PullSource, Sources
 from bulkup.run.run import StoreFactory
 from bulkup.run.stop_signal import StopSignal
 from bulkup.settings.options import RunOptions
@@ -106,39 +106,16 @@ class PullRun:
     async def run(self) -> PullSummary:
         """Pull. Raises UsageError, FolderUnusable and ManifestError."""
         self._heartbeat.check_manifest()
-        manifest = self._context.manifest
-        roots = manifest.pull_queries.roots()
-        root_ids = chosen_roots(roots, self._request.roots)
         self._sources = Sources(map(self._source, self._destinations()))
         try:
-            plan = PullPlan(
-                self._folder,
-                PullSelection(
-                    self._request.patterns,
-                    root_ids,
-                    self._request.digests,
-                    self._request.deleted,
-                ),
-                roots,
-                {one.destination.id: one.store.prefix for one in self._sources.all},
-                _local_first(self._sources.all),
-            )
-            if self._request.dry_run:
-                dry = DryPull(self._context, plan, self._folder, self._counts)
-                await dry.run(
-                    deleted=self._request.deleted,
-                    limit=self._options.limit,
-                    links=self._request.links,
-                )
-            elif await self._lock():
-                await self._pull(plan)
+            await self._run_plan(self._plan())
         finally:
             await self._sources.close()
             self._folder.unlock()
         summary = self._summary()
         if not self._request.dry_run:
             await self._context.call(
-                manifest.runs.end,
+                self._context.manifest.runs.end,
                 self._context.run_id,
                 now=self._context.clock.now(),
                 exit_code=summary.exit_code,
@@ -146,6 +123,26 @@ class PullRun:
             )
         self._context.emit(summary)
         return summary
+
+    def _plan(self) -> PullPlan:
+        request, sources = self._request, self._sources.all
+        roots = self._context.manifest.pull_queries.roots()
+        root_ids = chosen_roots(roots, request.roots)
+        return PullPlan(
+            self._folder,
+            PullSelection(request.patterns, root_ids, request.digests, request.deleted),
+            roots,
+            {one.destination.id: one.store.prefix for one in sources},
+            _local_first(sources),
+        )
+
+    async def _run_plan(self, plan: PullPlan) -> None:
+        request = self._request
+        if request.dry_run:
+            dry = DryPull(self._context, plan, self._folder, self._counts)
+            await dry.run(deleted=request.deleted, limit=self._options.limit, links=request.links)
+        elif await self._lock():
+            await self._pull(plan)
 
     def _destinations(self) -> list[Destination]:
         known = self._context.manifest.destinations.all()
@@ -160,8 +157,8 @@ class PullRun:
             )
         return found
 
-    def _source(self, destination: Destination) -> Source:
-        return Source(
+    def _source(self, destination: Destination) -> PullSource:
+        return PullSource(
             destination,
             self._store_factory(destination),
             self._context,
@@ -277,7 +274,7 @@ def chosen_roots(known: Sequence[PulledRoot], named: Sequence[str]) -> frozenset
     return frozenset(found)
 
 
-def _local_first(sources: Sequence[Source]) -> list[int]:
+def _local_first(sources: Sequence[PullSource]) -> list[int]:
     """The ids of the destinations in the order in which they are read."""
     ordered = sorted(sources, key=lambda one: "://" in one.destination.url)
     return [one.destination.id for one in ordered]

@@ -48,10 +48,9 @@ class JobRunner:
         self._store = store
         self._options = options
         self._embedder = embedder
-        self.requests = requests = requests_to(
-            store, options, context.clock, context.random, learned=_learned(job.destination)
-        )
-        self.limiter = requests.limiter
+        learned = _learned(job.destination)
+        requests = requests_to(store, options, context.clock, context.random, learned=learned)
+        self.requests, self.limiter = requests, requests.limiter
         self.destination_name = _shown(job.destination)
         self.breaker = CircuitBreaker(
             store.check,

@@ -52,12 +52,9 @@ def open_store(
         endpoint_url=endpoint_url,
         addressing_style=addressing_style,
     )
-    return S3Store(
-        url=place.canonical,
-        prefix=f"{place.prefix}/" if place.prefix else "",
-        transport=S3Transport(place.bucket, credentials, ca_pem=pem, clock=clock),
-        capabilities=capabilities or Capabilities(),
-    )
+    prefix = f"{place.prefix}/" if place.prefix else ""
+    transport = S3Transport(place.bucket, credentials, ca_pem=pem, clock=clock)
+    return S3Store(place.canonical, prefix, transport, capabilities or Capabilities())
 
 
 def read_pem(path: str | None) -> bytes | None:

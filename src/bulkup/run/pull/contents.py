@@ -18,7 +18,7 @@ from bulkup.manifest.reports.pull import PulledContent, PulledFile, PulledObject
 from bulkup.manifest.reports.status import matcher
 from bulkup.model import Digest
 from bulkup.run.pull.events import PullFailed
-from bulkup.run.pull.folder import Found, Place, TargetFolder, Wanted
+from bulkup.run.pull.folder import Found, PulledPath, TargetFolder, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class WantedContent(NamedTuple):
     digest: Digest
     size_bytes: int
     objects: tuple[PulledObject, ...]
-    places: tuple[Place, ...]  # of the files that are not there
-    there: Place | None  # a file that is
+    places: tuple[PulledPath, ...]  # of the files that are not there
+    there: PulledPath | None  # a file that is
 
     @property
     def key(self) -> str | None:
@@ -51,7 +51,7 @@ class PlannedPage(NamedTuple):
     """What is to be done with some contents."""
 
     wanted: list[WantedContent]
-    present: list[tuple[WantedContent, Place]]  # files that are there
+    present: list[tuple[WantedContent, PulledPath]]  # files that are there
     failed: list[PullFailed]
 
 
@@ -105,8 +105,8 @@ class PullPlan:
                 _failed(self._folder.absolute(path), None, content.digest, why) for path, _ in paths
             )
             return
-        places: list[Place] = []
-        there: list[Place] = []
+        places: list[PulledPath] = []
+        there: list[PulledPath] = []
         key = objects[0].key if objects else None
         for path, modified_ns in paths:
             try:

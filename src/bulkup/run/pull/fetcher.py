@@ -21,7 +21,7 @@ from bulkup.run.pull.contents import WantedContent
 from bulkup.run.pull.counts import PullCounts
 from bulkup.run.pull.folder import TargetFolder, not_written
 from bulkup.run.pull.ranges import RangedFile, fetch_ranges
-from bulkup.run.pull.sources import Source, Sources
+from bulkup.run.pull.sources import PullSource, Sources
 from bulkup.run.store_requests import chunks_of
 
 SMALL_BYTES = 512 * 1024
@@ -84,7 +84,7 @@ class Fetcher:
         archived = [error for error in errors if isinstance(error, ObjectArchived)]
         raise (archived or errors)[-1]
 
-    async def _ask_for_copy(self, one: PulledObject, source: Source) -> None:
+    async def _ask_for_copy(self, one: PulledObject, source: PullSource) -> None:
         if self._options.restore_days is not None:
             days = self._options.restore_days
             await source.attempt(
@@ -92,7 +92,9 @@ class Fetcher:
             )
             self._counts.requested += 1
 
-    async def _fetch(self, content: WantedContent, one: PulledObject, source: Source) -> Fetched:
+    async def _fetch(
+        self, content: WantedContent, one: PulledObject, source: PullSource
+    ) -> Fetched:
         if content.size_bytes <= SMALL_BYTES:
             return await source.attempt(lambda: self._read(content, one.key, source))
         async with self._streams:
@@ -100,13 +102,13 @@ class Fetcher:
                 return await source.attempt(lambda: self._stream(content, one.key, source))
             return await self._fetch_ranges(content, one.key, source)
 
-    async def _read(self, content: WantedContent, key: str, source: Source) -> Fetched:
+    async def _read(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
         body = await source.requests.tries(lambda: source.store.read(key), content.size_bytes)
         _require_digest(sha256(body).hexdigest(), content, key)
         self._add_bytes(len(body))
         return Fetched(key, body)
 
-    async def _stream(self, content: WantedContent, key: str, source: Source) -> Fetched:
+    async def _stream(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
         path = self._folder.staging_path()
 
         async def stream() -> str:
@@ -146,7 +148,7 @@ class Fetcher:
             raise
         return Fetched(key, None, path)
 
-    async def _fetch_ranges(self, content: WantedContent, key: str, source: Source) -> Fetched:
+    async def _fetch_ranges(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
         options = self._options
         file = RangedFile(self._folder, content.digest, content.size_bytes, options.range_bytes)
 

@@ -55,7 +55,7 @@ class Found(Enum):
     TAKEN = "taken"
 
 
-class Place(NamedTuple):
+class PulledPath(NamedTuple):
     """Where a file goes, or is."""
 
     wanted: Wanted
@@ -140,7 +140,7 @@ class TargetFolder:
         """The absolute path of a path relative to the folder."""
         return f"{self.root.rstrip('/')}/{path}"
 
-    def find(self, wanted: Wanted) -> Place:
+    def find(self, wanted: Wanted) -> PulledPath:
         """Where the file is, or may go. Raises FileNotWritten when all its names are taken, and
         for a path that leads out of the folder."""
         if not is_inside(wanted.path):
@@ -155,7 +155,7 @@ class TargetFolder:
                 continue
             found = self._look(path, wanted)
             if found is not Found.TAKEN:
-                return Place(wanted, path, found)
+                return PulledPath(wanted, path, found)
         raise FileNotWritten("its name and its spare name are other files'")
 
     def _look(self, path: str, wanted: Wanted) -> Found:
@@ -204,7 +204,7 @@ class TargetFolder:
             raise not_written(error) from error
         return path
 
-    def name(self, staged: str, place: Place) -> Place:
+    def name(self, staged: str, place: PulledPath) -> PulledPath:
         """Give a staged file its time and its name; where it is in the end.
 
         The staged file is gone then. Raises FileNotWritten, FolderUnusable.
@@ -220,7 +220,7 @@ class TargetFolder:
             raise not_written(error) from error
         return place
 
-    def _place(self, source: str, place: Place, *, is_staged: bool = True) -> Place:
+    def _place(self, source: str, place: PulledPath, *, is_staged: bool = True) -> PulledPath:
         for _ in range(_TRIES):
             if place.found is Found.THERE:
                 return place
@@ -242,7 +242,9 @@ class TargetFolder:
                 return place
         raise FileNotWritten("the folder changes while files are pulled into it")
 
-    def repeat(self, source: Place, place: Place, *, links: bool) -> tuple[Place, bool]:
+    def repeat(
+        self, source: PulledPath, place: PulledPath, *, links: bool
+    ) -> tuple[PulledPath, bool]:
         """Give a file that has its name another one, by a hard link where the times are the same,
         else by a copy. Returns where it is, and whether it is a link. Raises as `name` does."""
         wanted, path = place.wanted, self.absolute(source.path)
@@ -256,7 +258,7 @@ class TargetFolder:
             raise not_written(error) from error
         return self.name(staged, place), False
 
-    def _place_link(self, path: str, place: Place) -> Place:
+    def _place_link(self, path: str, place: PulledPath) -> PulledPath:
         try:
             return self._place(path, place, is_staged=False)
         except OSError as error:

@@ -19,8 +19,8 @@ from bulkup.run.pull.events import (
     Verdict,
 )
 from bulkup.run.pull.fetcher import Fetched, Fetcher
-from bulkup.run.pull.folder import Place, TargetFolder
-from bulkup.run.pull.placing import Placed, Placing
+from bulkup.run.pull.folder import PulledPath, TargetFolder
+from bulkup.run.pull.placing import PlacedFile, Placing
 from bulkup.run.pull.sources import Sources, Stopped
 from bulkup.run.stop_signal import StopSignal, task_group
 
@@ -148,7 +148,7 @@ class PullPipeline:
         if (reason := self._limits.reached) is not None:
             self._stop.set(reason)
 
-    async def _placed(self, content: WantedContent) -> tuple[Fetched | None, list[Placed]]:
+    async def _placed(self, content: WantedContent) -> tuple[Fetched | None, list[PlacedFile]]:
         if content.there is not None:
             placed = await self._placing.place(content, None)
             if placed:
@@ -164,7 +164,7 @@ class PullPipeline:
         self,
         content: WantedContent,
         fetched: Fetched | None,
-        placed: list[Placed],
+        placed: list[PlacedFile],
         seconds: float,
     ) -> None:
         counts, done = self._counts, []
@@ -184,7 +184,7 @@ class PullPipeline:
     def _done(
         self,
         content: WantedContent,
-        place: Place,
+        place: PulledPath,
         how: str,
         fetched: Fetched | None = None,
         seconds: float = 0.0,
@@ -204,7 +204,7 @@ class PullPipeline:
         for place in content.places:
             self._fail(self._failed(content, place, error))
 
-    def _failed(self, content: WantedContent, place: Place, error: BulkupError) -> PullFailed:
+    def _failed(self, content: WantedContent, place: PulledPath, error: BulkupError) -> PullFailed:
         return PullFailed(
             self._folder.absolute(place.wanted.path),
             content.key,
@@ -272,6 +272,6 @@ class DryPull:
         if self._context.wants_files and rows:
             self._context.emit(PullsPlanned(tuple(rows)))
 
-    def _row(self, content: WantedContent, place: Place, verdict: Verdict) -> PullPlanned:
+    def _row(self, content: WantedContent, place: PulledPath, verdict: Verdict) -> PullPlanned:
         path = self._folder.absolute(place.path)
         return PullPlanned(path, verdict, content.key, content.digest, content.size_bytes)

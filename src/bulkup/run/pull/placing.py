@@ -12,16 +12,16 @@ from bulkup.errors import BulkupError, FileNotWritten
 from bulkup.run.pull.contents import WantedContent
 from bulkup.run.pull.events import PullKind
 from bulkup.run.pull.fetcher import Fetched
-from bulkup.run.pull.folder import RANGES, Place, TargetFolder
+from bulkup.run.pull.folder import RANGES, PulledPath, TargetFolder
 
 BATCH = 64
 """Contents that are placed together. A thread costs 60 µs each time it is asked, a file 100 µs."""
 
 
-class Placed(NamedTuple):
+class PlacedFile(NamedTuple):
     """What became of one file: where it is, or why not."""
 
-    place: Place
+    place: PulledPath
     how: PullKind | None
     error: BulkupError | None = None
 
@@ -29,7 +29,7 @@ class Placed(NamedTuple):
 class _Order(NamedTuple):
     content: WantedContent
     fetched: Fetched | None  # None: from the file that is there
-    result: asyncio.Future[list[Placed]]
+    result: asyncio.Future[list[PlacedFile]]
 
 
 class Placing:
@@ -40,10 +40,10 @@ class Placing:
         self._links = links
         self._orders: asyncio.Queue[_Order] = asyncio.Queue()
 
-    async def place(self, content: WantedContent, fetched: Fetched | None) -> list[Placed]:
+    async def place(self, content: WantedContent, fetched: Fetched | None) -> list[PlacedFile]:
         """The content's files, made of what was fetched, or of the file that is there; an empty
         list when that file is not what it seems. Raises FolderUnusable."""
-        result: asyncio.Future[list[Placed]] = asyncio.get_running_loop().create_future()
+        result: asyncio.Future[list[PlacedFile]] = asyncio.get_running_loop().create_future()
         self._orders.put_nowait(_Order(content, fetched, result))
         return await result
 
@@ -62,8 +62,8 @@ class Placing:
                 else:
                     order.result.set_result(result)
 
-    def _place_all(self, orders: Sequence[_Order]) -> list[list[Placed] | Exception]:
-        results: list[list[Placed] | Exception] = []
+    def _place_all(self, orders: Sequence[_Order]) -> list[list[PlacedFile] | Exception]:
+        results: list[list[PlacedFile] | Exception] = []
         for order in orders:
             try:
                 results.append(self._place(order.content, order.fetched))
@@ -71,9 +71,9 @@ class Placing:
                 results.append(error)
         return results
 
-    def _place(self, content: WantedContent, fetched: Fetched | None) -> list[Placed]:
+    def _place(self, content: WantedContent, fetched: Fetched | None) -> list[PlacedFile]:
         first = content.there if fetched is None else None
-        placed: list[Placed] = []
+        placed: list[PlacedFile] = []
         if fetched is None and (first is None or self._folder.digest(first.path) != content.digest):
             return []
         staged = None if fetched is None else fetched.staged
@@ -83,14 +83,14 @@ class Placing:
             try:
                 if first is None and staged is not None:
                     first = self._folder.name(staged, place)
-                    placed.append(Placed(first, "fetched"))
+                    placed.append(PlacedFile(first, "fetched"))
                     self._forget_ranges(staged)
                     continue
                 assert first is not None
                 found, is_link = self._folder.repeat(first, place, links=self._links)
-                placed.append(Placed(found, "linked" if is_link else "copied"))
+                placed.append(PlacedFile(found, "linked" if is_link else "copied"))
             except FileNotWritten as error:
-                placed.append(Placed(place, None, error))
+                placed.append(PlacedFile(place, None, error))
         if staged is not None:
             with suppress(OSError):
                 os.unlink(staged)

@@ -23,7 +23,7 @@ class Stopped(Exception):
     """The run is to end, and the request was not made."""
 
 
-class Source:
+class PullSource:
     """One destination. Trouble of all of it pauses the requests and fails no file."""
 
     def __init__(
@@ -90,14 +90,14 @@ class Source:
 class Sources:
     """All destinations of a pull; connections are made when the first object is read."""
 
-    def __init__(self, sources: Iterable[Source]) -> None:
+    def __init__(self, sources: Iterable[PullSource]) -> None:
         self._by_id = {source.destination.id: source for source in sources}
 
-    def __getitem__(self, destination_id: int) -> Source:
+    def __getitem__(self, destination_id: int) -> PullSource:
         return self._by_id[destination_id]
 
     @property
-    def all(self) -> list[Source]:
+    def all(self) -> list[PullSource]:
         return list(self._by_id.values())
 
     @property

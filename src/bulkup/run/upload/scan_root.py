@@ -15,7 +15,7 @@ from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
 from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.run.context import RunContext
 from bulkup.run.stages.claims import Claims
-from bulkup.walk.diff import broken, compare
+from bulkup.walk.diff import Changes, broken, compare
 from bulkup.walk.listing import FolderListing
 
 CHUNK_FILES = 4000
@@ -49,6 +49,15 @@ class Walked:
     to_do: int = 0
     to_do_bytes: int = 0
     broken: Counter[ErrorClass] = field(default_factory=Counter)  # what cannot be opened
+
+    def add(self, changes: Changes[Known]) -> None:
+        """Count the files of one listing."""
+        self.new += len(changes.new)
+        self.changed += len(changes.changed)
+        self.unchanged += len(changes.unchanged)
+        self.broken.update(one.error_class or ErrorClass.UNKNOWN for one in changes.broken)
+        self.to_do_bytes += sum([row[1] for row in changes.new])
+        self.to_do_bytes += sum([row[1] for _, row in changes.changed])
 
 
 class _Recorded(NamedTuple):
@@ -181,12 +190,7 @@ class RootScan:
             recorded = {}
         else:
             self._mark_visited(folder_id)
-            if (
-                self._is_settled
-                and not opened
-                and not broken(listing)
-                and walks.files(folder_id, listing.after, listing.upto) == list(files)
-            ):
+            if not opened and self._is_as_recorded(folder_id, listing):
                 walked.unchanged += len(files)
                 walked.left_out += len(listing.left_out)
                 return None
@@ -195,14 +199,9 @@ class RootScan:
                 for known in walks.known(folder_id, listing.after, listing.upto)
             }
         changes = compare(listing, recorded)
-        walked.new += len(changes.new)
-        walked.changed += len(changes.changed)
-        walked.unchanged += len(changes.unchanged)
         walked.gone += len(changes.gone) if whole_root else 0
         walked.left_out += len(listing.left_out) - len(changes.broken)
-        walked.broken.update(one.error_class or ErrorClass.UNKNOWN for one in changes.broken)
-        walked.to_do_bytes += sum([row[1] for row in changes.new])
-        walked.to_do_bytes += sum([row[1] for _, row in changes.changed])
+        walked.add(changes)
         unchanged = [k.file for k in changes.back] if self._is_settled else changes.unchanged
         return Folder(
             path=listing.folder,
@@ -217,6 +216,13 @@ class RootScan:
             ],
             excluded=changes.excluded,
         )
+
+    def _is_as_recorded(self, folder_id: int, listing: FolderListing) -> bool:
+        """Whether nothing has changed since, and nothing is left to do."""
+        if not self._is_settled or broken(listing):
+            return False
+        recorded = self._scans.files(folder_id, listing.after, listing.upto)
+        return recorded == list(listing.files)
 
     def _opened(self, listing: FolderListing) -> list[Known]:
         """The asset that stands for this folder or archive while it cannot be opened."""
