@@ -58,6 +58,11 @@ class Sender:
         self.is_checked = True
         self.is_open = self._store.capabilities.conditional_writes is not None
 
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the endpoint may still refuse a request for a header, after its body."""
+        return self._store.capabilities.conditional_writes is None
+
     def is_alone(self, size_bytes: int) -> bool:
         """Whether the next content, of this size, has to be sent before another one is: not enough
         is known of the endpoint, which may refuse the request after it has read the body."""

@@ -74,7 +74,7 @@ class SenderPool:
     async def _send_ready(self, tasks: asyncio.TaskGroup) -> None:
         items = self._ready.items
         try:
-            if not self._sender.is_open:
+            if not self._sender.is_checked and self._sender.is_unknown:
                 self._ready.put_smallest_first()
             while items and not self._stop.is_set and self._active <= self._most():
                 ready = items.popleft()
