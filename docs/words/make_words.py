@@ -23,6 +23,7 @@ What is made (all read by bulkup.search.vocabulary and bulkup.search.label_vecto
 
     words.txt    the vocabulary in lower case, sorted by bytes, a word or name on a line
     words.npy    int8 (words, 128): the direction of each, row by row as in words.txt
+    languages.npy  float16 (512, 129): from the multilingual encoder's space to that of words.npy
     forms.txt    irregular forms, "mice mouse", sorted
     classes.json names, kinds and words of the 1000 classes, see `_class_data`
     classes.npy  float16 (1000, 128): the label vector of each class, from the mean of all
@@ -48,10 +49,12 @@ from numpy.typing import NDArray
 from vocabulary import chosen
 from wordnet import Synset, WordNet
 
+from bulkup.search.languages import variants
 from bulkup.search.vocabulary import Words
 
 DIMENSION = 128
 MOST_BESIDE = 10  # words of a sentence
+RIDGE = 3.0
 
 Encoder = Callable[[Iterable[str]], Floats]
 
@@ -86,6 +89,21 @@ def in_one_space(
         word_blocks.append(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
         label_blocks.append((labels - mean) / np.linalg.norm(labels - mean, axis=1).mean())
     return np.concatenate(word_blocks, axis=1), np.concatenate(label_blocks, axis=1)
+
+
+def language_map(encode: Encoder, words: list[str], vectors: Floats) -> Floats:
+    """From the space of `encode` to that of the table, (512, DIMENSION + 1); the last column is the
+    mean that is subtracted first. Ridge regression over the words of the table."""
+    forms = [variants(word) for word in words]
+    sums = sum(encode(form[at] for form in forms) for at in range(len(forms[0])))
+    rows = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    mean = rows.mean(axis=0)
+    centred = (rows - mean).astype(np.float64)
+    square = centred.T @ centred + RIDGE * np.eye(centred.shape[1])
+    targets = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    axes = np.linalg.solve(square, centred.T @ targets)
+    found: Floats = np.concatenate([axes, mean[:, None]], axis=1)
+    return found
 
 
 def main_axes(vectors: Floats) -> Floats:
@@ -176,6 +194,8 @@ def main() -> None:
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "words.npy", as_int8(vectors @ axes))
+    languages = language_map(encoders[1], words, vectors @ axes)
+    np.save(out / "languages.npy", languages.astype(np.float16))
     np.save(out / "classes.npy", (labels @ axes).astype(np.float16))
     (out / "words.txt").write_text("\n".join(words), "ascii")
     (out / "forms.txt").write_text(

@@ -111,8 +111,10 @@ class WordsUnknown(UsageError):
     `unknown` holds those words as they were typed; the message names the nearest known ones.
     """
 
-    def __init__(self, message: str, *, unknown: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, unknown: tuple[str, ...] = (), hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.unknown = unknown
 
 

@@ -103,16 +103,19 @@ class SearchSession:
         return _with_matching_file_first(self._result(pictures, hits), query.terms)
 
     def _by_classes(self, text: str, row: EmbedderRow, limit: int, explain: bool) -> SearchResult:
+        from bulkup.search.languages import known_languages
         from bulkup.search.query import by_words
         from bulkup.search.query import reasons as why
         from bulkup.search.scale import WEAK
         from bulkup.search.text_scores import TextQuery, unknown_words
 
-        query = TextQuery.of(text)
+        query = TextQuery.of(text, known_languages)
         matrix = self._class_matrix(row)
         pictures = self._pictures(row, matrix)
         described = [_described(picture) for picture in pictures]
         scored = by_words(query, matrix, described, limit)
+        if query.understood_as is not None:
+            self._notes.append(f"{text!r} is understood as {query.understood_as!r}")
         if query.unknown and scored:
             self._notes.append(f"{unknown_words(query)}. Looked for in names only")
         if scored and scored[0].score < WEAK:

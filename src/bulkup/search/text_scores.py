@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from bulkup.errors import WordsUnknown
 from bulkup.search.label_vectors import COUNT, known_classes
+from bulkup.search.languages import Languages, Understood
 from bulkup.search.literal_match import Date, Term, Typed, Word, typed
 from bulkup.search.scale import hit_score
 from bulkup.search.vocabulary import DIMENSION, QueryPart, Vector, Words, known_words, unit
@@ -73,10 +74,12 @@ class TextQuery:
     direction: Vector | None  # None when no word is known
     classes: Floats  # shape (COUNT,): how far the parts name each class, 0 to 1
     beside: Floats  # shape (COUNT,): how far they usually stand beside each class, 0 to 1
+    understood_as: str | None = None  # the English word, for a text of another language
 
     @classmethod
-    def of(cls, text: str) -> TextQuery:
-        """`text` in any case. Raises WordsUnknown when it has no words."""
+    def of(cls, text: str, languages: Callable[[], Languages | None] = lambda: None) -> TextQuery:
+        """`text` in any case. `languages` is asked where a word is not English. Raises WordsUnknown
+        when it has no words."""
         words, classes = known_words(), known_classes()
         parsed = typed(text)
         stop_words = _STOP_WORDS if set(parsed.words) - _STOP_WORDS else frozenset()
@@ -84,11 +87,23 @@ class TextQuery:
         terms = _terms(parsed, stop_words, words)
         if not terms:
             raise WordsUnknown(f"nothing to look for in {text!r}")
+        is_english = _is_english(text) and all(part.words for part in parts)
+        other = None if is_english or not parts else languages()
+        if other is not None:
+            plain = " ".join(parsed.words) if parsed.dates else text
+            return cls._foreign(text, terms, other.understood(plain))
         known = [part for part in parts if part.words]
         directions = [_direction(part, words) for part in known]
         direction = unit(np.sum(directions, axis=0)) if directions else None
         shares, beside = _shares(known, classes.named), _shares(known, classes.beside)
         return cls(text, tuple(parts), terms, direction, shares, beside)
+
+    @classmethod
+    def _foreign(cls, text: str, terms: tuple[Term, ...], understood: Understood) -> TextQuery:
+        classes, word = known_classes(), understood.word
+        part = QueryPart(text, (word,))
+        named, beside = (_shares([part], of) for of in (classes.named, classes.beside))
+        return cls(text, (part,), terms, understood.direction, named, beside, word)
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -168,7 +183,8 @@ def ranked(
     when all words of the query are unknown and no picture matches one literally.
     """
     if query.direction is None and query.unknown and not matched.any():
-        raise WordsUnknown(unknown_words(query), unknown=query.unknown)
+        hint = "Words of other languages: pip install 'bulkup[languages]'"
+        raise WordsUnknown(unknown_words(query), unknown=query.unknown, hint=hint)
     total = np.round(meanings + np.float32(LITERAL) * matched, 5)
     order = np.argsort(-total, kind="stable")
     is_hit = (meanings > UNSEEN) | (matched > 0)
@@ -176,6 +192,11 @@ def ranked(
         Hit(int(at), hit_score(float(meanings[at]), int(matched[at]), len(query.terms)))
         for at in order[is_hit[order]][:limit]
     ]
+
+
+def _is_english(text: str) -> bool:
+    """Whether all letters are those of English; 'café' may be another language's."""
+    return all(sign.isascii() for sign in text if sign.isalpha())
 
 
 def _direction(part: QueryPart, words: Words) -> Vector:
