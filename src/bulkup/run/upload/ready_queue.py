@@ -41,6 +41,7 @@ class ReadyQueue:
         self._stop = stop
         self.items: deque[ReadyUpload] = deque()
         self.held_bytes = 0
+        self._ahead_bytes = 0  # of those, what is being read or waits
         self.is_closed = False  # nothing more will come
         self._loads = 0  # groups that are being read
         self._has_waiter = False
@@ -53,11 +54,14 @@ class ReadyQueue:
         """A group is read, and will hold about so many bytes."""
         self._loads += 1
         self.held_bytes += size_bytes
+        self._ahead_bytes += size_bytes
 
     def end_load(self, size_bytes: int, ready: Sequence[ReadyUpload]) -> None:
         """That group is read; what is `ready` of it is put at the end."""
         self._loads -= 1
-        self.held_bytes += sum(one.held_bytes for one in ready) - size_bytes
+        more_bytes = sum(one.held_bytes for one in ready) - size_bytes
+        self.held_bytes += more_bytes
+        self._ahead_bytes += more_bytes
         self.items.extend(ready)
         self._room.set()
         self._news.set()
@@ -76,15 +80,22 @@ class ReadyQueue:
         self._news.set()
 
     def _has_room(self) -> bool:
+        if self._loads >= LOADS or len(self.items) >= 2 * self._pacer.limit + AHEAD_ITEMS:
+            return False
+        if self._pacer.is_far:
+            return self._ahead_bytes < AHEAD_BYTES and self.held_bytes < FAR_HELD_BYTES
         is_dry = not self.items and not self._loads
-        most_bytes = FAR_HELD_BYTES if self._pacer.is_far else HELD_BYTES
-        return (
-            self._loads < LOADS
-            and len(self.items) < 2 * self._pacer.limit + AHEAD_ITEMS
-            and self.held_bytes < (most_bytes if is_dry else AHEAD_BYTES)
-        )
+        return self.held_bytes < (HELD_BYTES if is_dry else AHEAD_BYTES)
 
     # For the senders ------------------------------------------------------------------------------
+
+    def take(self) -> ReadyUpload:
+        """The first item, which is to be sent now."""
+        ready = self.items.popleft()
+        self._ahead_bytes -= ready.held_bytes
+        if self._has_waiter and self._has_room():
+            self._room.set()
+        return ready
 
     def put_smallest_first(self) -> None:
         """The first bodies may be sent in vain, or twice."""

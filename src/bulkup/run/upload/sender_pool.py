@@ -77,7 +77,7 @@ class SenderPool:
             if not self._sender.is_checked and self._sender.is_unknown:
                 self._ready.put_smallest_first()
             while items and not self._stop.is_set and self._active <= self._most():
-                ready = items.popleft()
+                ready = self._ready.take()
                 try:
                     await self._send(ready, tasks)
                 finally:

@@ -12,7 +12,13 @@ from bulkup.model import Digest
 from bulkup.pace.pacer import Pacer
 from bulkup.run.stop_signal import StopSignal
 from bulkup.run.upload.loader import ReadyUpload
-from bulkup.run.upload.ready_queue import AHEAD_BYTES, AHEAD_ITEMS, LOADS, ReadyQueue
+from bulkup.run.upload.ready_queue import (
+    AHEAD_BYTES,
+    AHEAD_ITEMS,
+    FAR_HELD_BYTES,
+    LOADS,
+    ReadyQueue,
+)
 from tests.fakes.clock import FakeClock
 
 
@@ -55,7 +61,7 @@ async def test_bytes_are_bounded_and_given_back(queue: ReadyQueue) -> None:
     queue.end_load(5, [large])
     waiting = await waits(queue)
     assert not waiting.done()
-    assert queue.items.popleft() is large
+    assert queue.take() is large
     queue.release(large)
     await waiting
     assert queue.held_bytes == 0
@@ -66,7 +72,7 @@ async def test_items_are_bounded(queue: ReadyQueue) -> None:
     queue.end_load(0, [ready()] * (AHEAD_ITEMS + 2))
     waiting = await waits(queue)
     assert not waiting.done()
-    queue.release(queue.items.popleft())
+    queue.release(queue.take())
     await waiting
 
 
@@ -74,8 +80,44 @@ async def test_what_is_in_flight_counts_less_when_nothing_is_ready(queue: ReadyQ
     """Else one large file in flight would keep the next one from being read."""
     queue.begin_load(0)
     queue.end_load(0, [ready(AHEAD_BYTES)])
-    queue.items.popleft()
+    queue.take()
     await asyncio.wait_for(queue.wait_for_room(), 5)
+
+
+async def test_towards_a_far_server_reading_keeps_ahead_of_what_is_in_flight(
+    clock: FakeClock, stop: StopSignal
+) -> None:
+    pacer = Pacer(clock, fixed_limit=100)
+    queue = ReadyQueue(pacer, stop)
+    size_bytes = AHEAD_BYTES // 2
+
+    def read() -> None:
+        queue.begin_load(size_bytes)
+        queue.end_load(size_bytes, [ready(size_bytes)])
+
+    read()
+    queue.take()
+    read()
+    near = await waits(queue)  # 32 MiB are in flight or wait
+    assert not near.done()
+    pacer.started(clock.monotonic())
+    pacer.finished(clock.monotonic(), 0, 0.1)
+    queue.take()
+    await near
+    while queue.held_bytes < FAR_HELD_BYTES:
+        await asyncio.wait_for(queue.wait_for_room(), 5)
+        read()
+        queue.take()
+    assert not (await waits(queue)).done()
+    stop.set("done")
+
+
+async def test_the_smallest_can_be_put_first(queue: ReadyQueue) -> None:
+    large, small = ready(9), ready(3)
+    queue.begin_load(0)
+    queue.end_load(0, [large, small, large])
+    queue.put_smallest_first()
+    assert [queue.take() for _ in range(3)] == [small, large, large]
 
 
 async def test_a_stop_ends_all_waiting(queue: ReadyQueue, stop: StopSignal) -> None:
