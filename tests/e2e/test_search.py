@@ -327,9 +327,11 @@ def test_the_sheet_has_gaps_where_the_destination_is_gone(pushed: Bulkup) -> Non
     thumbs = sorted((pushed.directory / "store/.bulkup/thumb").rglob("*.webp"))
     thumbs[0].unlink()
     pushed("search", "boat", "--html", "some.html")
-    assert (pushed.directory / "some.html").read_text().count("data:image/webp") == 3
+    assert (pushed.directory / "some.html").read_text().count("data:image/webp") == 4
     (pushed.directory / "store").rename(pushed.directory / "away")
-    pushed("search", "boat", "--html", "none.html")
+    (pushed.directory / "photos").rename(pushed.directory / "away too")
+    ended = pushed("search", "boat", "--html", "none.html", check=3)
+    assert f"4 thumbnails could not be fetched from {pushed.directory / 'store'}: " in ended.stderr
     text = (pushed.directory / "none.html").read_text()
     assert text.count("no thumbnail") == 4
     assert text.count("boat.jpg") >= 2

@@ -24,7 +24,7 @@ exposure_seconds, iso, focal_length_mm, latitude, longitude, altitude_metres, pe
 rating, title, description, keywords. With vectors: embedder and vector (in npz digests, vectors and
 embedder), all of the embedder used last; parquet and npz have them unless --no-vectors.
 jsonl and npz keep names exactly, a byte that is not UTF-8 as \\udcXX; csv and parquet show it as
-\\xNN. parquet needs an extra: pip install 'bulkup[parquet]'.
+\\xNN. parquet needs an extra, pyarrow.
 
 Example: bulkup export --format parquet --output photos.parquet '*.heic'"""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkup.cli.shared_options import Flags
-from bulkup.errors import UsageError
+from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
@@ -101,6 +101,7 @@ def run(
         check_writable(html, named="--html", is_ours=is_sheet)
     from bulkup.manifest.reader import Reader
 
+    is_whole = True
     with Reader(settings.manifest) as reader:
         words = " ".join(text or ())
         result = _result(reader, settings, filters, words, like, duplicates, limit, explain)
@@ -111,8 +112,10 @@ def run(
             _print_notes(result.notes)
         if html is not None:
             title = "Near-duplicates" if duplicates else f"Closest matches: {words or like}"
-            _write_sheet(html, title, result, placed, reader, settings)
+            is_whole = _write_sheet(html, title, result, placed, reader, settings)
         _print(result, placed, json=json, print0=print0, is_groups=duplicates)
+    if not is_whole:
+        raise typer.Exit(ExitCode.UNFINISHED)
 
 
 def _filters(
@@ -249,26 +252,33 @@ def _write_sheet(
     placed: dict[int, Placed],
     reader: Reader,
     settings: Settings,
-) -> None:
+) -> bool:
+    """Whether all pictures are on the sheet."""
     import asyncio
 
     from bulkup.cli.contact_sheet.frames import sections_of
     from bulkup.cli.contact_sheet.sheet import write_sheet
-    from bulkup.operations.thumbnails import thumbnails_of
+    from bulkup.cli.output.text import count as count_of
+    from bulkup.cli.output.text import escape
+    from bulkup.operations.thumbnails import Wanted, thumbnails_of
     from bulkup.reporting.atomic_file import whole_file
 
-    wanted = [hit.picture.content_id for hit in result.hits]
+    wanted = [
+        Wanted(hit.picture.content_id, hit.picture.path, hit.picture.size_bytes)
+        for hit in result.hits
+    ]
     destinations = {one.id: one for one in reader.destinations.all()} if placed else {}
     thumbs = asyncio.run(thumbnails_of(wanted, placed, destinations, settings, os.environ))
     try:
         with whole_file(html, mode=_SHEET_MODE) as file:
-            count = write_sheet(sections_of(result, placed, thumbs), file, title=title)
+            count = write_sheet(sections_of(result, placed, thumbs.bodies), file, title=title)
     except BrokenPipeError:  # the reader of a FIFO has gone
         raise
     except OSError as error:
         raise UsageError(f"--html {html}: {error.strerror}") from error
     if not settings.quiet:
-        from bulkup.cli.output import text as render
-
-        where = render.escape(html)
-        print(f"Wrote {render.count(count, 'picture')} to {where}", file=sys.stderr)
+        print(f"Wrote {count_of(count, 'picture')} to {escape(html)}", file=sys.stderr)
+    for where, number in thumbs.missing.items():
+        lost = count_of(number, "thumbnail")
+        print(f"bulkup: {lost} could not be fetched from {escape(where)}", file=sys.stderr)
+    return not thumbs.missing

@@ -22,6 +22,7 @@ from bulkup.embed.embedder import Embedded, Vector
 from bulkup.embed.responses import unit
 from bulkup.embed.telemetry import onnxruntime, switch_off_telemetry
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
+from bulkup.installation import extra_command
 from bulkup.redaction import foreign_text
 
 T = TypeVar("T")
@@ -122,7 +123,7 @@ class ClipEmbedder:
         except Exception as error:  # also of libraries built for another numpy: ValueError
             raise EmbedderUnusable(
                 f"the embedder clip cannot be loaded: {error}",
-                hint="Install it with: pip install 'bulkup[clip]'",
+                hint=f"Install it with: {extra_command('clip')}",
             ) from error
         paths = {each: model_directory(each, self._directory) for each in (VISION, TEXT)}
         encoder = fastembed.ImageEmbedding if repository == VISION else fastembed.TextEmbedding

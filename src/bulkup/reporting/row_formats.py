@@ -53,10 +53,12 @@ def check_format(form: ExportFormat) -> None:
         return
     from importlib.util import find_spec
 
+    from bulkup.installation import extra_command
+
     if find_spec("pyarrow") is None:
         raise UsageError(
             "--format parquet needs pyarrow, which is not installed",
-            hint="pip install 'bulkup[parquet]'",
+            hint=extra_command("parquet"),
         )
 
 

@@ -35,7 +35,7 @@ async def test_without_the_package_it_says_what_to_install(monkeypatch, tmp_path
     with pytest.raises(EmbedderUnusable, match="fastembed") as error:
         await embedder.embed([picture()])
     assert error.value.hint is not None
-    assert "pip install 'bulkup[clip]'" in error.value.hint
+    assert "install 'fastembed<1" in error.value.hint
     await embedder.close()
 
 
