@@ -226,6 +226,9 @@ def test_a_destination_that_shows_nothing_gets_no_copy(
     ended = bulkup("push", "photos", "--to", "s3://bucket/p", env=env, check=None)
     assert "its listing does not show the object p/a.jpg" in ended.stderr
     assert not any("/manifest/" in seen.path for seen in s3.seen if seen.op == "PutObject")
+    requests = len(s3.seen)
+    assert "not copied" not in bulkup("push", "photos", env=env).stderr
+    assert len(s3.seen) == requests, "a push with nothing to do makes no request"
 
 
 def test_restore_replaces_nothing_and_takes_no_damaged_copy(bulkup: Bulkup, tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ class ManifestCopies(Statements):
             "INSERT INTO manifest_copy_due VALUES (?) ON CONFLICT DO NOTHING", destination_id
         )
 
+    def unmark_due(self, destination_id: int) -> None:
+        """No copy is made before the manifest changes again."""
+        self._write("DELETE FROM manifest_copy_due WHERE destination_id = ?", destination_id)
+
     def is_due(self, destination_id: int, *, sent_before: float) -> bool:
         """Whether the manifest has changed, and the last copy was sent before a time."""
         found = self._value(

@@ -88,6 +88,7 @@ class ManifestCopier:
             return
         if not await requests.ask(lambda: _is_listed(requests.store, stored)):
             self._notice(destination, f"its listing does not show the object {stored}")
+            await self._context.call(self._copies.unmark_due, destination.id)
             return
         folder = os.path.dirname(self._context.manifest.path)
         with tempfile.TemporaryDirectory(prefix=".bulkup-copy-", dir=folder) as scratch:
