@@ -4,6 +4,7 @@ extensions   content types by file extension
 media        content types by signature and extension
 os_errors    the operating system's errors as source errors
 archive      ZIP archives: members listed, opened
+takeout/     the JSON files of Google Takeout
 zstd         files compressed with Zstandard
 zip_stream   one ZIP member as a stream with limits
 buffers      reused memory for file contents

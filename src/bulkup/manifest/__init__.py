@@ -17,6 +17,7 @@ embeddings.py         embedders and their vectors
 verification.py       objects that `verify` checks, and what it found
 import_objects.py     objects that `rebuild` found
 local_files.py         files of this machine, and the objects that hold them
+takeout.py             notes of Google Takeout, and albums
 copies.py             copies of the manifest, made and sent
 garbage.py            what `clean` removes
 reports/              what the commands that only read show

@@ -23,6 +23,7 @@ from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.scans import Scans
 from bulkup.manifest.sidecars import Sidecars
+from bulkup.manifest.takeout import TakeoutNotes
 from bulkup.manifest.verification import ObjectChecks
 
 
@@ -45,6 +46,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.stage_queue = StageQueue(self._db)
         self.pictures = Pictures(self._db)
         self.sidecars = Sidecars(self._db)
+        self.takeout = TakeoutNotes(self._db)
         self.embeddings = Embeddings(self._db)
         self.retry_queue = RetryQueue(self._db)
         self.object_checks = ObjectChecks(self._db)

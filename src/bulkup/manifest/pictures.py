@@ -114,6 +114,7 @@ def _picture(content_id: int, metadata: Metadata) -> tuple[object, ...]:
         m.is_truncated,
         *_words(facts),
         0 if facts.original else 1 if facts.digitised else 2,
+        facts.taken_from,
     )
 
 
@@ -127,6 +128,7 @@ def sidecar_row(asset_id: int, facts: PictureFacts) -> tuple[object, ...]:
         None if place is None else place.longitude_degrees,
         None if place is None else place.altitude_metres,
         *_words(facts),
+        facts.taken_from,
     )
 
 

@@ -49,7 +49,7 @@ class Sidecars(Statements):
             "SELECT asset.id, asset.folder_id, root.path, folder.path, asset.name, "
             "asset.missing_at IS NOT NULL, EXISTS (SELECT 1 FROM sidecar AS known "
             "WHERE known.asset_id = asset.id), taken_at, date_rank, latitude, longitude, "
-            "altitude_metres, rating, title, description, keywords FROM sidecar_unread "
+            "altitude_metres, rating, title, description, keywords, taken_from FROM sidecar_unread "
             "JOIN asset ON asset.id = sidecar_unread.asset_id "
             "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
             "JOIN picture ON picture.content_id = asset.content_id ORDER BY asset.id LIMIT ?",
@@ -100,7 +100,7 @@ class Sidecars(Statements):
                 "DELETE FROM sidecar WHERE asset_id = ?", ((asset_id,) for asset_id, _ in read)
             )
             self._db.executemany(  # a file may have been forgotten meanwhile
-                "INSERT INTO sidecar SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? "
+                "INSERT INTO sidecar SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
                 "WHERE EXISTS (SELECT 1 FROM asset WHERE id = ?)",
                 (
                     (*sidecar_row(asset_id, facts), asset_id)
@@ -132,7 +132,7 @@ def _facts(
     from bulkup.content.picture.facts.places import place_of
     from bulkup.content.picture.types import PictureFacts
 
-    rating, title, description, keywords = words
+    rating, title, description, keywords, taken_from = words
     dates = {("original", "digitised", "modified")[date_rank]: moment_of(taken_at)}
     return PictureFacts(
         **dates,  # type: ignore[arg-type]
@@ -141,4 +141,5 @@ def _facts(
         title=title,  # type: ignore[arg-type]
         description=description,  # type: ignore[arg-type]
         keywords=tuple(json.loads(keywords)) if isinstance(keywords, str) else (),
+        taken_from=taken_from,  # type: ignore[arg-type]
     )

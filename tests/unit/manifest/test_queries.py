@@ -38,7 +38,9 @@ COLUMNS = {
     "sent sent_bytes duplicates duplicate_bytes seconds processed embedded",
     "pictures": "root path digest size_bytes width_px height_px format orientation taken_at camera "
     "lens f_number exposure_seconds iso focal_length_mm latitude longitude altitude_metres "
-    "perceptual_hash is_truncated rating title description keywords",
+    "perceptual_hash is_truncated rating title description keywords taken_from",
+    "albums": "album source root path digest asset_id",
+    "takeout": "export folder json title taken_at asset_id",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
 from typing import Final
@@ -113,6 +113,7 @@ class PictureFacts:
     title: str | None = None
     description: str | None = None
     keywords: tuple[str, ...] = ()
+    taken_from: str | None = field(default=None, compare=False)  # what says `taken_at`: exif, xmp…
 
     @property
     def taken_at(self) -> Moment | None:

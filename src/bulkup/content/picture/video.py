@@ -93,6 +93,7 @@ def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
     model = first(_APPLE + "model", "model", "com.android.model")
     place = first(_APPLE + "location.iso6709", "location", "location-eng")
     return PictureFacts(
+        taken_from="video",
         original=moment_of(first(_APPLE + "creationdate", "date_recorded")),
         digitised=None if (created or "").startswith(_NO_DATES) else moment_of(created),
         camera=made_by(maker, model),

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.sidecars import SIDECARS
+from bulkup.manifest.database.takeout import TAKEOUT
 from bulkup.manifest.database.views import VIEWS
 
 TABLES = """
@@ -235,7 +236,8 @@ CREATE TABLE picture (
   title TEXT,
   description TEXT,
   keywords TEXT,                   -- a JSON array
-  date_rank INTEGER NOT NULL DEFAULT 0 -- 0: it was taken at `taken_at`, 1: digitised, 2: changed
+  date_rank INTEGER NOT NULL DEFAULT 0, -- 0: it was taken at `taken_at`, 1: digitised, 2: changed
+  taken_from TEXT                  -- what says so: exif, xmp, video
 );
 CREATE TABLE embedder (
   id INTEGER PRIMARY KEY,
@@ -314,5 +316,5 @@ CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
 END;
 """
 
-MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + SIDECARS + VIEWS),)
+MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + SIDECARS + TAKEOUT + VIEWS),)
 """Migration number n is at index n - 1."""

@@ -54,7 +54,8 @@ CREATE TABLE sidecar (
   rating INTEGER,
   title TEXT,
   description TEXT,
-  keywords TEXT
+  keywords TEXT,
+  taken_from TEXT                  -- exif, xmp, takeout, video, name
 );
 CREATE TABLE sidecar_unread (
   asset_id INTEGER PRIMARY KEY REFERENCES asset (id) ON DELETE CASCADE
@@ -81,6 +82,10 @@ AND EXISTS (SELECT 1 FROM picture WHERE content_id IN (old.content_id, new.conte
         "(SELECT 1 FROM picture WHERE picture.content_id = new.content_id)"
     )
 }
+  INSERT OR IGNORE INTO sidecar_unread SELECT new.id FROM picture
+    WHERE picture.content_id = new.content_id AND (
+      EXISTS (SELECT 1 FROM takeout_partner WHERE asset_id = new.id)
+      OR picture.taken_at IS NULL AND new.name GLOB '*[12][09][0-9][0-9]*');
 END;
 CREATE TRIGGER sidecar_of_picture AFTER INSERT ON picture BEGIN
   {_MARK_IF_THERE_IS_ONE.format(picture="picture_asset.content_id = new.content_id")}

@@ -101,7 +101,8 @@ SELECT
   lower(hex(content.digest)) AS digest,
   asset.size_bytes,
   picture.width_px, picture.height_px, picture.format, picture.orientation,
-  coalesce(sidecar.taken_at, picture.taken_at) AS taken_at,
+  coalesce(sidecar.taken_at, picture.taken_at,
+    strftime('%Y-%m-%dT%H:%M:%S+00:00', asset.modified_ns / 1000000000, 'unixepoch')) AS taken_at,
   picture.camera, picture.lens, picture.f_number, picture.exposure_seconds, picture.iso,
   picture.focal_length_mm,
   coalesce(sidecar.latitude, picture.latitude) AS latitude,
@@ -112,11 +113,39 @@ SELECT
   coalesce(sidecar.rating, picture.rating) AS rating,
   coalesce(sidecar.title, picture.title) AS title,
   coalesce(sidecar.description, picture.description) AS description,
-  coalesce(sidecar.keywords, picture.keywords) AS keywords
+  coalesce(sidecar.keywords, picture.keywords) AS keywords,
+  CASE WHEN sidecar.taken_at IS NOT NULL THEN sidecar.taken_from
+    WHEN picture.taken_at IS NOT NULL THEN picture.taken_from ELSE 'mtime' END AS taken_from
 FROM picture
 JOIN content ON content.id = picture.content_id
 JOIN asset ON asset.content_id = content.id
 LEFT JOIN sidecar ON sidecar.asset_id = asset.id
+JOIN folder ON folder.id = asset.folder_id
+JOIN root ON root.id = folder.root_id;
+
+CREATE VIEW takeout AS
+SELECT
+  takeout_note.export, takeout_note.folder, takeout_note.name AS json, takeout_note.title,
+  strftime('%Y-%m-%dT%H:%M:%SZ', takeout_note.taken_at, 'unixepoch') AS taken_at,
+  takeout_partner.asset_id
+FROM takeout_note
+LEFT JOIN takeout_partner ON takeout_partner.note_id = takeout_note.id
+WHERE takeout_note.title IS NOT NULL AND NOT takeout_note.is_album;
+
+CREATE VIEW albums AS
+SELECT
+  album.name AS album,
+  album.source,
+  root.path AS root,
+  -- as in the view files
+  CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
+    THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
+  nullif(lower(hex(content.digest)), '') AS digest,
+  asset.id AS asset_id
+FROM album_asset
+JOIN album ON album.id = album_asset.album_id
+JOIN asset ON asset.id = album_asset.asset_id
+JOIN content ON content.id = asset.content_id
 JOIN folder ON folder.id = asset.folder_id
 JOIN root ON root.id = folder.root_id;
 """

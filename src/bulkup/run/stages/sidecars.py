@@ -10,6 +10,7 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+from bulkup.content.picture.facts.takeout import completed
 from bulkup.content.picture.types import PictureFacts
 from bulkup.content.reading import is_member
 from bulkup.errors import ItemError
@@ -29,6 +30,7 @@ async def read_unread_sidecars(job: JobContext) -> None:
     Raises DestinationError when a sidecar that is not on this machine cannot be fetched.
     """
     context, sidecars = job.run, job.run.manifest.sidecars
+    takeout = job.run.manifest.takeout
     if not await context.call(sidecars.has_unread):
         return
     async with Workers(1, modules=SIDECAR_MODULES) as workers:
@@ -42,6 +44,11 @@ async def read_unread_sidecars(job: JobContext) -> None:
                 read = await workers.run(read_sidecars, tasks)
             except ItemError:  # hostile packets: one by one, so that others are read
                 read = [await _read_alone(workers, task) for task in tasks]
+            notes = [await context.call(takeout.note_of, one.asset_id) for one in to_read]
+            read = [
+                completed(one.name, one.facts, facts, note)
+                for one, facts, note in zip(to_read, read, notes, strict=True)
+            ]
             await context.call(
                 sidecars.record,
                 [(one.asset_id, facts) for one, facts in zip(to_read, read, strict=True)],

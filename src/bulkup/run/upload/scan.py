@@ -14,6 +14,7 @@ from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.rescan import UnreadablePaths, recover
 from bulkup.run.upload.scan_root import RootScan, Walked
+from bulkup.run.upload.takeout import FoundNotes, read_takeout
 from bulkup.walk.files_from import listed, read_paths
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.walk import walk
@@ -67,6 +68,14 @@ class Scan:
             for one, root_scan in root_scans.values():
                 await self._walk(one, root_scan)
         self.is_under_way = False
+        await read_takeout(
+            self._context,
+            [
+                FoundNotes(one.root_id, one.named.path, root_scan.notes)
+                for one, root_scan in root_scans.values()
+            ],
+            has_new_files=any(one.new or one.changed for one in self.walked),
+        )
 
     def _root_scan(self, one: RootToScan, *, is_settled: bool) -> RootScan:
         return RootScan(self._context, self._scope(one), self._claims, is_settled=is_settled)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bulkup.content.takeout.places import may_be_note
 from bulkup.errors import ErrorClass
 from bulkup.events import FilesLeftOut, RootWalked
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
@@ -87,6 +88,7 @@ class RootScan:
         self._is_quick = False
         self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
         self.walked = Walked()
+        self.notes: list[str] = []  # paths of JSON files that may belong to a Takeout
 
     async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
         """Record all `listings`. With `whole_root`, files that are in none of them are missing."""
@@ -97,6 +99,9 @@ class RootScan:
                 self._forget_unopened(some)
                 self._count(recorded.walked)
                 if left_out := [one for listing in some for one in listing.left_out]:
+                    self.notes += [
+                        path for one in left_out if may_be_note(path := one.folder + one.name)
+                    ]
                     self._context.emit(FilesLeftOut(self._scope.root, tuple(left_out)))
                 if recorded.works or recorded.has_more:
                     self._claims.add(recorded.works, more=recorded.has_more)

@@ -6,5 +6,7 @@ exif       EXIF directories, with the tags of Windows
 iptc       IPTC IIM records
 xmp        XMP packets, in pictures and in sidecars
 embedded   the blocks of one decoded picture
+takeout    what Google Takeout adds to a picture
+names      dates in the names of files
 merge      one answer for each fact
 """

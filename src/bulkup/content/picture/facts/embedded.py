@@ -65,7 +65,7 @@ class Blocks:
         exif, iptc = exif_facts(self.tags), iptc_facts(self._iptc)
         xmp, texts = xmp_facts(self._xmp), _text_facts(self._texts)
         created = None if self._created is None else moment_of(self._created.isoformat())
-        container = PictureFacts(digitised=created)
+        container = PictureFacts(digitised=created, taken_from="video")
         return merged((exif, iptc, xmp, texts, container), words=(xmp, iptc, exif, texts))
 
     def _tag(self, image: Image.Image, number: int) -> object:
@@ -119,6 +119,7 @@ def _text_facts(texts: Mapping[str, str]) -> PictureFacts:
     found = {str(name).lower(): " ".join(str(text).split()) for name, text in texts.items()}
     created = found.get("creation time", "")
     return PictureFacts(
+        taken_from="exif",
         original=(moment_of(created) or mail_date(created)) if created else None,
         title=found.get("title") or None,
         description=found.get("description") or None,

@@ -112,6 +112,7 @@ def exif_facts(main: Image.Exif) -> PictureFacts:
     if description is not None and description.lower() in _NOT_DESCRIPTIONS:
         description = None
     return PictureFacts(
+        taken_from="exif",
         original=_moment(main, exif, _ORIGINAL),
         digitised=_moment(main, exif, _DIGITISED),
         modified=_moment(main, exif, _MODIFIED),

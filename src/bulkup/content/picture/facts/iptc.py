@@ -32,6 +32,7 @@ def iptc_facts(block: bytes) -> PictureFacts:
         return _moment(date, time)
 
     return PictureFacts(
+        taken_from="xmp",
         original=moment(_CREATED),
         digitised=moment(_DIGITISED),
         title=next(iter(texts(_TITLE)), None),

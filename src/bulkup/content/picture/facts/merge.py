@@ -42,6 +42,12 @@ def merged(
 
     found: dict[str, Any] = {name: first(name, sources) for name in ("camera", "lens")}
     found |= {name: first(name, words) for name in ("title", "description", "rating")}
+    dated = [
+        source.taken_from
+        for name in ("original", "digitised", "modified")
+        for source in sources
+        if getattr(source, name) is not None
+    ]
     for name in ("original", "digitised", "modified"):
         moment = first(name, sources)
         found[name] = None if moment is None else _completed(moment, moments)
@@ -50,6 +56,7 @@ def merged(
         keywords=first("keywords", words) or (),
         place=_completed_place(places),
         exposure=_exposure(sources),
+        taken_from=dated[0] if dated else None,
     )
 
 

@@ -135,6 +135,7 @@ def _facts(properties: Properties) -> PictureFacts:
         return _first(properties, name)
 
     return PictureFacts(
+        taken_from="xmp",
         original=_moment(properties, _ORIGINAL),
         digitised=_moment(properties, _DIGITISED),
         modified=_moment(properties, _MODIFIED),

@@ -1,0 +1,68 @@
+"""Where a file is in its export, whatever part holds it.
+
+An export comes in parts, `takeout-20240131T101112Z-001.zip` and so on, and a picture may be in
+another part than its JSON. All parts have the same folders below `Takeout/`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_PART: Final = re.compile(
+    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz)$", re.IGNORECASE
+).match
+_TOP: Final = "Takeout/"
+_YEAR: Final = re.compile(
+    r"(?:Photos from|Photos de|Photos du|Fotos von|Fotos aus|Fotos de|Fotos del|Foto del|"
+    r"Foto's uit|Foto's van|Foton från|Bilder fra|Billeder fra|Zdjęcia z|Fotky z|Fotografie z|"
+    r"Kuvat|Fényképek|Fotoğraflar|Фото за|Фотографии за)\s+\d{4}$|"
+    r"^\d{4}\s*(?:年の写真|年的照片|년의 사진)$"
+).match
+
+
+class ExportPlace(NamedTuple):
+    """A file of an export. `folder` is '' or ends in '/'."""
+
+    export: str
+    folder: str
+    name: str
+
+
+def place_in_export(root: str, path: str) -> ExportPlace:
+    """The place of the file at `path` below `root`; of a member, `path` has its archive and '#'.
+
+    Parts with the name of one export belong together wherever they lie. A folder that was unpacked
+    from parts is an export of its own, and so is any other root.
+    """
+    whole = f"{root.rstrip('/')}/{path}"
+    archive, mark, inner = whole.partition("#")
+    part = _PART(archive) if mark else None
+    before, top, inside = (inner if part else whole).partition(_TOP)
+    if part is not None:
+        export, inside = part[1].lower(), inside if top else inner
+    elif top:
+        export = before
+    else:
+        export, inside = root, path
+    folder, slash, name = inside.rpartition("/")
+    return ExportPlace(export, folder + slash, name)
+
+
+def is_year_folder(folder: str) -> bool:
+    """Whether a folder holds all pictures of a year, and is no album."""
+    return _YEAR(folder.rstrip("/").rpartition("/")[2]) is not None
+
+
+def may_be_note(path: str) -> bool:
+    """Whether a JSON file may belong to an export, by its path."""
+    return path[-5:].lower() == ".json" and (
+        _TOP in path or _MEDIA(path.rpartition("/")[2]) is not None
+    )
+
+
+_MEDIA: Final = re.compile(
+    r".*\.(?:jpe?g|hei[cf]|png|gif|webp|avif|tiff?|dng|raw|cr[23]|nef|arw|mp4?|m4v|mov|avi|3gp|mkv|mpg)"
+    r"(?:[.(][^/]*)?\.json$",
+    re.IGNORECASE,
+).match

@@ -1,0 +1,207 @@
+"""Google Takeout: pictures find their JSON in whatever part; albums; dates and their source."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+import zipfile
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from tests.e2e.conftest import Bulkup
+
+TAKEN = 1_552_826_096  # 2019-03-17T12:34:56Z
+YEAR = "Takeout/Google Photos/Photos from 2019/"
+ROME = "Takeout/Google Photos/Rome/"
+
+
+@pytest.fixture(autouse=True)
+def without_embedding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BULKUP_STAGES", "upload,process")
+
+
+def jpeg(seed: int, exif: str | None = None) -> bytes:
+    """A small picture; with a date in its EXIF if one is given."""
+    image = Image.new("RGB", (16, 16), (seed * 37 % 256, seed * 91 % 256, seed % 256))
+    tags = Image.Exif()
+    if exif is not None:
+        tags.get_ifd(0x8769)[0x9003] = exif
+    body = io.BytesIO()
+    image.save(body, "JPEG", exif=tags)
+    return body.getvalue()
+
+
+def note(title: str, taken: int = TAKEN, **more: Any) -> bytes:
+    return json.dumps(
+        {
+            "title": title,
+            "description": "",
+            "photoTakenTime": {"timestamp": str(taken)},
+            "geoData": {"latitude": 48.1, "longitude": 11.5, "altitude": 520.0},
+            **more,
+        }
+    ).encode()
+
+
+FILES = {
+    YEAR + "IMG_1.jpg": jpeg(1),
+    YEAR + "IMG_1.jpg.json": note("IMG_1.jpg", TAKEN + 1, people=[{"name": "Ann"}]),
+    YEAR + "IMG_1(1).jpg": jpeg(2),
+    YEAR + "IMG_1.jpg(1).json": note("IMG_1.jpg", TAKEN + 2),
+    YEAR + "IMG_1-edited.jpg": jpeg(3),
+    YEAR + "own date.jpg": jpeg(4, "2018:01:02 03:04:05"),
+    YEAR + "own date.jpg.supplemental-metadata.json": note("own date.jpg", description="a cat"),
+    YEAR + "no json.jpg": jpeg(5),
+    YEAR + "IMG_20170506_070809.jpg": jpeg(6),
+    ROME + "IMG_1.jpg": jpeg(1),
+    ROME + "IMG_1.jpg.json": note("IMG_1.jpg", TAKEN + 1),
+    ROME + "metadata.json": json.dumps({"title": "Rome & more", "access": "protected"}).encode(),
+}
+
+
+def make_zip(path: Path, names: list[str]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, FILES[name])
+
+
+def rows(bulkup: Bulkup, query: str) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+        return db.execute(query).fetchall()
+
+
+def pictures(bulkup: Bulkup) -> dict[str, tuple[Any, ...]]:
+    """Date, its source and latitude by the path inside the export."""
+    found = rows(bulkup, "SELECT path, taken_at, taken_from, latitude FROM pictures")
+    return {path.partition("#")[2] or path: tuple(rest) for path, *rest in found}
+
+
+WANTED = {
+    YEAR + "IMG_1.jpg": ("2019-03-17T12:34:57+00:00", "takeout", 48.1),
+    YEAR + "IMG_1(1).jpg": ("2019-03-17T12:34:58+00:00", "takeout", 48.1),
+    YEAR + "IMG_1-edited.jpg": ("2019-03-17T12:34:57+00:00", "takeout", 48.1),
+    YEAR + "own date.jpg": ("2018-01-02T03:04:05", "exif", 48.1),
+    YEAR + "IMG_20170506_070809.jpg": ("2017-05-06T07:08:09", "name", None),
+    ROME + "IMG_1.jpg": ("2019-03-17T12:34:57+00:00", "takeout", 48.1),
+}
+PARTS = [
+    [YEAR + "IMG_1.jpg", YEAR + "IMG_1.jpg(1).json", ROME + "metadata.json", YEAR + "no json.jpg"],
+    [YEAR + "IMG_1.jpg.json", YEAR + "IMG_1-edited.jpg", ROME + "IMG_1.jpg", YEAR + "own date.jpg"],
+    [
+        *(YEAR + "IMG_1(1).jpg", ROME + "IMG_1.jpg.json", YEAR + "IMG_20170506_070809.jpg"),
+        YEAR + "own date.jpg.supplemental-metadata.json",
+    ],
+]
+
+
+def require_all(bulkup: Bulkup) -> None:
+    """Every picture has the facts that it should have, and the albums are right."""
+    found = pictures(bulkup)
+    assert {path: found[path] for path in WANTED} == WANTED
+    assert found[YEAR + "no json.jpg"][1] == "mtime"
+    albums = rows(bulkup, "SELECT album, source, path FROM albums")
+    assert [(album, source) for album, source, _ in albums] == [("Rome & more", "takeout")]
+    assert albums[0][2].endswith(ROME + "IMG_1.jpg")
+    ((keywords,),) = rows(bulkup, "SELECT keywords FROM pictures WHERE path LIKE '%2019/IMG_1.jpg'")
+    assert json.loads(keywords) == ["Ann"]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_parts_come_in_any_order(bulkup: Bulkup, tmp_path: Path, order: tuple[int, ...]) -> None:
+    """One after the other, from one folder; the result is the same."""
+    (tmp_path / "parts").mkdir()
+    for number in order:
+        name = f"takeout-20240131T101112Z-00{number + 1}.zip"
+        make_zip(tmp_path / "parts" / name, PARTS[number])
+        ended = bulkup("push", "parts", "--to", "store")
+    assert "JSON" in ended.stderr
+    assert "no json.jpg" in ended.stderr
+    require_all(bulkup)
+    assert not any(key.endswith(".json") for key in map(str, (tmp_path / "store").rglob("*")))
+    assert bulkup("push", "parts").stdout.startswith("Nothing changed")
+
+
+def test_parts_that_lie_in_two_folders_are_one_export(bulkup: Bulkup, tmp_path: Path) -> None:
+    for number, part in enumerate(PARTS):
+        folder = tmp_path / f"disk{number}"
+        folder.mkdir()
+        make_zip(folder / f"takeout-20240131T101112Z-00{number + 1}.zip", part)
+    bulkup("push", "disk0", "disk1", "disk2", "--to", "store")
+    require_all(bulkup)
+
+
+def test_an_export_that_was_unpacked(bulkup: Bulkup, tmp_path: Path) -> None:
+    """And a JSON that changes is read again, without a new variant."""
+    for name, body in FILES.items():
+        path = tmp_path / "all" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    bulkup("push", "all", "--to", "store")
+    require_all(bulkup)
+    (tmp_path / "all" / (YEAR + "IMG_1.jpg.json")).write_bytes(note("IMG_1.jpg", TAKEN + 60))
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "store/.bulkup").rglob("*.webp")
+    }
+    bulkup("push", "all")
+    assert pictures(bulkup)[YEAR + "IMG_1.jpg"][0] == "2019-03-17T12:35:56+00:00"
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "store/.bulkup").rglob("*.webp")}
+    assert after == before
+
+
+def test_two_exports_of_the_same_names_are_not_mixed(bulkup: Bulkup, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for number, stamp in enumerate(("20240131T101112Z", "20240201T101112Z")):
+        with zipfile.ZipFile(tmp_path / f"parts/takeout-{stamp}-001.zip", "w") as archive:
+            archive.writestr(YEAR + "a.jpg", jpeg(10 + number))
+            archive.writestr(YEAR + "a.jpg.json", note("a.jpg", TAKEN + number))
+    bulkup("push", "parts", "--to", "store")
+    found = rows(bulkup, "SELECT path, taken_at FROM pictures ORDER BY path")
+    assert [taken for _, taken in found] == [
+        "2019-03-17T12:34:56+00:00",
+        "2019-03-17T12:34:57+00:00",
+    ]
+
+
+def test_the_zone_comes_from_the_picture_and_the_note_together(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """The camera's clock says when by its own zone, the note says when in UTC."""
+    folder = tmp_path / "all" / YEAR
+    folder.mkdir(parents=True)
+    (folder / "a.jpg").write_bytes(jpeg(1, "2019:03:17 13:34:56"))
+    (folder / "a.jpg.json").write_bytes(note("a.jpg"))
+    (folder / "b.jpg").write_bytes(jpeg(2, "2019:03:17 12:34:56"))
+    (folder / "b.jpg.json").write_bytes(note("b.jpg"))
+    bulkup("push", "all", "--to", "store")
+    found = pictures(bulkup)
+    assert found[YEAR + "a.jpg"][:2] == ("2019-03-17T13:34:56+01:00", "exif")
+    assert found[YEAR + "b.jpg"][:2] == ("2019-03-17T12:34:56", "exif")
+
+
+def test_notes_survive_their_parts(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Parts are deleted as soon as they were pushed."""
+    (tmp_path / "parts").mkdir()
+    for number, part in enumerate(PARTS):
+        path = tmp_path / f"parts/takeout-20240131T101112Z-00{number + 1}.zip"
+        make_zip(path, part)
+        bulkup("push", "parts", "--to", "store")
+        path.unlink()
+    require_all(bulkup)
+
+
+def test_other_json_files_are_not_touched(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Not even read, unless they are called like a picture; hostile ones do no harm."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(jpeg(1))
+    (folder / "a.jpg.json").write_bytes(b"[" * 100_000)
+    (folder / "data.json").write_bytes(b'{"title": "a.jpg", "photoTakenTime": {"timestamp": "1"}}')
+    bulkup("push", "photos", "--to", "store")
+    assert rows(bulkup, "SELECT taken_from FROM pictures") == [("mtime",)]
+    shutil.rmtree(folder)

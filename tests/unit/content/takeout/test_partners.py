@@ -1,0 +1,87 @@
+"""Which JSON file belongs to which picture: names as exports have them."""
+
+from __future__ import annotations
+
+import pytest
+
+from bulkup.content.takeout.partners import find_partners
+
+LONG = "a very long name of a picture from a camera of 2019 and more.jpg"
+X40 = "x" * 40
+CUT_PICTURE = LONG[:47] + ".jpg"
+
+
+@pytest.mark.parametrize(
+    ("picture", "note", "title"),
+    [
+        ("IMG_1.jpg", "IMG_1.jpg.json", "IMG_1.jpg"),
+        ("IMG_1.jpg", "IMG_1.jpg.supplemental-metadata.json", "IMG_1.jpg"),
+        ("IMG_1.jpg", "IMG_1.jpg.zusatzmetadaten.json", "IMG_1.jpg"),
+        ("IMG_1.JPG", "IMG_1.JPG.supplemental-meta.json", "IMG_1.JPG"),
+        ("IMG(1).jpg", "IMG.jpg(1).json", "IMG.jpg"),
+        ("IMG(12).jpg", "IMG.jpg.supplemental-metadata(12).json", "IMG.jpg"),
+        ("IMG(1).jpg", "IMG(1).jpg.json", "IMG(1).jpg"),
+        (CUT_PICTURE, LONG[:46] + ".json", LONG),
+        (CUT_PICTURE[:-4] + "(1).jpg", LONG[:46] + "(1).json", LONG),
+        (f"{X40}.jpg", f"{X40}.jpg.supplemental-metadata"[:46] + ".json", f"{X40}.jpg"),
+        ("x" * 44 + ".jpg", ("x" * 44 + ".jpg")[:46] + ".json", "x" * 44 + ".jpg"),
+        ("IMG_1-edited.jpg", "IMG_1.jpg.json", "IMG_1.jpg"),
+        ("IMG_1-bearbeitet.jpg", "IMG_1.jpg.supplemental-metadata.json", "IMG_1.jpg"),
+        ("IMG_1-modifié.jpg", "IMG_1.HEIC.json", "IMG_1.HEIC"),
+        ("IMG-edited(1).jpg", "IMG.jpg(1).json", "IMG.jpg"),
+        ("IMG(1)-edited.jpg", "IMG.jpg(1).json", "IMG.jpg"),
+        ("IMG_1.MP4", "IMG_1.HEIC.json", "IMG_1.HEIC"),
+        ("IMG_1.MOV", "IMG_1.JPG.supplemental-metadata.json", "IMG_1.JPG"),
+        ("IMG_1(1).MP4", "IMG_1.HEIC(1).json", "IMG_1.HEIC"),
+        ("PXL_1.MP", "PXL_1.MP.jpg.json", "PXL_1.MP.jpg"),
+        ("IMG_1.jpg", "IMG_1.HEIC.json", "IMG_1.HEIC"),
+        ("no extension.jpg", "no extension.json", "no extension"),
+        ("Tom _ Jerry_.jpg", "Tom _ Jerry_.jpg.json", "Tom & Jerry?.jpg"),
+        (f"{X40}N1.JPG", f"{X40}N1.JP.supplemental-meta.json", f"{X40}N1.JPG"),
+        ("写真.jpg", "写真.jpg.json", "写真.jpg"),
+    ],
+)  # fmt: skip
+def test_a_picture_finds_its_json(picture: str, note: str, title: str) -> None:
+    others = {"other.jpg.json": "other.jpg", "IMG_11.jpg.json": "IMG_11.jpg"}
+    assert find_partners([picture], {**others, note: title}) == {picture: note}
+
+
+@pytest.mark.parametrize(
+    ("picture", "notes"),
+    [
+        ("IMG_1.jpg", {"IMG_11.jpg.json": "IMG_11.jpg"}),
+        ("IMG_11.jpg", {"IMG_1.jpg.json": "IMG_1.jpg"}),
+        ("IMG.jpg", {"IMG.jpg(1).json": "IMG.jpg"}),
+        ("IMG(1).jpg", {"IMG.jpg.json": "IMG.jpg"}),
+        ("IMG(2).jpg", {"IMG.jpg(1).json": "IMG.jpg"}),
+        ("a.jpg", {"a.jpg.json": "quite another.jpg"}),
+        ("a-b.jpg", {"a.jpg.json": "a.jpg"}),
+        ("IMG_1.MP4", {"IMG_1.HEIC.json": "IMG_1.HEIC", "IMG_1.JPG.json": "IMG_1.JPG"}),
+    ],
+)
+def test_no_partner_is_better_than_a_wrong_one(picture: str, notes: dict[str, str]) -> None:
+    assert find_partners([picture], notes) == {}
+
+
+def test_all_of_a_folder() -> None:
+    """A picture, its edited one and its video share a JSON; namesakes have their own."""
+    notes = {
+        "IMG_1.HEIC.json": "IMG_1.HEIC",
+        "IMG_1.HEIC(1).json": "IMG_1.HEIC",
+        "IMG_1.MP4.json": "IMG_1.MP4",
+        f"{LONG[:46]}.json": LONG,
+        f"{LONG[:46]}(1).json": LONG,
+    }
+    pictures = [
+        *("IMG_1.HEIC", "IMG_1-edited.HEIC", "IMG_1(1).HEIC", "IMG_1.MP4", "IMG_1(1).MP4"),
+        *(CUT_PICTURE, CUT_PICTURE[:-4] + "(1).jpg"),
+    ]
+    assert list(find_partners(pictures, notes).items()) == [
+        ("IMG_1.HEIC", "IMG_1.HEIC.json"),
+        ("IMG_1-edited.HEIC", "IMG_1.HEIC.json"),
+        ("IMG_1(1).HEIC", "IMG_1.HEIC(1).json"),
+        ("IMG_1.MP4", "IMG_1.MP4.json"),
+        ("IMG_1(1).MP4", "IMG_1.HEIC(1).json"),
+        (CUT_PICTURE, f"{LONG[:46]}.json"),
+        (CUT_PICTURE[:-4] + "(1).jpg", f"{LONG[:46]}(1).json"),
+    ]
