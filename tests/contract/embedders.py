@@ -19,7 +19,9 @@ from bulkup.embed.clip import ClipEmbedder
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedder
 from bulkup.embed.http_embedder import HttpEmbedder
+from bulkup.embed.two_towers import TwoTowers
 from bulkup.settings.stage_options import EmbedOptions
+from tests.fakes.model_folders import DATACOMP, SIGLIP, write_model_folder
 from tests.servers import embedding
 
 
@@ -41,9 +43,17 @@ def clip(beside: ExitStack) -> ClipEmbedder:
     return ClipEmbedder(directory, threads=2)
 
 
+def folder(beside: ExitStack, card: dict[str, Any]) -> TwoTowers:
+    """A model that was added as a folder, with a stand-in of its shapes."""
+    directory = beside.enter_context(TemporaryDirectory())
+    return TwoTowers(write_model_folder(Path(directory) / "model", card), threads=2)
+
+
 EMBEDDERS: dict[str, Callable[[ExitStack], Embedder]] = {
     "efficientnet": lambda _: EfficientNet(threads=2),
     "efficientnet, thorough": lambda _: EfficientNet(threads=2, thorough=True),
+    "folder, siglip2": lambda beside: folder(beside, SIGLIP),
+    "folder, datacomp": lambda beside: folder(beside, DATACOMP),
     "http, openai": over_http,
     "http, openai, message": lambda beside: over_http(beside, pictures_as="message"),
     "http, replicate": lambda beside: over_http(beside, api="replicate"),

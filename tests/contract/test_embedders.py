@@ -31,7 +31,7 @@ def pictures() -> list[bytes]:
         saved(ImageOps.invert(scene(200, 300)), "AVIF"),
         saved(cut_out, "WEBP"),
         saved(Image.radial_gradient("L")),
-        saved(scene(31, 17)),
+        saved(ImageOps.flip(scene(31, 17))),
     ]
 
 

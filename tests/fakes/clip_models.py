@@ -33,15 +33,15 @@ NORMALISED = {  # preprocessor_config.json of CLIP: pixels to the mean and sprea
 def write_models(directory: Path) -> None:
     """Both models, as if they had been fetched once."""
     vision = _snapshot(directory, VISION)
-    (vision / "model.onnx").write_bytes(_vision())
+    (vision / "model.onnx").write_bytes(vision_encoder(DIMENSION, 224))
     (vision / "preprocessor_config.json").write_text(json.dumps(NORMALISED))
     text = _snapshot(directory, TEXT)
-    (text / "model.onnx").write_bytes(_text())
+    (text / "model.onnx").write_bytes(text_encoder(DIMENSION))
     (text / "config.json").write_text(json.dumps({"pad_token_id": 0}))
     pad = {"pad_token": "[PAD]", "unk_token": "[UNK]"}
     (text / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 77, **pad}))
     (text / "special_tokens_map.json").write_text(json.dumps(pad))
-    (text / "tokenizer.json").write_text(_tokenizer())
+    (text / "tokenizer.json").write_text(tokenizer())
 
 
 def _snapshot(directory: Path, repository: str) -> Path:
@@ -53,22 +53,22 @@ def _snapshot(directory: Path, repository: str) -> Path:
     return snapshot
 
 
-def _vision() -> bytes:
+def vision_encoder(dimension: int, side_px: int) -> bytes:
     """The mean colours of 16 tiles, thrown in all directions."""
-    graph = OnnxGraph("vision")
-    throw = np.random.default_rng(1).normal(size=(48, DIMENSION)).astype(np.float32)
+    graph, tile = OnnxGraph("vision"), side_px // 4
+    throw = np.random.default_rng(1).normal(size=(48, dimension)).astype(np.float32)
     tiles = graph.node(
-        "AveragePool", ["pixel_values"], "tiles", kernel_shape=[56, 56], strides=[56, 56]
+        "AveragePool", ["pixel_values"], "tiles", kernel_shape=[tile, tile], strides=[tile, tile]
     )
     flat = graph.node("Flatten", [tiles], "flat")
     graph.node("MatMul", [flat, graph.constant("throw", throw)], "image_embeds")
     return _model(graph, {"pixel_values": FLOAT}, {"image_embeds": FLOAT})
 
 
-def _text() -> bytes:
+def text_encoder(dimension: int) -> bytes:
     """Waves of the tokens' mean."""
     graph = OnnxGraph("text")
-    waves = np.random.default_rng(2).normal(size=(1, DIMENSION)).astype(np.float32)
+    waves = np.random.default_rng(2).normal(size=(1, dimension)).astype(np.float32)
     numbers = graph.node("Cast", ["input_ids"], "numbers", to=FLOAT)
     mean = graph.node("ReduceMean", [numbers], "mean", axes=[1], keepdims=1)
     phases = graph.node("MatMul", [mean, graph.constant("waves", waves)], "phases")
@@ -93,13 +93,13 @@ def _model(graph: OnnxGraph, inputs: dict[str, int], outputs: dict[str, int]) ->
     return _number(1, IR_VERSION) + _bytes(7, body) + _bytes(8, operators)
 
 
-def _tokenizer() -> str:
+def tokenizer() -> str:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from tokenizers.pre_tokenizers import Whitespace
 
     words = ["[PAD]", "[UNK]", "a", "cat", "dog"]
     vocabulary = {word: number for number, word in enumerate(words)}
-    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    return tokenizer.to_str()
+    made = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    made.pre_tokenizer = Whitespace()
+    return made.to_str()

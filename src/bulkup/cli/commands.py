@@ -33,6 +33,7 @@ NAMES = (
     "rebuild",
     "init",
     "allow",
+    "models",
     "doctor",
     "clean",
     "forget",

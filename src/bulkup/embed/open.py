@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from random import Random
 
     from bulkup.clock import Clock
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
     from bulkup.embed.options import EmbedderOptions
 
 EMBEDDERS = ("efficientnet-lite0", "clip", "http")
-"""The first is the default: it works offline right after installation."""
+"""The built-in ones. The first is the default: it works offline right after installation."""
 
 
 def open_embedder(options: EmbedderOptions, *, clock: Clock, random: Random) -> Embedder:
     """The embedder `options.model`. Loads nothing and makes no request yet.
 
     Raises UsageError for an unknown name, or when `http` lacks its URL or its model, and
-    EmbedderUnusable for a URL or a key that no request can have.
+    EmbedderUnusable for a URL or a key that no request can have, or a folder that is no model.
     """
     name = options.model
     if name == "efficientnet-lite0":
@@ -37,8 +39,25 @@ def open_embedder(options: EmbedderOptions, *, clock: Clock, random: Random) -> 
         from bulkup.embed.http_embedder import HttpEmbedder
 
         return HttpEmbedder(options, clock=clock, random=random)
-    raise UsageError(f'there is no embedder "{name}"; the nearest is "{_nearest(name)}"')
+    folder = folder_of(options)
+    from bulkup.embed.two_towers import TwoTowers
+
+    return TwoTowers(folder, threads=options.threads)
 
 
-def _nearest(name: str) -> str:
-    return max(EMBEDDERS, key=lambda known: SequenceMatcher(None, name.lower(), known).ratio())
+def folder_of(options: EmbedderOptions) -> Path:
+    """The folder of a model that is not built in. Raises UsageError for an unknown name."""
+    from bulkup.embed.model_folder import model_folders
+
+    folders = model_folders(options.models_directory)
+    if options.model not in folders:
+        nearest = _nearest(options.model, (*EMBEDDERS, *folders))
+        raise UsageError(
+            f'there is no embedder "{options.model}"; the nearest is "{nearest}"',
+            hint="bulkup models lists them.",
+        )
+    return folders[options.model]
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    return max(known, key=lambda one: SequenceMatcher(None, name.lower(), one).ratio())

@@ -17,6 +17,7 @@ read_session       access to a destination for verify and rebuild
 clean              garbage
 copies/            copies of the manifest, for verify and clean
 forget             a destination or root, in the manifest only
+models             models: listed, added from a folder, removed
 doctor             checks of this machine, the manifest and destinations …
 doctor_pictures    … and of what pictures need
 search             by words, by example, for near-duplicates …

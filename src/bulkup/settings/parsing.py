@@ -57,6 +57,13 @@ def _text(value: object) -> str:
     raise ValueError
 
 
+def _named(value: object) -> str:
+    name = _text(value).strip()
+    if not name:
+        raise ValueError
+    return name
+
+
 def _truth(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -235,7 +242,7 @@ WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secre
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts, "GLOB")
 PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs, "K=V")
 STAGE_LIST = Kind(f"some of {', '.join(Stage)}", _stages, "STAGES")
-EMBEDDER = _choice("efficientnet-lite0", "clip", "http")
+EMBEDDER = Kind("the name of a model", _named, "NAME")
 EMBED_API = _choice("openai", "replicate")
 PICTURES_AS = _choice("url", "image", "message")
 NUMBER = Kind("a number above 0", _positive(_number))

@@ -93,7 +93,7 @@ class EmbedOptions:
     model: str = setting(
         "embed.model",
         kinds.EMBEDDER,
-        "The embedder: efficientnet-lite0, clip (an extra) or http (a service).",
+        "The embedder: efficientnet-lite0, clip, http (a service), or one of `bulkup models`.",
         default="efficientnet-lite0",
     )
     # Six times the work; it helps with queries of two words, and not with those of one.
@@ -166,7 +166,7 @@ class EmbedOptions:
         flag=False,
         default="60s",
     )
-    models_directory: str = ""  # where `clip` keeps its downloads
+    models_directory: str = ""  # of `bulkup models`, and of the downloads of `clip`
     threads: int | None = None  # None: one per core
     ca_bundle: str | None = None  # of RunOptions
     force: bool = False  # embed pictures again that are embedded already

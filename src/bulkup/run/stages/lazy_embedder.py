@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 MOST_ITEMS = 16
 MOST_REMOTE_ITEMS = 8
 
+_LOCAL = ("efficientnet-lite0", "clip")
+"""Built in, with no settings of their own."""
+
 
 class LazyEmbedder:
     """Opens the run's embedder when it is first needed: numpy alone takes 0.1 s to import."""
@@ -34,8 +37,9 @@ class LazyEmbedder:
         return self._embedder
 
     def check(self) -> None:
-        """Before any work, raise UsageError or EmbedderUnusable for settings of no service."""
-        if not self.is_local:
+        """Before any work, raise UsageError or EmbedderUnusable for settings of no service or no
+        model."""
+        if self._options.model not in _LOCAL:
             self.get()
 
     @property

@@ -1,0 +1,38 @@
+"""Models that drop in: added as folders, used by every command."""
+
+from __future__ import annotations
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.pictures import photos
+from tests.fakes.model_folders import write_model_folder
+
+
+def test_a_model_of_a_folder_embeds_and_is_searched(bulkup: Bulkup) -> None:
+    write_model_folder(bulkup.directory / "download")
+    bulkup("models", "add", "download")
+    listed = {model["name"]: model for model in bulkup("models", "--json").json()}
+    assert listed["siglip2"]["state"] == "ready"
+    photos(bulkup.directory / "photos", 3)
+    model = {"BULKUP_EMBED_MODEL": "siglip2"}
+    bulkup("push", "photos", "--to", "store", env=model)
+    assert len(bulkup("search", "a cat", "--json", env=model).json()) == 3
+    assert len(bulkup("search", "--like", "photos/000.jpg", "--json", env=model).json()) == 3
+    bulkup("embed")
+    assert len(bulkup("search", "a cat", "--json", env=model).json()) == 3, "old vectors stay"
+    assert "siglip2" in bulkup("doctor", env=model).stdout
+    bulkup("models", "rm", "siglip2")
+    ended = bulkup("search", "a cat", env=model, check=2)
+    assert 'no embedder "siglip2"' in ended.stderr
+
+
+def test_an_unknown_model_is_said_before_any_work(bulkup: Bulkup) -> None:
+    photos(bulkup.directory / "photos", 1)
+    ended = bulkup("push", "photos", "--to", "store", env={"BULKUP_EMBED_MODEL": "clop"}, check=2)
+    assert 'the nearest is "clip"' in ended.stderr
+    assert not (bulkup.directory / "store").exists()
+
+
+def test_actions_name_what_they_need(bulkup: Bulkup) -> None:
+    for words in (("models", "add"), ("models", "rm"), ("models", "list", "x")):
+        assert "add a folder" in bulkup(*words, check=2).stderr
+    assert "no model in nothing" in bulkup("models", "add", "nothing", check=2).stderr
