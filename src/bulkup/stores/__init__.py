@@ -7,6 +7,7 @@ store          what every store does; the contract
 keys           the key of a file
 attributes     what an object carries beside its bytes
 put_once       one content into one object, which nobody else's replaces
+unsent         what a connection has not got acknowledged
 look_first     exclusive writes where the endpoint has none
 directory/     objects as files
 s3/            objects in a bucket

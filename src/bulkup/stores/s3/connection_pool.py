@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
@@ -22,6 +21,7 @@ from bulkup.model import Body
 from bulkup.proxies import proxy_for
 from bulkup.stores.s3.http1 import HTTPError, Response, ResponseParser, common_lines, request_head
 from bulkup.stores.s3.tls import tls_context
+from bulkup.stores.unsent import unsent_bytes
 
 CONNECT_SECONDS = 3.0
 """After that pyreqwest tries; it also tries several addresses at the same time."""
@@ -270,9 +270,9 @@ class _Connection(asyncio.Protocol):
         self._timer = None
         if self._waiter is None:
             return
-        now, unsent_bytes = self._loop.time(), self._count_unsent()
-        if self._unsent_bytes - unsent_bytes >= PROGRESS_BYTES:
-            self._unsent_bytes = unsent_bytes
+        now, left_bytes = self._loop.time(), self._count_unsent()
+        if self._unsent_bytes - left_bytes >= PROGRESS_BYTES:
+            self._unsent_bytes = left_bytes
             self._deadline = now + self._limit_seconds
         if now >= self._deadline:
             self._fail(ConnectionStalled("no response came in time"))
@@ -282,11 +282,7 @@ class _Connection(asyncio.Protocol):
     def _count_unsent(self) -> int:
         """Bytes of the request that the other side has not acknowledged, where the kernel tells."""
         assert self._transport is not None
-        unsent_bytes = self._transport.get_write_buffer_size()
-        if sys.platform == "linux" and self.is_open:
-            from fcntl import ioctl
-            from termios import TIOCOUTQ  # SIOCOUTQ of sockets (tcp(7))
-
-            left = ioctl(self._transport.get_extra_info("socket").fileno(), TIOCOUTQ, bytes(4))
-            unsent_bytes += int.from_bytes(left, sys.byteorder)
-        return unsent_bytes
+        buffered_bytes = self._transport.get_write_buffer_size()
+        if not self.is_open:
+            return buffered_bytes
+        return buffered_bytes + unsent_bytes(self._transport.get_extra_info("socket").fileno())

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Self
+from urllib.parse import urlsplit
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import PyreqwestError
@@ -30,6 +31,7 @@ from bulkup.model import Body
 from bulkup.redaction import foreign_text
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.tls import split_pem
+from bulkup.stores.unsent import IS_KNOWN, Movement
 
 AGENT = f"bulkup/{__version__}"
 STALL_SECONDS = 60.0
@@ -37,10 +39,12 @@ STALL_SECONDS = 60.0
 that moves may take as long as it needs: a slow uplink is no fault."""
 _STEP_BYTES = 64 * 1024
 """A body's progress is seen in these steps."""
-_BUFFERED_BYTES = 1024 * 1024
+_LOOKS = 4
+"""So often within the limit the kernel is asked whether something was acknowledged."""
+_BUFFERED_BYTES = 4 * 1024 * 1024
 _SLOWEST_BYTES_PER_SECOND = 4 * 1024
-"""So much may be in buffers of client and kernel once all is handed over. For that time, at this
-rate, the response is waited for longer."""
+"""Where it cannot be asked: so much may be in its buffers, and a step takes as long as to send that
+at this rate."""
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(seconds=20)  # less than the keep-alive limit of common servers
 _CHUNK_BYTES = 1024 * 1024
@@ -55,6 +59,7 @@ class ReqwestClient:
         self._ca_pem = ca_pem
         self._proxy = proxy
         self._has_tls = has_tls
+        self._movement: Movement | None = None
         self._sender: Client | None = None
         self._reader: Client | None = None
         self._opened = AsyncExitStack()
@@ -65,12 +70,15 @@ class ReqwestClient:
         """Send one request; its response, read to the end. Raises StoreUnreachable, and
         StoreRefused for a header that cannot be sent.
 
-        Gives up when neither a step of the body was taken nor the response came for
-        `limit_seconds`.
+        Gives up when for `limit_seconds` nothing was acknowledged of what is sent to this address,
+        no step of the body was taken, and no response came. One connection that is dead among
+        others is closed by the kernel (TCP_USER_TIMEOUT).
         """
+        if self._movement is None:
+            self._movement = Movement(_port(self._proxy or url))
         try:
             async with asyncio.timeout(limit_seconds) as limit:
-                steps = _Steps(body, limit, limit_seconds)
+                steps = _Steps(body, limit, limit_seconds, self._movement)
                 try:
                     return await self._request(method, url, headers, body, steps)
                 finally:
@@ -141,15 +149,21 @@ class ReqwestClient:
 
 
 class _Steps:
-    """The steps of a body; the next one is asked for as the one before moves, which puts off the
-    end of the time for it."""
+    """The steps of a body. The next one is asked for as the one before moves; that, and what the
+    kernel says, puts off the end of the time for it."""
 
-    def __init__(self, body: Body, limit: asyncio.Timeout, limit_seconds: float) -> None:
+    def __init__(
+        self, body: Body, limit: asyncio.Timeout, limit_seconds: float, movement: Movement
+    ) -> None:
         self._body = memoryview(body)
         self._size_bytes = len(body)
         self._next = 0
         self._limit = limit
         self._limit_seconds = limit_seconds
+        self._movement = movement
+        self._loop = asyncio.get_running_loop()
+        self._moved_at = self._loop.time()
+        self._timer = self._loop.call_later(limit_seconds / _LOOKS, self._look)
 
     def __aiter__(self) -> Self:
         return self
@@ -157,23 +171,38 @@ class _Steps:
     async def __anext__(self) -> memoryview:
         start = self._next
         self._next += _STEP_BYTES
-        if start >= self._size_bytes:
-            buffered = min(self._size_bytes, _BUFFERED_BYTES)
-            self._put_off(buffered / _SLOWEST_BYTES_PER_SECOND)
-            raise StopAsyncIteration
         if start:
-            self._put_off(0.0)
+            self._put_off(self._loop.time())
+        if start >= self._size_bytes:
+            raise StopAsyncIteration
         return self._body[start : self._next]
 
     def close(self) -> None:
         """Ask for no more: the body is free once what was taken of it is sent."""
+        self._timer.cancel()
         self._size_bytes = 0
         self._body = memoryview(b"")
 
-    def _put_off(self, seconds: float) -> None:
+    def _look(self) -> None:
+        every = self._limit_seconds / _LOOKS
+        now = self._loop.time()
+        moved_at = self._movement.moved_at(now, shortest_seconds=every / 2)
+        if moved_at > self._moved_at:
+            self._put_off(moved_at)
+        self._timer = self._loop.call_later(every, self._look)
+
+    def _put_off(self, moved_at: float) -> None:
+        self._moved_at = moved_at
+        seconds = self._limit_seconds
+        if not IS_KNOWN:
+            seconds += min(self._size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_PER_SECOND
         with suppress(RuntimeError):  # it was answered early
-            now = asyncio.get_running_loop().time()
-            self._limit.reschedule(now + self._limit_seconds + seconds)
+            self._limit.reschedule(moved_at + seconds)
+
+
+def _port(url: str) -> int:
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _client_builder(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> ClientBuilder:

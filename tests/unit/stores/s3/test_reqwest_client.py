@@ -20,8 +20,9 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server_of(serve: Serve) -> AsyncIterator[str]:
-    """The URL of a server whose connections are handled by `serve`, then closed."""
+async def server_of(serve: Serve, limit: int = 1 << 20) -> AsyncIterator[str]:
+    """The URL of a server whose connections are handled by `serve`, then closed. It reads twice
+    `limit` bytes ahead."""
     tasks = []
 
     async def tracked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,7 +34,7 @@ async def server_of(serve: Serve) -> AsyncIterator[str]:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)  # else it takes megabytes
     listener.bind(("127.0.0.1", 0))
-    server = await asyncio.start_server(tracked, sock=listener, limit=1 << 20)
+    server = await asyncio.start_server(tracked, sock=listener, limit=limit)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/b/k"
     finally:
@@ -74,6 +75,23 @@ async def test_a_slow_body_that_moves_is_not_given_up() -> None:
         began = asyncio.get_running_loop().time()
         assert await put(url, body) == 200
         assert asyncio.get_running_loop().time() - began > 2 * LIMIT
+
+
+async def test_a_body_that_moves_only_in_the_kernels_buffer_is_not_given_up() -> None:
+    """On a slow line it takes minutes until the buffer has room for the next step."""
+    body = bytes(5 << 20)
+
+    async def trickling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        left = len(body)
+        for _ in range(100):
+            left -= len(await reader.readexactly(1 << 14))
+            await asyncio.sleep(LIMIT / 20)
+        await reader.readexactly(left)
+        writer.write(OK)
+
+    async with server_of(trickling, limit=1 << 13) as url:
+        assert await put(url, body) == 200
 
 
 @pytest.mark.parametrize("size_bytes", [1000, 64 << 20])

@@ -1,0 +1,66 @@
+"""What was handed to the kernel and has not arrived yet: how a slow line is told from a dead one.
+
+A connection's buffer takes megabytes, so that on a slow line minutes pass between two writes. Linux
+says how much of it the other side has not acknowledged (SIOCOUTQ, tcp(7)).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from contextlib import suppress
+
+IS_KNOWN = sys.platform == "linux"
+"""Elsewhere all functions find nothing."""
+
+_SOCKET = re.compile(r"socket:\[(\d+)\]").fullmatch
+
+
+def unsent_bytes(descriptor: int) -> int:
+    """Of a TCP connection: bytes that were not acknowledged. Raises OSError."""
+    if sys.platform != "linux":
+        return 0
+    from fcntl import ioctl
+    from termios import TIOCOUTQ  # the same number as SIOCOUTQ
+
+    return int.from_bytes(ioctl(descriptor, TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
+def unsent_to(port: int) -> dict[int, int]:
+    """The same for each connection of this process to a port, by the socket's inode: for libraries
+    that do not give their sockets away."""
+    found: dict[int, int] = {}
+    if not IS_KNOWN:
+        return found
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # closed meanwhile, or no connection
+            inode = _SOCKET(os.readlink(f"/proc/self/fd/{name}"))
+            if inode is None:
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as connection:
+                peer = connection.getpeername()
+                if isinstance(peer, tuple) and peer[1] == port:
+                    found[int(inode[1])] = unsent_bytes(connection.fileno())
+    return found
+
+
+class Movement:
+    """When something was acknowledged last, of all that this process sends to one port."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._seen: dict[int, int] = {}
+        self._seen_at = float("-inf")
+        self._moved_at = float("-inf")
+
+    def moved_at(self, now: float, *, shortest_seconds: float) -> float:
+        """The time of the last look that saw a movement; there is a new look if the last one is
+        as old as `shortest_seconds`. Minus infinity: none yet."""
+        if now - self._seen_at >= shortest_seconds:
+            before, self._seen = self._seen, unsent_to(self._port)
+            self._seen_at = now
+            if any(self._seen.get(inode, left) < left for inode, left in before.items()):
+                self._moved_at = now
+        return self._moved_at
