@@ -79,6 +79,11 @@ class ClassLabels:
         photographs ('evening' beside a restaurant), else 0."""
         return np.fromiter((word in context for context in self._contexts), np.float32, COUNT)
 
+    def related_words(self) -> frozenset[str]:
+        """All words that are `called`, `mentioned` or `beside` any class."""
+        names = (name.lower() for names in self._names for name in names)
+        return frozenset().union(names, self._words, *self._glosses, *self._contexts)
+
     @cached_property
     def _contexts(self) -> list[frozenset[str]]:
         return [frozenset(text.split(",")) for text in self._context_texts]

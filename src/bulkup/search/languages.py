@@ -2,10 +2,10 @@
 
 The encoder (USE multilingual, version 3, 16 languages) has a space of its own. A linear map, fitted
 on the 50,000 English words of the table, leads from there into the space of the table, so that a
-text in any of its languages has a direction there, and an English word that is the nearest to it.
-That word brings the classes that it names or stands beside; the direction itself corrects words
-that mean something else in English. Loading takes 0.9 s and 150 MB, so only queries with words that
-the table lacks ask for it.
+text in any of its languages has a direction there, and a nearest English word among those that have
+to do with a class. That word brings the classes that it names or stands beside; the direction
+itself corrects words that mean something else in English. Loading takes 0.9 s and 150 MB, so only
+queries with words that the table lacks ask for it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from bulkup.search.label_vectors import known_classes
 from bulkup.search.vocabulary import DATA, Vector, Words, unit
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -48,7 +49,7 @@ class Languages:
         plain = " ".join(text.lower().split())
         vector = self._encode(variants(plain)).mean(axis=0)
         direction = unit((unit(vector) - self._mean) @ self._axes)
-        word = self._words.closest(direction)
+        word = self._words.closest(direction, known_classes().related_words())
         return Understood(unit(direction + self._words.vector(word)), word)
 
 

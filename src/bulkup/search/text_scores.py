@@ -53,6 +53,8 @@ ROW: Final = DIMENSION + 2 * KEPT
 """float32 numbers of a picture that a search needs: its vector, its classes' numbers divided by
 1024 (which loses nothing), their probabilities."""
 
+_SHOWN: Final = 60  # letters of an unknown word in a message
+
 _NUMBER_SCALE: Final = 1024.0
 
 _STOP_WORDS_TEXT: Final = (
@@ -226,7 +228,8 @@ def unknown_words(query: TextQuery) -> str:
     messages = []
     for typed_word in query.unknown:
         nearest = ", ".join(words.nearest(typed_word))
+        shown = typed_word if len(typed_word) <= _SHOWN else f"{typed_word[:_SHOWN]}…"
         messages.append(
-            f"unknown word {typed_word!r}" + (f"; nearest known: {nearest}" if nearest else "")
+            f"unknown word {shown!r}" + (f"; nearest known: {nearest}" if nearest else "")
         )
     return ". ".join(messages)

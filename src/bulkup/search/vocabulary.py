@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, cached_property
@@ -82,11 +82,11 @@ class Words:
             raise KeyError(word)
         return unit(self._rows[row].astype(np.float32))
 
-    def closest(self, direction: Vector) -> str:
-        """The word whose vector is nearest to `direction`: 30 ms."""
-        rows = self._rows.astype(np.float32)
-        scores = (rows @ direction) / np.linalg.norm(rows, axis=1)
-        return self._words[int(scores.argmax())]
+    def closest(self, direction: Vector, among: Collection[str]) -> str:
+        """Of the words of the table that are `among` these, the one nearest to `direction`."""
+        known = [at for at, word in enumerate(self._words) if word in among]
+        vectors = unit(self._rows[known].astype(np.float32))
+        return self._words[known[int((vectors @ direction).argmax())]]
 
     def base(self, word: str) -> str | None:
         """`word` itself if it is in the table, else its base form, else None.

@@ -206,6 +206,12 @@ def test_an_unknown_word_gives_no_random_pictures() -> None:
     assert caught.value.unknown == ("xyzzy", "qwxqwx")
 
 
+def test_a_long_unknown_word_is_cut_in_the_message() -> None:
+    with pytest.raises(WordsUnknown) as caught:
+        hits("x" * 900, Described("1.jpg"))
+    assert len(str(caught.value)) < 100
+
+
 def test_an_unknown_word_beside_a_known_one_is_told_and_left_out() -> None:
     query = TextQuery.of("cat xyzzy")
     assert query.unknown == ("xyzzy",)
