@@ -205,3 +205,45 @@ def test_other_json_files_are_not_touched(bulkup: Bulkup, tmp_path: Path) -> Non
     bulkup("push", "photos", "--to", "store")
     assert rows(bulkup, "SELECT taken_from FROM pictures") == [("mtime",)]
     shutil.rmtree(folder)
+
+
+def test_an_album_is_pulled_and_searched(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Only its files, in whatever case its name is written; an unknown one is named."""
+    (tmp_path / "parts").mkdir()
+    for number, part in enumerate(PARTS):
+        make_zip(tmp_path / f"parts/takeout-20240131T101112Z-00{number + 1}.zip", part)
+    bulkup("push", "parts", "--to", "store", "--stages", "upload,process,embed")
+    bulkup("pull", "--album", "rome & MORE", "--into", "back")
+    found = [path for path in (tmp_path / "back").rglob("*") if path.is_file()]
+    assert [path.name for path in found] == ["IMG_1.jpg"]
+    hits = bulkup("search", "jpg", "--album", "Rome & more", "--json").json()
+    assert [Path(hit["path"]).name for hit in hits] == ["IMG_1.jpg"]
+    assert "Rome" in hits[0]["path"]
+    ended = bulkup("pull", "--album", "Paris", "--into", "x", check=2)
+    assert "Albums: Rome & more." in ended.stderr
+    bulkup("pull", "--search", "own date", "--limit", "1", "--into", "searched")
+    assert [path.name for path in (tmp_path / "searched").rglob("*.jpg")] == ["own date.jpg"]
+
+
+def test_folders_become_albums_when_asked_for(bulkup: Bulkup, tmp_path: Path) -> None:
+    """A content is in all the albums of its files."""
+    for name, seed in (("Rome/a.jpg", 1), ("Rome/b.jpg", 2), ("best/a.jpg", 1), ("top.jpg", 3)):
+        path = tmp_path / "photos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg(seed))
+    bulkup("push", "photos", "--to", "store")
+    assert rows(bulkup, "SELECT count(*) FROM albums") == [(0,)]
+    for _ in range(2):
+        bulkup("push", "photos", "--album-from-folder")
+        found = rows(bulkup, "SELECT album, source, path FROM albums ORDER BY path")
+        assert found == [
+            ("Rome", "folder", "Rome/a.jpg"),
+            ("Rome", "folder", "Rome/b.jpg"),
+            ("best", "folder", "best/a.jpg"),
+            ("photos", "folder", "top.jpg"),
+        ]
+    assert rows(
+        bulkup,
+        "SELECT group_concat(DISTINCT album) FROM (SELECT * FROM albums ORDER BY album) "
+        "GROUP BY digest HAVING count(*) = 2",
+    ) == [("Rome,best",)]

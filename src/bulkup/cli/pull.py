@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkup.cli.run_options import RUN, S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkup.manifest.reader import Reader
+    from bulkup.settings.table import Settings
 
 EXAMPLE = """Each unique file is read once; its SHA-256 is compared before it gets its name.
 Duplicates become hard links where their times are the same, else copies. Nothing is overwritten: a
@@ -20,6 +24,8 @@ A member of an archive becomes a file named archive.zip#member.
 
 Example: bulkup pull '*.heic' --into ./photos"""
 SETTINGS = (*RUN, *S3)
+SEARCHED = 20
+"""Hits of --search, as `search` shows them."""
 
 
 def run(
@@ -34,6 +40,13 @@ def run(
     root: Annotated[
         list[str] | None,
         typer.Option(metavar="ROOT", help="Only files of this pushed directory; repeatable."),
+    ] = None,
+    album: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only files in this album.")
+    ] = None,
+    search: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Only the closest matches of a search: --limit or 20."),
     ] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="DEST", help="Only from this destination.")
@@ -72,10 +85,13 @@ def run(
                 hint="bulkup restore --from DEST brings a lost one back; "
                 "bulkup rebuild --from DEST makes a new one.",
             )
+        digests = None if search is None else _matches(reader, settings, search)
     request = PullRequest(
         into=os.path.abspath(into),
         patterns=tuple(globs or ()),
         roots=tuple(root or ()),
+        digests=digests,
+        album=album,
         source=source,
         deleted=deleted,
         links=duplicates == "link",
@@ -84,3 +100,23 @@ def run(
     )
     summaries = (pull_summary_lines, pull_summary_line)
     sys.exit(run_to_end(partial(PullRun, request, settings.run), settings, summaries=summaries))
+
+
+def _matches(reader: Reader, settings: Settings, text: str) -> frozenset[str]:
+    """The digests of the pictures that a search finds."""
+    from random import Random
+
+    from bulkup.clock import SystemClock
+    from bulkup.operations.search import SearchSession
+    from bulkup.search.filters import Filters
+
+    session = SearchSession(
+        reader,
+        settings.run.embed,
+        settings.run.process,
+        Filters(),
+        clock=SystemClock(),
+        random=Random(),
+    )
+    hits = session.text(text, settings.run.limit or SEARCHED).hits
+    return frozenset(hit.picture.digest for hit in hits)

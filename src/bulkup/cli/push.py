@@ -34,6 +34,7 @@ SETTINGS = (
     "push.files_from",
     "push.layout",
     "push.on_duplicate",
+    "push.album_from_folder",
     *RUN,
     "process.workers",
     *OBJECTS,

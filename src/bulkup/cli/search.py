@@ -65,6 +65,9 @@ def run(
         str | None,
         typer.Option(metavar="LAT,LON,KM", help="Taken within KM kilometres of a place."),
     ] = None,
+    album: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only files in this album.")
+    ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say for each hit of a text why it was found.")
     ] = False,
@@ -104,6 +107,8 @@ def run(
     is_whole = True
     with Reader(settings.manifest) as reader:
         words = " ".join(text or ())
+        if album is not None:
+            filters = _in_album(filters, reader, album)
         result = _result(reader, settings, filters, words, like, duplicates, limit, explain)
         placed = {}
         if result.hits:
@@ -116,6 +121,13 @@ def run(
         _print(result, placed, json=json, print0=print0, is_groups=duplicates)
     if not is_whole:
         raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _in_album(filters: Filters, reader: Reader, album: str) -> Filters:
+    from dataclasses import replace
+
+    paths, matches = reader.albums.members(album).paths, filters.path
+    return replace(filters, path=lambda path: path in paths and (matches is None or matches(path)))
 
 
 def _filters(

@@ -17,6 +17,7 @@ from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.queue.requeue import RetryQueue
 from bulkup.manifest.queue.stages import StageQueue
 from bulkup.manifest.queue.uploads import UploadQueue
+from bulkup.manifest.reports.albums import AlbumQueries
 from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
@@ -55,6 +56,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.copies = ManifestCopies(self._db)
         self.garbage = GarbageCollection(self._db)
         self.reports = StatusReport(self._db)
+        self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
         self.integrity = Integrity(self._db)
 

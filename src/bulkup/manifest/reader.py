@@ -11,6 +11,7 @@ from bulkup.manifest.embeddings import Embeddings
 from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.queue.requeue import RetryQueue
+from bulkup.manifest.reports.albums import AlbumQueries
 from bulkup.manifest.reports.attempts import AttemptsReport
 from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.manifest.reports.export import Exports
@@ -50,6 +51,7 @@ class Reader(AbstractContextManager["Reader"]):
         self.embeddings = Embeddings(self._db)
         self.searchable = Searchable(self._db)
         self.objects = ObjectQueries(self._db)
+        self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
         self.integrity = Integrity(self._db)
 

@@ -124,13 +124,10 @@ class TakeoutNotes(Statements):
                 [(one,) for one in (*gone, *partners)],
             )
 
-    def set_albums(self, albums: dict[str, list[int]], asset_ids: Iterable[int]) -> None:
-        """The albums of these assets by name; those that they were in before are left."""
-        self._set_albums("takeout", albums, asset_ids)
-
-    def _set_albums(
-        self, source: str, albums: dict[str, list[int]], asset_ids: Iterable[int]
+    def set_albums(
+        self, albums: dict[str, list[int]], asset_ids: Iterable[int], *, source: str = "takeout"
     ) -> None:
+        """The albums of these assets by name; those of the source that they were in are left."""
         with self._transaction():
             self._db.executemany(
                 "DELETE FROM album_asset WHERE asset_id = ? "

@@ -43,6 +43,7 @@ class PullRequest:
     patterns: tuple[str, ...] = ()
     roots: tuple[str, ...] = ()  # as the user named them; none: all
     digests: frozenset[str] | None = None  # None: all
+    album: str | None = None
     source: str | None = None  # only this destination
     deleted: bool = False  # also files that were deleted from the disk
     links: bool = True
@@ -128,9 +129,12 @@ class PullRun:
         request, sources = self._request, self._sources.all
         roots = self._context.manifest.pull_queries.roots()
         root_ids = chosen_roots(roots, request.roots)
+        asset_ids = None
+        if request.album is not None:
+            asset_ids = self._context.manifest.albums.members(request.album).asset_ids
         return PullPlan(
             self._folder,
-            PullSelection(request.patterns, root_ids, request.digests, request.deleted),
+            PullSelection(request.patterns, root_ids, request.digests, asset_ids, request.deleted),
             roots,
             {one.destination.id: one.store.prefix for one in sources},
             _local_first(sources),

@@ -58,6 +58,7 @@ class Push:
             cwd=self.cwd if self.upload.files_from is not None else ".",  # only it needs one
             layout=self.upload.layout,
             copies_duplicates=self.upload.on_duplicate == "copy",
+            makes_albums=self.upload.album_from_folder,
             extras=self.upload.extras,
             stages=self.upload.stages,
         )

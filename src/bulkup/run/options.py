@@ -55,6 +55,7 @@ class BatchOptions:
     subtrees: tuple[Subtree, ...] = ()
     layout: Layout = "path"
     copies_duplicates: bool = False
+    makes_albums: bool = False  # of folders
     extras: Extras = field(default_factory=Extras)
     stages: tuple[Stage, ...] = STAGES
 
@@ -82,6 +83,7 @@ def batch_options_of(options: Mapping[str, Any]) -> BatchOptions:
         subtrees=tuple(Subtree(*one) for one in options.get("subtrees", ())),
         layout=options.get("layout", "path"),
         copies_duplicates=options.get("copies_duplicates", False),
+        makes_albums=options.get("makes_albums", False),
         extras=Extras(**options.get("extras", {})),
         stages=tuple(map(Stage, options.get("stages", STAGES))),
     )

@@ -101,6 +101,13 @@ class UploadOptions:
         "Only record a duplicate, or copy it on the server.",
         default="skip",
     )
+    # Folders are albums to some, and dates to others.
+    album_from_folder: bool = setting(
+        "push.album_from_folder",
+        kinds.TRUTH,
+        "Make an album of each folder, with the folder's name.",
+        default=False,
+    )
     storage_class: str | None = setting(
         "s3.storage_class", kinds.TEXT, "The storage class of new objects.", example="STANDARD_IA"
     )

@@ -24,6 +24,7 @@ class PulledFile(NamedTuple):
     root_id: int
     path: str
     modified_ns: int
+    asset_id: int = 0
 
 
 class PulledObject(NamedTuple):
@@ -81,14 +82,14 @@ class PullQueries(Statements):
     def _files(self, first: int, last: int, *, deleted: bool) -> dict[int, list[PulledFile]]:
         found = defaultdict(list)
         present = "" if deleted else f"AND {_WANTED} "
-        for content_id, root_id, folder, name, modified_ns in self._db.execute(
-            "SELECT content_id, root_id, folder.path, name, modified_ns FROM asset "
+        for content_id, root_id, folder, name, modified_ns, asset_id in self._db.execute(
+            "SELECT content_id, root_id, folder.path, name, modified_ns, asset.id FROM asset "
             "JOIN folder ON folder.id = folder_id WHERE content_id BETWEEN ? AND ? "
             f"AND NOT is_unreadable {present}ORDER BY asset.id",
             (first, last),
         ):
             path = from_sql(folder) + from_sql(name)
-            found[content_id].append(PulledFile(root_id, path, modified_ns))
+            found[content_id].append(PulledFile(root_id, path, modified_ns, asset_id))
         return found
 
     def _objects(self, first: int, last: int) -> dict[int, list[PulledObject]]:

@@ -23,12 +23,13 @@ from bulkup.run.pull.folder import Found, PulledPath, TargetFolder, Wanted
 
 @dataclass(frozen=True, slots=True)
 class PullSelection:
-    """Which files are wanted. A file must match one of `patterns`, if there are any, and its
-    content be one of `digests`, unless that is None."""
+    """Which files are wanted. A file must match one of `patterns`, if there are any, be one of
+    `asset_ids`, and its content one of `digests`, unless these are None."""
 
     patterns: tuple[str, ...] = ()  # shell globs, as `files` takes them
     root_ids: frozenset[int] | None = None  # None: all
     digests: frozenset[str] | None = None
+    asset_ids: frozenset[int] | None = None
     deleted: bool = False  # also files that were deleted from the disk
 
 
@@ -139,11 +140,13 @@ class PullPlan:
             (path, None)
             for one in content.objects
             if one.destination_id in self._rebuilt
+            and self._selection.asset_ids is None
             and self._is_match(path := one.key.removeprefix(self._prefixes[one.destination_id]))
         ]
 
     def _is_wanted(self, file: PulledFile) -> bool:
-        root = self._paths.get(file.root_id)
+        ids = self._selection.asset_ids
+        root = self._paths.get(file.root_id) if ids is None or file.asset_id in ids else None
         return root is not None and self._is_match(f"{root.rstrip('/')}/{file.path}")
 
     def _is_match(self, path: str) -> bool:

@@ -258,7 +258,7 @@ class DryPull:
                 verdict: Verdict = "link" if links and is_same_time else "copy"
                 if place is first:
                     verdict = "fetch"
-                    counts.fetched += 1
+                    counts.fetched += content.size_bytes > 0
                     counts.fetched_bytes += content.size_bytes
                 counts.linked += verdict == "link"
                 counts.copied += verdict == "copy"

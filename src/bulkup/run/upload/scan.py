@@ -14,7 +14,7 @@ from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.rescan import UnreadablePaths, recover
 from bulkup.run.upload.scan_root import RootScan, Walked
-from bulkup.run.upload.takeout import FoundNotes, read_takeout
+from bulkup.run.upload.takeout import FoundNotes, make_folder_albums, read_takeout
 from bulkup.walk.files_from import listed, read_paths
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.walk import walk
@@ -76,6 +76,8 @@ class Scan:
             ],
             has_new_files=any(one.new or one.changed for one in self.walked),
         )
+        if order.makes_albums:
+            await self._context.call(make_folder_albums, self._context, set(root_scans))
 
     def _root_scan(self, one: RootToScan, *, is_settled: bool) -> RootScan:
         return RootScan(self._context, self._scope(one), self._claims, is_settled=is_settled)

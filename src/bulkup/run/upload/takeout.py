@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from bulkup.content.archive import open_member
@@ -80,6 +80,20 @@ def _body(disk_path: str, member: str | None) -> bytes:
             return source.read()
     with open(disk_path, "rb") as file:
         return file.read(NOTE_BYTES)
+
+
+def make_folder_albums(context: RunContext, roots: Collection[str]) -> None:
+    """Make an album of each folder of the roots, called like the folder."""
+    albums: dict[str, list[int]] = defaultdict(list)
+    for some in context.manifest.takeout.folders():
+        if some.root not in roots:
+            continue
+        for asset_id, name in some.files:
+            path = f"{some.root}/{some.folder}{name}".replace("#", "/")
+            if not name.lower().endswith(".xmp"):
+                albums[path.split("/")[-2]].append(asset_id)
+    everything = [one for members in albums.values() for one in members]
+    context.manifest.takeout.set_albums(albums, everything, source="folder")
 
 
 class _Export:
