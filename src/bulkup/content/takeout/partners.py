@@ -25,7 +25,7 @@ CUT: Final = 46
 _STEM: Final = 47
 _NUMBERED: Final = re.compile(r"(.*)\((\d+)\)", re.DOTALL).fullmatch
 _WORD: Final = re.compile(r"[^.()]*").fullmatch
-_KEY: Final = 12  # characters by which notes are found; names differ in what follows
+_KEY: Final = 24  # characters by which long names are found
 _EDITED: Final = (
     *("edited", "bearbeitet", "modifié", "editado", "editada", "modificato", "bewerkt", "編集済み"),
     *("edytowane", "redigerad", "redigeret", "redigert", "muokattu", "upraveno", "szerkesztett"),
@@ -44,11 +44,23 @@ _VIDEOS: Final = frozenset({"mp4", "mov", "mp", "mv", "m4v"})
 
 
 class _Form(NamedTuple):
-    """A name that the JSON may be made of: `exactly`, or with another extension."""
+    """A name that a JSON may be made of, exactly or with another extension."""
 
     name: str
     number: int
     any_extension: bool = False
+
+
+class _Name(NamedTuple):
+    """A picture's name without the number that Takeout may have given it."""
+
+    stem: str
+    ending: str  # '' or the extension with its dot
+    number: int
+
+    @property
+    def whole(self) -> str:
+        return self.stem + self.ending
 
 
 def find_partners(pictures: Iterable[str], notes: Mapping[str, str]) -> dict[str, str]:
@@ -58,40 +70,63 @@ def find_partners(pictures: Iterable[str], notes: Mapping[str, str]) -> dict[str
     pictures: the original, the edited one and the video.
     """
     index = _Index(notes)
-    found = {}
+    found: dict[str, str] = {}
+    cut: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for picture in pictures:
-        for form in _forms(picture):
-            note = index.find(form)
-            if note is not None:
-                found[picture] = note
+        name = _name_of(picture)
+        if len(name.whole) > CUT and not any(True for _ in _unedited(name.stem)):
+            cut[name.whole].append((name.number, picture))
+            continue
+        for level in _levels(picture, name):
+            matches = {note for form in level for note in index.find(form)}
+            if matches:
+                if len(matches) == 1:
+                    found[picture] = matches.pop()
                 break
+    for whole, some in cut.items():
+        found |= _paired(some, index.find_cut(whole))
     return found
 
 
-def _forms(picture: str) -> Iterator[_Form]:
-    """The names that the JSON may be made of, the most specific first."""
+def _paired(pictures: list[tuple[int, str]], notes: list[tuple[int, str]]) -> dict[str, str]:
+    """The pictures of one long name with the JSON files that are made of it, in the order of their
+    numbers: other names that are equal up to the cut have numbers in between."""
+    if len(pictures) != len(notes):
+        return {}
+    pairs = zip(sorted(pictures), sorted(notes), strict=True)
+    return {picture: note for (_, picture), (_, note) in pairs}
+
+
+def _name_of(picture: str) -> _Name:
     stem, dot, extension = picture.rpartition(".")
     if not dot:
         stem, extension = picture, ""
-    ending = dot + extension
     numbered = _NUMBERED(stem)
-    if not (numbered and len(stem) > _STEM):  # else the number was added after the cut
-        yield _Form(picture, 0)
     if numbered:
-        yield _Form(numbered[1] + ending, int(numbered[2]))
-    plain, number = (numbered[1], int(numbered[2])) if numbered else (stem, 0)
-    for original in _unedited(plain):
-        for base in (_NUMBERED(original),):
-            if base and not numbered:  # IMG(1)-edited.jpg
-                yield _Form(base[1] + ending, int(base[2]))
-        yield _Form(original + ending, number)
-        yield _Form(original + ending, number, any_extension=True)
-    if extension.lower() in _VIDEOS:
-        yield _Form(picture, 0, any_extension=True)
-        if numbered:
-            yield _Form(numbered[1] + ending, number, any_extension=True)
-    elif dot:  # uploaded as HEIC, exported as JPEG
-        yield _Form(plain + ending, number, any_extension=True)
+        return _Name(numbered[1], dot + extension, int(numbered[2]))
+    return _Name(stem, dot + extension, 0)
+
+
+def _levels(picture: str, name: _Name) -> Iterator[list[_Form]]:
+    """The names that the JSON may be made of. Those of a level are equally likely: if two have a
+    JSON, none is taken."""
+    stem, ending, number = name
+    yield [_Form(picture, 0)]
+    if number:
+        yield [_Form(name.whole, number)]
+    for original in _unedited(stem):
+        inner = _NUMBERED(original)
+        likely = [_Form(original + ending, number)]
+        if number:  # the original may have been called so when it was uploaded
+            likely.append(_Form(f"{original}({number}){ending}", 0))
+        elif inner:  # IMG(1)-edited.jpg
+            likely.append(_Form(inner[1] + ending, int(inner[2])))
+        yield likely
+        yield [form._replace(any_extension=True) for form in likely]
+    any_extension = [_Form(name.whole, number, any_extension=True)]
+    if number:
+        any_extension.append(_Form(picture, 0, any_extension=True))
+    yield any_extension
 
 
 def _unedited(stem: str) -> Iterator[str]:
@@ -120,6 +155,7 @@ class _Index:
 
     def __init__(self, notes: Mapping[str, str]) -> None:
         self._notes: dict[tuple[int, str], list[_Note]] = defaultdict(list)
+        self._cut: dict[str, list[tuple[int, _Note]]] = defaultdict(list)
         for file, title in notes.items():
             stem = file[: -len(".json")]
             numbered = _NUMBERED(stem)
@@ -128,33 +164,41 @@ class _Index:
             self._add(0, _Note(stem, file, title, is_whole=numbered is not None))
 
     def _add(self, number: int, note: _Note) -> None:
-        self._notes[number, note.base[:_KEY].casefold()].append(note)
+        self._notes[number, _key(note.base)].append(note)
+        if len(note.base) >= CUT and not note.is_whole:
+            self._cut[note.base[:_KEY].casefold()].append((number, note))
 
-    def find(self, form: _Form) -> str | None:
-        """The JSON that is made of the name; None when there is none, or more than one."""
+    def find(self, form: _Form) -> list[str]:
+        """The JSON files that are made of the name, the likeliest ones."""
         stem = form.name.rpartition(".")[0] or form.name
-        keys = {form.name[:_KEY].casefold(), (stem + ".")[:_KEY].casefold(), stem[:_KEY].casefold()}
-        if form.any_extension and len(stem) < _KEY:
-            pool = [
-                one
-                for (number, key), some in self._notes.items()
-                if number == form.number and key.startswith(stem.casefold())
-                for one in some
-            ]
-        else:
-            pool = [one for key in keys for one in self._notes.get((form.number, key), ())]
+        pool = self._notes.get((form.number, _key(form.name)), ())
         matches = {
             note.file: _rank(note.base, form.name)
             for note in pool
-            if (
-                note.base in (form.name, stem)
-                if note.is_whole
-                else _is_made_of(note.base, form, stem)
-            )
-            and _agrees(note.title, form, stem)
+            if _is_made_of(note, form, stem) and _agrees(note.title, form, stem)
         }
-        best = [file for file, rank in matches.items() if rank == max(matches.values())]
-        return best[0] if len(best) == 1 else None
+        return [file for file, rank in matches.items() if rank == max(matches.values())]
+
+    def find_cut(self, name: str) -> list[tuple[int, str]]:
+        """Number and name of the JSON files made of a name that is longer than what is kept of it:
+        the number says nothing, the title does."""
+        stem, dot, extension = name.rpartition(".")
+        if not dot:
+            stem, extension = name, ""
+        wanted = _plain(stem)
+        found = []
+        for number, note in self._cut.get(name[:_KEY].casefold(), ()):
+            title, _, title_ending = note.title.rpartition(".")
+            is_same = _plain(title).startswith(wanted) and title_ending == extension
+            is_other = len(stem) < _STEM and _plain(title) != wanted
+            if is_same and not is_other and name.startswith(note.base):
+                found.append((number, note.file))
+        return found
+
+
+def _key(name: str) -> str:
+    """What the names of a picture and of its JSON have in common."""
+    return name.partition(".")[0].casefold()
 
 
 def _rank(base: str, name: str) -> tuple[bool, int]:
@@ -167,9 +211,11 @@ def _rank(base: str, name: str) -> tuple[bool, int]:
     return base == name, common
 
 
-def _is_made_of(base: str, form: _Form, stem: str) -> bool:
+def _is_made_of(note: _Note, form: _Form, stem: str) -> bool:
     """Whether the name of a JSON, without number and `.json`, is made of a picture's name."""
-    name = form.name
+    name, base = form.name, note.base
+    if note.is_whole:
+        return base in (name, stem)
     if form.any_extension:
         rest = base[len(stem) :]
         if base.startswith(stem) and rest.startswith(".") and len(rest.split(".")) <= 3:
