@@ -40,6 +40,7 @@ COLUMNS = {
     "lens f_number exposure_seconds iso focal_length_mm latitude longitude altitude_metres "
     "perceptual_hash is_truncated rating title description keywords taken_from",
     "albums": "album source root path digest asset_id",
+    "pairs": "kind root path partner digest partner_digest",
     "takeout": "export folder json title taken_at asset_id",
 }
 
