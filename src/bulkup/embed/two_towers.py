@@ -17,6 +17,7 @@ from bulkup.embed.model_folder import IMAGE, TEXT, TOKENIZER, ModelCard, read_ca
 from bulkup.embed.responses import unit
 from bulkup.embed.telemetry import onnxruntime
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
+from bulkup.installation import extra_command
 from bulkup.redaction import foreign_text
 
 T = TypeVar("T")
@@ -123,7 +124,7 @@ class _Words:
         except ImportError as error:
             raise EmbedderUnusable(
                 f"the words of {card.name} need the library tokenizers: {error}",
-                hint="Install it with: pip install 'bulkup[models]'",
+                hint=f"Install it with: {extra_command('models')}",
             ) from error
         try:
             self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from bulkup.embed.model_folder import CARD, check_digests, model_folders, read_card
 from bulkup.embed.open import EMBEDDERS
 from bulkup.errors import EmbedderUnusable, UsageError
+from bulkup.installation import extra_command
 
 
 class Model(NamedTuple):
@@ -27,7 +28,7 @@ class Model(NamedTuple):
 
 def list_models(directory: str) -> list[Model]:
     """All that `--model` takes: the built-in ones, then folders and packages."""
-    clip = "ready" if find_spec("fastembed") else "needs pip install 'bulkup[clip]'"
+    clip = "ready" if find_spec("fastembed") else f"needs {extra_command('clip')}"
     found = [
         Model(EMBEDDERS[0], "", 1280, "Apache-2.0", "built in"),
         Model(EMBEDDERS[1], "", 512, "MIT", "built in", clip),

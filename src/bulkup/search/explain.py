@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bulkup.search.label_vectors import known_classes
 from bulkup.search.literal_match import Date, Described, Term, matches
 from bulkup.search.text_scores import Floats, TextQuery, classes_of
-from bulkup.search.vocabulary import DIMENSION, unit
+from bulkup.search.vocabulary import DIMENSION, QueryPart, unit
 
 _MOST_CLASSES: Final = 3
 _LEAST_SHARE: Final = 0.01
@@ -59,18 +59,19 @@ def _seen(query: TextQuery, row: Floats) -> Iterator[str]:
     it usually stands."""
     classes = known_classes()
     numbers, probabilities = classes_of(row)
-    kinds: tuple[tuple[str, Callable[[str], NDArray[Any]]], ...] = (
-        ("shows {}: {}", classes.called),
-        ("{} is in the definition of {}", classes.mentioned),
-        ("{} is often beside {}", classes.beside),
-    )
     for part in query.parts:
-        for sentence, share_of in kinds:
+
+        def seen_by(share_of: Callable[[str], NDArray[Any]], part: QueryPart = part) -> str:
             shares = [share_of(word)[numbers] for word in part.words]
             at = [place for place in range(len(numbers)) if any(one[place] for one in shares)]
-            if listed := _listed(numbers, probabilities, at):
-                yield sentence.format(repr(part.typed), listed)
-                break  # the others are weaker
+            return _listed(numbers, probabilities, at)
+
+        if called := seen_by(classes.called):
+            yield f"shows {part.typed!r}: {called}"
+        elif mentioned := seen_by(classes.mentioned):  # a definition has its names, too
+            yield f"{part.typed!r} is in the definition of {mentioned}"
+        if beside := seen_by(classes.beside):
+            yield f"{part.typed!r} is often beside {beside}"
 
 
 def _alike(query: TextQuery, row: Floats) -> Iterator[str]:

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.errors import WordsUnknown
+from bulkup.installation import extra_command
 from bulkup.search.label_vectors import COUNT, known_classes
 from bulkup.search.languages import Languages, Understood
 from bulkup.search.literal_match import Date, Term, Typed, Word, typed
@@ -185,7 +186,7 @@ def ranked(
     when all words of the query are unknown and no picture matches one literally.
     """
     if query.direction is None and query.unknown and not matched.any():
-        hint = "Words of other languages: pip install 'bulkup[languages]'"
+        hint = f"Words of other languages: {extra_command('languages')}"
         raise WordsUnknown(unknown_words(query), unknown=query.unknown, hint=hint)
     total = np.round(meanings + np.float32(LITERAL) * matched, 5)
     order = np.argsort(-total, kind="stable")

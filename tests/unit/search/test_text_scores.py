@@ -210,6 +210,7 @@ def test_a_long_unknown_word_is_cut_in_the_message() -> None:
     with pytest.raises(WordsUnknown) as caught:
         hits("x" * 900, Described("1.jpg"))
     assert len(str(caught.value)) < 100
+    assert "other languages" in str(caught.value.hint)
 
 
 def test_an_unknown_word_beside_a_known_one_is_told_and_left_out() -> None:
