@@ -45,6 +45,12 @@ def open_embedder(options: EmbedderOptions, *, clock: Clock, random: Random) -> 
     return TwoTowers(folder, threads=options.threads)
 
 
+def check_name(options: EmbedderOptions) -> None:
+    """Raise UsageError for a model that is neither built in nor added."""
+    if options.model not in EMBEDDERS:
+        folder_of(options)
+
+
 def folder_of(options: EmbedderOptions) -> Path:
     """The folder of a model that is not built in. Raises UsageError for an unknown name."""
     from bulkup.embed.model_folder import model_folders

@@ -213,7 +213,8 @@ class SearchSession:
     # Vectors ------------------------------------------------------------------------------
 
     def _embedder_row(self) -> EmbedderRow | None:
-        """The embedder of the settings, else the one that embedded last."""
+        """The embedder of the settings, else the one that embedded last. Raises UsageError for one
+        that does not exist."""
         embeddings = self._reader.embeddings
         row = embeddings.newest(self._options.model)
         if row is not None and row.rows:
@@ -224,6 +225,9 @@ class SearchSession:
                     f"({row.version}) so far; bulkup embed does the rest"
                 )
             return row
+        from bulkup.embed.open import check_name
+
+        check_name(self._options)
         other = embeddings.newest()
         if other is not None and other.rows:
             self._notes.append(
