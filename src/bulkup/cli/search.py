@@ -126,7 +126,9 @@ def run(
 def _in_album(filters: Filters, reader: Reader, album: str) -> Filters:
     from dataclasses import replace
 
-    paths, matches = reader.albums.members(album).paths, filters.path
+    from bulkup.operations.albums import members_of
+
+    paths, matches = members_of(reader.albums, album).paths, filters.path
     return replace(filters, path=lambda path: path in paths and (matches is None or matches(path)))
 
 

@@ -20,6 +20,7 @@ forget             a destination or root, in the manifest only
 models             models: listed, added from a folder, removed
 doctor             checks of this machine, the manifest and destinations …
 doctor_pictures    … and of what pictures need
+albums             albums by name, for pull and search
 search             by words, by example, for near-duplicates …
 search_example     … vectors that the manifest does not have
 thumbnails         … thumbnails for the contact sheet

@@ -13,6 +13,7 @@ from bulkup.events import Notice, RunStarted
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.reports.pull import PulledRoot
 from bulkup.model import Snapshot
+from bulkup.operations.albums import members_of
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, here, machine_of
 from bulkup.run.limits import RunLimits
@@ -131,7 +132,7 @@ class PullRun:
         root_ids = chosen_roots(roots, request.roots)
         asset_ids = None
         if request.album is not None:
-            asset_ids = self._context.manifest.albums.members(request.album).asset_ids
+            asset_ids = members_of(self._context.manifest.albums, request.album).asset_ids
         return PullPlan(
             self._folder,
             PullSelection(request.patterns, root_ids, request.digests, asset_ids, request.deleted),
