@@ -19,7 +19,7 @@ from bulkup.embed.clip import ClipEmbedder
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedder
 from bulkup.embed.http_embedder import HttpEmbedder
-from bulkup.embed.two_towers import TwoTowers
+from bulkup.embed.two_towers.embedder import TwoTowers
 from bulkup.settings.stage_options import EmbedOptions
 from tests.fakes.model_folders import DATACOMP, SIGLIP, write_model_folder
 from tests.servers import embedding

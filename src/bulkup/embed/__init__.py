@@ -7,8 +7,7 @@ efficientnet_graph    … its network as an ONNX graph
 onnx_graph            … written without the onnx package
 weights               … its published weights, read without torch
 clip                  CLIP by fastembed, an extra
-model_folder          models that drop in: a folder with a card …
-two_towers            … and its embedder
+two_towers/           models that drop in as folders
 http_embedder         a service, by one of two protocols …
 http_client           … its requests: key, token bucket, tries
 openai, replicate     … the protocols

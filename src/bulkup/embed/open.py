@@ -40,7 +40,7 @@ def open_embedder(options: EmbedderOptions, *, clock: Clock, random: Random) -> 
 
         return HttpEmbedder(options, clock=clock, random=random)
     folder = folder_of(options)
-    from bulkup.embed.two_towers import TwoTowers
+    from bulkup.embed.two_towers.embedder import TwoTowers
 
     return TwoTowers(folder, threads=options.threads)
 
@@ -53,7 +53,7 @@ def check_name(options: EmbedderOptions) -> None:
 
 def folder_of(options: EmbedderOptions) -> Path:
     """The folder of a model that is not built in. Raises UsageError for an unknown name."""
-    from bulkup.embed.model_folder import model_folders
+    from bulkup.embed.two_towers.folder import model_folders
 
     folders = model_folders(options.models_directory)
     if options.model not in folders:

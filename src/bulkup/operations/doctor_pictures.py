@@ -91,8 +91,8 @@ def _embedder(settings: Settings) -> str:
             raise EmbedderUnusable("clip is not installed", hint=extra_command("clip"))
         return "is installed; its first use may download it"
     if options.model != "http":
-        from bulkup.embed.model_folder import read_card
         from bulkup.embed.open import folder_of
+        from bulkup.embed.two_towers.folder import read_card
 
         return f"{read_card(folder_of(options)).version} is there"
     if not options.url or not options.remote_model:

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import NamedTuple
 
-from bulkup.embed.model_folder import CARD, check_digests, model_folders, read_card
 from bulkup.embed.open import EMBEDDERS
+from bulkup.embed.two_towers.folder import CARD, check_digests, model_folders, read_card
 from bulkup.errors import EmbedderUnusable, UsageError
 from bulkup.installation import extra_command
 

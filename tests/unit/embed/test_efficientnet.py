@@ -123,7 +123,7 @@ async def test_without_onnx_runtime_it_is_unusable_and_says_what_to_install(monk
     embedder = EfficientNet(threads=1)
     with pytest.raises(EmbedderUnusable, match="ONNX Runtime cannot be loaded") as caught:
         await embedder.embed([saved(scene())])
-    assert caught.value.hint == "pip install onnxruntime"
+    assert str(caught.value.hint).endswith(" onnxruntime")
     await embedder.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bulkup.embed.embedder import Embedded
-from bulkup.embed.two_towers import TwoTowers
+from bulkup.embed.two_towers.embedder import TwoTowers
 from bulkup.errors import EmbedderUnusable
 from tests.fakes.model_folders import DATACOMP, SIGLIP, write_model_folder
 from tests.unit.content.picture.made import saved, scene

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bulkup.embed.model_folder import check_digests, model_folders, read_card
+from bulkup.embed.two_towers.folder import check_digests, model_folders, read_card
 from bulkup.errors import EmbedderUnusable
 from tests.fakes.model_folders import write_model_folder
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from bulkup.content.picture.pixels import View, view_pixels
 from bulkup.embed.embedder import Embedded, Vector
-from bulkup.embed.model_folder import IMAGE, TEXT, TOKENIZER, ModelCard, read_card
 from bulkup.embed.responses import unit
 from bulkup.embed.telemetry import onnxruntime
+from bulkup.embed.two_towers.folder import IMAGE, TEXT, TOKENIZER, ModelCard, read_card
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
 from bulkup.installation import extra_command
 from bulkup.redaction import foreign_text

@@ -1,0 +1,5 @@
+"""Models that drop in: two encoders, for pictures and for words, in a folder.
+
+folder     the folder and its card
+embedder   its embedder
+"""
