@@ -247,3 +247,16 @@ def test_folders_become_albums_when_asked_for(bulkup: Bulkup, tmp_path: Path) ->
         "SELECT group_concat(DISTINCT album) FROM (SELECT * FROM albums ORDER BY album) "
         "GROUP BY digest HAVING count(*) = 2",
     ) == [("Rome,best",)]
+
+
+def test_every_json_of_a_large_folder_is_read(bulkup: Bulkup, tmp_path: Path) -> None:
+    """More than are recorded together."""
+    folder = tmp_path / "all" / YEAR
+    folder.mkdir(parents=True)
+    for number in range(2_100):
+        (folder / f"IMG_{number}.jpg").write_bytes(b"\xff\xd8\xff%d" % number)
+        (folder / f"IMG_{number}.jpg.json").write_bytes(note(f"IMG_{number}.jpg", TAKEN + number))
+    ended = bulkup("push", "all", "--to", "store", "--stages", "upload")
+    assert "JSON" not in ended.stderr
+    found = rows(bulkup, "SELECT count(*), count(asset_id), count(DISTINCT asset_id) FROM takeout")
+    assert found == [(2_100, 2_100, 2_100)]

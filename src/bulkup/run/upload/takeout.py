@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from bulkup.content.archive import open_member
@@ -54,7 +55,7 @@ async def read_takeout(
 
 
 def _some(notes: Iterator[ReadNote]) -> list[ReadNote]:
-    return [note for note, _ in zip(notes, range(BATCH), strict=False)]
+    return list(islice(notes, BATCH))
 
 
 def _fresh(found: FoundNotes, stamps: dict[str, str]) -> Iterator[ReadNote]:
