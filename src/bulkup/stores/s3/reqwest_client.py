@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -71,8 +70,11 @@ class ReqwestClient:
         StoreRefused for a header that cannot be sent.
 
         Gives up when for `limit_seconds` nothing was acknowledged of what is sent to this address,
-        no step of the body was taken, and no response came. One connection that is dead among
-        others is closed by the kernel (TCP_USER_TIMEOUT).
+        no step of the body was taken, and no response came. So one connection that is dead is given
+        up when the others have no more to send.
+
+        TCP_USER_TIMEOUT does not serve: Linux 6.18 also closes a connection whose other side keeps
+        its window small, though it takes all that fits.
         """
         if self._movement is None:
             self._movement = Movement(_port(self._proxy or url))
@@ -221,8 +223,6 @@ def _client_builder(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> Cl
         .connect_timeout(_CONNECT_TIMEOUT)
         .pool_idle_timeout(_IDLE_TIMEOUT)
     )
-    if sys.platform == "linux":
-        builder = builder.tcp_user_timeout(timedelta(seconds=STALL_SECONDS))
     if reading:
         builder = builder.read_timeout(timedelta(seconds=STALL_SECONDS))
     if not has_tls:
