@@ -12,6 +12,7 @@ import pytest
 from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
+from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.reports.metrics import bucket_ms, latency_bucket
 from bulkup.manifest.reports.status import percentile
 from bulkup.manifest.rows import Unreadable
@@ -169,7 +170,18 @@ def test_what_is_left_separates_this_run_from_others(manifest: Manifest) -> None
     scope = other.scope
     other.record(folder(unchanged=[file(f"{n}.jpg") for n in range(4)]))
     left = manifest.upload_queue.left([scope.batch_id], "other")
-    assert left == (1, 1, 1, 1, (("one", 1),))
+    assert left == Left(
+        ready=1,
+        waiting=1,
+        dead=1,
+        claimed=1,
+        claimed_by=(("one", 1),),
+        failures=(("network", 2),),
+        by_stage=left.by_stage,
+    )
+    assert set(left.by_stage) == {
+        ("upload", state, 1) for state in ("ready", "waiting", "dead", "claimed")
+    }
     assert manifest.upload_queue.left([scope.batch_id], "one").claimed == 0
 
 
