@@ -333,10 +333,9 @@ class Summary(Event):
 
     @property
     def has_changed(self) -> bool:
-        """Whether the run has changed what the manifest says of files and objects."""
-        files = (self.new, self.changed, self.gone, self.duplicates)
-        objects = (self.sent, self.adopted, self.copied)
-        return any((*files, *objects, self.processed, self.embedded, self.passed_over))
+        """Whether the run has changed what is known of files and objects."""
+        files = self.new + self.changed + self.gone + self.duplicates + self.passed_over
+        return files + self.sent + self.adopted + self.copied + self.processed + self.embedded > 0
 
 
 def _duration(seconds: float) -> str:

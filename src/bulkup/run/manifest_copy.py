@@ -52,6 +52,15 @@ def copy_key(prefix: str, host: str, seconds: float) -> str:
     return f"{prefix}{FOLDER}{host}/{moment}{_ENDING}"
 
 
+async def copy_if_due(
+    context: RunContext, destination: Destination, requests: StoreRequests, has_changed: bool
+) -> None:
+    """Send a copy, where the run is to make copies, as `ManifestCopier.copy_if_due` does."""
+    if context.manifest_copy is not None:
+        copier = ManifestCopier(context, context.manifest_copy)
+        await copier.copy_if_due(destination, requests, has_changed=has_changed)
+
+
 class ManifestCopier:
     """Sends copies of one run's manifest."""
 

@@ -28,7 +28,7 @@ from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job
 from bulkup.run.job_runner import JobRunner
 from bulkup.run.limits import RunLimits
-from bulkup.run.manifest_copy import ManifestCopier
+from bulkup.run.manifest_copy import copy_if_due
 from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import snapshot_of, summary_of
@@ -187,11 +187,9 @@ class Run(ABC):
             self._context.emit(_notice_of(error, job_runner))
         finally:
             summary = await self._record(job_runner, self._context.clock.monotonic() - began)
-        options = self._context.manifest_copy
-        if options and job.destination.id not in self._refused and self._stop_reason is None:
-            await ManifestCopier(self._context, options).copy_if_due(
-                job.destination, job_runner.requests, has_changed=summary.has_changed
-            )
+        if job.destination.id not in self._refused and self._stop_reason is None:
+            changed = summary.has_changed
+            await copy_if_due(self._context, job.destination, job_runner.requests, changed)
 
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""
