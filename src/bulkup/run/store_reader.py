@@ -125,9 +125,10 @@ def computed_digest(info: ObjectInfo) -> Digest | None:
 def _of_destination(error: StoreError) -> DestinationError:
     """The error of a listing: without one nothing is known of any object."""
     if isinstance(error, StoreForbidden):
-        return CredentialsRefused(
-            str(error), code=error.code, hint="The credentials need s3:ListBucket here."
-        )
+        is_permission = error.code in (None, "AccessDenied")
+        hint = "The credentials need s3:ListBucket here." if is_permission else error.hint
+        return CredentialsRefused(str(error), code=error.code, hint=hint)
     if isinstance(error, StoreUnreachable):
-        return DestinationUnreachable(str(error), hint="Check the network and the endpoint.")
+        hint = error.hint or "Check the network and the endpoint."
+        return DestinationUnreachable(str(error), hint=hint)
     return DestinationError(f"the listing failed: {error}", code=error.code, hint=error.hint)

@@ -19,9 +19,16 @@ from bulkup.stores.s3.xml import read_error
 _EXPIRED = frozenset((
     "ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired", "RequestExpired",
 ))
-_REFUSED_KEYS = frozenset((
-    "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidSecurity", "NotSignedUp",
-    "AccountProblem", "MissingSecurityHeader",
+_REFUSED_KEYS = {
+    "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID, or name another --profile: the endpoint has no "
+    "such key.",
+    "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY, or name another --profile.",
+    "InvalidToken": "Check AWS_SESSION_TOKEN, or name another --profile.",
+    **dict.fromkeys(("InvalidSecurity", "MissingSecurityHeader")),
+}
+_SUSPENDED = frozenset((  # Ceph's, Alibaba's and Google's among them
+    "AccountProblem", "NotSignedUp", "UserSuspended", "UserDisable", "AllAccessDisabled",
+    "AccountDisabled", "UserDisabled", "BillingDisabled", "ArrearageSuspended",
 ))
 _BUSY = frozenset((  # SlowDownRead and SlowDownWrite are MinIO's
     "SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "RequestLimitExceeded",
@@ -43,8 +50,23 @@ _PASSING = frozenset((  # 4xx that a later try may not meet again
     "RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
 ))
 # fmt: on
+_VIRTUAL_ONLY = (
+    re.compile(  # Alibaba: SecondLevelDomainForbidden, Huawei: VirtualHostDomainRequired
+        r"second.?level.?domain.?forbidden|virtual.?host(ed)?.{0,20}required"
+        r"|(use|using|only) virtual.?host|virtual.?host(ed)?.{0,12} only"
+        r"|path.?style.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)",
+        re.IGNORECASE,
+    )
+)
+_PATH_ONLY = re.compile(
+    r"(use|using|only) path.?style|path.?style.{0,12} (only|required)"
+    r"|virtual.?host(ed)?.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)",
+    re.IGNORECASE,
+)
 _PASSING_STATUSES = frozenset((408, 423, 425))  # of proxies, too, which give no code
 
+_KEYS_HINT = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
+PERMISSION_HINT = "The credentials lack a permission for this object."
 
 OPTIONS = {  # option by the header that carries it, and how codes and messages name it
     "x-amz-storage-class": ("--storage-class", re.compile("storage[ _-]?class", re.IGNORECASE)),
@@ -91,6 +113,8 @@ def classify(refusal: Refusal) -> errors.BulkupError:
     if message:
         said += f": {message}"
     destination = _run_level(refusal, code, said, named_region)
+    if destination is None and 400 <= refusal.status < 500:
+        destination = _wrong_style(code, message, said)
     if destination is not None:
         return destination
     option = _refused_option(refusal, code, message)
@@ -125,7 +149,10 @@ def _run_level(
         hint = "The credentials have expired: get new ones and run again."
         return errors.CredentialsExpired(said, code=code, hint=hint)
     if code in _REFUSED_KEYS or (code is None and refusal.status == 401):
-        hint = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
+        hint = _REFUSED_KEYS.get(code or "") or _KEYS_HINT
+        return errors.CredentialsRefused(said, code=code, hint=hint)
+    if code in _SUSPENDED:
+        hint = "The account at the endpoint is suspended or not set up: its provider can say why."
         return errors.CredentialsRefused(said, code=code, hint=hint)
     if code == "RequestTimeTooSkewed":
         return errors.ClockSkewed(said, code=code, hint=_skew_hint(refusal))
@@ -138,6 +165,20 @@ def _run_level(
             hint = "Name the bucket's region with --region, or the right --endpoint-url."
         return errors.WrongRegion(said, code=code, region=region, hint=hint)
     return None
+
+
+def _wrong_style(
+    code: str | None, message: str | None, said: str
+) -> errors.DestinationError | None:
+    """The error of an endpoint that takes the other addressing style only, else None."""
+    text = f"{code} {message or ''}"
+    if _VIRTUAL_ONLY.search(text):
+        hint = "The bucket must be in the host name: use --addressing-style virtual."
+    elif _PATH_ONLY.search(text):
+        hint = "The bucket must be in the path: use --addressing-style path."
+    else:
+        return None
+    return errors.DestinationError(said, code=code, hint=hint)
 
 
 def _item_level(
@@ -168,8 +209,17 @@ def _item_level(
     elif status in (409, 412) or code == "PreconditionFailed":
         kind = errors.KeyTaken
     elif status in (401, 403):
-        kind, hint = errors.StoreForbidden, "The credentials lack a permission for this object."
+        kind, hint = errors.StoreForbidden, _forbidden_hint(refusal, code)
     return kind(said, hint=hint, code=code, request_id=request_id)
+
+
+def _forbidden_hint(refusal: Refusal, code: str | None) -> str | None:
+    """How to fix a 401 or 403; None where only the endpoint's own text can say it."""
+    if code == "AccessDenied" or (code is None and not refusal.response.body):
+        return PERMISSION_HINT
+    if code is None:
+        return "This is no answer of S3: check --endpoint-url, and proxies and firewalls before it."
+    return None
 
 
 def _is_conflict(refusal: Refusal, code: str | None) -> bool:

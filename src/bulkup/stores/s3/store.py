@@ -27,6 +27,7 @@ from bulkup.stores.look_first import LookFirst
 from bulkup.stores.s3.capabilities import RepeatedPut, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable
+from bulkup.stores.s3.errors import PERMISSION_HINT
 from bulkup.stores.s3.headers import http_moment, object_headers, read_info
 from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
@@ -46,12 +47,6 @@ COPY_LIMIT_BYTES = 5 * 1024**3
 
 
 _FORBIDDEN_HINT = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
-_HINTS = {
-    "SecondLevelDomainForbidden": "The bucket must be in the host name: --addressing-style virtual",
-    "VirtualHostDomainRequired": "The bucket must be in the host name: --addressing-style virtual",
-    "InvalidAccessKeyId": "Check AWS_ACCESS_KEY_ID or the profile: this endpoint has no such key.",
-    "SignatureDoesNotMatch": "Check AWS_SECRET_ACCESS_KEY or the profile.",
-}
 
 
 class S3Store(S3Parts):
@@ -93,7 +88,7 @@ class S3Store(S3Parts):
             was_empty = not read_objects(response.body)[0]
             self.capabilities = self.capabilities._replace(was_empty=was_empty)
         except StoreForbidden as error:
-            hint = _HINTS.get(error.code or "", _FORBIDDEN_HINT)
+            hint = _FORBIDDEN_HINT if error.hint == PERMISSION_HINT else error.hint
             raise CredentialsRefused(str(error), code=error.code, hint=hint) from error
         except ObjectMissing as error:
             hint = "Check the bucket's name and --endpoint-url."

@@ -135,6 +135,40 @@ def test_request_ids_are_kept():
 
 
 @pytest.mark.parametrize(
+    ("status", "code", "message", "words"),
+    [
+        (403, "SecondLevelDomainForbidden", "", "--addressing-style virtual"),
+        (403, "PathStyleDomainForbidden", "", "--addressing-style virtual"),
+        (400, "VirtualHostDomainRequired", "", "--addressing-style virtual"),
+        (
+            400,
+            "InvalidRequest",
+            "Path-style access is not supported.",
+            "--addressing-style virtual",
+        ),
+        (405, "Denied", "Please use virtual hosted style", "--addressing-style virtual"),
+        (400, "Unsupported", "virtual-hosted requests are disabled", "--addressing-style path"),
+        (400, "Unsupported", "Only path-style URLs", "--addressing-style path"),
+        (403, "AccessDenied", "", "permission"),
+        (403, "UserSuspended", "", "suspended"),
+        (403, "InvalidAccessKeyId", "", "AWS_ACCESS_KEY_ID"),
+        (403, "SignatureDoesNotMatch", "", "AWS_SECRET_ACCESS_KEY"),
+        (403, "InvalidToken", "", "AWS_SESSION_TOKEN"),
+    ],
+)
+def test_a_refusal_s_hint_fits_its_code(status, code, message, words):
+    error = classify(refusal(status, code, message=message))
+    assert words in error.hint
+    assert error.code == code
+
+
+def test_only_a_missing_permission_is_called_one():
+    assert classify(refusal(403, "SomethingElse", message="why")).hint is None
+    page = Response(403, "HTTP/1.1 403", b"<html>Blocked by the firewall</html>")
+    assert "--endpoint-url" in classify(Refusal(page, "bucket 'b'", NOW)).hint
+
+
+@pytest.mark.parametrize(
     ("status", "code", "message", "option"),
     [
         (400, "InvalidStorageClass", "", "--storage-class"),
