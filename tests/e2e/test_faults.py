@@ -7,7 +7,9 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -362,3 +364,98 @@ def test_an_unplugged_source_is_exit_4_and_nothing_is_gone(bulkup: Bulkup, tmp_p
     (tmp_path / "photos").rmdir()
     (tmp_path / "unplugged").rename(tmp_path / "photos")
     assert "Nothing changed: 30 files" in bulkup("push", "photos").stdout
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("~/photos", "did not expand ~"), ("s3:/bucket/x", "--to s3://bucket/x"),
+     ("S3://bucket/x", "--to S3://bucket/x"), ("minio:bucket/x", "s3://bucket/x")],
+)  # fmt: skip
+def test_what_is_no_path_of_this_machine_gets_a_hint(
+    bulkup: Bulkup, tmp_path: Path, path: str, words: str
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    assert words in bulkup("push", "photos", path, check=2).stderr
+    assert not (bulkup.home / "manifest.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [(("--to", "s3:/bucket/x"), "s3://bucket/x?"), (("--to", "minio:bucket/x"), "--endpoint-url"),
+     (("--to", "s3://a/b"), "3 to 63"), (("--metadata", "foo"), "--metadata KEY=VALUE"),
+     (("--tag", "foo"), "--tag KEY=VALUE")],
+)  # fmt: skip
+def test_a_mistyped_option_is_explained_before_any_work(
+    bulkup: Bulkup, tmp_path: Path, option: tuple[str, str], words: str
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    assert words in bulkup("push", "photos", *option, check=2).stderr
+    assert not (bulkup.home / "manifest.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("SecondLevelDomainForbidden", "--addressing-style virtual"),
+        ("AccessDenied", "s3:ListBucket"),
+        ("UserSuspended", "suspended"),
+        ("SomethingElse", "SomethingElse (403)"),
+    ],
+)
+def test_the_hint_of_a_403_fits_its_code(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3], code: str, words: str
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3(faults=[Fault(times=None, status=403, code=code)])
+    push = bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url), check=4).stderr
+    doctor = bulkup("doctor", "--to", "s3://bucket", env=access(s3.url), check=4).stdout
+    for said in (push, doctor):
+        assert words in said
+        assert ("s3:ListBucket" in said) is (code == "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "ending", "words"),
+    [
+        ("missing", "/some/path", "has the path /some/path"),
+        ("missing", "/missing/", "ends with the bucket"),
+        ("Missing", "", "lower case: --to s3://missing"),
+        ("missing", "", "Create the bucket"),
+    ],
+)
+def test_a_bucket_that_is_not_there_names_the_culprit(
+    bulkup: Bulkup,
+    tmp_path: Path,
+    fake_s3: Callable[..., FakeS3],
+    bucket: str,
+    ending: str,
+    words: str,
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3(faults=[Fault(times=None, status=404, code="NoSuchBucket")])
+    to = ("--to", f"s3://{bucket}/x", "--endpoint-url", f"{s3.url}{ending}")
+    assert words in bulkup("push", "photos", *to, env=access(s3.url), check=4).stderr
+
+
+def test_https_to_a_port_without_tls_says_so(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        url = f"https://127.0.0.1:{server.server_port}"
+        to = ("--to", "s3://bucket", "--endpoint-url", url)
+        said = bulkup("push", "photos", *to, env=access(url), check=4).stderr
+        server.shutdown()
+        serving.join()
+    assert "does not speak TLS" in said
+    assert "http://" in said
+
+
+def test_a_scheme_in_capitals_keeps_the_endpoint(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3()
+    keys = {name: value for name, value in access(s3.url).items() if "URL" not in name}
+    bulkup("push", "photos", "--to", "S3://bucket/x", "--endpoint-url", s3.url, env=keys)
+    assert "Nothing changed" in bulkup("push", "photos", "--to", "s3://bucket/x/", env=keys).stdout

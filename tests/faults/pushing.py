@@ -55,7 +55,7 @@ class Pushing:
             **push_options(
                 {"stages": (Stage.UPLOAD,), **self.options, **options},
                 to=self.to,
-                default_to=self.to,
+                default_to="" if self.to.startswith("s3://") else self.to,
             ),
         )
         context = new_context(

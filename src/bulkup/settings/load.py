@@ -269,6 +269,12 @@ def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
         parsed = kind.parse(source.value)
     except (ValueError, OverflowError) as error:
         value = source.value
+        if kind.flag_expects and source.where.startswith("--"):
+            shown = " ".join(map(str, value)) if isinstance(value, list) else value
+            raise SettingsError(
+                f"{source.where} {shown} is not {kind.flag_expects}",
+                hint=f"Write {source.where} {kind.flag_expects}",
+            ) from error
         shown = f'"{value}"' if isinstance(value, str) else str(value)
         if kind.secret:
             raise SettingsError(f"{source.where} is not {kind.expects}") from None

@@ -49,6 +49,7 @@ class Kind(NamedTuple):
     anchored: bool = False
     secret: bool = False
     choices: tuple[str, ...] = ()
+    flag_expects: str | None = None  # where a flag takes something simpler
 
 
 def _text(value: object) -> str:
@@ -62,6 +63,15 @@ def _named(value: object) -> str:
     if not name:
         raise ValueError
     return name
+
+
+def _destination(value: object) -> str:
+    """Raises UsageError for what would be taken for a path by mistake."""
+    from bulkup.stores.urls import require_no_lookalike
+
+    text = _text(value)
+    require_no_lookalike(text)
+    return text
 
 
 def _truth(value: object) -> bool:
@@ -225,7 +235,7 @@ def _choice(*words: str) -> Kind:
 TEXT = Kind("a text", _text)
 URL = TEXT._replace(metavar="URL")
 PATH = Kind("a path", _text, "FILE", anchored=True)
-DESTINATION = PATH._replace(metavar="DEST")
+DESTINATION = PATH._replace(parse=_destination, metavar="DEST")
 TRUTH = Kind("true or false", _truth)
 COUNT = Kind("a whole number from 1", _whole_from_1, "N")
 COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0, "N")
@@ -240,7 +250,12 @@ SHARE = Kind('a share above 0 such as "10%" or 0.1', _share)
 # Whoever knows the URL of a webhook can post to it.
 WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secret=True)
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts, "GLOB")
-PAIRS = Kind('a table of texts (elsewhere: "KEY=VALUE", separated by commas)', _pairs, "K=V")
+PAIRS = Kind(
+    'a table of texts (elsewhere: "KEY=VALUE", separated by commas)',
+    _pairs,
+    "K=V",
+    flag_expects="KEY=VALUE",
+)
 STAGE_LIST = Kind(f"some of {', '.join(Stage)}", _stages, "STAGES")
 EMBEDDER = Kind("the name of a model", _named, "NAME")
 EMBED_API = _choice("openai", "replicate")

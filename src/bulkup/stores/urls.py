@@ -1,4 +1,4 @@
-"""Destination URLs: `s3://bucket/prefix`, `file:///directory` and plain paths. Pure."""
+"""Destination URLs: `s3://bucket/prefix`, `file:///directory` and plain paths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from bulkup.errors import UsageError
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}").fullmatch
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}").fullmatch  # also what servers relax
+_LOOKALIKE = re.compile(r"(?P<name>[A-Za-z0-9][\w.@+-]+):(?P<rest>(?!//).*)", re.DOTALL).fullmatch
+BUCKET_RULES = "Bucket names have 3 to 63 lower-case letters, digits, '-' and '.'."
 
 
 class BucketURL(NamedTuple):
@@ -26,26 +28,63 @@ class BucketURL(NamedTuple):
 
 def parse(url: str) -> BucketURL | str:
     """The place in a bucket, or the absolute path of the directory. Raises UsageError."""
+    require_no_lookalike(url)
     scheme = _SCHEME.match(url)
     if scheme is None:
         if not url:
             raise UsageError("the destination is empty", hint="Use s3://bucket/prefix or a path.")
+        if url[:6].lower() == "file:/":  # RFC 8089, appendix B
+            return os.path.abspath(unquote(url[5:]))
         return os.path.abspath(os.path.expanduser(url))
-    first, _, rest = url[scheme.end() :].partition("/")
-    if scheme[1].lower() == "file":
-        if first not in ("", "localhost") or url[scheme.end() :] == first:
+    kind, rest = scheme[1].lower(), url[scheme.end() :]
+    first, _, path = rest.partition("/")
+    if kind == "file":
+        if first not in ("", "localhost") or rest == first:
             raise UsageError(f"{redact(url)!r} names another machine or no directory")
-        return os.path.abspath("/" + unquote(rest))
-    if scheme[1].lower() != "s3":
-        raise UsageError(
-            f"{scheme[1]}:// destinations are not supported",
-            hint="Use s3://bucket/prefix, file:///directory or a path.",
-        )
+        return os.path.abspath("/" + unquote(path))
+    if kind != "s3":
+        raise UsageError(f"{kind}:// destinations are not supported", hint=_hint_for(kind, url))
     if not _BUCKET(first):
+        raise UsageError(f"{redact(url)!r} {_wrong_bucket(first)}", hint=BUCKET_RULES)
+    return BucketURL(first, path.rstrip("/"))
+
+
+def require_no_lookalike(text: str) -> None:
+    """Raise UsageError for what is neither a URL nor a path, unless it is there: `s3:/bucket`, and
+    the remotes of rclone and rsync."""
+    found = _LOOKALIKE(text)
+    if found is None or text[:6].lower() == "file:/" or os.path.lexists(text.partition("/")[0]):
+        return
+    name, rest = found["name"].lower(), found["rest"].lstrip("/")
+    if name == "s3":
         raise UsageError(
-            f"{redact(url)!r} names no bucket", hint="Use s3://bucket or s3://bucket/prefix."
+            f"{redact(text)!r} is not the URL of a bucket",
+            hint=f"Did you mean s3://{rest or 'bucket'}?",
         )
-    return BucketURL(first, rest.rstrip("/"))
+    if name == "arn":
+        rest = rest.rpartition(":::")[2]
+    raise UsageError(
+        f"{redact(text)!r} is neither a URL nor a path",
+        hint=f"A bucket is s3://{rest or 'bucket'}, with --endpoint-url for other servers than "
+        f"Amazon's; a directory of this name is ./{redact(text)}",
+    )
+
+
+def _hint_for(kind: str, url: str) -> str:
+    """What to write instead of a URL of another kind."""
+    parts = urlsplit(redact(url)) if kind in ("http", "https") else None
+    if parts is not None and parts.path.strip("/"):
+        place = parts.path.strip("/")
+        return f"A bucket there is --to s3://{place} --endpoint-url {kind}://{parts.netloc}"
+    return "Use s3://bucket/prefix, file:///directory or a path."
+
+
+def _wrong_bucket(name: str) -> str:
+    if not name or "@" in name:
+        return "names no bucket"
+    if len(name) < 3 or len(name) > 255:
+        return f"names a bucket of {len(name)} character{'s' if len(name) > 1 else ''}"
+    return f"names no possible bucket: {name!r}"
 
 
 def canonical(url: str) -> str:

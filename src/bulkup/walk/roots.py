@@ -32,7 +32,10 @@ def check_root(root: str) -> None:
             raise UsageError(f"{root}: neither a directory nor a file")
         os.close(os.open(root, os.O_RDONLY))
     except OSError as error:
-        raise UsageError(f"{root}: {error.strerror}", hint="Check the path you gave.") from error
+        hint = "Check the path you gave."
+        if isinstance(error, FileNotFoundError) and "/~" in root:
+            hint = "The shell did not expand ~: leave the quotes off, or write $HOME."
+        raise UsageError(f"{root}: {error.strerror}", hint=hint) from error
     except ValueError as error:  # a NUL in the path
         raise UsageError(f"{root!r}: {error}") from error
 

@@ -38,6 +38,7 @@ def test_one_prefix_of_a_bucket_is_one_destination(url: str) -> None:
         "FILE:///photos/2026",
         "file://localhost/photos/2026",
         "file:///photos/%32026",
+        "file:/photos/2026",
     ],
 )
 def test_one_directory_is_one_destination(url: str) -> None:
@@ -88,6 +89,38 @@ def test_everything_else_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError) as caught:
         canonical(url)
     assert "u:p" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("s3:/photos/x", "s3://photos/x?"),
+        ("S3:photos", "s3://photos?"),
+        ("minio:photos/x", "s3://photos/x, with --endpoint-url"),
+        ("me@nas:/volume/photos", "./me@nas:/volume/photos"),
+        ("arn:aws:s3:::photos/x", "s3://photos/x,"),
+        ("https://minio.example.org/photos/x", "s3://photos/x --endpoint-url https://minio.examp"),
+        ("gs://photos/x", "Use s3://bucket/prefix"),
+        ("s3://a/b", "3 to 63"),
+        ("s3://ab", "3 to 63"),
+        ("s3://photos%202/x", "3 to 63"),
+        (f"s3://{'a' * 256}", "3 to 63"),
+    ],
+)
+def test_a_usage_error_says_what_to_write(url: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        canonical(url)
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_directory_may_have_a_colon_in_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk:photos").mkdir()
+    assert canonical("disk:photos/x") == f"{tmp_path}/disk:photos/x"
+    assert canonical("./new:photos") == f"{tmp_path}/new:photos"
+    assert canonical("2026/a:b") == f"{tmp_path}/2026/a:b"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.operations.destination.endpoints import choose_endpoint, require_same_endpoint
 from bulkup.run.options import NamedRoot, Subtree, named
 from bulkup.settings.options import RunOptions, UploadOptions
-from bulkup.stores.urls import canonical, redact
+from bulkup.stores.urls import canonical, redact, require_no_lookalike
 
 
 class KnownRoot(NamedTuple):
@@ -133,14 +133,21 @@ def _notice(root: str, inside: KnownRoot | None, url: str) -> str | None:
 
 
 def require_paths(paths: Sequence[str]) -> None:
-    """Raise UsageError when one of the paths, as typed, is a destination's URL."""
+    """Raise UsageError when one of the paths, as typed, is meant as a destination."""
     for path in paths:
-        if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path) and not os.path.lexists(path):
-            others = " ".join(other for other in paths if other != path) or "PATH"
-            raise UsageError(
-                f"{redact(path)} is a destination, not a source",
-                hint=f"bulkup push {others} --to {redact(path)}",
-            )
+        if os.path.lexists(path):
+            continue
+        others = " ".join(other for other in paths if other != path) or "PATH"
+        if re.match(r"s3:(?!//)", path, re.IGNORECASE):
+            to = f"s3://{path[3:].lstrip('/')}"
+        elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+            to = redact(path)
+        else:
+            require_no_lookalike(path)
+            continue
+        raise UsageError(
+            f"{redact(path)} is a destination, not a source", hint=f"bulkup push {others} --to {to}"
+        )
 
 
 def find_known_root(root: str, destinations: Destinations) -> KnownRoot | None:

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 
 from bulkup.errors import StoreRefused, UsageError
 from bulkup.stores.keys import KEY_LIMIT_BYTES
+from bulkup.stores.urls import BUCKET_RULES
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]").fullmatch
 _AMAZON = re.compile(r"s3(?:[.-][a-z0-9-]+)?\.amazonaws\.com").fullmatch
 
 
@@ -83,6 +85,26 @@ def _split(endpoint_url: str) -> tuple[str, str, str]:
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
         host = f"{host}:{port}"
     return parts.scheme, host, parts.path.rstrip("/")
+
+
+def suspicion(address: Address, bucket: str) -> str | None:
+    """What is odd about the address of a bucket that is not found there; None for nothing."""
+    if bucket != bucket.lower():
+        return f"Bucket names are lower case: --to s3://{bucket.lower()}"
+    if not _BUCKET(bucket):
+        return BUCKET_RULES
+    if address.is_aws:
+        return None
+    scheme, _, host = address.origin.partition("://")
+    path = address.path_prefix.removesuffix(f"/{bucket}")
+    if path.endswith(f"/{bucket}"):
+        return f"--endpoint-url ends with the bucket: leave it out, {address.origin}"
+    if path:
+        return f"--endpoint-url has the path {path}: most servers have none, {address.origin}"
+    if address.path_prefix and host.startswith(f"{bucket}."):
+        rest = host.removeprefix(f"{bucket}.")
+        return f"--endpoint-url begins with the bucket: leave it out, {scheme}://{rest}"
+    return None
 
 
 def require_addressable(key: str) -> None:

@@ -63,6 +63,9 @@ _PATH_ONLY = re.compile(
     r"|virtual.?host(ed)?.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)",
     re.IGNORECASE,
 )
+_HTTPS_EXPECTED = re.compile(  # of Go's server, nginx and Apache
+    rb"HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL", re.IGNORECASE
+).search
 _PASSING_STATUSES = frozenset((408, 423, 425))  # of proxies, too, which give no code
 
 _KEYS_HINT = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
@@ -154,6 +157,9 @@ def _run_level(
     if code in _SUSPENDED:
         hint = "The account at the endpoint is suspended or not set up: its provider can say why."
         return errors.CredentialsRefused(said, code=code, hint=hint)
+    if code is None and refusal.status == 400 and _HTTPS_EXPECTED(refusal.response.body):
+        hint = "The server expects TLS at this port: use https:// in --endpoint-url."
+        return errors.DestinationUnreachable(said, hint=hint)
     if code == "RequestTimeTooSkewed":
         return errors.ClockSkewed(said, code=code, hint=_skew_hint(refusal))
     if code == "NoSuchBucket":

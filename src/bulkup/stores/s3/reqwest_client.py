@@ -262,7 +262,10 @@ def unreachable(error: PyreqwestError) -> StoreUnreachable:
     words = [_URL_IN_MESSAGE.sub("", text) for text in (error.message, *causes)]
     text = foreign_text(": ".join(dict.fromkeys(word for word in words if word)))
     hint = None
-    if "certificate" in text or "UnknownIssuer" in text:
+    if "InvalidContentType" in text or "InvalidMessage" in text:
+        text = "the server does not speak TLS"
+        hint = "Use http:// in --endpoint-url, or the server's port for https."
+    elif "certificate" in text or "UnknownIssuer" in text:
         hint = "Name the endpoint's certificate authority with --ca-bundle."
     elif "dns" in text.lower() or "Connect" in type(error).__name__:
         hint = "Check --endpoint-url, the network, and HTTP_PROXY/HTTPS_PROXY."

@@ -26,7 +26,7 @@ from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.look_first import LookFirst
 from bulkup.stores.s3.capabilities import RepeatedPut, probe
 from bulkup.stores.s3.credentials import Credentials
-from bulkup.stores.s3.endpoint import require_addressable
+from bulkup.stores.s3.endpoint import require_addressable, suspicion
 from bulkup.stores.s3.errors import PERMISSION_HINT
 from bulkup.stores.s3.headers import http_moment, object_headers, read_info
 from bulkup.stores.s3.multipart import S3Parts
@@ -90,16 +90,29 @@ class S3Store(S3Parts):
         except StoreForbidden as error:
             hint = _FORBIDDEN_HINT if error.hint == PERMISSION_HINT else error.hint
             raise CredentialsRefused(str(error), code=error.code, hint=hint) from error
-        except ObjectMissing as error:
-            hint = "Check the bucket's name and --endpoint-url."
+        except (ObjectMissing, BucketMissing) as error:
+            hint = self._suspicion() or error.hint or "Check the bucket's name and --endpoint-url."
             raise BucketMissing(str(error), code=error.code, hint=hint) from error
         except StoreUnreachable as error:
-            raise DestinationUnreachable(str(error), hint=error.hint) from error
+            hint = error.hint or self._tls_hint()
+            raise DestinationUnreachable(str(error), hint=hint) from error
         except (StoreRefused, StoreBroken) as error:
             if isinstance(error, StoreBroken) and error.code is not None:
                 raise  # an S3 endpoint with a fault that may pass
-            hint = "Is --endpoint-url an S3 endpoint?"
+            hint = self._suspicion() or "Is --endpoint-url an S3 endpoint?"
             raise DestinationError(str(error), code=error.code, hint=hint) from error
+
+    def _suspicion(self) -> str | None:
+        address = self._transport.address
+        return None if address is None else suspicion(address, self._transport.bucket)
+
+    def _tls_hint(self) -> str | None:
+        """A server that expects TLS closes a plain connection, mostly without a word."""
+        address = self._transport.address
+        is_new = self.capabilities.conditional_writes is None
+        if not is_new or address is None or not address.origin.startswith("http://"):
+            return None
+        return "If the server expects TLS, --endpoint-url begins with https://"
 
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool

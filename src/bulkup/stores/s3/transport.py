@@ -88,6 +88,12 @@ class S3Transport:
         session = self._sessions.current
         return session is not None and session.address.is_aws
 
+    @property
+    def address(self) -> Address | None:
+        """The bucket's address; None while no credentials are known."""
+        session = self._sessions.current
+        return None if session is None else session.address
+
     async def identify(self) -> Credentials:
         """The credentials, with the region and endpoint in use. Makes no request to the store.
         Raises CredentialsRefused when there are no keys."""

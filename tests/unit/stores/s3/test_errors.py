@@ -162,6 +162,20 @@ def test_a_refusal_s_hint_fits_its_code(status, code, message, words):
     assert error.code == code
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Client sent an HTTP request to an HTTPS server.\n",
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",
+        b"Reason: You're speaking plain HTTP to an SSL-enabled server port.",
+    ],
+)
+def test_a_port_that_expects_tls_is_recognised(body):
+    error = classify(Refusal(Response(400, "HTTP/1.1 400", body), "bucket 'b'", NOW))
+    assert isinstance(error, errors.DestinationUnreachable)
+    assert "https://" in error.hint
+
+
 def test_only_a_missing_permission_is_called_one():
     assert classify(refusal(403, "SomethingElse", message="why")).hint is None
     page = Response(403, "HTTP/1.1 403", b"<html>Blocked by the firewall</html>")
