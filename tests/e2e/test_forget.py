@@ -42,7 +42,7 @@ def test_a_destination_that_was_never_reached_replaces_none(bulkup: Bulkup, tmp_
     bulkup("push", "photos", "--to", "typo/in/a/path", check=4)
     assert destinations(bulkup) == [str(tmp_path / "nas")]
     make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
-    assert "1 sent" in bulkup("push", "photos").stdout
+    assert "1 uploaded" in bulkup("push", "photos").stdout
     assert set(objects_in(tmp_path / "nas")) == {"a.jpg", "b.jpg"}
     for command in ("resume", "verify", "clean", "doctor"):
         bulkup(command)
@@ -60,7 +60,7 @@ def test_a_first_push_that_was_refused_is_resumed(bulkup: Bulkup, tmp_path: Path
         bulkup("clean")
         assert "disk/x/nas" in bulkup("doctor", check=4).stdout
         (tmp_path / "disk" / "x").mkdir(parents=True)
-        assert "1 sent" in bulkup(*again).stdout
+        assert "1 uploaded" in bulkup(*again).stdout
         assert destinations(bulkup) == [str(tmp_path / "disk" / "x" / "nas")]
         bulkup("forget", "disk/x/nas", "--yes")
         bulkup("forget", "photos", "--yes", check=None)
@@ -76,7 +76,7 @@ def test_another_destination_replaces_one_that_was_never_reached(
     bulkup("push", "photos", "--to", "typo/two/nas", check=4)
     if stops:
         assert "typo/two" in bulkup(*stops, check=4).stderr
-    assert "1 sent" in bulkup("push", "photos", "--to", "nas").stdout
+    assert "1 uploaded" in bulkup("push", "photos", "--to", "nas").stdout
     assert "Nothing to resume" in bulkup("resume").stdout
     assert "Nothing changed" in bulkup("push", "photos").stdout
     assert "neither a known" in bulkup("forget", "typo/one/nas", check=2).stderr
@@ -89,7 +89,7 @@ def test_a_folder_of_a_known_root_goes_there_also_after_a_refused_push(
     bulkup("push", "photos", "--to", "nas")
     bulkup("push", "photos/2024", "--to", "typo/nas/x", check=4)
     make_tree(tmp_path / "photos", {"2024/b.jpg": picture(2)})
-    assert "1 sent" in bulkup("push", "photos/2024").stdout
+    assert "1 uploaded" in bulkup("push", "photos/2024").stdout
     assert set(objects_in(tmp_path / "nas")) == {"2024/a.jpg", "2024/b.jpg"}
     assert "Nothing to resume" in bulkup("resume").stdout
 
@@ -148,4 +148,4 @@ def test_a_profile_that_failed_does_not_replace_the_one_that_worked(
     bulkup("push", "photos", "--to", "s3://bucket", "--profile", "good", env=env)
     make_tree(tmp_path / "photos", {"b.jpg": picture(2)})
     bulkup("push", "photos", "--to", "s3://bucket", "--profile", "empty", env=env, check=4)
-    assert "1 sent" in bulkup("push", "photos", env=env).stdout
+    assert "1 uploaded" in bulkup("push", "photos", env=env).stdout

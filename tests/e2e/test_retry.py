@@ -292,7 +292,7 @@ def test_a_push_with_other_options_takes_up_what_failed(
     same = ("--storage-class", "WRONG")
     assert "3 failed" in bulkup("push", "photos", *same, env=env, check=3).stdout
     ended = bulkup("push", "photos", *options, env=env)
-    assert "3 sent" in ended.stdout
+    assert "3 uploaded" in ended.stdout
     assert _failed(bulkup) == []
     layout_is_content = "content" in options
     keys = [seen.path for seen in refused.seen if seen.op == "PutObject"][-3:]
@@ -303,7 +303,7 @@ def test_a_push_with_other_options_takes_up_what_it_selects(
     bulkup: Bulkup, refused: FakeS3
 ) -> None:
     env = access(refused.url)
-    assert "2 sent" in bulkup("push", "photos/sub", env=env, check=None).stdout
+    assert "2 uploaded" in bulkup("push", "photos/sub", env=env, check=None).stdout
     assert [Path(one["path"]).name for one in _failed(bulkup)] == ["a.jpg"]
 
 
@@ -311,7 +311,7 @@ def test_retry_sends_with_the_options_that_it_is_given(bulkup: Bulkup, refused: 
     env = access(refused.url)
     bulkup("retry", "--failed", "--path", "a.jpg", env=env)
     options = ("--storage-class", "RIGHT", "--tag", "x=y", "--metadata", "album=x")
-    assert "2 sent" in bulkup("retry", "--failed", *options, env=env).stdout
+    assert "2 uploaded" in bulkup("retry", "--failed", *options, env=env).stdout
     puts = [seen.headers for seen in refused.seen if seen.op == "PutObject"][-3:]
     assert [headers["x-amz-storage-class"] for headers in puts] == ["WRONG", "RIGHT", "RIGHT"]
     assert [headers.get("x-amz-tagging") for headers in puts] == [None, "x=y", "x=y"]

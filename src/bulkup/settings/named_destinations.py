@@ -56,9 +56,14 @@ def named_destination(text: str, known: Mapping[str, NamedDestination]) -> Named
     name, below = match.groups()
     if name not in known:
         names = ", ".join(f"{one}:" for one in known) or "none"
+        rest = below.lstrip("/") or "bucket"
+        hint = (
+            f"A bucket is s3://{rest}, with --endpoint-url for other servers than Amazon's; "
+            f"a directory of this name is ./{text}"
+        )
         raise SettingsError(
             f"there is no destination {name}: in bulkup.toml (it has {names})",
-            hint=f"For a directory of this name write ./{text}",
+            hint=f"Did you mean s3://{rest}?" if name.lower() == "s3" else hint,
         )
     found = known[name]
     if not below:
