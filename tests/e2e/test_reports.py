@@ -169,6 +169,7 @@ def test_files_lists_every_asset(bulkup: Bulkup, tmp_path: Path) -> None:
             "upload": "done",
             "process": None,
             "embed": None,
+            "destination": str(tmp_path / "store"),
         }
         for name, size, seed, key in (
             ("a.jpg", 3000, 1, "a.jpg"),
@@ -214,3 +215,43 @@ def test_a_run_at_work_is_shown(
     bulkup.finish(push, check=0)
     assert f"pid {push.pid} on {machine}\n" in ended.stdout + ended.stderr
     assert ended.code == 0, "what another run has claimed is no failure"
+
+
+def test_a_folder_means_all_that_is_below_it(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"2019/a.jpg": picture(1), "2019/x/b.jpg": picture(2)})
+    make_tree(tmp_path / "photos", {"2020/c.jpg": picture(3)})
+    bulkup("push", "photos", "--to", "store")
+    for folder in ("photos/2019", "photos/2019/", "./photos/2019", "2019"):
+        rows = bulkup("files", folder, "--json").json()
+        assert [Path(row["path"]).name for row in rows] == ["a.jpg", "b.jpg"], folder
+
+
+def test_nothing_found_is_said_with_the_reason(bulkup: Bulkup, tmp_path: Path) -> None:
+    for command in ("status", "files", "history"):
+        said = bulkup(command).stdout
+        assert said.startswith("Nothing has been pushed yet (no manifest at "), command
+        assert "Start: bulkup push DIR --to s3://bucket/prefix" in said
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "store")
+    said = bulkup("files", "*.heic").stdout
+    assert said == f"No file matches *.heic: 1 file known, in {tmp_path / 'photos'}.\n"
+
+
+def test_files_says_which_destination_and_takes_one(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "one")
+    bulkup("push", "photos", "--to", "two")
+    assert str(tmp_path / "two") in bulkup("files").stdout
+    (row,) = bulkup("files", "--to", "one", "--json").json()
+    assert (row["destination"], row["key"]) == (str(tmp_path / "one"), "a.jpg")
+    assert "is not known" in bulkup("files", "--to", "three", check=2).stderr
+
+
+def test_status_says_how_the_last_run_ended_and_what_to_type(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {f"{n}.jpg": picture(n) for n in range(3)})
+    bulkup("push", "photos", "--to", "store", "--limit", "1")
+    said = bulkup("status").stdout
+    assert "\nLast: push done " in said
+    assert said.endswith("Next: bulkup resume\n")

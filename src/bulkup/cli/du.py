@@ -61,7 +61,8 @@ def run(
 
 
 def _print(found: dict[tuple[str, str], FolderUse]) -> None:
-    from bulkup.cli.output.text import Column, count, print_table, size
+    from bulkup.cli.output.table import Column, print_table
+    from bulkup.cli.output.text import count, size
 
     rows = [
         (f"{url}/{folder}".rstrip("/"), count(use.objects), size(use.size_bytes))
@@ -71,5 +72,9 @@ def _print(found: dict[tuple[str, str], FolderUse]) -> None:
         uses = [use for (at, _), use in found.items() if at == url]
         objects, size_bytes = sum(u.objects for u in uses), sum(u.size_bytes for u in uses)
         rows.append((f"{url} in total", count(objects), size(size_bytes)))
-    columns = [Column("Folder"), Column("Objects", right=True), Column("Size", right=True)]
+    columns = [
+        Column("Folder", cut=True),
+        Column("Objects", right=True),
+        Column("Size", right=True),
+    ]
     print_table(columns, rows, sys.stdout, os.environ)

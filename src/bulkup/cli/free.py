@@ -100,13 +100,14 @@ def _is_related(root: str, path: str) -> bool:
 
 
 def _print(found: list[FreeableFile], *, erased: bool) -> None:
-    from bulkup.cli.output.text import Column, count, print_table, printable, size
+    from bulkup.cli.output.table import Column, print_table
+    from bulkup.cli.output.text import count, printable, size
 
     kept = [one for one in found if one.why is not None]
     rows = [(one.path, size(one.size_bytes), one.why or "") for one in kept]
     if rows:
         print_table(
-            [Column("Keep"), Column("Size", right=True), Column("Why")],
+            [Column("Keep", cut=True), Column("Size", right=True), Column("Why", cut=True)],
             rows,
             sys.stdout,
             os.environ,

@@ -8,10 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.output.table import Column
 from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
     from bulkup.manifest.reports.status import BatchRow
+
+_COLUMNS = (
+    Column("Started"),
+    Column("Command"),
+    Column("Took", right=True),
+    Column("Exit"),
+    Column("Files", right=True),
+    Column("Sent", right=True),
+    Column("Bytes", right=True, drop=1),
+    Column("Rate", right=True, drop=4),
+    Column("Saved", right=True, drop=5),
+    Column("Processed", right=True, drop=3),
+    Column("Embedded", right=True, drop=2),
+    Column("To", cut=True),
+)
 
 EXAMPLE = "Example: bulkup history --limit 5"
 
@@ -23,29 +39,25 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """List earlier batches: start, duration, files, bytes and exit code."""
+    from bulkup.cli.output.nothing import nothing_pushed
     from bulkup.cli.output.rows import print_csv, print_json
-    from bulkup.cli.output.text import Column, print_table
+    from bulkup.cli.output.table import print_table
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.status import BatchRow
     from bulkup.run.heartbeat import machine_of
 
     with Reader(flags.settings().manifest) as reader:
         rows = reader.reports.history(limit)
+        nothing = nothing_pushed(reader)
     rows = [row._replace(host=machine_of(row.host)) for row in rows]
     if json:
         print_json(row._asdict() for row in rows)
     elif csv:
         print_csv(BatchRow._fields, iter(rows))
     elif not rows:
-        typer.echo("Nothing has been pushed yet.")
+        typer.echo(nothing)
     else:
-        titles = (
-            *("Started", "Command", "Took", "Exit", "Files", "Sent", "Bytes", "Rate", "Saved"),
-            *("Processed", "Embedded", "To"),
-        )
-        left = ("Started", "Command", "To")
-        columns = [Column(title, right=title not in left) for title in titles]
-        print_table(columns, [_cells(row) for row in rows], sys.stdout, os.environ)
+        print_table(_COLUMNS, [_cells(row) for row in rows], sys.stdout, os.environ)
 
 
 def _cells(row: BatchRow) -> list[str]:

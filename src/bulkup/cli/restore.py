@@ -95,9 +95,15 @@ def _row(copy: FoundCopy) -> dict[str, object]:
 
 
 def _print_table(found: list[FoundCopy]) -> None:
-    from bulkup.cli.output.text import Column, print_table, size
+    from bulkup.cli.output.table import Column, print_table
+    from bulkup.cli.output.text import size
 
-    columns = [Column("Made at"), Column("Host"), Column("Size", right=True), Column("Key")]
+    columns = [
+        Column("Made at"),
+        Column("Host"),
+        Column("Size", right=True),
+        Column("Key", cut=True),
+    ]
     rows = [
         (f"{one.made_at:%Y-%m-%d %H:%M:%SZ}", one.host, size(one.size_bytes), one.key)
         for one in found

@@ -42,7 +42,7 @@ def run(
     ] = None,
     path: Annotated[
         str | None,
-        typer.Option(metavar="GLOB", help="Only files whose path ends like this shell pattern."),
+        typer.Option(metavar="GLOB", help="Only this folder, or paths that end like this pattern."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list what would be retried.")
@@ -70,7 +70,7 @@ def run(
 def _show(wanted: FailureFilter, settings: Settings) -> None:
     """Print what would be retried, one file per line."""
     from bulkup.cli.output.rows import print_json
-    from bulkup.cli.output.text import Column, print_table
+    from bulkup.cli.output.table import Column, print_table
     from bulkup.manifest.reader import Reader
     from bulkup.operations.retry import matching, path_of
 
@@ -95,7 +95,7 @@ def _show(wanted: FailureFilter, settings: Settings) -> None:
     else:
         titles = {"path": "File", "stage": "Stage", "error_class": "Class", "error": "Error"}
         print_table(
-            [Column(title) for title in titles.values()],
+            [Column(title, cut=title in ("File", "Error")) for title in titles.values()],
             [[str(row[name] or "") for name in titles] for row in rows],
             sys.stdout,
             os.environ,

@@ -49,7 +49,7 @@ def run(
     ] = None,
     path: Annotated[
         str | None,
-        typer.Option(metavar="GLOB", help="Only files whose path ends like this shell pattern."),
+        typer.Option(metavar="GLOB", help="Only this folder, or paths that end like this pattern."),
     ] = None,
     after: Annotated[
         str | None,
@@ -114,7 +114,7 @@ def run(
         if result.hits:
             placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
         if not settings.quiet:
-            _print_notes(result.notes)
+            _print_notes(result.notes if result.hits else _why_nothing(result, path, reader))
         if html is not None:
             title = "Near-duplicates" if duplicates else f"Closest matches: {words or like}"
             is_whole = _write_sheet(html, title, result, placed, reader, settings)
@@ -185,11 +185,22 @@ def _result(
     return searching.text(text, limit or 20, explain=explain)
 
 
+def _why_nothing(result: SearchResult, path: str | None, reader: Reader) -> Sequence[str]:
+    from bulkup.cli.output.nothing import nothing_matches, nothing_pushed
+
+    if not reader.reports.status().assets:
+        return [nothing_pushed(reader)]
+    if path is not None and next(reader.reports.files(path), None) is None:
+        return [nothing_matches(reader, path)]
+    return result.notes
+
+
 def _print_notes(notes: Sequence[str]) -> None:
     from bulkup.cli.output.text import escape
 
     for note in notes:
-        print(f"bulkup: {escape(note)}", file=sys.stderr)
+        for line in f"bulkup: {note}".split("\n"):
+            print(escape(line), file=sys.stderr)
 
 
 def _print(
@@ -228,17 +239,23 @@ def _documents(hits: Sequence[SearchHit], placed: dict[int, Placed]) -> Iterator
 
 
 def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
-    from bulkup.cli.output.text import Column, escape, percent, print_table, size
+    from bulkup.cli.output.table import Column, below_one_folder, print_table
+    from bulkup.cli.output.text import escape, is_screen, percent, size
 
+    paths = [hit.picture.path for hit in hits]
+    if is_screen(sys.stdout, os.environ):
+        folder, paths = below_one_folder(paths)
+        if folder:
+            print(f"In {escape(folder)}:")
     first = [Column("Group", right=True)] if is_groups else []
     columns = [
         *first,
         Column("Score", right=True),
-        Column("Taken"),
-        Column("Camera"),
-        Column("Pixels", right=True),
-        Column("Size", right=True),
-        Column("File"),
+        Column("Taken", drop=1),
+        Column("Camera", cut=True, drop=3),
+        Column("Pixels", right=True, drop=4),
+        Column("Size", right=True, drop=2),
+        Column("File", cut=True),
     ]
     rows = [
         [
@@ -248,9 +265,9 @@ def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
             hit.picture.camera or "",
             f"{hit.picture.width_px}x{hit.picture.height_px}" if hit.picture.width_px else "",
             size(hit.picture.size_bytes),
-            escape(hit.picture.path),
+            path,
         ]
-        for hit in hits
+        for hit, path in zip(hits, paths, strict=True)
     ]
     print_table(columns, rows, sys.stdout, os.environ)
     for hit in hits:

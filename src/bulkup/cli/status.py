@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +16,7 @@ from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.reports.status import StageStatus
+    from bulkup.manifest.reports.status import FailureRow, StageStatus
     from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup status --failed --json"
@@ -105,9 +105,29 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
         return print_json(row._asdict() for row in rows) > 0
     if csv:
         return print_csv(FailureRow._fields, rows) > 0
-    from bulkup.cli.output.text import Column, escape, print_table
+    found = list(rows)
+    if found:
+        _print_failures(found)
+    elif not settings.quiet:
+        print("Nothing has failed.")
+    return bool(found)
 
-    table = [
+
+def _print_failures(rows: Sequence[FailureRow]) -> None:
+    """Grouped by cause on a terminal, else one line a file."""
+    from bulkup.cli.output.table import Column, print_table
+    from bulkup.cli.output.text import escape, is_screen
+
+    if is_screen(sys.stdout, os.environ):
+        from shutil import get_terminal_size
+
+        from bulkup.cli.output.failures import failure_lines
+
+        for line in failure_lines(rows, time.time(), get_terminal_size().columns):
+            print(line)
+        return
+    titles = ("File", "Stage", "State", "Class", "Attempts", "Next attempt", "Error")
+    cells = (
         (
             row.path,
             row.stage,
@@ -118,19 +138,13 @@ def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -
             row.error,
         )
         for row in rows
-    ]
-    if not table:
-        if not settings.quiet:
-            print("Nothing has failed.")
-        return False
-    titles = ("File", "Stage", "State", "Class", "Attempts", "Next attempt", "Error")
+    )
     print_table(
         [Column(title, right=title == "Attempts") for title in titles],
-        [[escape(str(cell or "")) for cell in row] for row in table],
+        [[escape(str(cell or "")) for cell in row] for row in cells],
         sys.stdout,
         os.environ,
     )
-    return True
 
 
 def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
@@ -179,7 +193,7 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
 
         print_csv(*_csv_of(document))
     else:
-        _print_status(document)
+        _print_status(document, reader)
 
 
 def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
@@ -238,7 +252,9 @@ def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tupl
     return columns, ((name, *found.values()) for name, found in stages.items())
 
 
-def _print_status(document: dict[str, object]) -> None:
+def _print_status(document: dict[str, object], reader: Reader) -> None:
+    from bulkup.cli.output.last_run import last_run_lines
+    from bulkup.cli.output.nothing import nothing_pushed
     from bulkup.cli.output.text import count, escape, size
 
     assets, stages = document["assets"], document["stages"]
@@ -250,6 +266,9 @@ def _print_status(document: dict[str, object]) -> None:
     assert isinstance(runs, list)
     assert isinstance(destinations, list)
     say = typer.echo
+    if not assets["total"]:
+        say(nothing_pushed(reader))
+        return
     say(
         f"{count(assets['total'], 'file')}, {size(assets['bytes'])}: "
         f"{count(assets['unique'])} unique, {count(assets['duplicates'], 'duplicate')}"
@@ -267,22 +286,25 @@ def _print_status(document: dict[str, object]) -> None:
     for run in runs:
         state = "running" if run["alive"] else "dead"
         say(f"{run['command']} is {state}: run {run['id']}, pid {run['pid']} on {run['host']}")
-    stale = document["stale_claims"]
-    assert isinstance(stale, int)
-    if stale:
-        say(f"{count(stale, 'claim')} of dead runs: the next run takes them over")
+    last = next(iter(reader.reports.history(1)), None)
+    if last is not None and not any(run["alive"] for run in runs):
+        has_open = any(found["ready"] or found["claimed"] for found in stages.values())
+        say("")
+        for line in last_run_lines(last, time.time(), has_open=has_open):
+            say(line)
 
 
 def _print_stages(stages: Mapping[str, Mapping[str, Any]]) -> None:
     """A table of the stages that have items."""
-    from bulkup.cli.output.text import Column, count, print_table, size
+    from bulkup.cli.output.table import Column, print_table
+    from bulkup.cli.output.text import count, size
     from bulkup.model import State
 
     used = {name: found for name, found in stages.items() if any(found[s] for s in State)}
     if not used:
         return
     columns = [Column("Stage"), *(Column(_TITLES[state], right=True) for state in State)]
-    columns += [Column("Bytes done", right=True), Column("p95", right=True)]
+    columns += [Column("Bytes done", right=True, drop=1), Column("p95", right=True, drop=2)]
     rows = [
         [
             name,

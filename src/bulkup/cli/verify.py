@@ -170,10 +170,13 @@ class _TableReport:
 
     def end(self, *, quiet: bool) -> None:
         """Print what has not been printed yet."""
-        from bulkup.cli.output.text import Column, print_table
+        from bulkup.cli.output.table import Column, print_table
 
         if self._rows:
-            columns = [Column(title) for title in ("Finding", "Object", "File", "Why")]
+            columns = [
+                Column(title, cut=title != "Finding")
+                for title in ("Finding", "Object", "File", "Why")
+            ]
             print_table(columns, self._rows, sys.stdout, os.environ)
         self._end(sys.stdout, quiet=quiet)
 

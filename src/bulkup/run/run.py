@@ -221,14 +221,15 @@ class Run(ABC):
         if job_runner.job.makes_copies:
             copies = await self._context.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
-        summary = summary_of([job_runner], left)
+        summary, error = summary_of([job_runner], left), self._refused.get(destination.id)
+        said = None if error is None else str(error)
         await self._context.call(
             self._context.manifest.batches.end,
             batch_id,
             run_id=self._context.run_id,
             now=self._context.clock.now(),
-            exit_code=int(self._exit_code(left, self._refused.get(destination.id))),
-            summary=asdict(replace(summary, seconds=seconds)),
+            exit_code=int(self._exit_code(left, error)),
+            summary=asdict(replace(summary, seconds=seconds, error=said)),
         )
         return summary
 

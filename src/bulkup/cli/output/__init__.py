@@ -1,6 +1,10 @@
 """Output for people and programs.
 
-text.py       escaping, numbers, tables
+text.py       escaping, numbers
+table.py      tables that fit the terminal
+failures.py   failed files, grouped by cause
+last_run.py   how the last batch ended
+nothing.py    why there is nothing to show
 progress.py   snapshots to bars
 summary.py    the summary at the end of a run
 pull_summary.py  … of a pull

@@ -1,13 +1,13 @@
-"""Values → text for people: safe names, numbers with units, tables. Pure but for `print_table`."""
+"""Values → text for people: safe names, numbers with units. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
 _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _JOINER = "\u200d"
@@ -116,65 +116,6 @@ def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Whether bars and tables can be drawn: a UTF-8 terminal that can move its cursor."""
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"
     return unicode and stream.isatty() and environ.get("TERM") not in {"dumb", "unknown"}
-
-
-class Column(NamedTuple):
-    """A column of a table; numbers are aligned `right`."""
-
-    title: str
-    right: bool = False
-
-
-def plain_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Lines of aligned columns, two spaces apart, titles first. Cells are escaped, not cut."""
-    cells = [[c.title for c in columns], *([escape(cell) for cell in row] for row in rows)]
-    widths = [max(_cells_wide(row[at]) for row in cells) for at in range(len(columns))]
-    return ["  ".join(map(_padded, row, widths, columns)).rstrip() for row in cells]
-
-
-def _padded(cell: str, width: int, column: Column) -> str:
-    space = " " * (width - _cells_wide(cell))
-    return space + cell if column.right else cell + space
-
-
-def _cells_wide(text: str) -> int:
-    """How many terminal cells the text takes (Unicode TR #11; marks take none)."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.combining(char) or unicodedata.category(char) in {"Mn", "Me", "Cf"}
-        else 2 if unicodedata.east_asian_width(char) in "WF"
-        else 1
-        for char in text
-    )  # fmt: skip
-
-
-def print_table(
-    columns: Sequence[Column],
-    rows: Iterable[Sequence[str]],
-    out: TextIO,
-    environ: Mapping[str, str],
-) -> None:
-    """Print a table that fits the terminal, or plain lines if there is none."""
-    if not is_screen(out, environ):
-        out.writelines(f"{printable(line, out)}\n" for line in plain_table(columns, rows))
-        return
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(
-            Text(column.title),
-            justify="right" if column.right else "left",
-            no_wrap=column.right,
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(Text(escape(cell)) for cell in row))
-    Console(file=out, no_color=bool(environ.get("NO_COLOR")), highlight=False).print(table)
 
 
 def printable(text: str, out: TextIO) -> str:

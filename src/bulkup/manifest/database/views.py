@@ -135,7 +135,8 @@ SELECT
   json_extract(batch_run.summary, '$.duplicate_bytes') AS duplicate_bytes,
   json_extract(batch_run.summary, '$.seconds') AS seconds,
   json_extract(batch_run.summary, '$.processed') AS processed,
-  json_extract(batch_run.summary, '$.embedded') AS embedded
+  json_extract(batch_run.summary, '$.embedded') AS embedded,
+  json_extract(batch_run.summary, '$.error') AS error  -- what ended the run early
 FROM batch_run
 JOIN batch ON batch.id = batch_run.batch_id
 JOIN run ON run.id = batch_run.run_id

@@ -12,6 +12,28 @@ from bulkup.manifest.reports.metrics import bucket_ms
 from bulkup.manifest.rows import from_sql
 from bulkup.model import Stage, State
 
+_FILES = (
+    "SELECT root, path, size_bytes, digest, key, upload, process, embed, destination FROM files "
+    "ORDER BY root, path"
+)
+_STATE_AT = (
+    "(SELECT state FROM item WHERE item.content_id = asset.content_id AND destination_id = :to "
+    "AND stage = '{stage}')"
+)
+_FILES_AT = (
+    # The view `files` knows the last destination of each root only.
+    "SELECT root.path, folder.path || asset.name, asset.size_bytes, "
+    "nullif(lower(hex(digest)), ''), "
+    "(SELECT key FROM object WHERE object.content_id = asset.content_id "
+    "AND +destination_id = :to AND stored_at IS NOT NULL "
+    "AND (asset_id = asset.id OR kind = 'original') ORDER BY asset_id IS NULL LIMIT 1), "
+    + ", ".join(_STATE_AT.format(stage=stage) for stage in ("upload", "process", "embed"))
+    + ", url FROM asset JOIN folder ON folder.id = folder_id JOIN root ON root.id = root_id "
+    "JOIN content ON content.id = asset.content_id JOIN destination ON destination.id = :to "
+    "WHERE EXISTS (SELECT 1 FROM item WHERE item.content_id = asset.content_id "
+    "AND destination_id = :to) ORDER BY 1, 2"
+)
+
 
 class StageStatus(NamedTuple):
     """One stage's counts by state, the bytes done, and how long its attempts take."""
@@ -68,6 +90,7 @@ class FileRow(NamedTuple):
     upload: str | None
     process: str | None
     embed: str | None
+    destination: str | None
 
 
 class BatchRow(NamedTuple):
@@ -91,6 +114,7 @@ class BatchRow(NamedTuple):
     seconds: float | None
     processed: int | None
     embedded: int | None
+    error: str | None
 
 
 class StatusReport(Statements):
@@ -192,18 +216,26 @@ class StatusReport(Statements):
         for root, path, *rest in rows:
             yield FailureRow(absolute(root, path), *rest)
 
-    def files(self, pattern: str | None) -> Iterator[FileRow]:
-        """Assets in the order of their paths; `pattern` is a shell glob over the whole path or
-        over its end after a slash."""
-        rows = self._db.execute(
-            "SELECT root, path, size_bytes, digest, key, upload, process, embed FROM files "
-            "ORDER BY root, path"
-        )
+    def files(self, pattern: str | None, destination_id: int | None = None) -> Iterator[FileRow]:
+        """Assets in the order of their paths, as they are at one destination, or each at the last
+        one of its root. `pattern` as `matcher` takes it."""
+        if destination_id is None:
+            rows = self._db.execute(_FILES)
+        else:
+            rows = self._db.execute(_FILES_AT, {"to": destination_id})
         matches = matcher(pattern)
         for root, path, *rest in rows:
             whole = absolute(root, path)
             if matches(whole):
                 yield FileRow(whole, *rest)
+
+    def roots(self) -> list[str]:
+        """All roots that have files."""
+        query = (
+            "SELECT path FROM root WHERE EXISTS (SELECT 1 FROM folder JOIN asset "
+            "ON folder_id = folder.id WHERE root_id = root.id) ORDER BY path"
+        )
+        return [from_sql(path) for path in self._column(query)]
 
     def history(self, limit: int) -> list[BatchRow]:
         """The latest batches, newest first."""
@@ -231,11 +263,18 @@ def absolute(root: str | bytes, path: str | bytes) -> str:
 
 
 def matcher(pattern: str | None) -> Callable[[str], bool]:
-    """Whether a path, or its end after a slash, matches a shell glob; None matches everything."""
+    """Whether a path, its end after a slash, or a folder or archive that it is in matches a shell
+    glob; None matches everything. `.`, `./x` and `../x` are below the current directory."""
     if pattern is None:
         return lambda _path: True
     import fnmatch
+    import os
+    import re
 
-    return lambda path: (
-        fnmatch.fnmatchcase(path, pattern) or fnmatch.fnmatchcase(path, f"*/{pattern}")
-    )
+    if pattern in (".", "..") or pattern.startswith(("./", "../")):
+        pattern = os.path.abspath(pattern)
+    pattern = pattern.rstrip("/") or "/"
+    below = (pattern, f"{pattern}/*", f"{pattern}#*")
+    globs = (*below, *(f"*/{one}" for one in below))
+    matches = re.compile("|".join(map(fnmatch.translate, globs))).match
+    return lambda path: matches(path) is not None

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
-import sys
 import unicodedata
 
 import pytest
@@ -12,17 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.cli.output import text as render
-from bulkup.cli.output.text import Column
-
-
-class Terminal(io.StringIO):
-    """Text that says it is a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
 
 # --- names --------------------------------------------------------------------------------------
 
@@ -130,57 +116,3 @@ def test_counts() -> None:
 def test_times(away: float, shown: str) -> None:
     now = 1795291200.0  # 2026-11-21 20:00 UTC
     assert render.when(now + away, now) == shown
-
-
-# --- tables -------------------------------------------------------------------------------------
-
-COLUMNS = [Column("path"), Column("tries", right=True), Column("error")]
-
-
-def test_plain_tables_are_aligned_and_escaped() -> None:
-    rows = [("[red]a", "3", "reset"), ("日本\x1b", "12", "")]
-    assert render.plain_table(COLUMNS, rows) == [
-        "path      tries  error",
-        "[red]a        3  reset",
-        r"日本\x1b     12",
-    ]
-
-
-def test_a_pipe_gets_plain_lines_without_loading_rich() -> None:
-    code = (
-        "import sys; from bulkup.cli.output.text import Column, print_table\n"
-        "print_table([Column('a')], [('b\\udcff',)], sys.stdout, {})\n"
-        "assert not any(name.partition('.')[0] == 'rich' for name in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "a\nb\\xff\n"
-
-
-def test_a_pipe_without_unicode_gets_escapes() -> None:
-    out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    render.print_table([Column("a")], [("é",)], out, {})
-    out.seek(0)
-    assert out.read() == "a\n\\xe9\n"
-
-
-def test_a_terminal_gets_a_table_in_which_markup_is_text() -> None:
-    out = Terminal()
-    render.print_table(COLUMNS, [("[red]a[/red]:smile:", "3", "\x1b[2J")], out, {"TERM": "xterm"})
-    assert "[red]a[/red]:smile:" in out.getvalue()
-    assert "\x1b[2J" not in out.getvalue()
-    assert r"\x1b[2J" in out.getvalue()
-
-
-def test_no_color_takes_the_colours() -> None:
-    out = Terminal()
-    render.print_table(COLUMNS, [("a", "3", "")], out, {"TERM": "xterm", "NO_COLOR": "1"})
-    assert "\x1b[3" not in out.getvalue()
-
-
-def test_only_a_terminal_that_can_draw_is_a_screen() -> None:
-    assert render.is_screen(Terminal(), {"TERM": "xterm"})
-    assert not render.is_screen(Terminal(), {"TERM": "dumb"})
-    assert not render.is_screen(io.StringIO(), {"TERM": "xterm"})
-    narrow = Terminal()
-    narrow.encoding = "ascii"  # type: ignore[misc]
-    assert not render.is_screen(narrow, {"TERM": "xterm"})
