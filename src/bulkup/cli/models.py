@@ -60,10 +60,11 @@ def run(
 
 
 def _print(models: Sequence[Model]) -> None:
-    from bulkup.cli.output.text import Column, escape, print_table
+    from bulkup.cli.output.table import Column, print_table
+    from bulkup.cli.output.text import escape
 
     columns = [Column("Model"), Column("Version"), Column("Dimension", right=True),
-               Column("License"), Column("State"), Column("Place")]  # fmt: skip
+               Column("License", drop=1), Column("State"), Column("Place", cut=True)]  # fmt: skip
     rows = [
         [model.name, model.version, str(model.dimension or ""), model.license, model.state,
          model.place]
