@@ -24,6 +24,8 @@ def destinations(bulkup: Bulkup) -> list[str]:
     [
         ["--to", "gs://photos/x"],
         ["--to", "s3:///x"],
+        ["--to", "nas", "--stages", "embed"],
+        ["--to", "nas", "--stages", "upload,embed"],
         ["--to", "s3://"],
         ["--to", "https://minio.example.org/photos"],
         ["--to", "s3://photos/x", "--ca-bundle", "nowhere.pem"],

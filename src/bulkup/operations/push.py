@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from bulkup.errors import UsageError
 from bulkup.events import Notice
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.model import Stage
@@ -36,6 +37,12 @@ class Push:
 
     def check(self) -> None:
         """Raise UsageError for what is wrong whatever the manifest knows."""
+        stages = self.upload.stages
+        if Stage.EMBED in stages and Stage.PROCESS not in stages:
+            raise UsageError(
+                "embed needs process: --stages upload,process,embed",
+                hint="To embed what was processed before: bulkup embed",
+            )
         for root in self.roots:
             check_root(root)
         _ = self.upload.extras
