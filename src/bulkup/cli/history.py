@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,11 +62,12 @@ def run(
 
 
 def _cells(row: BatchRow) -> list[str]:
-    from bulkup.cli.output.text import count, duration, escape, rate, size
+    from bulkup.cli.output.last_run import local
+    from bulkup.cli.output.text import count, duration, escape, is_screen, rate, size
 
     seconds = row.seconds or 0.0
     return [
-        row.started_at,
+        local(row.started_at, time.time()) if is_screen(sys.stdout, os.environ) else row.started_at,
         row.command,
         duration(row.seconds) if row.seconds is not None else "",
         "" if row.exit_code is None else str(row.exit_code),
