@@ -36,7 +36,7 @@ COLUMNS = {
     "destination item",
     "progress": "destination stage state items bytes",
     "batches": "id run command host pid destination roots started_at ended_at exit_code files "
-    "sent sent_bytes duplicates duplicate_bytes seconds processed embedded",
+    "sent sent_bytes duplicates duplicate_bytes seconds processed embedded error",
     "pictures": "root path digest size_bytes width_px height_px format orientation taken_at camera "
     "lens f_number exposure_seconds iso focal_length_mm latitude longitude altitude_metres "
     "perceptual_hash is_truncated rating title description keywords taken_from",
