@@ -72,9 +72,6 @@ class ReqwestClient:
         Gives up when for `limit_seconds` nothing was acknowledged of what is sent to this address,
         no step of the body was taken, and no response came. So one connection that is dead is given
         up when the others have no more to send.
-
-        TCP_USER_TIMEOUT does not serve: Linux 6.18 also closes a connection whose other side keeps
-        its window small, though it takes all that fits.
         """
         if self._movement is None:
             self._movement = Movement(_port(self._proxy or url))
