@@ -53,7 +53,7 @@ def run(
 
 def _examine(settings: Settings) -> Iterator[CheckResult]:
     from bulkup.operations.doctor import check_machine, check_manifest
-    from bulkup.operations.doctor_pictures import check_pictures
+    from bulkup.operations.pictures.doctor import check_pictures
 
     yield from check_machine()
     yield from check_pictures(settings)

@@ -73,8 +73,8 @@ def _find(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
+    from bulkup.operations.checks.session import ReadSession
     from bulkup.operations.free import find_freeable
-    from bulkup.operations.read_session import ReadSession
     from bulkup.operations.verify import destinations_of
 
     with Manifest(settings.manifest) as manifest:

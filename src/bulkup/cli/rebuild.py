@@ -39,7 +39,7 @@ def run(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
-    from bulkup.operations.read_session import ReadSession
+    from bulkup.operations.checks.session import ReadSession
     from bulkup.operations.rebuild import rebuild
     from bulkup.run.descriptors import ensure_descriptors
 

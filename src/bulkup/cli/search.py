@@ -126,7 +126,7 @@ def run(
 def _in_album(filters: Filters, reader: Reader, album: str) -> Filters:
     from dataclasses import replace
 
-    from bulkup.operations.albums import members_of
+    from bulkup.operations.pictures.albums import members_of
 
     paths, matches = members_of(reader.albums, album).paths, filters.path
     return replace(filters, path=lambda path: path in paths and (matches is None or matches(path)))
@@ -291,7 +291,7 @@ def _write_sheet(
     from bulkup.cli.contact_sheet.sheet import write_sheet
     from bulkup.cli.output.text import count as count_of
     from bulkup.cli.output.text import escape
-    from bulkup.operations.thumbnails import Wanted, thumbnails_of
+    from bulkup.operations.pictures.thumbnails import Wanted, thumbnails_of
     from bulkup.reporting.atomic_file import whole_file
 
     wanted = [

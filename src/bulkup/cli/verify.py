@@ -13,8 +13,8 @@ from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
+    from bulkup.operations.checks.objects import Depth
     from bulkup.operations.verify import Discrepancy, Report, VerifyCounts
-    from bulkup.operations.verify_checks import Depth
     from bulkup.settings.table import Settings
 
 EXAMPLE = """An object is good if the listing shows the size and ETag it was stored with. Others are
@@ -55,7 +55,7 @@ def run(
     import secrets
 
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.verify_checks import Depth, parse_sample
+    from bulkup.operations.checks.objects import Depth, parse_sample
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()
@@ -85,7 +85,7 @@ def _verify(
 
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
-    from bulkup.operations.read_session import ReadSession
+    from bulkup.operations.checks.session import ReadSession
     from bulkup.operations.verify import destinations_of, verify
 
     roots = [os.path.abspath(path) for path in paths]

@@ -7,17 +7,13 @@ rows.py               the values that the statements take and return
 runs.py               processes at work, their heartbeats, the claims of dead ones
 destinations.py       where roots go, and what was learned of it
 batches.py            pushes: begun, interrupted, taken over, forgotten
-scans.py              roots, folders and assets, as a scan finds them
-absent_files.py       those that are missing, excluded or unreadable
+files/                roots, folders and files, as a scan finds them
 queue/                work items: claimed, registered, settled, requeued
 multipart_uploads.py  uploads in parts, and the parts that are stored
 pictures.py           variants and metadata
-sidecars.py           XMP files beside pictures
 embeddings.py         embedders and their vectors
 verification.py       objects that `verify` checks, and what it found
 import_objects.py     objects that `rebuild` found
-local_files.py         files of this machine, and the objects that hold them
-takeout.py             notes of Google Takeout, and albums
 copies.py             copies of the manifest, made and sent
 garbage.py            what `clean` removes
 reports/              what the commands that only read show

@@ -9,9 +9,12 @@ from bulkup.manifest.copies import ManifestCopies
 from bulkup.manifest.database.connection import JournalMode, connect
 from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
+from bulkup.manifest.files.local_files import LocalFiles
+from bulkup.manifest.files.scans import Scans
+from bulkup.manifest.files.sidecars import Sidecars
+from bulkup.manifest.files.takeout import TakeoutNotes
 from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.import_objects import ObjectImport
-from bulkup.manifest.local_files import LocalFiles
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.queue.requeue import RetryQueue
@@ -22,9 +25,6 @@ from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
-from bulkup.manifest.scans import Scans
-from bulkup.manifest.sidecars import Sidecars
-from bulkup.manifest.takeout import TakeoutNotes
 from bulkup.manifest.verification import ObjectChecks
 
 

@@ -8,6 +8,7 @@ from bulkup.manifest.batches import Batches
 from bulkup.manifest.database.connection import connect_to_nothing, connect_to_read
 from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
+from bulkup.manifest.files.scans import Scans
 from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.queue.requeue import RetryQueue
@@ -22,7 +23,6 @@ from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
-from bulkup.manifest.scans import Scans
 
 
 class Reader(AbstractContextManager["Reader"]):

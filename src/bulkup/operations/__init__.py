@@ -9,19 +9,14 @@ stages             process and embed
 pull               files back from their destinations
 listing            what a destination itself holds: ls and du
 free               local files that may be erased
-verify             the manifest against a destination …
-verify_checks      … the checks of one object, and the sample that is read
+verify             the manifest against a destination
 restore            a lost manifest from its copy at a destination
 rebuild            a lost manifest from a destination
-read_session       access to a destination for verify and rebuild
 clean              garbage
-copies/            copies of the manifest, for verify and clean
+checks/            what verify, rebuild and clean look at
 forget             a destination or root, in the manifest only
 models             models: listed, added from a folder, removed
-doctor             checks of this machine, the manifest and destinations …
-doctor_pictures    … and of what pictures need
-albums             albums by name, for pull and search
-search             by words, by example, for near-duplicates …
-search_example     … vectors that the manifest does not have
-thumbnails         … thumbnails for the contact sheet
+doctor             checks of this machine, the manifest and destinations
+search             by words, by example, for near-duplicates
+pictures/          albums, examples, thumbnails, and what pictures need
 """

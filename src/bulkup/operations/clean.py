@@ -28,7 +28,7 @@ from bulkup.manifest.garbage import DAY_SECONDS, GarbageCollection, RemovalReaso
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
 from bulkup.model import Digest, ObjectInfo
-from bulkup.operations.copies.clean import old_copies
+from bulkup.operations.checks.old_copies import old_copies
 from bulkup.operations.destination.shared_prefix import Overlap, overlapping, same_place
 from bulkup.run.store_reader import INTERNAL
 from bulkup.stores.directory.store import DirectoryStore

@@ -16,11 +16,11 @@ from hashlib import file_digest
 
 from bulkup.errors import ObjectMissing, StoreError
 from bulkup.manifest.destinations import Destination
-from bulkup.manifest.local_files import LocalFile
+from bulkup.manifest.files.local_files import LocalFile
 from bulkup.manifest.verification import StoredObject
 from bulkup.model import FileStat
-from bulkup.operations.read_session import ReadSession
-from bulkup.operations.verify_checks import check_head, check_size
+from bulkup.operations.checks.objects import check_head, check_size
+from bulkup.operations.checks.session import ReadSession
 from bulkup.run.store_reader import StoreReader, for_each_concurrently
 
 

@@ -13,7 +13,7 @@ from bulkup.events import Notice, RunStarted
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.reports.pull import PulledRoot
 from bulkup.model import Snapshot
-from bulkup.operations.albums import members_of
+from bulkup.operations.pictures.albums import members_of
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, here, machine_of
 from bulkup.run.limits import RunLimits

@@ -20,8 +20,8 @@ from bulkup.errors import ObjectMissing, StoreError, UsageError
 from bulkup.manifest.import_objects import FoundObject
 from bulkup.manifest.rows import File
 from bulkup.model import MAX_NS, Digest, FileStat, ObjectInfo
+from bulkup.operations.checks.session import ReadSession
 from bulkup.operations.destination.endpoints import choose_endpoint
-from bulkup.operations.read_session import ReadSession
 from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader, computed_digest, for_each_concurrently
 from bulkup.stores.keys import is_folder_marker, spare_folder_key, spare_key

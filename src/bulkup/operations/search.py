@@ -90,7 +90,7 @@ class SearchSession:
             return NOTHING
         if row.name == CLASSIFIER:
             return self._by_classes(text, row, limit, explain)
-        from bulkup.operations.search_example import text_vector
+        from bulkup.operations.pictures.example import text_vector
         from bulkup.search.query import by_vector_and_terms
         from bulkup.search.text_scores import TextQuery
 
@@ -267,7 +267,7 @@ class SearchSession:
 
     def _example_vector(self, path: str, row: EmbedderRow, matrix: Matrix) -> Vector:
         """The example's vector: the manifest's own, or made now."""
-        from bulkup.operations.search_example import digest_of, example_vector
+        from bulkup.operations.pictures.example import digest_of, example_vector
         from bulkup.search.query import vector_of
 
         whole = os.path.abspath(path)

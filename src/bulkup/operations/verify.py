@@ -27,10 +27,8 @@ from bulkup.errors import ObjectMissing, StoreBroken, StoreError, StoreUnreachab
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
-from bulkup.operations.copies.verify import verify_copies
-from bulkup.operations.destination.shared_prefix import Overlap, overlapping
-from bulkup.operations.read_session import ReadSession
-from bulkup.operations.verify_checks import (
+from bulkup.operations.checks.copies import verify_copies
+from bulkup.operations.checks.objects import (
     Depth,
     FindingKind,
     Mismatch,
@@ -38,6 +36,8 @@ from bulkup.operations.verify_checks import (
     check_size,
     is_as_listed,
 )
+from bulkup.operations.checks.session import ReadSession
+from bulkup.operations.destination.shared_prefix import Overlap, overlapping
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.store_reader import INTERNAL, StoreReader, for_each_concurrently
 from bulkup.stores.keys import is_folder_marker, spare_key

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bulkup.errors import ErrorClass
+from bulkup.manifest.files.scans import Folder, ScanScope
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import (
@@ -20,7 +21,6 @@ from bulkup.manifest.rows import (
     WorkItem,
 )
 from bulkup.manifest.runs import RunRow
-from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.model import Digest, Stage
 from bulkup.stores.keys import spare_key
 from tests.sql import sql

@@ -278,7 +278,7 @@ async def test_a_lock_of_another_program_is_waited_for_while_the_run_goes_on(
     """Whatever call meets the lock is made again, and nothing is lost by it."""
     pushing.write(FILES)
     refusals = iter([True, False] * 200)
-    from bulkup.manifest.scans import Scans
+    from bulkup.manifest.files.scans import Scans
 
     record = Scans.record
 
@@ -319,7 +319,7 @@ async def test_nobody_writes_between_the_walk_s_look_and_what_it_records(
 async def test_a_mended_archive_is_taken_also_when_the_manifest_was_locked(
     pushing: Pushing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bulkup.manifest.scans import Scans
+    from bulkup.manifest.files.scans import Scans
 
     pushing.write({"z.zip": b"PK\x03\x04 no archive"})
     assert (await pushing.push()).dead == 1

@@ -14,7 +14,7 @@ from bulkup.content.picture.facts.takeout import completed
 from bulkup.content.picture.types import PictureFacts
 from bulkup.content.reading import is_member
 from bulkup.errors import ItemError
-from bulkup.manifest.sidecars import SidecarFile, UnreadSidecars
+from bulkup.manifest.files.sidecars import SidecarFile, UnreadSidecars
 from bulkup.process.task import SIDECAR_MODULES, SidecarTask, read_sidecars
 from bulkup.process.worker_pool import Workers
 from bulkup.run.job import JobContext

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from bulkup.errors import SourceUnmounted
+from bulkup.manifest.files.scans import ScanScope
 from bulkup.manifest.rows import Known
-from bulkup.manifest.scans import ScanScope
 from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.rescan import UnreadablePaths, recover

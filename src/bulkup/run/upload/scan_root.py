@@ -12,8 +12,8 @@ from typing import NamedTuple
 from bulkup.content.takeout.places import may_be_note
 from bulkup.errors import ErrorClass
 from bulkup.events import FilesLeftOut, RootWalked
+from bulkup.manifest.files.scans import Folder, ScanScope
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
-from bulkup.manifest.scans import Folder, ScanScope
 from bulkup.run.context import RunContext
 from bulkup.run.stages.claims import Claims
 from bulkup.walk.diff import Changes, broken, compare

@@ -19,7 +19,7 @@ from bulkup.content.takeout.partners import find_partners
 from bulkup.content.takeout.places import is_year_folder, place_in_export
 from bulkup.errors import SourceError
 from bulkup.events import Notice
-from bulkup.manifest.takeout import FolderAssets, ReadNote
+from bulkup.manifest.files.takeout import FolderAssets, ReadNote
 from bulkup.run.context import RunContext
 
 BATCH = 1000

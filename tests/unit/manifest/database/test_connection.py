@@ -23,9 +23,9 @@ from bulkup.errors import (
 from bulkup.manifest.database import connection as opening
 from bulkup.manifest.database.migrations import APPLICATION_ID, back_up
 from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.manifest.files.scans import Scans
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
-from bulkup.manifest.scans import Scans
 from tests.sql import connection_to
 from tests.unit.manifest.recording import NOW, Pusher, file, folder
 

@@ -15,7 +15,7 @@ from bulkup.content.digest import composite, digest_of
 from bulkup.errors import UsageError
 from bulkup.manifest.verification import StoredObject
 from bulkup.model import Digest, ObjectInfo
-from bulkup.operations.verify_checks import (
+from bulkup.operations.checks.objects import (
     Mismatch,
     check_head,
     check_size,

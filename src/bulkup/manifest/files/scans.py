@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from bulkup.manifest.absent_files import (
+from bulkup.manifest.database.sql import Statements, execute_rows
+from bulkup.manifest.files.absent_files import (
     forget_failed,
     mark_missing,
     mark_present,
     mark_unreadable,
 )
-from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.queue.release import forget_copies, release_content
 from bulkup.manifest.queue.requeue import requeue_with_other_options
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, from_sql, to_sql

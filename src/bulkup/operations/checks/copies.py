@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bulkup.errors import ObjectMissing, StoreError
 from bulkup.manifest.copies import SentCopy
 from bulkup.manifest.verification import StoredObject
-from bulkup.operations.verify_checks import Mismatch, check_head, check_size
+from bulkup.operations.checks.objects import Mismatch, check_head, check_size
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.store_reader import StoreReader
 

@@ -1,0 +1,8 @@
+"""The files of this machine, as they were last seen.
+
+scans.py         roots, folders and assets, as a scan finds them
+absent_files.py  those that are missing, excluded or unreadable
+sidecars.py      XMP files beside pictures
+takeout.py       notes of Google Takeout, and albums
+local_files.py   files, and the objects that hold them
+"""
