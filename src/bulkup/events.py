@@ -2,8 +2,7 @@
 
 Every event has two renderings: `str(event)` for people (not escaped: the terminal output escapes
 it) and `event.as_json()` for programs. One event holds many files, since a call per file would
-cost more than the upload of a small one. Events are never compared: `eq=False` saves a quarter of
-each class's cost at every start.
+cost more than the upload of a small one. Events are never compared: `eq=False` saves start time.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from bulkup.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.search import Placed
-    from bulkup.operations.search import SearchHit, SearchResult
+    from bulkup.operations.search import SearchHit, SearchResult, SearchSession
     from bulkup.search.filters import Filters
     from bulkup.settings.table import Settings
 
@@ -109,7 +109,13 @@ def run(
         words = " ".join(text or ())
         if album is not None:
             filters = _in_album(filters, reader, album)
-        result = _result(reader, settings, filters, words, like, duplicates, limit, explain)
+        session = _session(reader, settings, filters)
+        if duplicates:
+            result = session.duplicates(limit)
+        elif like is not None:
+            result = session.like(like, limit or 20)
+        else:
+            result = session.text(words, limit or 20, explain=explain)
         placed = {}
         if result.hits:
             placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
@@ -155,22 +161,13 @@ def _filters(
     )
 
 
-def _result(
-    reader: Reader,
-    settings: Settings,
-    filters: Filters,
-    text: str,
-    like: str | None,
-    duplicates: bool,
-    limit: int | None,
-    explain: bool,
-) -> SearchResult:
+def _session(reader: Reader, settings: Settings, filters: Filters) -> SearchSession:
     from random import Random
 
     from bulkup.clock import SystemClock
     from bulkup.operations.search import SearchSession
 
-    searching = SearchSession(
+    return SearchSession(
         reader,
         settings.run.embed,
         settings.run.process,
@@ -178,11 +175,6 @@ def _result(
         clock=SystemClock(),
         random=Random(),
     )
-    if duplicates:
-        return searching.duplicates(limit)
-    if like is not None:
-        return searching.like(like, limit or 20)
-    return searching.text(text, limit or 20, explain=explain)
 
 
 def _why_nothing(result: SearchResult, path: str | None, reader: Reader) -> Sequence[str]:
@@ -291,11 +283,11 @@ def _write_sheet(
     from bulkup.cli.contact_sheet.sheet import write_sheet
     from bulkup.cli.output.text import count as count_of
     from bulkup.cli.output.text import escape
-    from bulkup.operations.pictures.thumbnails import Wanted, thumbnails_of
+    from bulkup.operations.pictures.thumbnails import WantedThumb, thumbnails_of
     from bulkup.reporting.atomic_file import whole_file
 
     wanted = [
-        Wanted(hit.picture.content_id, hit.picture.path, hit.picture.size_bytes)
+        WantedThumb(hit.picture.content_id, hit.picture.path, hit.picture.size_bytes)
         for hit in result.hits
     ]
     destinations = {one.id: one for one in reader.destinations.all()} if placed else {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bulkup.errors import BulkupError, DestinationError
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
+from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Learned
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
@@ -41,8 +42,7 @@ class JobRunner:
         limits: RunLimits,
         embedder: LazyEmbedder,
     ) -> None:
-        self.job = job
-        self.begun = begun
+        self.job, self.begun = job, begun
         self.stop_signal = StopSignal()
         self._run = context
         self._store = store
@@ -50,7 +50,7 @@ class JobRunner:
         self._embedder = embedder
         learned = _learned(job.destination)
         requests = requests_to(store, options, context.clock, context.random, learned=learned)
-        self.requests, self.limiter = requests, requests.limiter
+        self.requests = requests
         self.destination_name = _shown(job.destination)
         self.breaker = CircuitBreaker(
             store.check,
@@ -71,6 +71,11 @@ class JobRunner:
             upload.claims.begin_feed(may_claim=begun.items > 0)
         self.copied = 0
         self._errors: list[Exception] = []
+
+    @property
+    def limiter(self) -> RequestLimiter:
+        """Where all requests of this job wait until they may start."""
+        return self.requests.limiter
 
     def stage(self, stage: Stage) -> StageRunner | None:
         """The runner of a stage that the job has."""

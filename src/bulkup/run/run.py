@@ -334,11 +334,8 @@ def _notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
 
 def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
     """All stages of these jobs."""
-    return [
-        stage
-        for stage in Stage
-        if any(stage in job_runner.job.order.stages for job_runner in job_runners)
-    ]
+    wanted = {stage for one in job_runners for stage in one.job.order.stages}
+    return [stage for stage in Stage if stage in wanted]
 
 
 def _destinations(job_runners: Sequence[JobRunner]) -> list[int]:

@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements, execute_rows
-from bulkup.manifest.files.absent_files import (
-    forget_failed,
-    mark_missing,
-    mark_present,
-    mark_unreadable,
-)
+from bulkup.manifest.files import absent_files
 from bulkup.manifest.queue.release import forget_copies, release_content
 from bulkup.manifest.queue.requeue import requeue_with_other_options
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem, from_sql, to_sql
@@ -142,16 +137,16 @@ class Scans(Statements):
         with self._transaction():
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
-                mark_missing(self._db, folder.gone, now)
-                forget_failed(self._db, [known.asset_id for known in folder.excluded])
-                mark_present(self._db, folder.back)
+                absent_files.mark_missing(self._db, folder.gone, now)
+                absent_files.forget_failed(self._db, [known.asset_id for known in folder.excluded])
+                absent_files.mark_present(self._db, folder.back)
                 linked = self._link_content(scope, folder_id, folder.unchanged)
                 for size, is_joined in linked:
                     (joined if is_joined else duplicates).append(size)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
                 works += self._change(scope, folder, hand_over - len(works))
                 for one in folder.unreadable:
-                    mark_unreadable(
+                    absent_files.mark_unreadable(
                         self._db,
                         self._add_folder(scope.root_id, one.folder),
                         one,
@@ -176,13 +171,13 @@ class Scans(Statements):
         `excluded_folders` are there, and were not entered.
         """
         with self._transaction():
-            mark_missing(self._db, lost, now)
-            forget_failed(
+            absent_files.mark_missing(self._db, lost, now)
+            absent_files.forget_failed(
                 self._db, [k.asset_id for f in excluded_folders for k in self.known(f, None, None)]
             )
             gone = [k for f in missing_folders for k in self.known(f, None, None)]
             gone = [k for k in gone if not k.is_missing]
-            mark_missing(self._db, gone, now)
+            absent_files.mark_missing(self._db, gone, now)
             self._db.execute(
                 "UPDATE root SET walked_at = ?, destination_id = ? WHERE id = ?",
                 (now, scope.destination_id, scope.root_id),
@@ -196,7 +191,7 @@ class Scans(Statements):
         `lost` is what could not be opened, and is neither there nor wanted now.
         """
         with self._transaction():
-            mark_missing(self._db, lost, now)
+            absent_files.mark_missing(self._db, lost, now)
             self._end(scope, now)
 
     def _end(self, scope: ScanScope, now: float) -> None:
@@ -333,11 +328,8 @@ class Scans(Statements):
         return found is not None
 
     def _requeue(self, scope: ScanScope, folder_id: int, file: File) -> list[tuple[int]]:
-        content_id = self._value(
-            "SELECT content_id FROM asset WHERE folder_id = ? AND name = ?",
-            folder_id,
-            to_sql(file[0]),
-        )
+        query = "SELECT content_id FROM asset WHERE folder_id = ? AND name = ?"
+        content_id = self._value(query, folder_id, to_sql(file[0]))
         return requeue_with_other_options(
             self._db, content_id, destination_id=scope.destination_id, batch_id=scope.batch_id
         )
@@ -351,7 +343,6 @@ def _claimed(
 
 def _range(after: str | None, upto: str | None) -> tuple[str, list[str | bytes]]:
     """The conditions for after < name <= upto, and their values."""
-    limits = ("AND name > ? " if after is not None else "") + (
-        "AND name <= ?" if upto is not None else ""
-    )
-    return limits, [to_sql(name) for name in (after, upto) if name is not None]
+    begin = "AND name > ? " if after is not None else ""
+    end = "AND name <= ?" if upto is not None else ""
+    return begin + end, [to_sql(name) for name in (after, upto) if name is not None]

@@ -25,7 +25,7 @@ MOST_BYTES = 4 << 20
 """A variant is far smaller; a larger object is none of ours."""
 
 
-class Wanted(NamedTuple):
+class WantedThumb(NamedTuple):
     """A content whose thumbnail is wanted, and a file that had it."""
 
     content_id: int
@@ -41,7 +41,7 @@ class Thumbnails(NamedTuple):
 
 
 async def thumbnails_of(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[WantedThumb],
     placed: Mapping[int, Placed],
     destinations: Mapping[int, Destination],
     settings: Settings,
@@ -66,7 +66,7 @@ async def thumbnails_of(
     return Thumbnails(bodies, dict(missing))
 
 
-async def _made_here(wanted: Sequence[Wanted], options: ProcessOptions) -> dict[int, bytes]:
+async def _made_here(wanted: Sequence[WantedThumb], options: ProcessOptions) -> dict[int, bytes]:
     """Thumbnails of those whose file is there and as large as it was."""
     there = [one for one in wanted if _size_of(one.path) == one.size_bytes]
     if not there:
@@ -76,7 +76,7 @@ async def _made_here(wanted: Sequence[Wanted], options: ProcessOptions) -> dict[
         AT_ONCE_HERE, memory_bytes=options.memory_bytes, seconds=options.seconds, modules=MODULES
     ) as workers:
 
-        async def made(one: Wanted) -> bytes | None:
+        async def made(one: WantedThumb) -> bytes | None:
             task = PictureTask(one.path, one.path, wanted=(spec,), limits=options.limits)
             try:
                 picture = await workers.run(process, task)
