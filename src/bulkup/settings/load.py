@@ -4,9 +4,9 @@ One file is used: the one that `--config` or BULKUP_CONFIG names, else `bulkup.t
 directory if the user has allowed it (see `trust`), else in the user's configuration directory.
 
 A table `[profile.NAME]` has the same keys as the file and overrides it; `--profile NAME` or
-BULKUP_PROFILE selects it. If the file has no such profile, NAME is an AWS profile. If it has one,
-the profile's own `s3.profile` replaces NAME, with the same precedence; without that, AWS_PROFILE
-and then the file's `s3.profile` apply as usual.
+BULKUP_PROFILE selects it. If the file has no profiles at all, NAME is an AWS profile; if it has
+others, NAME is a mistake. If it has NAME, the profile's own `s3.profile` replaces NAME, with the
+same precedence; without that, AWS_PROFILE and then the file's `s3.profile` apply as usual.
 
 An empty text means "not given": in the environment the next source decides, in the file the
 default does. Relative paths in the file are relative to its directory, others to the current one.
@@ -74,6 +74,11 @@ def load(
         file = _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
     written, profiles, named = _from_file(file) if file else ({}, {}, {})
     name = str(given.get("profile") or environ.get("BULKUP_PROFILE") or "")
+    if name and file and profiles and name not in profiles:
+        raise SettingsError(
+            f"{file.path} has no profile {name!r}",
+            hint=f"It has {', '.join(sorted(profiles))}. An AWS profile is AWS_PROFILE={name}.",
+        )
     if name in profiles:
         written |= profiles[name]
         given.pop("profile", None)

@@ -349,9 +349,21 @@ def test_a_profile_without_aws_profile_leaves_that_to_the_others(load_here: Load
     )
 
 
-def test_a_name_without_table_is_an_aws_profile(load_here: Load) -> None:
-    settings = load_here(PROFILES, profile="other")
+def test_where_the_file_has_no_profiles_a_name_is_an_aws_profile(load_here: Load) -> None:
+    settings = load_here("push.limit = 1", profile="other")
     assert (settings.run.limit, settings.run.profile) == (1, "other")
+
+
+@pytest.mark.parametrize(
+    ("environ", "flags"), [({}, {"profile": "wrok"}), ({"BULKUP_PROFILE": "wrok"}, {})]
+)
+def test_a_misspelt_profile_is_no_aws_profile(
+    load_here: Load, environ: dict[str, str], flags: dict[str, str]
+) -> None:
+    """Its push would go to the default destination."""
+    with pytest.raises(SettingsError, match="has no profile 'wrok'") as caught:
+        load_here(PROFILES, environ, **flags)
+    assert caught.value.hint == "It has plain, work. An AWS profile is AWS_PROFILE=wrok."
 
 
 def test_aws_profile_chooses_no_table(load_here: Load) -> None:
