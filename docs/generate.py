@@ -61,7 +61,7 @@ seconds. Ages have the same units; dates are written as `2026`, `2026-01`, `2026
 
 `bulkup init` writes this list as a commented [`bulkup.toml`](../examples/bulkup.toml). A table
 `[profile.NAME]` in it holds the same keys and overrides them; `--profile NAME` or
-`BULKUP_PROFILE=NAME` chooses it. Where the file has no profile of that name, it is an AWS profile.
+`BULKUP_PROFILE=NAME` chooses it. Where the file has no profiles at all, it is an AWS profile.
 """
 
 TABLES = {

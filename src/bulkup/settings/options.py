@@ -32,7 +32,10 @@ class UploadOptions:
     )
     default_to: str = ""  # the local store under `home`: used when no destination was ever given
     stages: tuple[Stage, ...] = setting(
-        "push.stages", kinds.STAGE_LIST, "The stages to run.", default=list(Stage)
+        "push.stages",
+        kinds.STAGE_LIST,
+        "The stages to run, of upload, process and embed.",
+        default=list(Stage),
     )
     include: tuple[str, ...] = setting(
         "push.include",
