@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from bulkup.cli.output.plan import PlanDetails
 from bulkup.cli.output.summary import summary_line, summary_lines
 from bulkup.cli.output.text import escape, is_screen, printable
 from bulkup.cli.run_command import StopSignals
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from bulkup.operations.dry_run import DryRun
     from bulkup.operations.push import Push
     from bulkup.settings.table import Settings
+
+_LAST_BATCHES = 20  # among them the last push to the destination that sent anything
 
 
 def show_plan(push: Push, settings: Settings) -> int:
@@ -37,20 +40,19 @@ def show_plan(push: Push, settings: Settings) -> int:
         target = push.target(reader.destinations, os.environ)
         if target.is_first_use_of_default and not (settings.quiet or settings.json):
             print(f"No destination given: planning for the local store {escape(target.url)}")
-        context = DryRunContext(
-            os.environ,
-            clock,
-            Random(),
-            _emitter(settings, json_log),
-            wants_files=settings.json or settings.verbose,
-        )
+        details = PlanDetails()
+        emit = _emitter(settings, json_log, details)
+        context = DryRunContext(os.environ, clock, Random(), emit, wants_files=True)
         summary, exit_code = asyncio.run(_run(DryRun(push, reader, context)))
         json_log.emit(summary)
+        more = details.lines(target.url, reader.reports.history(_LAST_BATCHES))
     for message in json_log.take_lost():
         print(f"bulkup: {message}", file=sys.stderr)
     if not settings.quiet:
         out = sys.stderr if settings.json else sys.stdout
-        lines = summary_lines(summary) if is_screen(out, os.environ) else [summary_line(summary)]
+        lines = [summary_line(summary)]
+        if is_screen(out, os.environ) or settings.verbose:
+            lines = [*summary_lines(summary), *map(escape, more)]
         out.writelines(f"{printable(line, out)}\n" for line in lines)
     return exit_code
 
@@ -63,10 +65,11 @@ async def _run(dry_run: DryRun) -> tuple[Summary, int]:
     return summary, signals.exit_code or summary.exit_code
 
 
-def _emitter(settings: Settings, json_log: JsonLog) -> Emit:
+def _emitter(settings: Settings, json_log: JsonLog, details: PlanDetails) -> Emit:
     shows_lines = settings.verbose and not (settings.quiet or settings.json)
 
     def emit(event: Event) -> None:
+        details.add(event)
         json_log.emit(event)
         if shows_lines and (text := str(event)):
             lines = (printable(escape(line), sys.stdout) for line in text.split("\n"))

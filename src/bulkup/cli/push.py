@@ -48,7 +48,8 @@ def run(
         list[str], typer.Argument(metavar="PATH…", help="Directories, files or ZIP archives.")
     ],
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done; no request, no write.")
+        bool,
+        typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
     ] = False,
 ) -> None:
     """Upload folders of pictures; each unique file is uploaded once."""

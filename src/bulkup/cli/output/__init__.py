@@ -7,6 +7,7 @@ last_run.py   how the last batch ended
 nothing.py    why there is nothing to show
 progress.py   snapshots to bars
 summary.py    the summary at the end of a run
+plan.py       what a dry run says beside it
 pull_summary.py  … of a pull
 rows.py       rows as JSON or CSV
 json_log.py   events as JSON lines: --json, --log-file
