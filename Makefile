@@ -11,7 +11,10 @@ BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What make check measures: all but the slow tests from end to end.
 CHECKED := tests/docs tests/unit tests/state tests/contract \
-	$(patsubst %,tests/e2e/test_%.py,clean doctor rebuild resume retry verify)
+	$(patsubst %,tests/e2e/test_%.py,clean doctor free models pull rebuild reports resume retry \
+	takeout verify)
+# make test AFTER_CHECK=yes skips what make check has just run.
+SKIPPED := $(if $(AFTER_CHECK),$(CHECKED:%=--ignore=%))
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 
@@ -36,7 +39,7 @@ demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
 	$(BULKUP) search --like "$$(find $(DEMO)/example -type f)" --limit 3 --html $(DEMO)/hits.html
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n 3 -m 'not ceph and not nginx and not chromium'
+	$(BIN)/pytest -n 3 -m 'not ceph and not nginx and not chromium' $(SKIPPED)
 
 check: $(VENV)/.test $(VENV)/.check
 	$(BIN)/ruff check .
