@@ -179,7 +179,7 @@ def test_a_listing_of_several_pages_is_merged(
 def test_a_destination_that_lied_is_found_out(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
-    """200, and nothing stored: SPEC §9."""
+    """200, and nothing stored."""
     make_tree(tmp_path / "photos", FILES)
     lie = Fault(op="PutObject", path="*cut.jpg", does="lie", times=None)
     s3 = fake_s3(faults=[lie], keep_bodies=True)

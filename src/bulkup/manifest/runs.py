@@ -11,7 +11,7 @@ from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import forget_unwanted, release_all_claims
 
 STRIKES = 3
-"""After so many lost workers an item is dead (SPEC §4)."""
+"""After so many lost workers an item is dead."""
 
 
 class RunRow(NamedTuple):

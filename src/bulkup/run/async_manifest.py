@@ -20,7 +20,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LOCK_SECONDS = 30.0
-"""How long to wait for another program's transaction (SPEC §9)."""
+"""How long to wait for another program's transaction."""
 
 QUICK_SECONDS = 0.05
 """How long the event loop may stand still for a lock: bulkup's own transactions are shorter."""

@@ -1,4 +1,4 @@
-"""The circuit breaker: trouble of the whole destination pauses the run and fails no file (SPEC §4).
+"""The circuit breaker: trouble of the whole destination pauses the run and fails no file.
 
 Closed, open while it asks the destination now and then, and closed again, or given up: then the
 destination's error is raised.

@@ -1,4 +1,4 @@
-"""A run's heartbeat, and which runs are dead. A claim is void once its run is gone (SPEC §4)."""
+"""A run's heartbeat, and which runs are dead. A claim is void once its run is gone."""
 
 from __future__ import annotations
 

@@ -175,7 +175,7 @@ def _fail(db: sqlite3.Connection, one: FailedItem, run_id: str, now: float) -> s
 
 
 def _strike(db: sqlite3.Connection, one: FailedItem, run_id: str, now: float) -> sqlite3.Cursor:
-    """Its worker was lost: last in the queue, and at three strikes dead (SPEC §4)."""
+    """Its worker was lost: last in the queue, and at three strikes dead."""
     return db.execute(
         "UPDATE item SET strikes = strikes + 1, priority = 3, run_id = NULL, in_hand = 0, "
         "attempts = attempts + 1, due_at = strikes + 1, settled_at = ?1, "

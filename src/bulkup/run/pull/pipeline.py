@@ -34,7 +34,7 @@ WORKERS = 128
 """Contents in hand. How many requests are in flight, the window decides."""
 
 IN_FLIGHT_SECONDS = 5.0
-"""What contents in hand get to end after an interrupt (SPEC §4)."""
+"""What contents in hand get to end after an interrupt."""
 
 
 class PullPipeline:

@@ -23,7 +23,7 @@ SETTLE_SECONDS = 0.1
 """Results are recorded this often, or as soon as there are many."""
 
 IN_FLIGHT_SECONDS = 5.0
-"""What attempts in flight get to end by themselves after an interrupt (SPEC §4)."""
+"""What attempts in flight get to end by themselves after an interrupt."""
 
 
 class StageWorker(Protocol):
