@@ -179,8 +179,7 @@ class Server:
             size_bytes = max(self.network.window_bytes, LEAST_BUFFER_BYTES)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
         server = await loop.create_server(self._accept, sock=listener)
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        say("ready")
         await server.serve_forever()
 
     def _accept(self) -> End:
@@ -203,9 +202,16 @@ class Server:
 
     def _toggle(self) -> None:
         self.is_cut = not self.is_cut
+        say("cut" if self.is_cut else "restored")
         if not self.is_cut:
             for end in list(self.ends):
                 end.deliver_due()
+
+
+def say(word: str) -> None:
+    """Tell whoever started the relay."""
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
 
 
 class Relay:
@@ -216,8 +222,10 @@ class Relay:
         self.port = port
 
     def toggle(self) -> None:
-        """Cut the line, or restore it."""
+        """Cut the line, or restore it; returns when that is done."""
         os.kill(self._process.pid, signal.SIGUSR1)
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
 
 
 @contextmanager
