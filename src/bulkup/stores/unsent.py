@@ -1,7 +1,8 @@
-"""What was handed to the kernel and has not arrived yet: how a slow line is told from a dead one.
+"""What was handed to the kernel and what arrived of it: how a slow line is told from a dead one.
 
 A connection's buffer takes megabytes, so that on a slow line minutes pass between two writes. Linux
-says how much of it the other side has not acknowledged (SIOCOUTQ, tcp(7)).
+says how much of it the other side has not acknowledged (SIOCOUTQ, tcp(7)), and how much it has in
+all (tcpi_bytes_acked of TCP_INFO, linux/tcp.h).
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from contextlib import suppress
 IS_KNOWN = sys.platform == "linux"
 """Elsewhere all functions find nothing."""
 
+_TCP_INFO = 11
+_BYTES_ACKED = slice(120, 128)  # of struct tcp_info
 _SOCKET = re.compile(r"socket:\[(\d+)\]").fullmatch
 
 
@@ -28,9 +31,9 @@ def unsent_bytes(descriptor: int) -> int:
     return int.from_bytes(ioctl(descriptor, TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
-def unsent_to(port: int) -> dict[int, int]:
-    """The same for each connection of this process to a port, by the socket's inode: for libraries
-    that do not give their sockets away."""
+def acknowledged_to(port: int) -> dict[int, int]:
+    """Bytes that were acknowledged on each connection of this process to a port, by the socket's
+    inode: for libraries that do not give their sockets away."""
     found: dict[int, int] = {}
     if not IS_KNOWN:
         return found
@@ -42,7 +45,8 @@ def unsent_to(port: int) -> dict[int, int]:
             with socket.socket(fileno=os.dup(int(name))) as connection:
                 peer = connection.getpeername()
                 if isinstance(peer, tuple) and peer[1] == port:
-                    found[int(inode[1])] = unsent_bytes(connection.fileno())
+                    info = connection.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 256)
+                    found[int(inode[1])] = int.from_bytes(info[_BYTES_ACKED], sys.byteorder)
     return found
 
 
@@ -59,8 +63,8 @@ class Movement:
         """The time of the last look that saw a movement; there is a new look if the last one is
         as old as `shortest_seconds`. Minus infinity: none yet."""
         if now - self._seen_at >= shortest_seconds:
-            before, self._seen = self._seen, unsent_to(self._port)
+            before, self._seen = self._seen, acknowledged_to(self._port)
             self._seen_at = now
-            if any(self._seen.get(inode, left) < left for inode, left in before.items()):
+            if any(before.get(inode, acked) < acked for inode, acked in self._seen.items()):
                 self._moved_at = now
         return self._moved_at

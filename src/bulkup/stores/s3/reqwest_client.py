@@ -37,7 +37,7 @@ STALL_SECONDS = 60.0
 """A connection on which nothing was acknowledged, or nothing came, for so long is closed. A body
 that moves may take as long as it needs: a slow uplink is no fault."""
 _STEP_BYTES = 64 * 1024
-"""A body's progress is seen in these steps."""
+"""A body's progress is seen in these steps where the kernel does not say. They cost: 60 µs each."""
 _LOOKS = 4
 """So often within the limit the kernel is asked whether something was acknowledged."""
 _BUFFERED_BYTES = 4 * 1024 * 1024
@@ -92,7 +92,7 @@ class ReqwestClient:
             if self._sender is None:
                 self._sender = self._open(reading=False)
             request = self._sender.request(method, url).headers(headers)
-            if len(body) > _STEP_BYTES:
+            if len(body) > _STEP_BYTES and not IS_KNOWN:
                 request = request.header("content-length", str(len(body)))
                 request = request.body_stream(steps)
             elif body:
