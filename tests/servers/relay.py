@@ -5,7 +5,7 @@
 It forwards TCP connections. Each direction is one line that all connections share. A connection
 costs one round trip before its first byte arrives, as TCP's handshake does; slow start and loss are
 not modelled. SIGUSR1 cuts the line (nothing arrives, new connections wait), the next one restores
-it. It relays some 500 MB/s a core.
+it. One process relayed 1 GB/s on a machine with two cores.
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from bulkup.cli.shared_options import Flags
 
@@ -12,6 +14,15 @@ if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
     from bulkup.manifest.reader import Reader
     from bulkup.operations.listing import ListedObject
+
+KeyGlob = Annotated[
+    str | None,
+    typer.Argument(metavar="[KEY-GLOB]", help="Only keys that match, below the prefix."),
+]
+ListedDestination = Annotated[
+    str | None,
+    typer.Option("--to", metavar="DEST", help="The destination; default: all known ones."),
+]
 
 
 def for_each_object(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.destination_listing import KeyGlob, ListedDestination, for_each_object
 from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 
@@ -23,18 +24,12 @@ SETTINGS = S3
 
 def run(
     flags: Flags,
-    glob: Annotated[
-        str | None,
-        typer.Argument(metavar="[KEY-GLOB]", help="Only keys that match, below the prefix."),
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option(metavar="DEST", help="The destination; default: all known ones.")
-    ] = None,
+    glob: KeyGlob = None,
+    to: ListedDestination = None,
     depth: Annotated[int, typer.Option(metavar="N", min=0, help="Levels of folders.")] = 1,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
     """Show how many objects and bytes a destination holds, by folder."""
-    from bulkup.cli.destination_listing import for_each_object
     from bulkup.cli.output.rows import print_json
     from bulkup.operations.listing import FolderUse, folder_of, prefix_of
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.destination_listing import KeyGlob, ListedDestination, for_each_object
 from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 
@@ -23,18 +24,12 @@ COLUMNS = ("destination", "key", "size_bytes", "modified_at", "etag", "kind", "d
 
 def run(
     flags: Flags,
-    glob: Annotated[
-        str | None,
-        typer.Argument(metavar="[KEY-GLOB]", help="Only keys that match, below the prefix."),
-    ] = None,
-    to: Annotated[
-        str | None, typer.Option(metavar="DEST", help="The destination; default: all known ones.")
-    ] = None,
+    glob: KeyGlob = None,
+    to: ListedDestination = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """List the objects of a destination."""
-    from bulkup.cli.destination_listing import for_each_object
     from bulkup.cli.output.rows import CsvRows, JsonRows
 
     if json:

@@ -26,7 +26,7 @@ FIRST_REQUESTS_PER_SECOND = 1280.0
 """What is tried then: 128 in flight at 100 ms, 38 at 30 ms."""
 
 MOST_REQUESTS_PER_SECOND = 10_000.0
-"""More than one process sends: 1,000 in flight at 100 ms."""
+"""About as many as one process sends: 1,000 in flight at 100 ms."""
 
 MOST_LIMIT = 1024
 """A connection costs memory here and at the server, and common limits of open files are near."""

@@ -200,8 +200,11 @@ class _Steps:
 
 
 def _port(url: str) -> int:
-    parts = urlsplit(url)
-    return parts.port or (443 if parts.scheme == "https" else 80)
+    """0 for a proxy's URL that is none: opening the client says so."""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+    return 0
 
 
 def _client_builder(ca_pem: bytes | None, *, reading: bool, has_tls: bool) -> ClientBuilder:

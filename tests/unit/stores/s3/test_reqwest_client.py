@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from bulkup.errors import StoreUnreachable
+from bulkup.errors import DestinationUnreachable, StoreUnreachable
 from bulkup.stores.s3.reqwest_client import ReqwestClient
 from tests.unit.stores.raw_server import OK, raw_server
 
@@ -107,3 +107,11 @@ async def test_a_body_that_stops_moving_is_given_up(size_bytes: int) -> None:
             await put(url, bytes(size_bytes))
         ended.set()
     assert raised.value.is_stalled
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy:port", "http://[::1", "http://proxy:99999"])
+async def test_a_proxy_whose_url_is_none_is_the_destinations_trouble(proxy: str) -> None:
+    client = ReqwestClient(None, has_tls=False, proxy=proxy)
+    with pytest.raises(DestinationUnreachable, match="no usable URL"):
+        await client.request("PUT", "http://127.0.0.1:1/b/k", {}, bytes(1 << 20), LIMIT)
+    await client.close()
