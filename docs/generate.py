@@ -73,6 +73,7 @@ TABLES = {
     "embed": "Embeddings: `[embed]`",
     "claims": "Concurrent runs: `[claims]`",
     "notify": "The webhook: `[notify]`",
+    "serve": "The server: `[serve]`",
 }
 HEADINGS = ("Key", "Default", "Flag", "Environment", "Meaning")
 

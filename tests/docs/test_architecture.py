@@ -42,7 +42,8 @@ def test_the_layers_are_those_that_the_import_rules_check() -> None:
     shown = re.search(r"^```\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     assert checked
     assert shown
-    layers = [line.strip().strip('",') for line in checked[1].splitlines()]
+    named = [line.strip().strip('",') for line in checked[1].splitlines()]
+    layers = [name for name in named if not name.startswith("(")]  # those are not there yet
     assert [re.split(r"  +", line)[0] for line in shown[1].splitlines()] == layers
 
 

@@ -31,6 +31,7 @@ NAMES = (
     "free",
     "restore",
     "rebuild",
+    "token",
     "init",
     "allow",
     "models",

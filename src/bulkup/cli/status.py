@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
-    from bulkup.manifest.reports.status import FailureRow, StageStatus
+    from bulkup.manifest.reports.status import FailureRow
     from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup status --failed --json"
@@ -183,6 +182,8 @@ def _show_histories(reader: Reader, settings: Settings, *, json: bool) -> bool:
 
 
 def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) -> None:
+    from bulkup.operations.status import status_document
+
     document = status_document(reader, stale_after_seconds, now=time.time())
     if json:
         from json import dumps
@@ -194,55 +195,6 @@ def _show(reader: Reader, stale_after_seconds: float, *, json: bool, csv: bool) 
         print_csv(*_csv_of(document))
     else:
         _print_status(document, reader)
-
-
-def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -> dict[str, object]:
-    """`status --json`, schema 1: fields may be added, never renamed."""
-    from bulkup.run.heartbeat import here, machine_of
-
-    machine, claims = here(), reader.reports.claims()
-    status = reader.reports.status()
-    runs, stale = [], 0
-    for run in reader.runs.open_runs():
-        is_dead = machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
-        stale += claims.get(run.id, 0) if is_dead else 0
-        fields = {"id": run.id, "command": run.command, "host": machine_of(run.host)}
-        alive = {"alive": not is_dead, "heartbeat_at": _iso(run.heartbeat_at)}
-        runs.append({**fields, "pid": run.pid, **alive})
-    return {
-        "schema": 1,
-        "manifest": reader.path,
-        "generated_at": _iso(now),
-        "assets": {
-            "total": status.assets,
-            "unique": status.unique,
-            "duplicates": status.assets - status.unique,
-            "bytes": status.assets_bytes,
-            "missing": status.missing,
-        },
-        "stages": {str(stage): _stage(found) for stage, found in status.stages.items()},
-        "searchable": status.searchable,
-        "failures": {str(name): count for name, count in status.failures.items()},
-        "runs": runs,
-        "stale_claims": stale,
-        "destinations": [
-            {"url": d.url, "objects": d.objects, "bytes": d.bytes} for d in status.destinations
-        ],
-    }
-
-
-def _stage(stage: StageStatus) -> dict[str, object]:
-    return {
-        **{str(state): count for state, count in stage.states.items()},
-        "bytes_done": stage.bytes_done,
-        "p50_ms": stage.p50_ms,
-        "p95_ms": stage.p95_ms,
-        "p99_ms": stage.p99_ms,
-    }
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tuple[object, ...]]]:

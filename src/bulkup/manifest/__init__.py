@@ -15,6 +15,7 @@ embeddings.py         embedders and their vectors
 verification.py       objects that `verify` checks, and what it found
 import_objects.py     objects that `rebuild` found
 copies.py             copies of the manifest, made and sent
+tokens.py             who may use `bulkup serve`
 garbage.py            what `clean` removes
 reports/              what the commands that only read show
 """

@@ -25,6 +25,7 @@ from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.tokens import Tokens
 from bulkup.manifest.verification import ObjectChecks
 
 
@@ -58,6 +59,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.reports = StatusReport(self._db)
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
+        self.tokens = Tokens(self._db)
         self.integrity = Integrity(self._db)
 
     @property

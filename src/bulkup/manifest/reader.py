@@ -23,6 +23,7 @@ from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.tokens import Tokens
 
 
 class Reader(AbstractContextManager["Reader"]):
@@ -53,6 +54,7 @@ class Reader(AbstractContextManager["Reader"]):
         self.objects = ObjectQueries(self._db)
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
+        self.tokens = Tokens(self._db)
         self.integrity = Integrity(self._db)
 
     def close(self) -> None:

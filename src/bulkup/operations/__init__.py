@@ -1,6 +1,7 @@
 """What each verb does. `cli/x.py` parses, `operations/x.py` does, `manifest/` remembers.
 
 push               one push, and its run
+status             where everything stands, as JSON
 destination/       where a push goes, at which endpoint, and what shares its prefix
 dry_run            what a push would do: the same run, over a copy of the manifest
 resume             interrupted batches

@@ -6,6 +6,7 @@ setting.py        one setting: its key, variables, flag, default and help
 stage_options.py  ProcessOptions, EmbedOptions
 named_destinations.py  names for destinations: --to nas:
 copy_options.py   ManifestCopyOptions
+serve_options.py  ServeOptions
 options.py        UploadOptions, RunOptions
 table.py          Settings: all options in groups, and the table of all settings
 trust.py          which settings files are the user's own, and allowed

@@ -103,6 +103,13 @@ def _whole_from_1(value: object) -> int:
     return number
 
 
+def _port(value: object) -> int:
+    number = _whole_from_0(value)
+    if number > 65_535:
+        raise ValueError(value)
+    return number
+
+
 def _whole_from_0(value: object) -> int:
     return 0 if str(value).strip() == "0" else _whole_from_1(value)
 
@@ -239,6 +246,7 @@ DESTINATION = PATH._replace(parse=_destination, metavar="DEST")
 TRUTH = Kind("true or false", _truth)
 COUNT = Kind("a whole number from 1", _whole_from_1, "N")
 COUNT_OR_NONE = Kind("a whole number from 0", _whole_from_0, "N")
+PORT = Kind("a port from 0 to 65535", _port, "PORT")
 SIZE = Kind('a size such as "64MiB", "10M" or 1024', _size, "SIZE")
 DURATION = Kind('a duration such as "90", "10m" or "1h30m"', _duration, "TIME")
 SPAN = Kind('a duration above 0 such as "90", "10m" or "1h30m"', _positive(_duration), "TIME")

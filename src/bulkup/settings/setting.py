@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bulkup.settings.parsing import Kind
 
 
-_PREFIXED = ("embed", "claims", "notify")
+_PREFIXED = ("embed", "claims", "notify", "serve")
 
 Values = dict[tuple[str, ...], Any]
 """Values by the names of the groups and the field that lead to them."""

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from bulkup.settings import parsing as kinds
 from bulkup.settings.copy_options import ManifestCopyOptions
 from bulkup.settings.options import RunOptions, UploadOptions
+from bulkup.settings.serve_options import ServeOptions
 from bulkup.settings.setting import Leaf, SettingRow, group, leaves, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TABLES = ("", "manifest", "push", "s3", "process", "embed", "claims", "notify")
+TABLES = ("", "manifest", "push", "s3", "process", "embed", "claims", "notify", "serve")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +91,7 @@ class Settings:
         "push.json", kinds.TRUTH, "Print events to standard output as JSON lines.", default=False
     )
     webhook: WebhookOptions = group(WebhookOptions)
+    serve: ServeOptions = group(ServeOptions)
 
 
 LEAVES: Mapping[str, Leaf] = {leaf.row.key: leaf for leaf in leaves(Settings)}

@@ -3,6 +3,7 @@
 schema.py      tables, indexes and triggers
 sidecars.py    tables and triggers of XMP sidecars
 takeout.py     tables of albums and of the JSON of Google Takeout
+serve.py       the tables of bulkup serve
 views.py       the views that docs/manifest.md describes
 migrations.py  brings a file to the newest schema, after a backup
 connection.py  opens it; turns SQLite's errors into ManifestError

@@ -21,6 +21,7 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 from __future__ import annotations
 
 from bulkup.manifest.database.migrations import Migration, migration
+from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import SIDECARS
 from bulkup.manifest.database.takeout import TAKEOUT
 from bulkup.manifest.database.views import VIEWS
@@ -316,5 +317,5 @@ CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
 END;
 """
 
-MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + SIDECARS + TAKEOUT + VIEWS),)
+MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + SIDECARS + TAKEOUT + SERVE + VIEWS),)
 """Migration number n is at index n - 1."""

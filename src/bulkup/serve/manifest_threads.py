@@ -1,0 +1,76 @@
+"""Threads that use the manifest for the event loop, each with a connection of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.reader import Reader
+
+T = TypeVar("T")
+
+READERS = 4
+"""SQLite reads run beside each other; more threads than this only wait for the interpreter."""
+
+
+class ManifestThreads:
+    """The manifest of a server. A manifest that another file replaced (`restore`) is opened anew.
+
+    All calls raise what the function raises, ManifestError included.
+    """
+
+    def __init__(self, path: str, *, readers: int = READERS) -> None:
+        """Creates or migrates the manifest. Raises ManifestError."""
+        self.path = path
+        Manifest(path).close()
+        self._local = threading.local()
+        self._opened: list[Reader | Manifest] = []
+        self._readers = ThreadPoolExecutor(readers, "manifest-reader")
+        self._writer = ThreadPoolExecutor(1, "manifest-writer")
+
+    async def read(self, function: Callable[[Reader], T]) -> T:
+        """What `function` returns for a Reader."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._readers, lambda: function(self._reader())
+        )
+
+    async def write(self, function: Callable[[Manifest], T]) -> T:
+        """What `function` returns for a Manifest. One call at a time, in the order of the calls."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, lambda: function(self._manifest())
+        )
+
+    def close(self) -> None:
+        """End the threads, once what they do has ended."""
+        for threads in (self._readers, self._writer):
+            threads.shutdown(cancel_futures=True)
+        for one in self._opened:
+            one.close()
+
+    def _reader(self) -> Reader:
+        found: Reader | None = getattr(self._local, "reader", None)
+        if found is None or self._is_replaced():
+            found = self._local.reader = Reader(self.path)
+            self._opened.append(found)
+        return found
+
+    def _manifest(self) -> Manifest:
+        found: Manifest | None = getattr(self._local, "manifest", None)
+        if found is None or self._is_replaced():
+            found = self._local.manifest = Manifest(self.path)
+            self._opened.append(found)
+        return found
+
+    def _is_replaced(self) -> bool:
+        """Whether the path is another file than when this thread opened it."""
+        try:
+            inode = os.stat(self.path).st_ino
+        except FileNotFoundError:
+            inode = 0
+        before, self._local.inode = getattr(self._local, "inode", inode), inode
+        return bool(before != inode)
