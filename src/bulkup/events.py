@@ -16,7 +16,9 @@ from bulkup.model import LeftOut
 
 Json = Mapping[str, object]
 UploadKind = Literal["sent", "adopted", "duplicate", "copied"]
-Verdict = Literal["send", "duplicate", "copy", "dead", "unreadable", "claimed", "over_limit"]
+Verdict = Literal[
+    "send", "duplicate", "copy", "dead", "unreadable", "claimed", "over_limit", "process", "embed"
+]
 
 _KINDS: Mapping[UploadKind, str] = {
     "sent": "sent",
@@ -32,6 +34,8 @@ _VERDICTS: Mapping[Verdict, str] = {
     "unreadable": "cannot be read",
     "claimed": "in progress in another run",
     "over_limit": "over --limit",
+    "process": "would process",
+    "embed": "would embed",
 }
 
 

@@ -1,4 +1,4 @@
-"""push --dry-run: show what a push would do, without a request or a write."""
+"""--dry-run: show what push, process or embed would do, without a request or a write."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from bulkup.cli.output.text import escape, is_screen, printable
 from bulkup.cli.run_command import StopSignals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bulkup.cli.output.json_log import JsonLog
     from bulkup.events import Emit, Event, Summary
     from bulkup.operations.dry_run import DryRun
     from bulkup.operations.push import Push
+    from bulkup.operations.stages import BacklogRun
     from bulkup.settings.table import Settings
 
 _LAST_BATCHES = 20  # among them the last push to the destination that sent anything
@@ -46,15 +49,40 @@ def show_plan(push: Push, settings: Settings) -> int:
         summary, exit_code = asyncio.run(_run(DryRun(push, reader, context)))
         json_log.emit(summary)
         more = details.lines(target.url, reader.reports.history(_LAST_BATCHES))
+    _print_end(settings, summary, json_log, more)
+    return exit_code
+
+
+def show_backlog(run: type[BacklogRun], settings: Settings, *, force: bool) -> int:
+    """Print what `process` or `embed` would do; returns the exit code, 0."""
+    from bulkup.cli.output.json_log import JsonLog
+    from bulkup.clock import SystemClock
+    from bulkup.manifest.reader import Reader
+    from bulkup.operations.stages import plan_backlog
+
+    clock = SystemClock()
+    sinks = [("stdout", sys.stdout.fileno())] if settings.json else []
+    with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
+        emit = _emitter(settings, json_log, PlanDetails())
+        summary = plan_backlog(run, settings.run, reader, force=force, emit=emit, now=clock.now())
+        json_log.emit(summary)
+    _print_end(settings, summary, json_log, [])
+    return int(summary.exit_code)
+
+
+def _print_end(
+    settings: Settings, summary: Summary, json_log: JsonLog, more: Sequence[str]
+) -> None:
+    """Print the summary, and `more` lines below it on a terminal."""
     for message in json_log.take_lost():
         print(f"bulkup: {message}", file=sys.stderr)
-    if not settings.quiet:
-        out = sys.stderr if settings.json else sys.stdout
-        lines = [summary_line(summary)]
-        if is_screen(out, os.environ) or settings.verbose:
-            lines = [*summary_lines(summary), *map(escape, more)]
-        out.writelines(f"{printable(line, out)}\n" for line in lines)
-    return exit_code
+    if settings.quiet:
+        return
+    out = sys.stderr if settings.json else sys.stdout
+    lines = [summary_line(summary)]
+    if is_screen(out, os.environ) or settings.verbose:
+        lines = [*summary_lines(summary), *map(escape, more)]
+    out.writelines(f"{printable(line, out)}\n" for line in lines)
 
 
 async def _run(dry_run: DryRun) -> tuple[Summary, int]:

@@ -10,7 +10,7 @@ import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import RUN
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import DryRunOption, Flags
 
 EXAMPLE = "Example: bulkup embed --limit 1000"
 SETTINGS = ("embed.model", "embed.thorough", *RUN)
@@ -19,6 +19,7 @@ SETTINGS = ("embed.model", "embed.thorough", *RUN)
 def run(
     flags: Flags,
     force: Annotated[bool, typer.Option("--force", help="Embed everything again.")] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Make processed pictures searchable that this model has not embedded yet.
 
@@ -28,5 +29,9 @@ def run(
     settings = flags.settings()
     from bulkup.operations.stages import EmbedRun
 
+    if dry_run:
+        from bulkup.cli.dry_run import show_backlog
+
+        sys.exit(show_backlog(EmbedRun, settings, force=force))
     options = settings.run.forced() if force else settings.run
     sys.exit(run_to_end(partial(EmbedRun, options, force=force), settings))

@@ -10,7 +10,7 @@ import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import RUN
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import DryRunOption, Flags
 
 EXAMPLE = "Example: bulkup process --max-duration 50m"
 SETTINGS = ("process.workers", *RUN)
@@ -21,6 +21,7 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Process everything again; replaces variants.")
     ] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Make thumbnails and read the metadata of uploaded files that are not processed yet.
 
@@ -30,5 +31,9 @@ def run(
     settings = flags.settings()
     from bulkup.operations.stages import ProcessRun
 
+    if dry_run:
+        from bulkup.cli.dry_run import show_backlog
+
+        sys.exit(show_backlog(ProcessRun, settings, force=force))
     options = settings.run.forced() if force else settings.run
     sys.exit(run_to_end(partial(ProcessRun, options, force=force), settings))

@@ -64,7 +64,8 @@ def run(
         int, typer.Option(metavar="N", min=1, help="How long restored objects can be read.")
     ] = 7,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would be done; no request, no write.")
+        bool,
+        typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
     ] = False,
 ) -> None:
     """Bring files back: every file under its own name, with its modification time."""

@@ -12,7 +12,7 @@ import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import OBJECTS, RUN, S3
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import DryRunOption, Flags
 
 if TYPE_CHECKING:
     from bulkup.operations.push import Push
@@ -47,10 +47,7 @@ def run(
     paths: Annotated[
         list[str], typer.Argument(metavar="PATH…", help="Directories, files or ZIP archives.")
     ],
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
-    ] = False,
+    dry_run: DryRunOption = False,
 ) -> None:
     """Upload folders of pictures; each unique file is uploaded once."""
     settings = flags.settings()

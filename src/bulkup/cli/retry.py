@@ -45,7 +45,7 @@ def run(
         typer.Option(metavar="GLOB", help="Only this folder, or paths that end like this pattern."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only list what would be retried.")
+        bool, typer.Option("--dry-run", "-n", help="Only list what would be retried.")
     ] = False,
 ) -> None:
     """Retry failed files now, first in the queue, with ten more attempts, without a scan."""

@@ -56,6 +56,11 @@ LogFileOption = Annotated[
     ),
 ]
 
+DryRunOption = Annotated[
+    bool,
+    typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
+]
+
 GLOBAL_OPTIONS: Mapping[str, Any] = {
     "manifest": ManifestOption,
     "config": ConfigOption,

@@ -35,6 +35,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import DryRunQueries, NotSent
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stage, State, Stored
 from bulkup.operations.push import Push, PushRun
+from bulkup.operations.stages import plan_stages, planned_at
 from bulkup.run.context import new_context
 from bulkup.run.open_destination import open_known
 from bulkup.stores.store import Capabilities, PartStore
@@ -66,6 +67,7 @@ class DryRun:
     """The plan of one push. `reader` is of the real manifest."""
 
     def __init__(self, push: Push, reader: Reader, context: DryRunContext) -> None:
+        self._later = tuple(stage for stage in push.upload.stages if stage is not Stage.UPLOAD)
         self._push = replace(
             push,
             upload=replace(
@@ -115,8 +117,17 @@ class DryRun:
                 if self._push.upload.on_duplicate == "copy":
                     plan.hold_back_duplicates()
                 self._run = run
-                summary = await run.run()
-                return plan.end(summary)
+                summary = plan.end(await run.run())
+                stages = plan_stages(
+                    manifest,
+                    plan.destination_id,
+                    self._later,
+                    model=self._push.run.embed.model,
+                    now=context.clock.now(),
+                )
+                if not self._push.upload.stages:
+                    plan.emit_later(self._later, self._push.run.limit)
+                return replace(summary, stages={**summary.stages, **stages})
 
     def _open(self, destination: Destination) -> PartStore:
         context = self._context
@@ -135,14 +146,14 @@ class _Plan:
         self._known = known
         self._emit = context.emit
         self._wants_files = context.wants_files
-        self._destination_id = 0
+        self.destination_id = 0
         self._sent_bytes = 0
         self._failed: set[str] = set()  # paths
         self._held_back: dict[str, FilePlanned] | None = None  # duplicates that may be copied
 
     def store(self, real: PartStore, destination_id: int) -> PartStore:
         """The planned store; no method of `real` but `close` is called."""
-        self._destination_id = destination_id
+        self.destination_id = destination_id
         store = PlannedStore(real, lambda key: self._planned.content_at(key, destination_id))
         return cast("PartStore", store)  # parts, listings and probes are never asked for
 
@@ -177,9 +188,16 @@ class _Plan:
             exit_code=0,
         )
 
+    def emit_later(self, stages: Iterable[Stage], limit: int | None) -> None:
+        """The files that wait for later stages, when these are all that the push has."""
+        if self._wants_files:
+            for stage in stages:
+                for files in planned_at(self._planned, self.destination_id, stage, limit):
+                    self._emit(files)
+
     def _planned_file(self, file: FileDone) -> FilePlanned | None:
         if file.how == "duplicate":
-            key = self._known.key_of(file.digest, self._destination_id)
+            key = self._known.key_of(file.digest, self.destination_id)
             planned = FilePlanned(file.path, "duplicate", key, file.digest, file.size_bytes)
             if self._held_back is None:
                 return planned
@@ -187,7 +205,7 @@ class _Plan:
             return None
         if file.how == "copied":
             assert file.key is not None  # only a duplicate may be without
-            content = self._planned.content_at(file.key, self._destination_id)
+            content = self._planned.content_at(file.key, self.destination_id)
             digest = None if content is None else content[0]
             if self._held_back is not None:
                 self._held_back.pop(file.path, None)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from bulkup.events import Notice
+from bulkup.events import Emit, FilePlanned, FilesPlanned, Notice, Summary, Verdict
 from bulkup.manifest.destinations import Destination
+from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
+from bulkup.manifest.reader import Reader
+from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.model import Stage
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
 from bulkup.run.options import BatchOptions
 from bulkup.run.run import Run, StoreFactory
+from bulkup.run.summary import summary_of
 from bulkup.settings.options import RunOptions
 
 
@@ -108,3 +116,91 @@ class ProcessRun(BacklogRun):
         return super()._open_destinations() | {
             one.id for one in manifest.destinations.all() if changed
         }
+
+
+# Dry runs ----------------------------------------------------------------------------------------
+
+FILES_IN_EVENT = 1000
+
+_VERDICTS: Mapping[Stage, Verdict] = {Stage.PROCESS: "process", Stage.EMBED: "embed"}
+
+
+def plan_stages(
+    manifest: Manifest, destination_id: int, stages: Iterable[Stage], *, model: str, now: float
+) -> dict[str, dict[str, int]]:
+    """What these stages have to do at a destination; `manifest` is a copy, and is written to.
+
+    For each stage: `ready` items, those `waiting` for a retry, the `upcoming` ones, which an
+    earlier stage has to do first, and their `total`.
+    """
+    queue, embeddings = manifest.stage_queue, manifest.embeddings
+    planned: dict[str, dict[str, int]] = {}
+    upcoming = 0
+    for stage in stages:
+        queue.enqueue_next_stage(destination_id, stage, now=now)
+        if stage is Stage.EMBED and embeddings.newest_name() not in (None, model):
+            known = embeddings.newest(model)
+            embeddings.reopen(destination_id, None if known is None else known.id)
+        counts = queue.counts(destination_id, stage)
+        numbers = {name: counts.get(name, 0) for name in ("ready", "waiting")}
+        numbers["upcoming"] = upcoming
+        upcoming = sum(numbers.values())
+        planned[stage.value] = {**numbers, "total": upcoming}
+    return planned
+
+
+def planned_at(
+    copy: DryRunQueries, destination_id: int, stage: Stage, limit: int | None
+) -> Iterator[FilesPlanned]:
+    """The files that a stage has to do, in the order in which it takes them."""
+    files = (
+        FilePlanned(one.path, _VERDICTS[stage], None, one.digest, one.size_bytes)
+        for one in copy.to_do(destination_id, stage, limit)
+    )
+    while some := tuple(islice(files, FILES_IN_EVENT)):
+        yield FilesPlanned(some)
+
+
+def plan_backlog(
+    run: type[BacklogRun],
+    options: RunOptions,
+    reader: Reader,
+    *,
+    force: bool,
+    emit: Emit,
+    now: float,
+) -> Summary:
+    """What `process` or `embed` would do, found in a copy of the manifest that `reader` reads."""
+    stage, limit = run.stage, options.limit
+    numbers: dict[str, int] = {}
+    urls: list[str] = []
+    with TemporaryDirectory(prefix="bulkup-dry-run-") as folder:
+        path = f"{folder}/manifest.db"
+        reader.dry_run.copy_to(path)
+        with Manifest(path) as manifest, Reader(path) as copy:
+            for one in manifest.destinations.all():
+                if force:
+                    manifest.stage_queue.redo(one.id, stage, limit=None)
+                found = plan_stages(manifest, one.id, (stage,), model=options.embed.model, now=now)
+                if not found[stage.value]["total"]:
+                    continue
+                urls.append(one.url)
+                numbers = {
+                    name: numbers.get(name, 0) + number
+                    for name, number in found[stage.value].items()
+                }
+                for event in planned_at(copy.dry_run, one.id, stage, limit):
+                    emit(event)
+    if limit is not None and limit < numbers.get("total", 0):
+        numbers = {
+            "ready": limit,
+            "over_limit": numbers["total"] - limit,
+            "total": numbers["total"],
+        }
+    return replace(
+        summary_of((), Left(0)),
+        command=run.command,
+        destination=", ".join(dict.fromkeys(urls)),
+        stages={stage.value: numbers} if numbers else {},
+        dry_run=True,
+    )

@@ -67,6 +67,8 @@ def _nothing_to_do(summary: Summary) -> bool:
     undone = (summary.waiting, summary.dead, summary.ready, summary.claimed_elsewhere)
     if any(settled) or any(undone) or summary.gone or summary.interrupted or summary.error:
         return False
+    if summary.dry_run and _planned(summary):
+        return False
     # A stage with only old failures exits with 3, although there is nothing to do.
     is_clean = not summary.exit_code or summary.command in ("process", "embed")
     return not summary.duplicates and is_clean
@@ -81,6 +83,8 @@ def _nothing_line(summary: Summary) -> str:
         return f"Nothing to do: no file was selected, {left_out} ignored."
     if summary.command in ("retry", "resume", "process", "embed"):
         return f"Nothing to {summary.command}."
+    if summary.stages and "upload" not in summary.stages:
+        return "Nothing to do: every uploaded file is through with these stages."
     return "Nothing to do: no file was found."
 
 
@@ -125,6 +129,8 @@ def _uploads(summary: Summary) -> str:
 
 def _later_stages(summary: Summary) -> str:
     """`Thumbnails 88 of 512 (1 failed), searchable 84 of 512.`"""
+    if summary.dry_run:
+        return _planned(summary)
     stages = []
     for stage, label in _LATER:
         numbers = Counter(summary.stages.get(stage, {}))
@@ -143,6 +149,20 @@ def _later_stages(summary: Summary) -> str:
     )
     sentence = ", ".join(stages) if is_begun else ""
     return f"{sentence[0].upper()}{sentence[1:]}." if sentence else ""
+
+
+def _planned(summary: Summary) -> str:
+    """`To process: 88 files. To embed: 84 files (over the limit: 4).`"""
+    sentences = []
+    for stage, _ in _LATER:
+        numbers = Counter(summary.stages.get(stage, {}))
+        to_do = numbers["total"] - numbers["over_limit"]
+        if to_do:
+            over = f" ({count(numbers['over_limit'])} more over the limit)"
+            sentences.append(
+                f"To {stage}: {count(to_do, 'file')}" + (over if numbers["over_limit"] else "")
+            )
+    return "".join(f"{one}. " for one in sentences).rstrip()
 
 
 def _open(numbers: Mapping[str, int]) -> Sequence[tuple[str, int, str]]:
@@ -186,7 +206,9 @@ def _hints(summary: Summary) -> list[tuple[str, str]]:
     if summary.error is not None and not _has_done(summary):
         return []  # the error has its own hint
     hints = []
-    if summary.ready or summary.interrupted:
+    if (summary.ready or summary.interrupted) and summary.command in ("process", "embed"):
+        hints.append(("Continue", f"bulkup {summary.command}"))
+    elif summary.ready or summary.interrupted:
         hints.append(("Resume", "bulkup resume"))
     if summary.dead or summary.waiting:
         hints.append(("See why", "bulkup status --failed"))

@@ -11,7 +11,7 @@ from bulkup.manifest.database.connection import sqlite_errors
 from bulkup.manifest.database.migrations import back_up
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.rows import from_sql
-from bulkup.model import Digest, State
+from bulkup.model import Digest, Stage, State
 
 
 class NotSent(NamedTuple):
@@ -22,6 +22,14 @@ class NotSent(NamedTuple):
     size_bytes: int
     state: State
     error: str | None
+
+
+class ToDo(NamedTuple):
+    """A content that waits for a stage, by one of its files."""
+
+    path: str
+    digest: Digest | None
+    size_bytes: int
 
 
 class DryRunQueries(Statements):
@@ -55,6 +63,21 @@ class DryRunQueries(Statements):
             (destination_id, key),
         ).fetchone()
         return None if row is None else (Digest(row[0]), int(row[1]))
+
+    def to_do(self, destination_id: int, stage: Stage, limit: int | None) -> Iterator[ToDo]:
+        """What is ready or waiting at a stage, in the order in which a run takes it."""
+        rows = self._db.execute(
+            "SELECT root.path, folder.path, asset.name, lower(hex(digest)), item.size_bytes "
+            "FROM item JOIN content ON content.id = item.content_id "
+            "JOIN asset ON asset.id = (SELECT min(id) FROM asset WHERE content_id = content.id) "
+            "JOIN folder ON folder.id = asset.folder_id JOIN root ON root.id = folder.root_id "
+            "WHERE item.destination_id = ? AND item.stage = ? AND item.live "
+            "AND item.state IN ('ready', 'waiting') ORDER BY priority, due_at, item.id LIMIT ?",
+            (destination_id, stage.value, -1 if limit is None else limit),
+        )
+        for root, folder, name, digest, size_bytes in rows:
+            path = f"{from_sql(root)}/{from_sql(folder)}{from_sql(name)}"
+            yield ToDo(path, Digest(digest) if digest else None, size_bytes)
 
     def not_sent(self) -> Iterator[NotSent]:
         """What the latest batch has left undone, by path: the items that `UploadQueue.left`
