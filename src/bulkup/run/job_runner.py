@@ -21,8 +21,7 @@ from bulkup.run.stages.runner import StageRunner
 from bulkup.run.stop_signal import StopSignal, task_group
 from bulkup.run.store_requests import requests_to
 from bulkup.settings.options import RunOptions
-from bulkup.stores.directory.store import DirectoryStore
-from bulkup.stores.store import PartStore
+from bulkup.stores.store import MayBeUnmounted, PartStore
 
 if TYPE_CHECKING:
     from bulkup.run.upload.scan import Scan
@@ -111,7 +110,7 @@ class JobRunner:
                     if stage.stage is not Stage.UPLOAD:
                         tasks.create_task(self._run_later(stage))
             await self._read_sidecars()
-            if not self._errors and isinstance(self._store, DirectoryStore):
+            if not self._errors and isinstance(self._store, MayBeUnmounted):
                 await self._until_error(self._look_at(self._store))
         finally:
             self.breaker.cancel()
@@ -151,7 +150,7 @@ class JobRunner:
             if isinstance(error, DestinationError) or not isinstance(error, BulkupError):
                 self.stop_signal.set(str(error) or "an unexpected error")
 
-    async def _look_at(self, store: DirectoryStore) -> None:
+    async def _look_at(self, store: MayBeUnmounted) -> None:
         """Also where nothing had to be written: what is done is there only with its disk."""
         if store.holds_objects:
             await asyncio.to_thread(store.look)

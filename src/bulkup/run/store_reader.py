@@ -21,7 +21,7 @@ from bulkup.model import Digest, ObjectInfo
 from bulkup.pace.tries import CONTROL_TRIES
 from bulkup.run.stop_signal import task_group
 from bulkup.run.store_requests import StoreRequests
-from bulkup.stores.directory.store import DirectoryStore
+from bulkup.stores.store import MayBeUnmounted
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class StoreReader:
 
     async def check(self) -> None:
         """Raise DestinationError unless the destination exists and may be read."""
-        if isinstance(self._store, DirectoryStore):
+        if isinstance(self._store, MayBeUnmounted):
             # Not its own check, which makes it: a disk that is not mounted is no empty store.
             await asyncio.to_thread(self._store.look)
         else:

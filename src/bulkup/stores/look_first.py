@@ -36,11 +36,16 @@ class LookFirst:
         self._store = store
         self._heads = 0
         self._listing: asyncio.Task[array[int]] | None = None
+        self._listed: array[int] | None = None  # once it is complete
 
     async def require_free(self, key: str) -> None:
         """Raise KeyTaken when the key holds an object."""
-        if self._heads >= HEADS and not await self._is_listed(key):
-            return
+        if self._heads >= HEADS:
+            keys = self._listed
+            if keys is None:
+                keys = await self._list_once()
+            if not _has(keys, key):
+                return
         self._heads += 1
         try:
             await self._store.head(key)
@@ -48,18 +53,15 @@ class LookFirst:
             return
         raise KeyTaken(f"key {key!r} holds an object already")
 
-    async def _is_listed(self, key: str) -> bool:
+    async def _list_once(self) -> array[int]:
         if self._listing is None:
             self._listing = asyncio.create_task(self._list())
-        listing = self._listing
         try:
-            hashes = listing.result() if listing.done() else await asyncio.shield(listing)
+            self._listed = await asyncio.shield(self._listing)
         except BaseException:
             self._listing = None  # the next call lists again
             raise
-        key_hash = _hash(key)
-        at = bisect_left(hashes, key_hash)
-        return at < len(hashes) and hashes[at] == key_hash
+        return self._listed
 
     async def _list(self) -> array[int]:
         """Sorted 64-bit hashes of all keys below the prefix: eight bytes of memory a key."""
@@ -72,6 +74,14 @@ class LookFirst:
         """Stop the listing, if it is still going on."""
         if self._listing is not None:
             self._listing.cancel()
+
+
+def _has(hashes: array[int], key: str) -> bool:
+    if not hashes:
+        return False
+    key_hash = _hash(key)
+    at = bisect_left(hashes, key_hash)
+    return at < len(hashes) and hashes[at] == key_hash
 
 
 def _hash(key: str) -> int:

@@ -141,6 +141,16 @@ class RequestSigner(Protocol):
 
 
 @runtime_checkable
+class MayBeUnmounted(Protocol):
+    """A store on a disk of this machine, which may be taken away."""
+
+    holds_objects: bool
+
+    def look(self) -> None:
+        """Raise DestinationError unless the disk is there. Creates nothing. Blocks."""
+
+
+@runtime_checkable
 class SignsRequests(Protocol):
     """A store whose exclusive puts may be signed in another process."""
 

@@ -39,11 +39,7 @@ class ReadyUpload(NamedTuple):
     is_begun: bool = False  # sent before, perhaps with success: nobody was left to record it
     request: bytes | None = None  # head and body, signed
     signed_at: float = 0.0  # on the monotonic clock
-
-    @property
-    def held_bytes(self) -> int:
-        """What it holds in memory."""
-        return len(self.loaded.body) if self.loaded.body is not None else 0
+    held_bytes: int = 0  # in memory
 
 
 @dataclass(slots=True)
@@ -73,7 +69,10 @@ class LoadedGroup:
         else:
             if item is not asked and item.item_id != asked.item_id:
                 self.replaced.append((asked.item_id, item))
-            self.ready.append(ReadyUpload(item, loaded, key, is_begun, request, signed_at))
+            held_bytes = 0 if loaded.body is None else len(loaded.body)
+            self.ready.append(
+                ReadyUpload(item, loaded, key, is_begun, request, signed_at, held_bytes)
+            )
 
 
 class Loader:

@@ -76,14 +76,14 @@ class SenderPool:
         try:
             if not self._sender.is_checked and self._sender.is_unknown:
                 self._ready.put_smallest_first()
-            while items and not self._stop.is_set and self._active <= self._most():
+            while items and not self._stop.is_set and self._active <= (most := self._most()):
                 ready = self._ready.take()
+                if self._active < most:
+                    self._start_senders(tasks)
                 try:
                     await self._send(ready, tasks)
                 finally:
                     self._ready.release(ready)
-                if self._active < self._most():
-                    self._start_senders(tasks)
         finally:
             self._active -= 1
 

@@ -97,28 +97,19 @@ class ConnectionPool:
         connection = self._take_idle()
         if connection is not None:
             with suppress(ConnectionClosed):
-                return await self._send(connection, head, limit_seconds, is_head=is_head)
-        return await self._send(await self._connect(), head, limit_seconds, is_head=is_head)
+                response = await connection.send(head, limit_seconds, is_head=is_head)
+                self._put_back(connection)
+                return response
+        connection = await self._connect()
+        response = await connection.send(head, limit_seconds, is_head=is_head)
+        self._put_back(connection)
+        return response
 
     async def send(self, request: Body, limit_seconds: float) -> Response:
         """Send one whole PUT request; its response. Raises NoConnection, ConnectionBroken."""
-        return await self._send(self._take_idle() or await self._connect(), request, limit_seconds)
-
-    async def _send(
-        self,
-        connection: _Connection,
-        request: Body,
-        limit_seconds: float,
-        *,
-        is_head: bool = False,
-    ) -> Response:
-        response = await connection.send(request, limit_seconds, is_head=is_head)
-        if not connection.is_open:
-            pass
-        elif self._is_closed:
-            connection.close()
-        else:
-            self._idle.append(connection)
+        connection = self._take_idle() or await self._connect()
+        response = await connection.send(request, limit_seconds)
+        self._put_back(connection)
         return response
 
     def close(self) -> None:
@@ -127,6 +118,12 @@ class ConnectionPool:
         for connection in self._idle:
             connection.close()
         self._idle.clear()
+
+    def _put_back(self, connection: _Connection) -> None:
+        if self._is_closed:
+            connection.close()
+        elif connection.is_open:
+            self._idle.append(connection)
 
     def _take_idle(self) -> _Connection | None:
         """The connection that was used last. Those that have been idle for long are closed."""
@@ -192,7 +189,7 @@ class _Connection(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def send(self, request: Body, limit_seconds: float, *, is_head: bool) -> Response:
+    async def send(self, request: Body, limit_seconds: float, *, is_head: bool = False) -> Response:
         """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
         `limit_seconds` neither the body moved nor the response came."""
         self._parser = ResponseParser(is_head=is_head)

@@ -25,7 +25,7 @@ from tests.fakes.clock import FakeClock
 def ready(size_bytes: int = 1) -> ReadyUpload:
     item = WorkItem(1, 1, 1, "/r", "", "a.jpg", size_bytes, None, 0, 0)
     loaded = Loaded(Digest("00" * 32), size_bytes, 0, 0, 0, "image/jpeg", bytes(size_bytes))
-    return ReadyUpload(item, loaded, "a.jpg")
+    return ReadyUpload(item, loaded, "a.jpg", held_bytes=size_bytes)
 
 
 @pytest.fixture
