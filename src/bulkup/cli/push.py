@@ -6,17 +6,13 @@ import os
 import sys
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import OBJECTS, RUN, S3
 from bulkup.cli.shared_options import DryRunOption, Flags
-
-if TYPE_CHECKING:
-    from bulkup.operations.push import Push
-    from bulkup.settings.table import Settings
 
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
 SETTINGS = (
@@ -51,33 +47,13 @@ def run(
 ) -> None:
     """Upload folders of pictures; each unique file is uploaded once."""
     settings = flags.settings()
-    push = plan_of(settings, paths, now=time.time())
+    from bulkup.operations.push import PushRun, plan_of
+
+    push = plan_of(settings, paths, cwd=os.getcwd(), now=time.time())
     if dry_run:
         from bulkup.cli.dry_run import show_plan
 
         sys.exit(show_plan(push, settings))
-    from bulkup.operations.push import PushRun
-
     sys.exit(
         run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.upload.stages)
     )
-
-
-def plan_of(settings: Settings, paths: list[str], *, now: float) -> Push:
-    """The push that the settings describe, checked before any work. Raises UsageError."""
-    from bulkup.operations.destination.push_target import require_paths
-    from bulkup.operations.push import Push
-    from bulkup.walk.filters import Rules
-
-    require_paths(paths)
-    selection = settings.upload.selection(now=now)
-    Rules(selection)  # a bad pattern is found before any work
-    push = Push(
-        roots=tuple(dict.fromkeys(os.path.abspath(path) for path in paths)),
-        upload=settings.upload,
-        run=settings.run,
-        selection=selection,
-        cwd=os.getcwd(),
-    )
-    push.check()
-    return push

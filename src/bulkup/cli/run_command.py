@@ -5,38 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bulkup.errors import ExitCode
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from bulkup.api.runs import Runnable
     from bulkup.cli.output.json_log import JsonLog
-    from bulkup.cli.output.observers import Observers
     from bulkup.cli.output.progress import Screen
     from bulkup.events import Emit, Event
-    from bulkup.manifest.manifest import Manifest
-    from bulkup.model import Snapshot
     from bulkup.run.context import RunContext
     from bulkup.run.ingest.process import IngestProcess
     from bulkup.settings.table import Settings
-
-
-class Runnable(Protocol):
-    """A run of a command."""
-
-    command: ClassVar[str]
-
-    def stop(self, reason: str, exit_code: ExitCode) -> None:
-        """End soon, in order."""
-
-    def snapshot(self) -> Snapshot:
-        """Where it stands. Safe from any thread."""
-
-    async def run(self) -> Any:
-        """Work; the summary, an event with an `exit_code`, which was emitted, too."""
 
 
 Summaries = tuple["Callable[[Any], list[str]]", "Callable[[Any], str]"]
@@ -44,7 +28,7 @@ Summaries = tuple["Callable[[Any], list[str]]", "Callable[[Any], str]"]
 
 
 def run_to_end(
-    make_run: Callable[[RunContext], Runnable],
+    begin: Callable[[RunContext], Runnable[Any]],
     settings: Settings,
     *,
     uploads: bool = False,
@@ -52,24 +36,20 @@ def run_to_end(
 ) -> int:
     """Start the run, print its progress, and return the exit code.
 
-    `make_run` is called with the context. A run that `uploads` gets a second process. `summaries`
+    `begin` makes the run from its context. A run that `uploads` gets a second process. `summaries`
     render what the run returns, a Summary by default.
     """
     import asyncio
     import gc
 
-    from bulkup.manifest.manifest import Manifest
     from bulkup.run.descriptors import ensure_descriptors
 
     gc.freeze()  # imported modules stay
     ensure_descriptors()
     ingest = _fork_ingest() if uploads and settings.run.ingest_process else None
     try:
-        with (
-            Manifest(settings.manifest) as manifest,
-            asyncio.Runner(loop_factory=_loop_factory()) as runner,
-        ):
-            return runner.run(_run(make_run, settings, manifest, ingest, summaries))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_run(begin, settings, ingest, summaries))
     finally:
         if ingest is not None:
             ingest.end()
@@ -91,43 +71,27 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 async def _run(
-    make_run: Callable[[RunContext], Runnable],
+    begin: Callable[[RunContext], Runnable[Any]],
     settings: Settings,
-    manifest: Manifest,
     ingest: IngestProcess | None,
     summaries: Summaries | None,
 ) -> int:
-    import asyncio
-    from random import Random
-
+    from bulkup.api.runs import carry_out
     from bulkup.cli.output.json_log import JsonLog
-    from bulkup.cli.output.observers import Observers
     from bulkup.clock import SystemClock
-    from bulkup.run.context import new_context
 
-    clock = SystemClock()
-    with JsonLog(_sinks(settings), clock) as json_log:
-        observers = Observers(settings, clock)
-        output = RunOutput(settings, json_log, observers)
-        context = new_context(
-            manifest,
-            clock=clock,
-            random=Random(),
+    with JsonLog(_sinks(settings), SystemClock()) as json_log:
+        output = RunOutput(settings, json_log, summaries)
+        summary, _ = await carry_out(
+            begin,
+            settings,
             emit=output.emit,
-            environ=os.environ,
             wants_files=settings.json or settings.log_file is not None or settings.verbose,
+            watch=output.watch,
             ingest=ingest,
-            manifest_copy=settings.manifest_copy,
         )
-        run = make_run(context)
-        resumes = run.command in ("push", "resume", "retry")
-        signals = StopSignals(run, asyncio.get_running_loop(), output.emit, resumes=resumes)
-        async with observers.watching(run.snapshot, output.emit):
-            with output.screen(run):
-                summary = await run.run()
-            output.summarize(summary, summaries)
     output.report_lost()
-    return signals.exit_code or summary.exit_code
+    return output.exit_code or summary.exit_code
 
 
 def _sinks(settings: Settings) -> list[tuple[str, int]]:
@@ -142,29 +106,46 @@ def _sinks(settings: Settings) -> list[tuple[str, int]]:
 
 
 class RunOutput:
-    """Sends the events of one run to the JSON log, the screen and the observers."""
+    """Sends the events of one run to the JSON log and the screen, and signals to the run."""
 
-    def __init__(self, settings: Settings, json_log: JsonLog, observers: Observers) -> None:
+    def __init__(
+        self, settings: Settings, json_log: JsonLog, summaries: Summaries | None = None
+    ) -> None:
         self._settings = settings
         self._json_log = json_log
-        self._observers = observers
+        self._summaries = summaries
         self._screen: Screen | None = None
+        self._signals: StopSignals | None = None
+        self._summary: Any = None  # as `summaries` take it
 
-    def screen(self, run: Runnable) -> Screen:
+    @property
+    def exit_code(self) -> int | None:
+        """Of a signal that stopped the run."""
+        return None if self._signals is None else self._signals.exit_code
+
+    @contextmanager
+    def watch(self, run: Runnable[Any]) -> Iterator[None]:
+        """Draw the progress of the run while it works, then its summary."""
+        import asyncio
+
         from bulkup.cli.output.progress import Screen
 
+        resumes = run.command in ("push", "resume", "retry")
+        self._signals = StopSignals(run, asyncio.get_running_loop(), self.emit, resumes=resumes)
         quiet = self._settings.quiet or (self._settings.json and sys.stdout.isatty())
         self._screen = Screen(run.snapshot, sys.stderr, os.environ, quiet=quiet)
-        return self._screen
+        with self._screen:
+            yield
+        self._summarize()
 
     def emit(self, event: Event) -> None:
         from bulkup import events
 
         self._json_log.emit(event)
         self.report_lost()
-        self._observers.emit(event)
         settings = self._settings
         if event.kind == events.Summary.kind:
+            self._summary = event
             return
         if settings.quiet:
             if event.is_trouble:
@@ -191,15 +172,16 @@ class RunOutput:
         if self._screen is not None:
             self._screen.say(text)
 
-    def summarize(self, summary: Any, summaries: Summaries | None = None) -> None:
+    def _summarize(self) -> None:
         from bulkup.cli.output.summary import summary_line, summary_lines
         from bulkup.cli.output.text import is_screen
 
-        if self._settings.quiet:
+        if self._settings.quiet or self._summary is None:
             return
-        in_lines, in_line = summaries or (summary_lines, summary_line)
+        in_lines, in_line = self._summaries or (summary_lines, summary_line)
         out = sys.stderr if self._settings.json else sys.stdout
-        lines = in_lines(summary) if is_screen(out, os.environ) else [in_line(summary)]
+        is_drawn = is_screen(out, os.environ)
+        lines = in_lines(self._summary) if is_drawn else [in_line(self._summary)]
         for line in lines:
             print(line, file=out)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bulkup.errors import ExitCode, UsageError
+from bulkup.errors import BulkupError, ExitCode, UsageError
 from bulkup.events import Notice, RunStarted
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.reports.pull import PulledRoot
@@ -104,6 +104,11 @@ class PullRun:
             elapsed_seconds=self._context.clock.monotonic() - self._began,
             paused=next((s.breaker.reason for s in self._sources.all if s.breaker.reason), None),
         )
+
+    @property
+    def refused(self) -> BulkupError | None:
+        """What ended the pull before its work: a destination."""
+        return self._sources.refused if self._counts.remaining else None
 
     async def run(self) -> PullSummary:
         """Pull. Raises UsageError, FolderUnusable and ManifestError."""
@@ -256,7 +261,7 @@ class PullRun:
     def _exit_code(self) -> ExitCode:
         if self._stop_code is not None:
             return self._stop_code
-        if (error := self._sources.refused) is not None and self._counts.remaining:
+        if (error := self.refused) is not None:
             self._context.emit(Notice(str(error), is_error=True, hint=error.hint))
             return error.exit_code
         return ExitCode.UNFINISHED if self._counts.failed else ExitCode.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -11,17 +11,18 @@ from bulkup.errors import UsageError
 from bulkup.events import Notice
 from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.model import Stage
-from bulkup.operations.destination.push_target import PushTarget, resolve_target
+from bulkup.operations.destination.push_target import PushTarget, require_paths, resolve_target
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import BatchOptions, named
 from bulkup.run.run import Run, StoreFactory
 from bulkup.settings.options import RunOptions, UploadOptions
+from bulkup.settings.table import Settings
 from bulkup.stores.open import read_pem
 from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.store import PartStore
 from bulkup.stores.urls import canonical
-from bulkup.walk.filters import Selection
+from bulkup.walk.filters import Rules, Selection
 from bulkup.walk.roots import check_root
 
 
@@ -69,6 +70,22 @@ class Push:
             extras=self.upload.extras,
             stages=self.upload.stages,
         )
+
+
+def plan_of(settings: Settings, paths: Sequence[str], *, cwd: str, now: float) -> Push:
+    """The push that the settings describe, checked before any work. Raises UsageError."""
+    require_paths(paths)
+    selection = settings.upload.selection(now=now)
+    Rules(selection)  # a bad pattern is found before any work
+    push = Push(
+        roots=tuple(dict.fromkeys(os.path.abspath(path) for path in paths)),
+        upload=settings.upload,
+        run=settings.run,
+        selection=selection,
+        cwd=cwd,
+    )
+    push.check()
+    return push
 
 
 class PushRun(Run):

@@ -96,6 +96,11 @@ class Run(ABC):
         taken = snapshot_of(list(self.job_runners), elapsed_seconds)
         return taken._replace(is_stopping=self._stop_code is not None)
 
+    @property
+    def refused(self) -> BulkupError | None:
+        """What ended a job before its work: the destination, the embedder, the source."""
+        return next(iter(self._refused.values()), None)
+
     async def run(self) -> Summary:
         """Run all jobs. Raises BulkupError only when nothing could be recorded (usage, manifest).
 
@@ -291,7 +296,7 @@ class Run(ABC):
         )
 
     def _summary(self, jobs: list[Job], left: Left, *, is_cancelled: bool = False) -> Summary:
-        error = next(iter(self._refused.values()), None)
+        error = self.refused
         return replace(
             summary_of(self.job_runners, left),
             run_id=self._context.run_id,

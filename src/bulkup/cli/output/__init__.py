@@ -11,5 +11,4 @@ plan.py       what a dry run says beside it
 pull_summary.py  … of a pull
 rows.py       rows as JSON or CSV
 json_log.py   events as JSON lines: --json, --log-file
-observers.py  events to the metrics file and the webhook
 """

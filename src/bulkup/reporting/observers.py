@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.events import Notice
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from random import Random
 
     from bulkup.clock import Clock
     from bulkup.events import Emit, Event
@@ -26,9 +26,10 @@ class Observers:
     metrics file cannot be written.
     """
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, random: Random) -> None:
         self._settings = settings
         self._clock = clock
+        self._random = random
         self._webhook: Webhook | None = None
         self._metrics: MetricsFile | None = None
         if settings.metrics_file is not None:
@@ -58,7 +59,7 @@ class Observers:
     def _open_webhook(self, take: Callable[[], Snapshot]) -> Webhook:
         from bulkup.reporting.webhook import Webhook
 
-        return Webhook(self._settings.webhook, take, self._clock, Random())
+        return Webhook(self._settings.webhook, take, self._clock, self._random)
 
     def _open_metrics(self, path: str, take: Callable[[], Snapshot]) -> MetricsFile:
         from bulkup.reporting.metrics_file import MetricsFile, write
