@@ -31,6 +31,7 @@ NAMES = (
     "free",
     "restore",
     "rebuild",
+    "serve",
     "token",
     "init",
     "allow",

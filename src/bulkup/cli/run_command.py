@@ -48,7 +48,7 @@ def run_to_end(
     ensure_descriptors()
     ingest = _fork_ingest() if uploads and settings.run.ingest_process else None
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(_run(begin, settings, ingest, summaries))
     finally:
         if ingest is not None:
@@ -61,7 +61,7 @@ def _fork_ingest() -> IngestProcess | None:
     return IngestProcess.fork()
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     """uvloop's if it is installed: a request costs half as much as in asyncio's own loop."""
     try:
         from uvloop import new_event_loop

@@ -64,6 +64,10 @@ class Tokens(Statements):
         """Forget the token; False if there is none of this name."""
         return self._write("DELETE FROM token WHERE name = ?", name) == 1
 
+    def revoke_browser(self, secret_digest: bytes) -> None:
+        """Forget a browser's cookie; a token that somebody typed in stays."""
+        self._write("DELETE FROM token WHERE secret_digest = ? AND is_browser", secret_digest)
+
 
 def _row(row: tuple[Any, ...]) -> TokenRow:
     return TokenRow(*row)._replace(is_browser=bool(row[3]))

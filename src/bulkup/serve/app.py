@@ -12,10 +12,13 @@ from bulkup.serve.context import ServerContext
 from bulkup.serve.middleware.authentication import Authentication
 from bulkup.serve.middleware.hosts import AllowedHosts, Hosts
 from bulkup.serve.middleware.responses import Responses
+from bulkup.serve.pages import sign_in, static
 from bulkup.serve.routes import stats
 
 API: Sequence[BaseRoute] = (*stats.ROUTES,)
 """Everything below /api/v1."""
+PAGES: Sequence[BaseRoute] = (*sign_in.ROUTES, *static.ROUTES)
+"""What browsers show."""
 
 
 def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIApp:
@@ -33,12 +36,23 @@ def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIA
             await context.close()
 
     router = Router(
-        [Mount("/api/v1", routes=[*API, *more])], redirect_slashes=False, lifespan=lifespan
+        [Mount("/api/v1", routes=[*API, *more]), *PAGES],
+        redirect_slashes=False,
+        lifespan=lifespan,
     )
 
     async def routed(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = router  # it then raises HTTPException instead of responding with plain text
+        if context.root_path:
+            _set_root_path(scope, context.root_path)
         await router(scope, receive, send)
 
     hosts = Hosts(Authentication(routed, context), AllowedHosts(options.host, options.hosts))
     return Responses(hosts, context)
+
+
+def _set_root_path(scope: Scope, root_path: str) -> None:
+    """As ASGI wants it: `path` begins with it, whether the proxy removes it or not."""
+    scope["root_path"] = root_path
+    if not scope.get("path", "").startswith(f"{root_path}/"):
+        scope["path"] = root_path + scope.get("path", "")

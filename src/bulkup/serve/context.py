@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -27,8 +28,10 @@ class ServerContext:
     random: Random
     environ: Mapping[str, str]
     rate_limits: RateLimits
+    root_path: str = ""  # below which browsers see the server
     cookie: str = "bulkup"  # another for each port: browsers share cookies between ports
     one_time_codes: set[bytes] = field(default_factory=set)  # digests; each is good for one use
+    closing: asyncio.Event = field(default_factory=asyncio.Event)  # set when streams have to end
 
     async def close(self) -> None:
         """Close what requests opened."""

@@ -26,11 +26,10 @@ class ServeOptions:
         default=[],
         example=["photos.example.org"],
     )
-    root_path: str = setting(
+    root_path: str | None = setting(
         "serve.root_path",
         kinds.TEXT,
         "The path below which a reverse proxy shows the server.",
-        default="",
         example="/photos",
     )
     proxies: tuple[str, ...] = setting(

@@ -1,24 +1,27 @@
-"""The headers of every response; and errors as responses."""
+"""The headers of every response; and errors as responses: problem details, or pages."""
 
 from __future__ import annotations
 
 import sys
 import traceback
+from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bulkup.errors import BulkupError
 from bulkup.serve.access import bucket_of
-from bulkup.serve.context import ServerContext
+from bulkup.serve.context import ServerContext, context_of
+from bulkup.serve.pages.templates import page
 from bulkup.serve.problems import Problem, problem_of, problem_response
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: {images}; "
-    "media-src 'self' {images}; connect-src 'self' {images}; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:{buckets}; "
+    "media-src 'self'{buckets}; connect-src 'self'{buckets}; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -40,8 +43,9 @@ class Responses:
         """Pages may load from `bucket_origins`, where signed URLs lead, and from nowhere else."""
         self._app = app
         self._context = context
-        policy = CONTENT_SECURITY_POLICY.format(images=" ".join(bucket_origins))
-        self._headers = {**_HEADERS, "content-security-policy": " ".join(policy.split())}
+        buckets = "".join(f" {origin}" for origin in bucket_origins)
+        policy = CONTENT_SECURITY_POLICY.format(buckets=buckets)
+        self._headers = {**_HEADERS, "content-security-policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,8 +67,8 @@ class Responses:
         except Exception as error:
             if is_begun:
                 raise
-            problem = _problem(error)
-            await problem_response(problem, request.url.path)(scope, receive, send_with_headers)
+            response = error_response(request, _problem(error))
+            await response(scope, receive, send_with_headers)
 
     def _add(self, request: Request, message: Message) -> None:
         headers = MutableHeaders(scope=message)
@@ -73,6 +77,21 @@ class Responses:
         context = self._context
         allowance = context.rate_limits.allowance(bucket_of(request), context.clock.monotonic())
         message["headers"] = [*message["headers"], *allowance.headers()]
+
+
+def error_response(request: Request, problem: Problem) -> Response:
+    """For browsers that show a page, a page; nobody is signed in: the form to sign in."""
+    root = context_of(request).root_path
+    path = request.url.path.removeprefix(root)
+    if path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+        return problem_response(problem, request.url.path)
+    if problem.status == 401:
+        return RedirectResponse(f"{root}/sign-in", 303, {"Cache-Control": "no-store"})
+    title = HTTPStatus(problem.status).phrase
+    values = {"title": title, "detail": problem.detail, "hint": problem.fields.get("hint")}
+    response = page(request, "error.html", status=problem.status, **values)
+    response.headers.update(problem.headers)
+    return response
 
 
 def _problem(error: Exception) -> Problem:

@@ -1,0 +1,74 @@
+"""bulkup serve: the gallery, the queue and uploads in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkup.cli.shared_options import Flags
+from bulkup.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkup.serve.server import Server
+
+EXAMPLE = """\b
+Example: bulkup serve --open
+Example: bulkup serve --host 0.0.0.0 --work"""
+SETTINGS = ("serve.host", "serve.port", "serve.root_path")
+
+
+def run(
+    flags: Flags,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the gallery in the browser.")
+    ] = False,
+) -> None:
+    """Show pictures, progress and failures in a browser, and take uploads, until Ctrl-C.
+
+    Prints a link that signs a browser on this machine in, once. Other machines and programs need
+    a token: bulkup token add.
+    """
+    settings = flags.settings()
+    try:
+        from bulkup.serve.server import Server
+    except ImportError as error:
+        from bulkup.installation import extra_command
+
+        raise UsageError(
+            f"serve needs more packages ({error.name} is missing)",
+            hint=f"Install them: {extra_command('serve')}",
+        ) from error
+    server = Server(settings, os.environ)
+    link = server.sign_in_link()
+    if not settings.quiet:
+        typer.echo(f"Serving {settings.manifest} at {server.url}", err=True)
+        if link is not None:
+            typer.echo(f"Open this link; it works once: {link}")
+        sys.stdout.flush()
+    sys.exit(_serve(server, (link or server.url) if open_browser else None))
+
+
+def _serve(server: Server, link: str | None) -> int:
+    from bulkup.cli.run_command import StopSignals, loop_factory
+
+    async def serve() -> int:
+        signals = StopSignals(server, asyncio.get_running_loop())
+        if link is not None:
+            asyncio.get_running_loop().call_later(0.3, _open, link)
+        await server.run()
+        return signals.exit_code or 0
+
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(serve())
+
+
+def _open(link: str) -> None:
+    """Open the browser in a thread: some browsers return only when they are closed."""
+    import threading
+    import webbrowser
+
+    threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()

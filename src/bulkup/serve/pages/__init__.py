@@ -1,0 +1,7 @@
+"""What browsers show: pages that can be read without JavaScript, and modules that make them live.
+
+templates.py  Jinja templates of templates/, with what they need of a request
+words.py      numbers, sizes and times as pages write them
+static.py     the style and the modules of static/
+sign_in.py    a one-time link or a token becomes a cookie
+"""

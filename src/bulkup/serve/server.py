@@ -1,0 +1,177 @@
+"""uvicorn: the socket, limits of connections and headers, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from random import Random
+from typing import TYPE_CHECKING
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from bulkup.clock import SystemClock
+from bulkup.errors import ExitCode, UsageError
+from bulkup.manifest.reader import Reader
+from bulkup.serve.app import make_app
+from bulkup.serve.context import ServerContext
+from bulkup.serve.manifest_threads import ManifestThreads
+from bulkup.serve.middleware.hosts import is_loopback
+from bulkup.serve.rate_limits import RateLimits
+from bulkup.serve.tokens import digest_of
+from bulkup.settings.serve_options import ServeOptions
+
+if TYPE_CHECKING:
+    from bulkup.settings.table import Settings
+
+HEADER_BYTES = 16 << 10
+HEADER_SECONDS = 10.0
+"""How long a client may take for the head of a request."""
+IDLE_SECONDS = 75
+MOST_CONNECTIONS = 1000
+END_SECONDS = 1
+"""How long responses may go on after the server was stopped."""
+
+
+class Server:
+    """One server: bound when it is made, at work while `run` runs."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        """Raises UsageError when the address cannot be used, or nobody could sign in."""
+        options = settings.serve
+        self._is_local = is_loopback(options.host)
+        if not self._is_local:
+            _require_tokens(settings)
+        self._socket = bind(options)
+        self._port: int = self._socket.getsockname()[1]
+        self._context = ServerContext(
+            settings=settings,
+            manifest=ManifestThreads(settings.manifest),
+            clock=SystemClock(),
+            random=Random(),  # noqa: S311 - for jitter
+            environ=environ,
+            rate_limits=RateLimits(options.burst, options.per_minute),
+            root_path=root_path_of(options),
+            cookie=f"bulkup-{self._port}",
+        )
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                make_app(self._context),
+                http=BoundedProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                proxy_headers=bool(options.proxies),
+                forwarded_allow_ips=list(options.proxies),
+                server_header=False,
+                limit_concurrency=MOST_CONNECTIONS,
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=END_SECONDS,
+                h11_max_incomplete_event_size=HEADER_BYTES,
+            )
+        )
+
+    @property
+    def url(self) -> str:
+        """Where browsers on this machine reach it."""
+        host = self._context.settings.serve.host
+        name = f"[{host}]" if ":" in host else host
+        return f"http://{name}:{self._port}{self._context.root_path}/"
+
+    def sign_in_link(self) -> str | None:
+        """A link that signs a browser in, once; None where others could see the server, too."""
+        if not self._is_local:
+            return None
+        code = secrets.token_urlsafe(24)
+        self._context.one_time_codes.add(digest_of(code))
+        return f"{self.url}sign-in?code={code}"
+
+    def stop(self, reason: str, exit_code: ExitCode) -> None:
+        """End soon: streams at once, other responses within a second."""
+        self._context.closing.set()
+        self._server.should_exit = True
+
+    async def run(self) -> None:
+        """Serve until `stop` is called."""
+        with self._socket:
+            await self._server.serve(sockets=[self._socket])
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that leaves signals to its caller."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class BoundedProtocol(H11Protocol):
+    """Closes connections on which the head of a request does not arrive in time."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._cancel_timer()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_timer()
+        super().connection_lost(exc)
+
+    def _cancel_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self.transport.close()
+
+
+def bind(options: ServeOptions) -> socket.socket:
+    """The listening socket. Raises UsageError."""
+    host = "127.0.0.1" if options.host == "localhost" else options.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        found = socket.create_server((host, options.port), family=family, backlog=1024)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen at {options.host}, port {options.port}: {error.strerror or error}",
+            hint="Name another --port or --host.",
+        ) from error
+    found.setblocking(False)
+    with suppress(OSError):  # small responses leave at once
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
+
+
+def root_path_of(options: ServeOptions) -> str:
+    """The path of the settings, without a slash at its end; '' or beginning with one."""
+    path = (options.root_path or "").strip("/")
+    return f"/{path}" if path else ""
+
+
+def _require_tokens(settings: Settings) -> None:
+    import time
+
+    with Reader(settings.manifest) as reader:
+        tokens = reader.tokens.all(now=time.time())
+    if not any(not one.is_browser for one in tokens):
+        raise UsageError(
+            f"{settings.serve.host} is reached from other machines, and there is no token yet",
+            hint="Make one first: bulkup token add NAME --role viewer|uploader|operator",
+        )

@@ -1,0 +1,118 @@
+"""The server on a socket: its bounds, its end, where it may listen."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulkup.errors import ExitCode, UsageError
+from bulkup.manifest.manifest import Manifest
+from bulkup.serve import server as module
+from bulkup.serve.server import Server
+from bulkup.serve.tokens import Role, add_token
+from bulkup.settings.load import load
+from bulkup.settings.table import Settings
+
+
+def settings_of(folder: Path, **serve: object) -> Settings:
+    settings = load({"manifest": str(folder / "manifest.db")}, {}, folder, warn=print)
+    return replace(settings, serve=replace(settings.serve, **{"port": 0, **serve}))
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Server]:
+    server = Server(settings, {})
+    task = asyncio.create_task(server.run())
+    try:
+        yield server
+    finally:
+        server.stop("end of the test", ExitCode.DONE)
+        await asyncio.wait_for(task, 5)
+
+
+async def exchange(server: Server, sent: bytes) -> bytes:
+    """What the server answers until it closes the connection."""
+    port = int(server.url.rsplit(":", 1)[1].split("/")[0])
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_it_serves_until_it_is_stopped(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as server:
+        found = await exchange(
+            server, b"GET /api/v1/stats HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        )
+
+    assert found.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_ten_megabytes_of_headers_are_refused(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as server:
+        lines = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(10_000))
+        found = await exchange(server, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines)
+
+    assert found == b"" or found.startswith(b"HTTP/1.1 4")
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT"])
+async def test_a_head_that_does_not_come_is_not_waited_for(
+    tmp_path: Path, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEADER_SECONDS", 0.05)
+    async with running(settings_of(tmp_path)) as server, asyncio.timeout(5):
+        assert await exchange(server, sent) == b""
+
+
+async def test_a_path_below_which_a_proxy_shows_it(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path, root_path="/photos/")) as server:
+        assert server.url.endswith("/photos/")
+        for path in (b"/photos/sign-in", b"/sign-in"):
+            found = await exchange(
+                server, b"GET %s HTTP/1.1\r\nHost: x:1\r\nConnection: close\r\n\r\n" % path
+            )
+            assert found.startswith(b"HTTP/1.1 421 ")
+            found = await exchange(
+                server, b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % path
+            )
+            assert found.startswith(b"HTTP/1.1 200 ")
+            assert b'action="/photos/sign-in"' in found
+
+
+def test_a_port_in_use_is_a_usage_error(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(UsageError, match="cannot listen"),
+    ):
+        Server(settings_of(tmp_path, port=other.getsockname()[1]), {})
+
+
+async def test_other_machines_need_a_token(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, host="0.0.0.0")
+    with pytest.raises(UsageError, match="no token yet"):
+        Server(settings, {})
+
+    with Manifest(settings.manifest) as manifest:
+        add_token(manifest.tokens, "x", Role.VIEWER, now=0.0, expires_seconds=None)
+
+    async with running(settings) as server:
+        assert server.sign_in_link() is None
+
+
+async def test_this_machine_gets_a_link_for_one_use(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as server:
+        link = server.sign_in_link()
+
+    assert link is not None
+    assert link.startswith(f"{server.url}sign-in?code=")
