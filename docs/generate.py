@@ -72,6 +72,7 @@ TABLES = {
     "process": "Thumbnails and previews: `[process]`",
     "embed": "Embeddings: `[embed]`",
     "claims": "Concurrent runs: `[claims]`",
+    "watch": "Watching folders: `[watch]`",
     "notify": "The webhook: `[notify]`",
     "serve": "The server: `[serve]`",
 }

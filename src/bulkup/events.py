@@ -16,6 +16,7 @@ from bulkup.model import LeftOut
 
 Json = Mapping[str, object]
 UploadKind = Literal["sent", "adopted", "duplicate", "copied"]
+RootState = Literal["watched", "polled", "absent"]
 Verdict = Literal[
     "send", "duplicate", "copy", "dead", "unreadable", "claimed", "over_limit", "process", "embed"
 ]
@@ -150,6 +151,22 @@ class FilesLeftOut(Event):
 
     def __str__(self) -> str:
         return "\n".join(_line(f"ignored {f.folder}{f.name}: {f.reason}") for f in self.files)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RootWatched(Event):
+    """A watched folder came, or went. `polled` folders are scanned again and again."""
+
+    kind = "root_watched"
+    root: str
+    state: RootState
+    reason: str | None = None  # why it is polled
+
+    def __str__(self) -> str:
+        if self.state == "absent":
+            return f"{self.root} is not there, or empty: waiting for it"
+        how = "Watching" if self.state == "watched" else "Scanning again and again"
+        return f"{how}: {self.root}" + (f" ({self.reason})" if self.reason else "")
 
 
 class FileDone(NamedTuple):

@@ -16,6 +16,7 @@ from bulkup.cli.shared_options import with_settings
 NAMES = (
     "push",
     "status",
+    "watch",
     "retry",
     "resume",
     "process",

@@ -11,31 +11,11 @@ from typing import Annotated
 import typer
 
 from bulkup.cli.run_command import run_to_end
-from bulkup.cli.run_options import OBJECTS, RUN, S3
+from bulkup.cli.run_options import PUSH, RUN, SELECTION
 from bulkup.cli.shared_options import DryRunOption, Flags
 
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
-SETTINGS = (
-    "push.to",
-    "push.stages",
-    "push.include",
-    "push.exclude",
-    "push.all_files",
-    "push.hidden",
-    "push.follow_symlinks",
-    "push.min_size",
-    "push.max_size",
-    "push.newer_than",
-    "push.older_than",
-    "push.files_from",
-    "push.layout",
-    "push.on_duplicate",
-    "push.album_from_folder",
-    *RUN,
-    "process.workers",
-    *OBJECTS,
-    *S3,
-)
+SETTINGS = (*SELECTION, "push.newer_than", "push.older_than", "push.files_from", *PUSH, *RUN)
 
 
 def run(

@@ -133,6 +133,7 @@ class RunOutput:
         resumes = run.command in ("push", "resume", "retry")
         self._signals = StopSignals(run, asyncio.get_running_loop(), self.emit, resumes=resumes)
         quiet = self._settings.quiet or (self._settings.json and sys.stdout.isatty())
+        quiet = quiet or run.command == "watch"  # lines, for a journal
         self._screen = Screen(run.snapshot, sys.stderr, os.environ, quiet=quiet)
         with self._screen:
             yield
@@ -151,7 +152,7 @@ class RunOutput:
             if event.is_trouble:
                 self._say(str(event))
             return
-        always = (events.Notice, events.Paused, events.BatchFound)
+        always = (events.Notice, events.Paused, events.BatchFound, events.RootWatched)
         if isinstance(event, events.Paused) and event.gives_up_seconds is not None:
             shown = event.is_first or settings.verbose
         elif isinstance(event, events.Notice) and event.is_below_bars:

@@ -23,3 +23,26 @@ S3: Final = ("s3.endpoint_url", "s3.region", "s3.profile", "s3.addressing_style"
 
 OBJECTS: Final = ("s3.storage_class", "s3.cache_control", "s3.metadata", "s3.tags")
 """What is stored with every object."""
+
+SELECTION: Final = (
+    "push.to",
+    "push.stages",
+    "push.include",
+    "push.exclude",
+    "push.all_files",
+    "push.hidden",
+    "push.follow_symlinks",
+    "push.min_size",
+    "push.max_size",
+)
+"""Which files are taken, and where they go."""
+
+PUSH: Final = (
+    "push.layout",
+    "push.on_duplicate",
+    "push.album_from_folder",
+    "process.workers",
+    *OBJECTS,
+    *S3,
+)
+"""How files are stored and processed."""

@@ -10,6 +10,7 @@ from bulkup.manifest.database.connection import JournalMode, connect
 from bulkup.manifest.destinations import Destinations
 from bulkup.manifest.embeddings import Embeddings
 from bulkup.manifest.files.local_files import LocalFiles
+from bulkup.manifest.files.mounts import KnownMounts
 from bulkup.manifest.files.scans import Scans
 from bulkup.manifest.files.sidecars import Sidecars
 from bulkup.manifest.files.takeout import TakeoutNotes
@@ -43,6 +44,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.destinations = Destinations(self._db)
         self.batches = Batches(self._db)
         self.scans = Scans(self._db)
+        self.known_mounts = KnownMounts(self._db)
         self.upload_queue = UploadQueue(self._db)
         self.multipart_uploads = MultipartUploads(self._db)
         self.stage_queue = StageQueue(self._db)

@@ -35,6 +35,7 @@ class Push:
     run: RunOptions = field(default_factory=RunOptions)
     selection: Selection = field(default_factory=Selection)
     cwd: str = "."
+    changed: tuple[str, ...] = ()  # only these absolute paths of the roots are scanned
 
     def check(self) -> None:
         """Raise UsageError for what is wrong whatever the manifest knows."""
@@ -63,6 +64,7 @@ class Push:
             roots=tuple(named(root) for root in self.roots),
             selection=self.selection,
             files_from=self.upload.files_from,
+            changed=self.changed,
             cwd=self.cwd if self.upload.files_from is not None else ".",  # only it needs one
             layout=self.upload.layout,
             copies_duplicates=self.upload.on_duplicate == "copy",

@@ -45,7 +45,7 @@ class BatchOptions:
     """What a batch is to do. The manifest keeps it, so that a later run can resume the batch.
 
     It keeps the path `files_from`, not what is listed there. With `subtrees`, nothing else under
-    the roots is scanned.
+    the roots is scanned; with `changed`, only these absolute paths (see `walk.changed_paths`).
     """
 
     roots: tuple[NamedRoot, ...] = ()
@@ -53,6 +53,7 @@ class BatchOptions:
     files_from: str | None = None
     cwd: str = "."
     subtrees: tuple[Subtree, ...] = ()
+    changed: tuple[str, ...] = ()
     layout: Layout = "path"
     copies_duplicates: bool = False
     makes_albums: bool = False  # of folders
@@ -81,6 +82,7 @@ def batch_options_of(options: Mapping[str, Any]) -> BatchOptions:
         files_from=options.get("files_from"),
         cwd=options.get("cwd", "."),
         subtrees=tuple(Subtree(*one) for one in options.get("subtrees", ())),
+        changed=tuple(options.get("changed", ())),
         layout=options.get("layout", "path"),
         copies_duplicates=options.get("copies_duplicates", False),
         makes_albums=options.get("makes_albums", False),

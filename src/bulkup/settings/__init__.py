@@ -7,6 +7,7 @@ stage_options.py  ProcessOptions, EmbedOptions
 named_destinations.py  names for destinations: --to nas:
 copy_options.py   ManifestCopyOptions
 serve_options.py  ServeOptions
+watch_options.py  WatchOptions
 options.py        UploadOptions, RunOptions
 table.py          Settings: all options in groups, and the table of all settings
 trust.py          which settings files are the user's own, and allowed

@@ -10,11 +10,12 @@ from bulkup.settings.copy_options import ManifestCopyOptions
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.settings.serve_options import ServeOptions
 from bulkup.settings.setting import Leaf, SettingRow, group, leaves, setting
+from bulkup.settings.watch_options import WatchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TABLES = ("", "manifest", "push", "s3", "process", "embed", "claims", "notify", "serve")
+TABLES = ("", "manifest", "push", "s3", "process", "embed", "claims", "notify", "serve", "watch")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,7 @@ class Settings:
     upload: UploadOptions = group(UploadOptions)
     run: RunOptions = group(RunOptions)
     manifest_copy: ManifestCopyOptions = group(ManifestCopyOptions)
+    watch: WatchOptions = group(WatchOptions)
     metrics_file: str | None = setting(
         "push.metrics_file",
         kinds.PATH,

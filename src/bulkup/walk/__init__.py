@@ -5,7 +5,11 @@ filters           which files are taken, by name, size and date
 listing           what a walk yields
 walk              a directory's listings
 folder_files      one folder's files, judged one by one
+at_rest           whether a file is complete, or still being written
 archive_members   a ZIP archive's listings
 files_from        listings of the files that a list names
+changed_paths     the parts of a root that a watcher names
+file_events       what changes below a watched folder
+mounts            file systems that are mounted below a folder
 diff              a listing compared with what was recorded
 """

@@ -59,6 +59,7 @@ class Selection:
     max_size_bytes: int | None = None  # inclusive
     newer_than: float | None = None  # modified at this time or later
     older_than: float | None = None  # modified before this time
+    at_rest_since: float | None = None  # see `walk.at_rest`
 
 
 class Ignores:

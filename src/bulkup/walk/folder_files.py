@@ -15,9 +15,10 @@ from typing import Final
 
 from bulkup.content.media import HEAD_BYTES, is_media_head, media_endings
 from bulkup.model import INODE_MASK, MAX_NS, FileStat, LeftOut
+from bulkup.walk.at_rest import WRITER_SECONDS, why_not_at_rest
 from bulkup.walk.filters import NO_MEDIA, Ignores, Rules
 from bulkup.walk.listing import Draft, error_class_of, is_archive_name, text_of
-from bulkup.walk.roots import SPECIAL
+from bulkup.walk.roots import OPEN_FILE, SPECIAL
 
 # Cameras write JPG, people write jpg. Other mixtures take the slow path, with the same result.
 _FAST_ENDINGS: Final = frozenset(
@@ -25,7 +26,6 @@ _FAST_ENDINGS: Final = frozenset(
 )
 _FORMAT_BITS: Final = 0o170000  # S_IFMT, which `stat` has as a function only
 _REGULAR: Final = stat.S_IFREG
-OPEN_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # never hangs on a FIFO
 
 SYMLINK: Final = "symbolic link (--follow-symlinks takes it)"
 
@@ -36,6 +36,8 @@ class FolderFiles:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._follows = rules.selection.follow_symlinks
+        since = rules.selection.at_rest_since
+        self._changed_before_ns = MAX_NS if since is None else int((since - WRITER_SECONDS) * 1e9)
 
     def add(
         self,
@@ -49,6 +51,7 @@ class FolderFiles:
         is_plain = not self._rules.has_filters and not ignores
         lstat = os.stat
         add = draft.files.append
+        changed_before_ns = self._changed_before_ns
         for name in names:
             ending = name.rpartition(".")[2]
             if is_plain and ending in _FAST_ENDINGS and name[0] != "." and ending != name:
@@ -60,7 +63,7 @@ class FolderFiles:
                     if (
                         found.st_mode & _FORMAT_BITS == _REGULAR
                         and -MAX_NS < found.st_mtime_ns < MAX_NS
-                        and found.st_ctime_ns < MAX_NS
+                        and found.st_ctime_ns < changed_before_ns
                     ):
                         add(
                             (
@@ -112,6 +115,9 @@ class FolderFiles:
                 if kind == stat.S_IFLNK
                 else SPECIAL.get(kind, "became a folder during the walk")
             )
+        since = rules.selection.at_rest_since
+        if since is not None and (busy := why_not_at_rest(name, found, since, dir_fd=fd)):
+            return busy
         if is_archive:
             draft.archives.append(name)
             return None

@@ -19,6 +19,7 @@ SPECIAL: Final = {
     stat.S_IFBLK: "block device",
     stat.S_IFCHR: "character device",
 }
+OPEN_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY  # never hangs on a FIFO
 
 
 def check_root(root: str) -> None:

@@ -10,7 +10,7 @@ from bulkup.errors import ErrorClass, UsageError
 from bulkup.model import LeftOut
 from bulkup.walk.archive_members import archive_listings
 from bulkup.walk.filters import IGNORE_FILE, NO_IGNORES, Ignores, Rules, Selection
-from bulkup.walk.folder_files import OPEN_FILE, FolderFiles
+from bulkup.walk.folder_files import FolderFiles
 from bulkup.walk.listing import (
     CHUNK_NAMES,
     Draft,
@@ -21,7 +21,7 @@ from bulkup.walk.listing import (
     text_of,
     unread,
 )
-from bulkup.walk.roots import add_named, check_root
+from bulkup.walk.roots import OPEN_FILE, add_named, check_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator

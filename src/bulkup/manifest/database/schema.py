@@ -46,7 +46,8 @@ CREATE TABLE root (
   path NOT NULL UNIQUE,            -- absolute
   destination_id INTEGER REFERENCES destination (id) ON DELETE SET NULL, -- the last one
   reached_id INTEGER REFERENCES destination (id) ON DELETE SET NULL, -- the one before, reached
-  walked_at REAL                   -- last time a walk came to its end
+  walked_at REAL,                  -- last time a walk came to its end
+  mounts TEXT NOT NULL DEFAULT '[]' -- paths below it ('': itself) where a file system was mounted
 );
 CREATE TABLE folder (
   id INTEGER PRIMARY KEY,

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from bulkup.manifest.queue.release import forget_unsendable, release_content
-from bulkup.manifest.rows import Known, Unreadable, as_text, to_sql
+from bulkup.manifest.rows import File, Known, Unreadable, as_text, to_sql
 
 
 def mark_missing(db: sqlite3.Connection, gone: Sequence[Known], now: float) -> None:
@@ -24,6 +24,20 @@ def mark_missing(db: sqlite3.Connection, gone: Sequence[Known], now: float) -> N
             (now, known.asset_id),
         )
         forget_unsendable(db, known.content_id)
+
+
+def mark_folders_missing(db: sqlite3.Connection, folders: Sequence[int], now: float) -> int:
+    """All files of the folders are missing; returns how many more are."""
+    gone = [
+        Known(File("", 0, 0, 0, 0), row[0], row[1], False)
+        for folder_id in folders
+        for row in db.execute(
+            "SELECT id, content_id FROM asset WHERE folder_id = ? AND missing_at IS NULL",
+            (folder_id,),
+        ).fetchall()
+    ]
+    mark_missing(db, gone, now)
+    return len(gone)
 
 
 def _is_unsent(db: sqlite3.Connection, content_id: int) -> bool:

@@ -175,15 +175,18 @@ class Scans(Statements):
             absent_files.forget_failed(
                 self._db, [k.asset_id for f in excluded_folders for k in self.known(f, None, None)]
             )
-            gone = [k for f in missing_folders for k in self.known(f, None, None)]
-            gone = [k for k in gone if not k.is_missing]
-            absent_files.mark_missing(self._db, gone, now)
+            gone = absent_files.mark_folders_missing(self._db, missing_folders, now)
             self._db.execute(
                 "UPDATE root SET walked_at = ?, destination_id = ? WHERE id = ?",
                 (now, scope.destination_id, scope.root_id),
             )
             self._end(scope, now)
-        return len(gone)
+        return gone
+
+    def mark_folders_missing(self, folders: Sequence[int], *, now: float) -> int:
+        """All files of the folders are missing; returns how many more are."""
+        with self._transaction():
+            return absent_files.mark_folders_missing(self._db, folders, now)
 
     def end_part(self, scope: ScanScope, lost: Sequence[Known] = (), *, now: float) -> None:
         """The batch has scanned all that it wanted of the root, which was not the whole of it.

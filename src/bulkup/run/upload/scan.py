@@ -15,8 +15,10 @@ from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.rescan import UnreadablePaths, recover
 from bulkup.run.upload.scan_root import RootScan, Walked
 from bulkup.run.upload.takeout import FoundNotes, make_folder_albums, read_takeout
+from bulkup.walk.changed_paths import ChangedPaths
 from bulkup.walk.files_from import listed, read_paths
 from bulkup.walk.listing import FolderListing
+from bulkup.walk.mounts import absent_mounts, mounts_below, read_mounts
 from bulkup.walk.walk import walk
 
 MANY_FILES = 10
@@ -95,19 +97,50 @@ class Scan:
 
     async def _walk(self, one: RootToScan, root_scan: RootScan) -> None:
         order, named = self._job.order, one.named
-        if order.subtrees:
+        absent = await self._absent_mounts(one)
+        root_scan.leave_unseen(absent)
+        if order.changed:
+            changed = ChangedPaths(named.path, order.changed)
+
+            def enters(folder: str) -> bool:
+                return changed.leads_to(folder) and not folder.startswith(absent)
+
+            listings = walk(named.root, order.selection, enters=enters)
+            await root_scan.walk(
+                changed.only(listings), whole_root=False, gone_below=changed.gone_below
+            )
+        elif order.subtrees:
             subtrees = UnreadablePaths(named.path, order.subtrees)
             listings = walk(named.root, order.selection, enters=subtrees.leads_to)
             await root_scan.walk(subtrees.only(listings), whole_root=False)
             await recover(self._context, one.root_id, subtrees)
         else:
             await self._require_disk(one)
-            listings = walk(named.root, order.selection)
+            listings = walk(
+                named.root,
+                order.selection,
+                enters=(lambda folder: not folder.startswith(absent)) if absent else None,
+            )
             if not named.is_whole:
                 listings = map(_not_exhaustive, listings)
             await root_scan.walk(listings, whole_root=named.is_whole)
-        if order.subtrees or not named.is_whole:
+        if order.changed or order.subtrees or not named.is_whole:
             await self._end(one)
+
+    async def _absent_mounts(self, one: RootToScan) -> tuple[str, ...]:
+        """Prefixes of folders below the root where a file system was mounted once, and is not now.
+
+        Their files are neither there nor deleted. Raises SourceUnmounted for the root itself.
+        """
+        known_mounts = self._context.manifest.known_mounts
+        present = mounts_below(one.named.path, read_mounts())
+        known = await self._context.call(known_mounts.of_root, one.root_id)
+        absent = absent_mounts(one.named.path, known, present)
+        if "" in absent:
+            raise _unmounted(one.named.root)
+        if not known.issuperset(present):
+            await self._context.call(known_mounts.add, one.root_id, present)
+        return tuple(f"{path}/" for path in absent)
 
     async def _require_disk(self, one: RootToScan) -> None:
         """Raise SourceUnmounted if the root is an empty directory now and had many files."""
@@ -115,11 +148,7 @@ class Scan:
             if next(entries, None) is None and await self._context.call(
                 self._context.manifest.scans.has_files, one.root_id, MANY_FILES
             ):
-                raise SourceUnmounted(
-                    f"{one.named.root} had files before and is empty; is the disk mounted?",
-                    hint="Mount it and push again. If the files were deleted on purpose, remove "
-                    "the directory: their objects are kept.",
-                )
+                raise _unmounted(one.named.root)
 
     async def _walk_listed(self, root_scans: dict[str, RootScan]) -> None:
         """Listed files: some of each root, so nothing is ever missing."""
@@ -146,6 +175,14 @@ class Scan:
         await self._context.call(
             walks.end_part, self._scope(one), lost, now=self._context.clock.now()
         )
+
+
+def _unmounted(root: str) -> SourceUnmounted:
+    return SourceUnmounted(
+        f"{root} had files before and is empty; is the disk mounted?",
+        hint="Mount it and push again. If the files were deleted on purpose, remove the "
+        "directory: their objects are kept.",
+    )
 
 
 def _not_exhaustive(listing: FolderListing) -> FolderListing:

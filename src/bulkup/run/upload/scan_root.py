@@ -5,30 +5,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.content.takeout.places import may_be_note
-from bulkup.errors import ErrorClass
+from bulkup.errors import ErrorClass, SourceUnmounted
 from bulkup.events import FilesLeftOut, RootWalked
 from bulkup.manifest.files.scans import Folder, ScanScope
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
 from bulkup.run.context import RunContext
 from bulkup.run.stages.claims import Claims
+from bulkup.run.upload.listing_groups import CHUNK_FILES, SMALL_CHUNK_FILES, batched, take_some
 from bulkup.walk.diff import Changes, broken, compare
 from bulkup.walk.listing import FolderListing
-
-CHUNK_FILES = 4000
-"""Files that are listed together: enough to make a hop between threads cheap, few enough that
-uploads start within milliseconds."""
-
-SMALL_CHUNK_FILES = 500
-"""The same where it is done in the event loop's thread: some two milliseconds."""
-
-RECORD_FILES = 500
-"""Recorded in one transaction: five milliseconds. One for each folder of 100 files took a fifth
-more."""
 
 QUICK_SECONDS_A_FILE = 20e-6
 """Listing a file of a cached folder takes 3 µs, of a disk or network a hundred times as long."""
@@ -84,17 +74,34 @@ class RootScan:
         self._is_settled = is_settled
         self._folders = bytearray()  # one bit for each folder id that was visited
         self._unseen: list[str] = []
+        self._root_id = _identity(scope.root)
+        self._gone_below: tuple[str, ...] = ()
         self._excluded: list[str] = []  # of those, what a rule leaves out
         self._is_quick = False
         self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
         self.walked = Walked()
         self.notes: list[str] = []  # paths of JSON files that may belong to a Takeout
 
-    async def walk(self, listings: Iterator[FolderListing], *, whole_root: bool) -> None:
-        """Record all `listings`. With `whole_root`, files that are in none of them are missing."""
+    def leave_unseen(self, prefixes: Sequence[str]) -> None:
+        """What lies below these folders is not listed, and not missing."""
+        self._unseen += prefixes
+
+    async def walk(
+        self,
+        listings: Iterator[FolderListing],
+        *,
+        whole_root: bool,
+        gone_below: Sequence[str] = (),
+    ) -> None:
+        """Record all `listings`.
+
+        With `whole_root`, files that are in none of them are missing; with `gone_below`, those that
+        are not in the listings of their folders, and those below these prefixes.
+        """
+        self._gone_below = tuple(gone_below)
         began = self._context.clock.monotonic()
         while chunk := await self._next_chunk(listings):
-            for some in _batched(chunk):  # each is one transaction, which may be repeated
+            for some in batched(chunk):  # each is one transaction, which may be repeated
                 recorded = await self._context.call(self._record, some, whole_root)
                 self._forget_unopened(some)
                 self._count(recorded.walked)
@@ -109,6 +116,8 @@ class RootScan:
             self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
         if whole_root:
             self.walked.gone += await self._context.call(self._end)
+        elif gone_below:
+            self.walked.gone += await self._context.call(self._end_changed)
         self._context.emit(
             RootWalked(
                 root=self._scope.root,
@@ -129,9 +138,9 @@ class RootScan:
         began = self._context.clock.monotonic()
         if self._is_quick:
             await asyncio.sleep(0)
-            chunk = _chunk(listings, SMALL_CHUNK_FILES)
+            chunk = take_some(listings, SMALL_CHUNK_FILES)
         else:
-            chunk = await asyncio.to_thread(_chunk, listings, CHUNK_FILES)
+            chunk = await asyncio.to_thread(take_some, listings, CHUNK_FILES)
         files = sum(len(listing.files) + 1 for listing in chunk)
         self._is_quick = self._context.clock.monotonic() - began < files * QUICK_SECONDS_A_FILE
         return chunk
@@ -204,7 +213,10 @@ class RootScan:
                 for known in walks.known(folder_id, listing.after, listing.upto)
             }
         changes = compare(listing, recorded)
-        walked.gone += len(changes.gone) if whole_root else 0
+        marks_gone = bool(changes.gone) and (whole_root or bool(self._gone_below))
+        if marks_gone:
+            self._require_root()
+        walked.gone += len(changes.gone) if marks_gone else 0
         walked.left_out += len(listing.left_out) - len(changes.broken)
         walked.add(changes)
         unchanged = [k.file for k in changes.back] if self._is_settled else changes.unchanged
@@ -214,7 +226,7 @@ class RootScan:
             changed=[(known, File(*row)) for known, row in changes.changed],
             unchanged=[File(*row) for row in unchanged],
             back=changes.back,
-            gone=[*changes.gone, *opened] if whole_root else opened,
+            gone=[*changes.gone, *opened] if marks_gone else opened,
             unreadable=[
                 Unreadable(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
                 for one in changes.broken
@@ -257,16 +269,36 @@ class RootScan:
 
     def _end(self) -> int:
         walks, now, lost = self._scans, self._context.clock.now(), self.lost()
+        missing, excluded = self._not_met(("",))
+        return walks.end_walk(self._scope, missing, excluded, lost, now=now)
+
+    def _end_changed(self) -> int:
+        missing, _ = self._not_met(self._gone_below)
+        return self._scans.mark_folders_missing(missing, now=self._context.clock.now())
+
+    def _not_met(self, prefixes: tuple[str, ...]) -> tuple[list[int], list[int]]:
+        """Recorded folders below `prefixes` that the scan did not meet: those that are gone, and
+        those that a rule leaves out."""
         missing: list[int] = []
         excluded: list[int] = []
-        for folder_id, path in walks.folders(self._scope.root_id):
-            if self._is_visited(folder_id):
+        for folder_id, path in self._scans.folders(self._scope.root_id):
+            if self._is_visited(folder_id) or not path.startswith(prefixes):
                 continue
             if path.startswith(tuple(self._excluded)):
                 excluded.append(folder_id)
             elif not path.startswith(tuple(self._unseen)) and self._is_gone(path):
                 missing.append(folder_id)
-        return walks.end_walk(self._scope, missing, excluded, lost, now=now)
+        if missing:
+            self._require_root()
+        return missing, excluded
+
+    def _require_root(self) -> None:
+        """Raise SourceUnmounted if the root is not the directory that the scan began with."""
+        if self._root_id is not None and _identity(self._scope.root) != self._root_id:
+            raise SourceUnmounted(
+                f"{self._scope.root} was removed or unmounted during the scan",
+                hint="Nothing of it is recorded as deleted. Push it again when it is back.",
+            )
 
     def _is_visited(self, folder_id: int) -> bool:
         index, bit = divmod(folder_id, 8)
@@ -276,35 +308,15 @@ class RootScan:
         return not os.path.lexists(f"{self._scope.root}/{path.rstrip('/#')}")
 
 
+def _identity(directory: str) -> tuple[int, int] | None:
+    """Device and inode of the directory; None if it is not there."""
+    try:
+        found = os.stat(directory)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def _place(listing: FolderListing) -> str:
     """The path of the folder, or of the archive."""
     return listing.folder.removesuffix("#")
-
-
-def _batched(listings: Iterable[FolderListing]) -> Iterator[list[FolderListing]]:
-    """Listings to compare and record together: some hundred files, no folder twice, since its
-    next listing is compared with what was recorded of the last one."""
-    some: list[FolderListing] = []
-    folders: set[str] = set()
-    files = 0
-    for listing in listings:
-        if some and (listing.folder in folders or files + len(listing.files) > RECORD_FILES):
-            yield some
-            some, folders, files = [], set(), 0
-        some.append(listing)
-        folders.add(listing.folder)
-        files += len(listing.files)
-    if some:
-        yield some
-
-
-def _chunk(listings: Iterable[FolderListing], most: int) -> list[FolderListing]:
-    """The next listings, together of some thousand files; empty at the end."""
-    chunk: list[FolderListing] = []
-    files = 0
-    for listing in listings:
-        chunk.append(listing)
-        files += len(listing.files) + 8
-        if files >= most:
-            break
-    return chunk
