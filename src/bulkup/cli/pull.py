@@ -5,17 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from random import Random
+from typing import Annotated
 
 import typer
 
 from bulkup.cli.run_options import RUN, S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
-
-if TYPE_CHECKING:
-    from bulkup.manifest.reader import Reader
-    from bulkup.settings.table import Settings
 
 EXAMPLE = """Each unique file is read once; its SHA-256 is compared before it gets its name.
 Duplicates become hard links where their times are the same, else copies. Nothing is overwritten: a
@@ -24,8 +21,6 @@ A member of an archive becomes a file named archive.zip#member.
 
 Example: bulkup pull '*.heic' --into ./photos"""
 SETTINGS = (*RUN, *S3)
-SEARCHED = 20
-"""Hits of --search, as `search` shows them."""
 
 
 def run(
@@ -71,8 +66,10 @@ def run(
     """Bring files back: every file under its own name, with its modification time."""
     from bulkup.cli.output.pull_summary import pull_summary_line, pull_summary_lines
     from bulkup.cli.run_command import run_to_end
+    from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.pull import PullRequest, PullRun
+    from bulkup.operations.pictures.search_request import matching_digests
+    from bulkup.operations.pull import PullRequest, PullRun, no_manifest
 
     if not into:
         raise UsageError("pull needs a folder", hint="Name one: bulkup pull --into ./photos")
@@ -81,12 +78,10 @@ def run(
     settings, source = flags.settings_at(source)
     with Reader(settings.manifest) as reader:
         if not reader.exists:
-            raise UsageError(
-                f"there is no manifest {settings.manifest}",
-                hint="bulkup restore --from DEST brings a lost one back; "
-                "bulkup rebuild --from DEST makes a new one.",
-            )
-        digests = None if search is None else _matches(reader, settings, search)
+            raise no_manifest(settings.manifest)
+        digests = None
+        if search is not None:
+            digests = matching_digests(reader, search, settings.run, SystemClock(), Random())
     request = PullRequest(
         into=os.path.abspath(into),
         patterns=tuple(globs or ()),
@@ -101,23 +96,3 @@ def run(
     )
     summaries = (pull_summary_lines, pull_summary_line)
     sys.exit(run_to_end(partial(PullRun, request, settings.run), settings, summaries=summaries))
-
-
-def _matches(reader: Reader, settings: Settings, text: str) -> frozenset[str]:
-    """The digests of the pictures that a search finds."""
-    from random import Random
-
-    from bulkup.clock import SystemClock
-    from bulkup.operations.search import SearchSession
-    from bulkup.search.filters import Filters
-
-    session = SearchSession(
-        reader,
-        settings.run.embed,
-        settings.run.process,
-        Filters(),
-        clock=SystemClock(),
-        random=Random(),
-    )
-    hits = session.text(text, settings.run.limit or SEARCHED).hits
-    return frozenset(hit.picture.digest for hit in hits)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +15,7 @@ from bulkup.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.search import Placed
-    from bulkup.operations.search import SearchHit, SearchResult, SearchSession
-    from bulkup.search.filters import Filters
+    from bulkup.operations.search import SearchHit, SearchResult
     from bulkup.settings.table import Settings
 
 EXAMPLE = """\b
@@ -85,96 +83,51 @@ def run(
     Works offline. Words match what a picture shows by meaning, and its path, title, keywords,
     camera and date literally.
     """
-    asked = [bool(text), like is not None, duplicates]
-    if sum(asked) != 1:
-        raise UsageError(
-            "search needs words, --like FILE or --duplicates, and only one of them",
-            hint="For example: bulkup search sailing boat",
-        )
+    from bulkup.operations.pictures.search_request import SearchRequest, answer
+
+    request = SearchRequest(
+        text=" ".join(text or ()),
+        like=like,
+        duplicates=duplicates,
+        limit=limit,
+        path=path,
+        after=after,
+        before=before,
+        camera=camera,
+        near=near,
+        album=album,
+        explain=explain,
+    )
+    request.check()
     if not duplicates:
         # One product of a matrix and a vector: starting threads for it costs 0.1 s of CPU, and
         # saves 10 ms only from 100,000 pictures on. numpy reads this when it is imported.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     settings = flags.settings()
-    filters = _filters(path, after, before, camera, near)
     if html is not None:
         from bulkup.cli.contact_sheet.sheet import is_sheet
         from bulkup.reporting.atomic_file import check_writable
 
         check_writable(html, named="--html", is_ours=is_sheet)
+    from random import Random
+
+    from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
 
     is_whole = True
     with Reader(settings.manifest) as reader:
-        words = " ".join(text or ())
-        if album is not None:
-            filters = _in_album(filters, reader, album)
-        session = _session(reader, settings, filters)
-        if duplicates:
-            result = session.duplicates(limit)
-        elif like is not None:
-            result = session.like(like, limit or 20)
-        else:
-            result = session.text(words, limit or 20, explain=explain)
+        result = answer(request, reader, settings.run, clock=SystemClock(), random=Random())
         placed = {}
         if result.hits:
             placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
         if not settings.quiet:
             _print_notes(result.notes if result.hits else _why_nothing(result, path, reader))
         if html is not None:
-            title = "Near-duplicates" if duplicates else f"Closest matches: {words or like}"
+            title = "Near-duplicates" if duplicates else f"Closest matches: {request.text or like}"
             is_whole = _write_sheet(html, title, result, placed, reader, settings)
         _print(result, placed, json=json, print0=print0, is_groups=duplicates)
     if not is_whole:
         raise typer.Exit(ExitCode.UNFINISHED)
-
-
-def _in_album(filters: Filters, reader: Reader, album: str) -> Filters:
-    from dataclasses import replace
-
-    from bulkup.operations.pictures.albums import members_of
-
-    paths, matches = members_of(reader.albums, album).paths, filters.path
-    return replace(filters, path=lambda path: path in paths and (matches is None or matches(path)))
-
-
-def _filters(
-    path: str | None, after: str | None, before: str | None, camera: str | None, near: str | None
-) -> Filters:
-    from bulkup.manifest.reports.status import matcher
-    from bulkup.search.filters import Filters, parse_near
-    from bulkup.settings.durations import local_time, moment_option
-
-    now = datetime.now()  # noqa: DTZ005 - cameras' clocks show local time
-
-    def when(text: str | None, option: str) -> datetime | None:
-        if text is None:
-            return None
-        return local_time(moment_option(text, option=option), now=now)
-
-    return Filters(
-        path=None if path is None else matcher(path),
-        after=when(after, "--after"),
-        before=when(before, "--before"),
-        camera=camera,
-        near=None if near is None else parse_near(near),
-    )
-
-
-def _session(reader: Reader, settings: Settings, filters: Filters) -> SearchSession:
-    from random import Random
-
-    from bulkup.clock import SystemClock
-    from bulkup.operations.search import SearchSession
-
-    return SearchSession(
-        reader,
-        settings.run.embed,
-        settings.run.process,
-        filters,
-        clock=SystemClock(),
-        random=Random(),
-    )
 
 
 def _why_nothing(result: SearchResult, path: str | None, reader: Reader) -> Sequence[str]:
@@ -203,31 +156,11 @@ def _print(
             sys.stdout.buffer.write(os.fsencode(hit.picture.path) + b"\0")
     elif json:
         from bulkup.cli.output.rows import print_json
+        from bulkup.operations.pictures.search_request import found_pictures
 
-        print_json(_documents(result.hits, placed))
+        print_json(found.as_json() for found in found_pictures(result.hits, placed))
     elif result.hits:
         _print_table(result.hits, is_groups)
-
-
-def _documents(hits: Sequence[SearchHit], placed: dict[int, Placed]) -> Iterator[dict[str, object]]:
-    for hit in hits:
-        picture = hit.picture
-        place = placed.get(picture.content_id)
-        document: dict[str, object] = {
-            "path": picture.path,
-            "digest": picture.digest,
-            "key": None if place is None else place.key,
-            "score": round(hit.score, 6),
-            "taken_at": picture.taken_at,
-            "camera": picture.camera,
-        }
-        if hit.group is not None:
-            document["group"] = hit.group
-        if hit.is_weak:
-            document["weak"] = True
-        if hit.reasons:
-            document["reasons"] = hit.reasons
-        yield document
 
 
 def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:

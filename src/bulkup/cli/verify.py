@@ -13,9 +13,7 @@ from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
-    from bulkup.operations.checks.objects import Depth
-    from bulkup.operations.verify import Discrepancy, Report, VerifyCounts
-    from bulkup.settings.table import Settings
+    from bulkup.operations.verify import Discrepancy, VerifyCounts
 
 EXAMPLE = """An object is good if the listing shows the size and ETag it was stored with. Others are
 checked by HEAD (checksum, SHA-256), or read if the store has no digest. Missing, short, different
@@ -52,96 +50,62 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, a line for each file.")] = False,
 ) -> None:
     """Compare the manifest with the destinations: missing, short, different, unknown objects."""
+    import asyncio
     import secrets
 
-    from bulkup.manifest.reader import Reader
-    from bulkup.operations.checks.objects import Depth, parse_sample
+    from bulkup.api.verification import VerifyRequest, depth_of, verify_destinations
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()
     settings, to = flags.settings_at(to)
-    seed = secrets.randbits(32) if seed is None else seed
-    depth = Depth(share=1.0 if deep else 0.0)
     if sample is not None:
-        depth = parse_sample(sample, seed)
+        seed = secrets.randbits(32) if seed is None else seed
+    request = VerifyRequest(
+        to=to,
+        roots=[os.path.abspath(path) for path in paths or ()],
+        depth=depth_of(deep=deep, sample=sample, seed=seed),
+    )
+    if sample is not None:
         print(f"Sample: --seed {seed} selects the same objects again", file=sys.stderr)
-    with Reader(settings.manifest) as reader:
-        exists = reader.exists
     output = _output(json=json, csv=csv)
-    refused = _verify(settings, to, paths or [], depth, output) if exists else False
+    asyncio.run(verify_destinations(request, settings, output))
     output.end(quiet=settings.quiet)
-    if refused:
+    if output.any_refused:
         raise typer.Exit(ExitCode.DESTINATION)
-    if output.found:
+    if output.count:
         raise typer.Exit(ExitCode.UNFINISHED)
-
-
-def _verify(
-    settings: Settings, to: str | None, paths: list[str], depth: Depth, output: _TableReport
-) -> bool:
-    """Check the destinations one by one; return whether any refused."""
-    import asyncio
-    from random import Random
-
-    from bulkup.clock import SystemClock
-    from bulkup.manifest.manifest import Manifest
-    from bulkup.operations.checks.session import ReadSession
-    from bulkup.operations.verify import destinations_of, verify
-
-    roots = [os.path.abspath(path) for path in paths]
-    refused = False
-    with Manifest(settings.manifest) as manifest:
-        chosen = destinations_of(
-            manifest.destinations, to=to, endpoint_url=settings.run.endpoint_url, roots=roots
-        )
-        for destination in chosen:
-            session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())
-            try:
-                counts = asyncio.run(
-                    verify(session, destination, depth, output.reporter(destination))
-                )
-            except BulkupError as error:
-                if error.exit_code != ExitCode.DESTINATION:
-                    raise
-                _print_error(destination.url, error)
-                refused = True
-            else:
-                output.checked(destination, counts)
-    return refused
-
-
-def _print_error(url: str, error: BulkupError) -> None:
-    from bulkup.cli.output.text import escape
-
-    typer.echo(f"bulkup: {escape(url)}: {escape(str(error))}", err=True)
-    if error.hint:
-        typer.echo(f"  {escape(error.hint)}", err=True)
 
 
 class _TableReport:
     """Prints a table of the discrepancies, and a line per destination."""
 
     def __init__(self) -> None:
-        self.found = 0
+        self.count = 0
+        self.any_refused = False
         self._repairable = 0
         self._rows: list[tuple[str, ...]] = []
         self._lines: list[str] = []
 
-    def reporter(self, destination: Destination) -> Report:
-        """The function that gets each discrepancy of the destination."""
+    def found(self, destination: Destination, one: Discrepancy) -> None:
+        """Add one discrepancy."""
+        self.count += 1
+        is_copy = one.variant == "manifest"  # the next push sends another
+        self._repairable += not is_copy and one.finding in (
+            "missing",
+            "short",
+            "different",
+            "unreadable",
+        )
+        self.row(destination.url, one)
 
-        def report(one: Discrepancy) -> None:
-            self.found += 1
-            is_copy = one.variant == "manifest"  # the next push sends another
-            self._repairable += not is_copy and one.finding in (
-                "missing",
-                "short",
-                "different",
-                "unreadable",
-            )
-            self.row(destination.url, one)
+    def refused(self, destination: Destination, error: BulkupError) -> None:
+        """Print why a destination could not be compared."""
+        from bulkup.cli.output.text import escape
 
-        return report
+        self.any_refused = True
+        typer.echo(f"bulkup: {escape(destination.url)}: {escape(str(error))}", err=True)
+        if error.hint:
+            typer.echo(f"  {escape(error.hint)}", err=True)
 
     def row(self, url: str, one: Discrepancy) -> None:
         """Add one discrepancy, with each of its files."""
@@ -184,8 +148,8 @@ class _TableReport:
         from bulkup.cli.output.text import count, printable
 
         lines = self._lines or ["Nothing to verify."]
-        if self._rows and self.found > len(self._rows):
-            lines.append(f"{count(self.found)} in total; --csv lists them")
+        if self._rows and self.count > len(self._rows):
+            lines.append(f"{count(self.count)} in total; --csv lists them")
         if self._repairable:
             lines.append("Next: bulkup retry --failed uploads them again")
         if not quiet:

@@ -267,6 +267,15 @@ class PullRun:
         return ExitCode.UNFINISHED if self._counts.failed else ExitCode.DONE
 
 
+def no_manifest(path: str) -> UsageError:
+    """There is nothing that says what to pull."""
+    return UsageError(
+        f"there is no manifest {path}",
+        hint="bulkup restore --from DEST brings a lost one back; "
+        "bulkup rebuild --from DEST makes a new one.",
+    )
+
+
 def chosen_roots(known: Sequence[PulledRoot], named: Sequence[str]) -> frozenset[int] | None:
     """The ids of the roots that the user named by their paths, as they are here or as they were on
     the machine that pushed them, or by the ends of these; None for all. Raises UsageError."""

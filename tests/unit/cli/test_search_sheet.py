@@ -1,4 +1,4 @@
-"""Hits as frames and sections of a sheet, and as JSON."""
+"""Hits as frames and sections of a sheet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 
 from bulkup.cli.contact_sheet.frames import sections_of
 from bulkup.cli.contact_sheet.sheet import write_sheet
-from bulkup.cli.search import _documents
 from bulkup.manifest.reports.search import PictureRow, Placed
 from bulkup.model import Digest
 from bulkup.operations.search import SearchHit, SearchResult
@@ -60,20 +59,3 @@ def test_no_hit_is_a_sheet_that_says_so() -> None:
     out = io.BytesIO()
     assert write_sheet(sections_of(SearchResult(()), {}, {}), out, title="t") == 0
     assert b"Nothing to show" in out.getvalue()
-
-
-def test_a_document_for_each_hit() -> None:
-    hit = SearchHit(picture(1, "a.jpg"), 0.12345678)
-    (document,) = _documents([hit], {1: Placed(1, "a.jpg", None)})
-    assert document == {
-        "path": "/root/a.jpg",
-        "digest": f"{1:064x}",
-        "key": "a.jpg",
-        "score": 0.123457,
-        "taken_at": "2020-01-02T03:04:05+02:00",
-        "camera": "Canon",
-    }
-    (document,) = _documents([hit._replace(group=3)], {})
-    assert (document["key"], document["group"]) == (None, 3)
-    (document,) = _documents([hit._replace(is_weak=True, reasons=("by chance",))], {})
-    assert (document["weak"], document["reasons"]) == (True, ("by chance",))
