@@ -411,6 +411,11 @@ class SharedManifest(RuleBasedStateMachine):
     def what_is_processed_stays_so_and_goes_on(self) -> None:
         done = self.rows("SELECT content_id FROM item WHERE stage = 'process' AND state = 'done'")
         assert {row[0] for row in done} == self.processed
+        # As each run does at its end: a content that lost its last file lost its open items, too,
+        # and has to get them again with its next file.
+        for (to,) in self.rows("SELECT id FROM destination"):
+            assert isinstance(to, int)
+            self.manifest.stage_queue.enqueue_next_stage(to, Stage.EMBED, now=self.now)
         assert not self.rows(
             "SELECT id FROM item AS one WHERE stage = 'process' AND state IN ('done', 'skipped') "
             "AND live AND NOT EXISTS (SELECT 1 FROM item WHERE content_id = one.content_id "
