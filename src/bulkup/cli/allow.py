@@ -17,7 +17,9 @@ EXAMPLE = "Example: bulkup allow"
 
 def run(
     flags: Flags,
-    file: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("bulkup.toml"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The settings file.")] = Path(
+        "bulkup.toml"
+    ),
 ) -> None:
     """Allow the bulkup.toml of the current directory, until it changes.
 

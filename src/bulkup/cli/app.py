@@ -6,12 +6,13 @@ import errno
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from bulkup import __version__
 from bulkup.cli.commands import CommandGroup
+from bulkup.cli.other_verbs import option_hint
 from bulkup.cli.output.text import escape
 from bulkup.cli.shared_options import (
     GLOBAL_OPTIONS,
@@ -49,6 +50,8 @@ app = typer.Typer(
 )
 
 
+# The class of all usage errors, which typer does not export.
+_WRONG_USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -69,7 +72,7 @@ def options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version."
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
         ),
     ] = False,
 ) -> None:
@@ -116,7 +119,12 @@ def _open_closed_streams() -> None:
 def _run() -> int:
     """Run the command; return its exit code."""
     try:
-        app()
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else int(ExitCode.DONE)
+    except _WRONG_USAGE as wrong:
+        return _report_usage(wrong)
+    except typer.Abort:
+        return int(ExitCode.INTERRUPTED)
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(ExitCode.DONE)
     except BulkupError as error:
@@ -132,7 +140,24 @@ def _run() -> int:
         return _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be reported
         return _report_bug(error)
-    return int(ExitCode.DONE)
+
+
+def _report_usage(wrong: Any) -> int:
+    """Options and arguments that the parser refused, as all other errors are reported."""
+    context = wrong.ctx
+    command = context.command_path if context is not None else "bulkup"
+    message = wrong.format_message().rstrip(".")
+    if message.startswith("Usage:"):  # no command was given
+        print(message, file=sys.stderr)
+        return int(ExitCode.USAGE)
+    hint = f"All options: {command} --help"
+    if option := getattr(wrong, "option_name", None):
+        if other := option_hint(option):
+            message, hint = f"no such option: {option}", f"{other}\n{hint}"
+    elif message.startswith("Missing") and context is not None and context.command.epilog:
+        hint = f"{context.command.epilog.splitlines()[-1]}\n{hint}"
+    _print_error(message[0].lower() + message[1:], hint)
+    return int(ExitCode.USAGE)
 
 
 def _report_full(error: OSError) -> int:
@@ -152,4 +177,5 @@ def _report_bug(error: Exception) -> int:
 def _print_error(message: str, hint: str | None) -> None:
     print(f"bulkup: {escape(message)}", file=sys.stderr)
     if hint:
-        print(f"  {escape(hint)}", file=sys.stderr)
+        for line in hint.split("\n"):
+            print(f"  {escape(line)}", file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.completion import complete_destination
 from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ KeyGlob = Annotated[
 ]
 ListedDestination = Annotated[
     str | None,
-    typer.Option("--to", metavar="DEST", help="The destination; default: all known ones."),
+    typer.Option(
+        "--to",
+        metavar="DEST",
+        help="The destination; default: all known ones.",
+        autocompletion=complete_destination,
+    ),
 ]
 
 

@@ -30,7 +30,11 @@ SETTINGS = ("push.to", *S3)
 def run(
     flags: Flags, json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False
 ) -> None:
-    """Check decoders, embedder, manifest, disk, clock and destinations; say how to fix each."""
+    """Check this machine, the manifest and the destinations.
+
+    Decoders, embedder, manifest, disk, clock, and access to each destination; with a way to fix
+    each problem.
+    """
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()

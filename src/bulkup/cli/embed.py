@@ -21,7 +21,9 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Embed everything again.")] = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Make processed pictures searchable that this model has not embedded yet.
+    """Make processed pictures searchable.
+
+    Pictures that this model has embedded are left alone; --force does them again.
 
     Safe for cron: runs may overlap, and each picture is embedded once. Exits with 3 while pictures
     have failed or will be retried. Vectors of another model stay until bulkup clean.

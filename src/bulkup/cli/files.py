@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.completion import complete_destination
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
@@ -32,7 +33,9 @@ def run(
     to: Annotated[
         str | None,
         typer.Option(
-            metavar="DEST", help="As they are at this destination; default: the last of each root."
+            metavar="DEST",
+            help="As they are at this destination; default: the last of each root.",
+            autocompletion=complete_destination,
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,

@@ -29,7 +29,10 @@ def run(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
-    """Remove a destination or a folder from the manifest; nothing else is touched."""
+    """Remove a destination or a folder from the manifest only.
+
+    Objects and files stay.
+    """
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
     from bulkup.operations.forget import find_forgettable, forget

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.completion import complete_destination
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import ExitCode, UsageError
 
@@ -30,13 +31,18 @@ def run(
         list[str], typer.Argument(metavar="PATH…", help="Directories or files that were pushed.")
     ],
     to: Annotated[
-        str | None, typer.Option(metavar="DEST", help="The destination that must hold them.")
+        str | None,
+        typer.Option(
+            metavar="DEST",
+            help="The destination that must hold them.",
+            autocompletion=complete_destination,
+        ),
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read every object.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Erase the files that may be erased.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """Say which local files may be erased, with proof; erase them with --yes."""
+    """Show which local files may be erased, with proof; erase them."""
     from bulkup.cli.output.rows import print_json
     from bulkup.manifest.reader import Reader
     from bulkup.run.descriptors import ensure_descriptors

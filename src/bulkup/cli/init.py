@@ -42,9 +42,15 @@ _PROFILE = """\
 
 
 def run(
-    flags: Flags, file: Annotated[Path, typer.Argument(metavar="[FILE]")] = Path("bulkup.toml")
+    flags: Flags,
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The settings file.")] = Path(
+        "bulkup.toml"
+    ),
 ) -> None:
-    """Write a bulkup.toml with every setting and its default, commented out."""
+    """Write a bulkup.toml with every setting and its default.
+
+    All of them are commented out.
+    """
     try:
         with file.open("x", encoding="utf-8") as out:
             out.write(toml_text())

@@ -32,7 +32,7 @@ def run(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """List the models that --model takes, add one from a folder, or remove an added one.
+    """List the models for --model; add one from a folder, or remove one.
 
     A folder has model.json, image.onnx, text.onnx and tokenizer.json. Nothing is downloaded.
     """

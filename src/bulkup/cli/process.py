@@ -23,7 +23,9 @@ def run(
     ] = False,
     dry_run: DryRunOption = False,
 ) -> None:
-    """Make thumbnails and read the metadata of uploaded files that are not processed yet.
+    """Make thumbnails of uploaded files and read their metadata.
+
+    Files that are processed are left alone; --force does them again.
 
     Safe for cron: runs may overlap, and each picture is processed once. Exits with 3 while files
     have failed or will be retried.

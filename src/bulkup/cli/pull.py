@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from bulkup.cli.completion import complete_destination
 from bulkup.cli.run_options import RUN, S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
@@ -44,7 +45,13 @@ def run(
         typer.Option(metavar="TEXT", help="Only the closest matches of a search: --limit or 20."),
     ] = None,
     source: Annotated[
-        str | None, typer.Option("--from", metavar="DEST", help="Only from this destination.")
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="DEST",
+            help="Only from this destination.",
+            autocompletion=complete_destination,
+        ),
     ] = None,
     deleted: Annotated[
         bool, typer.Option("--deleted", help="Also files that were deleted locally.")
@@ -63,7 +70,7 @@ def run(
         typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
     ] = False,
 ) -> None:
-    """Bring files back: every file under its own name, with its modification time."""
+    """Bring files back under their own names, with their times."""
     from bulkup.cli.output.pull_summary import pull_summary_line, pull_summary_lines
     from bulkup.cli.run_command import run_to_end
     from bulkup.clock import SystemClock

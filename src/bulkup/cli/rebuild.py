@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.completion import complete_destination
 from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import ExitCode
@@ -25,7 +26,13 @@ SETTINGS = S3
 def run(
     flags: Flags,
     source: Annotated[
-        str, typer.Option("--from", metavar="DEST", help="s3://bucket/prefix or a directory.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="DEST",
+            help="s3://bucket/prefix or a directory.",
+            autocompletion=complete_destination,
+        ),
     ],
     root: Annotated[
         str | None, typer.Option(metavar="DIR", help="The directory that was pushed there.")
@@ -33,7 +40,10 @@ def run(
     deep: Annotated[bool, typer.Option("--deep", help="Read objects without a digest.")] = False,
     json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
-    """Recover a lost manifest from the keys and metadata of a destination."""
+    """Recover a lost manifest from the objects of a destination.
+
+    Their keys and metadata say what they are.
+    """
     import asyncio
     from random import Random
 

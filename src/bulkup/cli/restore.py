@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.completion import complete_destination
 from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 
@@ -26,7 +27,13 @@ SETTINGS = S3
 def run(
     flags: Flags,
     source: Annotated[
-        str, typer.Option("--from", metavar="DEST", help="The destination with the copies.")
+        str,
+        typer.Option(
+            "--from",
+            metavar="DEST",
+            help="The destination with the copies.",
+            autocompletion=complete_destination,
+        ),
     ],
     host: Annotated[
         str | None, typer.Option(metavar="NAME", help="The host whose manifest was copied.")

@@ -14,7 +14,10 @@ SETTINGS = RUN
 
 
 def run(flags: Flags) -> None:
-    """Resume every interrupted push: scans, multipart uploads, files, copies."""
+    """Resume every interrupted push where it stopped.
+
+    Scans, multipart uploads, files and copies continue.
+    """
     settings = flags.settings()
     from bulkup.operations.resume import ResumeRun
 

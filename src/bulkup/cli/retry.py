@@ -48,7 +48,10 @@ def run(
         bool, typer.Option("--dry-run", "-n", help="Only list what would be retried.")
     ] = False,
 ) -> None:
-    """Retry failed files now, first in the queue, with ten more attempts, without a scan."""
+    """Retry failed files now, without a scan.
+
+    They come first in the queue, with ten more attempts each.
+    """
     settings = flags.settings()
     if not failed:
         raise UsageError("retry needs --failed", hint="Run: bulkup retry --failed")

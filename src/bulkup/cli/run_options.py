@@ -1,8 +1,8 @@
-"""The settings whose flags several commands take."""
+"""The settings whose flags several commands take, and the panels of `--help`."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 RUN: Final = (
     "push.concurrency",
@@ -46,3 +46,31 @@ PUSH: Final = (
     *S3,
 )
 """How files are stored and processed."""
+
+PANELS: Final = {
+    "Options": (),
+    "Where": ("to", *(key.partition(".")[2].replace("_", "-") for key in S3), "aws-profile"),
+    "What": (
+        *("stages", "include", "exclude", "all-files", "hidden", "follow-symlinks"),
+        *("min-size", "max-size", "newer-than", "older-than", "files-from"),
+    ),
+    "Objects": (
+        *("layout", "on-duplicate", "album-from-folder"),
+        *("storage-class", "cache-control", "metadata", "tag"),
+    ),
+    "How fast and how long": (
+        *("concurrency", "max-rate", "bwlimit", "limit", "max-duration", "max-errors"),
+        *("patience", "wait-online", "workers"),
+    ),
+    "Output": ("dry-run", "json", "metrics-file", "stats", "quiet", "verbose", "log-file"),
+    "Global options": ("manifest", "config", "help"),
+}
+"""Flags without their dashes by the panel that lists them; all others are in the first."""
+
+_PANEL_OF: Final = {name: title for title, names in PANELS.items() for name in names}
+
+
+def panel_of(option: Any) -> str:
+    """The panel of an option, by its long flag."""
+    names = (flag.removeprefix("--") for flag in option.opts if flag.startswith("--"))
+    return _PANEL_OF.get(next(names, ""), "Options")

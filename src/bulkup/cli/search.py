@@ -78,7 +78,7 @@ def run(
         bool, typer.Option("--print0", help="Print only paths, each ended by NUL, for xargs -0.")
     ] = False,
 ) -> None:
-    """Find pictures by words or by example, closest matches first; or find near-duplicates.
+    """Find pictures by words or by example, or near-duplicates.
 
     Works offline. Words match what a picture shows by meaning, and its path, title, keywords,
     camera and date literally.

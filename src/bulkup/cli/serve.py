@@ -27,7 +27,7 @@ def run(
         bool, typer.Option("--open", help="Open the gallery in the browser.")
     ] = False,
 ) -> None:
-    """Show pictures, progress and failures in a browser, and take uploads, until Ctrl-C.
+    """Show pictures, progress and failures in a browser; take uploads.
 
     Prints a link that signs a browser on this machine in, once. Other machines and programs need
     a token: bulkup token add.

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import typer
 
+from bulkup.cli.completion import COMPLETERS, complete_aws_profile
 from bulkup.errors import ExitCode
 from bulkup.settings import parsing as kinds
 from bulkup.settings.load import data_directory, load
@@ -59,6 +60,16 @@ LogFileOption = Annotated[
 DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
+]
+
+AwsProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--aws-profile",
+        metavar="TEXT",
+        help="The AWS profile, also where bulkup.toml has profiles.",
+        autocompletion=complete_aws_profile,
+    ),
 ]
 
 GLOBAL_OPTIONS: Mapping[str, Any] = {
@@ -122,7 +133,12 @@ def _setting_option(key: str) -> tuple[str, Any]:
         sentence += "; repeatable"
     elif kind in _WITH_EXAMPLE and row.example != row.default:
         sentence += f", for example {row.example}"
-    option = typer.Option(row.flag, metavar=kind.metavar, help=f"{sentence}.")
+    option = typer.Option(
+        row.flag,
+        metavar=kind.metavar,
+        help=f"{sentence}.",
+        autocompletion=COMPLETERS.get(key),
+    )
     return name, Annotated[list[str] | None if many else str | None, option]
 
 
@@ -134,7 +150,10 @@ def with_settings(command: Callable[..., None], keys: Iterable[str]) -> Callable
     """
     signature = inspect.signature(command, eval_str=True)
     own = list(signature.parameters.values())[1:]
+    keys = list(keys)
     options = {**dict(map(_setting_option, keys)), **GLOBAL_OPTIONS}
+    if "s3.profile" in keys:
+        options["aws_profile"] = AwsProfileOption
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
         for name, option in options.items()

@@ -49,7 +49,10 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, a line for each file.")] = False,
 ) -> None:
-    """Compare the manifest with the destinations: missing, short, different, unknown objects."""
+    """Compare the manifest with the objects at the destinations.
+
+    Lists what is missing, short, different, unreadable or unknown.
+    """
     import asyncio
     import secrets
 

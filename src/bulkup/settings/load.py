@@ -65,20 +65,18 @@ def load(
     is the platform's.
     """
     given = {name: value for name, value in flags.items() if value not in (None, (), [], "")}
+    aws_profile = given.pop("aws_profile", None)
     config = given.pop("config", None) or environ.get("BULKUP_CONFIG")
-    file: SettingsFile | None
-    if config:  # a file that is not there is an error
-        file = read_settings_file(Path(_anchor(str(config), cwd, environ)))
-    else:
-        home = data_directory(environ, cwd)
-        file = _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
+    file = _file_that_counts(config, environ, cwd, user_config_dir, warn)
     written, profiles, named = _from_file(file) if file else ({}, {}, {})
     name = str(given.get("profile") or environ.get("BULKUP_PROFILE") or "")
     if name and file and profiles and name not in profiles:
         raise SettingsError(
             f"{file.path} has no profile {name!r}",
-            hint=f"It has {', '.join(sorted(profiles))}. An AWS profile is AWS_PROFILE={name}.",
+            hint=f"It has {', '.join(sorted(profiles))}. An AWS profile: --aws-profile {name}",
         )
+    if not profiles and "profile" in given:
+        _require_aws_profile(name, "--profile", environ)
     if name in profiles:
         written |= profiles[name]
         given.pop("profile", None)
@@ -86,6 +84,9 @@ def load(
     sources = written | _from_environment(environ, cwd) | _from_flags(given, cwd)
     if name in profiles and (own := profiles[name].get("s3.profile")):
         sources["s3.profile"] = own
+    if aws_profile:
+        _require_aws_profile(str(aws_profile), "--aws-profile", environ)
+        sources["s3.profile"] = _Written(aws_profile, "--aws-profile", cwd)
     if "push.to" in sources:
         sources = _resolve_name(sources, _from_flags(given, cwd), named, file)
     values = {
@@ -94,6 +95,49 @@ def load(
         if source.value != ""
     }
     return _checked(values)
+
+
+class NamesInFile(NamedTuple):
+    """Names that a settings file gives."""
+
+    destinations: list[str]
+    profiles: list[str]
+
+
+def names_in_file(environ: Mapping[str, str], cwd: Path) -> NamesInFile:
+    """The names in the file that counts here. Raises SettingsError."""
+    config = environ.get("BULKUP_CONFIG")
+    file = _file_that_counts(config, environ, cwd, None, lambda _: None)
+    if file is None:
+        return NamesInFile([], [])
+    _, profiles, named = _from_file(file)
+    return NamesInFile(list(named), list(profiles))
+
+
+def _file_that_counts(
+    config: object,
+    environ: Mapping[str, str],
+    cwd: Path,
+    user_config_dir: Path | None,
+    warn: Callable[[str], None],
+) -> SettingsFile | None:
+    """The one that `config` names, which must be there, or the one here, or the user's."""
+    if config:
+        return read_settings_file(Path(_anchor(str(config), cwd, environ)))
+    home = data_directory(environ, cwd)
+    return _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
+
+
+def _require_aws_profile(name: str, flag: str, environ: Mapping[str, str]) -> None:
+    from bulkup.stores.aws_config import profile_names
+
+    known = profile_names(environ)
+    if name not in known:
+        others = f"AWS has {', '.join(known)}" if known else "AWS has none here"
+        raise SettingsError(
+            f"{flag}: there is no profile {name!r}",
+            hint=f"{others}; profiles of bulkup.toml are tables [profile.NAME].",
+        )
 
 
 def _resolve_name(

@@ -229,7 +229,7 @@ class RunOptions:
     profile: str | None = setting(
         "s3.profile",
         kinds.TEXT,
-        "The AWS profile; as a flag, first a profile of bulkup.toml.",
+        "A profile of bulkup.toml; without any there, of AWS.",
         env="BULKUP_PROFILE AWS_PROFILE",
         example="photos",
     )

@@ -48,13 +48,17 @@ def profile_settings(environ: Mapping[str, str], profile: str | None) -> Profile
     )
 
 
-def is_known_profile(environ: Mapping[str, str], profile: str) -> bool:
-    """Whether either file has a section for `profile`."""
-    return any(
-        _words(section) in ([profile], ["profile", profile])
-        for path, _ in _files(environ)
-        for section, _ in _sections(path)
-    )
+def profile_names(environ: Mapping[str, str]) -> list[str]:
+    """The profiles of both files."""
+    found: dict[str, None] = {}
+    for path, is_config in _files(environ):
+        for section, _ in _sections(path):
+            words = _words(section)
+            if len(words) == 2 and words[0] == "profile":
+                found[words[1]] = None
+            elif len(words) == 1 and (not is_config or words == ["default"]):
+                found[words[0]] = None
+    return list(found)
 
 
 def _default_profile(environ: Mapping[str, str]) -> str:

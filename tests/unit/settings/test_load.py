@@ -349,9 +349,35 @@ def test_a_profile_without_aws_profile_leaves_that_to_the_others(load_here: Load
     )
 
 
-def test_where_the_file_has_no_profiles_a_name_is_an_aws_profile(load_here: Load) -> None:
-    settings = load_here("push.limit = 1", profile="other")
+@pytest.fixture
+def aws(tmp_path: Path) -> dict[str, str]:
+    """AWS' files with the profiles `other` and `work`."""
+    (tmp_path / "aws").write_text("[profile other]\n[profile work]\n")
+    return {"AWS_CONFIG_FILE": str(tmp_path / "aws"), "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+
+
+def test_where_the_file_has_no_profiles_a_name_is_an_aws_profile(
+    load_here: Load, aws: dict[str, str]
+) -> None:
+    settings = load_here("push.limit = 1", aws, profile="other")
     assert (settings.run.limit, settings.run.profile) == (1, "other")
+
+
+@pytest.mark.parametrize("flag", ["profile", "aws_profile"])
+def test_a_name_that_aws_does_not_know_either_is_refused(
+    load_here: Load, aws: dict[str, str], flag: str
+) -> None:
+    """With a directory as destination nothing else would notice."""
+    with pytest.raises(SettingsError, match="there is no profile 'archve'") as caught:
+        load_here("push.limit = 1", aws, **{flag: "archve"})
+    assert "AWS has other, work" in (caught.value.hint or "")
+
+
+def test_an_aws_profile_can_be_named_beside_one_of_the_file(
+    load_here: Load, aws: dict[str, str]
+) -> None:
+    settings = load_here(PROFILES, aws, profile="plain", aws_profile="work")
+    assert settings.run.profile == "work"
 
 
 @pytest.mark.parametrize(
@@ -363,7 +389,7 @@ def test_a_misspelt_profile_is_no_aws_profile(
     """Its push would go to the default destination."""
     with pytest.raises(SettingsError, match="has no profile 'wrok'") as caught:
         load_here(PROFILES, environ, **flags)
-    assert caught.value.hint == "It has plain, work. An AWS profile is AWS_PROFILE=wrok."
+    assert caught.value.hint == "It has plain, work. An AWS profile: --aws-profile wrok"
 
 
 def test_aws_profile_chooses_no_table(load_here: Load) -> None:
