@@ -55,7 +55,10 @@ def make(path: Path, *, assets: int = ASSETS, destinations: int = 1) -> None:
 def _add_root(db: sqlite3.Connection, to: int, assets: int) -> None:
     """A destination, a root that was pushed to it by a run, and its folders."""
     db.execute("INSERT INTO destination (id, url) VALUES (?, ?)", (to, f"s3://bucket/{to}"))
-    db.execute("INSERT INTO root VALUES (?, ?, ?, ?, ?)", (to, f"/photos/{to}", to, None, NOW))
+    db.execute(
+        "INSERT INTO root (id, path, destination_id, reached_id, walked_at) VALUES (?, ?, ?, ?, ?)",
+        (to, f"/photos/{to}", to, None, NOW),
+    )
     db.execute(
         "INSERT INTO run (id, command, host, pid, process_started, started_at, heartbeat_at, "
         "ended_at, exit_code, summary) VALUES (?, 'push', 'host', 1, '', ?, ?, ?, 3, '{}')",

@@ -207,8 +207,8 @@ async def test_a_stop_ends_the_walk_also_when_nothing_is_to_be_sent_any_more(
     far = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def endless(*args: Any) -> Iterator[Any]:
-        (listing,) = walk(*args)
+    def endless(*args: Any, **options: Any) -> Iterator[Any]:
+        (listing,) = walk(*args, **options)
         yield from [listing] * 20
         loop.call_soon_threadsafe(far.set)
         while True:
@@ -231,8 +231,8 @@ async def test_an_error_in_the_walk_ends_the_run_with_that_error(
     pushing.write(FILES)
     walk = finding.walk
 
-    def broken(*args: Any) -> Iterator[Any]:
-        yield from walk(*args)
+    def broken(*args: Any, **options: Any) -> Iterator[Any]:
+        yield from walk(*args, **options)
         raise error
 
     monkeypatch.setattr(finding, "walk", broken)
@@ -366,7 +366,7 @@ async def test_a_walk_towards_another_destination_does_not_count_for_this_one(
     second = str(pushing.home / "second")
     pushing.to, pushing.store = second, ScriptedStore(second, clock=clock)
 
-    def killed(*_: Any) -> Iterator[Any]:
+    def killed(*_: Any, **__: Any) -> Iterator[Any]:
         raise RuntimeError("killed")
         yield
 
@@ -397,8 +397,8 @@ async def test_files_that_vanish_after_the_walk_are_waiting_and_the_rest_goes_on
     pushing.write(FILES)
     walk = finding.walk
 
-    def then_remove(*args: Any) -> Iterator[Any]:
-        for listing in walk(*args):
+    def then_remove(*args: Any, **options: Any) -> Iterator[Any]:
+        for listing in walk(*args, **options):
             (pushing.root / "3.jpg").unlink()
             yield listing
 
