@@ -25,7 +25,8 @@ FIRST_TRIES = 2
 where each connection takes its full ten seconds to time out."""
 
 SIDE_BY_SIDE_BYTES = 256 << 10
-"""The first bodies: smaller ones may be sent in vain, eight of them."""
+"""The first bodies: smaller ones may be sent in vain, eight of them. To a far server larger ones
+may, too: to wait for one of them takes as long as all of them."""
 
 FRESH_SECONDS = 300.0
 """S3 takes no request whose time is more than 15 minutes off, and clocks differ."""
@@ -66,8 +67,8 @@ class Sender:
     def is_alone(self, size_bytes: int) -> bool:
         """Whether the next content, of this size, has to be sent before another one is: not enough
         is known of the endpoint, which may refuse the request after it has read the body."""
-        is_small = size_bytes <= SIDE_BY_SIDE_BYTES
-        return not (self.is_open or (self._store.capabilities.was_empty and is_small))
+        is_cheap = size_bytes <= SIDE_BY_SIDE_BYTES or self._requests.limiter.pacer.is_far
+        return not (self.is_open or (self._store.capabilities.was_empty and is_cheap))
 
     async def send(self, ready: ReadyUpload) -> tuple[UploadedItem, UploadKind]:
         """Send one content, with all tries. Raises as the store does.

@@ -147,3 +147,19 @@ async def test_small_bodies_go_side_by_side_to_an_empty_destination(tmp_path: Pa
         server.release()
         assert (await push).sent == 6
         assert server.count("HeadObject") == 0
+
+
+async def test_large_bodies_go_side_by_side_to_an_empty_destination_that_is_far(
+    tmp_path: Path,
+) -> None:
+    faults = [
+        Fault(op="ListObjectsV2", does="delay", delay_seconds=0.05),
+        Fault(op="PutObject", does="hold"),
+    ]
+    with FakeS3(keep_bodies=True, faults=faults) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.write({f"{n}.jpg": bytes([n]) * (400 << 10) for n in range(6)})
+        push = asyncio.create_task(pushing.push())
+        await asyncio.to_thread(server.wait_for, "PutObject", 6)
+        server.release()
+        assert (await push).sent == 6
