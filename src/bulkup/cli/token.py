@@ -43,8 +43,7 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Add, list or revoke tokens for bulkup serve. A new token is shown once."""
-    from bulkup.manifest.manifest import Manifest
-    from bulkup.manifest.reader import Reader
+    from bulkup.manifest.server import ServerManifest, ServerReader
     from bulkup.serve.tokens import Role, add_token, revoke_token
 
     settings = flags.settings()
@@ -56,10 +55,10 @@ def run(
     if action != "add" and (role or expires):
         raise UsageError("only add takes --role and --expires")
     if action == "list":
-        with Reader(settings.manifest) as reader:
+        with ServerReader(settings.manifest) as reader:
             _print(reader.tokens.all(now=time.time()), json=json)
         return
-    with Manifest(settings.manifest) as manifest:
+    with ServerManifest(settings.manifest) as manifest:
         if action == "revoke":
             revoke_token(manifest.tokens, str(name))
             if not settings.quiet:

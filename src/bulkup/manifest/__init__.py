@@ -15,7 +15,10 @@ embeddings.py         embedders and their vectors
 verification.py       objects that `verify` checks, and what it found
 import_objects.py     objects that `rebuild` found
 copies.py             copies of the manifest, made and sent
+server.py             opened by `bulkup serve`
 tokens.py             who may use `bulkup serve`
+timeline.py           the gallery's order
+notifications.py      ends of runs, and alerts
 garbage.py            what `clean` removes
 reports/              what the commands that only read show
 """

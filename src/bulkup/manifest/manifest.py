@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Self
 
 from bulkup.manifest.batches import Batches
 from bulkup.manifest.copies import ManifestCopies
@@ -26,7 +27,6 @@ from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
-from bulkup.manifest.tokens import Tokens
 from bulkup.manifest.verification import ObjectChecks
 
 
@@ -61,7 +61,6 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.reports = StatusReport(self._db)
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
-        self.tokens = Tokens(self._db)
         self.integrity = Integrity(self._db)
 
     @property
@@ -76,6 +75,9 @@ class Manifest(AbstractContextManager["Manifest"]):
     def close(self) -> None:
         """Close the file; the manifest can no longer be used."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Self
 
 from bulkup.manifest.batches import Batches
 from bulkup.manifest.database.connection import connect_to_nothing, connect_to_read
@@ -23,7 +24,6 @@ from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
-from bulkup.manifest.tokens import Tokens
 
 
 class Reader(AbstractContextManager["Reader"]):
@@ -54,12 +54,14 @@ class Reader(AbstractContextManager["Reader"]):
         self.objects = ObjectQueries(self._db)
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
-        self.tokens = Tokens(self._db)
         self.integrity = Integrity(self._db)
 
     def close(self) -> None:
         """Close the file; the reader can no longer be used."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -13,9 +14,9 @@ from bulkup.serve.middleware.authentication import Authentication
 from bulkup.serve.middleware.hosts import AllowedHosts, Hosts
 from bulkup.serve.middleware.responses import Responses
 from bulkup.serve.pages import sign_in, static
-from bulkup.serve.routes import stats
+from bulkup.serve.routes import events, stats
 
-API: Sequence[BaseRoute] = (*stats.ROUTES,)
+API: Sequence[BaseRoute] = (*stats.ROUTES, *events.ROUTES)
 """Everything below /api/v1."""
 PAGES: Sequence[BaseRoute] = (*sign_in.ROUTES, *static.ROUTES)
 """What browsers show."""
@@ -30,9 +31,12 @@ def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIA
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
+        live = asyncio.create_task(context.live.run())
         try:
             yield
         finally:
+            live.cancel()
+            await asyncio.gather(live, return_exceptions=True)
             await context.close()
 
     router = Router(

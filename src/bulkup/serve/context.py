@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
-from bulkup.serve.manifest_threads import ManifestThreads
+from bulkup.serve.live import Live
+from bulkup.serve.manifest_threads import READERS, ManifestThreads
+from bulkup.serve.overview import Overview
 from bulkup.serve.rate_limits import RateLimits
+from bulkup.serve.stores import Stores
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -28,14 +30,45 @@ class ServerContext:
     random: Random
     environ: Mapping[str, str]
     rate_limits: RateLimits
+    stores: Stores
+    overview: Overview
+    live: Live
     root_path: str = ""  # below which browsers see the server
     cookie: str = "bulkup"  # another for each port: browsers share cookies between ports
     one_time_codes: set[bytes] = field(default_factory=set)  # digests; each is good for one use
-    closing: asyncio.Event = field(default_factory=asyncio.Event)  # set when streams have to end
 
     async def close(self) -> None:
         """Close what requests opened."""
+        await self.stores.close()
         self.manifest.close()
+
+
+def new_context(
+    settings: Settings,
+    *,
+    clock: Clock,
+    random: Random,
+    environ: Mapping[str, str],
+    readers: int = READERS,
+    root_path: str = "",
+    cookie: str = "bulkup",
+) -> ServerContext:
+    """The context of a new server. Raises ManifestError."""
+    manifest = ManifestThreads(settings.manifest, readers=readers)
+    overview = Overview(manifest, clock, settings.run.stale_after_seconds)
+    return ServerContext(
+        settings=settings,
+        manifest=manifest,
+        clock=clock,
+        random=random,
+        environ=environ,
+        rate_limits=RateLimits(settings.serve.burst, settings.serve.per_minute),
+        stores=Stores(manifest, settings.run, environ, clock),
+        overview=overview,
+        live=Live(manifest, overview, clock),
+        root_path=root_path,
+        cookie=cookie,
+    )
 
 
 def context_of(request: HTTPConnection) -> ServerContext:

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.reader import Reader
+from bulkup.manifest.server import ServerManifest, ServerReader
 
 T = TypeVar("T")
 
@@ -27,42 +26,49 @@ class ManifestThreads:
     def __init__(self, path: str, *, readers: int = READERS) -> None:
         """Creates or migrates the manifest. Raises ManifestError."""
         self.path = path
-        Manifest(path).close()
+        ServerManifest(path).close()
         self._local = threading.local()
-        self._opened: list[Reader | Manifest] = []
+        self._opened: list[ServerReader | ServerManifest] = []
         self._readers = ThreadPoolExecutor(readers, "manifest-reader")
+        self._watcher = ThreadPoolExecutor(1, "manifest-watcher")
         self._writer = ThreadPoolExecutor(1, "manifest-writer")
 
-    async def read(self, function: Callable[[Reader], T]) -> T:
-        """What `function` returns for a Reader."""
+    async def read(self, function: Callable[[ServerReader], T]) -> T:
+        """What `function` returns for a ServerReader."""
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, lambda: function(self._reader())
         )
 
-    async def write(self, function: Callable[[Manifest], T]) -> T:
-        """What `function` returns for a Manifest. One call at a time, in the order of the calls."""
+    async def watch(self, function: Callable[[ServerReader], T]) -> T:
+        """The same, always by one connection: its `data_version` shows what others changed."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._watcher, lambda: function(self._reader())
+        )
+
+    async def write(self, function: Callable[[ServerManifest], T]) -> T:
+        """What `function` returns for a ServerManifest. One call at a time, in their order."""
         return await asyncio.get_running_loop().run_in_executor(
             self._writer, lambda: function(self._manifest())
         )
 
     def close(self) -> None:
         """End the threads, once what they do has ended."""
-        for threads in (self._readers, self._writer):
+        for threads in (self._readers, self._watcher, self._writer):
             threads.shutdown(cancel_futures=True)
         for one in self._opened:
             one.close()
 
-    def _reader(self) -> Reader:
-        found: Reader | None = getattr(self._local, "reader", None)
+    def _reader(self) -> ServerReader:
+        found: ServerReader | None = getattr(self._local, "reader", None)
         if found is None or self._is_replaced():
-            found = self._local.reader = Reader(self.path)
+            found = self._local.reader = ServerReader(self.path)
             self._opened.append(found)
         return found
 
-    def _manifest(self) -> Manifest:
-        found: Manifest | None = getattr(self._local, "manifest", None)
+    def _manifest(self) -> ServerManifest:
+        found: ServerManifest | None = getattr(self._local, "manifest", None)
         if found is None or self._is_replaced():
-            found = self._local.manifest = Manifest(self.path)
+            found = self._local.manifest = ServerManifest(self.path)
             self._opened.append(found)
         return found
 

@@ -16,12 +16,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from bulkup.clock import SystemClock
 from bulkup.errors import ExitCode, UsageError
-from bulkup.manifest.reader import Reader
+from bulkup.manifest.server import ServerReader
 from bulkup.serve.app import make_app
-from bulkup.serve.context import ServerContext
-from bulkup.serve.manifest_threads import ManifestThreads
+from bulkup.serve.context import new_context
 from bulkup.serve.middleware.hosts import is_loopback
-from bulkup.serve.rate_limits import RateLimits
 from bulkup.serve.tokens import digest_of
 from bulkup.settings.serve_options import ServeOptions
 
@@ -48,13 +46,11 @@ class Server:
             _require_tokens(settings)
         self._socket = bind(options)
         self._port: int = self._socket.getsockname()[1]
-        self._context = ServerContext(
-            settings=settings,
-            manifest=ManifestThreads(settings.manifest),
+        self._context = new_context(
+            settings,
             clock=SystemClock(),
             random=Random(),  # noqa: S311 - for jitter
             environ=environ,
-            rate_limits=RateLimits(options.burst, options.per_minute),
             root_path=root_path_of(options),
             cookie=f"bulkup-{self._port}",
         )
@@ -94,7 +90,7 @@ class Server:
 
     def stop(self, reason: str, exit_code: ExitCode) -> None:
         """End soon: streams at once, other responses within a second."""
-        self._context.closing.set()
+        self._context.live.stop()
         self._server.should_exit = True
 
     async def run(self) -> None:
@@ -168,7 +164,7 @@ def root_path_of(options: ServeOptions) -> str:
 def _require_tokens(settings: Settings) -> None:
     import time
 
-    with Reader(settings.manifest) as reader:
+    with ServerReader(settings.manifest) as reader:
         tokens = reader.tokens.all(now=time.time())
     if not any(not one.is_browser for one in tokens):
         raise UsageError(

@@ -11,11 +11,9 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.server import ServerManifest
 from bulkup.serve.app import make_app
-from bulkup.serve.context import ServerContext
-from bulkup.serve.manifest_threads import ManifestThreads
-from bulkup.serve.rate_limits import RateLimits
+from bulkup.serve.context import ServerContext, new_context
 from bulkup.serve.tokens import Role, add_token
 from bulkup.settings.load import load
 from bulkup.settings.table import Settings
@@ -38,22 +36,14 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def manifest(settings: Settings) -> Any:
     """The manifest that the server is over, to prepare a test."""
-    with Manifest(settings.manifest) as manifest:
+    with ServerManifest(settings.manifest) as manifest:
         yield manifest
 
 
 @pytest.fixture
 async def context(settings: Settings, clock: FakeClock) -> AsyncIterator[ServerContext]:
     """What the server's requests share."""
-    options = settings.serve
-    context = ServerContext(
-        settings=settings,
-        manifest=ManifestThreads(settings.manifest, readers=1),
-        clock=clock,
-        random=Random(1),
-        environ={},
-        rate_limits=RateLimits(options.burst, options.per_minute),
-    )
+    context = new_context(settings, clock=clock, random=Random(1), environ={}, readers=1)
     yield context
     await context.close()
 
@@ -64,7 +54,7 @@ def app(context: ServerContext) -> ASGIApp:
 
 
 @pytest.fixture
-def token(manifest: Manifest, clock: FakeClock) -> Callable[[Role], str]:
+def token(manifest: ServerManifest, clock: FakeClock) -> Callable[[Role], str]:
     """Makes a token with a role."""
 
     def made(role: Role) -> str:

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.server import ServerManifest
 from bulkup.serve.access import route
 from bulkup.serve.app import make_app
 from bulkup.serve.context import ServerContext
@@ -61,7 +61,7 @@ async def test_a_wrong_token_is_none(stranger: httpx.AsyncClient, sent: str) -> 
 
 
 async def test_a_revoked_token_is_refused_from_the_next_request_on(
-    stranger: httpx.AsyncClient, manifest: Manifest, clock: FakeClock
+    stranger: httpx.AsyncClient, manifest: ServerManifest, clock: FakeClock
 ) -> None:
     token = add_token(manifest.tokens, "x", Role.VIEWER, now=clock.now(), expires_seconds=None)
     headers = {"Authorization": f"Bearer {token}"}
@@ -73,7 +73,7 @@ async def test_a_revoked_token_is_refused_from_the_next_request_on(
 
 
 async def test_a_token_ends_when_its_time_is_over(
-    stranger: httpx.AsyncClient, manifest: Manifest, clock: FakeClock
+    stranger: httpx.AsyncClient, manifest: ServerManifest, clock: FakeClock
 ) -> None:
     token = add_token(manifest.tokens, "x", Role.VIEWER, now=clock.now(), expires_seconds=60)
     headers = {"Authorization": f"Bearer {token}"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bulkup.errors import ExitCode, UsageError
-from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.server import ServerManifest
 from bulkup.serve import server as module
 from bulkup.serve.server import Server
 from bulkup.serve.tokens import Role, add_token
@@ -103,7 +103,7 @@ async def test_other_machines_need_a_token(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no token yet"):
         Server(settings, {})
 
-    with Manifest(settings.manifest) as manifest:
+    with ServerManifest(settings.manifest) as manifest:
         add_token(manifest.tokens, "x", Role.VIEWER, now=0.0, expires_seconds=None)
 
     async with running(settings) as server:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 
-from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.server import ServerManifest
 from bulkup.serve.context import ServerContext
 from bulkup.serve.tokens import Role, digest_of
 from tests.fakes.clock import FakeClock
@@ -62,7 +62,7 @@ async def test_guesses_are_bounded(stranger: httpx.AsyncClient) -> None:
 
 
 async def test_signing_out_ends_a_browser_s_cookie(
-    stranger: httpx.AsyncClient, context: ServerContext, manifest: Manifest, clock: FakeClock
+    stranger: httpx.AsyncClient, context: ServerContext, manifest: ServerManifest, clock: FakeClock
 ) -> None:
     context.one_time_codes.add(digest_of("code"))
     await stranger.get("/sign-in?code=code")
@@ -77,7 +77,7 @@ async def test_signing_out_ends_a_browser_s_cookie(
 async def test_signing_out_keeps_a_token_that_was_typed_in(
     stranger: httpx.AsyncClient,
     token: Callable[[Role], str],
-    manifest: Manifest,
+    manifest: ServerManifest,
     clock: FakeClock,
 ) -> None:
     await stranger.post("/sign-in", data={"token": token(Role.VIEWER)}, headers=OWN)

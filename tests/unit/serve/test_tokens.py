@@ -7,15 +7,15 @@ import sqlite3
 import pytest
 
 from bulkup.errors import UsageError
-from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.server import ServerManifest
 from bulkup.serve.tokens import Role, add_token, find_token, revoke_token
 
 
-def added(manifest: Manifest, name: str = "phone", seconds: float | None = None) -> str:
+def added(manifest: ServerManifest, name: str = "phone", seconds: float | None = None) -> str:
     return add_token(manifest.tokens, name, Role.VIEWER, now=0.0, expires_seconds=seconds)
 
 
-def test_a_token_is_found_until_it_is_revoked(manifest: Manifest) -> None:
+def test_a_token_is_found_until_it_is_revoked(manifest: ServerManifest) -> None:
     token = added(manifest)
     found = find_token(manifest.tokens, token, now=1.0)
     assert found is not None
@@ -28,7 +28,7 @@ def test_a_token_is_found_until_it_is_revoked(manifest: Manifest) -> None:
         revoke_token(manifest.tokens, "phone")
 
 
-def test_the_manifest_has_no_token(manifest: Manifest) -> None:
+def test_the_manifest_has_no_token(manifest: ServerManifest) -> None:
     token = added(manifest)
 
     with sqlite3.connect(manifest.path) as db:
@@ -38,7 +38,7 @@ def test_the_manifest_has_no_token(manifest: Manifest) -> None:
     assert token.removeprefix("bku_") not in repr(rows)
 
 
-def test_a_name_is_free_again_when_its_token_has_expired(manifest: Manifest) -> None:
+def test_a_name_is_free_again_when_its_token_has_expired(manifest: ServerManifest) -> None:
     added(manifest, seconds=10.0)
     with pytest.raises(UsageError, match="already"):
         add_token(manifest.tokens, "phone", Role.VIEWER, now=5.0, expires_seconds=None)
@@ -49,7 +49,7 @@ def test_a_name_is_free_again_when_its_token_has_expired(manifest: Manifest) -> 
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "x" * 65, "a\n", "é"])
-def test_a_name_is_short_and_plain(manifest: Manifest, name: str) -> None:
+def test_a_name_is_short_and_plain(manifest: ServerManifest, name: str) -> None:
     with pytest.raises(UsageError, match="no name"):
         added(manifest, name)
 

@@ -34,9 +34,10 @@ class AttemptsReport(Statements):
         )
         for item_id, root, path, *rest in rows:
             failure = FailureRow(absolute(root, path), *rest)
-            yield failure, self._attempts(item_id)
+            yield failure, self.of_item(item_id)
 
-    def _attempts(self, item_id: int) -> list[Attempt]:
+    def of_item(self, item_id: int) -> list[Attempt]:
+        """All attempts at an item, the first one first."""
         rows = self._db.execute(
             "SELECT number, ended_at, seconds, outcome, error_class, error, request_id, run_id "
             "FROM attempt WHERE item_id = ? ORDER BY id",

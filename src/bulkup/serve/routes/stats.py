@@ -1,22 +1,33 @@
-"""GET /stats: where everything stands."""
+"""GET /stats and /metrics: where everything stands."""
 
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from bulkup.operations.status import status_document
 from bulkup.serve.access import route
 from bulkup.serve.context import context_of
 
 
 async def stats(request: Request) -> Response:
-    """`status --json`."""
+    """`status --json`, the phases, and the number of unread notifications."""
+    snapshot = await context_of(request).overview.get()
+    headers = {"ETag": snapshot.etag, "Cache-Control": "private, max-age=5, must-revalidate"}
+    if snapshot.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(snapshot.body, headers=headers, media_type="application/json")
+
+
+async def metrics(request: Request) -> Response:
+    """The metrics of `--metrics-file`, in Prometheus' text format."""
+    from bulkup.reporting.metrics_file import gather, render
+
     context = context_of(request)
     stale, now = context.settings.run.stale_after_seconds, context.clock.now()
-    return JSONResponse(
-        await context.manifest.read(lambda reader: status_document(reader, stale, now=now))
+    text = await context.manifest.read(
+        lambda reader: render(gather(reader, now=now, stale_after_seconds=stale, throttled=0))
     )
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-ROUTES = (route("/stats", stats),)
+ROUTES = (route("/stats", stats), route("/metrics", metrics))

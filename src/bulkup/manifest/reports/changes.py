@@ -1,0 +1,59 @@
+"""What happened since a moment, for those who listen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.reports.status import absolute
+
+
+class FailedAttempt(NamedTuple):
+    """An attempt that failed, and the first file of its content."""
+
+    attempt: int
+    item: int
+    path: str
+    digest: str | None
+    stage: str
+    state: str  # the item's, now
+    error_class: str | None
+    error: str | None
+    number: int
+
+
+class Changes(Statements):
+    """Attempts by their ids, which grow."""
+
+    def data_version(self) -> int:
+        """Another number when another connection has changed the manifest since."""
+        return int(self._value("PRAGMA data_version"))
+
+    def last_attempt(self) -> int:
+        """The id of the newest attempt; 0 when there is none."""
+        return int(self._value("SELECT coalesce(max(id), 0) FROM attempt"))
+
+    def failed_after(self, attempt: int, limit: int) -> list[FailedAttempt]:
+        """The attempts behind this one that failed, the oldest first."""
+        rows = self._db.execute(
+            "SELECT attempt.id, item.id, lower(hex(content.digest)), item.stage, item.state, "
+            "attempt.error_class, attempt.error, attempt.number, item.content_id FROM attempt "
+            "JOIN item ON item.id = attempt.item_id "
+            "JOIN content ON content.id = item.content_id "
+            "WHERE attempt.id > ? AND outcome = 'failed' ORDER BY attempt.id LIMIT ?",
+            (attempt, limit),
+        ).fetchall()
+        return [
+            FailedAttempt(row[0], row[1], self._path(row[8]), row[2] or None, *row[3:8])
+            for row in rows
+        ]
+
+    def _path(self, content_id: int) -> str:
+        row = self._db.execute(
+            "SELECT root.path, CASE WHEN 'blob' IN (typeof(folder.path), typeof(name)) "
+            "THEN CAST(folder.path || name AS BLOB) ELSE folder.path || name END FROM asset "
+            "JOIN folder ON folder.id = folder_id JOIN root ON root.id = root_id "
+            "WHERE content_id = ? ORDER BY asset.id LIMIT 1",
+            (content_id,),
+        ).fetchone()
+        return "" if row is None else absolute(*row)

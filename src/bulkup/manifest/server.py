@@ -1,0 +1,36 @@
+"""The manifest as `bulkup serve` opens it: with what no other command asks for."""
+
+from __future__ import annotations
+
+from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.notifications import Notifications
+from bulkup.manifest.reader import Reader
+from bulkup.manifest.reports.changes import Changes
+from bulkup.manifest.reports.content import ContentQueries
+from bulkup.manifest.reports.failures import FailurePages
+from bulkup.manifest.reports.gallery import Gallery
+from bulkup.manifest.timeline import Timeline
+from bulkup.manifest.tokens import Tokens
+
+
+class ServerReader(Reader):
+    """A manifest opened for the questions of a server."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.tokens = Tokens(self._db)
+        self.notifications = Notifications(self._db)
+        self.gallery = Gallery(self._db)
+        self.contents = ContentQueries(self._db)
+        self.failures = FailurePages(self._db)
+        self.changes = Changes(self._db)
+
+
+class ServerManifest(Manifest):
+    """A manifest opened for what a server changes."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.tokens = Tokens(self._db)
+        self.notifications = Notifications(self._db)
+        self.timeline = Timeline(self._db)

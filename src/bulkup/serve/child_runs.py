@@ -1,0 +1,68 @@
+"""Runs that the server starts: processes of their own, with their own claims.
+
+A run in this process would share its interpreter with every request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+
+from bulkup.serve.problems import Problem
+
+MOST_AT_ONCE = 4
+
+
+class ChildRuns:
+    """Processes of bulkup over the same manifest. For one event loop."""
+
+    def __init__(
+        self, manifest: str, config: str | None, environ: Mapping[str, str]
+    ) -> None:
+        self._options = ["--manifest", manifest, *(["--config", config] if config else [])]
+        self._environ = environ
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self._waiting: set[asyncio.Task[None]] = set()
+
+    def is_running(self, command: str) -> bool:
+        """Whether a run of this command, started here, is at work."""
+        return any(name.partition(" ")[0] == command for name in self._processes)
+
+    async def start(self, command: str, arguments: Sequence[str]) -> str:
+        """Start `bulkup COMMAND`; returns the id of its run at once. Raises Problem (429)."""
+        if len(self._processes) >= MOST_AT_ONCE:
+            raise Problem(
+                429, "enough runs are at work already", headers={"Retry-After": "30"}
+            )
+        run_id = secrets.token_hex(6)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bulkup",
+            command,
+            "--quiet",
+            *self._options,
+            *arguments,
+            env={**self._environ, "BULKUP_RUN_ID": run_id},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for the server, which then ends its runs in order
+        )
+        name = f"{command} {run_id}"
+        self._processes[name] = process
+        task = asyncio.create_task(self._wait(name, process))
+        self._waiting.add(task)
+        task.add_done_callback(self._waiting.discard)
+        return run_id
+
+    async def _wait(self, name: str, process: asyncio.subprocess.Process) -> None:
+        await process.wait()
+        self._processes.pop(name, None)
+
+    def stop(self) -> None:
+        """Ask all runs to end; they settle what is in their hands without this process."""
+        for process in self._processes.values():
+            if process.returncode is None:
+                process.terminate()
