@@ -44,6 +44,10 @@ def run(
         str | None,
         typer.Option(metavar="GLOB", help="Only this folder, or paths that end like this pattern."),
     ] = None,
+    item: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Only this item of the view failures; repeatable."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Only list what would be retried.")
     ] = False,
@@ -57,7 +61,9 @@ def run(
         raise UsageError("retry needs --failed", hint="Run: bulkup retry --failed")
     from bulkup.operations.retry import FailureFilter, RetryRun
 
-    wanted = FailureFilter(stage, None if error is None else error.value, path)
+    wanted = FailureFilter(
+        stage, None if error is None else error.value, path, frozenset(item) if item else None
+    )
     if dry_run:
         _show(wanted, settings)
         return

@@ -42,7 +42,9 @@ def run(
             f"serve needs more packages ({error.name} is missing)",
             hint=f"Install them: {extra_command('serve')}",
         ) from error
-    server = Server(settings, os.environ)
+    config = flags.given.get("config")
+    # Runs that the server starts use the same settings.
+    server = Server(settings, {**os.environ, **({"BULKUP_CONFIG": str(config)} if config else {})})
     link = server.sign_in_link()
     if not settings.quiet:
         typer.echo(f"Serving {settings.manifest} at {server.url}", err=True)

@@ -8,6 +8,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.changes import Changes
 from bulkup.manifest.reports.content import ContentQueries
 from bulkup.manifest.reports.failures import FailurePages
+from bulkup.manifest.reports.file_pages import FilePages
 from bulkup.manifest.reports.gallery import Gallery
 from bulkup.manifest.timeline import Timeline
 from bulkup.manifest.tokens import Tokens
@@ -22,6 +23,7 @@ class ServerReader(Reader):
         self.notifications = Notifications(self._db)
         self.gallery = Gallery(self._db)
         self.contents = ContentQueries(self._db)
+        self.file_pages = FilePages(self._db)
         self.failures = FailurePages(self._db)
         self.changes = Changes(self._db)
 

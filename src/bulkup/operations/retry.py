@@ -41,10 +41,11 @@ class FailureFilter:
     stage: str | None = None
     error_class: str | None = None
     pattern: str | None = None  # a shell glob, as `files` takes it
+    items: frozenset[int] | None = None  # ids
 
     @property
     def is_all(self) -> bool:
-        return (self.stage, self.error_class, self.pattern) == (None, None, None)
+        return self == FailureFilter()
 
 
 def path_of(candidate: RetryCandidate) -> str:
@@ -56,7 +57,8 @@ def matching(retries: RetryQueue, wanted: FailureFilter) -> Iterator[RetryCandid
     """The files that match, by path."""
     matches = matcher(wanted.pattern)
     for candidate in retries.candidates(wanted.stage, wanted.error_class):
-        if matches(path_of(candidate)):
+        is_asked = wanted.items is None or candidate.item_id in wanted.items
+        if is_asked and matches(path_of(candidate)):
             yield candidate
 
 

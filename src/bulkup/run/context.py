@@ -20,6 +20,9 @@ if TYPE_CHECKING:  # only for runs that upload
 P = ParamSpec("P")
 T = TypeVar("T")
 
+RUN_ID = "BULKUP_RUN_ID"
+"""The environment variable by which a server that starts a run decides its id."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
@@ -61,7 +64,7 @@ def new_context(
     """The context of a new run."""
     write_lock = None if ingest is None else ingest.write_lock
     return RunContext(
-        run_id=secrets.token_hex(6),
+        run_id=environ.get(RUN_ID) or secrets.token_hex(6),
         async_manifest=AsyncManifest(manifest, write_lock),
         clock=clock,
         random=random,

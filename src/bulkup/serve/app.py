@@ -14,9 +14,17 @@ from bulkup.serve.middleware.authentication import Authentication
 from bulkup.serve.middleware.hosts import AllowedHosts, Hosts
 from bulkup.serve.middleware.responses import Responses
 from bulkup.serve.pages import sign_in, static
-from bulkup.serve.routes import events, stats
+from bulkup.serve.routes import events, failures, files, notifications, pictures, stats, work
 
-API: Sequence[BaseRoute] = (*stats.ROUTES, *events.ROUTES)
+API: Sequence[BaseRoute] = (
+    *stats.ROUTES,
+    *events.ROUTES,
+    *files.ROUTES,
+    *failures.ROUTES,
+    *work.ROUTES,
+    *notifications.ROUTES,
+    *pictures.ROUTES,
+)
 """Everything below /api/v1."""
 PAGES: Sequence[BaseRoute] = (*sign_in.ROUTES, *static.ROUTES)
 """What browsers show."""

@@ -10,18 +10,18 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 
+from bulkup.run.context import RUN_ID
 from bulkup.serve.problems import Problem
 
 MOST_AT_ONCE = 4
+_MAIN = "from bulkup.cli.app import main; main()"
 
 
 class ChildRuns:
     """Processes of bulkup over the same manifest. For one event loop."""
 
-    def __init__(
-        self, manifest: str, config: str | None, environ: Mapping[str, str]
-    ) -> None:
-        self._options = ["--manifest", manifest, *(["--config", config] if config else [])]
+    def __init__(self, manifest: str, environ: Mapping[str, str]) -> None:
+        self._options = ("--manifest", manifest)
         self._environ = environ
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._waiting: set[asyncio.Task[None]] = set()
@@ -33,19 +33,17 @@ class ChildRuns:
     async def start(self, command: str, arguments: Sequence[str]) -> str:
         """Start `bulkup COMMAND`; returns the id of its run at once. Raises Problem (429)."""
         if len(self._processes) >= MOST_AT_ONCE:
-            raise Problem(
-                429, "enough runs are at work already", headers={"Retry-After": "30"}
-            )
+            raise Problem(429, "enough runs are at work already", headers={"Retry-After": "30"})
         run_id = secrets.token_hex(6)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "bulkup",
+            "-c",
+            _MAIN,
             command,
             "--quiet",
             *self._options,
             *arguments,
-            env={**self._environ, "BULKUP_RUN_ID": run_id},
+            env={**self._environ, RUN_ID: run_id},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for the server, which then ends its runs in order

@@ -8,9 +8,11 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
-from bulkup.serve.live import Live
+from bulkup.serve.bodies.byte_cache import ByteCache
+from bulkup.serve.child_runs import ChildRuns
+from bulkup.serve.live.hub import Live
+from bulkup.serve.live.overview import Overview
 from bulkup.serve.manifest_threads import READERS, ManifestThreads
-from bulkup.serve.overview import Overview
 from bulkup.serve.rate_limits import RateLimits
 from bulkup.serve.stores import Stores
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from bulkup.settings.table import Settings
+
+VARIANTS_BYTES = 64 << 20
+"""Thumbnails in memory: some 6,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +38,15 @@ class ServerContext:
     stores: Stores
     overview: Overview
     live: Live
+    child_runs: ChildRuns
+    variants: ByteCache
     root_path: str = ""  # below which browsers see the server
     cookie: str = "bulkup"  # another for each port: browsers share cookies between ports
     one_time_codes: set[bytes] = field(default_factory=set)  # digests; each is good for one use
 
     async def close(self) -> None:
         """Close what requests opened."""
+        self.child_runs.stop()
         await self.stores.close()
         self.manifest.close()
 
@@ -66,6 +74,8 @@ def new_context(
         stores=Stores(manifest, settings.run, environ, clock),
         overview=overview,
         live=Live(manifest, overview, clock),
+        child_runs=ChildRuns(settings.manifest, environ),
+        variants=ByteCache(VARIANTS_BYTES),
         root_path=root_path,
         cookie=cookie,
     )

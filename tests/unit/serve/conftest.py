@@ -18,8 +18,15 @@ from bulkup.serve.tokens import Role, add_token
 from bulkup.settings.load import load
 from bulkup.settings.table import Settings
 from tests.fakes.clock import FakeClock
+from tests.unit.serve.library import Library, pushed
 
 HOST = "127.0.0.1:8765"
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """A small library that was pushed; nobody changes it."""
+    return pushed(tmp_path_factory.mktemp("library"))
 
 
 @pytest.fixture

@@ -30,9 +30,7 @@ class FilePages(Statements):
             (after, SCANNED_AT_MOST),
         )
         files: list[FileRow] = []
-        scanned = 0
-        for asset_id, root, path, *rest in rows:
-            scanned += 1
+        for scanned, (asset_id, root, path, *rest) in enumerate(rows, 1):
             whole = absolute(root, path)
             if matches(whole):
                 files.append(FileRow(whole, *rest))

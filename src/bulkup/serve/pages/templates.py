@@ -48,4 +48,5 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
             **values,
         )
     )
-    return HTMLResponse(text, status, {"Cache-Control": "no-store", "Vary": "Cookie"})
+    body = text.encode(errors="backslashreplace")  # bytes of paths that are no UTF-8
+    return HTMLResponse(body, status, {"Cache-Control": "no-store", "Vary": "Cookie"})

@@ -1,4 +1,11 @@
 """The routes of /api/v1, a module a subject. Each has ROUTES.
 
-stats.py    where everything stands
+parameters.py     query parameters, paths and JSON bodies, checked
+stats.py          where everything stands; Prometheus
+events.py         server-sent events
+files.py          files, and all that is known of one
+pictures.py       thumbnails, previews, originals
+failures.py       failures, and retry
+work.py           process and embed
+notifications.py  ends of runs, alerts
 """

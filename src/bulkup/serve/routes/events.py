@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from bulkup.serve.access import route
 from bulkup.serve.context import ServerContext, context_of
-from bulkup.serve.live import LiveEvent, position_of
+from bulkup.serve.live.hub import LiveEvent, position_of
 
 COMMENT_SECONDS = 15.0
 """Proxies close connections on which nothing moves, the usual ones after 30 or 60 s."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bulkup.errors import ErrorClass
 from bulkup.manifest.reports.failures import FailureQuery
@@ -14,6 +14,7 @@ from bulkup.manifest.server import ServerReader
 from bulkup.model import Stage
 from bulkup.serve.access import route
 from bulkup.serve.context import context_of
+from bulkup.serve.documents import Document
 from bulkup.serve.problems import Problem
 from bulkup.serve.routes.parameters import (
     MOST_TEXT,
@@ -48,7 +49,7 @@ async def failures(request: Request) -> Response:
     {"failures", "counts", "next"}."""
     query, _ = query_in(request)
     before, limit = optional_number_in(request, "cursor"), number_in(request, "limit", 100)
-    return JSONResponse(
+    return Document(
         await context_of(request).manifest.read(
             lambda reader: failures_document(reader, query, before, limit)
         )
@@ -83,7 +84,7 @@ async def retry(request: Request) -> Response:
     """
     arguments = retry_arguments(await document_in(request))
     run_id = await context_of(request).child_runs.start("retry", arguments)
-    return JSONResponse({"run": run_id}, 202)
+    return Document({"run": run_id}, 202)
 
 
 def retry_arguments(document: dict[str, Any]) -> list[str]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bulkup.manifest.reports.status import matcher
 from bulkup.manifest.server import ServerReader
 from bulkup.model import Digest
 from bulkup.serve.access import route
 from bulkup.serve.context import context_of
+from bulkup.serve.documents import Document
 from bulkup.serve.problems import Problem
 from bulkup.serve.routes.parameters import digest_in, number_in, optional_number_in, text_in
 
 
 async def files(request: Request) -> Response:
-    """`files --json`, a page at a time: {"files", "next"}; `next` is the cursor of the next page."""
+    """`files --json`, a page at a time: {"files", "next"}; `next` is the next page's cursor."""
     pattern, limit = text_in(request, "glob"), number_in(request, "limit", 100)
     after = optional_number_in(request, "cursor") or 0
     matches = matcher(pattern)
@@ -26,14 +27,14 @@ async def files(request: Request) -> Response:
     )
     rows = [one._asdict() for one in page.files]
     following = None if page.next_after is None else str(page.next_after)
-    return JSONResponse({"files": rows, "next": following})
+    return Document({"files": rows, "next": following})
 
 
 async def file(request: Request) -> Response:
     """All that is known of a content."""
     digest = digest_in(request)
     found = await context_of(request).manifest.read(lambda reader: content_document(reader, digest))
-    return JSONResponse(found)
+    return Document(found)
 
 
 def content_document(reader: ServerReader, digest: Digest) -> dict[str, Any]:
@@ -65,9 +66,7 @@ def content_document(reader: ServerReader, digest: Digest) -> dict[str, Any]:
         "stages": [
             {
                 **one._asdict(),
-                "history": [
-                    attempt._asdict() for attempt in reader.attempts.of_item(one.id)[-20:]
-                ],
+                "history": [attempt._asdict() for attempt in reader.attempts.of_item(one.id)[-20:]],
             }
             for one in reader.contents.items(content.id)
         ],

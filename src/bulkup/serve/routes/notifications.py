@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bulkup.serve.access import route
 from bulkup.serve.context import context_of
-from bulkup.serve.live import notification_document
+from bulkup.serve.documents import Document
+from bulkup.serve.live.hub import notification_document
 from bulkup.serve.problems import Problem
 from bulkup.serve.routes.parameters import document_in, number_in, optional_number_in
 
@@ -21,7 +22,7 @@ async def notifications(request: Request) -> Response:
             reader.notifications.newest(limit, before=before),
         )
     )
-    return JSONResponse(
+    return Document(
         {
             "unread": unread,
             "notifications": [notification_document(one) for one in found],
@@ -40,7 +41,7 @@ async def read(request: Request) -> Response:
     marked = await context.manifest.write(
         lambda manifest: manifest.notifications.mark_read(up_to, now=now)
     )
-    return JSONResponse({"read": marked})
+    return Document({"read": marked})
 
 
 ROUTES = (

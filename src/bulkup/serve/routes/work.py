@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from bulkup.serve.access import Endpoint, route
 from bulkup.serve.context import context_of
+from bulkup.serve.documents import Document
 from bulkup.serve.routes.parameters import optional_number_in
 from bulkup.serve.tokens import Role
 
@@ -17,7 +18,7 @@ def _work(command: str) -> Endpoint:
         limit = optional_number_in(request, "limit", most=1_000_000)
         arguments = [] if limit is None else [f"--limit={limit}"]
         run_id = await context_of(request).child_runs.start(command, arguments)
-        return JSONResponse({"run": run_id}, 202)
+        return Document({"run": run_id}, 202)
 
     return work
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from bulkup.clock import Clock
 from bulkup.operations.status import status_document
-from bulkup.serve.aggregation import Aggregation
+from bulkup.serve.live.aggregation import Aggregation
+from bulkup.serve.live.phases import Sample, phases, sample_of
 from bulkup.serve.manifest_threads import ManifestThreads
-from bulkup.serve.phases import Sample, phases, sample_of
 
 KEPT_SECONDS = 5.0
 

@@ -20,8 +20,8 @@ from bulkup.errors import ManifestError
 from bulkup.manifest.notifications import Notification
 from bulkup.manifest.reports.changes import FailedAttempt
 from bulkup.manifest.server import ServerReader
+from bulkup.serve.live.overview import KEPT_SECONDS, Overview
 from bulkup.serve.manifest_threads import ManifestThreads
-from bulkup.serve.overview import KEPT_SECONDS, Overview
 from bulkup.serve.problems import Problem
 
 TICK_SECONDS = 1.0
@@ -33,7 +33,7 @@ MOST_REPLAYED = 1000
 FILLED_AT_ONCE = 5000
 """Contents in one transaction of the timeline: it holds the write lock for some 20 ms."""
 UNREAD_AT_MOST = 100_000
-_ID = re.compile(r"(\d{1,18})-(\d{1,18})")
+_ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 class Position(NamedTuple):

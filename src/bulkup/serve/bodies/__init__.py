@@ -1,0 +1,5 @@
+"""Bodies of responses.
+
+ranges.py      range requests (pure)
+byte_cache.py  small bodies that were used lately
+"""

@@ -1,0 +1,7 @@
+"""What changes: looked for once for all who ask.
+
+aggregation.py  a value that is made for all, kept, and served stale while it is made anew
+phases.py       Uploading, Processing, Searchable (pure)
+overview.py     `status --json` and the phases
+hub.py          events for those who listen
+"""

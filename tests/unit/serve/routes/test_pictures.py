@@ -1,0 +1,112 @@
+"""Thumbnails, previews and originals as browsers ask for them."""
+
+from __future__ import annotations
+
+import io
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.unit.serve.library import HOSTILE, Library
+
+
+async def test_a_thumbnail_is_a_small_picture_that_browsers_keep(
+    viewer: httpx.AsyncClient, library: Library
+) -> None:
+    for _ in range(2):  # the second time from memory
+        found = await viewer.get(f"/api/v1/thumb/{library.digest('trip/1.jpg')}")
+        assert found.status_code == 200
+        assert "immutable" in found.headers["cache-control"]
+        assert found.headers["content-type"] == "image/webp"
+        assert max(Image.open(io.BytesIO(found.content)).size) == 256
+
+    again = await viewer.get(
+        f"/api/v1/thumb/{library.digest('trip/1.jpg')}",
+        headers={"If-None-Match": found.headers["etag"]},
+    )
+    assert again.status_code == 304
+
+
+async def test_a_preview_is_the_larger_variant(viewer: httpx.AsyncClient, library: Library) -> None:
+    found = await viewer.get(f"/api/v1/preview/{library.digest('trip/1.jpg')}")
+
+    assert found.headers["content-type"] == "image/jpeg"
+    assert max(Image.open(io.BytesIO(found.content)).size) == 320
+
+
+@pytest.mark.parametrize("kind", ["original", "preview"])
+async def test_parts_of_a_body(viewer: httpx.AsyncClient, library: Library, kind: str) -> None:
+    url = f"/api/v1/{kind}/{library.digest('trip/2.jpg')}"
+    whole = await viewer.get(url)
+    size = len(whole.content)
+    assert whole.headers["accept-ranges"] == "bytes"
+    assert whole.headers["content-length"] == str(size)
+
+    for sent, expected in (
+        ("bytes=0-9", whole.content[:10]),
+        ("bytes=10-", whole.content[10:]),
+        ("bytes=-5", whole.content[-5:]),
+        (f"bytes=3-{size * 2}", whole.content[3:]),
+    ):
+        part = await viewer.get(url, headers={"Range": sent})
+        assert part.status_code == 206
+        assert part.content == expected
+        assert part.headers["content-range"].endswith(f"/{size}")
+
+    assert (await viewer.get(url, headers={"Range": f"bytes={size}-"})).status_code == 416
+    several = await viewer.get(url, headers={"Range": "bytes=0-1,3-4"})
+    assert (several.status_code, several.content) == (200, whole.content)
+    changed = await viewer.get(url, headers={"Range": "bytes=0-1", "If-Range": '"other"'})
+    assert changed.status_code == 200
+
+
+async def test_the_original_has_its_bytes_and_its_name(
+    viewer: httpx.AsyncClient, library: Library
+) -> None:
+    found = await viewer.get(f"/api/v1/original/{library.digest(HOSTILE)}")
+
+    assert found.content == (library.folder / HOSTILE).read_bytes()
+    assert found.headers["content-type"] == "image/jpeg"
+    disposition = found.headers["content-disposition"]
+    assert disposition.startswith("inline; filename*=UTF-8''%3Cimg%20src")
+    head = await viewer.head(f"/api/v1/original/{library.digest(HOSTILE)}")
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(found.content)))
+
+
+async def test_a_picture_without_a_thumbnail_says_why(
+    viewer: httpx.AsyncClient, library: Library
+) -> None:
+    found = await viewer.get(f"/api/v1/thumb/{library.digest('broken.jpg')}")
+
+    assert found.status_code == 404
+    assert "process is dead" in found.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", ["thumb", "preview", "original"])
+@pytest.mark.parametrize(
+    "digest",
+    ["0" * 64, "A" * 64, "..%2f..%2fetc%2fpasswd", "%00", "..", "'%20OR%201=1", "\u0661" * 64],
+)
+async def test_what_is_no_digest_finds_nothing(
+    viewer: httpx.AsyncClient, kind: str, digest: str
+) -> None:
+    found = await viewer.get(f"/api/v1/{kind}/{digest}")
+
+    assert found.status_code == 404
+    assert "passwd" not in found.json()["detail"]
+
+
+async def test_an_object_that_is_gone_is_a_problem(
+    viewer: httpx.AsyncClient, library: Library
+) -> None:
+    store = library.manifest.parent / "store"
+    (key,) = list(store.rglob("5.jpg"))
+    moved = key.rename(key.with_name("moved"))
+    try:
+        found = await viewer.get(f"/api/v1/original/{library.digest('trip/5.jpg')}")
+    finally:
+        moved.rename(key)
+
+    assert found.status_code == 404
+    assert found.headers["content-type"] == "application/problem+json"
