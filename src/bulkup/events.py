@@ -344,6 +344,7 @@ class Summary(Event):
     processed: int = 0  # contents whose variants this run made
     embedded: int = 0  # contents that this run made searchable
     passed_over: int = 0  # contents that a stage skipped
+    accepted: int = 0  # failures that are known; `dead` has the others
     stages: dict[str, dict[str, int]] = field(default_factory=dict)  # see `run.summary`
     error: str | None = None  # what ended the run early
     failures: dict[str, int] = field(default_factory=dict)  # error class → items waiting or dead

@@ -18,7 +18,7 @@ from bulkup.cli.shared_options import with_settings
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Upload": ("push", "watch", "resume", "retry"),
-    "Progress and failures": ("status", "files", "history"),
+    "Progress and failures": ("status", "accept", "files", "history"),
     "Thumbnails and search": ("process", "embed", "search", "models"),
     "Destinations": ("verify", "ls", "du", "clean", "forget"),
     "Back from a destination": ("pull", "free", "restore", "rebuild"),

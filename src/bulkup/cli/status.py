@@ -41,6 +41,9 @@ def run(
             help="List failed files and why; exit 3 if any. With --verbose, each attempt.",
         ),
     ] = False,
+    accepted: Annotated[
+        bool, typer.Option("--accepted", help="List the failures that bulkup accept marked.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="As JSON (schema 1).")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every two seconds.")] = False,
@@ -58,10 +61,12 @@ def run(
         with Reader(settings.manifest) as reader:
             if watch and sys.stdout.isatty():
                 typer.echo("\x1b[H\x1b[2J", nl=False)
-            if failed:
+            found = False
+            if accepted:
+                _show_failed(reader, settings, json=json, csv=csv, accepted=True)
+            elif failed:
                 found = _show_failed(reader, settings, json=json, csv=csv)
             else:
-                found = False
                 _show(reader, settings.run.stale_after_seconds, json=json, csv=csv)
         if not watch:
             break
@@ -93,26 +98,28 @@ def _write_metrics(settings: Settings) -> None:
 # Failures ---------------------------------------------------------------------------------------
 
 
-def _show_failed(reader: Reader, settings: Settings, *, json: bool, csv: bool) -> bool:
+def _show_failed(
+    reader: Reader, settings: Settings, *, json: bool, csv: bool, accepted: bool = False
+) -> bool:
     from bulkup.cli.output.rows import print_csv, print_json
     from bulkup.manifest.reports.status import FailureRow
 
-    if settings.verbose and not csv:
+    if settings.verbose and not csv and not accepted:
         return _show_histories(reader, settings, json=json)
-    rows = reader.reports.failures()
+    rows = reader.reports.failures(accepted=accepted)
     if json:
         return print_json(row._asdict() for row in rows) > 0
     if csv:
         return print_csv(FailureRow._fields, rows) > 0
     found = list(rows)
     if found:
-        _print_failures(found)
+        _print_failures(found, accepted=accepted)
     elif not settings.quiet:
-        print("Nothing has failed.")
+        print("No failure is accepted." if accepted else "Nothing has failed.")
     return bool(found)
 
 
-def _print_failures(rows: Sequence[FailureRow]) -> None:
+def _print_failures(rows: Sequence[FailureRow], *, accepted: bool) -> None:
     """Grouped by cause on a terminal, else one line a file."""
     from bulkup.cli.output.table import Column, print_table
     from bulkup.cli.output.text import escape, is_screen
@@ -122,7 +129,8 @@ def _print_failures(rows: Sequence[FailureRow]) -> None:
 
         from bulkup.cli.output.failures import failure_lines
 
-        for line in failure_lines(rows, time.time(), get_terminal_size().columns):
+        width = get_terminal_size().columns
+        for line in failure_lines(rows, time.time(), width, accepted=accepted):
             print(line)
         return
     titles = ("File", "Stage", "State", "Class", "Attempts", "Next attempt", "Error")
@@ -235,6 +243,8 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
     reasons = [f"{count(n)} {name}" for name, n in failures.items() if n]
     if reasons:
         say(f"\nFailed: {', '.join(reasons)} (bulkup status --failed lists them)")
+    if document["accepted"]:
+        say(f"\nAccepted failures: {document['accepted']:,} (bulkup status --accepted)")
     for run in runs:
         state = "running" if run["alive"] else "dead"
         say(f"{run['command']} is {state}: run {run['id']}, pid {run['pid']} on {run['host']}")

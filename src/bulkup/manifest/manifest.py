@@ -19,6 +19,7 @@ from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.import_objects import ObjectImport
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.pictures import Pictures
+from bulkup.manifest.queue.accepted import AcceptedFailures
 from bulkup.manifest.queue.requeue import RetryQueue
 from bulkup.manifest.queue.stages import StageQueue
 from bulkup.manifest.queue.uploads import UploadQueue
@@ -53,6 +54,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.takeout = TakeoutNotes(self._db)
         self.embeddings = Embeddings(self._db)
         self.retry_queue = RetryQueue(self._db)
+        self.accepted_failures = AcceptedFailures(self._db)
         self.object_checks = ObjectChecks(self._db)
         self.object_import = ObjectImport(self._db)
         self.local_files = LocalFiles(self._db)

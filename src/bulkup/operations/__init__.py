@@ -6,6 +6,7 @@ destination/       where a push goes, at which endpoint, and what shares its pre
 dry_run            what a push would do: the same run, over a copy of the manifest
 resume             interrupted batches
 retry              failed items
+accept             failures that are known
 stages             process and embed
 pull               files back from their destinations
 listing            what a destination itself holds: ls and du

@@ -53,10 +53,12 @@ def path_of(candidate: RetryCandidate) -> str:
     return f"{candidate.root.rstrip('/')}/{candidate.folder}{candidate.name}"
 
 
-def matching(retries: RetryQueue, wanted: FailureFilter) -> Iterator[RetryCandidate]:
-    """The files that match, by path."""
+def matching(
+    retries: RetryQueue, wanted: FailureFilter, *, accepted: bool = False
+) -> Iterator[RetryCandidate]:
+    """The files that match, by path: those of accepted failures, or those of all others."""
     matches = matcher(wanted.pattern)
-    for candidate in retries.candidates(wanted.stage, wanted.error_class):
+    for candidate in retries.candidates(wanted.stage, wanted.error_class, accepted=accepted):
         is_asked = wanted.items is None or candidate.item_id in wanted.items
         if is_asked and matches(path_of(candidate)):
             yield candidate

@@ -51,8 +51,8 @@ class BacklogRun(Run):
             if self._is_unfinished:
                 self._found.append(
                     Notice(
-                        f"{left.waiting:,} waiting and {left.dead:,} dead at this stage: "
-                        "bulkup status --failed"
+                        f"At this stage {left.dead:,} failed and {left.waiting:,} will be "
+                        "retried: bulkup status --failed"
                     )
                 )
         return jobs

@@ -34,6 +34,7 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
         "stages": {str(stage): _stage(found) for stage, found in status.stages.items()},
         "searchable": status.searchable,
         "failures": {str(name): count for name, count in status.failures.items()},
+        "accepted": status.accepted,
         "runs": runs,
         "stale_claims": stale,
         "destinations": [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bulkup.run.upload.scan_root import Walked
 
 
-_UNFINISHED = ("ready", "waiting", "dead", "claimed", "upcoming")
+_UNFINISHED = ("ready", "waiting", "dead", "accepted", "claimed", "upcoming")
 
 
 def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
@@ -47,6 +47,7 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
         copied=sum(job_runner.copied for job_runner in job_runners),
         waiting=left.waiting,
         dead=left.dead,
+        accepted=left.accepted,
         ready=left.ready,
         claimed_elsewhere=left.claimed,
         throttled=sum(job_runner.limiter.throttled for job_runner in job_runners),
@@ -63,9 +64,9 @@ def _stages(job_runners: Sequence[JobRunner], left: Left) -> dict[str, dict[str,
 
     The upload counts files: `done` (sent or already there), `duplicates`, `unchanged` (at the
     destination since an earlier run). The later stages count unique files: `done`, `skipped`, and
-    `upcoming`, which wait for an earlier stage. All count what is `ready`, `waiting`, `dead`, or
-    `claimed` by another run, which at the upload are unique files, too: what has the same bytes is
-    a duplicate.
+    `upcoming`, which wait for an earlier stage. All count what is `ready`, `waiting`, `dead`,
+    `accepted` (dead, and known), or `claimed` by another run. At the upload these are unique
+    files, too: what has the same bytes is a duplicate.
     """
     stages: dict[str, dict[str, int]] = {}
     upcoming = 0

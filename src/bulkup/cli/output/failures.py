@@ -24,7 +24,9 @@ class _Cause(NamedTuple):
     error: str
 
 
-def failure_lines(rows: Iterable[FailureRow], now: float, width: int) -> Iterator[str]:
+def failure_lines(
+    rows: Iterable[FailureRow], now: float, width: int, *, accepted: bool = False
+) -> Iterator[str]:
     """The most frequent cause first: how many files, what failed and why, when it is tried next,
     and some of the files, below the folder that all share."""
     found = list(rows)
@@ -44,8 +46,13 @@ def failure_lines(rows: Iterable[FailureRow], now: float, width: int) -> Iterato
             is_cut = True
             yield f"  … {count(len(members) - _SHOWN)} more"
     if is_cut:
-        yield "List all: bulkup status --failed | less"
+        yield f"List all: bulkup status --{'accepted' if accepted else 'failed'} | less"
+    if accepted:
+        yield "Make them count again: bulkup accept --undo"
+        return
     yield "Retry now: bulkup retry --failed"
+    if any(row.state == "dead" for row in found):
+        yield "Known failures: bulkup accept"
 
 
 def _heading(cause: _Cause, files: int, due: str | None, now: float, width: int) -> Iterator[str]:

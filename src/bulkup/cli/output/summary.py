@@ -77,7 +77,8 @@ def _nothing_to_do(summary: Summary) -> bool:
 def _nothing_line(summary: Summary) -> str:
     if summary.files:
         where = escape(summary.destination)
-        return f"Nothing changed: {count(summary.files, 'file')}, all in {where}"
+        known = f", but {count(summary.accepted, 'accepted failure')}" * bool(summary.accepted)
+        return f"Nothing changed: {count(summary.files, 'file')}, all in {where}{known}"
     if summary.left_out:
         left_out = count(summary.left_out, "file")
         return f"Nothing to do: no file was selected, {left_out} ignored."
@@ -169,6 +170,7 @@ def _open(numbers: Mapping[str, int]) -> Sequence[tuple[str, int, str]]:
     return (
         ("will retry", numbers["waiting"], ""),
         ("failed", numbers["dead"], ""),
+        ("accepted as failed", numbers["accepted"], ""),
         ("in progress in another run", numbers["claimed"], ""),
     )
 

@@ -143,6 +143,11 @@ CREATE TABLE attempt (
   request_id TEXT
 );
 CREATE INDEX attempt_item ON attempt (item_id);
+CREATE TABLE accepted_failure (
+  item_id INTEGER PRIMARY KEY REFERENCES item (id) ON DELETE CASCADE,
+  attempts INTEGER NOT NULL,       -- the item's when it was accepted: one more is news again
+  accepted_at REAL NOT NULL
+);
 CREATE TABLE upload (
   item_id INTEGER PRIMARY KEY,     -- perhaps of one that was deleted: the upload is to be aborted
   destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,

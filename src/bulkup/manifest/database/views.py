@@ -99,7 +99,9 @@ SELECT
   CASE WHEN item.state = 'waiting'
     THEN strftime('%Y-%m-%dT%H:%M:%SZ', item.due_at, 'unixepoch') END AS next_attempt_at,
   destination.url AS destination,
-  item.id AS item                  -- see attempt.item_id for its history
+  item.id AS item,                 -- see attempt.item_id for its history
+  item.state = 'dead' AND EXISTS (SELECT 1 FROM accepted_failure
+    WHERE item_id = item.id AND accepted_failure.attempts = item.attempts) AS accepted
 FROM item
 JOIN content ON content.id = item.content_id
 JOIN destination ON destination.id = item.destination_id

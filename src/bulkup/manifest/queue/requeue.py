@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.queue.accepted import IS_ACCEPTED
 from bulkup.manifest.queue.release import release_content
 from bulkup.manifest.rows import from_sql, to_sql
 
@@ -49,8 +50,13 @@ class Requeued(NamedTuple):
 class RetryQueue(Statements):
     """Items that may be tried again."""
 
-    def candidates(self, stage: str | None, error_class: str | None) -> Iterator[RetryCandidate]:
-        """The files of all waiting and dead items, by path; of one stage or class where given."""
+    def candidates(
+        self, stage: str | None, error_class: str | None, *, accepted: bool = False
+    ) -> Iterator[RetryCandidate]:
+        """The files of all waiting and dead items, by path; of one stage or class where given.
+
+        Failures that were accepted are left out; with `accepted`, all others are.
+        """
         rows = self._db.execute(
             "SELECT item.id, item.destination_id, item.batch_id, item.stage, item.state, "
             "item.error_class, item.error, item.attempts, item.size_bytes, root.path, "
@@ -58,10 +64,10 @@ class RetryQueue(Statements):
             "CROSS JOIN asset ON asset.content_id = item.content_id "
             "CROSS JOIN folder ON folder.id = asset.folder_id "
             "CROSS JOIN root ON root.id = folder.root_id "
-            "WHERE item.state IN ('waiting', 'dead') AND item.live "
+            f"WHERE item.state IN ('waiting', 'dead') AND item.live AND {IS_ACCEPTED} = ?3 "
             "AND (?1 IS NULL OR item.stage = ?1) AND (?2 IS NULL OR item.error_class = ?2) "
             "ORDER BY root.path, folder.path, asset.name, item.id",
-            (stage, error_class),
+            (stage, error_class, accepted),
         )
         for row in rows:
             yield RetryCandidate._make((*row[:9], *map(from_sql, row[9:12]), bool(row[12])))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.queue.accepted import NEWS_OR_ACCEPTED
 from bulkup.manifest.queue.claim import ITEM_COLUMNS, ITEMS_WITH_FILES, work_item
 from bulkup.manifest.queue.register import Registration, SpareKey, reserve
 from bulkup.manifest.queue.settle import enqueue_after, settle_uploaded
@@ -23,7 +24,8 @@ from bulkup.model import Stage
 
 _FAILED_OR_TAKEN = (
     # CROSS JOIN: from the few items to their files, never from all files to their items.
-    "SELECT item.stage, item.state, item.run_id, item.error_class, count(DISTINCT item.id) "
+    f"SELECT item.stage, {NEWS_OR_ACCEPTED} AS news, item.run_id, item.error_class, "
+    "count(DISTINCT item.id) "
     "FROM item "
     "CROSS JOIN asset ON asset.content_id = item.content_id "
     "CROSS JOIN folder ON folder.id = asset.folder_id "
@@ -34,7 +36,7 @@ _FAILED_OR_TAKEN = (
     "JOIN batch ON batch.id = batch_root.batch_id "
     "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
     "AND json_extract(batch.options, '$.subtrees') IS NULL)) "
-    "GROUP BY item.stage, item.state, item.run_id, item.error_class"
+    "GROUP BY item.stage, news, item.run_id, item.error_class"
 )
 
 
@@ -48,6 +50,7 @@ class Left(NamedTuple):
     claimed_by: tuple[tuple[str, int], ...] = ()  # run id and how many
     failures: tuple[tuple[str, int], ...] = ()  # error class and how many wait or are dead
     by_stage: tuple[tuple[str, str, int], ...] = ()  # stage, state and how many
+    accepted: int = 0  # of the dead, those that are no news; `dead` has the others
 
     @classmethod
     def of(cls, items: Iterable[tuple[str, str, str | None, str | None, int]]) -> Left:
@@ -71,12 +74,14 @@ class Left(NamedTuple):
             claimed_by=tuple(holders.items()),
             failures=tuple(failures.items()),
             by_stage=tuple((*which, count) for which, count in stages.items()),
+            accepted=states["accepted"],
         )
 
     def at(self, stage: Stage) -> dict[str, int]:
-        """How many items of one stage are ready, waiting, dead and claimed."""
+        """How many items of one stage are ready, waiting, dead, accepted and claimed."""
         found = {state: count for name, state, count in self.by_stage if name == stage}
-        return {state: found.get(state, 0) for state in ("ready", "waiting", "dead", "claimed")}
+        states = ("ready", "waiting", "dead", "accepted", "claimed")
+        return {state: found.get(state, 0) for state in states}
 
 
 class UploadQueue(Statements):

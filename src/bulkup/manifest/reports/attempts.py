@@ -30,7 +30,8 @@ class AttemptsReport(Statements):
         """Every file whose item waits or is dead, as `StatusReport.failures`, with its attempts."""
         rows = self._db.execute(
             "SELECT item, root, path, digest, stage, state, error_class, error, attempts, "
-            "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
+            "next_attempt_at, destination FROM failures WHERE NOT accepted "
+            "ORDER BY root, path, stage"
         )
         for item_id, root, path, *rest in rows:
             failure = FailureRow(absolute(root, path), *rest)

@@ -62,6 +62,7 @@ class Status(NamedTuple):
     unique: int
     stages: dict[Stage, StageStatus]
     failures: dict[ErrorClass, int]
+    accepted: int = 0  # failures that `failures` leaves out
     searchable: int = 0  # contents that are embedded
     destinations: Sequence[DestinationStatus] = ()
 
@@ -135,6 +136,7 @@ class StatusReport(Statements):
             unique=self._unique(),
             stages={stage: self._stage(stage, tallies) for stage in Stage},
             failures=self._failures(),
+            accepted=sum(count for _, count in self._accepted()),
             searchable=self._searchable(),
             destinations=self._destinations(),
         )
@@ -186,7 +188,17 @@ class StatusReport(Statements):
             "GROUP BY stage, state, error_class"
         ):
             counts[ErrorClass(name or ErrorClass.UNKNOWN)] += count
+        for name, count in self._accepted():
+            counts[ErrorClass(name or ErrorClass.UNKNOWN)] -= count
         return counts
+
+    def _accepted(self) -> list[tuple[str | None, int]]:
+        """How many failures of each class were accepted."""
+        return self._db.execute(
+            "SELECT error_class, count(*) FROM accepted_failure AS known "
+            "CROSS JOIN item ON item.id = known.item_id AND item.attempts = known.attempts "
+            "AND item.state = 'dead' GROUP BY error_class"
+        ).fetchall()
 
     def _destinations(self) -> list[DestinationStatus]:
         rows = self._db.execute(
@@ -207,11 +219,13 @@ class StatusReport(Statements):
             ).fetchall()
         )
 
-    def failures(self) -> Iterator[FailureRow]:
-        """Every file whose item waits or is dead, by path."""
+    def failures(self, *, accepted: bool = False) -> Iterator[FailureRow]:
+        """Every file whose item waits or is dead, by path; accepted failures, or all others."""
         rows = self._db.execute(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
-            "next_attempt_at, destination FROM failures ORDER BY root, path, stage"
+            "next_attempt_at, destination FROM failures WHERE accepted = ? "
+            "ORDER BY root, path, stage",
+            (accepted,),
         )
         for root, path, *rest in rows:
             yield FailureRow(absolute(root, path), *rest)
