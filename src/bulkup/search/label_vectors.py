@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -21,11 +21,20 @@ COUNT: Final = 1000
 MENTIONED: Final = 0.5
 
 
+class Background(NamedTuple):
+    """The means over all words that usually stand beside any class: what an unspecific query is."""
+
+    direction: NDArray[np.float32]  # shape (DIMENSION,), of their vectors; shorter than 1
+    named: NDArray[np.float32]  # shape (COUNT,), of ClassLabels.named
+    beside: NDArray[np.float32]  # shape (COUNT,), of ClassLabels.beside
+
+
 class ClassLabels:
     """Read only; for any thread."""
 
     def __init__(self, folder: Path = DATA) -> None:
         data = json.loads((folder / "classes.json").read_text("ascii"))
+        self._folder = folder
         self._names: list[list[str]] = data["names"]
         self._kinds: list[str] = data["kinds"]
         self._of: list[list[int]] = data["of"]
@@ -35,8 +44,6 @@ class ClassLabels:
         labels = np.load(folder / "classes.npy")
         self.labels: NDArray[np.float32] = labels.astype(np.float32)
         """Shape (COUNT, DIMENSION): the label vectors minus their mean; not normalised."""
-        self.version = f"{crc32(labels.tobytes()):08x}"
-        """Changes with `labels`."""
 
     def names(self, number: int) -> tuple[str, ...]:
         """The names of the class, the main one first: ('tabby', 'tabby cat')."""
@@ -83,6 +90,22 @@ class ClassLabels:
         """All words that are `called`, `mentioned` or `beside` any class."""
         names = (name.lower() for names in self._names for name in names)
         return frozenset().union(names, self._words, *self._glosses, *self._contexts)
+
+    def context_words(self) -> frozenset[str]:
+        """All words that are `beside` any class."""
+        return frozenset().union(*self._contexts) - {""}
+
+    @cached_property
+    def version(self) -> str:
+        """Changes with `labels` and `background`."""
+        return (
+            f"{crc32(np.concatenate(self.background).tobytes(), crc32(self.labels.tobytes())):08x}"
+        )
+
+    @cached_property
+    def background(self) -> Background:
+        numbers = np.load(self._folder / "background.npy").astype(np.float32)
+        return Background(numbers[: -2 * COUNT], numbers[-2 * COUNT : -COUNT], numbers[-COUNT:])
 
     @cached_property
     def _contexts(self) -> list[frozenset[str]]:

@@ -2,12 +2,14 @@
 
 **ConSE** (Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings", ICLR
 2014): the vector of a picture is the mean of its classes' label vectors, weighted by their
-probabilities. So pictures and words share a space that was never trained with pictures. Three
+probabilities. So pictures and words share a space that was never trained with pictures. Four
 things improve it here: label vectors are means of four sentences each; the mean of all label
-vectors is subtracted; and the 20 best classes are weighted by the square root of their probability,
-since classifiers are overconfident.
+vectors is subtracted; the 20 best classes are weighted by the square root of their probability,
+since classifiers are overconfident; and half of what a picture reaches on average is subtracted,
+since some pictures are near to every word.
 
-    meaning = cosine(words, picture) + 0.2 x lexical + 0.3 x beside
+    evidence = cosine(words, picture) + 0.2 x lexical + 0.3 x beside
+    meaning = evidence - 0.5 x mean evidence of the words of all contexts
 
 *lexical* is the probability that the picture shows what the words name, or a kind of it, by
 WordNet; classes with the word only in their definition count half. *beside* is the weight of those
@@ -46,13 +48,14 @@ KEPT: Final = 20
 LEXICAL: Final = 0.2
 BESIDE: Final = 0.3
 LITERAL: Final = 3.0
+BACKGROUND: Final = 0.5
 
 UNSEEN: Final = -1.0
 """The meaning of a picture without classes: it comes last."""
 
-ROW: Final = DIMENSION + 2 * KEPT
+ROW: Final = DIMENSION + 2 * KEPT + 1
 """float32 numbers of a picture that a search needs: its vector, its classes' numbers divided by
-1024 (which loses nothing), their probabilities."""
+1024 (which loses nothing), their probabilities, and what is subtracted from its evidence."""
 
 _BLOCK: Final = 8192  # rows that the processor's cache holds
 
@@ -139,7 +142,7 @@ def picture_vectors(numbers: NDArray[np.integer], probabilities: NDArray[np.floa
 
 def rows_version() -> str:
     """The version of `picture_rows`: rows of two versions are never mixed."""
-    return f"conse-2.{known_classes().version}"
+    return f"conse-3.{known_classes().version}"
 
 
 def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Floats:
@@ -149,13 +152,14 @@ def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floatin
     rows[:, :DIMENSION] = picture_vectors(numbers, probabilities)
     rows[:, DIMENSION : DIMENSION + count] = numbers / _NUMBER_SCALE
     rows[:, DIMENSION + KEPT : DIMENSION + KEPT + count] = probabilities
+    rows[:, -1] = BACKGROUND * _evidence(*known_classes().background, rows)
     return rows
 
 
 def classes_of(row: Floats) -> tuple[NDArray[np.uint16], Floats]:
     """The numbers and probabilities of the classes in a row, those of 0 left out."""
     numbers = np.rint(row[DIMENSION : DIMENSION + KEPT] * _NUMBER_SCALE).astype(np.uint16)
-    probabilities = row[DIMENSION + KEPT :]
+    probabilities = row[DIMENSION + KEPT : -1]
     return numbers[probabilities > 0], probabilities[probabilities > 0]
 
 
@@ -174,17 +178,22 @@ def row_scores(query: TextQuery, rows: Floats) -> Floats:
 
 
 def _block_scores(query: TextQuery, direction: Vector, rows: Floats) -> Floats:
+    found: Floats = _evidence(direction, query.classes, query.beside, rows) - rows[:, -1]
+    found[~rows[:, DIMENSION + KEPT : -1].any(axis=1)] = UNSEEN
+    return found
+
+
+def _evidence(direction: Vector, classes: Floats, beside: Floats, rows: Floats) -> Floats:
+    """Of each row, shape (n,). Reads all of a row but its last number."""
     found: Floats = rows[:, :DIMENSION] @ direction
-    probabilities = rows[:, DIMENSION + KEPT :]
-    if query.classes.any() or query.beside.any():
+    probabilities = rows[:, DIMENSION + KEPT : -1]
+    if classes.any() or beside.any():
         numbers = (rows[:, DIMENSION : DIMENSION + KEPT] * _NUMBER_SCALE).astype(np.intp)
-        named = query.classes.take(numbers)
-        found += LEXICAL * np.einsum("nk,nk->n", named, probabilities)
-        if query.beside.any():
+        found += LEXICAL * np.einsum("nk,nk->n", classes.take(numbers), probabilities)
+        if beside.any():
             weights = np.sqrt(probabilities)
             total = np.maximum(weights.sum(axis=1), np.float32(1e-9))
-            found += BESIDE * np.einsum("nk,nk->n", query.beside.take(numbers), weights) / total
-    found[~probabilities.any(axis=1)] = UNSEEN
+            found += BESIDE * np.einsum("nk,nk->n", beside.take(numbers), weights) / total
     return found
 
 

@@ -137,8 +137,16 @@ def test_every_number_of_a_class_survives_its_row() -> None:
     numbers = np.arange(COUNT, dtype=np.uint16)[:, None]
     rows = picture_rows(numbers, np.ones_like(numbers, np.float32))
     query = TextQuery.of("animal")
-    evidence = row_scores(query, rows) - rows[:, :DIMENSION] @ query.direction
+    evidence = row_scores(query, rows) + rows[:, -1] - rows[:, :DIMENSION] @ query.direction
     assert np.allclose(evidence, 0.2 * query.classes + 0.3 * query.beside, atol=1e-5)
+
+
+def test_a_picture_that_is_near_to_every_word_loses_half_of_what_it_reaches_on_average() -> None:
+    rows = picture_rows(np.arange(COUNT)[:, None], np.ones((COUNT, 1), np.float32))
+    words = sorted(known_classes().context_words())[::5]
+    raw = [row_scores(TextQuery.of(word), rows) + rows[:, -1] for word in words]
+    assert np.corrcoef(np.mean(raw, axis=0), rows[:, -1])[0, 1] > 0.9
+    assert np.allclose(np.mean(raw, axis=0) / 2, rows[:, -1], atol=0.05)
 
 
 def test_what_usually_stands_beside_a_thing_counts_like_a_weak_name_of_it() -> None:
