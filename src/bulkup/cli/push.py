@@ -21,7 +21,8 @@ SETTINGS = (*SELECTION, "push.newer_than", "push.older_than", "push.files_from",
 def run(
     flags: Flags,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Directories, files or ZIP archives.")
+        list[str],
+        typer.Argument(metavar="PATH…", help="Directories, files or archives (ZIP, tar, tgz)."),
     ],
     dry_run: DryRunOption = False,
 ) -> None:

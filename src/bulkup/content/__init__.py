@@ -3,7 +3,11 @@
 extensions   content types by file extension
 media        content types by signature and extension
 os_errors    the operating system's errors as source errors
-archive      ZIP archives: members listed, opened
+archive      archives: members listed, opened
+archive_names  members' names: safe, distinct
+tar_archive  tar archives, read as a stream
+tar_headers  the members of a tar archive
+gzip_cursor  a place in a compressed stream
 takeout/     the JSON files of Google Takeout
 zstd         files compressed with Zstandard
 zip_stream   one ZIP member as a stream with limits

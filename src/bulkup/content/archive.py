@@ -1,9 +1,10 @@
-"""ZIP archives as sources: members are listed, and inflated while they are read, never to disk.
+"""Archives as sources: members are listed, and inflated while they are read, never to disk.
 
-Format: PKWARE APPNOTE 6.3.10. `zipfile` reads the central directory. Members are inflated here,
-because a bomb must be stopped at a byte count, while `zipfile` stops silently at the declared
-size. Methods other than stored and deflated are refused: nothing bounds the output of one call of
-their decompressors, and cameras and photo services do not use them.
+Tar archives are read by `tar_archive`, ZIP archives here (PKWARE APPNOTE 6.3.10). `zipfile` reads
+the central directory. Members are inflated here, because a bomb must be stopped at a byte count,
+while `zipfile` stops silently at the declared size. Methods other than stored and deflated are
+refused: nothing bounds the output of one call of their decompressors, and cameras and photo
+services do not use them.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from __future__ import annotations
 import calendar
 import io
 import os
-import re
 import stat
 import struct
 import threading
 import zlib
 from collections import OrderedDict
 from datetime import datetime
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
+from bulkup.content.archive_names import ArchiveMember, RefusedMember, distinct, why_unsafe
 from bulkup.content.os_errors import kind_of
+from bulkup.content.tar_archive import find_tar_member, is_tar_name, open_tar_member, tar_index
 from bulkup.content.zip_stream import DeclaredMember, MemberReader, is_bomb
 from bulkup.errors import SourceInvalid, SourceMissing
 from bulkup.model import INODE_MASK, FileStat
@@ -34,42 +36,21 @@ LIMIT_BYTES: Final = 500 << 20  # SPEC: the file limit of the process stage, for
 _CACHED_DIRECTORIES: Final = 4  # about as many archives are read at the same time
 _ENCRYPTED_FLAGS: Final = 0x1 | 0x40 | 0x2000  # bits 0, 6 and 13 (APPNOTE 4.4.4)
 _STORED, _DEFLATED = 0, 8  # methods (APPNOTE 4.4.5)
-_DRIVE: Final = re.compile(r"[A-Za-z]:(/|\\|$)")
 _DOS_EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, for dates that are none
-
-
-class ArchiveMember(NamedTuple):
-    """A member that can be read.
-
-    `name` is its path in the archive: `/` between folders, no empty and no `.` component. Of
-    members with equal names the first in the central directory keeps its name, the next becomes
-    `stem~2.ext` (or the first free number), so that none hides another. `stat` has the declared
-    size, the date of the entry as UTC (ZIP has no time zone), the offset of the local header as
-    inode and the CRC-32 as `changed_ns`: so a change is noticed without inflating the member.
-    """
-
-    name: str
-    stat: FileStat
-    packed_bytes: int
-    is_deflated: bool
-
-
-class RefusedMember(NamedTuple):
-    """A member that must not or cannot be read, and why. Its `name` is unique, too."""
-
-    name: str
-    reason: str
 
 
 def members(
     path: str, *, limit_bytes: int = LIMIT_BYTES
 ) -> Iterator[ArchiveMember | RefusedMember]:
-    """All members but folders, in the order of the central directory.
+    """All members but folders, in the order of the central directory, or of the tar archive.
 
     Encrypted members, symbolic links and other special files, paths that leave the archive,
     unknown methods, and declared sizes or ratios above the limits are refused. Raises
     SourceInvalid for a broken central directory, and what `kind_of` says for the file's errors.
     """
+    if is_tar_name(path):
+        yield from tar_index(path).members.values()
+        return
     with _opened(path) as file:
         directory = _directory(path, file, limit_bytes)
     yield from directory.values()
@@ -80,6 +61,8 @@ def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Arch
 
     Raises SourceMissing when the archive or the member is gone, SourceInvalid when it is refused.
     """
+    if is_tar_name(path):
+        return find_tar_member(path, name)
     with _opened(path) as file:
         return _find(path, file, name, limit_bytes)
 
@@ -92,6 +75,8 @@ def open_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Bina
     these checks. Thread-safe, while each reader belongs to one thread. The central directories of
     the archives used last are cached until they change.
     """
+    if is_tar_name(path):
+        return open_tar_member(path, name, limit_bytes=limit_bytes)
     file = _opened(path)
     try:
         member = _find(path, file, name, limit_bytes)
@@ -158,7 +143,7 @@ def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Di
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError) as error:
         # ValueError: a seek before the start, or a name that is flagged as UTF-8 and is not.
         raise SourceInvalid(f"{path}: broken or truncated ZIP archive ({error})") from error
-    names = _distinct([_name(info) for info in infos])
+    names = distinct([_name(info) for info in infos])
     return {name: _judged(info, name, limit_bytes) for name, info in zip(names, infos, strict=True)}
 
 
@@ -203,20 +188,6 @@ def _why_refused(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> str | No
     return None
 
 
-def why_unsafe(name: str) -> str | None:
-    """The reason to refuse a member of this name, or None. A backslash counts as a separator."""
-    parts = name.replace("\\", "/").split("/")
-    if not name:
-        return "member without a name"
-    if parts[0] == "":
-        return "absolute path in an archive"
-    if _DRIVE.match(name):
-        return "path with a drive letter in an archive"
-    if ".." in parts:
-        return "path that leaves the archive"
-    return None
-
-
 def _name(info: zipfile.ZipInfo) -> str:
     """The member's path without empty and `.` components; absolute paths stay absolute.
 
@@ -243,28 +214,6 @@ def _unicode_path(extra: bytes, raw_name: bytes) -> str | None:
         if kind == 0x7075 and value[:5] == struct.pack("<BL", 1, zlib.crc32(raw_name)):
             return value[5:].decode()
     return None
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """`names`, with `~2`, `~3`, … before the extension of repeated ones."""
-    taken = set(names)
-    if len(taken) == len(names):
-        return names
-    given: set[str] = set()
-    counts: dict[str, int] = {}
-    out = []
-    for name in names:
-        if name in given:
-            stem, ending = os.path.splitext(name)
-            number = counts.get(name, 1)
-            while (free := f"{stem}~{(number := number + 1)}{ending}") in taken:
-                pass
-            counts[name] = number
-            taken.add(free)
-            name = free
-        given.add(name)
-        out.append(name)
-    return out
 
 
 def _seconds(moment: tuple[int, int, int, int, int, int]) -> int:

@@ -1,11 +1,13 @@
-"""The members of a ZIP archive as listings, selected by the same rules as files on disk."""
+"""The members of an archive as listings, selected by the same rules as files on disk."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bulkup.content.archive import ArchiveMember, RefusedMember, members, open_member
+from bulkup.content.archive import members, open_member
+from bulkup.content.archive_names import ArchiveMember, RefusedMember
 from bulkup.content.media import HEAD_BYTES, is_media_head
+from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass, SourceError
 from bulkup.model import LeftOut
 from bulkup.walk.filters import NO_IGNORES, NO_MEDIA, Ignores, Rules
@@ -32,8 +34,10 @@ def archive_listings(
         yield unread(folder, reason, error.error_class)
         return
     names = in_order(list(found))
-    for start in range(0, len(names) or 1, CHUNK_NAMES):
-        chunk = names[start : start + CHUNK_NAMES]
+    # A tar archive is one listing, so that what is new in it is read in the archive's own order.
+    most = max(1, len(names)) if is_tar_name(archive) else CHUNK_NAMES
+    for start in range(0, len(names) or 1, most):
+        chunk = names[start : start + most]
         draft = Draft()
         for name in chunk:
             _add(draft, disk_path, archive, found[name], rules, ignores)
@@ -42,7 +46,7 @@ def archive_listings(
             files=draft.files,
             left_out=draft.left_out,
             after=names[start - 1] if start else None,
-            upto=chunk[-1] if start + CHUNK_NAMES < len(names) else None,
+            upto=chunk[-1] if start + most < len(names) else None,
         )
 
 

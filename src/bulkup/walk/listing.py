@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from bulkup.content.os_errors import kind_of
+from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass
 from bulkup.model import LeftOut
 
@@ -105,8 +106,8 @@ def in_order(names: list[str]) -> list[str]:
 
 
 def is_archive_name(name: str) -> bool:
-    """Whether the extension is `.zip`, in any case."""
-    return name[-4:].lower() == ".zip"
+    """Whether the extension is that of a ZIP or tar archive, in any case."""
+    return name[-4:].lower() == ".zip" or is_tar_name(name)
 
 
 def unread(folder: str, reason: str, error_class: ErrorClass) -> FolderListing:

@@ -10,7 +10,7 @@ import re
 from typing import Final, NamedTuple
 
 _PART: Final = re.compile(
-    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz)$", re.IGNORECASE
+    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz|tar\.gz|tar)$", re.IGNORECASE
 ).match
 _TOP: Final = "Takeout/"
 _YEAR: Final = re.compile(

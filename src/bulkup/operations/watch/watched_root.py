@@ -9,7 +9,8 @@ from typing import Final, Protocol
 from bulkup.events import RootState, RootWatched
 from bulkup.settings.watch_options import WatchOptions
 from bulkup.walk.file_events import FolderEvents, OnChange
-from bulkup.walk.filters import Rules
+from bulkup.walk.filters import IGNORE_FILE, Rules
+from bulkup.walk.listing import is_archive_name
 from bulkup.walk.mounts import mount_of, read_mounts
 
 NETWORK_POLL_SECONDS: Final = 60.0
@@ -167,7 +168,7 @@ class WatchedRoot:
             return path == self.path
         relative = path[len(self.path.rstrip("/")) + 1 :]
         name = relative.rpartition("/")[2]
-        if name == ".bulkupignore" or name.lower().endswith((".zip", ".json")):
+        if name == IGNORE_FILE or is_archive_name(name) or name.lower().endswith(".json"):
             return True
         if self._rules.why_not_above(relative) or self._rules.why_not_name(name):
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Final
 
 import aiofiles
 
+from bulkup.content.archive import open_member
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.picture.types import Picture, Skipped
 from bulkup.content.reading import is_member
+from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import (
     BulkupError,
     ItemError,
@@ -117,6 +120,8 @@ class ProcessStage:
                 continue
             path, member = _place(source)
             with suppress(SourceError):  # gone, changed or damaged: another one may be whole
+                if member is not None and is_tar_name(path):
+                    return await self._work_on_tar_member(item, path, member)
                 return await self._work(item, path, source.name, member)
         path = await self._download(item)
         try:
@@ -130,6 +135,29 @@ class ProcessStage:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(path)
+
+    async def _work_on_tar_member(
+        self, item: WorkItem, archive: str, member: str
+    ) -> Picture | Skipped:
+        """Copy the member to a temporary file first: a worker would have to inflate all that comes
+        before it."""
+        if item.size_bytes > self._options.limits.file_bytes:
+            raise SourceUnavailable("larger than what is processed")
+        path = self._temporary_path(item)
+        try:
+            await asyncio.to_thread(_copy_member, archive, member, path)
+            return await self._work(item, path, member, None)
+        except OSError as error:
+            raise _not_kept(error) from error
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def _temporary_path(self, item: WorkItem) -> str:
+        try:
+            return self._downloads.path_of(item.item_id)
+        except OSError as error:
+            raise _not_kept(error) from error
 
     async def _work(
         self, item: WorkItem, path: str, name: str, member: str | None
@@ -166,10 +194,7 @@ class ProcessStage:
         if item.key is None:
             raise SourceMissing("its file is gone, and the destination has no object of it")
         key = item.key
-        try:
-            path = self._downloads.path_of(item.item_id)
-        except OSError as error:
-            raise _not_kept(error) from error
+        path = self._temporary_path(item)
         is_whole = item.size_bytes <= self._options.limits.file_bytes
 
         async def download() -> str:
@@ -202,6 +227,11 @@ def _place(source: Source) -> tuple[str, str | None]:
     if is_member(source.folder):
         return folder[:-1], source.name
     return folder + source.name, None
+
+
+def _copy_member(archive: str, member: str, path: str) -> None:
+    with open_member(archive, member) as source, open(path, "wb") as file:
+        shutil.copyfileobj(source, file)
 
 
 def _not_kept(error: OSError) -> SourceUnavailable:

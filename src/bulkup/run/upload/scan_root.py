@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.content.takeout.places import may_be_note
+from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass, SourceUnmounted
 from bulkup.events import FilesLeftOut, RootWalked
 from bulkup.manifest.files.scans import Folder, ScanScope
@@ -219,6 +220,8 @@ class RootScan:
         walked.gone += len(changes.gone) if marks_gone else 0
         walked.left_out += len(listing.left_out) - len(changes.broken)
         walked.add(changes)
+        if is_tar_name(listing.folder[:-1]):
+            changes.new.sort(key=lambda row: row[3])  # by their place in the stream
         unchanged = [k.file for k in changes.back] if self._is_settled else changes.unchanged
         return Folder(
             path=listing.folder,
