@@ -11,8 +11,9 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from bulkup.settings.load import load
 from bulkup.settings.table import Settings
@@ -122,13 +123,22 @@ class VerifyKeywords(ManifestKeywords, total=False):
     endpoint_url: str
 
 
-def settings_of(options: Mapping[str, object]) -> Settings:
-    """The settings: `options` > environment > bulkup.toml > defaults. Raises SettingsError."""
-    given = {name: _as_written(value) for name, value in options.items()}
+def settings_of(options: Mapping[str, object], keywords: type[Any], **others: object) -> Settings:
+    """The settings: `options` and `others` > environment > bulkup.toml > defaults.
+
+    `keywords` is the TypedDict of the function. Raises SettingsError, and TypeError for an option
+    that the function does not have.
+    """
+    known = keywords.__optional_keys__
+    for name in options:
+        if name not in known:
+            nearest = "".join(f"; did you mean {n!r}?" for n in get_close_matches(name, known, 1))
+            raise TypeError(f"unexpected keyword argument {name!r}{nearest}")
+    given = {name: as_written(value) for name, value in {**options, **others}.items()}
     return load(given, os.environ, Path.cwd(), warn=LOG.warning)
 
 
-def _as_written(value: object) -> object:
+def as_written(value: Any) -> Any:
     """The value as bulkup.toml would have it."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)

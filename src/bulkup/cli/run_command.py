@@ -42,6 +42,7 @@ def run_to_end(
     import asyncio
     import gc
 
+    from bulkup.api.loops import loop_factory
     from bulkup.run.descriptors import ensure_descriptors
 
     gc.freeze()  # imported modules stay
@@ -59,15 +60,6 @@ def _fork_ingest() -> IngestProcess | None:
     from bulkup.run.ingest.process import IngestProcess
 
     return IngestProcess.fork()
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop's if it is installed: a request costs half as much as in asyncio's own loop."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        from asyncio import new_event_loop  # type: ignore[assignment]  # the same, but slower
-    return new_event_loop
 
 
 async def _run(

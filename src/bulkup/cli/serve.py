@@ -55,7 +55,8 @@ def run(
 
 
 def _serve(server: Server, link: str | None) -> int:
-    from bulkup.cli.run_command import StopSignals, loop_factory
+    from bulkup.api.loops import loop_factory
+    from bulkup.cli.run_command import StopSignals
 
     async def serve() -> int:
         signals = StopSignals(server, asyncio.get_running_loop())

@@ -21,8 +21,13 @@ def ensure_descriptors() -> None:
     wanted = _ENOUGH if most == resource.RLIM_INFINITY else min(most, _ENOUGH)
     if wanted > allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-        allowed = wanted
-    if allowed < LEAST:
+    check_descriptors()
+
+
+def check_descriptors() -> None:
+    """Raise TooFewDescriptors if the limit is below the least."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and allowed < LEAST:
         raise TooFewDescriptors(
             f"only {allowed} open files are allowed; bulkup needs at least {LEAST}",
             hint=f"Raise the limit: ulimit -n {_ENOUGH}",

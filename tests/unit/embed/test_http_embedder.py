@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bulkup.clock import SystemClock
+from bulkup.embed import http_client
 from bulkup.embed.embedder import Embedded
 from bulkup.embed.http_embedder import TRIES, HttpEmbedder
 from bulkup.embed.openai import embeddings_in
@@ -417,7 +418,7 @@ async def test_a_page_of_something_else_is_no_picture_s_fault(make, server, body
 
 
 async def test_an_endless_answer_is_not_read_to_its_end(make, server, monkeypatch):
-    monkeypatch.setattr("bulkup.embed.http_client.MOST_RESPONSE_BYTES", 1000)
+    monkeypatch.setattr(http_client, "MOST_RESPONSE_BYTES", 1000)
     server.fault({"status": 200, "body": "1" * 2000})
     with pytest.raises(EmbedderBroken, match="more than"):
         await make(tries=1).embed([picture()])

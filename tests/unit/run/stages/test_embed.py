@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bulkup.content.picture.spec import Format, VariantSpec
+from bulkup.embed import open as choice
 from bulkup.embed.embedder import Classes, Embedded
 from bulkup.errors import (
     DestinationUnreachable,
@@ -58,7 +59,7 @@ class Scripted:
 @pytest.fixture
 def embedder(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     made = Scripted()
-    monkeypatch.setattr("bulkup.embed.open.open_embedder", lambda _, **__: made)
+    monkeypatch.setattr(choice, "open_embedder", lambda _, **__: made)
     return made
 
 

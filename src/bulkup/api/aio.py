@@ -1,0 +1,328 @@
+"""The verbs as async functions, for the caller's own event loop.
+
+Each has the arguments of the function of the same name in `bulkup`, which waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import partial
+from random import Random
+from typing import Literal, Unpack, overload
+
+from bulkup.api.listener import OnEvent, OnProgress, listen
+from bulkup.api.options import (
+    LOG,
+    EmbedKeywords,
+    ManifestKeywords,
+    Moment,
+    ProcessKeywords,
+    PullKeywords,
+    PushKeywords,
+    RetryKeywords,
+    SearchKeywords,
+    StrPath,
+    VerifyKeywords,
+    WorkKeywords,
+    as_written,
+    settings_of,
+)
+from bulkup.api.results import FailedFile, StatusResult, VerifyFinding, status_result
+from bulkup.api.verification import VerifyRequest, depth_of, verify_destinations
+from bulkup.clock import SystemClock
+from bulkup.errors import BulkupError, ErrorClass, UsageError
+from bulkup.events import Summary
+from bulkup.manifest.destinations import Destination
+from bulkup.manifest.reader import Reader
+from bulkup.operations.dry_run import DryRun, DryRunContext
+from bulkup.operations.pictures.search_request import (
+    FoundPicture,
+    SearchRequest,
+    answer,
+    found_pictures,
+    matching_digests,
+)
+from bulkup.operations.pull import PullRequest, PullRun, no_manifest
+from bulkup.operations.push import Push, PushRun, plan_of
+from bulkup.operations.resume import ResumeRun
+from bulkup.operations.retry import FailureFilter, RetryRun
+from bulkup.operations.stages import BacklogRun, EmbedRun, ProcessRun, plan_backlog
+from bulkup.operations.status import status_document
+from bulkup.operations.verify import Discrepancy, VerifyCounts
+from bulkup.run.descriptors import check_descriptors
+from bulkup.run.pull.events import PullSummary
+from bulkup.settings.table import Settings
+
+Paths = StrPath | Iterable[StrPath]
+
+
+def _listed(paths: Paths) -> list[str]:
+    """One path or several, as texts."""
+    if isinstance(paths, (str, os.PathLike)):
+        return [os.fspath(paths)]
+    return [os.fspath(path) for path in paths]
+
+
+def _absolute(path: StrPath) -> str:
+    return os.path.abspath(path)
+
+
+async def push(
+    paths: Paths,
+    *,
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[PushKeywords],
+) -> Summary:
+    """Upload, process and embed; see `bulkup.push`."""
+    settings = settings_of(options, PushKeywords)
+    plan = plan_of(settings, _listed(paths), cwd=_absolute("."), now=time.time())
+    if dry_run:
+        return await _dry_run(plan, settings, on_event)
+    return await listen(partial(PushRun, plan), settings, on_event, on_progress)
+
+
+async def _dry_run(plan: Push, settings: Settings, on_event: OnEvent | None) -> Summary:
+    with Reader(settings.manifest) as reader:
+        context = DryRunContext(
+            os.environ, SystemClock(), Random(), on_event or (lambda _: None), wants_files=True
+        )
+        return await DryRun(plan, reader, context).run()
+
+
+async def resume(
+    *,
+    on_event: OnEvent | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[WorkKeywords],
+) -> Summary:
+    """Continue interrupted pushes; see `bulkup.resume`."""
+    settings = settings_of(options, WorkKeywords)
+    return await listen(partial(ResumeRun, settings.run), settings, on_event, on_progress)
+
+
+async def retry(
+    *,
+    failed: Literal[True] = True,
+    stage: Literal["upload", "process", "embed"] | None = None,
+    error: ErrorClass | str | None = None,
+    path: str | None = None,
+    on_event: OnEvent | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[RetryKeywords],
+) -> Summary:
+    """Try failed files again; see `bulkup.retry`."""
+    settings = settings_of(options, RetryKeywords)
+    if error is not None and error not in list(ErrorClass):
+        raise UsageError(f"{error!r} is no error class", hint=f"One of {', '.join(ErrorClass)}.")
+    wanted = FailureFilter(stage, None if error is None else str(error), path)
+    replaced = {
+        name: value
+        for name, value in asdict(settings.upload.extras).items()
+        if options.get("tag" if name == "tags" else name) is not None
+    }
+    begin = partial(RetryRun, wanted, settings.run, replaced=replaced)
+    return await listen(begin, settings, on_event, on_progress)
+
+
+async def process(
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[ProcessKeywords],
+) -> Summary:
+    """Make thumbnails and read metadata; see `bulkup.process`."""
+    settings = settings_of(options, ProcessKeywords)
+    if dry_run:
+        return await asyncio.to_thread(_backlog, ProcessRun, settings, force, on_event)
+    run = settings.run.forced() if force else settings.run
+    return await listen(partial(ProcessRun, run, force=force), settings, on_event, on_progress)
+
+
+async def embed(
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[EmbedKeywords],
+) -> Summary:
+    """Make processed pictures searchable; see `bulkup.embed`."""
+    settings = settings_of(options, EmbedKeywords)
+    if dry_run:
+        return await asyncio.to_thread(_backlog, EmbedRun, settings, force, on_event)
+    run = settings.run.forced() if force else settings.run
+    return await listen(partial(EmbedRun, run, force=force), settings, on_event, on_progress)
+
+
+def _backlog(
+    run: type[BacklogRun], settings: Settings, force: bool, on_event: OnEvent | None
+) -> Summary:
+    emit, now = on_event or (lambda _: None), time.time()
+    with Reader(settings.manifest) as reader:
+        return plan_backlog(run, settings.run, reader, force=force, emit=emit, now=now)
+
+
+async def pull(
+    globs: str | Iterable[str] = (),
+    *,
+    into: StrPath,
+    root: Paths = (),
+    album: str | None = None,
+    search: str | None = None,
+    from_: StrPath | None = None,
+    deleted: bool = False,
+    duplicates: Literal["link", "copy"] = "link",
+    restore: bool = False,
+    restore_days: int = 7,
+    dry_run: bool = False,
+    on_event: OnEvent | None = None,
+    on_progress: OnProgress | None = None,
+    **options: Unpack[PullKeywords],
+) -> PullSummary:
+    """Bring files back; see `bulkup.pull`."""
+    settings = settings_of(options, PullKeywords, to=from_)
+    digests = await asyncio.to_thread(_digests, settings, search)
+    request = PullRequest(
+        into=_absolute(into),
+        patterns=tuple(_listed(globs)),
+        roots=tuple(_listed(root)),
+        digests=digests,
+        album=album,
+        source=None if from_ is None else settings.upload.to,
+        deleted=deleted,
+        links=duplicates == "link",
+        restore_days=restore_days if restore else None,
+        dry_run=dry_run,
+    )
+    return await listen(partial(PullRun, request, settings.run), settings, on_event, on_progress)
+
+
+def _digests(settings: Settings, search: str | None) -> frozenset[str] | None:
+    with Reader(settings.manifest) as reader:
+        if not reader.exists:
+            raise no_manifest(settings.manifest)
+        if search is None:
+            return None
+        return matching_digests(reader, search, settings.run, SystemClock(), Random())
+
+
+@overload
+async def status(
+    *, failed: Literal[False] = False, **options: Unpack[ManifestKeywords]
+) -> StatusResult: ...
+@overload
+async def status(
+    *, failed: Literal[True], **options: Unpack[ManifestKeywords]
+) -> list[FailedFile]: ...
+async def status(
+    *, failed: bool = False, **options: Unpack[ManifestKeywords]
+) -> StatusResult | list[FailedFile]:
+    """Counts by stage and state, or failed files; see `bulkup.status`."""
+    return await asyncio.to_thread(
+        _failures if failed else _status, settings_of(options, ManifestKeywords)
+    )
+
+
+def _status(settings: Settings) -> StatusResult:
+    with Reader(settings.manifest) as reader:
+        stale = settings.run.stale_after_seconds
+        return status_result(status_document(reader, stale, now=time.time()))
+
+
+def _failures(settings: Settings) -> list[FailedFile]:
+    with Reader(settings.manifest) as reader:
+        return [FailedFile(*row) for row in reader.reports.failures()]
+
+
+async def search(
+    text: str = "",
+    *,
+    like: StrPath | None = None,
+    duplicates: bool = False,
+    limit: int | None = None,
+    path: str | None = None,
+    after: Moment | None = None,
+    before: Moment | None = None,
+    camera: str | None = None,
+    near: str | tuple[float, float, float] | None = None,
+    album: str | None = None,
+    explain: bool = False,
+    **options: Unpack[SearchKeywords],
+) -> list[FoundPicture]:
+    """Find pictures; see `bulkup.search`."""
+    request = SearchRequest(
+        text=text,
+        like=None if like is None else os.fspath(like),
+        duplicates=duplicates,
+        limit=limit,
+        path=path,
+        after=as_written(after),
+        before=as_written(before),
+        camera=camera,
+        near=",".join(map(str, near)) if isinstance(near, tuple) else near,
+        album=album,
+        explain=explain,
+    )
+    request.check()
+    return await asyncio.to_thread(_found, request, settings_of(options, SearchKeywords))
+
+
+def _found(request: SearchRequest, settings: Settings) -> list[FoundPicture]:
+    with Reader(settings.manifest) as reader:
+        result = answer(request, reader, settings.run, clock=SystemClock(), random=Random())
+        for note in result.notes:
+            LOG.info("%s", note)
+        placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
+        return list(found_pictures(result.hits, placed))
+
+
+async def verify(
+    paths: Paths = (),
+    *,
+    to: StrPath | None = None,
+    deep: bool = False,
+    sample: str | int | None = None,
+    seed: int | None = None,
+    **options: Unpack[VerifyKeywords],
+) -> list[VerifyFinding]:
+    """Compare the manifest with the destinations; see `bulkup.verify`."""
+    check_descriptors()
+    settings = settings_of(options, VerifyKeywords, to=to)
+    request = VerifyRequest(
+        to=None if to is None else settings.upload.to,
+        roots=list(map(_absolute, _listed(paths))),
+        depth=depth_of(deep=deep, sample=None if sample is None else str(sample), seed=seed),
+    )
+    findings = _Findings()
+    await verify_destinations(request, settings, findings)
+    if findings.error is not None:
+        raise findings.error
+    return findings.found_so_far
+
+
+class _Findings:
+    """Collects what a verification finds, and the first destination's error."""
+
+    def __init__(self) -> None:
+        self.found_so_far: list[VerifyFinding] = []
+        self.error: BulkupError | None = None
+
+    def found(self, destination: Destination, one: Discrepancy) -> None:
+        self.found_so_far.append(
+            VerifyFinding(destination.url, one.key, one.finding, one.detail, one.paths, one.variant)
+        )
+
+    def checked(self, destination: Destination, counts: VerifyCounts) -> None:
+        LOG.info("%s: %d objects checked", destination.url, counts.objects)
+
+    def refused(self, destination: Destination, error: BulkupError) -> None:
+        LOG.warning("%s: %s", destination.url, error)
+        self.error = self.error or error
