@@ -112,6 +112,7 @@ async def retry(
     stage: Literal["upload", "process", "embed"] | None = None,
     error: ErrorClass | str | None = None,
     path: str | None = None,
+    item: Iterable[int] = (),
     on_event: OnEvent | None = None,
     on_progress: OnProgress | None = None,
     **options: Unpack[RetryKeywords],
@@ -120,7 +121,8 @@ async def retry(
     settings = settings_of(options, RetryKeywords)
     if error is not None and error not in list(ErrorClass):
         raise UsageError(f"{error!r} is no error class", hint=f"One of {', '.join(ErrorClass)}.")
-    wanted = FailureFilter(stage, None if error is None else str(error), path)
+    error_class = None if error is None else str(error)
+    wanted = FailureFilter(stage, error_class, path, frozenset(item) or None)
     replaced = {
         name: value
         for name, value in asdict(settings.upload.extras).items()
@@ -216,19 +218,27 @@ def _digests(settings: Settings, search: str | None) -> frozenset[str] | None:
 
 @overload
 async def status(
-    *, failed: Literal[False] = False, **options: Unpack[ManifestKeywords]
-) -> StatusResult: ...
+    *, accepted: Literal[True], **options: Unpack[ManifestKeywords]
+) -> list[FailedFile]: ...
 @overload
 async def status(
     *, failed: Literal[True], **options: Unpack[ManifestKeywords]
 ) -> list[FailedFile]: ...
+@overload
 async def status(
-    *, failed: bool = False, **options: Unpack[ManifestKeywords]
+    *,
+    failed: Literal[False] = False,
+    accepted: Literal[False] = False,
+    **options: Unpack[ManifestKeywords],
+) -> StatusResult: ...
+async def status(
+    *, failed: bool = False, accepted: bool = False, **options: Unpack[ManifestKeywords]
 ) -> StatusResult | list[FailedFile]:
     """Counts by stage and state, or failed files; see `bulkup.status`."""
-    return await asyncio.to_thread(
-        _failures if failed else _status, settings_of(options, ManifestKeywords)
-    )
+    settings = settings_of(options, ManifestKeywords)
+    if failed or accepted:
+        return await asyncio.to_thread(_failures, settings, accepted=accepted)
+    return await asyncio.to_thread(_status, settings)
 
 
 def _status(settings: Settings) -> StatusResult:
@@ -237,9 +247,9 @@ def _status(settings: Settings) -> StatusResult:
         return status_result(status_document(reader, stale, now=time.time()))
 
 
-def _failures(settings: Settings) -> list[FailedFile]:
+def _failures(settings: Settings, *, accepted: bool) -> list[FailedFile]:
     with Reader(settings.manifest) as reader:
-        return [FailedFile(*row) for row in reader.reports.failures()]
+        return [FailedFile(*row) for row in reader.reports.failures(accepted=accepted)]
 
 
 async def search(

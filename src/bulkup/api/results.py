@@ -65,7 +65,8 @@ class StatusResult:
     assets: AssetTotals
     stages: Mapping[str, StageTotals]  # upload, process, embed
     searchable: int
-    failures: Mapping[str, int]  # by error class
+    failures: Mapping[str, int]  # by error class; without the accepted ones
+    accepted: int  # failures that `bulkup accept` marked
     runs: tuple[ActiveRun, ...]
     stale_claims: int
     destinations: tuple[DestinationTotals, ...]

@@ -74,14 +74,15 @@ def retry(
     stage: Literal["upload", "process", "embed"] | None = None,
     error: ErrorClass | str | None = None,
     path: str | None = None,
+    item: Iterable[int] = (),
     on_event: OnEvent | None = None,
     on_progress: OnProgress | None = None,
     **options: Unpack[RetryKeywords],
 ) -> Summary:
     """Try failed files again now, with ten more attempts each.
 
-    `stage`, `error` (an error class) and `path` (a folder or a shell pattern) choose among them.
-    `failed` is the command line's flag.
+    `stage`, `error` (an error class), `path` (a folder or a shell pattern) and `item` (ids in the
+    view `failures`) choose among them. `failed` is the command line's flag.
     """
     return wait_for(
         aio.retry(
@@ -89,6 +90,7 @@ def retry(
             stage=stage,
             error=error,
             path=path,
+            item=item,
             on_event=on_event,
             on_progress=on_progress,
             **options,
@@ -171,15 +173,23 @@ def pull(
 
 
 @overload
-def status(
-    *, failed: Literal[False] = False, **options: Unpack[ManifestKeywords]
-) -> StatusResult: ...
+def status(*, accepted: Literal[True], **options: Unpack[ManifestKeywords]) -> list[FailedFile]: ...
 @overload
 def status(*, failed: Literal[True], **options: Unpack[ManifestKeywords]) -> list[FailedFile]: ...
+@overload
 def status(
-    *, failed: bool = False, **options: Unpack[ManifestKeywords]
+    *,
+    failed: Literal[False] = False,
+    accepted: Literal[False] = False,
+    **options: Unpack[ManifestKeywords],
+) -> StatusResult: ...
+def status(
+    *, failed: bool = False, accepted: bool = False, **options: Unpack[ManifestKeywords]
 ) -> StatusResult | list[FailedFile]:
-    """Counts by stage and state; with `failed`, the files that failed or will be retried."""
+    """Counts by stage and state; with `failed`, the files that failed or will be retried; with
+    `accepted`, those whose failure `bulkup accept` marked."""
+    if accepted:
+        return wait_for(aio.status(accepted=True, **options))
     if failed:
         return wait_for(aio.status(failed=True, **options))
     return wait_for(aio.status(**options))

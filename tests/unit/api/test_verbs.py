@@ -50,6 +50,7 @@ def test_status_has_the_fields_of_the_json(pushed: Path) -> None:
     assert (status.assets.total, status.assets.unique, status.assets.duplicates) == (4, 3, 1)
     assert status.stages["upload"].done == 3
     assert status.destinations[0].objects == 3
+    assert (status.accepted, bulkup.status(accepted=True)) == (0, [])
     (failed,) = bulkup.status(failed=True)
     assert failed.path == str(pushed / "bad.jpg")
     assert (failed.stage, failed.state, failed.error_class) == ("process", "dead", "invalid")
@@ -178,5 +179,5 @@ def test_a_result_is_json_under_the_names_of_the_command_line(pushed: Path) -> N
     document = json.loads(json.dumps(asdict(bulkup.status())))
     assert list(document) == [
         "schema", "manifest", "generated_at", "assets", "stages", "searchable", "failures",
-        "runs", "stale_claims", "destinations",
+        "accepted", "runs", "stale_claims", "destinations",
     ]  # fmt: skip
