@@ -62,6 +62,7 @@ __all__ = [  # noqa: F405 - from exports, above
     "FailedFile",
     "FilesDone",
     "FilesPlanned",
+    "FilesPulled",
     "FolderUnusable",
     "FoundPicture",
     "ItemsDone",

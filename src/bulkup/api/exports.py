@@ -43,7 +43,7 @@ from bulkup.events import (
 )
 from bulkup.model import Snapshot, StageCount
 from bulkup.operations.pictures.search_request import FoundPicture
-from bulkup.run.pull.events import PullSummary
+from bulkup.run.pull.events import FilesPulled, PullSummary
 
 __all__ = [
     "ActiveRun",
@@ -64,6 +64,7 @@ __all__ = [
     "FailedFile",
     "FilesDone",
     "FilesPlanned",
+    "FilesPulled",
     "FolderUnusable",
     "FoundPicture",
     "ItemsDone",
