@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
@@ -163,3 +163,50 @@ class SignsRequests(Protocol):
 
         None when `put` must be used instead: nothing was stored. Raises as `put` does.
         """
+
+
+class SignedURL(NamedTuple):
+    """A request that anybody may make with this URL until it expires. `headers` (lower-case names)
+    must be sent with these values; a body's Content-Length is not among them."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    expires_at: float  # seconds since 1970
+
+
+class URLBindings(NamedTuple):
+    """What an endpoint holds the bearer of a signed URL for a PUT to."""
+
+    length: bool  # the size of the body
+    digest: bool  # the SHA-256 of the body
+    absence: bool  # that the key holds no object (If-None-Match: *)
+
+
+@runtime_checkable
+class SignsURLs(Protocol):
+    """A store that lets others make single requests, without its credentials."""
+
+    async def sign_put(
+        self, key: str, *, size_bytes: int, digest: Digest, attributes: Attributes, seconds: int
+    ) -> SignedURL:
+        """An exclusive `put` of this content."""
+
+    async def sign_part(
+        self,
+        key: str,
+        upload_id: str,
+        number: int,
+        *,
+        size_bytes: int,
+        digest: Digest | None,
+        seconds: int,
+    ) -> SignedURL:
+        """A `put_part`; with a digest, of these bytes only."""
+
+    async def sign_get(self, key: str, *, seconds: int, file_name: str | None = None) -> SignedURL:
+        """A GET of the object; a browser saves it as `file_name`, if that is given."""
+
+    async def probe_bindings(self, name: str) -> URLBindings:
+        """What URLs for a PUT are found to bind, by a few requests for a key that ends in `name`
+        and is removed afterwards. Raises StoreRefused when no URL is accepted at all."""

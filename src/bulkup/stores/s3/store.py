@@ -31,6 +31,7 @@ from bulkup.stores.s3.errors import PERMISSION_HINT
 from bulkup.stores.s3.headers import http_moment, object_headers, read_info
 from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
+from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
 from bulkup.stores.s3.xml import read_objects, write_restore
@@ -49,8 +50,8 @@ COPY_LIMIT_BYTES = 5 * 1024**3
 _FORBIDDEN_HINT = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
 
 
-class S3Store(S3Parts):
-    """A `PartStore` over one bucket and prefix, which also `SignsRequests`.
+class S3Store(S3Parts, S3SignedURLs):
+    """A `PartStore` over one bucket and prefix, which also `SignsRequests` and `SignsURLs`.
 
     Exclusive writes are conditional ones where the endpoint supports them; elsewhere the key is
     looked for first. Methods without a docstring do what the protocol says.

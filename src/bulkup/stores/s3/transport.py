@@ -197,6 +197,32 @@ class S3Transport:
             if is_last or not await self._sessions.recover(error, session):
                 raise error
 
+    async def presign(
+        self,
+        method: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        *,
+        seconds: int,
+    ) -> tuple[str, float]:
+        """A URL with which anybody may make this request, and when it expires. Makes no request.
+
+        Raises StoreRefused for a key that cannot be addressed, and CredentialsRefused.
+        """
+        require_addressable(key)
+        session = await self._sessions.get()
+        path = f"{session.address.path_prefix}/{encode_path(key)}"
+        signed = session.signer.presign(method, path, query, headers, seconds=seconds)
+        return f"{session.address.origin}{path}?{signed}", int(self._clock.now()) + seconds
+
+    async def send_presigned(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body
+    ) -> Response:
+        """Make a request by a URL that `presign` made; the response, of whatever status."""
+        self._connect(await self._sessions.get())
+        return await self._client.request(method, url, dict(headers), body, STALL_SECONDS)
+
     async def close(self) -> None:
         """Close the connections. May be called twice; a later request opens new ones."""
         if self._pool is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from unittest.mock import patch
 
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from hypothesis import given, settings
@@ -124,3 +124,50 @@ def test_paths_hold_only_what_no_url_parser_rewrites(key):
     assert set(encode_path(key)) <= set(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%"
     )
+
+
+def presigned_by_botocore(method, host, path, query, headers, second, keys, region, seconds):
+    """The query of the URL that botocore signs."""
+    request = AWSRequest(
+        method=method, url=f"http://{host}{path}" + (f"?{query}" if query else ""), headers=headers
+    )
+    signer = S3SigV4QueryAuth(Credentials(*keys), "s3", region, expires=seconds)
+    moment = datetime.datetime.fromtimestamp(second, datetime.UTC)
+    payload = headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+    with (
+        patch("botocore.auth.get_current_datetime", lambda: moment),
+        patch.object(signer, "payload", lambda request: payload),
+    ):
+        signer.add_auth(request)
+    return sorted(request.url.partition("?")[2].split("&"))
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    method=st.sampled_from(["PUT", "GET"]),
+    host=hosts,
+    key=odd_keys,
+    parameters=st.dictionaries(
+        st.sampled_from(["partNumber", "uploadId", "response-content-disposition"]),
+        st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8),
+    ),
+    headers=meta,
+    more=extra,
+    digest=st.none() | st.just(EMPTY_SHA256),
+    second=moments,
+    token=st.none() | st.from_regex(r"[A-Za-z0-9+/=]{1,60}", fullmatch=True),
+)
+def test_signed_urls_agree_with_botocore(
+    method, host, key, parameters, headers, more, digest, second, token
+):
+    """For any key, query, headers and time both compute the same URL."""
+    path, query = "/" + encode_path(key), encode_query(parameters)
+    signer = Signer(keys("AKID", "secret", token), region="r", host=host, now=lambda: second)
+    signed = {**headers, **more, "content-length": "7"}
+    if digest is not None:
+        signed["x-amz-content-sha256"] = digest
+    ours = signer.presign(method, path, parameters, signed, seconds=300)
+    expected = presigned_by_botocore(
+        method, host, path, query, signed, second, ("AKID", "secret", token), "r", 300
+    )
+    assert sorted(ours.split("&")) == expected
