@@ -16,6 +16,7 @@ verification.py       objects that `verify` checks, and what it found
 import_objects.py     objects that `rebuild` found
 copies.py             copies of the manifest, made and sent
 server.py             opened by `bulkup serve`
+uploads/              what its clients are about to upload, and what they have
 tokens.py             who may use `bulkup serve`
 timeline.py           the gallery's order
 notifications.py      ends of runs, and alerts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from bulkup.manifest.database.sql import Statements
@@ -142,6 +144,19 @@ class Destinations(Statements):
                     "WHERE id = ?",
                     (limit, rate, now, destination_id),
                 )
+
+    def url_bindings(self, destination_id: int) -> frozenset[str] | None:
+        """What signed URLs bind there, see `learn_url_bindings`; None: nobody has probed it."""
+        names = self._value("SELECT url_bindings FROM destination WHERE id = ?", destination_id)
+        return None if names is None else frozenset(json.loads(names))
+
+    def learn_url_bindings(self, destination_id: int, names: Iterable[str]) -> None:
+        """Remember which of 'length', 'digest' and 'absence' signed URLs were found to bind."""
+        self._write(
+            "UPDATE destination SET url_bindings = ? WHERE id = ?",
+            json.dumps(sorted(names)),
+            destination_id,
+        )
 
     def _found(self, which: str, *values: object) -> list[Destination]:
         return [_destination(row) for row in self._db.execute(_DESTINATION + which, values)]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.destinations import IS_REACHED, LEADS_TO
-from bulkup.manifest.queue.release import release_content
+from bulkup.manifest.queue.release import UNANNOUNCED, release_content
 from bulkup.manifest.rows import to_sql
 from bulkup.model import Digest
 
@@ -17,7 +17,8 @@ _STALE = (
     "FROM object WHERE destination_id = ? AND kind = 'original' AND stored_at IS NULL "
     "AND NOT EXISTS (SELECT 1 FROM item WHERE item.content_id = object.content_id "
     "AND item.destination_id = object.destination_id AND stage = 'upload' "
-    "AND state IN ('ready', 'waiting', 'claimed', 'dead'))"
+    "AND state IN ('ready', 'waiting', 'claimed', 'dead')) "
+    f"AND {UNANNOUNCED}"
 )
 """A dead item keeps its key: `retry` may bring it back."""
 

@@ -27,6 +27,7 @@ from bulkup.manifest.reports.albums import AlbumQueries
 from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
+from bulkup.manifest.reservations import Reservations
 from bulkup.manifest.runs import Runs
 from bulkup.manifest.verification import ObjectChecks
 
@@ -48,6 +49,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.known_mounts = KnownMounts(self._db)
         self.upload_queue = UploadQueue(self._db)
         self.multipart_uploads = MultipartUploads(self._db)
+        self.reservations = Reservations(self._db)
         self.stage_queue = StageQueue(self._db)
         self.pictures = Pictures(self._db)
         self.sidecars = Sidecars(self._db)

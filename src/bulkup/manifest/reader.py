@@ -23,6 +23,7 @@ from bulkup.manifest.reports.objects import ObjectQueries
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
+from bulkup.manifest.reservations import Reservations
 from bulkup.manifest.runs import Runs
 
 
@@ -54,6 +55,7 @@ class Reader(AbstractContextManager["Reader"]):
         self.objects = ObjectQueries(self._db)
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
+        self.reservations = Reservations(self._db)
         self.integrity = Integrity(self._db)
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ CREATE TABLE destination (
   profile TEXT,
   conditional_writes INTEGER,      -- NULL until probed
   checksums INTEGER,               -- NULL until probed
+  url_bindings TEXT,               -- what signed URLs bind, a JSON array; NULL until probed
   learned_limit INTEGER,           -- what the window last settled at
   learned_rate REAL,
   learned_at REAL,

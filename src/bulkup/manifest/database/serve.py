@@ -4,6 +4,7 @@ token           who may use the server: a name, a role and the hash of a secret
 timeline        pictures by the time when they were taken, for the gallery; the server fills it
 timeline_month  how many they are in each month
 notification    ends of runs, and alerts
+reservation     a content that a client announced, and the key that its object is to have
 """
 
 from __future__ import annotations
@@ -92,4 +93,24 @@ WHEN old.ended_at IS NULL AND new.ended_at IS NOT NULL BEGIN
   INSERT INTO notification (kind, run_id, at) VALUES ('run_ended', new.id, new.ended_at);
   DELETE FROM notification WHERE id <= (SELECT max(id) FROM notification) - 1000;
 END;
+CREATE TABLE reservation (
+  id TEXT PRIMARY KEY,
+  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
+  content_id INTEGER NOT NULL REFERENCES content (id),
+  owner TEXT NOT NULL,             -- the name of the token
+  key TEXT NOT NULL,
+  folder TEXT NOT NULL,            -- of the file, below the owner's root: '' or 'sub/'
+  name TEXT NOT NULL,
+  size_bytes INTEGER NOT NULL,
+  media_type TEXT NOT NULL,
+  modified_ns INTEGER NOT NULL,
+  part_bytes INTEGER,              -- NULL: it is sent whole
+  store_upload_id TEXT,            -- of the multipart upload, once it has begun
+  is_done INTEGER NOT NULL DEFAULT 0, -- 1: the object is there; kept for a client that asks again
+  created_at REAL NOT NULL,
+  expires_at REAL NOT NULL
+);
+CREATE INDEX reservation_content ON reservation (content_id);
+CREATE INDEX reservation_path ON reservation (owner, folder, name);
+CREATE INDEX reservation_expiry ON reservation (expires_at);
 """

@@ -8,6 +8,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+UNANNOUNCED = (
+    "NOT EXISTS (SELECT 1 FROM reservation WHERE reservation.content_id = object.content_id "
+    "AND reservation.destination_id = object.destination_id AND NOT is_done)"
+)
+"""Of an object: no client of `bulkup serve` is about to upload it."""
+
 
 def retain_content(db: sqlite3.Connection, content_id: int) -> None:
     """The content has one more asset. With the first one, its work counts again."""
@@ -46,8 +52,8 @@ def forget_open(db: sqlite3.Connection, content_id: int) -> None:
         (content_id,),
     )
     db.execute(
-        "DELETE FROM object WHERE content_id = ? AND stored_at IS NULL AND NOT EXISTS "
-        "(SELECT 1 FROM item WHERE item.content_id = object.content_id "
+        f"DELETE FROM object WHERE content_id = ? AND stored_at IS NULL AND {UNANNOUNCED} "
+        "AND NOT EXISTS (SELECT 1 FROM item WHERE item.content_id = object.content_id "
         "AND item.destination_id = object.destination_id AND item.state = 'claimed')",
         (content_id,),
     )
@@ -63,7 +69,8 @@ def forget_unsendable(db: sqlite3.Connection, content_id: int) -> None:
         (content_id,),
     ).fetchall()
     db.executemany(
-        "DELETE FROM object WHERE content_id = ? AND +destination_id = ? AND stored_at IS NULL",
+        "DELETE FROM object WHERE content_id = ? AND +destination_id = ? AND stored_at IS NULL "
+        f"AND {UNANNOUNCED}",
         ((content_id, *row) for row in freed),
     )
 

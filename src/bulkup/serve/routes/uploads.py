@@ -1,0 +1,231 @@
+"""The broker: uploads by clients without keys of the bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, SourceChanged, UsageError
+from bulkup.manifest.reservations import Reservation, Stored
+from bulkup.model import Digest
+from bulkup.operations.tokens import Role
+from bulkup.operations.uploads.broker import Broker, UploadUnknown
+from bulkup.operations.uploads.completion import announce, complete
+from bulkup.operations.uploads.own_urls import ROUTE
+from bulkup.serve.access import route
+from bulkup.serve.context import context_of
+from bulkup.serve.identity import identity_of
+from bulkup.serve.problems import Problem
+from bulkup.serve.routes.upload_bodies import receive_body
+from bulkup.stores.store import SignedURL
+
+PAGE_FILES = 1000
+
+_STATUS: tuple[tuple[type[BulkupError], int], ...] = (
+    (UploadUnknown, 404),
+    (KeyTaken, 409),
+    (ObjectMissing, 409),
+    (SourceChanged, 422),
+)
+
+
+async def begin(request: Request) -> Response:
+    """POST /uploads: announce a file."""
+    broker, document = _broker(request), await _document(request)
+    await broker.clean_if_due()
+    found = await announce(broker, document, _name(request))
+    if isinstance(found, Stored):
+        digest = str(document["sha256"]).lower()
+        return JSONResponse({"duplicate": True, "digest": digest, "key": found.key})
+    fields: dict[str, Any] = {"upload_id": found.id, "key": found.key, "path": found.path}
+    if found.part_bytes is not None:
+        fields["parts"] = {"part_bytes": found.part_bytes, "count": found.parts}
+        fields["expires_at"] = _time(found.expires_at)
+    else:
+        fields |= _url(request, await broker.sign(found))
+    return JSONResponse(fields, 201)
+
+
+async def url(request: Request) -> Response:
+    """POST /uploads/ID/url: a fresh URL for the whole."""
+    one = await _upload(request)
+    return JSONResponse(_url(request, await _broker(request).sign(one)))
+
+
+async def part_url(request: Request) -> Response:
+    """POST /uploads/ID/parts/N: a fresh URL for one part; with `sha256`, for these bytes only."""
+    one, document = await _upload(request), await _document(request)
+    digest = document.get("sha256")
+    if digest is not None and not (
+        isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
+    ):
+        raise UsageError("sha256: 64 hexadecimal digits are needed, of the part")
+    number = request.path_params["number"]
+    signed = await _broker(request).sign_part(one, number, Digest(digest) if digest else None)
+    return JSONResponse(_url(request, signed))
+
+
+async def parts(request: Request) -> Response:
+    """GET /uploads/ID/parts: what the store has."""
+    one = await _upload(request)
+    found = await _broker(request).parts(one)
+    fields = [
+        {"number": part.number, "size_bytes": part.size_bytes, "etag": part.etag} for part in found
+    ]
+    sizes = {"part_bytes": one.part_bytes, "count": one.parts}
+    return JSONResponse({"parts": fields, **sizes})
+
+
+async def finish(request: Request) -> Response:
+    """POST /uploads/ID/complete: the object is looked at and recorded."""
+    one, document = await _upload(request), await _document(request)
+    named = document.get("parts")
+    stored = await complete(_broker(request), one, None if named is None else _parts(named))
+    return JSONResponse(
+        {
+            "duplicate": stored.is_duplicate,
+            "digest": one.digest,
+            "key": stored.key,
+            "path": one.path,
+        }
+    )
+
+
+async def give_up(request: Request) -> Response:
+    """DELETE /uploads/ID."""
+    await _broker(request).give_up(await _upload(request))
+    return Response(status_code=204)
+
+
+async def files(request: Request) -> Response:
+    """GET /uploads: the files that this token's name has uploaded, by path. `path` names one;
+    `prefix`, `after` and `limit` make pages."""
+    query, broker, owner = request.query_params, _broker(request), _name(request)
+    to = await broker.destination()
+    path, prefix, after = query.get("path"), query.get("prefix", ""), query.get("after", "")
+    limit = query.get("limit", str(PAGE_FILES))
+    if not limit.isdecimal() or int(limit) > PAGE_FILES:
+        raise UsageError(f"limit: a whole number up to {PAGE_FILES:,} is needed")
+    manifest = context_of(request).manifest
+    if path is not None:
+        one = await manifest.read(
+            lambda reader: reader.uploaded_files.get(owner, to.row.id, path)
+        )
+        found = [] if one is None else [one]
+    else:
+        found = await manifest.read(
+            lambda reader: reader.uploaded_files.page(
+                owner, to.row.id, prefix=prefix, after=after, limit=int(limit)
+            )
+        )
+    fields = [
+        {
+            "path": one.path,
+            "size_bytes": one.size_bytes,
+            "digest": one.digest,
+            "media_type": one.media_type,
+            "etag": one.etag,
+            "stored_at": _time(one.stored_at),
+        }
+        for one in found
+    ]
+    is_full = path is None and found and len(found) == int(limit)
+    return JSONResponse({"files": fields, "next": found[-1].path if is_full else None})
+
+
+def _broker(request: Request) -> Broker:
+    return context_of(request).broker
+
+
+def _name(request: Request) -> str:
+    identity = identity_of(request)
+    assert identity is not None
+    return identity.name
+
+
+async def _upload(request: Request) -> Reservation:
+    """The upload of the path. Raises UploadUnknown for another client's, except for operators."""
+    identity = identity_of(request)
+    assert identity is not None
+    owner = None if identity.role.includes(Role.OPERATOR) else identity.name
+    return await _broker(request).find(request.path_params["id"], owner)
+
+
+async def _document(request: Request) -> Mapping[str, Any]:
+    """The JSON object in the body; an empty one for no body. Raises Problem (400)."""
+    body = await request.body()
+    try:
+        document = json.loads(body) if body else {}
+    except ValueError as error:  # RecursionError: of a body of 64 KiB at most
+        raise Problem(400, f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise Problem(400, "the body is no JSON object")
+    return document
+
+
+def _parts(named: object) -> list[tuple[int, str]]:
+    """Numbers and ETags, named as here or as S3 does. Raises UsageError."""
+    found = []
+    for part in named if isinstance(named, list) else [None]:
+        part = part if isinstance(part, dict) else {}
+        number, etag = part.get("number", part.get("PartNumber")), part.get("etag", part.get("ETag"))
+        if not isinstance(number, int) or not isinstance(etag, str):
+            raise UsageError("parts: a list of objects with number and etag is needed")
+        found.append((number, etag))
+    return found
+
+
+def _url(request: Request, signed: SignedURL) -> dict[str, Any]:
+    """A URL of the server's own is absolute here, by the address that the client used."""
+    address = signed.url
+    if address.startswith("/"):
+        address = f"{str(request.base_url).rstrip('/')}/api/v1{address}"
+    return {
+        "method": signed.method,
+        "url": address,
+        "headers": dict(signed.headers),
+        "expires_at": _time(signed.expires_at),
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _classified(
+    endpoint: Callable[[Request], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """`endpoint`, with the statuses of what only uploads raise."""
+
+    async def classified(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except BulkupError as error:
+            for kind, status in _STATUS:
+                if isinstance(error, kind):
+                    raise Problem(
+                        status, str(error), error_class=str(error.error_class)
+                    ) from error
+            raise
+
+    return classified
+
+
+_ONE = "/uploads/{id}"
+ROUTES = tuple(
+    route(path, _classified(endpoint), role=Role.UPLOADER, methods=[method], cost=cost)
+    for method, path, endpoint, cost in (
+        ("POST", "/uploads", begin, 1),
+        ("GET", "/uploads", files, 0),
+        ("POST", f"{_ONE}/url", url, 0),
+        ("POST", f"{_ONE}/parts/{{number:int}}", part_url, 0),
+        ("GET", f"{_ONE}/parts", parts, 0),
+        ("POST", f"{_ONE}/complete", finish, 0),
+        ("DELETE", _ONE, give_up, 0),
+    )
+) + (route(ROUTE, _classified(receive_body), role=None, methods=["PUT"], body_bytes=None),)
