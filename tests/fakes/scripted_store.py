@@ -90,7 +90,15 @@ class ScriptedStore(DirectoryStore):
         await self._called("copy")
         return await super().copy(source_key, key, size_bytes=size_bytes, exclusive=exclusive)
 
-    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+    async def begin_parts(
+        self,
+        key: str,
+        *,
+        digest: Digest | None,
+        attributes: Attributes,
+        size_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> str:
         await self._called("begin_parts")
         return await super().begin_parts(key, digest=digest, attributes=attributes)
 

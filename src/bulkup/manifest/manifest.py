@@ -27,8 +27,8 @@ from bulkup.manifest.reports.albums import AlbumQueries
 from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.status import StatusReport
-from bulkup.manifest.reservations import Reservations
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.uploads.reservations import Reservations
 from bulkup.manifest.verification import ObjectChecks
 
 

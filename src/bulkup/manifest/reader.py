@@ -23,8 +23,8 @@ from bulkup.manifest.reports.objects import ObjectQueries
 from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
-from bulkup.manifest.reservations import Reservations
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.uploads.reservations import Reservations
 
 
 class Reader(AbstractContextManager["Reader"]):

@@ -19,7 +19,7 @@ from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader
 from bulkup.run.store_requests import requests_to
 from bulkup.settings.options import RunOptions
-from bulkup.stores.urls import parse
+from bulkup.stores.urls import BucketURL, parse
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -115,4 +115,4 @@ def folder_of(key: str, prefix: str, depth: int) -> str:
 def prefix_of(url: str) -> str:
     """The start of every key at a destination: '' or ending in '/'."""
     place = parse(url)
-    return "" if isinstance(place, str) or not place.prefix else f"{place.prefix}/"
+    return f"{place.prefix}/" if isinstance(place, BucketURL) and place.prefix else ""

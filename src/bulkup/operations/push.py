@@ -21,7 +21,7 @@ from bulkup.settings.table import Settings
 from bulkup.stores.open import read_pem
 from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.store import PartStore
-from bulkup.stores.urls import canonical
+from bulkup.stores.urls import canonical, is_broker
 from bulkup.walk.filters import Rules, Selection
 from bulkup.walk.roots import check_root
 
@@ -118,6 +118,8 @@ class PushRun(Run):
             profile=push.run.profile,
             addressing_style=push.run.addressing_style,
         )
+        if is_broker(destination.url):
+            order = self._order_for_server(order, is_first=not destination.is_reached)
 
         def begin(run_id: str, now: float) -> BatchStart:
             batch_id, roots = manifest.batches.begin(
@@ -138,6 +140,19 @@ class PushRun(Run):
             )
 
         return [Job(destination, order, begin, makes_copies=order.copies_duplicates)]
+
+    def _order_for_server(self, order: BatchOptions, *, is_first: bool) -> BatchOptions:
+        """The order for a `bulkup serve`: only uploading is for this side. Raises UsageError."""
+        if Stage.UPLOAD not in order.stages:
+            raise UsageError(
+                "process and embed are done by the server, not by its clients",
+                hint="On the server: bulkup serve --work, or bulkup process and bulkup embed.",
+            )
+        if is_first and len(order.stages) > 1:
+            self._found.append(
+                Notice("thumbnails and search are made by the server, if it runs with --work")
+            )
+        return replace(order, stages=(Stage.UPLOAD,))
 
     def _open_store(self, destination: Destination) -> PartStore:
         if destination.url == self._push.upload.default_to:

@@ -27,6 +27,7 @@ from bulkup.run.store_reader import INTERNAL
 from bulkup.run.store_requests import StoreRequests
 from bulkup.settings.copy_options import ManifestCopyOptions
 from bulkup.stores.store import PartStore
+from bulkup.stores.urls import is_broker
 
 FOLDER: Final = INTERNAL + "manifest/"
 """Below the destination's prefix."""
@@ -55,8 +56,9 @@ def copy_key(prefix: str, host: str, seconds: float) -> str:
 async def copy_if_due(
     context: RunContext, destination: Destination, requests: StoreRequests, has_changed: bool
 ) -> None:
-    """Send a copy, where the run is to make copies, as `ManifestCopier.copy_if_due` does."""
-    if context.manifest_copy is not None:
+    """Send a copy, where the run is to make copies, as `ManifestCopier.copy_if_due` does. None goes
+    to a `bulkup serve`, which has a manifest of its own."""
+    if context.manifest_copy is not None and not is_broker(destination.url):
         copier = ManifestCopier(context, context.manifest_copy)
         await copier.copy_if_due(destination, requests, has_changed=has_changed)
 

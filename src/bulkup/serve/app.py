@@ -14,7 +14,16 @@ from bulkup.serve.middleware.authentication import Authentication
 from bulkup.serve.middleware.hosts import AllowedHosts, Hosts
 from bulkup.serve.middleware.responses import Responses
 from bulkup.serve.pages import sign_in, static
-from bulkup.serve.routes import events, failures, files, notifications, pictures, stats, work
+from bulkup.serve.routes import (
+    events,
+    failures,
+    files,
+    notifications,
+    pictures,
+    stats,
+    uploads,
+    work,
+)
 
 API: Sequence[BaseRoute] = (
     *stats.ROUTES,
@@ -24,6 +33,7 @@ API: Sequence[BaseRoute] = (
     *work.ROUTES,
     *notifications.ROUTES,
     *pictures.ROUTES,
+    *uploads.ROUTES,
 )
 """Everything below /api/v1."""
 PAGES: Sequence[BaseRoute] = (*sign_in.ROUTES, *static.ROUTES)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
 from bulkup.clock import Clock
+from bulkup.operations.uploads.broker import Broker
 from bulkup.serve.bodies.byte_cache import ByteCache
 from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.live.hub import Live
@@ -40,6 +42,7 @@ class ServerContext:
     live: Live
     child_runs: ChildRuns
     variants: ByteCache
+    broker: Broker  # opens its destination at the first upload
     root_path: str = ""  # below which browsers see the server
     cookie: str = "bulkup"  # another for each port: browsers share cookies between ports
     one_time_codes: set[bytes] = field(default_factory=set)  # digests; each is good for one use
@@ -47,6 +50,7 @@ class ServerContext:
     async def close(self) -> None:
         """Close what requests opened."""
         self.child_runs.stop()
+        await self.broker.close()
         await self.stores.close()
         self.manifest.close()
 
@@ -76,6 +80,16 @@ def new_context(
         live=Live(manifest, overview, clock),
         child_runs=ChildRuns(settings.manifest, environ),
         variants=ByteCache(VARIANTS_BYTES),
+        broker=Broker(
+            manifest,
+            settings.upload,
+            settings.run,
+            environ,
+            clock,
+            random,
+            new_id=lambda: secrets.token_urlsafe(18),
+            secret=secrets.token_bytes(32),
+        ),
         root_path=root_path,
         cookie=cookie,
     )

@@ -11,4 +11,5 @@ unsent         what a connection has not got acknowledged
 look_first     exclusive writes where the endpoint has none
 directory/     objects as files
 s3/            objects in a bucket
+broker/        objects at a `bulkup serve`
 """

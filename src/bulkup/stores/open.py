@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bulkup.errors import UsageError
 from bulkup.stores.store import Capabilities, PartStore
-from bulkup.stores.urls import parse
+from bulkup.stores.urls import BrokerURL, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,8 @@ def open_store(
         from bulkup.stores.directory.store import DirectoryStore
 
         return DirectoryStore(place, clock=clock, holds_objects=holds_objects)
+    if isinstance(place, BrokerURL):
+        return _open_broker(place, environ, clock, ca_bundle)
     pem = read_pem(ca_bundle or environ.get("AWS_CA_BUNDLE"))
     from bulkup.stores.s3.credentials import find_credentials
     from bulkup.stores.s3.store import S3Store
@@ -55,6 +57,18 @@ def open_store(
     prefix = f"{place.prefix}/" if place.prefix else ""
     transport = S3Transport(place.bucket, credentials, ca_pem=pem, clock=clock)
     return S3Store(place.canonical, prefix, transport, capabilities or Capabilities())
+
+
+def _open_broker(
+    place: BrokerURL, environ: Mapping[str, str], clock: Clock, ca_bundle: str | None
+) -> PartStore:
+    from bulkup.stores.broker.calls import Calls
+    from bulkup.stores.broker.store import BrokerStore
+
+    token = environ.get("BULKUP_TOKEN", "").strip() or None
+    base, pem = place.origin + place.path, read_pem(ca_bundle)
+    calls = Calls(place.canonical, base, token, ca_pem=pem, clock=clock)
+    return BrokerStore(place.canonical, calls)
 
 
 def read_pem(path: str | None) -> bytes | None:

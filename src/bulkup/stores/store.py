@@ -96,10 +96,20 @@ class ObjectStore(Protocol):
 class PartStore(ObjectStore, Protocol):
     """A store that takes an object in parts, which outlive the process that sent them."""
 
-    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+    async def begin_parts(
+        self,
+        key: str,
+        *,
+        digest: Digest | None,
+        attributes: Attributes,
+        size_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> str:
         """Begin a multipart upload; its id.
 
-        `digest` is that of the whole object, if it is known already; `head` then returns it.
+        `digest` and `size_bytes` are those of the whole object, if they are known already, and
+        `part_bytes` the size of each part but the last; `head` then returns the digest. A store
+        that already knows the key to be taken raises KeyTaken.
         """
 
     async def put_part(

@@ -16,7 +16,7 @@ from bulkup.manifest.destinations import Destination, Destinations
 from bulkup.operations.destination.endpoints import choose_endpoint, require_same_endpoint
 from bulkup.run.options import NamedRoot, Subtree, named
 from bulkup.settings.options import RunOptions, UploadOptions
-from bulkup.stores.urls import canonical, redact, require_no_lookalike
+from bulkup.stores.urls import canonical, is_directory, redact, require_no_lookalike
 
 
 class KnownRoot(NamedTuple):
@@ -203,7 +203,7 @@ def _require_sources(roots: Sequence[str], known: Sequence[Destination]) -> None
     """Raise UsageError when one of several paths is or holds a known destination."""
     if len(roots) < 2:
         return
-    directories = [one.url for one in known if not one.url.startswith("s3://")]
+    directories = [one.url for one in known if is_directory(one.url)]
     for root in roots:
         for url in directories:
             if _is_within(url, root):
@@ -216,7 +216,7 @@ def _require_sources(roots: Sequence[str], known: Sequence[Destination]) -> None
 
 def _require_outside(url: str, roots: Sequence[str]) -> None:
     """Raise UsageError when a directory destination is one of the roots or lies in one."""
-    if url.startswith("s3://"):
+    if not is_directory(url):
         return
     for root in roots:
         if _is_within(url, root):

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from bulkup.content.media import media_type as guess_media_type
 from bulkup.errors import UsageError
-from bulkup.manifest.uploaded_files import Announced, split
-from bulkup.model import Digest, clamp_ns
+from bulkup.manifest.uploads.files import Announced, split
+from bulkup.model import MAX_NS, Digest, clamp_ns
 from bulkup.run.store_reader import INTERNAL
 from bulkup.stores.keys import KEY_LIMIT_BYTES
 
@@ -41,20 +41,23 @@ def read_announcement(
     now: float,
 ) -> Announcement:
     """What the body of `POST /uploads` says. Contents from `part_threshold_bytes` on are sent in
-    parts, of `part_bytes` unless the client wants others. Raises UsageError."""
+    parts, of `part_bytes` unless the client wants others; smaller ones only if it wants parts.
+    Raises UsageError."""
     size_bytes = _integer(document, "size_bytes", least=0, most=MOST_PARTS * MOST_PART_BYTES)
     digest = str(document.get("sha256", "")).lower()
     if not _HEX(digest):
         raise UsageError("sha256: 64 hexadecimal digits are needed, of the whole file")
     folder, name = split(_path(document))
-    has_parts = part_threshold_bytes is not None and size_bytes >= part_threshold_bytes
+    has_parts = part_threshold_bytes is not None and (
+        size_bytes >= part_threshold_bytes or document.get("part_bytes") is not None
+    )
     file = Announced(
         Digest(digest),
         size_bytes,
         _media_type(document, name),
         folder,
         name,
-        _modified_ns(document.get("modified_at"), now),
+        _modified_ns(document, now),
         owner,
         _part_bytes(document, size_bytes, part_bytes) if has_parts else None,
     )
@@ -101,9 +104,11 @@ def _media_type(document: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _modified_ns(value: object, now: float) -> int:
-    if value is None:
-        return int(now) * 1_000_000_000
+def _modified_ns(document: Mapping[str, Any], now: float) -> int:
+    """`modified_ns` for programs that know it to the nanosecond, else `modified_at`, else now."""
+    if document.get("modified_ns") is not None:
+        return _integer(document, "modified_ns", least=-MAX_NS, most=MAX_NS)
+    value = document.get("modified_at", now)
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value).timestamp()

@@ -13,8 +13,8 @@ from bulkup.content.digest import digest_of
 from bulkup.errors import KeyTaken, ObjectMissing, UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.reservations import Reservation, Stored
-from bulkup.manifest.uploaded_files import Announced
+from bulkup.manifest.uploads.files import Announced
+from bulkup.manifest.uploads.reservations import Reservation, Stored
 from bulkup.model import Attributes, Digest, Part
 from bulkup.operations.uploads.announcement import read_announcement
 from bulkup.operations.uploads.destination import ManifestAccess, choose, open_destination

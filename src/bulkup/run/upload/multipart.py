@@ -59,7 +59,13 @@ class MultipartUploader:
         adopted = await self._adopted(ready, key)
         if adopted is not None:
             return adopted
-        upload = await self._begin(ready, key, attributes)
+        try:
+            upload = await self._begin(ready, key, attributes)
+        except KeyTaken:  # by the time that it was looked for, or under another key
+            adopted = await self._adopted(ready, key)
+            if adopted is None:
+                raise
+            return adopted
         await self._send_parts(upload)
         parts = [upload.have[number] for number in sorted(upload.have)]
         try:
@@ -106,7 +112,13 @@ class MultipartUploader:
         elif begun is not None:  # under another key, or in parts of another size
             await self._abort(ready, begun.key, begun.upload_id)
         upload_id = await self._requests.ask(
-            lambda: self._store.begin_parts(key, digest=loaded.digest, attributes=attributes)
+            lambda: self._store.begin_parts(
+                key,
+                digest=loaded.digest,
+                attributes=attributes,
+                size_bytes=loaded.size_bytes,
+                part_bytes=loaded.part_bytes,
+            )
         )
         await self._context.call(
             self._uploads.begin_upload,

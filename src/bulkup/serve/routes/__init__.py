@@ -8,4 +8,6 @@ pictures.py       thumbnails, previews, originals
 failures.py       failures, and retry
 work.py           process and embed
 notifications.py  ends of runs, alerts
+uploads.py        what clients without keys of the bucket send
+upload_bodies.py  their bytes, where the destination is a directory
 """

@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bulkup.errors import KeyTaken
-from bulkup.manifest.reservations import Reservation
+from bulkup.manifest.uploads.reservations import Reservation
 from bulkup.operations.uploads.broker import part_size
 from bulkup.serve.context import context_of
 from bulkup.serve.problems import Problem
@@ -70,4 +70,3 @@ async def _read(request: Request, size_bytes: int) -> bytes:
     if len(body) < size_bytes:
         raise Problem(400, f"the body has fewer than {size_bytes:,} bytes")
     return bytes(body)
-

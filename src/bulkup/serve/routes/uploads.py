@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, SourceChanged, UsageError
-from bulkup.manifest.reservations import Reservation, Stored
+from bulkup.manifest.uploads.reservations import Reservation, Stored
 from bulkup.model import Digest
-from bulkup.operations.tokens import Role
 from bulkup.operations.uploads.broker import Broker, UploadUnknown
 from bulkup.operations.uploads.completion import announce, complete
 from bulkup.operations.uploads.own_urls import ROUTE
@@ -21,7 +19,9 @@ from bulkup.serve.access import route
 from bulkup.serve.context import context_of
 from bulkup.serve.identity import identity_of
 from bulkup.serve.problems import Problem
+from bulkup.serve.routes.parameters import document_in, number_in, text_in
 from bulkup.serve.routes.upload_bodies import receive_body
+from bulkup.serve.tokens import Role
 from bulkup.stores.store import SignedURL
 
 PAGE_FILES = 1000
@@ -36,7 +36,7 @@ _STATUS: tuple[tuple[type[BulkupError], int], ...] = (
 
 async def begin(request: Request) -> Response:
     """POST /uploads: announce a file."""
-    broker, document = _broker(request), await _document(request)
+    broker, document = _broker(request), await document_in(request)
     await broker.clean_if_due()
     found = await announce(broker, document, _name(request))
     if isinstance(found, Stored):
@@ -59,7 +59,7 @@ async def url(request: Request) -> Response:
 
 async def part_url(request: Request) -> Response:
     """POST /uploads/ID/parts/N: a fresh URL for one part; with `sha256`, for these bytes only."""
-    one, document = await _upload(request), await _document(request)
+    one, document = await _upload(request), await document_in(request)
     digest = document.get("sha256")
     if digest is not None and not (
         isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")
@@ -83,7 +83,7 @@ async def parts(request: Request) -> Response:
 
 async def finish(request: Request) -> Response:
     """POST /uploads/ID/complete: the object is looked at and recorded."""
-    one, document = await _upload(request), await _document(request)
+    one, document = await _upload(request), await document_in(request)
     named = document.get("parts")
     stored = await complete(_broker(request), one, None if named is None else _parts(named))
     return JSONResponse(
@@ -105,22 +105,18 @@ async def give_up(request: Request) -> Response:
 async def files(request: Request) -> Response:
     """GET /uploads: the files that this token's name has uploaded, by path. `path` names one;
     `prefix`, `after` and `limit` make pages."""
-    query, broker, owner = request.query_params, _broker(request), _name(request)
+    broker, owner, path = _broker(request), _name(request), text_in(request, "path")
+    prefix, after = text_in(request, "prefix") or "", text_in(request, "after") or ""
+    limit = number_in(request, "limit", PAGE_FILES, least=0, most=PAGE_FILES)
     to = await broker.destination()
-    path, prefix, after = query.get("path"), query.get("prefix", ""), query.get("after", "")
-    limit = query.get("limit", str(PAGE_FILES))
-    if not limit.isdecimal() or int(limit) > PAGE_FILES:
-        raise UsageError(f"limit: a whole number up to {PAGE_FILES:,} is needed")
     manifest = context_of(request).manifest
     if path is not None:
-        one = await manifest.read(
-            lambda reader: reader.uploaded_files.get(owner, to.row.id, path)
-        )
+        one = await manifest.read(lambda reader: reader.uploaded_files.get(owner, to.row.id, path))
         found = [] if one is None else [one]
     else:
         found = await manifest.read(
             lambda reader: reader.uploaded_files.page(
-                owner, to.row.id, prefix=prefix, after=after, limit=int(limit)
+                owner, to.row.id, prefix=prefix, after=after, limit=limit
             )
         )
     fields = [
@@ -134,7 +130,7 @@ async def files(request: Request) -> Response:
         }
         for one in found
     ]
-    is_full = path is None and found and len(found) == int(limit)
+    is_full = path is None and found and len(found) == limit
     return JSONResponse({"files": fields, "next": found[-1].path if is_full else None})
 
 
@@ -156,24 +152,15 @@ async def _upload(request: Request) -> Reservation:
     return await _broker(request).find(request.path_params["id"], owner)
 
 
-async def _document(request: Request) -> Mapping[str, Any]:
-    """The JSON object in the body; an empty one for no body. Raises Problem (400)."""
-    body = await request.body()
-    try:
-        document = json.loads(body) if body else {}
-    except ValueError as error:  # RecursionError: of a body of 64 KiB at most
-        raise Problem(400, f"the body is not JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise Problem(400, "the body is no JSON object")
-    return document
-
-
 def _parts(named: object) -> list[tuple[int, str]]:
     """Numbers and ETags, named as here or as S3 does. Raises UsageError."""
     found = []
     for part in named if isinstance(named, list) else [None]:
         part = part if isinstance(part, dict) else {}
-        number, etag = part.get("number", part.get("PartNumber")), part.get("etag", part.get("ETag"))
+        number, etag = (
+            part.get("number", part.get("PartNumber")),
+            part.get("etag", part.get("ETag")),
+        )
         if not isinstance(number, int) or not isinstance(etag, str):
             raise UsageError("parts: a list of objects with number and etag is needed")
         found.append((number, etag))
@@ -208,24 +195,26 @@ def _classified(
         except BulkupError as error:
             for kind, status in _STATUS:
                 if isinstance(error, kind):
-                    raise Problem(
-                        status, str(error), error_class=str(error.error_class)
-                    ) from error
+                    raise Problem(status, str(error), error_class=str(error.error_class)) from error
             raise
 
     return classified
 
 
 _ONE = "/uploads/{id}"
-ROUTES = tuple(
-    route(path, _classified(endpoint), role=Role.UPLOADER, methods=[method], cost=cost)
-    for method, path, endpoint, cost in (
-        ("POST", "/uploads", begin, 1),
-        ("GET", "/uploads", files, 0),
-        ("POST", f"{_ONE}/url", url, 0),
-        ("POST", f"{_ONE}/parts/{{number:int}}", part_url, 0),
-        ("GET", f"{_ONE}/parts", parts, 0),
-        ("POST", f"{_ONE}/complete", finish, 0),
-        ("DELETE", _ONE, give_up, 0),
-    )
-) + (route(ROUTE, _classified(receive_body), role=None, methods=["PUT"], body_bytes=None),)
+_CALLS = (
+    ("POST", "/uploads", begin, 1),
+    ("GET", "/uploads", files, 0),
+    ("POST", f"{_ONE}/url", url, 0),
+    ("POST", f"{_ONE}/parts/{{number:int}}", part_url, 0),
+    ("GET", f"{_ONE}/parts", parts, 0),
+    ("POST", f"{_ONE}/complete", finish, 0),
+    ("DELETE", _ONE, give_up, 0),
+)
+ROUTES = (
+    *(
+        route(path, _classified(endpoint), role=Role.UPLOADER, methods=[method], cost=cost)
+        for method, path, endpoint, cost in _CALLS
+    ),
+    route(ROUTE, _classified(receive_body), role=None, methods=["PUT"], body_bytes=None),
+)

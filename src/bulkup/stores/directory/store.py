@@ -199,7 +199,15 @@ class DirectoryStore:
         except OSError as error:
             raise store_error(error, key) from error
 
-    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+    async def begin_parts(
+        self,
+        key: str,
+        *,
+        digest: Digest | None,
+        attributes: Attributes,
+        size_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> str:
         self._files.path(key)
         return await _in_thread(key, lambda: self._parts.begin(key, digest, attributes))
 

@@ -40,7 +40,15 @@ class S3Parts(ABC):
     def _has_checksums(self) -> bool:
         return self.capabilities.checksums is not False
 
-    async def begin_parts(self, key: str, *, digest: Digest | None, attributes: Attributes) -> str:
+    async def begin_parts(
+        self,
+        key: str,
+        *,
+        digest: Digest | None,
+        attributes: Attributes,
+        size_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> str:
         """CreateMultipartUpload. `digest`, if known, becomes x-amz-meta-sha256; with checksums the
         endpoint keeps a SHA-256 for each part."""
         require_addressable(key)

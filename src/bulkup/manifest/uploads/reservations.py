@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.register import find_or_add_content, reserve
 from bulkup.manifest.queue.release import UNANNOUNCED
-from bulkup.manifest.uploaded_files import Announced, add_file, is_path_taken
+from bulkup.manifest.uploads.files import Announced, add_file, is_path_taken
 from bulkup.model import Digest
 
 _COLUMNS = (

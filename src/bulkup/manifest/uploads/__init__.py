@@ -1,0 +1,5 @@
+"""Uploads by clients of `bulkup serve`.
+
+reservations   what they are about to upload, and the keys that it is to have
+files          what they have uploaded
+"""

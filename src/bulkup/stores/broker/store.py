@@ -1,0 +1,340 @@
+"""A `bulkup serve` as a store: keys are paths below a root of this client, by its token's name.
+
+What the server has under another path, or from another client, is not sent again: the path is
+recorded there, and the put says that the key is taken, as it then is. Each URL is asked for right
+before it is used, so that none expires in a queue; one that has expired is answered by a new one.
+Nothing is ever replaced or removed there by a client.
+"""
+
+from __future__ import annotations
+
+import builtins  # `list` is a method here
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from bulkup.content.digest import digest_of
+from bulkup.errors import (
+    BulkupError,
+    DestinationError,
+    DestinationUnreachable,
+    KeyTaken,
+    ObjectMissing,
+    StoreBroken,
+    StoreForbidden,
+    StoreRefused,
+    StoreUnreachable,
+)
+from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.broker.calls import FORBIDDEN, Calls
+from bulkup.stores.broker.errors import no_broker
+from bulkup.stores.s3.http1 import Response
+from bulkup.stores.store import Capabilities
+
+PART_THRESHOLD_BYTES = 64 * 1024 * 1024
+FRESH_URLS = 3
+"""URLs for one request; a server whose every URL is refused has a wrong clock, or wrong keys."""
+REKEYS = 3
+"""How often an object of somebody else may turn out to be in the way."""
+
+
+class BrokerStore:
+    """A `PartStore` at a server. Methods without a docstring do what the protocol says."""
+
+    prefix = ""
+
+    def __init__(self, url: str, calls: Calls) -> None:
+        self.url = url
+        self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
+        self.capabilities = Capabilities(conditional_writes=True, checksums=True)
+        self._calls = calls
+        # Uploads that failed, to go on with: announcing them again would count against the limit
+        self._open: dict[tuple[str, Digest], dict[str, Any]] = {}
+
+    async def check(self) -> None:
+        """One call, which shows that it is a `bulkup serve` and takes the token."""
+        try:
+            found = await self._calls.call(
+                "GET", "/uploads", subject=self.url, query={"limit": "0"}
+            )
+        except StoreUnreachable as error:
+            raise DestinationUnreachable(str(error), hint=error.hint) from error
+        except (ObjectMissing, StoreRefused) as error:
+            raise DestinationError(str(error), hint=error.hint) from error
+        if not isinstance(found.get("files"), list):
+            raise no_broker(self.url, "its answer is another program's")
+
+    async def probed(self) -> Capabilities:
+        return self.capabilities
+
+    async def put(
+        self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
+    ) -> Stored:
+        """Reserve, send, complete. Raises KeyTaken also where the server has the content."""
+        _require_exclusive(key, exclusive)
+        signed = self._open.pop((key, digest), None)
+        if signed is None:
+            fields = _announcement(key, digest, len(body), attributes)
+            signed = await self._reserve(key, fields)
+        upload_id, parts = _text(signed, "upload_id"), signed.get("parts")
+        self._open[key, digest] = {"upload_id": upload_id, "parts": parts}
+        try:
+            await self._send_and_complete(key, upload_id, parts, signed, body)
+        except ObjectMissing as error:
+            del self._open[key, digest]
+            raise StoreBroken(f"key {key!r}: the server gave the upload up") from error
+        del self._open[key, digest]
+        return Stored(f'"{digest}"')
+
+    async def _send_and_complete(
+        self,
+        key: str,
+        upload_id: str,
+        parts: dict[str, Any] | None,
+        signed: dict[str, Any] | None,
+        body: Body,
+    ) -> None:
+        """An object in its way may be this content, sent by another client: completing shows it.
+        Where it is another, the server has chosen another key."""
+        taken = KeyTaken(f"key {key!r} is taken at the server")
+        for _ in range(REKEYS):
+            if parts is None:
+                await self._send(key, f"/uploads/{upload_id}/url", {}, body, signed)
+            else:
+                await self._send_parts(key, upload_id, parts, body)
+            try:
+                await self._complete(key, upload_id, {})
+            except KeyTaken as error:
+                taken, signed = error, None
+            else:
+                return
+        raise taken
+
+    async def _send_parts(
+        self, key: str, upload_id: str, parts: dict[str, Any], body: Body
+    ) -> None:
+        """The server's limit for whole bodies is lower than ours."""
+        view, size_bytes = memoryview(body), _whole(parts, "part_bytes")
+        for number, start in enumerate(range(0, len(body), size_bytes), 1):
+            part = view[start : start + size_bytes]
+            await self.put_part(key, upload_id, number, part, digest=digest_of(part))
+
+    async def _send(
+        self,
+        key: str,
+        path: str,
+        document: dict[str, object],
+        body: Body,
+        signed: dict[str, Any] | None = None,
+    ) -> Response | None:
+        """Send a body by a URL of `path`; None where an object is in its way."""
+        subject = f"key {key!r}"
+        for _ in range(FRESH_URLS):
+            if signed is None or "url" not in signed:
+                signed = await self._calls.call("POST", path, subject=subject, document=document)
+            headers = signed.get("headers") or {}
+            method, url = _text(signed, "method"), _text(signed, "url")
+            signed = None
+            response = await self._calls.send(method, url, headers, body)
+            if response.status < 300:
+                return response
+            if response.status == 412:
+                return None
+            if response.status != FORBIDDEN:
+                raise self._calls.sent_error(response, subject)
+        raise StoreForbidden(
+            f"{subject}: the destination refuses the URLs that {self.url} makes",
+            hint="On the server, bulkup doctor says why; its clock may be wrong.",
+        )
+
+    async def _reserve(self, key: str, fields: dict[str, object]) -> dict[str, Any]:
+        found = await self._calls.call_paced(
+            "POST", "/uploads", subject=f"key {key!r}", document=fields
+        )
+        if found.get("duplicate"):
+            raise KeyTaken(f"key {key!r}: the server has this content")
+        return found
+
+    async def _complete(self, key: str, upload_id: str, fields: dict[str, object]) -> None:
+        await self._calls.call(
+            "POST", f"/uploads/{upload_id}/complete", subject=f"key {key!r}", document=fields
+        )
+
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
+        found = await self._calls.call(
+            "GET", "/uploads", subject=f"key {key!r}", query={"path": key}
+        )
+        files = _infos(found)
+        if not files:
+            raise ObjectMissing(f"key {key!r}: the server has no such file of this client")
+        return files[0]
+
+    async def read(self, key: str) -> bytes:
+        return b"".join([chunk async for chunk in self.open(key)])
+
+    async def open(
+        self, key: str, *, start: int = 0, size_bytes: int | None = None
+    ) -> AsyncIterator[bytes]:
+        digest = (await self.head(key)).digest
+        is_whole = start == 0 and size_bytes is None
+        end = "" if size_bytes is None else str(start + size_bytes - 1)
+        headers = {} if is_whole else {"range": f"bytes={start}-{end}"}
+        path, subject = f"/original/{digest}", f"key {key!r}"
+        async with self._calls.get(path, headers, subject=subject) as (response, chunks):
+            if headers and response.status != 206:
+                raise StoreBroken(f"{subject}: the server sends more than a range")
+            async for chunk in chunks:
+                yield chunk
+
+    async def restore(self, key: str, *, days: int) -> None:
+        raise StoreRefused(
+            f"key {key!r}: a copy of an archived object must be asked for on the server"
+        )
+
+    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
+        """The files of this client, by path."""
+        while True:
+            query = {"prefix": prefix, "after": after}
+            found = await self._calls.call("GET", "/uploads", subject=self.url, query=query)
+            page = _infos(found)
+            if page:
+                yield page
+            following = found.get("next")
+            if not isinstance(following, str) or following <= after:
+                return
+            after = following
+
+    async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
+        """The server records the path: it has the content. Raises KeyTaken when another content
+        has it."""
+        _require_exclusive(key, exclusive)
+        info = await self.head(source_key)
+        assert info.digest is not None
+        attributes = Attributes(info.content_type or "application/octet-stream")
+        fields = _announcement(key, info.digest, info.size_bytes, attributes)
+        found = await self._calls.call_paced(
+            "POST", "/uploads", subject=f"key {key!r}", document=fields
+        )
+        if not found.get("duplicate"):
+            raise ObjectMissing(f"key {source_key!r}: the server has it no more")
+        return Stored(info.etag)
+
+    async def delete(self, key: str) -> None:
+        raise StoreRefused(f"key {key!r}: a client removes nothing at {self.url}")
+
+    async def begin_parts(
+        self,
+        key: str,
+        *,
+        digest: Digest | None,
+        attributes: Attributes,
+        size_bytes: int | None = None,
+        part_bytes: int | None = None,
+    ) -> str:
+        """Raises KeyTaken where the server has the content."""
+        if digest is None or size_bytes is None:
+            raise StoreRefused(f"key {key!r}: the server must know digest and size beforehand")
+        fields = _announcement(key, digest, size_bytes, attributes)
+        found = await self._reserve(key, {**fields, "part_bytes": part_bytes})
+        return _text(found, "upload_id")
+
+    async def put_part(
+        self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
+    ) -> Part:
+        path = f"/uploads/{upload_id}/parts/{number}"
+        response = await self._send(key, path, {"sha256": digest}, body)
+        if response is None:
+            raise StoreBroken(f"key {key!r}: the server refuses a part as if it were an object")
+        return Part(number, len(body), response.get_header("etag") or "", digest)
+
+    async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
+        found = await self._calls.call("GET", f"/uploads/{upload_id}/parts", subject=f"key {key!r}")
+        return [
+            Part(_whole(part, "number"), _whole(part, "size_bytes"), _text(part, "etag"))
+            for part in found.get("parts") or ()
+        ]
+
+    async def complete_parts(
+        self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
+    ) -> Stored:
+        _require_exclusive(key, exclusive)
+        named = [{"number": part.number, "etag": part.etag} for part in parts]
+        await self._complete(key, upload_id, {"parts": named})
+        return Stored()
+
+    async def abort_parts(self, key: str, upload_id: str) -> None:
+        await _ignore_missing(
+            lambda: self._calls.call("DELETE", f"/uploads/{upload_id}", subject=f"key {key!r}")
+        )
+
+    async def list_uploads(
+        self, prefix: str = ""
+    ) -> AsyncIterator[builtins.list[tuple[str, str, float]]]:
+        """None: the server itself gives up what nobody completes."""
+        nothing: builtins.list[builtins.list[tuple[str, str, float]]] = []
+        for page in nothing:
+            yield page
+
+    async def close(self) -> None:
+        await self._calls.close()
+
+
+async def _ignore_missing(call: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await call()
+    except ObjectMissing:
+        return
+
+
+def _require_exclusive(key: str, exclusive: bool) -> None:
+    if not exclusive:
+        raise StoreRefused(f"key {key!r}: a client replaces nothing at the server")
+
+
+def _announcement(
+    key: str, digest: Digest, size_bytes: int, attributes: Attributes
+) -> dict[str, object]:
+    """The body of POST /uploads. The file's time is among the metadata, see `attributes_for`."""
+    mtime = attributes.metadata.get("mtime")
+    return {
+        "name": key.rpartition("/")[2],
+        "path": key,
+        "size_bytes": size_bytes,
+        "sha256": digest,
+        "media_type": attributes.content_type,
+        "modified_ns": None if mtime is None else int(Decimal(mtime) * 1_000_000_000),
+        "rename": False,
+    }
+
+
+def _infos(found: dict[str, Any]) -> list[ObjectInfo]:
+    return [
+        ObjectInfo(
+            key=_text(one, "path"),
+            size_bytes=_whole(one, "size_bytes"),
+            etag=one.get("etag"),
+            modified_at=datetime.fromisoformat(_text(one, "stored_at")).timestamp(),
+            digest=Digest(_text(one, "digest")),
+            content_type=one.get("media_type"),
+        )
+        for one in found.get("files") or ()
+    ]
+
+
+def _text(found: dict[str, Any], field: str) -> str:
+    value = found.get(field)
+    if not isinstance(value, str):
+        raise _malformed(field)
+    return value
+
+
+def _whole(found: dict[str, Any], field: str) -> int:
+    value = found.get(field)
+    if not isinstance(value, int):
+        raise _malformed(field)
+    return value
+
+
+def _malformed(field: str) -> BulkupError:
+    return StoreBroken(f"the server's answer has no {field}")
