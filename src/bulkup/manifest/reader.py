@@ -24,6 +24,7 @@ from bulkup.manifest.reports.pull import PullQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
+from bulkup.manifest.uploads.files import UploadedFiles
 from bulkup.manifest.uploads.reservations import Reservations
 
 
@@ -56,6 +57,7 @@ class Reader(AbstractContextManager["Reader"]):
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
         self.reservations = Reservations(self._db)
+        self.uploaded_files = UploadedFiles(self._db)
         self.integrity = Integrity(self._db)
 
     def close(self) -> None:

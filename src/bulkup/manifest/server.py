@@ -12,7 +12,6 @@ from bulkup.manifest.reports.file_pages import FilePages
 from bulkup.manifest.reports.gallery import Gallery
 from bulkup.manifest.timeline import Timeline
 from bulkup.manifest.tokens import Tokens
-from bulkup.manifest.uploads.files import UploadedFiles
 
 
 class ServerReader(Reader):
@@ -27,7 +26,6 @@ class ServerReader(Reader):
         self.file_pages = FilePages(self._db)
         self.failures = FailurePages(self._db)
         self.changes = Changes(self._db)
-        self.uploaded_files = UploadedFiles(self._db)
 
 
 class ServerManifest(Manifest):
