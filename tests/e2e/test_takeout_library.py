@@ -31,6 +31,13 @@ def found(bulkup: Bulkup) -> tuple[dict[str, str], dict[str, set[str]]]:
     return dict(notes), albums
 
 
+def without(bulkup: Bulkup) -> set[str]:
+    """The pictures for which no JSON was found."""
+    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+        query = "SELECT path FROM takeout JOIN files USING (asset_id) WHERE json IS NULL"
+        return {path.partition("#")[2] for (path,) in db.execute(query)}
+
+
 @pytest.fixture(scope="module")
 def takeout() -> Takeout:
     return make_takeout()
@@ -51,6 +58,8 @@ def test_pictures_find_their_json_and_albums_in_any_order_of_the_parts(
     missed = {path: note for path, note in wanted.items() if path not in notes}
     assert wrong == {}
     assert len(missed) <= len(wanted) / 100, missed
+    none = {path for path, note in takeout.notes.items() if note is None}
+    assert without(bulkup) ^ (none | set(missed)) == set()
     assert albums == {title: set(paths) for title, paths in takeout.albums.items()}
     stored = {path.relative_to(tmp_path / "store") for path in (tmp_path / "store").rglob("*")}
     assert not [path for path in stored if path.suffix == ".json"]

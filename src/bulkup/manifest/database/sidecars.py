@@ -84,7 +84,7 @@ AND EXISTS (SELECT 1 FROM picture WHERE content_id IN (old.content_id, new.conte
 }
   INSERT OR IGNORE INTO sidecar_unread SELECT new.id FROM picture
     WHERE picture.content_id = new.content_id AND (
-      EXISTS (SELECT 1 FROM takeout_partner WHERE asset_id = new.id)
+      EXISTS (SELECT 1 FROM takeout_partner WHERE asset_id = new.id AND note_id IS NOT NULL)
       OR picture.taken_at IS NULL AND new.name GLOB '*[12][09][0-9][0-9]*');
 END;
 CREATE TRIGGER sidecar_of_picture AFTER INSERT ON picture BEGIN

@@ -1,7 +1,7 @@
 """The tables of albums, and of the JSON files of Google Takeout.
 
 takeout_note     what one JSON file says, and its place in the export
-takeout_partner  the JSON of a picture's file
+takeout_partner  the JSON of a picture's file; NULL: others in its folder have one, it has none
 album            a set of pictures with a name, and where that is from
 album_asset      the files in it
 """
@@ -31,7 +31,7 @@ CREATE TABLE takeout_note (
 CREATE INDEX takeout_note_export ON takeout_note (export, folder);
 CREATE TABLE takeout_partner (
   asset_id INTEGER PRIMARY KEY REFERENCES asset (id) ON DELETE CASCADE,
-  note_id INTEGER NOT NULL REFERENCES takeout_note (id) ON DELETE CASCADE
+  note_id INTEGER REFERENCES takeout_note (id) ON DELETE CASCADE
 );
 CREATE INDEX takeout_partner_note ON takeout_partner (note_id);
 CREATE TABLE album (
@@ -49,7 +49,7 @@ CREATE INDEX album_asset_asset ON album_asset (asset_id);
 CREATE TRIGGER takeout_of_picture AFTER INSERT ON picture BEGIN
   INSERT OR IGNORE INTO sidecar_unread SELECT asset.id FROM asset
     WHERE asset.content_id = new.content_id AND (
-      EXISTS (SELECT 1 FROM takeout_partner WHERE asset_id = asset.id)
+      EXISTS (SELECT 1 FROM takeout_partner WHERE asset_id = asset.id AND note_id IS NOT NULL)
       OR new.taken_at IS NULL AND asset.name GLOB '*[12][09][0-9][0-9]*');
 END;
 """

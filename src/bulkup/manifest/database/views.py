@@ -182,7 +182,9 @@ SELECT
   takeout_partner.asset_id
 FROM takeout_note
 LEFT JOIN takeout_partner ON takeout_partner.note_id = takeout_note.id
-WHERE takeout_note.title IS NOT NULL AND NOT takeout_note.is_album;
+WHERE takeout_note.title IS NOT NULL AND NOT takeout_note.is_album
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, asset_id FROM takeout_partner WHERE note_id IS NULL;
 
 CREATE VIEW albums AS
 SELECT

@@ -103,25 +103,27 @@ class TakeoutNotes(Statements):
             if files:
                 yield FolderAssets(from_sql(root), from_sql(folder), files)
 
-    def set_partners(self, asset_ids: Iterable[int], partners: dict[int, int]) -> None:
-        """The note of each of the assets, by ids; those without one have none from now on.
+    def set_partners(self, asset_ids: Iterable[int], partners: dict[int, int | None]) -> None:
+        """The note of each of the assets, by ids; None for one that should have one and has none.
 
-        Pictures whose note is another now are read again.
+        Those that are not in `partners` have none from now on. Pictures whose note is another now
+        are read again.
         """
         with self._transaction():
             known = dict(self._db.execute("SELECT asset_id, note_id FROM takeout_partner"))
             gone = [one for one in asset_ids if one in known and one not in partners]
+            lost = [one for one, note in partners.items() if note is None and known.get(one)]
             self._db.executemany(
                 "DELETE FROM takeout_partner WHERE asset_id = ?", [(one,) for one in gone]
             )
             self._db.executemany(
                 "INSERT OR REPLACE INTO takeout_partner VALUES (?, ?)",
-                [pair for pair in partners.items() if known.get(pair[0]) != pair[1]],
+                [one for one in partners.items() if one not in known.items()],
             )
             self._db.executemany(
                 "INSERT OR IGNORE INTO sidecar_unread SELECT asset.id FROM asset "
                 "JOIN picture ON picture.content_id = asset.content_id WHERE asset.id = ?",
-                [(one,) for one in (*gone, *partners)],
+                [(one,) for one in (*gone, *lost, *(a for a, note in partners.items() if note))],
             )
 
     def set_albums(

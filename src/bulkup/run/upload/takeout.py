@@ -126,7 +126,7 @@ def _join(context: RunContext) -> str | None:
             else:
                 titles[note.folder][note.name] = note.title
                 ids[note.folder, note.name] = note.id
-        partners: dict[int, int] = {}
+        partners: dict[int, int | None] = {}
         albums: dict[str, list[int]] = defaultdict(list)
         for folder, files in held.folders.items():
             found = find_partners([name for name, _ in files], titles[folder])
@@ -134,10 +134,11 @@ def _join(context: RunContext) -> str | None:
                 if name in found:
                     partners[asset_id] = ids[folder, found[name]]
                 elif titles[folder]:
+                    partners[asset_id] = None
                     without.append(folder + name)
                 if folder in album_of and not is_year_folder(folder):
                     albums[album_of[folder]].append(asset_id)
-        total += len(partners)
+        total += sum(note is not None for note in partners.values())
         manifest.set_partners(held.assets, partners)
         manifest.set_albums(albums, held.assets)
     if not without:

@@ -7,6 +7,7 @@ iptc       IPTC IIM records
 xmp        XMP packets, in pictures and in sidecars
 embedded   the blocks of one decoded picture
 takeout    what Google Takeout adds to a picture
+zones      offsets from UTC by place
 names      dates in the names of files
 merge      one answer for each fact
 """

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from bulkup.content.picture.facts.names import date_in_name
+from bulkup.content.picture.facts.zones import offset_minutes_at
 from bulkup.content.picture.types import Moment, PictureFacts, Place, Precision
 from bulkup.content.takeout.notes import PictureNote
 
@@ -38,6 +39,8 @@ def _with_note(facts: PictureFacts, note: PictureNote) -> PictureFacts:
     if facts.place is None and note.latitude is not None and note.longitude is not None:
         place = Place(note.latitude, note.longitude, note.altitude_metres)
         facts = replace(facts, place=place)
+    if facts.taken_from == "takeout" and said is not None and facts.original == said:
+        facts = replace(facts, original=_at_place(said, facts.place))
     if facts.description is None:
         facts = replace(facts, description=note.description)
     if facts.rating is None and note.is_favourite:
@@ -47,12 +50,20 @@ def _with_note(facts: PictureFacts, note: PictureNote) -> PictureFacts:
 
 
 def _moment(seconds: float) -> Moment | None:
-    """The note's moment: it is in UTC, and nobody knows the zone of the place."""
+    """The note's moment: it is in UTC."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:
         return None
     return Moment(moment.replace(tzinfo=None), 0)
+
+
+def _at_place(said: Moment, place: Place | None) -> Moment:
+    """The moment by the clocks at the place, if it and its zone are known; else in UTC."""
+    minutes = None if place is None else offset_minutes_at(place, said.local)
+    if minutes is None:
+        return said
+    return replace(said, local=said.local + timedelta(minutes=minutes), offset_minutes=minutes)
 
 
 def _with_offset(taken: Moment, said: Moment) -> Moment:
