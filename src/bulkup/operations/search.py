@@ -142,6 +142,21 @@ class SearchSession:
         is_allowed = [picture is not None for picture in pictures]
         return self._result(pictures, by_vector(vector, matrix, is_allowed, limit))
 
+    def like_content(self, content_id: int, limit: int) -> SearchResult:
+        """Pictures like a content of the manifest; nothing where it is not embedded."""
+        row = self._embedder_row()
+        if row is None:
+            return NOTHING
+        from bulkup.search.query import by_vector, vector_of
+
+        matrix = self._matrix(row)
+        vector = vector_of(content_id, matrix)
+        if vector is None:
+            return SearchResult((), (f"this picture is not embedded by {row.name}",))
+        pictures = self._pictures(row, matrix)
+        is_allowed = [picture is not None for picture in pictures]
+        return self._result(pictures, by_vector(vector, matrix, is_allowed, limit))
+
     def duplicates(self, limit: int | None) -> SearchResult:
         """Groups of near-duplicates, the ones that waste most bytes first; the best picture of each
         group first."""

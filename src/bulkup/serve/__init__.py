@@ -13,6 +13,7 @@ rate_limits.py    token buckets by token, and their headers
 problems.py       errors as problem details (RFC 9457)
 documents.py      JSON responses
 live/             what changes: counts, phases, events
+searches.py       searches as requests ask for them
 child_runs.py     runs that the server starts
 bodies/           parts of bodies, and small ones in memory
 middleware/       what is done with every request

@@ -20,6 +20,7 @@ from bulkup.serve.routes import (
     files,
     notifications,
     pictures,
+    search,
     stats,
     uploads,
     work,
@@ -34,6 +35,7 @@ API: Sequence[BaseRoute] = (
     *notifications.ROUTES,
     *pictures.ROUTES,
     *uploads.ROUTES,
+    *search.ROUTES,
 )
 """Everything below /api/v1."""
 PAGES: Sequence[BaseRoute] = (*sign_in.ROUTES, *static.ROUTES)

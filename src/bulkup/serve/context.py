@@ -16,6 +16,7 @@ from bulkup.serve.live.hub import Live
 from bulkup.serve.live.overview import Overview
 from bulkup.serve.manifest_threads import READERS, ManifestThreads
 from bulkup.serve.rate_limits import RateLimits
+from bulkup.serve.searches import Searches
 from bulkup.serve.stores import Stores
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class ServerContext:
     stores: Stores
     overview: Overview
     live: Live
+    searches: Searches
     child_runs: ChildRuns
     variants: ByteCache
     broker: Broker  # opens its destination at the first upload
@@ -78,6 +80,7 @@ def new_context(
         stores=Stores(manifest, settings.run, environ, clock),
         overview=overview,
         live=Live(manifest, overview, clock),
+        searches=Searches(manifest, settings.run, clock, random),
         child_runs=ChildRuns(settings.manifest, environ),
         variants=ByteCache(VARIANTS_BYTES),
         broker=Broker(

@@ -30,6 +30,7 @@ class ManifestThreads:
         self._local = threading.local()
         self._opened: list[ServerReader | ServerManifest] = []
         self._readers = ThreadPoolExecutor(readers, "manifest-reader")
+        self._searcher = ThreadPoolExecutor(1, "manifest-searcher")
         self._watcher = ThreadPoolExecutor(1, "manifest-watcher")
         self._writer = ThreadPoolExecutor(1, "manifest-writer")
 
@@ -37,6 +38,12 @@ class ManifestThreads:
         """What `function` returns for a ServerReader."""
         return await asyncio.get_running_loop().run_in_executor(
             self._readers, lambda: function(self._reader())
+        )
+
+    async def search(self, function: Callable[[ServerReader], T]) -> T:
+        """The same for what takes long; one at a time, so that the other threads stay free."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._searcher, lambda: function(self._reader())
         )
 
     async def watch(self, function: Callable[[ServerReader], T]) -> T:
@@ -53,7 +60,7 @@ class ManifestThreads:
 
     def close(self) -> None:
         """End the threads, once what they do has ended."""
-        for threads in (self._readers, self._watcher, self._writer):
+        for threads in (self._readers, self._watcher, self._searcher, self._writer):
             threads.shutdown(cancel_futures=True)
         for one in self._opened:
             one.close()

@@ -5,6 +5,7 @@ stats.py          where everything stands; Prometheus
 events.py         server-sent events
 files.py          files, and all that is known of one
 pictures.py       thumbnails, previews, originals
+search.py         by words, by example, near-duplicates
 failures.py       failures, and retry
 work.py           process and embed
 notifications.py  ends of runs, alerts
