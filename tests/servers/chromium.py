@@ -50,9 +50,9 @@ class Browser:
 
     session: str  # its URL at the driver
 
-    def open(self, page: Path) -> None:
-        """Show a file, and wait until it is loaded."""
-        self._post("/url", url=page.as_uri())
+    def open(self, page: Path | str) -> None:
+        """Show a file or URL, and wait until it is loaded."""
+        self._post("/url", url=page if isinstance(page, str) else page.as_uri())
 
     def press(self, *keys: str) -> None:
         """Press and release each key, as the keyboard would."""
@@ -63,7 +63,7 @@ class Browser:
         """What the script returns; runs in the page although its policy forbids scripts."""
         return self._post("/execute/sync", script=script, args=[])
 
-    def command(self, name: str, **parameters: Any) -> Any:
+    def command(self, name: str, /, **parameters: Any) -> Any:
         """A command of the Chrome DevTools protocol."""
         return self._post("/goog/cdp/execute", cmd=name, params=parameters)
 

@@ -13,7 +13,16 @@ from bulkup.serve.context import ServerContext
 from bulkup.serve.middleware.authentication import Authentication
 from bulkup.serve.middleware.hosts import AllowedHosts, Hosts
 from bulkup.serve.middleware.responses import Responses
-from bulkup.serve.pages import sign_in, static
+from bulkup.serve.pages import (
+    activity,
+    duplicates,
+    gallery,
+    picture,
+    sign_in,
+    static,
+    upload,
+)
+from bulkup.serve.pages import failures as failures_page
 from bulkup.serve.routes import (
     events,
     failures,
@@ -38,7 +47,16 @@ API: Sequence[BaseRoute] = (
     *search.ROUTES,
 )
 """Everything below /api/v1."""
-PAGES: Sequence[BaseRoute] = (*sign_in.ROUTES, *static.ROUTES)
+PAGES: Sequence[BaseRoute] = (
+    *gallery.ROUTES,
+    *picture.ROUTES,
+    *duplicates.ROUTES,
+    *activity.ROUTES,
+    *failures_page.ROUTES,
+    *upload.ROUTES,
+    *sign_in.ROUTES,
+    *static.ROUTES,
+)
 """What browsers show."""
 
 

@@ -48,6 +48,13 @@ def manifest(settings: Settings) -> Any:
 
 
 @pytest.fixture
+def pushed_settings(tmp_path: Path, library: Library) -> Settings:
+    """The defaults, with a copy of the library's manifest."""
+    library.copied_to(tmp_path / "manifest.db")
+    return load({"manifest": str(tmp_path / "manifest.db")}, {}, tmp_path, warn=print)
+
+
+@pytest.fixture
 async def context(settings: Settings, clock: FakeClock) -> AsyncIterator[ServerContext]:
     """What the server's requests share."""
     context = new_context(settings, clock=clock, random=Random(1), environ={}, readers=1)

@@ -36,8 +36,13 @@ class FailureCount(NamedTuple):
     items: int
 
 
+_IS_OPEN = (
+    "state IN ('waiting', 'dead') AND live AND NOT (state = 'dead' AND EXISTS "
+    "(SELECT 1 FROM accepted_failure WHERE item_id = item.id "
+    "AND accepted_failure.attempts = item.attempts))"
+)
 _WHERE = (
-    "state IN ('waiting', 'dead') AND live AND (:stage IS NULL OR stage = :stage) "
+    f"{_IS_OPEN} AND (:stage IS NULL OR stage = :stage) "
     "AND (:state IS NULL OR state = :state) "
     "AND (:error_class IS NULL OR error_class = :error_class)"
 )
@@ -77,7 +82,7 @@ class FailurePages(Statements):
         """How many failed for which reason, by stage."""
         rows = self._db.execute(
             "SELECT stage, state, error_class, count(*) FROM item "
-            "WHERE state IN ('waiting', 'dead') AND live GROUP BY 1, 2, 3"
+            f"WHERE {_IS_OPEN} GROUP BY 1, 2, 3"
         )
         return [FailureCount(*row) for row in rows]
 
@@ -90,7 +95,7 @@ class FailurePages(Statements):
     def _files(self, item: int) -> list[FailedFile]:
         rows = self._db.execute(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
-            "next_attempt_at, destination FROM failures WHERE item = ?",
+            "next_attempt_at, destination FROM failures WHERE item = ? AND NOT accepted",
             (item,),
         )
         return [

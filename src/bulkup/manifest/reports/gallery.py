@@ -64,34 +64,39 @@ _ALONE = _ROWS.format(
     first="content",
 )
 
+_IS_IN_ALBUM = (
+    "timeline.content_id IN (SELECT asset.content_id FROM album "
+    "JOIN album_asset ON album_id = album.id JOIN asset ON asset.id = asset_id "
+    "WHERE album.name = :album)"
+)
+
 
 class Gallery(Statements):
     """Pictures in the order of time."""
 
-    def older(self, than: Place | None, limit: int) -> list[GalleryRow]:
-        """The pictures before a place, or the newest ones; newest first."""
-        if than is None:
-            return self._rows(
-                f"{_IN_ORDER} WHERE assets > 0 "
-                "ORDER BY timeline.taken_at DESC, timeline.content_id DESC LIMIT ?",
-                limit,
-            )
-        return self._rows(
-            f"{_IN_ORDER} WHERE (timeline.taken_at, timeline.content_id) < (?, ?) AND assets > 0 "
-            "ORDER BY timeline.taken_at DESC, timeline.content_id DESC LIMIT ?",
-            *than,
-            limit,
-        )
+    def older(
+        self, than: Place | None, limit: int, *, album: str | None = None
+    ) -> list[GalleryRow]:
+        """The pictures before a place, or the newest ones; newest first. Of an album, if any."""
+        place = "(timeline.taken_at, timeline.content_id) < (:taken_at, :content) AND "
+        return self._in_order("" if than is None else place, "DESC", than, limit, album)
 
-    def newer(self, than: Place, limit: int) -> list[GalleryRow]:
+    def newer(self, than: Place, limit: int, *, album: str | None = None) -> list[GalleryRow]:
         """The pictures behind a place; newest first."""
-        found = self._rows(
-            f"{_IN_ORDER} WHERE (timeline.taken_at, timeline.content_id) > (?, ?) AND assets > 0 "
-            "ORDER BY timeline.taken_at, timeline.content_id LIMIT ?",
-            *than,
-            limit,
+        place = "(timeline.taken_at, timeline.content_id) > (:taken_at, :content) AND "
+        return self._in_order(place, "ASC", than, limit, album)[::-1]
+
+    def _in_order(
+        self, place: str, order: str, than: Place | None, limit: int, album: str | None
+    ) -> list[GalleryRow]:
+        taken_at, content = than or ("", 0)
+        values = {"taken_at": taken_at, "content": content, "limit": limit, "album": album}
+        member = "" if album is None else f"AND {_IS_IN_ALBUM} "
+        return self._rows(
+            f"{_IN_ORDER} WHERE {place} assets > 0 {member}ORDER BY timeline.taken_at {order}, "
+            f"timeline.content_id {order} LIMIT :limit",
+            values,
         )
-        return found[::-1]
 
     def months(self) -> list[Month]:
         """All months that have pictures, newest first."""
@@ -102,10 +107,10 @@ class Gallery(Statements):
 
     def of_contents(self, contents: list[int]) -> list[GalleryRow]:
         """These pictures, in this order; without those that are gone."""
-        found = (self._rows(f"{_ALONE} WHERE content.id = ?", one) for one in contents)
+        found = (self._rows(f"{_ALONE} WHERE content.id = ?", (one,)) for one in contents)
         return [row for rows in found for row in rows]
 
-    def _rows(self, query: str, *values: object) -> list[GalleryRow]:
+    def _rows(self, query: str, values: object) -> list[GalleryRow]:
         return [_row(row) for row in self._db.execute(query, values)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,18 +11,15 @@ from bulkup.serve.context import ServerContext
 from bulkup.serve.live import hub
 from bulkup.serve.live.hub import LiveEvent, Queue, position_of
 from bulkup.serve.problems import Problem
-from bulkup.settings.load import load
 from bulkup.settings.table import Settings
 from tests.fakes.clock import FakeClock
 from tests.sql import sql
 from tests.unit.manifest.recording import run_row
-from tests.unit.serve.library import Library
 
 
 @pytest.fixture
-def settings(tmp_path: Path, library: Library) -> Settings:
-    library.copied_to(tmp_path / "manifest.db")
-    return load({"manifest": str(tmp_path / "manifest.db")}, {}, tmp_path, warn=print)
+def settings(pushed_settings: Settings) -> Settings:
+    return pushed_settings
 
 
 def fail(manifest: ServerManifest, error: str) -> None:
