@@ -4,7 +4,7 @@
     python examples/query_manifest.py [MANIFEST]
 
 Without an argument it reads bulkup's default manifest. It only reads, and can run while bulkup
-runs. docs/manifest.md describes the views. Needs sqlite-utils: pip install '.[sql]'.
+runs. docs/manifest.md describes the views. sqlite-utils comes with bulkup.
 """
 
 from __future__ import annotations

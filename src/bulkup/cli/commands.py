@@ -22,7 +22,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Thumbnails and search": ("process", "embed", "search", "models"),
     "Destinations": ("verify", "ls", "du", "clean", "forget"),
     "Back from a destination": ("pull", "free", "restore", "rebuild"),
-    "Setup and data": ("init", "allow", "doctor", "export"),
+    "Setup and data": ("init", "allow", "doctor", "query", "export"),
     "Server": ("serve", "token"),
 }
 """The commands in the order of `--help`."""
@@ -111,4 +111,7 @@ def _built(name: str) -> TyperCommand:
     )
     command = get_command(alone)
     assert isinstance(command, TyperCommand)
+    for param in command.params:
+        if param.name in getattr(module, "PAIRS", ()):
+            param.nargs = 2  # typer has no annotation for an option of two values that repeats
     return command

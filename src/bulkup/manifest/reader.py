@@ -21,6 +21,7 @@ from bulkup.manifest.reports.integrity import Integrity
 from bulkup.manifest.reports.metrics import MetricsReport
 from bulkup.manifest.reports.objects import ObjectQueries
 from bulkup.manifest.reports.pull import PullQueries
+from bulkup.manifest.reports.query import UserQueries
 from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.reports.status import StatusReport
 from bulkup.manifest.runs import Runs
@@ -59,6 +60,7 @@ class Reader(AbstractContextManager["Reader"]):
         self.reservations = Reservations(self._db)
         self.uploaded_files = UploadedFiles(self._db)
         self.integrity = Integrity(self._db)
+        self.user_queries = UserQueries(self._db)
 
     def close(self) -> None:
         """Close the file; the reader can no longer be used."""

@@ -13,6 +13,7 @@ search.py     pictures as a search reads them
 objects.py    what the objects of a listing are
 albums.py     albums and the files in them
 pull.py       what a pull fetches, and the names of its files
+query.py      any query of the user's
 dry_run.py    the copy that a dry run works on, and what it asks
 integrity.py  the condition of the file
 """
