@@ -122,27 +122,45 @@ class Embeddings(Statements):
         if not done:
             return
         with self._transaction():
-            if dimension:  # 0 when the manifest had all of the embeddings: then the row exists
-                self._db.execute(
-                    "INSERT OR IGNORE INTO embedder (name, version, dimension) VALUES (?, ?, ?)",
-                    (name, version, dimension),
-                )
-            embedder_id = self.id_of(name, version)
-            execute_rows(
-                self._db,
-                "INSERT INTO embedding (embedder_id, content_id, vector, classes, embedded_at) "
-                "VALUES {rows} ON CONFLICT (embedder_id, content_id) DO UPDATE SET "
-                "vector = excluded.vector, classes = excluded.classes, "
-                "embedded_at = excluded.embedded_at",
-                [
-                    (embedder_id, v.item.content_id, v.vector, v.classes, now)
-                    for v in done
-                    if v.vector is not None
-                ],
-            )
+            self._add(done, (name, version, dimension), now)
             settle_done(self._db, [(v.item, v.seconds) for v in done], Stage.EMBED, run_id, now)
             for one in done:
                 forget_unwanted(self._db, one.item.item_id)
+
+    def add(
+        self,
+        made: Sequence[EmbeddedItem],
+        *,
+        name: str,
+        version: str,
+        dimension: int,
+        now: float,
+    ) -> None:
+        """Keep embeddings that were made before their stage; it finds them; one transaction."""
+        with self._transaction():
+            self._add(made, (name, version, dimension), now)
+
+    def _add(
+        self, made: Sequence[EmbeddedItem], embedder: tuple[str, str, int], now: float
+    ) -> None:
+        if embedder[2]:  # 0 when the manifest had all of the embeddings: then the row exists
+            self._db.execute(
+                "INSERT OR IGNORE INTO embedder (name, version, dimension) VALUES (?, ?, ?)",
+                embedder,
+            )
+        embedder_id = self.id_of(*embedder[:2])
+        execute_rows(
+            self._db,
+            "INSERT INTO embedding (embedder_id, content_id, vector, classes, embedded_at) "
+            "VALUES {rows} ON CONFLICT (embedder_id, content_id) DO UPDATE SET "
+            "vector = excluded.vector, classes = excluded.classes, "
+            "embedded_at = excluded.embedded_at",
+            [
+                (embedder_id, v.item.content_id, v.vector, v.classes, now)
+                for v in made
+                if v.vector is not None
+            ],
+        )
 
     def rows(self, embedder_id: int, after: int) -> Iterator[tuple[int, int, bytes]]:
         """(embedding's id, content's id, vector), with ids above `after`, by id."""

@@ -164,12 +164,14 @@ class UploadedItem(NamedTuple):
 
 
 class ProcessedItem(NamedTuple):
-    """A content whose variants the destination has."""
+    """A content whose variants the destination has; perhaps with its embedding's vector and
+    classes, see `EmbeddedItem`."""
 
     item: WorkItem
     variants: tuple[VariantRow, ...]
     metadata: Metadata
     seconds: float
+    embedding: tuple[bytes, bytes | None] | None = None
 
 
 class EmbeddedItem(NamedTuple):

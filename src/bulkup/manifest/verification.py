@@ -197,6 +197,15 @@ class ObjectChecks(Statements):
         )
         return found is not None
 
+    def bad_variants(self, destination_id: int, contents: Sequence[int]) -> list[str]:
+        """The keys of variants of these contents that are to be made again."""
+        return self._column(
+            "SELECT key FROM object WHERE content_id IN (SELECT value FROM json_each(?)) "
+            "AND +destination_id = ? AND variant_digest IS NOT NULL AND stored_at IS NULL",
+            json.dumps(contents),
+            destination_id,
+        )
+
     def mark_good(self, confirmed: Sequence[Confirmed], *, destination_id: int, now: float) -> None:
         """Record that these are as they were stored; one transaction.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
@@ -14,6 +14,10 @@ from bulkup.run.options import BatchOptions, NamedRoot
 from bulkup.run.stop_signal import StopSignal
 from bulkup.run.store_requests import StoreRequests
 from bulkup.settings.options import RunOptions
+
+if TYPE_CHECKING:
+    from bulkup.engines.engine import Engine
+    from bulkup.run.work.task import Task, TaskReply
 
 
 class RootToScan(NamedTuple):
@@ -62,6 +66,7 @@ class JobContext:
     requests: StoreRequests
     breaker: CircuitBreaker
     stop: StopSignal
+    engine: Engine[Task, TaskReply] | None = None  # for process and embed; None: this process
 
     @property
     def destination_id(self) -> int:

@@ -52,7 +52,7 @@ def test_an_upload_alone_loads_nothing_of_the_later_stages(tmp_path: Path) -> No
         "bulkup.run.stages.attempts",
         "bulkup.run.stages.embed",
         "bulkup.run.stages.process",
-        "bulkup.run.stages.variant_cache",
+        "bulkup.run.work.variant_cache",
         "zipfile",
     }
     assert not any(name.startswith(("bulkup.process.", "bulkup.embed.")) for name in modules)

@@ -10,7 +10,7 @@ from bulkup.errors import ItemError, UsageError
 from bulkup.model import Digest
 from bulkup.process.task import MODULES, PictureTask, process
 from bulkup.process.worker_pool import Workers
-from bulkup.run.stages.variant_cache import best_for_embedding
+from bulkup.run.work.variant_cache import best_for_embedding
 from bulkup.settings.stage_options import ProcessOptions
 
 if TYPE_CHECKING:

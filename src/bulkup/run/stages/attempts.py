@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from bulkup.errors import DestinationError, ItemError, StoreForbidden
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
@@ -17,22 +16,34 @@ from bulkup.run.stages.claims import ClaimRules, Claims
 from bulkup.run.stages.results import DoneItem, Outcome, StageResults
 from bulkup.run.stop_signal import task_group
 
-GATHER_SECONDS = 0.5
-"""How long an attempt that could take more items waits for them, while more may come."""
-
 REFUSED_HINT = "These keys may not read and write here."
+
+
+class Attempted(NamedTuple):
+    """The outcomes of an attempt by item. What has none was not begun, or was `lost` with its
+    worker: each of these is attempted alone."""
+
+    outcomes: dict[int, Outcome]
+    lost: frozenset[int] = frozenset()
 
 
 class Attempter(Protocol):
     """What one attempt at a stage is."""
 
     stage: Stage
-    concurrency: int  # attempts at the same time
-    most_items: int  # in one attempt
+    rules: ClaimRules
+    isolates: bool  # a suspect endangers no other attempt
 
-    async def attempt(self, items: Sequence[WorkItem]) -> Sequence[Outcome]:
-        """The outcome for each item, in order. Raises DestinationError when nothing can succeed
-        at the destination, BulkupError when nothing can at this stage.
+    @property
+    def concurrency(self) -> int:
+        """Attempts at the same time, now."""
+
+    def most_items(self, left: int | None = None) -> int:
+        """In one attempt, now; `left` are all that are left, where that is known."""
+
+    async def attempt(self, items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
+        """Attempt these, some of them perhaps not. Raises DestinationError when nothing can
+        succeed at the destination, BulkupError when nothing can at this stage.
 
         Marks in the manifest what a worker process has, for as long as it has it.
         """
@@ -49,20 +60,30 @@ class Attempts:
 
     def __init__(self, job: JobContext, attempter: Attempter) -> None:
         self.stage = attempter.stage
-        most = attempter.most_items
-        gather = GATHER_SECONDS if most > 1 else 0.0
-        self.rules = ClaimRules(most, most * attempter.concurrency, gather)
+        self.rules = attempter.rules
         self._breaker = job.breaker
         self._clock = job.run.clock
         self._attempter = attempter
-        self._turns = 0  # attempts in progress
-        self._is_alone = False  # the only one is with a suspect
-        self._turn_ended = asyncio.Event()
+        self._in_progress = 0
+        self._ended = asyncio.Event()
 
     async def work(self, claims: Claims, results: StageResults) -> None:
+        attempter = self._attempter
         async with task_group() as tasks:
-            for _ in range(self._attempter.concurrency):
-                tasks.create_task(self._attempt_all(claims, results))
+            while True:
+                while self._in_progress >= attempter.concurrency:
+                    await self._wait_for_an_end()
+                left = None if claims.may_get_more else claims.waiting
+                items = await claims.take(attempter.most_items(left), _together)
+                if not items:
+                    return
+                is_alone = items[0].is_suspect and not attempter.isolates
+                while is_alone and self._in_progress:  # if the run vanishes, it was this item
+                    await self._wait_for_an_end()
+                self._in_progress += 1
+                tasks.create_task(self._attempt_until_ended(items, claims, results))
+                while is_alone and self._in_progress:
+                    await self._wait_for_an_end()
 
     async def record(self, done: Sequence[DoneItem]) -> None:
         await self._attempter.record(done)
@@ -70,56 +91,56 @@ class Attempts:
     async def close(self) -> None:
         await self._attempter.close()
 
-    async def _attempt_all(self, claims: Claims, results: StageResults) -> None:
-        while items := await claims.take(self._attempter.most_items, _together):
-            async with self._turn(is_alone=items[0].is_suspect):
-                await self._attempt_until_ended(items, claims, results)
-
-    @asynccontextmanager
-    async def _turn(self, *, is_alone: bool) -> AsyncIterator[None]:
-        """With `is_alone` nothing else is attempted: if the run vanishes, it was this item."""
-        while self._is_alone or (is_alone and self._turns):
-            self._turn_ended.clear()
-            await self._turn_ended.wait()
-        self._is_alone = is_alone
-        self._turns += 1
-        try:
-            yield
-        finally:
-            self._is_alone = False
-            self._turns -= 1
-            self._turn_ended.set()
+    async def _wait_for_an_end(self) -> None:
+        """Wait until one of the attempts in progress has ended."""
+        self._ended.clear()
+        await self._ended.wait()
 
     async def _attempt_until_ended(
         self, items: list[WorkItem], claims: Claims, results: StageResults
     ) -> None:
-        while await self._breaker.wait_until_closed():
-            began = self._clock.monotonic()
-            outcomes, trouble = await self._attempt(items, began)
-            if trouble is not None:
-                if await self._breaker.recover(trouble):
-                    continue
-                return
-            seconds = self._clock.monotonic() - began
-            for item, outcome in zip(items, outcomes, strict=True):
-                if isinstance(outcome, StoreForbidden):
-                    fail = partial(results.add, item, outcome, seconds)
-                    claims.hold_refused(item.item_id, fail)
-                    continue
-                results.add(item, outcome, seconds)
-                claims.end(item.item_id)
+        left = {item.item_id: item for item in items}
+        lost: set[int] = set()
+        try:
+            while left and await self._breaker.wait_until_closed():
+                some = _next_of(left, lost)
+                began = self._clock.monotonic()
+                attempted, trouble = await self._attempt(some, began, is_lost=bool(lost))
+                if trouble is not None:
+                    if await self._breaker.recover(trouble):
+                        continue
+                    return
+                seconds = self._clock.monotonic() - began
+                for item_id, outcome in attempted.outcomes.items():
+                    self._end(left.pop(item_id), outcome, seconds, claims, results)
+                lost = (lost | attempted.lost) & left.keys()
+        finally:
+            self._in_progress -= 1
+            self._ended.set()
+
+    @staticmethod
+    def _end(
+        item: WorkItem, outcome: Outcome, seconds: float, claims: Claims, results: StageResults
+    ) -> None:
+        if isinstance(outcome, StoreForbidden):
+            fail = partial(results.add, item, outcome, seconds)
+            claims.hold_refused(item.item_id, fail)
             return
+        results.add(item, outcome, seconds)
+        claims.end(item.item_id)
 
     async def _attempt(
-        self, items: list[WorkItem], began: float
-    ) -> tuple[Sequence[Outcome], DestinationError | None]:
-        """The outcomes, or the destination's trouble behind one of them."""
+        self, items: list[WorkItem], began: float, *, is_lost: bool
+    ) -> tuple[Attempted, DestinationError | None]:
+        """What was attempted, or the destination's trouble behind one of the outcomes."""
+        is_alone = is_lost or items[0].is_suspect
         try:
-            outcomes = await self._attempter.attempt(items)
+            attempted = await self._attempter.attempt(items, is_alone=is_alone)
         except DestinationError as error:
-            return (), error
+            return Attempted({}), error
         except ItemError as error:
-            return [error] * len(items), None
+            return Attempted({item.item_id: error for item in items}), None
+        outcomes = attempted.outcomes.values()
         for one in outcomes:
             if isinstance(one, (ProcessedItem, EmbeddedItem)):  # others may have asked for nothing
                 self._breaker.record_success(self._clock.monotonic())
@@ -127,8 +148,15 @@ class Attempts:
             if isinstance(one, ItemError):
                 trouble = self._breaker.trouble_of(one, began, refused_hint=REFUSED_HINT)
                 if trouble is not None:
-                    return (), trouble
-        return outcomes, None
+                    return Attempted({}), trouble
+        return attempted, None
+
+
+def _next_of(left: dict[int, WorkItem], lost: set[int]) -> list[WorkItem]:
+    """What to attempt next: one that was lost with its worker, else all that is left."""
+    if lost:
+        return [next(item for item_id, item in left.items() if item_id in lost)]
+    return list(left.values())
 
 
 def _together(items: Sequence[WorkItem], most: int) -> int:

@@ -43,17 +43,25 @@ def _workers(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> li
 
 def _attempts(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> list[StageWorker]:
     from bulkup.run.stages.attempts import Attempts
-    from bulkup.run.stages.variant_cache import VariantCache, best_for_embedding
+    from bulkup.run.stages.engine import local_embedding, local_processing
+    from bulkup.run.work.variant_cache import VariantCache, best_for_embedding
 
     attempts: list[StageWorker] = []
     cache = VariantCache(best_for_embedding(job.options.process.variants))
+    elsewhere = job.engine
     if Stage.PROCESS in stages:
         from bulkup.run.stages.process import ProcessStage
 
-        stage = ProcessStage(job, cache if Stage.EMBED in stages else None)
-        attempts.append(Attempts(job, stage))
+        if elsewhere is not None:
+            in_one_pass = embedder if Stage.EMBED in stages else None
+            process = ProcessStage(job, elsewhere, in_one_pass)
+        else:
+            kept = cache if Stage.EMBED in stages else None
+            process = ProcessStage(job, local_processing(job, kept), None)
+        attempts.append(Attempts(job, process))
     if Stage.EMBED in stages:
         from bulkup.run.stages.embed import EmbedStage
 
-        attempts.append(Attempts(job, EmbedStage(job, embedder, cache)))
+        engine = elsewhere or local_embedding(job, embedder)
+        attempts.append(Attempts(job, EmbedStage(job, engine, embedder, cache)))
     return attempts

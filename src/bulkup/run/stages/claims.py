@@ -103,6 +103,11 @@ class Claims:
         """All items that this run has claimed at this stage and not ended."""
         return len(self._buffer) + len(self._held)
 
+    @property
+    def may_get_more(self) -> bool:
+        """Whether more may come than is waiting here."""
+        return self._is_fed or self._may_claim
+
     async def take(self, most: int, group_size: GroupSize | None = None) -> list[WorkItem]:
         """Items to attempt together; empty when nothing is left, or when the job stops.
 

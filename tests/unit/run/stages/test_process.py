@@ -14,7 +14,7 @@ from bulkup.content.picture.spec import Format, VariantSpec
 from bulkup.errors import StoreBusy, StoreFull, StoreRefused, StoreUnreachable
 from bulkup.events import AttemptFailed
 from bulkup.model import Stage
-from bulkup.run.stages import process as processing
+from bulkup.run.work import pictures as processing
 from bulkup.settings.stage_options import ProcessOptions
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
 from tests.e2e.trees import objects_in

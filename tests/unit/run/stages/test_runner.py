@@ -35,7 +35,8 @@ from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, JobContext
 from bulkup.run.limits import RunLimits
 from bulkup.run.options import BatchOptions
-from bulkup.run.stages.attempts import Attempts
+from bulkup.run.stages.attempts import Attempted, Attempts
+from bulkup.run.stages.claims import ClaimRules
 from bulkup.run.stages.results import DoneItem, Outcome
 from bulkup.run.stages.runner import SETTLE_SECONDS, StageRunner
 from bulkup.run.stop_signal import StopSignal
@@ -63,7 +64,9 @@ class Saying:
     stage = Stage.PROCESS
 
     def __init__(self, run: RunContext, say: Say, concurrency: int, most_items: int) -> None:
-        self.concurrency, self.most_items = concurrency, most_items
+        self.concurrency, self._most_items = concurrency, most_items
+        self.rules = ClaimRules(most_items, most_items * concurrency)
+        self.isolates = False
         self.attempts: list[str] = []
         self.together: list[int] = []
         self.companions: list[int] = []  # of each attempted item: how many are in progress, with it
@@ -71,14 +74,19 @@ class Saying:
         self.is_closed = False
         self._run, self._say = run, say
 
-    async def attempt(self, items: Sequence[WorkItem]) -> Sequence[Outcome]:
+    def most_items(self, left: int | None = None) -> int:
+        return self._most_items
+
+    async def attempt(self, items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
         self.together.append(len(items))
         self.attempts += [item.name for item in items]
         self._in_progress += len(items)
         self.companions += [self._in_progress] * len(items)
         await asyncio.sleep(0)
         self._in_progress -= len(items)
-        return [self._say(item, self.attempts.count(item.name)) for item in items]
+        return Attempted(
+            {item.item_id: self._say(item, self.attempts.count(item.name)) for item in items}
+        )
 
     async def record(self, done: Sequence[DoneItem]) -> None:
         await self._run.call(
@@ -410,7 +418,7 @@ async def test_what_hangs_after_a_stop_is_given_back_in_time(
     def say(item: WorkItem, _: int) -> Outcome:
         raise AssertionError
 
-    monkeypatch.setattr(Saying, "attempt", lambda _, items: hang(items))
+    monkeypatch.setattr(Saying, "attempt", lambda _, items, is_alone: hang(items))
     await working.run(say)
     assert working.states == {"ready": 5}
     assert working.clock.monotonic() >= 5.0

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 
 from bulkup.content.picture.types import Variant
 from bulkup.errors import KeyTaken
 from bulkup.manifest.rows import VariantRow, WorkItem
 from bulkup.model import Attributes, Digest
 from bulkup.process.task import variant_key
-from bulkup.run.job import JobContext
+from bulkup.run.store_requests import StoreRequests
+
+IsBad = Callable[[str], Awaitable[bool]]
+"""Whether `verify` found other bytes in the variant under this key."""
 
 
 class VariantStore:
     """The variants at one destination."""
 
-    def __init__(self, job: JobContext) -> None:
-        self._context = job.run
-        self._requests = job.requests
-        self._destination_id = job.destination_id
-        self._force = job.options.process.force
+    def __init__(self, requests: StoreRequests, *, force: bool) -> None:
+        self._requests = requests
+        self._force = force
 
-    async def put(self, item: WorkItem, variant: Variant) -> VariantRow:
-        """Store a variant. One that is there already is kept, unless --force is given or `verify`
-        found other bytes in it. Raises as `ObjectStore.put`."""
+    async def put(self, item: WorkItem, variant: Variant, is_bad: IsBad) -> VariantRow:
+        """Store a variant. One that is there already is kept, unless --force is given or it is
+        bad. Raises as `ObjectStore.put`."""
         prefix = self._requests.store.prefix
         key = variant_key(prefix, variant.name, item.known_digest, variant.format)
         try:
             return await self._put(variant, key, is_exclusive=not self._force)
         except KeyTaken:
-            is_bad = self._context.manifest.object_checks.is_bad_variant
-            if await self._context.call(is_bad, self._destination_id, key):
+            if await is_bad(key):
                 return await self._put(variant, key, is_exclusive=False)
             return await self._row_of(variant.name, key)
 

@@ -1,4 +1,4 @@
-"""Variants just made, kept in memory for the stage that looks at them next."""
+"""Variants just made, kept in memory for the embed stage."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.run.stages.downloads import LOCK, NEW_SECONDS, Downloads
+from bulkup.run.work.downloads import LOCK, NEW_SECONDS, Downloads
 
 RUN = """
 import sys
-from bulkup.run.stages.downloads import Downloads
+from bulkup.run.work.downloads import Downloads
 path = Downloads().path_of(7)
 open(path, "wb").write(b"a part of an object")
 print(path, flush=True)
@@ -129,7 +129,7 @@ def test_where_no_lock_can_be_made_no_folder_is_left(
 
     downloads = Downloads()
     with monkeypatch.context() as patch:
-        patch.setattr("bulkup.run.stages.downloads.os.open", refuse)
+        patch.setattr("bulkup.run.work.downloads.os.open", refuse)
         with pytest.raises(OSError, match="Too many"):
             downloads.path_of(1)
     downloads.close()
