@@ -13,6 +13,7 @@
     │   ├── OptionRefused            4          invalid
     │   └── DestinationUnreachable   4          network
     ├── EmbedderUnusable             4          (the run stops)
+    ├── EngineUnusable               4          (the run stops)
     ├── FolderUnusable               4          (the run stops)
     ├── ManifestError                5          (the run stops)
     │   ├── ManifestCorrupt · ManifestNewer · ManifestReadOnly · ManifestFull · ManifestLocked
@@ -197,6 +198,13 @@ class EmbedderUnusable(BulkupError):
 
     exit_code = ExitCode.DESTINATION
     error_class = ErrorClass.AUTH
+
+
+class EngineUnusable(BulkupError):
+    """The cluster cannot be reached any more, or none of its workers can do the work."""
+
+    exit_code = ExitCode.DESTINATION
+    error_class = ErrorClass.NETWORK
 
 
 class FolderUnusable(BulkupError):

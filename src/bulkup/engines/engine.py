@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -17,6 +18,23 @@ class Lost:
     """
 
     was_in_hand: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether a worker can do the work, for people: `refusal` is why not, `remark` what is odd."""
+
+    refusal: str | None = None
+    remark: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What the work may know of where it is done: how many slots the worker has, and whether
+    anybody still waits for the result."""
+
+    count: int
+    is_wanted: Callable[[], bool]
 
 
 class Engine(Protocol[T_contra, R_co]):

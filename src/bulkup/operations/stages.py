@@ -15,6 +15,7 @@ from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.model import Stage
+from bulkup.run.cluster import LOCAL, RunCluster, check_engine
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
 from bulkup.run.options import BatchOptions
@@ -38,6 +39,12 @@ class BacklogRun(Run):
     ) -> None:
         super().__init__(options, context, store_factory=store_factory)
         self._force = force
+        self._stages: tuple[Stage, ...] = (self.stage,)
+        if options.engine != LOCAL:
+            check_engine(self._embedder, embeds=self.stage is Stage.EMBED)
+            self._cluster = RunCluster(options, context)
+            if self._embedder.is_local:  # one pass over the pictures serves both
+                self._stages = (Stage.PROCESS, Stage.EMBED)[self.stage is Stage.EMBED :]
 
     def _jobs(self) -> list[Job]:
         manifest = self._context.manifest
@@ -46,7 +53,7 @@ class BacklogRun(Run):
             found |= {one.id for one in manifest.destinations.all()}
         jobs = [self._job(one) for one in manifest.destinations.all() if one.id in found]
         if not jobs:
-            left = manifest.stage_queue.left(self.stage, self._context.run_id)
+            left = manifest.stage_queue.left(self._stages, self._context.run_id)
             self._is_unfinished = bool(left.waiting or left.dead)
             if self._is_unfinished:
                 self._found.append(
@@ -62,7 +69,7 @@ class BacklogRun(Run):
         return set(self._context.manifest.stage_queue.open_destinations(self.stage))
 
     def _job(self, destination: Destination) -> Job:
-        manifest, order = self._context.manifest, BatchOptions(stages=(self.stage,))
+        manifest, order = self._context.manifest, BatchOptions(stages=self._stages)
 
         def begin(run_id: str, now: float) -> BatchStart:
             batch_id, _ = manifest.batches.begin(
@@ -82,7 +89,7 @@ class BacklogRun(Run):
 
     def _left(self) -> Left:
         """What is left of the stage at every destination: cron reports what earlier runs left."""
-        return self._context.manifest.stage_queue.left(self.stage, self._context.run_id)
+        return self._context.manifest.stage_queue.left(self._stages, self._context.run_id)
 
 
 class EmbedRun(BacklogRun):

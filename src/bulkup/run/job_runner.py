@@ -24,7 +24,9 @@ from bulkup.settings.options import RunOptions
 from bulkup.stores.store import MayBeUnmounted, PartStore
 
 if TYPE_CHECKING:
+    from bulkup.engines.engine import Engine
     from bulkup.run.upload.scan import Scan
+    from bulkup.run.work.task import Task, TaskReply
 
 
 class JobRunner:
@@ -40,6 +42,7 @@ class JobRunner:
         *,
         limits: RunLimits,
         embedder: LazyEmbedder,
+        engine: Engine[Task, TaskReply] | None = None,
     ) -> None:
         self.job, self.begun = job, begun
         self.stop_signal = StopSignal()
@@ -60,7 +63,9 @@ class JobRunner:
             wait_online_seconds=options.wait_online_seconds,
         )
         stop = self.stop_signal
-        self._context = JobContext(job, begun, context, options, requests, self.breaker, stop)
+        self._context = JobContext(
+            job, begun, context, options, requests, self.breaker, stop, engine
+        )
         self.stages = build_stages(self._context, limits, embedder)
         self.scan: Scan | None = None
         if (upload := self.stage(Stage.UPLOAD)) is not None:

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bulkup.errors import (
     BulkupError,
     DestinationError,
     DestinationUnreachable,
     EmbedderUnusable,
+    EngineUnusable,
     ExitCode,
     SourceUnmounted,
     UsageError,
@@ -34,6 +35,11 @@ from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import snapshot_of, summary_of
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
+
+if TYPE_CHECKING:
+    from bulkup.engines.dask.engine import DaskEngine
+    from bulkup.run.cluster import RunCluster
+    from bulkup.run.work.task import Task, TaskReply
 
 StoreFactory = Callable[[Destination], PartStore]
 """Opens the store of a destination; makes no request yet."""
@@ -64,6 +70,7 @@ class Run(ABC):
             stale_after_seconds=options.stale_after_seconds,
         )
         self._embedder = LazyEmbedder(options.embed, context.clock, context.random)
+        self._cluster: RunCluster | None = None  # of commands that take --engine
         self.job_runners: list[JobRunner] = []
         self._not_begun = 0  # items of jobs that were not started
         self._refused: dict[int, BulkupError] = {}  # by destination
@@ -117,6 +124,8 @@ class Run(ABC):
         is_cancelled = False
         async with AsyncExitStack() as closing:  # closes all of them, even if one fails
             closing.push_async_callback(self._embedder.close)
+            if self._cluster is not None:
+                closing.push_async_callback(self._cluster.close)
             try:
                 if any(Stage.EMBED in job.order.stages for job in jobs):
                     self._embedder.check()
@@ -166,6 +175,15 @@ class Run(ABC):
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _run_job(self, job: Job, store: PartStore) -> None:
+        engine: DaskEngine[Task, TaskReply] | None = None
+        if self._cluster is not None:
+            try:
+                engine = await self._cluster.engine_for(job.destination, self._embedder)
+            except (EngineUnusable, EmbedderUnusable) as error:
+                self._refused[job.destination.id] = error
+                self._not_begun += job.items
+                self._context.emit(Notice(str(error), is_error=True, hint=error.hint))
+                return
         begun = await self._context.call(job.begin, self._context.run_id, self._context.clock.now())
         if begun is None:
             return  # another run has it now
@@ -177,6 +195,7 @@ class Run(ABC):
             self._options,
             limits=self._limits,
             embedder=self._embedder,
+            engine=engine,
         )
         self.job_runners.append(job_runner)
         if self._stop_reason is not None:
@@ -187,7 +206,7 @@ class Run(ABC):
         except UsageError as error:  # a root or a list that vanished during the scan
             self._refused[job.destination.id] = error
             raise
-        except (DestinationError, EmbedderUnusable, SourceUnmounted) as error:
+        except (DestinationError, EmbedderUnusable, EngineUnusable, SourceUnmounted) as error:
             self._refused[job.destination.id] = error
             self._context.emit(_notice_of(error, job_runner))
         finally:

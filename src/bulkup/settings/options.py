@@ -263,6 +263,13 @@ class RunOptions:
         flag=False,
         default="16MiB",
     )
+    engine: str = setting(
+        "cluster.engine",
+        kinds.ENGINE,
+        "Where process and embed work: local, dask://HOST:PORT, or dask:// for a cluster here.",
+        default="local",
+        example="dask://scheduler:8786",
+    )
     process: ProcessOptions = group(ProcessOptions)
     embed: EmbedOptions = group(EmbedOptions)
     # A laptop that sleeps for minutes must not lose its claims.

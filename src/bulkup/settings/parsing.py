@@ -170,6 +170,16 @@ def _share(value: object) -> float:
     return share
 
 
+def _engine(value: object) -> str:
+    text = _text(value)
+    scheme, found, place = text.partition("://")
+    host, colon, port = place.rstrip("/").rpartition(":")
+    is_place = not place.strip("/") or bool(colon and host and port.isdigit())
+    if text != "local" and not (found and scheme == "dask" and is_place):
+        raise ValueError
+    return text
+
+
 def _web_url(value: object) -> str:
     from urllib.parse import urlsplit
 
@@ -280,6 +290,7 @@ WORKER_MEMORY = Kind('a size from "256MiB"', _size_between(256 * MIB, 1 << 60))
 AUTO_OR_COUNT = Kind('"auto" or a whole number from 1', _auto_or_count, "auto|N")
 LAYOUT = _choice("path", "content")
 ON_DUPLICATE = _choice("skip", "copy")
+ENGINE = Kind('"local", "dask://HOST:PORT" or "dask://"', _engine, "ENGINE")
 ADDRESSING_STYLE = _choice("auto", "path", "virtual")
 NOTIFY_ON = _choice("always", "failure", "never")
 # Amazon S3's "Multipart upload limits": a part has 5 MiB to 5 GiB, a single PUT at most 5 GiB.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.accepted import NEWS_OR_ACCEPTED
@@ -173,20 +173,23 @@ class StageQueue(Statements):
             if self._may_lack(to, stage) or self.count_left(StageScope(to, stage))
         ]
 
-    def left(self, stage: Stage, run_id: str) -> Left:
-        """What is left to do at a stage, at all destinations; `claimed` is what other runs hold."""
-        found = self._db.execute(
-            "SELECT stage, state, NULL, NULL, sum(items) FROM tally "
-            "WHERE stage = ? AND state = 'ready' GROUP BY state",
-            (stage.value,),
-        ).fetchall()
-        for which in ("state IN ('waiting', 'dead')", "state = 'claimed' AND run_id > ''"):
+    def left(self, stages: Sequence[Stage], run_id: str) -> Left:
+        """What is left to do at these stages, at all destinations; `claimed` is what other runs
+        hold."""
+        found: list[tuple[Any, ...]] = []
+        for stage in stages:
             found += self._db.execute(
-                f"SELECT stage, {NEWS_OR_ACCEPTED}, run_id, error_class, count(*) FROM item "
-                "WHERE stage = ? "
-                f"AND {which} AND live AND run_id IS NOT ? GROUP BY 1, 2, 3, 4",
-                (stage.value, run_id),
+                "SELECT stage, state, NULL, NULL, sum(items) FROM tally "
+                "WHERE stage = ? AND state = 'ready' GROUP BY state",
+                (stage.value,),
             )
+            for which in ("state IN ('waiting', 'dead')", "state = 'claimed' AND run_id > ''"):
+                found += self._db.execute(
+                    f"SELECT stage, {NEWS_OR_ACCEPTED}, run_id, error_class, count(*) FROM item "
+                    "WHERE stage = ? "
+                    f"AND {which} AND live AND run_id IS NOT ? GROUP BY 1, 2, 3, 4",
+                    (stage.value, run_id),
+                )
         return Left.of(found)
 
     # Where its bytes are ------------------------------------------------------------------

@@ -95,9 +95,7 @@ class PictureWork:
         limit_bytes = self._options.limits.file_bytes
         path = await fetch(item, self._requests, self._downloads, limit_bytes=limit_bytes)
         try:
-            if item.size_bytes > limit_bytes and await asyncio.to_thread(
-                is_video, path, item.name
-            ):
+            if item.size_bytes > limit_bytes and await asyncio.to_thread(is_video, path, item.name):
                 return Skipped(
                     f"a video of {item.size_bytes} bytes, which are not fetched for a frame"
                 )

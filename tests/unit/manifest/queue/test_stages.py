@@ -100,7 +100,7 @@ def test_items_are_claimed_by_one_run_with_a_file_and_the_key(manifest: Manifest
         ("/root/b.jpg", "b.jpg", 0),
     ]
     assert claim(manifest, scope, "c") == []
-    left = manifest.stage_queue.left(Stage.PROCESS, "a")
+    left = manifest.stage_queue.left([Stage.PROCESS], "a")
     assert (left.ready, left.claimed, left.claimed_by) == (0, 1, (("b", 1),))
 
 

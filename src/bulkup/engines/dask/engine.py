@@ -1,0 +1,312 @@
+"""Hands tasks to the workers of a Dask cluster.
+
+Each task is for one worker, which this module chooses: so it knows who has what, and Dask neither
+moves a task nor repeats it when its worker is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import count
+from secrets import token_hex
+from typing import Any, Final, Generic, TypeVar
+
+from distributed import KilledWorker
+
+from bulkup.clock import Clock
+from bulkup.engines.dask.cluster import DaskCluster, Submitted
+from bulkup.engines.dask.lateness import Lateness
+from bulkup.engines.dask.places import OUT_EACH, Places, Worker
+from bulkup.engines.engine import Checked, Lost, Slot
+from bulkup.errors import EngineUnusable
+from bulkup.events import Emit, Notice
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+TASK_SECONDS: Final = 8.0
+"""Of work in one task: a thousand times what Dask needs to hand it out."""
+
+WORKERS_SECONDS: Final = 60.0
+"""How long a cluster without a worker that can do the work is waited for."""
+
+CHECK_SECONDS: Final = 90.0
+_LOOK_SECONDS: Final = 2.0  # between two looks at who is there
+_SPARE_SECONDS: Final = 1.0  # between two looks for room for a second copy
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """What a worker does: both functions are imported there.
+
+    `work(setup, task, slot)` returns the result; `check(setup, None, slot)` says whether the worker
+    can do it.
+    """
+
+    work: Callable[[Any, Any, Slot], Any]
+    check: Callable[[Any, None, Slot], Checked]
+    setup: Any
+
+
+@dataclass(slots=True, eq=False)
+class _Copy:
+    """A task as one worker has it."""
+
+    name: str
+    worker: Worker
+    future: Submitted
+    result: asyncio.Task[Any]
+    lost: Lost | None = None
+
+
+class DaskEngine(Generic[T, R]):
+    """An Engine. Call `open` first; whoever made the cluster closes it."""
+
+    isolates = True
+    task_seconds = TASK_SECONDS
+
+    def __init__(self, cluster: DaskCluster, remote: Remote, clock: Clock, emit: Emit) -> None:
+        self._cluster = cluster
+        self._remote = remote
+        self._clock = clock
+        self._emit = emit
+        self._places = Places()
+        self._lateness = Lateness()
+        self._names = (f"bulkup-{token_hex(4)}-{number}" for number in count())
+        self._copies: dict[str, _Copy] = {}
+        self._checks: set[asyncio.Task[None]] = set()
+        self._refusals: dict[str, str] = {}  # why, by worker
+        self._said: set[str] = set()
+        self._trouble: EngineUnusable | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def slots(self) -> int:
+        return self._places.slots
+
+    @property
+    def most_tasks(self) -> int:
+        return max(1, OUT_EACH * self._places.slots)
+
+    @property
+    def workers(self) -> int:
+        """How many workers can do the work."""
+        return len(self._places.usable)
+
+    @property
+    def tasks_out(self) -> int:
+        return len(self._copies)
+
+    async def open(self) -> None:
+        """Wait for workers and check them. Raises EngineUnusable when none can do the work."""
+        self._cluster.watch(self._places.wake, self._removed)
+        self._watch = asyncio.create_task(self._watch_workers())
+        until = self._clock.monotonic() + WORKERS_SECONDS
+        while not self._places.workers or self._checks:
+            self._raise_trouble()
+            if self._clock.monotonic() > until and not self._places.usable:
+                break
+            await self._places.wait(_LOOK_SECONDS)
+        if not self._places.usable:
+            raise self._without_workers()
+
+    async def run(self, task: T, *, is_alone: bool = False) -> R | Lost:
+        """See Engine. A task that is late is handed out a second time: the first result counts."""
+        copies = [await self._hand_out(task, is_alone=is_alone)]
+        began = self._clock.monotonic()
+        try:
+            while True:
+                waits = [one.result for one in copies if one.lost is None]
+                if not waits:
+                    return Lost(any(one.lost.was_in_hand for one in copies if one.lost))
+                may_add = not is_alone and len(copies) == 1
+                late = began + self._lateness.seconds - self._clock.monotonic()
+                seconds = max(late, _SPARE_SECONDS) if may_add else None
+                done, _ = await asyncio.wait(
+                    waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                for one in [copy for copy in copies if copy.result in done]:
+                    if self._is_ended(one):
+                        self._lateness.add(self._clock.monotonic() - began)
+                        return one.result.result()  # type: ignore[no-any-return]
+                if not done and may_add and late <= 0:
+                    spare = self._places.free(avoid=[copies[0].worker])
+                    if spare is not None:
+                        copies.append(self._submit(task, spare))
+        finally:
+            for one in copies:
+                self._give_up(one)
+
+    async def close(self) -> None:
+        """Stop watching the workers."""
+        for task in [self._watch, *self._checks]:
+            if task is not None:
+                task.cancel()
+
+    # One task -------------------------------------------------------------------------------------
+
+    async def _hand_out(self, task: T, *, is_alone: bool) -> _Copy:
+        """Wait for room at a worker. Raises EngineUnusable when there is no worker any more."""
+        until = self._clock.monotonic() + WORKERS_SECONDS
+        reserved: Worker | None = None
+        while True:
+            self._raise_trouble()
+            if is_alone:
+                if reserved is None or reserved.is_gone:
+                    reserved = self._places.reserve()
+                if reserved is not None and not reserved.out:
+                    return self._submit(task, reserved)
+            elif (free := self._places.free()) is not None:
+                return self._submit(task, free)
+            if self._places.usable:
+                until = self._clock.monotonic() + WORKERS_SECONDS
+            elif self._clock.monotonic() > until:
+                raise self._without_workers()
+            try:
+                await self._places.wait(_LOOK_SECONDS)
+            except asyncio.CancelledError:
+                if reserved is not None:
+                    reserved.is_reserved = False
+                raise
+
+    def _submit(self, task: T, worker: Worker) -> _Copy:
+        name = next(self._names)
+        remote = self._remote
+        future = self._cluster.submit(
+            remote.work, remote.setup, task, name=name, worker=worker.address
+        )
+        copy = _Copy(name, worker, future, asyncio.create_task(_result_of(future)))
+        self._copies[name] = copy
+        worker.out.append(name)
+        return copy
+
+    def _is_ended(self, copy: _Copy) -> bool:
+        """Whether the copy has a result, or an error of the work; False when it is lost.
+
+        Raises EngineUnusable when the scheduler is gone.
+        """
+        self._raise_trouble()
+        if copy.lost is not None:
+            return False
+        if copy.result.cancelled():
+            if not self._cluster.is_connected:
+                raise self._cluster.lost_scheduler()
+            copy.lost = Lost(was_in_hand=False)
+            return False
+        if isinstance(copy.result.exception(), KilledWorker):
+            copy.lost = _lost(copy)
+            return False
+        return True
+
+    def _give_up(self, copy: _Copy) -> None:
+        """Nobody waits for the copy any more; its worker stops after the picture at hand."""
+        copy.result.cancel()
+        copy.future.release()
+        self._copies.pop(copy.name, None)
+        if copy.worker.is_reserved and copy.worker.out == [copy.name]:
+            copy.worker.is_reserved = False
+        self._places.release(copy.worker, copy.name)
+
+    # The workers ----------------------------------------------------------------------------------
+
+    async def _watch_workers(self) -> None:
+        woken = False
+        while True:
+            try:
+                new, gone = self._places.update(await self._cluster.slots())
+            except EngineUnusable as error:
+                self._trouble = error
+                self._lose(list(self._copies.values()), is_expected=True)
+                self._places.wake()
+                return
+            for one in new:
+                self._check(one)
+            for worker in gone:
+                self._lose_all_of(worker, is_expected=False)
+            if not self._places.workers and not woken:
+                self._check(None)  # a task that any worker may do makes a cluster grow
+            woken = not self._places.workers
+            await self._places.wait(_LOOK_SECONDS)
+
+    def _check(self, worker: Worker | None) -> None:
+        task = asyncio.create_task(self._check_worker(worker))
+        self._checks.add(task)
+        task.add_done_callback(self._checks.discard)
+        task.add_done_callback(lambda _: self._places.wake())
+
+    async def _check_worker(self, worker: Worker | None) -> None:
+        remote, address = self._remote, None if worker is None else worker.address
+        future = self._cluster.submit(
+            remote.check, remote.setup, None, name=next(self._names), worker=address
+        )
+        result = asyncio.create_task(_result_of(future))
+        await asyncio.wait([result], timeout=CHECK_SECONDS)
+        checked = _checked(result)
+        result.cancel()
+        future.release()
+        if worker is None or worker.is_gone:
+            return
+        worker.is_usable = checked.refusal is None
+        if checked.refusal is not None:
+            self._refusals[worker.address] = checked.refusal
+        said = checked.refusal or checked.remark
+        if said is not None and said not in self._said:
+            self._said.add(said)
+            does = "gets no work" if checked.refusal else "may make other bytes"
+            self._emit(Notice(f"the worker {worker.address} {does}: {said}"))
+
+    def _removed(self, address: str, is_expected: bool) -> None:
+        worker = self._places.remove(address)
+        if worker is not None:
+            self._lose_all_of(worker, is_expected=is_expected)
+
+    def _lose_all_of(self, worker: Worker, *, is_expected: bool) -> None:
+        copies = [one for one in self._copies.values() if one.worker is worker]
+        self._lose(copies, is_expected=is_expected)
+
+    def _lose(self, copies: Sequence[_Copy], *, is_expected: bool) -> None:
+        for copy in copies:
+            copy.lost = Lost(was_in_hand=False) if is_expected else _lost(copy)
+        for copy in copies:
+            copy.result.cancel()
+
+    def _raise_trouble(self) -> None:
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _without_workers(self) -> EngineUnusable:
+        reasons: Collection[str] = dict.fromkeys(self._refusals.values())
+        if not reasons:
+            return EngineUnusable(
+                f"the Dask cluster at {self._cluster.name} has no workers",
+                hint="Start some: dask worker ADDRESS.",
+            )
+        return EngineUnusable(
+            f"no worker at {self._cluster.name} can do the work: {'; '.join(reasons)}",
+            hint="bulkup doctor --engine shows each worker.",
+        )
+
+
+def _lost(copy: _Copy) -> Lost:
+    return Lost(was_in_hand=copy.worker.in_hand() == [copy.name])
+
+
+async def _result_of(future: Submitted) -> Any:
+    return await future.result()
+
+
+def _checked(result: asyncio.Task[Any]) -> Checked:
+    """What came of a check."""
+    if not result.done():
+        return Checked(f"it does not answer within {CHECK_SECONDS:.0f} s")
+    if result.cancelled():
+        return Checked("it vanished while it was checked")
+    error = result.exception()
+    if isinstance(error, ImportError):
+        return Checked(f"bulkup with its extra cluster is not installed there ({error})")
+    if error is not None:
+        return Checked(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
+    checked: Checked = result.result()
+    return checked

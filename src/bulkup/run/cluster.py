@@ -1,0 +1,97 @@
+"""The cluster that a run's process and embed stages work on: `--engine dask://…`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from bulkup.errors import EngineUnusable, UsageError
+from bulkup.events import Notice
+from bulkup.installation import extra_command
+from bulkup.manifest.destinations import Destination
+from bulkup.run.context import RunContext
+from bulkup.run.stages.lazy_embedder import LazyEmbedder
+from bulkup.run.work.checks import versions_here
+from bulkup.run.work.task import Task, TaskReply
+from bulkup.settings.options import RunOptions
+
+if TYPE_CHECKING:
+    from bulkup.engines.dask.cluster import DaskCluster
+    from bulkup.engines.dask.engine import DaskEngine
+
+LOCAL: Final = "local"
+
+
+class RunCluster:
+    """Opened when the first job of the run needs it."""
+
+    def __init__(self, options: RunOptions, context: RunContext) -> None:
+        self._options = options
+        self._context = context
+        self._cluster: DaskCluster | None = None
+        self.engine: DaskEngine[Task, TaskReply] | None = None  # of the last job
+
+    async def engine_for(
+        self, destination: Destination, embedder: LazyEmbedder
+    ) -> DaskEngine[Task, TaskReply]:
+        """The engine for work at a destination; its workers are checked.
+
+        Raises EngineUnusable, and UsageError for an embedder that is a service.
+        """
+        from bulkup.engines.dask.engine import DaskEngine, Remote
+        from bulkup.run.work.elsewhere import Setup, check_worker, work_on
+
+        if self._cluster is None:
+            self._cluster = await self._connect()
+        await self._close_engine()
+        versions = versions_here()
+        if embedder.is_local:
+            versions["embedder"] = f"{embedder.name} {embedder.get().version}"
+        setup = Setup(destination, _for_workers(self._options), versions)
+        remote = Remote(work_on, check_worker, setup)
+        engine: DaskEngine[Task, TaskReply] = DaskEngine(
+            self._cluster, remote, self._context.clock, self._context.emit
+        )
+        self.engine = engine
+        await engine.open()
+        self._context.emit(
+            Notice(
+                f"Dask at {self._cluster.name}: "
+                f"{engine.workers:,} workers with {engine.slots:,} slots"
+            )
+        )
+        return engine
+
+    async def close(self) -> None:
+        """Disconnect; a cluster that was started here ends. May be called twice."""
+        await self._close_engine()
+        if self._cluster is not None:
+            await self._cluster.close()
+
+    async def _close_engine(self) -> None:
+        if self.engine is not None:
+            await self.engine.close()
+
+    async def _connect(self) -> DaskCluster:
+        try:
+            from bulkup.engines.dask.cluster import DaskCluster
+        except ImportError as error:
+            raise EngineUnusable(
+                f"a Dask cluster needs packages that are not installed: {error}",
+                hint=extra_command("cluster"),
+            ) from error
+        return await DaskCluster.open(self._options.engine, workers=self._options.process.count)
+
+
+def check_engine(embedder: LazyEmbedder, *, embeds: bool) -> None:
+    """Raise UsageError for what no cluster can do."""
+    if embeds and not embedder.is_local:
+        raise UsageError(
+            "the embedder http is a service elsewhere: a cluster cannot make it faster",
+            hint="Leave --engine out, or name another --model.",
+        )
+
+
+def _for_workers(options: RunOptions) -> RunOptions:
+    """The options without what is the driver's alone."""
+    return replace(options, embed=replace(options.embed, key=None))
