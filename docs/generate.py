@@ -71,6 +71,7 @@ TABLES = {
     "s3": "S3 server and objects: `[s3]`",
     "process": "Thumbnails and previews: `[process]`",
     "embed": "Embeddings: `[embed]`",
+    "cluster": "Work on a cluster: `[cluster]`",
     "claims": "Concurrent runs: `[claims]`",
     "watch": "Watching folders: `[watch]`",
     "notify": "The webhook: `[notify]`",

@@ -24,7 +24,7 @@ EXAMPLE = """The capabilities of an endpoint are remembered after the first push
 doctor stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
 
 Example: bulkup doctor --to s3://bucket/photos"""
-SETTINGS = ("push.to", *S3)
+SETTINGS = ("push.to", "cluster.engine", *S3)
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
     failed = {finding.part for finding in findings if finding.level == "failed"}
     if failed & {"machine", "manifest"}:
         raise typer.Exit(ExitCode.MANIFEST)
-    if "destination" in failed:
+    if failed & {"destination", "engine"}:
         raise typer.Exit(ExitCode.DESTINATION)
 
 
@@ -63,6 +63,29 @@ def _examine(settings: Settings) -> Iterator[CheckResult]:
     yield from check_pictures(settings)
     yield from check_manifest(settings.manifest)
     yield from _examine_destinations(settings)
+    yield from _examine_engine(settings)
+
+
+def _examine_engine(settings: Settings) -> Iterator[CheckResult]:
+    """Check the workers of `--engine`, for all destinations that were reached."""
+    from bulkup.run.cluster import LOCAL
+
+    if settings.run.engine == LOCAL:
+        return
+    import asyncio
+    from random import Random
+
+    from bulkup.clock import SystemClock
+    from bulkup.errors import ManifestError
+    from bulkup.manifest.reader import Reader
+    from bulkup.operations.checks.engine import check_engine
+
+    try:
+        with Reader(settings.manifest) as reader:
+            known = [one for one in reader.destinations.all() if one.is_reached]
+    except ManifestError:
+        known = []  # reported by check_manifest
+    yield from asyncio.run(check_engine(settings.run, known, SystemClock(), Random()))
 
 
 def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:

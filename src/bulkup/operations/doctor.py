@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bulkup.stores.store import PartStore
 
 Level = Literal["ok", "warning", "failed"]
-Part = Literal["machine", "manifest", "destination"]
+Part = Literal["machine", "manifest", "destination", "engine"]
 
 LEAST_PYTHON = (3, 11)
 SCARCE_BYTES = 1 << 30

@@ -42,7 +42,7 @@ class BacklogRun(Run):
         self._stages: tuple[Stage, ...] = (self.stage,)
         if options.engine != LOCAL:
             check_engine(self._embedder, embeds=self.stage is Stage.EMBED)
-            self._cluster = RunCluster(options, context)
+            self._cluster = RunCluster(options, context.clock, context.emit)
             if self._embedder.is_local:  # one pass over the pictures serves both
                 self._stages = (Stage.PROCESS, Stage.EMBED)[self.stage is Stage.EMBED :]
 

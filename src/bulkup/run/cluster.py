@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from bulkup.clock import Clock
 from bulkup.errors import EngineUnusable, UsageError
-from bulkup.events import Notice
+from bulkup.events import Emit, Notice
 from bulkup.installation import extra_command
 from bulkup.manifest.destinations import Destination
-from bulkup.run.context import RunContext
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.work.checks import versions_here
 from bulkup.run.work.task import Task, TaskReply
@@ -25,11 +25,26 @@ LOCAL: Final = "local"
 class RunCluster:
     """Opened when the first job of the run needs it."""
 
-    def __init__(self, options: RunOptions, context: RunContext) -> None:
+    def __init__(self, options: RunOptions, clock: Clock, emit: Emit) -> None:
         self._options = options
-        self._context = context
+        self._clock = clock
+        self._emit = emit
         self._cluster: DaskCluster | None = None
         self.engine: DaskEngine[Task, TaskReply] | None = None  # of the last job
+
+    async def connect(self) -> DaskCluster:
+        """Connect once. Raises EngineUnusable."""
+        if self._cluster is None:
+            try:
+                from bulkup.engines.dask.cluster import DaskCluster
+            except ImportError as error:
+                raise EngineUnusable(
+                    f"a Dask cluster needs packages that are not installed: {error}",
+                    hint=extra_command("cluster"),
+                ) from error
+            options = self._options
+            self._cluster = await DaskCluster.open(options.engine, workers=options.process.count)
+        return self._cluster
 
     async def engine_for(
         self, destination: Destination, embedder: LazyEmbedder
@@ -41,23 +56,19 @@ class RunCluster:
         from bulkup.engines.dask.engine import DaskEngine, Remote
         from bulkup.run.work.elsewhere import Setup, check_worker, work_on
 
-        if self._cluster is None:
-            self._cluster = await self._connect()
+        cluster = await self.connect()
         await self._close_engine()
         versions = versions_here()
         if embedder.is_local:
             versions["embedder"] = f"{embedder.name} {embedder.get().version}"
         setup = Setup(destination, _for_workers(self._options), versions)
         remote = Remote(work_on, check_worker, setup)
-        engine: DaskEngine[Task, TaskReply] = DaskEngine(
-            self._cluster, remote, self._context.clock, self._context.emit
-        )
+        engine: DaskEngine[Task, TaskReply] = DaskEngine(cluster, remote, self._clock, self._emit)
         self.engine = engine
         await engine.open()
-        self._context.emit(
+        self._emit(
             Notice(
-                f"Dask at {self._cluster.name}: "
-                f"{engine.workers:,} workers with {engine.slots:,} slots"
+                f"Dask at {cluster.name}: {engine.workers:,} workers with {engine.slots:,} slots"
             )
         )
         return engine
@@ -71,16 +82,6 @@ class RunCluster:
     async def _close_engine(self) -> None:
         if self.engine is not None:
             await self.engine.close()
-
-    async def _connect(self) -> DaskCluster:
-        try:
-            from bulkup.engines.dask.cluster import DaskCluster
-        except ImportError as error:
-            raise EngineUnusable(
-                f"a Dask cluster needs packages that are not installed: {error}",
-                hint=extra_command("cluster"),
-            ) from error
-        return await DaskCluster.open(self._options.engine, workers=self._options.process.count)
 
 
 def check_engine(embedder: LazyEmbedder, *, embeds: bool) -> None:

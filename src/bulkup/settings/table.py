@@ -15,7 +15,19 @@ from bulkup.settings.watch_options import WatchOptions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-TABLES = ("", "manifest", "push", "s3", "process", "embed", "claims", "notify", "serve", "watch")
+TABLES = (
+    "",
+    "manifest",
+    "push",
+    "s3",
+    "process",
+    "embed",
+    "cluster",
+    "claims",
+    "notify",
+    "serve",
+    "watch",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

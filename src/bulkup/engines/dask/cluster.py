@@ -16,8 +16,11 @@ from bulkup.errors import EngineUnusable
 
 SCHEME: Final = "dask://"
 
-CONNECT_SECONDS: Final = 20.0
+ANSWER_SECONDS: Final = 20.0
 """How long a scheduler may take to answer."""
+
+CONNECT_SECONDS: Final = 10.0
+"""How long a scheduler that has just been started may take to listen."""
 
 _CLOSE_SECONDS: Final = 15.0
 _SILENT: Final = logging.CRITICAL + 1
@@ -35,7 +38,9 @@ class DaskCluster:
         self._is_closed = False
 
     @classmethod
-    async def open(cls, url: str, *, workers: int) -> DaskCluster:
+    async def open(
+        cls, url: str, *, workers: int, connect_seconds: float = CONNECT_SECONDS
+    ) -> DaskCluster:
         """Connect to `dask://HOST:PORT`; `dask://` starts a cluster of so many workers, with one
         slot each, on this machine. Raises EngineUnusable."""
         # What goes wrong is raised, or seen by the driver; a library does not write to the screen.
@@ -54,7 +59,7 @@ class DaskCluster:
                 address,
                 asynchronous=True,
                 set_as_default=False,
-                timeout=CONNECT_SECONDS,
+                timeout=connect_seconds,
                 name="bulkup",
             )
         except (OSError, TimeoutError, ValueError) as error:
@@ -85,7 +90,7 @@ class DaskCluster:
     async def slots(self) -> dict[str, int]:
         """The slots of each worker, by address. Raises EngineUnusable."""
         try:
-            return dict(await asyncio.wait_for(self._client.nthreads(), CONNECT_SECONDS))
+            return dict(await asyncio.wait_for(self._client.nthreads(), ANSWER_SECONDS))
         except (OSError, TimeoutError, RuntimeError, AttributeError) as error:
             raise self.lost_scheduler() from error
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import count
 from secrets import token_hex
@@ -77,7 +78,7 @@ class DaskEngine(Generic[T, R]):
         self._names = (f"bulkup-{token_hex(4)}-{number}" for number in count())
         self._copies: dict[str, _Copy] = {}
         self._checks: set[asyncio.Task[None]] = set()
-        self._refusals: dict[str, str] = {}  # why, by worker
+        self.checked: dict[str, Checked] = {}  # by worker
         self._said: set[str] = set()
         self._trouble: EngineUnusable | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -190,7 +191,7 @@ class DaskEngine(Generic[T, R]):
         self._raise_trouble()
         if copy.lost is not None:
             return False
-        if copy.result.cancelled():
+        if copy.result.cancelled() or isinstance(copy.result.exception(), CancelledError):
             if not self._cluster.is_connected:
                 raise self._cluster.lost_scheduler()
             copy.lost = Lost(was_in_hand=False)
@@ -249,8 +250,7 @@ class DaskEngine(Generic[T, R]):
         if worker is None or worker.is_gone:
             return
         worker.is_usable = checked.refusal is None
-        if checked.refusal is not None:
-            self._refusals[worker.address] = checked.refusal
+        self.checked[worker.address] = checked
         said = checked.refusal or checked.remark
         if said is not None and said not in self._said:
             self._said.add(said)
@@ -277,7 +277,8 @@ class DaskEngine(Generic[T, R]):
             raise self._trouble
 
     def _without_workers(self) -> EngineUnusable:
-        reasons: Collection[str] = dict.fromkeys(self._refusals.values())
+        found = (one.refusal for one in self.checked.values())
+        reasons: Collection[str] = dict.fromkeys(one for one in found if one is not None)
         if not reasons:
             return EngineUnusable(
                 f"the Dask cluster at {self._cluster.name} has no workers",
@@ -301,7 +302,7 @@ def _checked(result: asyncio.Task[Any]) -> Checked:
     """What came of a check."""
     if not result.done():
         return Checked(f"it does not answer within {CHECK_SECONDS:.0f} s")
-    if result.cancelled():
+    if result.cancelled() or isinstance(result.exception(), CancelledError):
         return Checked("it vanished while it was checked")
     error = result.exception()
     if isinstance(error, ImportError):

@@ -2,10 +2,10 @@
 
 task           what a task holds, and what comes back
 pictures       process: find the bytes, make the variants, put them
-embedding      embed: read a variant, or take a fresh one, and embed it
-variants       puts variants beside the originals
-variant_cache  fresh variants, kept in memory for the embed stage
 downloads      the folder for downloaded objects
+variants       puts variants beside the originals
+embedding      embed: a fresh variant, or one from the destination, to the embedder
+variant_cache  fresh variants, kept in memory for the embed stage
 elsewhere      the same in a worker of a cluster: opened once, closed when idle
-checks         whether a worker can do the work: versions, model, destination
+checks         the versions that driver and workers should have in common
 """
