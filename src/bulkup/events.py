@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple
 
 from bulkup.model import LeftOut
@@ -105,10 +105,11 @@ class BatchFound(Event):
             if number
         ]
         what += ["scan not finished"] if self.walk_unfinished else []
-        started = datetime.fromtimestamp(self.started_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        started = datetime.fromtimestamp(self.started_at).astimezone()  # as the user's clock shows
         roots = ", ".join(self.roots) or "retried files"
         return (
-            f"Push {self.batch_id} of {started}, {roots} to {self.destination}: {', '.join(what)}"
+            f"Resuming push {self.batch_id} of {started:%Y-%m-%d %H:%M}: {', '.join(what)}\n"
+            f"  {roots} to {self.destination}"
         )
 
 

@@ -153,6 +153,9 @@ class StageCount(NamedTuple):
     total: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
+    # Of `done`, at the upload:
+    duplicates: int = 0
+    sent_bytes: int = 0
 
 
 class Snapshot(NamedTuple):
@@ -168,6 +171,9 @@ class Snapshot(NamedTuple):
     elapsed_seconds: float
     paused: str | None = None
     is_stopping: bool = False  # by a signal
+    destination: str = ""
+    in_hand: tuple[tuple[str, int], ...] = ()  # path and bytes of the files begun first
+    last_error: str | None = None
 
 
 def total_of(snapshot: Snapshot) -> StageCount:

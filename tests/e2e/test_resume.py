@@ -70,7 +70,7 @@ def test_what_was_stopped_is_finished(
     s3 = fake_s3()
     _interrupted(bulkup, s3, "photos", "--to", "s3://bucket/p", number=number)
     ended = bulkup("resume", env=access(s3.url))
-    assert f"{tmp_path}/photos to s3://bucket/p: " in ended.stderr
+    assert f"{tmp_path}/photos to s3://bucket/p\n" in ended.stderr
     assert " remaining" in ended.stderr
     states = _states(bulkup)
     assert (states["done"], states["dead"]) == (FILES, 0)

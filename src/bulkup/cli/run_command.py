@@ -127,9 +127,28 @@ class RunOutput:
         quiet = self._settings.quiet or (self._settings.json and sys.stdout.isatty())
         quiet = quiet or run.command == "watch"  # lines, for a journal
         self._screen = Screen(run.snapshot, sys.stderr, os.environ, quiet=quiet)
-        with self._screen:
-            yield
+        stats = self._print_stats(run)
+        try:
+            with self._screen:
+                yield
+        finally:
+            if stats is not None:
+                stats.cancel()
         self._summarize()
+
+    def _print_stats(self, run: Runnable[Any]) -> asyncio.Task[None] | None:
+        """Start to print lines of progress where there are no bars, unless there is to be quiet."""
+        import asyncio
+
+        from bulkup.cli.output.progress import StatsLines
+        from bulkup.clock import SystemClock
+
+        seconds, screen = self._settings.stats_seconds, self._screen
+        assert screen is not None
+        if seconds is None or screen.draws or self._settings.quiet or run.command == "watch":
+            return None
+        lines = StatsLines(run.snapshot, screen.say, SystemClock(), seconds)
+        return asyncio.create_task(lines.run())
 
     def emit(self, event: Event) -> None:
         from bulkup import events

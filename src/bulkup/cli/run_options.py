@@ -14,6 +14,7 @@ RUN: Final = (
     "push.patience",
     "push.wait_online",
     "push.metrics_file",
+    "push.stats",
     "push.json",
 )
 """Of every command that starts a run."""

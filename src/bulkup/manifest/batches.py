@@ -130,6 +130,21 @@ class Batches(Statements):
                 )
         return bool(taken)
 
+    def done(self, batch_id: int) -> dict[Stage, tuple[int, int]]:
+        """Contents of the batch that are through with each stage: how many, and their bytes.
+
+        Reads all items: for a batch that is resumed.
+        """
+        rows = self._db.execute(
+            "SELECT its.stage, count(*), sum(its.size_bytes) FROM item AS upload "
+            "JOIN item AS its ON its.content_id = upload.content_id "
+            "AND its.destination_id = upload.destination_id AND its.state IN ('done', 'skipped') "
+            "WHERE upload.batch_id = ? AND upload.stage = 'upload' AND upload.state = 'done' "
+            "GROUP BY its.stage",
+            (batch_id,),
+        )
+        return {Stage(stage): (items, size_bytes) for stage, items, size_bytes in rows}
+
     def end(
         self,
         batch_id: int,

@@ -113,7 +113,13 @@ class ResumeRun(Run):
         def begin(run_id: str, now: float) -> BatchStart | None:
             if not batches.take(batch.id, from_run=batch.run_id, run_id=run_id, now=now):
                 return None
-            return BatchStart(batch.id, to_scan, batch.ready + batch.waiting, batch.size_bytes)
+            return BatchStart(
+                batch.id,
+                to_scan,
+                batch.ready + batch.waiting,
+                batch.size_bytes,
+                earlier=batches.done(batch.id),
+            )
 
         return Job(destination, order, begin, makes_copies=True, items=batch.ready + batch.waiting)
 

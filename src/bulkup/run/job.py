@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.manifest.destinations import Destination
@@ -36,6 +37,8 @@ class BatchStart(NamedTuple):
     items: int = 0  # ready or waiting
     size_bytes: int = 0
     is_new: bool = False  # no other run has worked on it
+    earlier: Mapping[Stage, tuple[int, int]] = MappingProxyType({})
+    # done by earlier runs: items and bytes
 
 
 class Job(NamedTuple):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from bulkup.run.upload.scan_root import Walked
 
 
+IN_HAND = 4
+"""So many files at work are shown."""
+
 _UNFINISHED = ("ready", "waiting", "dead", "accepted", "claimed", "upcoming")
 
 
@@ -111,14 +114,17 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
         done_bytes=sum(c.done_bytes for c in uploads),
         total_bytes=sum(w.to_do_bytes for w in walked)
         + sum(one.begun.size_bytes for one in job_runners),
+        duplicates=sum(c.duplicates for c in uploads),
+        sent_bytes=sum(c.sent_bytes for c in uploads),
     )
     stages = {}
     if before.total or uploads or not job_runners:
-        stages[Stage.UPLOAD.value] = before
+        stages[Stage.UPLOAD.value] = _with_earlier(job_runners, Stage.UPLOAD, before)
     for stage in (Stage.PROCESS, Stage.EMBED):
         runners = _runners(job_runners, stage)
         if runners:
-            before = stages[stage.value] = _count(runners, before)
+            before = _count(runners, before)
+            stages[stage.value] = _with_earlier(job_runners, stage, before)
     return Snapshot(
         stages=stages,
         walking=at_work is None or (at_work.scan is not None and at_work.scan.is_under_way),
@@ -129,6 +135,9 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
         errors=sum(one.failed for one in job_runners),
         elapsed_seconds=elapsed_seconds,
         paused=at_work.breaker.reason if at_work else None,
+        destination=at_work.destination_name if at_work else "",
+        in_hand=_in_hand(at_work) if at_work else (),
+        last_error=_last_error(at_work) if at_work else None,
     )
 
 
@@ -146,16 +155,48 @@ def _counts(job_runners: Sequence[JobRunner], stage: Stage) -> list[StageCounts]
     return [runner.counts for runner in _runners(job_runners, stage)]
 
 
+def _in_hand(job_runner: JobRunner) -> tuple[tuple[str, int], ...]:
+    """Path and bytes of the files that were begun first, and are not done."""
+    items = [item for stage in job_runner.stages for item in stage.claims.oldest(IN_HAND)]
+    return tuple((item.folder + item.name, item.size_bytes) for item in items[:IN_HAND])
+
+
+def _last_error(job_runner: JobRunner) -> str | None:
+    found = (stage.results.last_error for stage in job_runner.stages)
+    return max((one for one in found if one is not None), default=(0.0, None))[1]
+
+
+def _with_earlier(job_runners: Sequence[JobRunner], stage: Stage, count: StageCount) -> StageCount:
+    """With what earlier runs did of the batches that these jobs resume."""
+    earlier = [one.begun.earlier.get(stage, (0, 0)) for one in job_runners]
+    files = sum(items for items, _ in earlier)
+    size_bytes = sum(size for _, size in earlier)
+    is_upload = stage is Stage.UPLOAD
+    return count._replace(
+        done=count.done + files,
+        total=count.total + files,
+        done_bytes=count.done_bytes + size_bytes * is_upload,
+        total_bytes=count.total_bytes + size_bytes * is_upload,
+    )
+
+
 def _count(runners: Sequence[StageRunner], before: StageCount) -> StageCount:
-    """One stage's numbers: what it settled, what waits for it, and what is still on its way."""
+    """One stage's numbers: what it settled, what waits for it, and what is still on its way.
+
+    While the stage before is at work, what it has done and what waits here overlap from one
+    moment to the next: then the total is what the stage before will bring, and what was here at
+    first, which does not jump.
+    """
     counts = [runner.counts for runner in runners]
     settled = sum(c.done + c.skipped + c.failed for c in counts)
-    held = sum(runner.claims.held for runner in runners)
-    coming = max(0, before.total - before.done - before.skipped - before.failed)
+    known = settled + sum(runner.claims.held + runner.left for runner in runners)
+    coming = before.total - before.skipped - before.failed - before.duplicates
+    is_fed = before.total > before.done + before.skipped + before.failed
+    at_first = sum(runner.left_at_first for runner in runners)
     return StageCount(
         done=sum(c.done for c in counts),
         skipped=sum(c.skipped for c in counts),
         failed=sum(c.failed for c in counts),
-        total=settled + held + sum(runner.left for runner in runners) + coming,
+        total=max(known, at_first + coming) if is_fed else known,
         done_bytes=sum(c.done_bytes for c in counts),
     )

@@ -101,6 +101,12 @@ class Settings:
         "Keep metrics in this file for Prometheus' node exporter.",
         example="/var/lib/node_exporter/bulkup.prom",
     )
+    stats_seconds: float | None = setting(
+        "push.stats",
+        kinds.SPAN_OR_NEVER,
+        "Without a terminal, print a line of progress this often; never: no such lines.",
+        default="1m",
+    )
     json: bool = setting(
         "push.json", kinds.TRUTH, "Print events to standard output as JSON lines.", default=False
     )

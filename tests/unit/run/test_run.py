@@ -11,9 +11,10 @@ from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
 from bulkup.operations.push import Push, PushRun
+from bulkup.operations.resume import ResumeRun
 from bulkup.run.context import new_context
 from bulkup.run.job import Job
-from bulkup.settings.options import UploadOptions
+from bulkup.settings.options import RunOptions, UploadOptions
 from tests.e2e.trees import objects_in
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
@@ -80,3 +81,24 @@ async def test_the_total_counts_what_was_seen_before_and_is_still_to_be_sent(
     assert upload.done == upload.total
     assert upload.done_bytes == upload.total_bytes
     assert upload.total == 5 if elsewhere else upload.total in (3, 4)  # one may be a duplicate
+
+
+async def test_a_resumed_push_goes_on_where_its_bar_stood(tmp_path: Path) -> None:
+    """Not at 0 % of the rest."""
+    pushing = Pushing(tmp_path, str(tmp_path / "to"))
+    pushing.write({f"{n}.jpg": b"x" * (n + 1) for n in range(5)})
+    await pushing.push(limit=2)
+    with Manifest(pushing.manifest) as manifest:
+        context = new_context(
+            manifest,
+            clock=pushing.clock,
+            random=Random(1),
+            emit=lambda _: None,
+            environ={},
+            wants_files=False,
+        )
+        run = ResumeRun(RunOptions(), context)
+        await run.run()
+        upload = run.snapshot().stages["upload"]
+    assert (upload.done, upload.total) == (5, 5)
+    assert (upload.done_bytes, upload.total_bytes) == (15, 15)

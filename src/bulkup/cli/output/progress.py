@@ -1,152 +1,58 @@
-"""Snapshots → bars on standard error, ten times a second; lines above them.
+"""Bars on standard error, redrawn ten times a second, and lines above them.
 
-The numbers and the layout of a bar are pure functions of a snapshot, a goodput and a width. Rich
-only keeps the lines at the bottom of the screen.
+What the bars say is in `bars`; Rich only keeps the lines at the bottom of the screen. Where there
+is no terminal, `StatsLines` prints a line now and then instead.
 """
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from bulkup.cli.output.text import count, duration, escape, is_screen, printable, rate, size
+from bulkup.cli.output.bars import (
+    LABEL_WIDTH,
+    Bar,
+    bars_of,
+    column_widths,
+    details,
+    row_of,
+    stats_line,
+    traffic,
+)
+from bulkup.cli.output.goodput import Speed, speed_from
+from bulkup.cli.output.text import escape, is_screen, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from rich.text import Text
 
-    from bulkup.model import Snapshot, StageCount
+    from bulkup.clock import Clock
+    from bulkup.model import Snapshot
 
 _REDRAWS_PER_SECOND = 10  # looks smooth, and costs about 2 % of a core
-_MEMORY_SECONDS = 15.0  # steadies the ETA, and follows the adaptive window
-_LABELS = {"upload": "Uploading", "process": "Processing", "embed": "Searchable", "pull": "Pulling"}
-_LABEL_WIDTH = 11
-_LEAST_BAR, _MOST_BAR = 8, 40
+_SLOW_SECONDS = 2.0  # a file that is in hand so long is named
+_MOST_SLOW = 2
 
 
-class Goodput(NamedTuple):
-    """Bytes and files per second that reached the destination, weighted towards the latest seconds.
+class Speeds:
+    """The speed of each stage of one run, from one snapshot to the next."""
 
-    An exponentially weighted mean over time: a span `_MEMORY_SECONDS` back weighs 1/e of the last.
-    It is unbiased from the first span on (the weights are divided by their sum).
-    """
+    def __init__(self) -> None:
+        self._speeds: dict[str, Speed] = {}
+        self._has_begun: set[str] = set()
 
-    done_bytes: int = 0
-    done_files: int = 0
-    at_seconds: float = 0.0
-    weighted_bytes: float = 0.0
-    weighted_files: float = 0.0
-    weight: float = 0.0
-
-    def after(self, done_bytes: int, done_files: int, at_seconds: float) -> Goodput:
-        """The goodput including the time up to now; unchanged if no time has passed."""
-        span_seconds = at_seconds - self.at_seconds
-        if span_seconds <= 0:
-            return self
-        kept = math.exp(-span_seconds / _MEMORY_SECONDS)
-        share = (1 - kept) / span_seconds
-        return Goodput(
-            done_bytes=done_bytes,
-            done_files=done_files,
-            at_seconds=at_seconds,
-            weighted_bytes=kept * self.weighted_bytes + share * (done_bytes - self.done_bytes),
-            weighted_files=kept * self.weighted_files + share * (done_files - self.done_files),
-            weight=kept * self.weight + (1 - kept),
-        )
-
-    @property
-    def bytes_per_second(self) -> float:
-        return self.weighted_bytes / self.weight if self.weight else 0.0
-
-    @property
-    def files_per_second(self) -> float:
-        return self.weighted_files / self.weight if self.weight else 0.0
-
-
-def eta_seconds(stage: StageCount, goodput: Goodput) -> float | None:
-    """The time until the rest is done, by bytes, or by files if only empty ones are left.
-
-    None while nothing moves. Failed and skipped files do not count.
-    """
-    left_files = stage.total - stage.done - stage.skipped - stage.failed
-    if left_files <= 0:
-        return 0.0
-    left_bytes = stage.total_bytes - stage.done_bytes if stage.total_bytes else 0
-    left, speed = (
-        (left_bytes, goodput.bytes_per_second)
-        if left_bytes > 0
-        else (left_files, goodput.files_per_second)
-    )
-    eta = left / speed if speed > 0 else math.inf
-    return eta if eta < 100 * 86400 else None  # a longer forecast would be meaningless
-
-
-def fraction(stage: StageCount) -> float:
-    """The finished share of the stage, from 0 to 1: by bytes if there are any."""
-    if stage.total_bytes:
-        return min(stage.done_bytes / stage.total_bytes, 1.0)
-    settled = stage.done + stage.skipped + stage.failed
-    return min(settled / stage.total, 1.0) if stage.total else 0.0
-
-
-class Bar(NamedTuple):
-    """One line: a label, `filled` of `width` cells, and the numbers that fit beside them."""
-
-    label: str
-    width: int
-    filled: int
-    words: str
-
-
-def bar(label: str, stage: StageCount, goodput: Goodput, walking: bool, width: int) -> Bar:
-    """The line of one stage in at most `width` cells (at least 21); details are dropped first."""
-    share = fraction(stage)
-    pieces = [  # (priority: the highest number is dropped first, text)
-        (0, "counting…" if walking else f"{math.floor(share * 100):3d} %"),
-        (2, f"{count(stage.done + stage.skipped)}/{count(stage.total)} files"),
-    ]
-    if stage.total_bytes:  # only the upload's work is measured in bytes
-        pieces.insert(1, (4, f"{size(stage.done_bytes)} of {size(stage.total_bytes)}"))
-        pieces.append((3, rate(goodput.bytes_per_second)))
-    else:
-        pieces.append((3, f"{goodput.files_per_second:.3g}/s"))
-        if stage.failed:
-            pieces.append((3, f"{count(stage.failed)} failed"))
-    if not walking:
-        eta = eta_seconds(stage, goodput)
-        pieces.append((1, f"ETA {'-' if eta is None else duration(eta)}"))
-    space = width - _LABEL_WIDTH - _LEAST_BAR - 2
-    words = _fitted(pieces, space, "  ")
-    wide = max(min(width - _LABEL_WIDTH - len(words) - 2, _MOST_BAR), 0)
-    return Bar(label, wide, 0 if walking else round(share * wide), words)
-
-
-def traffic(snapshot: Snapshot, width: int) -> str:
-    """The line below the bars: whether the run stops or why it is paused, or its requests and
-    errors."""
-    if snapshot.is_stopping:
-        held = count(snapshot.in_flight, "request") if snapshot.in_flight else "work in progress"
-        return f"stopping: {held} to finish; Ctrl-C again to leave at once"
-    if snapshot.paused:
-        return f"paused: {escape(snapshot.paused)}"
-    pieces = [
-        (1, f"{count(snapshot.window, 'connection')}"),
-        (2, f"{snapshot.in_flight} in flight"),
-        (3 if not snapshot.throttled else 1, f"{count(snapshot.throttled)} throttled"),
-        (0, f"{count(snapshot.errors, 'error')}"),
-    ]
-    if snapshot.walking:
-        pieces.insert(0, (0, f"{count(snapshot.walked_files)} found"))
-    return _fitted(pieces, width - _LABEL_WIDTH, " · ")
-
-
-def _fitted(pieces: Sequence[tuple[int, str]], width: int, between: str) -> str:
-    """The pieces that fit, in their order; those with the highest number are dropped first."""
-    kept = list(pieces)
-    while len(kept) > 1 and len(between.join(text for _, text in kept)) > width:
-        kept.remove(max(kept, key=lambda piece: piece[0]))
-    return between.join(text for _, text in kept)
+    def after(self, snapshot: Snapshot) -> Mapping[str, Speed]:
+        """The speeds up to this snapshot. What is done when a stage has a total for the first
+        time is the work of earlier runs."""
+        at = snapshot.elapsed_seconds
+        for name, stage in snapshot.stages.items():
+            if name in self._has_begun:
+                self._speeds[name] = self._speeds[name].after(stage, at)
+            else:
+                self._speeds[name] = speed_from(stage, at)
+            if stage.total:
+                self._has_begun.add(name)
+        return self._speeds
 
 
 class Screen:
@@ -168,7 +74,9 @@ class Screen:
         self._stream = stream
         self._environ = environ
         self.draws = is_screen(stream, environ) and not quiet
-        self._goodputs: dict[str, Goodput] = {}
+        self._speeds = Speeds()
+        self._widths: tuple[int, ...] = (5, 0, 0, 0, 9)
+        self._begun: dict[str, float] = {}  # when a file that is in hand was first seen
 
     def __enter__(self) -> Self:
         if self.draws:
@@ -204,34 +112,67 @@ class Screen:
             self._stream.write("".join(f"{printable(line, self._stream)}\n" for line in lines))
             self._stream.flush()
 
-    def _goodput(self, name: str, stage: StageCount, elapsed_seconds: float) -> Goodput:
-        """The stage's goodput of this run, up to now."""
-        at = (stage.done_bytes, stage.done + stage.skipped, elapsed_seconds)
-        last = self._goodputs.get(name)
-        self._goodputs[name] = found = last.after(*at) if last else Goodput(*at)
-        return found
-
     def _drawn(self) -> Text:
         """All lines, each shorter than the terminal: a wrapped line could not be erased."""
         from rich.text import Text
 
         snapshot, width = self._take(), self._console.width - 1
-        lines = []
-        for name, stage in snapshot.stages.items():
-            goodput = self._goodput(name, stage, snapshot.elapsed_seconds)
-            lines.append(_styled(bar(_LABELS[name], stage, goodput, snapshot.walking, width)))
+        speeds = self._speeds.after(snapshot)
+        rows = [
+            row_of(name, stage, speeds[name], walking=snapshot.walking)
+            for name, stage in snapshot.stages.items()
+        ]
+        self._widths = column_widths(rows, self._widths)
+        lines = [_styled(bar) for bar in bars_of(rows, self._widths, width)]
         waits = snapshot.paused or snapshot.is_stopping
         style = "yellow" if waits else "red" if snapshot.errors else "dim"
-        lines.append(Text(" " * _LABEL_WIDTH).append(traffic(snapshot, width), style))
+        lines.append(Text(" " * LABEL_WIDTH).append(traffic(snapshot, width), style))
+        more = details(snapshot, self._slow(snapshot), width)
+        lines.extend(Text(" " * LABEL_WIDTH).append(said, "dim") for said in more)
         for line in lines:
             line.truncate(width, overflow="ellipsis")
         return Text("\n", no_wrap=True).join(lines)
+
+    def _slow(self, snapshot: Snapshot) -> list[tuple[str, int]]:
+        """The files that have been in hand for long."""
+        now = snapshot.elapsed_seconds
+        self._begun = {path: self._begun.get(path, now) for path, _ in snapshot.in_hand}
+        slow = [one for one in snapshot.in_hand if now - self._begun[one[0]] >= _SLOW_SECONDS]
+        return slow[:_MOST_SLOW]
 
 
 def _styled(drawn: Bar) -> Text:
     from rich.text import Text
 
-    line = Text(f"{drawn.label:<{_LABEL_WIDTH}}", no_wrap=True)
+    line = Text(f"{drawn.label:<{LABEL_WIDTH}}", no_wrap=True)
     line.append("━" * drawn.filled, "green")
     line.append("─" * (drawn.width - drawn.filled), "dim")  # another character: colours may be off
     return line.append(f"  {drawn.words}")
+
+
+class StatsLines:
+    """Prints where a run stands, in a line each `seconds`, until it is cancelled."""
+
+    def __init__(
+        self,
+        take: Callable[[], Snapshot],
+        say: Callable[[str], None],
+        clock: Clock,
+        seconds: float,
+    ) -> None:
+        self._take = take
+        self._say = say
+        self._clock = clock
+        self._seconds = seconds
+
+    async def run(self) -> None:
+        """Print, for ever."""
+        from datetime import datetime
+
+        speeds = Speeds()
+        speeds.after(self._take())
+        while True:
+            await self._clock.sleep(self._seconds)
+            snapshot = self._take()
+            at = datetime.fromtimestamp(self._clock.now()).astimezone()
+            self._say(stats_line(snapshot, speeds.after(snapshot), f"{at:%H:%M}"))

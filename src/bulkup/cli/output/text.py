@@ -68,6 +68,14 @@ def size(size_bytes: float) -> str:
     return f"{amount:.1f} PiB"
 
 
+def size_of(part_bytes: float, total_bytes: float) -> str:
+    """`24.1/82.7 MiB`: both in the unit of the total."""
+    total, unit = size(total_bytes).split(" ")
+    steps = ("B", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+    part = part_bytes / 1024**steps
+    return f"{part:.0f}/{total} {unit}" if unit == "B" else f"{part:.1f}/{total} {unit}"
+
+
 def count(number: int, noun: str | None = None) -> str:
     """`12,345`, and with a noun `1 file`, `12,345 files`."""
     if noun is None:

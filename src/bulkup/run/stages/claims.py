@@ -60,6 +60,7 @@ class Claims:
         self._buffer: deque[WorkItem] = deque()
         self._held: dict[int, WorkItem] = {}  # taken and not ended, by id
         self._refused: dict[int, Callable[[], None]] = {}  # of these: what records the failure
+        self.claimed = 0  # so far, from the manifest
         self._taking = asyncio.Lock()
         self._changed = stop.event()
 
@@ -107,6 +108,10 @@ class Claims:
     def may_get_more(self) -> bool:
         """Whether more may come than is waiting here."""
         return self._is_fed or self._may_claim
+
+    def oldest(self, most: int) -> list[WorkItem]:
+        """The items that were taken first and have not ended. Safe from any thread."""
+        return list(self._held.values())[:most]
 
     async def take(self, most: int, group_size: GroupSize | None = None) -> list[WorkItem]:
         """Items to attempt together; empty when nothing is left, or when the job stops.
@@ -217,6 +222,7 @@ class Claims:
             now=self._context.clock.now(),
         )
         self._buffer.extend(items)
+        self.claimed += len(items)
         self._may_claim = self._may_claim or len(items) == room
 
     async def _wait_until_due(self) -> bool:

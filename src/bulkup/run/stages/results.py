@@ -75,6 +75,7 @@ class StageResults:
         self._follows = follows
         self._record = record
         self.counts = StageCounts()
+        self.last_error: tuple[float, str] | None = None  # when, and what
         self.are_many = asyncio.Event()  # enough to be settled now
         self._done: list[DoneItem] = []
         self._skipped: list[SkippedItem] = []
@@ -149,6 +150,8 @@ class StageResults:
         self._failed.append(
             FailedItem(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
         )
+        now = self._context.clock.monotonic()
+        self.last_error = (now, f"{item.name}: {error.error_class.value}: {error}")
         is_dead = item.strikes + 1 >= STRIKES if is_strike else due_at is None
         counts = self.counts
         counts.dead += is_dead

@@ -86,7 +86,14 @@ class StageRunner:
         )
         job.breaker.watch(self.claims)
         self.counts = self.results.counts
-        self.left = 0  # ready or waiting, when last counted
+        self._counted_left = 0  # ready or waiting, when last counted
+        self._claimed_then = 0
+        self.left_at_first = 0
+
+    @property
+    def left(self) -> int:
+        """Ready or waiting: as last counted, without what was claimed since."""
+        return max(0, self._counted_left - (self.claims.claimed - self._claimed_then))
 
     @property
     def stage(self) -> Stage:
@@ -98,6 +105,7 @@ class StageRunner:
         Raises what ended the work early, after all that has ended is settled.
         """
         await self._count_left()
+        self.left_at_first = self.left
         try:
             async with task_group() as tasks:
                 work = tasks.create_task(self._work())
@@ -150,4 +158,6 @@ class StageRunner:
         if self.stage is not Stage.UPLOAD:
             # Of a retried batch: what is left of it; of a destination, what its tally says.
             queue = self._job.run.manifest.stage_queue
-            self.left = await self._job.run.call(queue.count_left, self._scope)
+            claimed = self.claims.claimed
+            self._counted_left = await self._job.run.call(queue.count_left, self._scope)
+            self._claimed_then = claimed

@@ -23,5 +23,5 @@ def test_files_with_one_cause_are_one_group() -> None:
     assert "  InternalError (500): try again" in lines
     assert "  … 4 more" in lines
     assert "1 file: upload failed, invalid" in lines
-    assert lines[-1] == "Retry now: bulkup retry --failed"
+    assert lines[-2:] == ["Retry now: bulkup retry --failed", "Known failures: bulkup accept"]
     assert max(map(len, lines)) <= 80

@@ -1,16 +1,15 @@
-"""What the bars say, how they fit, and when there are none."""
+"""When there are bars, and what is printed above or instead of them."""
 
 from __future__ import annotations
 
+import asyncio
 import io
-import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bulkup.cli.output.progress import Goodput, Screen, bar, eta_seconds, fraction, traffic
+from bulkup.cli.output.progress import Screen, Speeds, StatsLines
 from bulkup.model import Snapshot, StageCount
+from tests.fakes.clock import FakeClock
 
 STAGE = StageCount(done=1000, total=4000, failed=2, done_bytes=1_000_000, total_bytes=4_000_000)
 SNAPSHOT = Snapshot(
@@ -23,7 +22,6 @@ SNAPSHOT = Snapshot(
     errors=3,
     elapsed_seconds=10.0,
 )
-STEADY = Goodput().after(1_000_000, 1000, 10.0)
 
 
 class Terminal(io.StringIO):
@@ -33,114 +31,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-# --- goodput ------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=30), st.integers(1, 10**6))
-def test_a_steady_speed_is_found_at_once_and_kept(spans: list[float], speed: int) -> None:
-    """However unevenly one looks: the mean has no bias, not even at the start."""
-    goodput, at = Goodput(), 0.0
-    for span in spans:
-        at += span
-        goodput = goodput.after(round(at * speed * 1000), 0, at)
-        assert goodput.bytes_per_second == pytest.approx(speed * 1000, rel=0.01)
-
-
-def test_a_change_of_speed_is_followed_within_a_minute() -> None:
-    goodput = STEADY
-    for second in range(1, 61):
-        goodput = goodput.after(1_000_000 + second * 500_000, 1000, 10.0 + second)
-    assert goodput.bytes_per_second == pytest.approx(500_000, rel=0.05)
-
-
-def test_one_stalled_second_hardly_shows() -> None:
-    goodput = Goodput().after(6_000_000, 0, 60.0).after(6_000_000, 0, 61.0)
-    assert goodput.bytes_per_second == pytest.approx(100_000, rel=0.1)
-
-
-def test_no_time_no_change() -> None:
-    assert STEADY.after(2_000_000, 2000, 10.0) == STEADY
-    assert Goodput().bytes_per_second == 0
-
-
-# --- eta ----------------------------------------------------------------------------------------
-
-
-def test_the_eta_is_what_is_left_by_bytes() -> None:
-    assert eta_seconds(STAGE, STEADY) == pytest.approx(30)
-
-
-def test_empty_files_are_counted_by_number() -> None:
-    empty = StageCount(done=1000, total=4000)
-    assert eta_seconds(empty, STEADY) == pytest.approx(30)
-
-
-def test_nothing_left_takes_no_time_though_bytes_of_failed_files_are_missing() -> None:
-    assert eta_seconds(STAGE._replace(done=3000, skipped=998), STEADY) == 0
-
-
-def test_a_standstill_has_no_eta() -> None:
-    assert eta_seconds(STAGE, Goodput()) is None
-
-
-# --- lines --------------------------------------------------------------------------------------
-
-
-def test_a_wide_line_says_everything() -> None:
-    drawn = bar("Uploading", STAGE, STEADY, False, 119)
-    assert drawn.words == " 25 %  976.6 KiB of 3.8 MiB  1,000/4,000 files  97.7 KiB/s  ETA 30 s"
-    assert drawn.filled == round(drawn.width / 4)
-
-
-@pytest.mark.parametrize(
-    ("width", "words"),
-    [
-        (79, " 25 %  1,000/4,000 files  97.7 KiB/s  ETA 30 s"),
-        (39, " 25 %  ETA 30 s"),
-        (20, " 25 %"),
-    ],
-)
-def test_a_narrow_line_keeps_what_matters_most(width: int, words: str) -> None:
-    assert bar("Uploading", STAGE, STEADY, False, width).words == words
-
-
-def test_while_the_walk_goes_on_no_end_is_forecast() -> None:
-    drawn = bar("Uploading", STAGE, STEADY, True, 119)
-    assert drawn.words.startswith("counting…")
-    assert "ETA" not in drawn.words
-    assert drawn.filled == 0
-    assert traffic(SNAPSHOT._replace(walking=True), 119).startswith("12,345 found")
-
-
-def test_below_the_bar_stand_window_flight_throttles_and_errors() -> None:
-    assert traffic(SNAPSHOT, 119) == "24 connections · 20 in flight · 0 throttled · 3 errors"
-    assert traffic(SNAPSHOT, 39) == "24 connections · 3 errors"
-    assert traffic(SNAPSHOT._replace(throttled=2), 39) == "2 throttled · 3 errors"
-
-
-def test_a_pause_says_why_escaped() -> None:
-    assert traffic(SNAPSHOT._replace(paused="no net\x1b"), 79) == r"paused: no net\x1b"
-
-
-counts = st.integers(0, 10**13)
-stages = st.builds(StageCount, counts, counts, counts, counts, counts, counts)
-
-
-@given(stages, st.integers(21, 200), st.booleans(), st.floats(0.1, 1e6))
-def test_no_line_is_wider_than_the_terminal(
-    stage: StageCount, width: int, walking: bool, at: float
-) -> None:
-    drawn = bar("Uploading", stage, Goodput().after(stage.done_bytes, 0, at), walking, width)
-    assert 10 + drawn.width + 2 + len(drawn.words) <= width
-    assert 0 <= drawn.filled <= drawn.width
-
-
-@given(stages)
-def test_a_fraction_lies_between_0_and_1(stage: StageCount) -> None:
-    assert 0 <= fraction(stage) <= 1
-    assert not math.isnan(fraction(stage))
 
 
 # --- the screen ---------------------------------------------------------------------------------
@@ -182,4 +72,33 @@ def test_elsewhere_there_are_plain_lines_only(
 def test_work_of_earlier_runs_is_no_goodput() -> None:
     """A resumed run begins with bytes done long ago; its rate begins at nothing."""
     text = shown(Terminal(), {"TERM": "xterm"})
-    assert "ETA -" in text
+    assert "0 B/s" in text
+    speeds = Speeds()
+    speeds.after(SNAPSHOT._replace(stages={"upload": StageCount()}, elapsed_seconds=0.1))
+    found = speeds.after(SNAPSHOT)
+    assert found["upload"].done.bytes_per_second == 0
+
+
+def test_a_file_that_takes_long_is_named() -> None:
+    taken = iter(float(second) for second in range(0, 1000, 5))
+
+    def take() -> Snapshot:
+        return SNAPSHOT._replace(elapsed_seconds=next(taken), in_hand=(("2019/clip.mp4", 4 << 30),))
+
+    stream = Terminal()
+    with Screen(take, stream, {"TERM": "xterm"}) as screen:
+        assert "clip.mp4" not in stream.getvalue()
+        for _ in range(3):
+            screen.say("a line")
+    assert "2019/clip.mp4 (4.0 GiB)" in stream.getvalue()
+
+
+async def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
+    said: list[str] = []
+    clock = FakeClock()
+    lines = asyncio.create_task(StatsLines(lambda: SNAPSHOT, said.append, clock, 60.0).run())
+    for _ in range(50):
+        await asyncio.sleep(0)
+    lines.cancel()
+    assert "upload 25 % 1,000/4,000" in said[0]
+    assert clock.monotonic() >= 60 * len(said) > 0
