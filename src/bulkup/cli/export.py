@@ -51,17 +51,10 @@ def run(
 ) -> None:
     """Export files, their metadata and embeddings from the manifest."""
     from bulkup.manifest.reader import Reader
-    from bulkup.reporting.atomic_file import check_writable
-    from bulkup.reporting.row_formats import BINARY, check_format
+    from bulkup.reporting.row_formats import BINARY
 
-    check_format(format)
     settings = flags.settings()
-    if output == "-" and format in BINARY and sys.stdout.isatty():
-        raise UsageError(
-            f"{format} cannot be written to a terminal", hint="Name a file: --output FILE"
-        )
-    if output != "-":
-        check_writable(output, named="--output")
+    _check_output(format, output)
     has_vectors = format in BINARY if vectors is None else vectors
     with Reader(settings.manifest) as reader:
         embedder = reader.exports.embedder() if has_vectors else None
@@ -75,6 +68,19 @@ def run(
         from bulkup.cli.output import text as render
 
         typer.echo(f"Wrote {render.count(count, 'file')} to {render.escape(output)}", err=True)
+
+
+def _check_output(form: ExportFormat, output: str) -> None:
+    from bulkup.reporting.atomic_file import check_writable
+    from bulkup.reporting.row_formats import BINARY, check_format
+
+    check_format(form)
+    if output != "-":
+        check_writable(output, named="--output")
+    elif form in BINARY and sys.stdout.isatty():
+        raise UsageError(
+            f"{form} cannot be written to a terminal", hint="Name a file: --output FILE"
+        )
 
 
 def _write_file(path: str, write: Callable[[BinaryIO], int]) -> int:

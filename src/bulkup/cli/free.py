@@ -43,7 +43,6 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
     """Show which local files may be erased, with proof; erase them."""
-    from bulkup.cli.output.rows import print_json
     from bulkup.manifest.reader import Reader
     from bulkup.run.descriptors import ensure_descriptors
 
@@ -54,17 +53,7 @@ def run(
             raise UsageError("nothing was ever pushed from here")
     found = _find(settings, [os.path.abspath(path) for path in paths], to, deep=deep, erase=yes)
     if json:
-        print_json(
-            {
-                "path": one.path,
-                "size_bytes": one.size_bytes,
-                "erasable": one.why is None,
-                "erased": one.is_erased,
-                "why": one.why,
-                "destination": one.destination,
-            }
-            for one in found
-        )
+        _print_json(found)
     elif not settings.quiet:
         _print(found, erased=yes)
     if any(one.why is not None for one in found):
@@ -103,6 +92,22 @@ def _is_related(root: str, path: str) -> bool:
     """Whether one of the two is above the other."""
     one, other = f"{root.rstrip('/')}/", f"{path.rstrip('/')}/"
     return one.startswith(other) or other.startswith(one)
+
+
+def _print_json(found: list[FreeableFile]) -> None:
+    from bulkup.cli.output.rows import print_json
+
+    print_json(
+        {
+            "path": one.path,
+            "size_bytes": one.size_bytes,
+            "erasable": one.why is None,
+            "erased": one.is_erased,
+            "why": one.why,
+            "destination": one.destination,
+        }
+        for one in found
+    )
 
 
 def _print(found: list[FreeableFile], *, erased: bool) -> None:

@@ -13,6 +13,7 @@ from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
+    from bulkup.operations.checks.objects import Depth
     from bulkup.operations.verify import Discrepancy, VerifyCounts
 
 EXAMPLE = """An object is good if the listing shows the size and ETag it was stored with. Others are
@@ -54,22 +55,14 @@ def run(
     Lists what is missing, short, different, unreadable or unknown.
     """
     import asyncio
-    import secrets
 
-    from bulkup.api.verification import VerifyRequest, depth_of, verify_destinations
+    from bulkup.api.verification import VerifyRequest, verify_destinations
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()
     settings, to = flags.settings_at(to)
-    if sample is not None:
-        seed = secrets.randbits(32) if seed is None else seed
-    request = VerifyRequest(
-        to=to,
-        roots=[os.path.abspath(path) for path in paths or ()],
-        depth=depth_of(deep=deep, sample=sample, seed=seed),
-    )
-    if sample is not None:
-        print(f"Sample: --seed {seed} selects the same objects again", file=sys.stderr)
+    roots = [os.path.abspath(path) for path in paths or ()]
+    request = VerifyRequest(to=to, roots=roots, depth=_depth(deep, sample, seed))
     output = _output(json=json, csv=csv)
     asyncio.run(verify_destinations(request, settings, output))
     output.end(quiet=settings.quiet)
@@ -77,6 +70,19 @@ def run(
         raise typer.Exit(ExitCode.DESTINATION)
     if output.count:
         raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _depth(deep: bool, sample: str | None, seed: int | None) -> Depth:
+    import secrets
+
+    from bulkup.api.verification import depth_of
+
+    if sample is not None and seed is None:
+        seed = secrets.randbits(32)
+    depth = depth_of(deep=deep, sample=sample, seed=seed)
+    if sample is not None:
+        print(f"Sample: --seed {seed} selects the same objects again", file=sys.stderr)
+    return depth
 
 
 class _TableReport:

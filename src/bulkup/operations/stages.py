@@ -198,12 +198,9 @@ def plan_backlog(
                 }
                 for event in planned_at(copy.dry_run, one.id, stage, limit):
                     emit(event)
-    if limit is not None and limit < numbers.get("total", 0):
-        numbers = {
-            "ready": limit,
-            "over_limit": numbers["total"] - limit,
-            "total": numbers["total"],
-        }
+    total = numbers.get("total", 0)
+    if limit is not None and limit < total:
+        numbers = {"ready": limit, "over_limit": total - limit, "total": total}
     return replace(
         summary_of((), Left(0)),
         command=run.command,

@@ -97,6 +97,17 @@ def _work(facts: Facts) -> Iterator[Metric]:
         "assets", "Files known.", [(("present",), present), (("missing",), status.missing)], "state"
     )
     yield _gauge("contents", "Unique contents of those files.", [((), status.unique)])
+    yield from _stages(status)
+    yield _gauge(
+        "failed_items",
+        "Items waiting or dead, by the class of their last error.",
+        [((name,), count) for name, count in status.failures.items()],
+        "error_class",
+    )
+    yield _gauge("stale_claims", "Items claimed by dead runs.", [((), facts.stale_claims)])
+
+
+def _stages(status: Status) -> Iterator[Metric]:
     stages = status.stages.items()
     yield _gauge(
         "items",
@@ -123,13 +134,6 @@ def _work(facts: Facts) -> Iterator[Metric]:
         [((stage,), _failure_ratio(found.states)) for stage, found in stages],
         "stage",
     )
-    yield _gauge(
-        "failed_items",
-        "Items waiting or dead, by the class of their last error.",
-        [((name,), count) for name, count in status.failures.items()],
-        "error_class",
-    )
-    yield _gauge("stale_claims", "Items claimed by dead runs.", [((), facts.stale_claims)])
 
 
 def _results(facts: Facts) -> Iterator[Metric]:

@@ -30,7 +30,7 @@ from bulkup.settings.table import LEAVES, Settings
 from bulkup.settings.trust import SettingsFile, is_allowed, read_settings_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from bulkup.settings.parsing import Kind
 
@@ -70,12 +70,9 @@ def load(
     file = _file_that_counts(config, environ, cwd, user_config_dir, warn)
     written, profiles, named = _from_file(file) if file else ({}, {}, {})
     name = str(given.get("profile") or environ.get("BULKUP_PROFILE") or "")
-    if name and file and profiles and name not in profiles:
-        raise SettingsError(
-            f"{file.path} has no profile {name!r}",
-            hint=f"It has {', '.join(sorted(profiles))}. An AWS profile: --aws-profile {name}",
-        )
-    if not profiles and "profile" in given:
+    if name and file and profiles:
+        _require_profile(name, profiles, file)
+    elif "profile" in given:
         _require_aws_profile(name, "--profile", environ)
     if name in profiles:
         written |= profiles[name]
@@ -126,6 +123,14 @@ def _file_that_counts(
         return read_settings_file(Path(_anchor(str(config), cwd, environ)))
     home = data_directory(environ, cwd)
     return _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
+
+
+def _require_profile(name: str, profiles: Collection[str], file: SettingsFile) -> None:
+    if name not in profiles:
+        raise SettingsError(
+            f"{file.path} has no profile {name!r}",
+            hint=f"It has {', '.join(sorted(profiles))}. An AWS profile: --aws-profile {name}",
+        )
 
 
 def _require_aws_profile(name: str, flag: str, environ: Mapping[str, str]) -> None:

@@ -103,33 +103,38 @@ class RootScan:
         began = self._context.clock.monotonic()
         while chunk := await self._next_chunk(listings):
             for some in batched(chunk):  # each is one transaction, which may be repeated
-                recorded = await self._context.call(self._record, some, whole_root)
-                self._forget_unopened(some)
-                self._count(recorded.walked)
-                if left_out := [one for listing in some for one in listing.left_out]:
-                    self.notes += [
-                        path for one in left_out if may_be_note(path := one.folder + one.name)
-                    ]
-                    self._context.emit(FilesLeftOut(self._scope.root, tuple(left_out)))
-                if recorded.works or recorded.has_more:
-                    self._claims.add(recorded.works, more=recorded.has_more)
+                self._add(some, await self._context.call(self._record, some, whole_root))
             self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
             self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
         if whole_root:
             self.walked.gone += await self._context.call(self._end)
         elif gone_below:
             self.walked.gone += await self._context.call(self._end_changed)
+        self._emit_walked(self._context.clock.monotonic() - began)
+
+    def _add(self, listings: Sequence[FolderListing], recorded: _Recorded) -> None:
+        """Hand on what was found in some listings."""
+        self._forget_unopened(listings)
+        self._count(recorded.walked)
+        if left_out := [one for listing in listings for one in listing.left_out]:
+            self.notes += [path for one in left_out if may_be_note(path := one.folder + one.name)]
+            self._context.emit(FilesLeftOut(self._scope.root, tuple(left_out)))
+        if recorded.works or recorded.has_more:
+            self._claims.add(recorded.works, more=recorded.has_more)
+
+    def _emit_walked(self, seconds: float) -> None:
+        walked = self.walked
         self._context.emit(
             RootWalked(
                 root=self._scope.root,
-                files=self.walked.files,
-                size_bytes=self.walked.size_bytes,
-                new=self.walked.new,
-                changed=self.walked.changed,
-                unchanged=self.walked.unchanged,
-                gone=self.walked.gone,
-                left_out=self.walked.left_out,
-                seconds=self._context.clock.monotonic() - began,
+                files=walked.files,
+                size_bytes=walked.size_bytes,
+                new=walked.new,
+                changed=walked.changed,
+                unchanged=walked.unchanged,
+                gone=walked.gone,
+                left_out=walked.left_out,
+                seconds=seconds,
             )
         )
 
@@ -222,6 +227,9 @@ class RootScan:
         walked.add(changes)
         if is_tar_name(listing.folder[:-1]):
             changes.new.sort(key=lambda row: row[3])  # by their place in the stream
+        return self._to_write(listing, changes, [*changes.gone, *opened] if marks_gone else opened)
+
+    def _to_write(self, listing: FolderListing, changes: Changes[Known], gone: list[Known]) -> Folder:
         unchanged = [k.file for k in changes.back] if self._is_settled else changes.unchanged
         return Folder(
             path=listing.folder,
@@ -229,7 +237,7 @@ class RootScan:
             changed=[(known, File(*row)) for known, row in changes.changed],
             unchanged=[File(*row) for row in unchanged],
             back=changes.back,
-            gone=[*changes.gone, *opened] if marks_gone else opened,
+            gone=gone,
             unreadable=[
                 Unreadable(one.folder, one.name, one.error_class or ErrorClass.UNKNOWN, one.reason)
                 for one in changes.broken
