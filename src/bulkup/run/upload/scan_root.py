@@ -229,7 +229,9 @@ class RootScan:
             changes.new.sort(key=lambda row: row[3])  # by their place in the stream
         return self._to_write(listing, changes, [*changes.gone, *opened] if marks_gone else opened)
 
-    def _to_write(self, listing: FolderListing, changes: Changes[Known], gone: list[Known]) -> Folder:
+    def _to_write(
+        self, listing: FolderListing, changes: Changes[Known], gone: list[Known]
+    ) -> Folder:
         unchanged = [k.file for k in changes.back] if self._is_settled else changes.unchanged
         return Folder(
             path=listing.folder,
