@@ -23,6 +23,9 @@ SETTINGS = ("serve.host", "serve.port", "serve.root_path")
 
 def run(
     flags: Flags,
+    work: Annotated[
+        bool, typer.Option("--work", help="Also process and embed, whenever there is something.")
+    ] = False,
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the gallery in the browser.")
     ] = False,
@@ -44,7 +47,8 @@ def run(
         ) from error
     config = flags.given.get("config")
     # Runs that the server starts use the same settings.
-    server = Server(settings, {**os.environ, **({"BULKUP_CONFIG": str(config)} if config else {})})
+    environ = {**os.environ, **({"BULKUP_CONFIG": str(config)} if config else {})}
+    server = Server(settings, environ, works=work)
     link = server.sign_in_link()
     if not settings.quiet:
         typer.echo(f"Serving {settings.manifest} at {server.url}", err=True)

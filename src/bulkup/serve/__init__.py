@@ -15,6 +15,7 @@ documents.py      JSON responses
 live/             what changes: counts, phases, events
 searches.py       searches as requests ask for them
 child_runs.py     runs that the server starts
+worker.py         --work: starts process and embed when they are due
 bodies/           parts of bodies, and small ones in memory
 middleware/       what is done with every request
 routes/           /api/v1, a module a subject

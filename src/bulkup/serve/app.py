@@ -69,12 +69,15 @@ def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIA
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        live = asyncio.create_task(context.live.run())
+        tasks = [asyncio.create_task(context.live.run())]
+        if context.worker is not None:
+            tasks.append(asyncio.create_task(context.worker.run()))
         try:
             yield
         finally:
-            live.cancel()
-            await asyncio.gather(live, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await context.close()
 
     router = Router(

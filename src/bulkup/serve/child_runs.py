@@ -14,6 +14,7 @@ from bulkup.run.context import RUN_ID
 from bulkup.serve.problems import Problem
 
 MOST_AT_ONCE = 4
+END_SECONDS = 0.5
 _MAIN = "from bulkup.cli.app import main; main()"
 
 
@@ -25,10 +26,15 @@ class ChildRuns:
         self._environ = environ
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._waiting: set[asyncio.Task[None]] = set()
+        self._exit_codes: dict[str, int] = {}
 
     def is_running(self, command: str) -> bool:
         """Whether a run of this command, started here, is at work."""
         return any(name.partition(" ")[0] == command for name in self._processes)
+
+    def take_exit_code(self, command: str) -> int | None:
+        """Of the last run of this command that ended since the last call."""
+        return self._exit_codes.pop(command, None)
 
     async def start(self, command: str, arguments: Sequence[str]) -> str:
         """Start `bulkup COMMAND`; returns the id of its run at once. Raises Problem (429)."""
@@ -56,11 +62,17 @@ class ChildRuns:
         return run_id
 
     async def _wait(self, name: str, process: asyncio.subprocess.Process) -> None:
-        await process.wait()
+        self._exit_codes[name.partition(" ")[0]] = await process.wait()
         self._processes.pop(name, None)
 
-    def stop(self) -> None:
+    async def wait(self, seconds: float | None = None) -> None:
+        """Return when all runs have ended, or after so many seconds."""
+        if self._waiting:
+            await asyncio.wait(self._waiting, timeout=seconds)
+
+    async def close(self) -> None:
         """Ask all runs to end; they settle what is in their hands without this process."""
         for process in self._processes.values():
             if process.returncode is None:
                 process.terminate()
+        await self.wait(END_SECONDS)

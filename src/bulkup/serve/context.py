@@ -18,6 +18,7 @@ from bulkup.serve.manifest_threads import READERS, ManifestThreads
 from bulkup.serve.rate_limits import RateLimits
 from bulkup.serve.searches import Searches
 from bulkup.serve.stores import Stores
+from bulkup.serve.worker import Worker
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -44,6 +45,7 @@ class ServerContext:
     searches: Searches
     child_runs: ChildRuns
     variants: ByteCache
+    worker: Worker | None  # with --work
     broker: Broker  # opens its destination at the first upload
     root_path: str = ""  # below which browsers see the server
     cookie: str = "bulkup"  # another for each port: browsers share cookies between ports
@@ -51,7 +53,7 @@ class ServerContext:
 
     async def close(self) -> None:
         """Close what requests opened."""
-        self.child_runs.stop()
+        await self.child_runs.close()
         await self.broker.close()
         await self.stores.close()
         self.manifest.close()
@@ -66,9 +68,11 @@ def new_context(
     readers: int = READERS,
     root_path: str = "",
     cookie: str = "bulkup",
+    works: bool = False,
 ) -> ServerContext:
     """The context of a new server. Raises ManifestError."""
     manifest = ManifestThreads(settings.manifest, readers=readers)
+    runs = ChildRuns(settings.manifest, environ)
     overview = Overview(manifest, clock, settings.run.stale_after_seconds)
     return ServerContext(
         settings=settings,
@@ -81,7 +85,8 @@ def new_context(
         overview=overview,
         live=Live(manifest, overview, clock),
         searches=Searches(manifest, settings.run, clock, random),
-        child_runs=ChildRuns(settings.manifest, environ),
+        child_runs=runs,
+        worker=Worker(manifest, runs, clock) if works else None,
         variants=ByteCache(VARIANTS_BYTES),
         broker=Broker(
             manifest,

@@ -38,8 +38,13 @@ END_SECONDS = 1
 class Server:
     """One server: bound when it is made, at work while `run` runs."""
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        """Raises UsageError when the address cannot be used, or nobody could sign in."""
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], *, works: bool = False
+    ) -> None:
+        """With `works`, runs of process and embed are started when they are due.
+
+        Raises UsageError when the address cannot be used, or nobody could sign in.
+        """
         options = settings.serve
         self._is_local = is_loopback(options.host)
         if not self._is_local:
@@ -53,6 +58,7 @@ class Server:
             environ=environ,
             root_path=root_path_of(options),
             cookie=f"bulkup-{self._port}",
+            works=works,
         )
         self._server = _Uvicorn(
             uvicorn.Config(

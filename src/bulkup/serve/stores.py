@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from bulkup.clock import Clock
+from bulkup.errors import BulkupError
 from bulkup.manifest.destinations import Destination
 from bulkup.run.open_destination import open_known
 from bulkup.serve.manifest_threads import ManifestThreads
 from bulkup.serve.problems import Problem
 from bulkup.settings.options import RunOptions
-from bulkup.stores.store import PartStore
+from bulkup.stores.store import PartStore, SignsURLs
 
 
 class Stores:
@@ -47,6 +49,22 @@ class Stores:
             else:
                 self._stores[destination_id] = store
         return self._stores[destination_id]
+
+    async def origins(self) -> list[str]:
+        """The origins of the URLs that the destinations sign: what pages may talk to beside this
+        server. Destinations that cannot be used have none."""
+        found: dict[str, None] = {}
+        for one in await self._manifest.read(lambda reader: reader.destinations.all()):
+            if not one.url.startswith("s3://"):
+                continue
+            try:
+                store = await self.of(one.id)
+                if isinstance(store, SignsURLs):
+                    parts = urlsplit((await store.sign_get(f"{store.prefix}x", seconds=1)).url)
+                    found[f"{parts.scheme}://{parts.netloc}"] = None
+            except BulkupError:
+                continue
+        return list(found)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.queue.stages import BEFORE
 from bulkup.manifest.reports.status import absolute
+from bulkup.model import Stage
 
 
 class FailedAttempt(NamedTuple):
@@ -22,12 +24,35 @@ class FailedAttempt(NamedTuple):
     number: int
 
 
+class Due(NamedTuple):
+    """Whether items are due, and how many contents have no item yet, as the counts say."""
+
+    items: bool
+    unqueued: int
+
+
 class Changes(Statements):
     """Attempts by their ids, which grow."""
 
     def data_version(self) -> int:
         """Another number when another connection has changed the manifest since."""
         return int(self._value("PRAGMA data_version"))
+
+    def due(self, stage: Stage, *, now: float) -> Due:
+        """What a run of a stage after the upload would find to do."""
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM destination JOIN item "
+            "ON item.destination_id = destination.id WHERE stage = ? AND stage <> 'upload' "
+            "AND state IN ('ready', 'waiting') AND due_at <= ? AND live)"
+        )
+        unqueued = (
+            "SELECT coalesce(sum(CASE stage WHEN ? THEN items ELSE -items END), 0) FROM tally "
+            "WHERE stage = ? OR stage = ?1 AND state IN ('done', 'skipped')"
+        )
+        return Due(
+            bool(self._value(query, stage.value, now)),
+            int(self._value(unqueued, BEFORE[stage].value, stage.value)),
+        )
 
     def last_attempt(self) -> int:
         """The id of the newest attempt; 0 when there is none."""

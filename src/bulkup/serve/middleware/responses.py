@@ -15,17 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bulkup.errors import BulkupError
 from bulkup.serve.access import bucket_of
 from bulkup.serve.context import ServerContext, context_of
+from bulkup.serve.pages.policy import content_security_policy
 from bulkup.serve.pages.templates import page
 from bulkup.serve.problems import Problem, problem_of, problem_response
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:{buckets}; "
-    "media-src 'self'{buckets}; connect-src 'self'{buckets}; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 _HEADERS = {
+    "content-security-policy": content_security_policy(),
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",  # with no-referrer, forms would send Origin: null
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -37,15 +34,9 @@ class Responses:
     """Adds the headers that keep browsers safe and those of the rate limit, and turns errors into
     problem details."""
 
-    def __init__(
-        self, app: ASGIApp, context: ServerContext, *, bucket_origins: tuple[str, ...] = ()
-    ) -> None:
-        """Pages may load from `bucket_origins`, where signed URLs lead, and from nowhere else."""
+    def __init__(self, app: ASGIApp, context: ServerContext) -> None:
         self._app = app
         self._context = context
-        buckets = "".join(f" {origin}" for origin in bucket_origins)
-        policy = CONTENT_SECURITY_POLICY.format(buckets=buckets)
-        self._headers = {**_HEADERS, "content-security-policy": policy}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,7 +63,7 @@ class Responses:
 
     def _add(self, request: Request, message: Message) -> None:
         headers = MutableHeaders(scope=message)
-        for name, value in self._headers.items():
+        for name, value in _HEADERS.items():
             headers.setdefault(name, value)
         context = self._context
         allowance = context.rate_limits.allowance(bucket_of(request), context.clock.monotonic())

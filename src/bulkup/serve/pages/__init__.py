@@ -2,6 +2,7 @@
 
 templates.py  Jinja templates of templates/, with what they need of a request
 words.py      numbers, sizes and times as pages write them
+policy.py     what a page may load, and from where
 static.py     the style and the modules of static/
 sign_in.py    a one-time link or a token becomes a cookie
 gallery.py    pictures by date, in an album, or as a search finds them

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from bulkup.content.media import media_type as media_type_of
 from bulkup.manifest.reports.content import ItemRow, ObjectRow
@@ -18,7 +18,9 @@ from bulkup.serve.bodies.ranges import ByteRange, Unsatisfiable, range_of
 from bulkup.serve.context import ServerContext, context_of
 from bulkup.serve.problems import Problem
 from bulkup.serve.routes.parameters import digest_in
+from bulkup.stores.store import SignsURLs
 
+URL_SECONDS = 300
 VARIANT_BYTES = 16 << 20
 """A variant is far smaller; a larger object is none of ours."""
 _INLINE = ("image/", "video/")
@@ -105,12 +107,15 @@ async def _read(context: ServerContext, place: ObjectRow) -> bytes:
 
 
 async def original(request: Request) -> Response:
-    """The file as it was pushed, in pieces as they arrive from the store."""
+    """The file as it was pushed: a URL of the bucket, or pieces as they arrive from the store."""
     context, digest = context_of(request), digest_in(request)
     found = await context.manifest.read(lambda reader: find(reader, digest, "original"))
     headers = _headers(found)
     if found.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    store = await context.stores.of(found.place.destination_id)
+    if isinstance(store, SignsURLs):
+        return await _redirect(store, found)
     size = found.place.size_bytes
     part = _range(request, found, size)
     status = 200
@@ -121,7 +126,6 @@ async def original(request: Request) -> Response:
     media_type = found.media_type or "application/octet-stream"
     if request.method == "HEAD" or size == 0:
         return Response(status_code=status, headers=headers, media_type=media_type)
-    store = await context.stores.of(found.place.destination_id)
     start, count = (0, None) if part is None else part
     chunks = store.open(found.place.key, start=start, size_bytes=count)
     first = await anext(chunks, b"")  # raises what a response must not begin with
@@ -132,6 +136,12 @@ async def original(request: Request) -> Response:
             yield chunk
 
     return StreamingResponse(body(), status, headers, media_type)
+
+
+async def _redirect(store: SignsURLs, found: Found) -> Response:
+    """To the bucket itself, which knows ranges, too."""
+    signed = await store.sign_get(found.place.key, seconds=URL_SECONDS)
+    return RedirectResponse(signed.url, 307, {"Cache-Control": "private, no-store"})
 
 
 def _headers(found: Found) -> dict[str, str]:

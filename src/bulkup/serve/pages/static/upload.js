@@ -208,15 +208,14 @@ async function follow(row) {
     await pause(3);
     const found = await ask("GET", `/files/${entry.digest}`).catch(() => null);
     if (found === null) return;
-    const open = STAGES.find(([stage]) => found.stages.some((one) =>
-      one.stage === stage && ["ready", "claimed", "waiting"].includes(one.state)));
-    const isOver = found.stages.some((one) => one.stage === "embed" && one.state === "done");
-    if (isOver) {
-      row.end("Searchable", link);
+    const isOpen = (one) => ["ready", "claimed", "waiting"].includes(one.state);
+    const state = (stage) => found.stages.find((one) => one.stage === stage);
+    if (state("embed") && !isOpen(state("embed"))) {
+      row.end(state("embed").state === "done" ? "Searchable" : "Uploaded", link);
       return;
     }
-    if (!open) return;
-    row.end(open[1], link);
+    const open = STAGES.find(([stage]) => state(stage) && isOpen(state(stage)));
+    row.end(open ? open[1] : "Uploaded", link);
   }
 }
 

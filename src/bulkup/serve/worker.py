@@ -1,0 +1,71 @@
+"""`serve --work`: process and embed, started whenever there is something to do."""
+
+from __future__ import annotations
+
+import sys
+
+from bulkup.clock import Clock
+from bulkup.errors import ExitCode, ManifestError
+from bulkup.manifest.reports.changes import Due
+from bulkup.model import Stage
+from bulkup.serve.child_runs import ChildRuns
+from bulkup.serve.manifest_threads import ManifestThreads
+from bulkup.serve.problems import Problem
+
+LOOK_SECONDS = 2.0
+PAUSE_SECONDS = 300.0
+"""After a run that could not work at all, such as one without its model."""
+VAIN_SECONDS = 60.0
+"""After a run that queued nothing of what the counts say has no item."""
+STAGES = (Stage.PROCESS, Stage.EMBED)
+
+
+class Worker:
+    """Starts one run for each stage that has items which are due."""
+
+    def __init__(self, manifest: ManifestThreads, runs: ChildRuns, clock: Clock) -> None:
+        self._manifest = manifest
+        self._runs = runs
+        self._clock = clock
+        self._not_before: dict[Stage, float] = {}
+        self._in_vain_until: dict[Stage, float] = {}
+        self._unqueued: dict[Stage, int] = {}  # when the last run was started
+
+    async def run(self) -> None:
+        """Look every few seconds, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except ManifestError as error:
+                sys.stderr.write(f"bulkup: {error}\n")
+            await self._clock.sleep(LOOK_SECONDS)
+
+    async def look(self) -> list[Stage]:
+        """Start what is due and not at work; returns for which stages."""
+        now = self._clock.now()
+        found = await self._manifest.read(
+            lambda reader: {stage: reader.changes.due(stage, now=now) for stage in STAGES}
+        )
+        started = []
+        for stage, due in found.items():
+            if not self._runs.is_running(stage) and self._is_worth_a_run(stage, due):
+                try:
+                    await self._runs.start(stage, [])
+                except Problem:  # enough runs are at work
+                    break
+                self._unqueued[stage] = due.unqueued
+                started.append(stage)
+        return started
+
+    def _is_worth_a_run(self, stage: Stage, due: Due) -> bool:
+        """Whether there is work, and the last run did not show that a run cannot do it."""
+        now = self._clock.monotonic()
+        code = self._runs.take_exit_code(stage)
+        if code not in (None, ExitCode.DONE, ExitCode.UNFINISHED):
+            self._not_before[stage] = now + PAUSE_SECONDS
+        elif code is not None and due.unqueued == self._unqueued.get(stage):
+            self._in_vain_until[stage] = now + VAIN_SECONDS  # the counts are not exact
+        if now < self._not_before.get(stage, 0.0):
+            return False
+        is_new = due.unqueued > 0 and now >= self._in_vain_until.get(stage, 0.0)
+        return due.items or is_new

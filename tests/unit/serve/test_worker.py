@@ -1,0 +1,117 @@
+"""--work: runs are started when something is due, one for each stage."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bulkup.manifest.server import ServerManifest
+from bulkup.model import Stage
+from bulkup.serve.context import ServerContext
+from bulkup.serve.worker import PAUSE_SECONDS, VAIN_SECONDS, Worker
+from bulkup.settings.table import Settings
+from tests.fakes.clock import FakeClock
+from tests.sql import sql
+
+
+@pytest.fixture
+def settings(pushed_settings: Settings) -> Settings:
+    return pushed_settings
+
+
+class Runs:
+    """Runs that end when a test says so."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.running: set[str] = set()
+        self.exit_codes: dict[str, int] = {}
+
+    def is_running(self, command: str) -> bool:
+        return command in self.running
+
+    def take_exit_code(self, command: str) -> int | None:
+        return self.exit_codes.pop(command, None)
+
+    async def start(self, command: str, arguments: list[str]) -> str:
+        self.started.append(command)
+        self.running.add(command)
+        return "run"
+
+    def end(self, command: str, code: int) -> None:
+        self.running.discard(command)
+        self.exit_codes[command] = code
+
+
+def requeue(manifest: ServerManifest, stage: str, due_at: float = 0.0) -> None:
+    sql(manifest.path, "UPDATE item SET state = 'ready', due_at = ? WHERE stage = ?", due_at, stage)
+
+
+async def test_a_stage_with_due_items_gets_one_run(
+    context: ServerContext, manifest: ServerManifest, clock: FakeClock
+) -> None:
+    runs = Runs()
+    worker = Worker(context.manifest, runs, clock)  # type: ignore[arg-type]  # as its door says
+    assert await worker.look() == []
+
+    requeue(manifest, "embed")
+    assert await worker.look() == [Stage.EMBED]
+    assert await worker.look() == []
+    runs.end("embed", 0)
+    assert await worker.look() == [Stage.EMBED]
+
+
+async def test_what_is_not_due_yet_is_waited_for(
+    context: ServerContext, manifest: ServerManifest, clock: FakeClock
+) -> None:
+    worker = Worker(context.manifest, Runs(), clock)  # type: ignore[arg-type]
+    requeue(manifest, "process", clock.now() + 60)
+    assert await worker.look() == []
+
+    clock.advance(61)
+
+    assert await worker.look() == [Stage.PROCESS]
+
+
+async def test_a_run_that_cannot_work_is_not_started_again_at_once(
+    context: ServerContext, manifest: ServerManifest, clock: FakeClock
+) -> None:
+    runs = Runs()
+    worker = Worker(context.manifest, runs, clock)  # type: ignore[arg-type]
+    requeue(manifest, "embed")
+    await worker.look()
+    runs.end("embed", 4)
+
+    assert await worker.look() == []
+    clock.advance(PAUSE_SECONDS)
+    assert await worker.look() == [Stage.EMBED]
+
+
+async def test_a_real_run_does_the_work(context: ServerContext, manifest: ServerManifest) -> None:
+    worker = Worker(context.manifest, context.child_runs, context.clock)
+    requeue(manifest, "embed")
+
+    assert await worker.look() == [Stage.EMBED]
+
+    async with asyncio.timeout(60):
+        await context.child_runs.wait()
+    assert context.child_runs.take_exit_code("embed") == 0
+    assert sql(manifest.path, "SELECT count(*) FROM item WHERE state = 'ready'") == [(0,)]
+
+
+async def test_contents_without_an_item_are_worth_a_run_but_not_again_and_again(
+    context: ServerContext, manifest: ServerManifest, clock: FakeClock
+) -> None:
+    runs = Runs()
+    worker = Worker(context.manifest, runs, clock)  # type: ignore[arg-type]
+    sql(
+        manifest.path,
+        "DELETE FROM item WHERE id = (SELECT max(id) FROM item WHERE stage = 'embed')",
+    )
+    assert await worker.look() == [Stage.EMBED]
+    runs.end("embed", 0)  # it queued nothing
+
+    assert await worker.look() == []
+    clock.advance(VAIN_SECONDS)
+    assert await worker.look() == [Stage.EMBED]
