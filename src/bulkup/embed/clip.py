@@ -8,11 +8,9 @@ retry for 39 s before it reports that there is no network, and log to the screen
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +19,10 @@ from bulkup.content.picture.images import square_image
 from bulkup.embed.embedder import Embedded, Vector
 from bulkup.embed.responses import unit
 from bulkup.embed.telemetry import onnxruntime, switch_off_telemetry
+from bulkup.embed.two_towers.one_thread import OneThread
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
 from bulkup.installation import extra_command
 from bulkup.redaction import foreign_text
-
-T = TypeVar("T")
 
 NAME: Final = "clip"
 DIMENSION: Final = 512
@@ -71,25 +68,22 @@ class ClipEmbedder:
         """`models_directory` is for the models and need not exist yet."""
         self._directory = models_directory
         self._threads = threads
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="clip")
+        self._thread = OneThread("clip")
         self._pictures: Any = None
         self._words: Any = None
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
         """See Embedder. Raises EmbedderUnusable without fastembed or the models."""
-        return await self._in_thread(lambda: self._embedded(pictures))
+        return await self._thread.run(lambda: self._embedded(pictures))
 
     async def embed_text(self, text: str) -> Vector:
         """The vector to compare pictures with; only the first 77 tokens count."""
-        return await self._in_thread(lambda: self._text_embedded(text))
+        return await self._thread.run(lambda: self._text_embedded(text))
 
     async def close(self) -> None:
         """Wait for the current call, and end the thread."""
-        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        await self._thread.close()
         self._pictures = self._words = None
-
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def _embedded(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
         if self._pictures is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +14,10 @@ from bulkup.embed.embedder import Embedded, Vector
 from bulkup.embed.responses import unit
 from bulkup.embed.telemetry import onnxruntime
 from bulkup.embed.two_towers.folder import IMAGE, TEXT, TOKENIZER, ModelCard, read_card
+from bulkup.embed.two_towers.one_thread import OneThread
 from bulkup.errors import EmbedderBroken, EmbedderRefused, EmbedderUnusable, ItemError
 from bulkup.installation import extra_command
 from bulkup.redaction import foreign_text
-
-T = TypeVar("T")
 
 _MOST_PICTURES: Final = 16
 _INTEGERS: Final = {"tensor(int32)": np.int32, "tensor(int64)": np.int64}
@@ -44,25 +41,22 @@ class TwoTowers:
         self.dimension: int | None = self._card.dimension
         self._folder = folder
         self._threads = threads
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._thread = OneThread("model")
         self._pictures: _Encoder | None = None
         self._words: _Words | None = None
 
     async def embed(self, pictures: Sequence[bytes]) -> list[Embedded | ItemError]:
         """See Embedder. Raises EmbedderUnusable for a model that cannot be loaded."""
-        return await self._in_thread(lambda: [self._embedded(picture) for picture in pictures])
+        return await self._thread.run(lambda: [self._embedded(picture) for picture in pictures])
 
     async def embed_text(self, text: str) -> Vector:
         """The vector to compare pictures with; only the first tokens count."""
-        return await self._in_thread(lambda: self._text_embedded(text))
+        return await self._thread.run(lambda: self._text_embedded(text))
 
     async def close(self) -> None:
         """Wait for the current call, and end the thread."""
-        await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+        await self._thread.close()
         self._pictures = self._words = None
-
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def _embedded(self, picture: bytes) -> Embedded | ItemError:
         card = self._card
