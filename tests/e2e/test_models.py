@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bulkup.embed.two_towers.recipes import RECIPES
 from tests.e2e.conftest import Bulkup
 from tests.e2e.pictures import photos
-from tests.fakes.model_folders import write_model_folder
+from tests.fakes.model_folders import SIGLIP, write_model_folder
+from tests.servers.hub import running
 
 
 def test_a_model_of_a_folder_embeds_and_is_searched(bulkup: Bulkup) -> None:
@@ -34,5 +36,21 @@ def test_an_unknown_model_is_said_before_any_work(bulkup: Bulkup) -> None:
 
 def test_actions_name_what_they_need(bulkup: Bulkup) -> None:
     for words in (("models", "add"), ("models", "rm"), ("models", "list", "x")):
-        assert "add a folder" in bulkup(*words, check=2).stderr
+        assert "add a folder or a name" in bulkup(*words, check=2).stderr
     assert "no model in nothing" in bulkup("models", "add", "nothing", check=2).stderr
+
+
+def test_a_known_model_is_downloaded_from_a_mirror(bulkup: Bulkup) -> None:
+    folder = write_model_folder(bulkup.directory / "export")
+    recipe = RECIPES[SIGLIP["name"]]
+    files = {path: (folder / name).read_bytes() for name, path in recipe.files.items()}
+    photos(bulkup.directory / "photos", 2)
+    with running(str(recipe.repository), files) as hub:
+        mirror = {"BULKUP_EMBED_HUB": hub.url, "BULKUP_EMBED_MODEL": "siglip2"}
+        hub.cut_after = 2000
+        cut = bulkup("models", "add", "siglip2", env=mirror, check=None)
+        assert cut.code != 0
+        ended = bulkup("models", "add", "siglip2", env=mirror)
+    assert "trusted and pinned" in ended.stderr
+    bulkup("push", "photos", "--to", "store", env=mirror)
+    assert len(bulkup("search", "a cat", "--json", env=mirror).json()) == 2

@@ -15,10 +15,13 @@ from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkup.operations.models import Model
+    from bulkup.settings.table import Settings
 
 EXAMPLE = """\b
 Example: bulkup models
-Example: bulkup models add ./siglip2-base
+Example: bulkup models add siglip2
+Example: bulkup models add siglip2 --from ./export
+Example: bulkup models add ./my-model
 Example: bulkup models rm siglip2"""
 
 
@@ -30,33 +33,77 @@ def run(
     what: Annotated[
         str | None, typer.Argument(metavar="[FOLDER|NAME]", help="A model's folder, or its name.")
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Take the files of a known model from this directory."),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """List the models for --model; add one from a folder, or remove one.
+    """List the models that --model takes, add one from a folder or by name, or remove one.
 
-    A folder has model.json, image.onnx, text.onnx and tokenizer.json. Nothing is downloaded.
+    A folder has model.json, image.onnx, text.onnx and tokenizer.json. The files of a known model
+    are downloaded once, from embed.hub; an interrupted download goes on where it stopped. Their
+    digests are kept, so that the model stays what it was.
     """
-    from bulkup.operations.models import add_model, list_models, remove_model
+    from bulkup.operations.models import list_models, remove_model
 
     settings = flags.settings()
     directory = settings.run.embed.models_directory
     if (action == "list") is not (what is None):
         raise UsageError(
-            "list takes nothing, add a folder, rm a name",
-            hint="For example: bulkup models add ./siglip2-base",
+            "list takes nothing, add a folder or a name, rm a name",
+            hint="For example: bulkup models add siglip2",
         )
     if action == "rm":
         folder = remove_model(str(what), directory)
         if not settings.quiet:
             typer.echo(f"Removed {folder}")
         return
-    models = [add_model(Path(str(what)), directory)] if action == "add" else list_models(directory)
+    if action == "add":
+        models = [_add(str(what), source, revision, settings)]
+    else:
+        models = list_models(directory)
     if json:
         from bulkup.cli.output.rows import print_json
 
         print_json(model._asdict() for model in models)
     elif not settings.quiet:
         _print(models)
+
+
+def _add(what: str, source: Path | None, revision: str | None, settings: Settings) -> Model:
+    from bulkup.embed.two_towers.hub import Hub
+    from bulkup.embed.two_towers.recipes import RECIPES
+    from bulkup.operations.models import PUBLIC_HUB, add_known_model, add_model
+
+    options = settings.run.embed
+    if what not in RECIPES:
+        if source is not None or revision is not None:
+            raise UsageError(f"--from and --revision are for {', '.join(RECIPES)}")
+        return add_model(Path(what), options.models_directory)
+
+    def report(path: str, missing_bytes: int) -> None:
+        if not settings.quiet:
+            size = f" ({missing_bytes / 1e6:,.0f} MB)" if missing_bytes >= 0 else ""
+            typer.echo(f"Downloading {path}{size}", err=True)
+
+    url = options.hub or os.environ.get("HF_ENDPOINT") or PUBLIC_HUB
+    added = add_known_model(
+        what,
+        options.models_directory,
+        source=source,
+        hub=Hub(url, ca_bundle=options.ca_bundle),
+        revision=revision,
+        report=report,
+    )
+    if added.is_first and not settings.quiet:
+        typer.echo(
+            f"The files of this first download are trusted and pinned ({added.pinned}).", err=True
+        )
+    return added.model
 
 
 def _print(models: Sequence[Model]) -> None:

@@ -54,8 +54,14 @@ def check_name(options: EmbedderOptions) -> None:
 def folder_of(options: EmbedderOptions) -> Path:
     """The folder of a model that is not built in. Raises UsageError for an unknown name."""
     from bulkup.embed.two_towers.folder import model_folders
+    from bulkup.embed.two_towers.recipes import RECIPES
 
     folders = model_folders(options.models_directory)
+    if options.model in RECIPES and options.model not in folders:
+        raise UsageError(
+            f'there is no embedder "{options.model}" here yet',
+            hint=f"bulkup models add {options.model}",
+        )
     if options.model not in folders:
         nearest = _nearest(options.model, (*EMBEDDERS, *folders))
         raise UsageError(

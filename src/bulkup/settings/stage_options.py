@@ -166,6 +166,14 @@ class EmbedOptions:
         flag=False,
         default="60s",
     )
+    # HF_ENDPOINT, as for `clip`, where it is not given.
+    hub: str | None = setting(
+        "embed.hub",
+        kinds.WEB_URL,
+        "Where `bulkup models add NAME` downloads from: a mirror of huggingface.co.",
+        flag=False,
+        example="https://hub.example.org",
+    )
     models_directory: str = ""  # of `bulkup models`, and of the downloads of `clip`
     threads: int | None = None  # None: one per core
     ca_bundle: str | None = None  # of RunOptions
