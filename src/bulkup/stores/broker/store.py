@@ -33,7 +33,7 @@ from bulkup.stores.s3.http1 import Response
 from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
-FRESH_URLS = 3
+FRESH_URLS = 5
 """URLs for one request; a server whose every URL is refused has a wrong clock, or wrong keys."""
 REKEYS = 3
 """How often an object of somebody else may turn out to be in the way."""

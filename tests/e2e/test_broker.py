@@ -1,0 +1,295 @@
+"""Uploads through a real `bulkup serve`, by clients that have no keys of the bucket."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Bulkup
+from tests.fakes.faults import Fault
+from tests.servers.process import free_port, wait_until
+
+pytestmark = pytest.mark.usefixtures("uploads_only")
+MIB = 1024**2
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest"}
+
+
+@dataclass(slots=True)
+class Client:
+    """Another host: a token, and nothing else."""
+
+    bulkup: Bulkup
+    url: str
+    env: dict[str, str]
+
+    @property
+    def photos(self) -> Path:
+        return self.bulkup.directory / "photos"
+
+    def write(self, count: int, *, size_bytes: int = 2000, seed: int = 0) -> None:
+        self.photos.mkdir(exist_ok=True)
+        for n in range(count):
+            body = b"\xff\xd8\xff\xe0%d %d" % (seed, n)
+            (self.photos / f"{seed}-{n}.jpg").write_bytes(body.ljust(size_bytes, b"."))
+
+    def start_push(self, **env: str) -> Popen[str]:
+        return self.bulkup.start("push", "photos", "--to", self.url, env={**self.env, **env})
+
+    def push(self, *, check: int = 0, **env: str) -> dict[str, Any]:
+        """The last event of a push: its summary."""
+        options = ("--to", self.url, "--json")
+        ended = self.bulkup("push", "photos", *options, env={**self.env, **env}, check=check)
+        summary: dict[str, Any] = ended.lines()[-1]
+        return summary
+
+
+@dataclass(slots=True)
+class Serving:
+    """A server, and what its clients need."""
+
+    bulkup: Bulkup
+    options: tuple[str, ...]
+    env: dict[str, str]
+    port: int = field(default_factory=free_port)
+    process: Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        arguments = ("serve", "--port", str(self.port), *self.options)
+        self.process = self.bulkup.start(*arguments, env=self.env)
+        wait_until(self._answers, timeout_seconds=30, what="the server")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def client(self, name: str) -> Client:
+        said = self.bulkup("token", "add", name, "--role", "uploader").stdout
+        token = re.search(r"bku_\S+", said)
+        assert token is not None
+        directory = self.bulkup.directory / name
+        directory.mkdir()
+        one = Bulkup(directory, started=self.bulkup.started)
+        return Client(one, self.url, {"BULKUP_TOKEN": token[0]})
+
+    def status(self) -> Any:
+        return self.bulkup("status", "--json").json()
+
+    def _answers(self) -> bool:
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+Serve = Callable[..., Serving]
+
+
+@pytest.fixture
+def serve(bulkup: Bulkup) -> Iterator[Serve]:
+    """Starts a server for a destination; `toml` are more of its settings."""
+
+    def start(to: str, toml: str = "", **env: str) -> Serving:
+        bulkup.use_settings(f'[push]\nto = "{to}"\n{toml}')
+        one = Serving(bulkup, (), env)
+        one.start()
+        return one
+
+    return start
+
+
+def at_s3(serve: Serve, url: str, toml: str = "") -> Serving:
+    return serve("s3://bucket/p", toml, AWS_ENDPOINT_URL=url, AWS_REGION="us-east-1", **KEYS)
+
+
+MANY = "[serve]\nburst = 100000\nper_minute = 100000\n"
+
+
+def stored(fake: Any) -> list[str]:
+    """The keys of the objects, without bulkup's own."""
+    return sorted(path for path in fake.held if "/.bulkup/" not in path)
+
+
+def test_a_client_without_keys_pushes_to_a_bucket(serve: Serve, fake_s3: Any) -> None:
+    s3 = fake_s3(keep_bodies=True)
+    server = at_s3(serve, s3.url)
+    client = server.client("laptop")
+    client.write(20)
+    (client.photos / "same.jpg").write_bytes((client.photos / "0-1.jpg").read_bytes())
+    assert client.push()["sent"] == 20
+    assert stored(s3) == sorted(f"/bucket/p/0-{n}.jpg" for n in range(20))
+    assert client.push()["sent"] == 0
+    stages = server.status()["stages"]
+    assert (stages["upload"]["done"], stages["process"]["ready"]) == (20, 20)
+    assert server.status()["assets"]["total"] == 20
+
+
+def test_two_clients_with_the_same_files_make_each_object_once(serve: Serve, fake_s3: Any) -> None:
+    s3 = fake_s3()
+    server = at_s3(serve, s3.url, MANY)
+    clients = [server.client(name) for name in ("laptop", "phone")]
+    for client in clients:
+        client.write(150)
+    running = [client.start_push() for client in clients]
+    for client, process in zip(clients, running, strict=True):
+        client.bulkup.finish(process, check=0)
+    assert len(stored(s3)) == 150
+    assert server.status()["assets"] == {
+        **server.status()["assets"],
+        "total": 300,
+        "unique": 150,
+    }
+
+
+def test_a_url_that_has_expired_is_answered_by_a_new_one(serve: Serve, fake_s3: Any) -> None:
+    s3 = fake_s3()
+    server = at_s3(serve, s3.url, MANY)
+    client = server.client("laptop")
+    client.write(30)
+    s3.script(Fault(op="PutObject", path="/bucket/p/0-*", status=403, after=3, times=12))
+    assert client.push()["sent"] == 30
+    assert s3.count("PutObject", 403) == 12
+    assert len(stored(s3)) == 30
+
+
+def test_urls_that_are_never_taken_are_no_endless_loop(serve: Serve, fake_s3: Any) -> None:
+    s3 = fake_s3()
+    server = at_s3(serve, s3.url, MANY)
+    client = server.client("laptop")
+    client.write(1)
+    s3.script(Fault(op="PutObject", path="/bucket/p/0-*", status=403, times=None))
+    summary = client.push(check=4)
+    assert summary["sent"] == 0
+    assert s3.count("PutObject", 403) < 30
+
+
+def test_a_server_that_throttles_is_obeyed(serve: Serve, tmp_path: Path) -> None:
+    """Nothing fails, and nothing is sent twice."""
+    server = serve(str(tmp_path / "store"), "[serve]\nburst = 5\nper_minute = 600\n")
+    client = server.client("laptop")
+    client.write(25)
+    summary = client.push()
+    assert (summary["sent"], summary["dead"], summary["waiting"]) == (25, 0, 0)
+    failed = client.bulkup("status", "--failed", "--json", check=0).json()
+    assert failed == []
+
+
+def test_a_killed_client_goes_on_where_it_was(serve: Serve, fake_s3: Any) -> None:
+    s3 = fake_s3()
+    server = at_s3(serve, s3.url, MANY + '[s3]\npart_threshold = "6MiB"\npart_size = "5MiB"\n')
+    client = server.client("laptop")
+    client.bulkup.use_settings('[s3]\npart_threshold = "6MiB"\npart_size = "5MiB"\n')
+    client.write(3)
+    client.write(1, size_bytes=23 * MIB, seed=7)
+    s3.script(Fault(op="UploadPart", does="hold", after=2, times=None))
+    pushing = client.start_push()
+    s3.wait_for("UploadPart", 3)
+    pushing.kill()
+    pushing.wait()
+    in_flight = s3.arrived["UploadPart"] - 2
+    s3.script()
+    s3.release()
+    client.push()
+    assert len(stored(s3)) == 4
+    assert s3.count("CreateMultipartUpload") == 1
+    assert s3.count("UploadPart", 200) <= 5 + in_flight
+    assert client.push()["sent"] == 0
+
+
+def test_a_killed_server_costs_no_file(serve: Serve, fake_s3: Any) -> None:
+    s3 = fake_s3()
+    server = at_s3(serve, s3.url, MANY)
+    client = server.client("laptop")
+    client.write(40)
+    s3.script(Fault(op="PutObject", path="/bucket/p/0-*", does="hold", after=10, times=1))
+    pushing = client.start_push()
+    s3.wait_for("PutObject", 15)
+    server.kill()
+    s3.script()
+    s3.release()
+    server.start()
+    client.bulkup.finish(pushing, check=0)
+    assert len(stored(s3)) == 40
+    assert server.status()["stages"]["upload"]["done"] == 40
+
+
+def test_a_client_gets_its_files_back(serve: Serve, tmp_path: Path) -> None:
+    server = serve(str(tmp_path / "store"), MANY)
+    client = server.client("laptop")
+    client.write(5)
+    client.write(1, size_bytes=3 * MIB, seed=1)
+    client.push()
+    before = {path.name: path.read_bytes() for path in client.photos.iterdir()}
+    for path in client.photos.iterdir():
+        path.unlink()
+    client.bulkup("pull", "--into", "back", env=client.env)
+    back = {p.name: p.read_bytes() for p in (client.bulkup.directory / "back").rglob("*.jpg")}
+    assert back == before
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", "is no bulkup serve"),
+        (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "is no bulkup serve"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "is no bulkup serve"),
+        (b"HTTP/1.1 301 Moved\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n", "no bulkup serve"),
+    ],
+)
+def test_other_servers_are_named_as_what_they_are_not(
+    bulkup: Bulkup, answer: bytes, says: str
+) -> None:
+    (bulkup.directory / "photos").mkdir()
+    (bulkup.directory / "photos/a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def serve() -> None:
+            while True:
+                try:
+                    one, _ = listening.accept()
+                except OSError:
+                    return
+                with one:
+                    one.recv(65536)
+                    one.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        ended = bulkup(
+            "push", "photos", "--to", f"http://127.0.0.1:{port}", env={"BULKUP_TOKEN": "x"}, check=4
+        )
+        listening.shutdown(socket.SHUT_RDWR)
+    assert says in ended.stderr
+
+
+def test_tokens_that_may_not_upload_are_refused(serve: Serve, tmp_path: Path) -> None:
+    server = serve(str(tmp_path / "store"))
+    client = server.client("laptop")
+    client.write(1)
+    wrong = {"BULKUP_TOKEN": "bku_wrong"}
+    ended = client.bulkup("push", "photos", "--to", server.url, env=wrong, check=4)
+    assert "BULKUP_TOKEN" in ended.stderr
+    assert "bku_wrong" not in ended.stderr
+    said = server.bulkup("token", "add", "watcher", "--role", "viewer").stdout
+    token = re.search(r"bku_\S+", said)
+    assert token is not None
+    viewer = {"BULKUP_TOKEN": token[0]}
+    ended = client.bulkup("push", "photos", "--to", server.url, env=viewer, check=4)
+    assert "uploader" in ended.stderr
+    client.bulkup("push", "photos", "--to", server.url, check=4)
+
+
+def test_clear_text_to_another_host_is_refused(bulkup: Bulkup) -> None:
+    (bulkup.directory / "photos").mkdir()
+    ended = bulkup("push", "photos", "--to", "http://photos.example.org:8765", check=2)
+    assert "clear text" in ended.stderr
