@@ -231,7 +231,7 @@ async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place:
         assert keys == sorted([NOBODYS, theirs])
         make_tree(bulkup.directory / "photos", {"c.jpg": body})
         bulkup("push", "photos", env=place.env)
-        await remove(books, row, store, found, names=())
+        await remove(books, row, store, found, names=(), now=time.time())
         await store.close()
     assert theirs in place.objects()
     assert NOBODYS not in place.objects()

@@ -134,7 +134,7 @@ async def _sweep(books: Manifest | Reader, destination: Destination, settings: S
     try:
         garbage = await find(books, destination, store, names=names, now=time.time())
         if isinstance(books, Manifest):
-            await remove(books, destination, store, garbage, names=names)
+            await remove(books, destination, store, garbage, names=names, now=time.time())
     finally:
         await store.close()
     return garbage
@@ -191,6 +191,8 @@ def _lines_of(url: str, garbage: Garbage) -> Iterator[str]:
     if garbage.copies:
         total = size(sum(size_bytes for _, size_bytes in garbage.copies))
         yield f"{url}: {len(garbage.copies)} old copies of manifests ({total})"
+    if garbage.expired:
+        yield f"{url}: {count(len(garbage.expired), 'upload')} that no client completed"
     if garbage.reservations:
         yield f"{url}: {count(len(garbage.reservations), 'reserved key')} without an upload"
     for why, words in _REASONS.items():

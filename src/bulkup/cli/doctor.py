@@ -28,7 +28,12 @@ SETTINGS = ("push.to", "cluster.engine", *S3)
 
 
 def run(
-    flags: Flags, json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False
+    flags: Flags,
+    cors: Annotated[
+        bool,
+        typer.Option("--cors", help="Check uploads by URL too, and the bucket's CORS rules."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
     """Check this machine, the manifest and the destinations.
 
@@ -40,7 +45,7 @@ def run(
     ensure_descriptors()
     settings = flags.settings()
     findings = []
-    for finding in _examine(settings):
+    for finding in _examine(settings, cors=cors):
         findings.append(finding)
         if not (json or (settings.quiet and finding.level == "ok")):
             _print(finding)
@@ -55,14 +60,14 @@ def run(
         raise typer.Exit(ExitCode.DESTINATION)
 
 
-def _examine(settings: Settings) -> Iterator[CheckResult]:
+def _examine(settings: Settings, *, cors: bool) -> Iterator[CheckResult]:
     from bulkup.operations.doctor import check_machine, check_manifest
     from bulkup.operations.pictures.doctor import check_pictures
 
     yield from check_machine()
     yield from check_pictures(settings)
     yield from check_manifest(settings.manifest)
-    yield from _examine_destinations(settings)
+    yield from _examine_destinations(settings, cors=cors)
     yield from _examine_engine(settings)
 
 
@@ -88,7 +93,7 @@ def _examine_engine(settings: Settings) -> Iterator[CheckResult]:
     yield from asyncio.run(check_engine(settings.run, known, SystemClock(), Random()))
 
 
-def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:
+def _examine_destinations(settings: Settings, *, cors: bool) -> Iterator[CheckResult]:
     """Check each destination in its own event loop, so that results appear one by one."""
     import asyncio
 
@@ -96,11 +101,12 @@ def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:
     from bulkup.operations.doctor import CheckResult, check_destination
 
     clock = SystemClock()
+    origins = _origins(settings) if cors else ()
 
     async def examine(store: PartStore, is_default: bool) -> list[CheckResult]:
         try:
-            found = check_destination(store, is_default=is_default, clock=clock)
-            return [finding async for finding in found]
+            checks = check_destination(store, is_default=is_default, clock=clock, origins=origins)
+            return [finding async for finding in checks]
         finally:
             await store.close()
 
@@ -109,6 +115,13 @@ def _examine_destinations(settings: Settings) -> Iterator[CheckResult]:
             yield CheckResult("destination", url, "destination", "failed", str(opened), opened.hint)
         else:
             yield from asyncio.run(examine(opened, is_default))
+
+
+def _origins(settings: Settings) -> tuple[str, ...]:
+    """Where the pages of `bulkup serve` come from, by the settings."""
+    options = settings.serve
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104
+    return (f"http://{host}:{options.port}", *(f"https://{name}" for name in options.hosts))
 
 
 def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupError]]:

@@ -4,6 +4,7 @@ The rules, so that no other machine's work is harmed:
 - a multipart upload that this manifest began goes once its content is not to be sent any more;
 - one that this manifest does not know goes when it is older than a day and lies below the
   destination's prefix: nobody is expected to be still sending it;
+- an upload that a client of `bulkup serve` did not complete within a day goes, with its object;
 - a temporary file in a directory goes when nothing was written to it for a day;
 - a key that is reserved and was never filled is freed when its content is not to be sent any more;
 - a copy of a manifest goes when it is older than a day and not among the newest five of its host;
@@ -20,8 +21,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.garbage import DAY_SECONDS, GarbageCollection, RemovalReason
@@ -30,9 +32,12 @@ from bulkup.manifest.reader import Reader
 from bulkup.model import Digest, ObjectInfo
 from bulkup.operations.checks.old_copies import old_copies
 from bulkup.operations.destination.shared_prefix import Overlap, overlapping, same_place
+from bulkup.operations.uploads.expiry import give_up_expired
 from bulkup.run.store_reader import INTERNAL
 from bulkup.stores.directory.store import DirectoryStore
 from bulkup.stores.store import PartStore
+
+T = TypeVar("T")
 
 _VARIANT = re.compile(r"[a-z][a-z0-9_-]{0,31}/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z0-9]+")
 """Below INTERNAL: process.task.variant_key."""
@@ -64,7 +69,8 @@ class OrphanVariant:
 @dataclass(frozen=True, slots=True)
 class Garbage:
     """What can be removed of one destination. `files` are (path, size in bytes), `copies` of the
-    manifest (key, size in bytes).
+    manifest (key, size in bytes), `expired` the paths of uploads that clients of `bulkup serve` did
+    not complete within a day.
 
     `shared_by` is the key or URL that shows another user of the destination. Then there are
     orphan variants, but none of them is in `variants`.
@@ -76,6 +82,7 @@ class Garbage:
     variants: list[OrphanVariant] = field(default_factory=list)
     copies: list[tuple[str, int]] = field(default_factory=list)
     shared_by: str | None = None
+    expired: list[str] = field(default_factory=list)
 
 
 async def find(
@@ -104,6 +111,11 @@ async def find(
         [] if shared_by else variants,
         await old_copies(store, before=now - DAY_SECONDS),
         shared_by,
+        [
+            f"{one.owner}: {one.path}"
+            for one in manifest.reservations.expired(now, destination_id=destination.id)
+            if not one.is_done
+        ],
     )
 
 
@@ -133,6 +145,7 @@ async def _abandoned_uploads(
     ]
     # Asked after the listing: an upload that is recorded by now belongs to a run.
     wanted = uploads.wanted_uploads(destination.id)
+    wanted |= manifest.reservations.open_uploads(destination.id)
     return ours + [upload for upload in foreign if upload.upload_id not in wanted]
 
 
@@ -212,8 +225,10 @@ async def remove(
     garbage: Garbage,
     *,
     names: Iterable[str],
+    now: float,
 ) -> None:
     """Remove what `find` found. May be called again after a failure."""
+    await give_up_expired(store, destination.id, _Direct(manifest), now=now)
     for upload in garbage.uploads:
         await store.abort_parts(upload.key, upload.upload_id)
         if upload.item_id is not None:
@@ -226,6 +241,19 @@ async def remove(
         await store.delete(key)
         manifest.copies.remove(destination.id, key)
     await _remove_variants(manifest.garbage, destination.id, store, garbage.variants, names)
+
+
+class _Direct:
+    """The manifest, asked in the event loop's own thread: nobody else waits for that."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+
+    async def read(self, function: Callable[[Any], T]) -> T:
+        return function(self._manifest)
+
+    async def write(self, function: Callable[[Any], T]) -> T:
+        return function(self._manifest)
 
 
 async def _remove_variants(

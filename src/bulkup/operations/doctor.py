@@ -12,7 +12,7 @@ import platform
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -129,9 +129,12 @@ def _check_file(path: str) -> Iterator[CheckResult]:
 
 
 async def check_destination(
-    store: PartStore, *, is_default: bool, clock: Clock
+    store: PartStore, *, is_default: bool, clock: Clock, origins: Sequence[str] = ()
 ) -> AsyncIterator[CheckResult]:
-    """Whether a push could use the destination. The first failure ends the checks."""
+    """Whether a push could use the destination and, where `origins` of pages are given, clients of
+    `bulkup serve`. The first failure ends the checks."""
+    from bulkup.operations.uploads.doctor import check_server, check_uploads
+    from bulkup.stores.broker.store import BrokerStore
     from bulkup.stores.directory.store import DirectoryStore
     from bulkup.stores.s3.store import S3Store
 
@@ -142,6 +145,11 @@ async def check_destination(
         elif isinstance(store, S3Store):
             async for result in _check_bucket(store, clock):
                 yield result
+            if origins:
+                async for result in check_uploads(store, origins):
+                    yield result
+        elif isinstance(store, BrokerStore):
+            yield await check_server(store)
     except BulkupError as error:
         code = getattr(error, "code", None)
         found = f"{error} ({code})" if code and code not in str(error) else str(error)

@@ -6,4 +6,5 @@ broker         reserves a key, hands out URLs, gives up
 own_urls       URLs of the server's own, for a directory as destination
 completion     the object is checked and recorded
 expiry         what nobody completes is given up
+doctor         whether clients can upload
 """

@@ -6,7 +6,9 @@ Source: "Using cross-origin resource sharing (CORS)", Amazon S3 User Guide.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from bulkup.stores.s3.http1 import Response
 
 METHODS = ("PUT", "GET", "HEAD")
 EXPOSED = ("ETag", "x-amz-checksum-sha256")
@@ -22,16 +24,16 @@ def advice(origins: Sequence[str]) -> str:
         "ExposeHeaders": list(EXPOSED),
         "MaxAgeSeconds": 3600,
     }
-    return json.dumps({"CORSRules": [rule]}, indent=2)
+    return json.dumps({"CORSRules": [rule]})
 
 
-def allows(headers: dict[str, str], origin: str, wanted: Sequence[str]) -> bool:
-    """Whether the response to a preflight request (lower-case header names) lets a page of
-    `origin` send a PUT with the headers `wanted`."""
-    if headers.get("access-control-allow-origin") not in (origin, "*"):
+def allows(response: Response, origin: str, wanted: Iterable[str]) -> bool:
+    """Whether the response to a preflight request lets a page of `origin` send a PUT with the
+    headers `wanted`, in lower case."""
+    if response.get_header("access-control-allow-origin") not in (origin, "*"):
         return False
-    methods = _words(headers.get("access-control-allow-methods", ""))
-    allowed = _words(headers.get("access-control-allow-headers", ""))
+    methods = _words(response.get_header("access-control-allow-methods") or "")
+    allowed = _words(response.get_header("access-control-allow-headers") or "")
     return "put" in methods and ("*" in allowed or allowed.issuperset(wanted))
 
 

@@ -17,6 +17,7 @@ from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest
 from bulkup.stores.s3.headers import checksum, object_headers
 from bulkup.stores.s3.http1 import Response
+from bulkup.stores.s3.signed_urls import cors
 from bulkup.stores.s3.transport import S3Transport
 from bulkup.stores.store import Capabilities, SignedURL, URLBindings
 
@@ -114,6 +115,25 @@ class S3SignedURLs(ABC):
             return URLBindings(length, digest, absence=await _refuses(put, _PROBE))
         finally:
             await self.delete(key)
+
+    async def allows_origin(self, origin: str) -> bool:
+        """Whether the bucket lets pages of `origin` upload, by a preflight request (Fetch standard,
+        "CORS-preflight request")."""
+        signed = await self.sign_put(
+            f"{self.prefix}.bulkup/cors",
+            size_bytes=len(_PROBE),
+            digest=digest_of(_PROBE),
+            attributes=Attributes("image/jpeg", {"name": "x", "mtime": "0"}),
+            seconds=60,
+        )
+        wanted = sorted(signed.headers)
+        headers = {
+            "origin": origin,
+            "access-control-request-method": "PUT",
+            "access-control-request-headers": ",".join(wanted),
+        }
+        response = await self._transport.send_presigned("OPTIONS", signed.url, headers, b"")
+        return response.status < 300 and cors.allows(response, origin, wanted)
 
     def _cleared(
         self, key: str, put: Callable[[bytes], Awaitable[Response]]
