@@ -12,6 +12,7 @@ from tests.e2e.conftest import Bulkup
 from tests.e2e.trees import access, make_tree, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
+from tests.servers.endpoint import Endpoint
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.usefixtures("uploads_only")
@@ -152,3 +153,32 @@ def test_a_damaged_manifest_is_exit_5(bulkup: Bulkup, tmp_path: Path) -> None:
     manifest.write_bytes(raw)
     ended = bulkup("doctor", check=5)
     assert "Move it away" in ended.stdout
+
+
+def test_uploads_by_url_and_pages_are_checked_on_demand(
+    bulkup: Bulkup, fake_s3: Callable[..., FakeS3]
+) -> None:
+    s3 = fake_s3()
+    to = ("doctor", "--to", "s3://bucket/p", "--json")
+    ended = bulkup(*to, "--cors", env=access(s3.url))
+    found = {one["subject"]: one for one in ended.json()}
+    assert "the SHA-256" in found["signed URLs"]["found"]
+    assert found["CORS"]["level"] == "warning"
+    assert '"AllowedOrigins": ["http://127.0.0.1:8765"]' in found["CORS"]["mend"]
+    assert s3.held == {}
+    assert "CORS" not in {one["subject"] for one in bulkup(*to, env=access(s3.url)).json()}
+
+
+def test_rules_that_let_pages_upload_are_ok(bulkup: Bulkup, s3: Endpoint) -> None:
+    bucket = s3.make_bucket()
+    rule = {
+        "AllowedOrigins": ["http://127.0.0.1:8765"],
+        "AllowedMethods": ["PUT", "GET", "HEAD"],
+        "AllowedHeaders": ["*"],
+    }
+    s3.client().put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [rule]})
+    found = bulkup(
+        "doctor", "--to", f"s3://{bucket}", "--cors", "--json", env=access(s3.url)
+    ).json()
+    cors = next(one for one in found if one["subject"] == "CORS")
+    assert cors["level"] == "ok", cors
