@@ -30,7 +30,11 @@ _OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 
 
 def walk(
-    root: str, selection: Selection, *, enters: Callable[[str], bool] | None = None
+    root: str,
+    selection: Selection,
+    *,
+    enters: Callable[[str], bool] | None = None,
+    is_named: Callable[[str], bool] = lambda _: False,
 ) -> Iterator[FolderListing]:
     """All listings of `root`, depth first, in an order that depends on names alone.
 
@@ -45,12 +49,13 @@ def walk(
     kind, since the user named it.
 
     With `enters`, folders (ending in '/') and archives (ending in '#') for which it is false are
-    skipped, as if they did not exist.
+    skipped, as if they did not exist. Folders for which `is_named` is true are entered whatever the
+    rules say.
     """
     check_root(root)
     rules = Rules(selection)
     if os.path.isdir(root):
-        yield from _Tree(root, rules, enters).listings()
+        yield from _Tree(root, rules, enters, is_named).listings()
         return
     name = os.path.basename(root)
     if is_archive_name(name) and not selection.all_files:
@@ -64,8 +69,15 @@ def walk(
 class _Tree:
     """The walk of one directory."""
 
-    def __init__(self, root: str, rules: Rules, enters: Callable[[str], bool] | None) -> None:
+    def __init__(
+        self,
+        root: str,
+        rules: Rules,
+        enters: Callable[[str], bool] | None,
+        is_named: Callable[[str], bool],
+    ) -> None:
         self._enters = enters
+        self._is_named = is_named
         self._root = root.rstrip("/") + "/"
         self._rules = rules
         self._follows = rules.selection.follow_symlinks
@@ -91,6 +103,8 @@ class _Tree:
         FolderListing, None, tuple[Iterator[str], Ignores, frozenset[tuple[int, int]]] | None
     ]:
         """Yield the listings of the folder and its archives; return the level below, if any."""
+        if folder and self._is_named(folder):
+            ignores = NO_IGNORES  # as if it were the root
         flags = _OPEN_FOLDER if self._follows or not folder else _OPEN_FOLDER | os.O_NOFOLLOW
         try:
             fd = os.open(self._root + folder, flags)
@@ -161,7 +175,8 @@ class _Tree:
             path = f"{folder}{name}/"
             if self._enters is not None and not self._enters(path):
                 continue
-            reason = self._rules.why_not_folder(path, ignores)
+            is_named = self._is_named(path)
+            reason = None if is_named else self._rules.why_not_folder(path, ignores)
             if reason is None:
                 wanted.append(path)
             else:

@@ -34,6 +34,10 @@ class UnreadablePaths:
             path.startswith(folder) for path in (*self._names, *self._prefixes)
         )
 
+    def names(self, folder: str) -> bool:
+        """Whether `folder` is one of these paths, or holds one that is a folder."""
+        return any(prefix.startswith(folder) for prefix in self._prefixes)
+
     def only(self, listings: Iterable[FolderListing]) -> Iterator[FolderListing]:
         """What `listings` have of these paths; nothing else that was recorded becomes missing."""
         for listing in listings:

@@ -6,12 +6,14 @@ import asyncio
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
 from bulkup.errors import SourceUnmounted
 from bulkup.manifest.files.scans import ScanScope
 from bulkup.manifest.rows import Known
 from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
+from bulkup.run.upload.nested_roots import NestedRoots
 from bulkup.run.upload.rescan import UnreadablePaths, recover
 from bulkup.run.upload.scan_root import RootScan, Walked
 from bulkup.run.upload.takeout import FoundNotes, make_folder_albums, read_takeout
@@ -40,6 +42,7 @@ class Scan:
         self._root_scans: list[RootScan] = []
         self._requeues_failed = False  # what failed with other options
         self.is_under_way = True
+        self._nested = NestedRoots(())
 
     @property
     def walked(self) -> list[Walked]:
@@ -57,9 +60,10 @@ class Scan:
             self._begun.batch_id,
         )
         has_work = pending or self._requeues_failed
+        self._nested = NestedRoots(self._begun.to_scan)
         root_scans = {
             one.named.root: (one, self._root_scan(one, is_settled=one.is_known and not has_work))
-            for one in self._begun.to_scan
+            for one in self._nested.in_order
         }
         self._root_scans = [root_scan for _, root_scan in root_scans.values()]
         if order.files_from is not None and root_scans:
@@ -96,7 +100,7 @@ class Scan:
         )
 
     async def _walk(self, one: RootToScan, root_scan: RootScan) -> None:
-        order, named = self._job.order, one.named
+        order, named, is_whole = self._job.order, one.named, False
         absent = await self._absent_mounts(one)
         root_scan.leave_unseen(absent)
         if order.changed:
@@ -111,7 +115,9 @@ class Scan:
             )
         elif order.subtrees:
             subtrees = UnreadablePaths(named.path, order.subtrees)
-            listings = walk(named.root, order.selection, enters=subtrees.leads_to)
+            listings = walk(
+                named.root, order.selection, enters=subtrees.leads_to, is_named=subtrees.names
+            )
             await root_scan.walk(subtrees.only(listings), whole_root=False)
             await recover(self._context, one.root_id, subtrees)
         else:
@@ -121,10 +127,13 @@ class Scan:
                 order.selection,
                 enters=(lambda folder: not folder.startswith(absent)) if absent else None,
             )
-            if not named.is_whole:
+            is_whole = named.is_whole and not self._nested.is_nested(one)
+            if self._nested.is_nested(one):
+                root_scan.skip(partial(self._nested.without_covered, one))
+            elif not is_whole:
                 listings = map(_not_exhaustive, listings)
-            await root_scan.walk(listings, whole_root=named.is_whole)
-        if order.changed or order.subtrees or not named.is_whole:
+            await root_scan.walk(self._nested.noting(one, listings), whole_root=is_whole)
+        if order.changed or order.subtrees or not is_whole:
             await self._end(one)
 
     async def _absent_mounts(self, one: RootToScan) -> tuple[str, ...]:

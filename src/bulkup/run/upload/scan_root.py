@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from bulkup.content.takeout.places import may_be_note
 from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass, SourceUnmounted
 from bulkup.events import FilesLeftOut, RootWalked
-from bulkup.manifest.files.scans import Folder, ScanScope
+from bulkup.manifest.files.scans import Folder, Scans, ScanScope
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
 from bulkup.run.context import RunContext
 from bulkup.run.stages.claims import Claims
@@ -52,6 +52,10 @@ class Walked:
         self.to_do_bytes += sum([row[1] for _, row in changes.changed])
 
 
+Skips = Callable[[Sequence[FolderListing], Scans], list[FolderListing]]
+"""Takes out of listings what another root of the push has; called in the manifest's thread."""
+
+
 class _Recorded(NamedTuple):
     """What was recorded of some listings."""
 
@@ -80,12 +84,17 @@ class RootScan:
         self._excluded: list[str] = []  # of those, what a rule leaves out
         self._is_quick = False
         self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
+        self._skips: Skips | None = None
         self.walked = Walked()
         self.notes: list[str] = []  # paths of JSON files that may belong to a Takeout
 
     def leave_unseen(self, prefixes: Sequence[str]) -> None:
         """What lies below these folders is not listed, and not missing."""
         self._unseen += prefixes
+
+    def skip(self, skips: Skips) -> None:
+        """Scan only what `skips` leaves of the listings."""
+        self._skips = skips
 
     async def walk(
         self,
@@ -103,6 +112,8 @@ class RootScan:
         began = self._context.clock.monotonic()
         while chunk := await self._next_chunk(listings):
             for some in batched(chunk):  # each is one transaction, which may be repeated
+                if self._skips is not None:
+                    some = await self._context.call(self._skips, some, self._scans)
                 self._add(some, await self._context.call(self._record, some, whole_root))
             self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
             self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
