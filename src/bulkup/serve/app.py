@@ -28,6 +28,7 @@ from bulkup.serve.routes import (
     failures,
     files,
     notifications,
+    openapi,
     pictures,
     search,
     stats,
@@ -45,6 +46,7 @@ API: Sequence[BaseRoute] = (
     *pictures.ROUTES,
     *uploads.ROUTES,
     *search.ROUTES,
+    *openapi.ROUTES,
 )
 """Everything below /api/v1."""
 PAGES: Sequence[BaseRoute] = (

@@ -35,7 +35,10 @@ class OwnURLs:
     ) -> bool:
         """Whether `sign` made it, and it has not expired."""
         expected = self._signature(upload_id, part, expires_at)
-        return hmac.compare_digest(expected, signature) and now < expires_at
+        return (
+            hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))
+            and now < expires_at
+        )
 
     def _signature(self, upload_id: str, part: int, expires_at: int) -> str:
         message = f"PUT\n{upload_id}\n{part}\n{expires_at}".encode()

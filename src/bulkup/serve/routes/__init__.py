@@ -8,6 +8,7 @@ pictures.py       thumbnails, previews, originals
 search.py         by words, by example, near-duplicates
 failures.py       failures, and retry
 work.py           process and embed
+openapi.py        the description of all this
 notifications.py  ends of runs, alerts
 uploads.py        what clients without keys of the bucket send
 upload_bodies.py  their bytes, where the destination is a directory
