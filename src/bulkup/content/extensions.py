@@ -134,7 +134,10 @@ VIDEO_TYPES: Final = {
     "wmv": "video/x-ms-wmv",
 }
 
-SIDECAR_TYPES: Final = {"xmp": "application/rdf+xml"}  # XMP specification, part 3, section 2
+SIDECAR_TYPES: Final = {
+    "aae": "application/xml",  # a property list with the edits of Apple Photos
+    "xmp": "application/rdf+xml",  # XMP specification, part 3, section 2
+}
 
 MEDIA_TYPES: Final = RAW_TYPES | PICTURE_TYPES | VIDEO_TYPES | SIDECAR_TYPES
 

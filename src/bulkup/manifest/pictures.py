@@ -115,6 +115,9 @@ def _picture(content_id: int, metadata: Metadata) -> tuple[object, ...]:
         *_words(facts),
         0 if facts.original else 1 if facts.digitised else 2,
         facts.taken_from,
+        facts.live_id,
+        facts.burst_id,
+        facts.motion_bytes,
     )
 
 

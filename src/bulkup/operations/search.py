@@ -191,6 +191,12 @@ class SearchSession:
     def _pictures(self, row: EmbedderRow, matrix: Matrix) -> list[PictureRow | None]:
         """The matrix's rows as pictures; None for those without a file, or filtered out."""
         pictures = self._allowed(self._reader.searchable.embedded(row.id))
+        digests: dict[str, int] = {
+            picture.digest: content_id for content_id, picture in pictures.items()
+        }
+        for shown, partner in self._reader.searchable.pairs():  # one picture, one hit
+            if shown in digests and partner in digests:
+                pictures.pop(digests[partner], None)
         return [pictures.get(content_id) for content_id in matrix.contents.tolist()]
 
     def _allowed(self, rows: Iterable[PictureRow]) -> dict[int, PictureRow]:

@@ -113,6 +113,9 @@ class PictureFacts:
     title: str | None = None
     description: str | None = None
     keywords: tuple[str, ...] = ()
+    live_id: str | None = None  # of a Live Photo: the same in the picture and in its video
+    burst_id: str | None = None  # the same in all pictures of a burst
+    motion_bytes: int | None = None  # of the video at the end of a motion photo's file
     taken_from: str | None = field(default=None, compare=False)  # what says `taken_at`: exif, xmp…
 
     @property

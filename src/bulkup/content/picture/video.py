@@ -11,6 +11,7 @@ from PIL import Image
 
 from bulkup.content.picture.colour.declared import HLG, PQ, ColourSpace, of_code_points
 from bulkup.content.picture.decoding import check_pixels, reason_of
+from bulkup.content.picture.facts.apple import identifier
 from bulkup.content.picture.facts.embedded import xmp_facts
 from bulkup.content.picture.facts.exif import made_by
 from bulkup.content.picture.facts.merge import merged
@@ -100,6 +101,7 @@ def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
         place=iso_6709(place),
         title=first(_APPLE + "title", "title"),
         description=first(_APPLE + "description", "description"),
+        live_id=identifier(first(_APPLE + "content.identifier")),
     )
 
 

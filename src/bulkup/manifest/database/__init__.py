@@ -2,6 +2,7 @@
 
 schema.py      tables, indexes and triggers
 sidecars.py    tables and triggers of XMP sidecars
+pairs.py       the view of files that are one picture
 takeout.py     tables of albums and of the JSON of Google Takeout
 serve.py       the tables of bulkup serve
 views.py       the views that docs/manifest.md describes

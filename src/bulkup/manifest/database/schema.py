@@ -245,8 +245,14 @@ CREATE TABLE picture (
   description TEXT,
   keywords TEXT,                   -- a JSON array
   date_rank INTEGER NOT NULL DEFAULT 0, -- 0: it was taken at `taken_at`, 1: digitised, 2: changed
-  taken_from TEXT                  -- what says so: exif, xmp, video
+  taken_from TEXT,                 -- what says so: exif, xmp, video
+  live_id TEXT,                    -- Apple's ContentIdentifier: of a picture and of its video
+  burst_id TEXT,                   -- of all pictures of a burst
+  motion_bytes INTEGER             -- of the video at the end of a motion photo
 );
+CREATE INDEX picture_live ON picture (live_id) WHERE live_id IS NOT NULL;
+CREATE INDEX picture_burst ON picture (burst_id) WHERE burst_id IS NOT NULL;
+CREATE INDEX picture_motion ON picture (motion_bytes) WHERE motion_bytes IS NOT NULL;
 CREATE TABLE embedder (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,

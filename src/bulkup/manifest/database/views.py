@@ -2,54 +2,8 @@
 
 from __future__ import annotations
 
-_RAW = (
-    "'3FR', 'ARW', 'CR2', 'CR3', 'CRW', 'DCR', 'DNG', 'ERF', 'IIQ', 'KDC', 'MEF', 'MOS', 'MRW', "
-    "'NEF', 'NRW', 'ORF', 'PEF', 'RAF', 'RW2', 'RWL', 'SR2', 'SRF', 'SRW', 'X3F'"
-)
-_STEM = "rtrim({0}, replace({0}, '.', ''))"  # up to and with the last dot
-_PATH = (
-    "CASE WHEN 'blob' IN (typeof(folder.path), typeof({0})) "
-    "THEN CAST(folder.path || {0} AS BLOB) ELSE folder.path || {0} END"
-)
-_PAIR = (
-    "SELECT '{kind}' AS kind, root.path AS root, {shown} AS path, {other} AS partner, "
-    "lower(hex(shown_content.digest)) AS digest, "
-    "lower(hex(other_content.digest)) AS partner_digest "
-    "FROM asset AS other JOIN picture AS other_picture USING (content_id) "
-    "JOIN content AS other_content ON other_content.id = other.content_id "
-    "JOIN asset AS shown ON shown.folder_id = other.folder_id AND {names} "
-    "JOIN picture AS shown_picture ON shown_picture.content_id = shown.content_id "
-    "JOIN content AS shown_content ON shown_content.id = shown.content_id "
-    "JOIN folder ON folder.id = other.folder_id JOIN root ON root.id = folder.root_id "
-    # Not by their names alone: the camera's clock says that they are one picture.
-    "WHERE substr(shown_picture.taken_at, 1, 19) = substr(other_picture.taken_at, 1, 19) "
-    "AND {formats}"
-)
-_SHOWN, _OTHER = _PATH.format("shown.name"), _PATH.format("other.name")
-_PAIRS = " UNION ALL ".join(
-    (
-        _PAIR.format(
-            kind="raw",
-            shown=_SHOWN,
-            other=_OTHER,
-            names="shown.name > {0} AND shown.name < substr({0}, 1, length({0}) - 1) || '/'".format(
-                _STEM.format("other.name")
-            ),
-            formats=f"other_picture.format IN ({_RAW}) "
-            "AND shown_picture.format IN ('JPEG', 'HEIF')",
-        ),
-        _PAIR.format(
-            kind="edit",
-            shown=_SHOWN,
-            other=_OTHER,
-            # IMG_1234.HEIC and IMG_E1234.JPG or .HEIC: what an iPhone exports of an edited picture
-            names="other.name GLOB 'IMG_[0-9][0-9][0-9][0-9].*' "
-            "AND shown.name > 'IMG_E' || substr(other.name, 5, 5) "
-            "AND shown.name < 'IMG_E' || substr(other.name, 5, 4) || '/'",
-            formats="1",
-        ),
-    )
-)
+from bulkup.manifest.database.pairs import PAIRS
+
 VIEWS = (
     """
 CREATE VIEW files AS
@@ -205,6 +159,6 @@ JOIN root ON root.id = folder.root_id;
 
 CREATE VIEW pairs AS
 """
-    + _PAIRS
+    + PAIRS
     + ";"
 )

@@ -61,6 +61,13 @@ _ROWS = (
 class Searchable(Statements):
     """Pictures that can be searched."""
 
+    def pairs(self) -> list[tuple[str, str]]:
+        """Digests of what is shown, and of what it stands for: the raw picture beside its JPEG, the
+        video of a Live Photo, the other pictures of a burst."""
+        return self._db.execute(
+            "SELECT digest, partner_digest FROM pairs WHERE digest <> partner_digest"
+        ).fetchall()
+
     def embedded(self, embedder_id: int) -> Iterator[PictureRow]:
         """All contents that this embedder has embedded and that a file has, by content."""
         first = (

@@ -11,14 +11,25 @@ from tests.unit.manifest.recording import Pusher
 PAIRS = "SELECT kind, path, partner FROM pairs ORDER BY path"
 
 
-def process(manifest: Manifest, name: str, kind: str, taken_at: str | None) -> None:
+def process(manifest: Manifest, name: str, kind: str, taken_at: str | None, **more: object) -> None:
     """As if the picture had been processed."""
+    columns = ("live_id", "burst_id", "motion_bytes")
     sql(
         manifest,
         "INSERT INTO picture (content_id, width_px, height_px, format, orientation, is_truncated, "
-        "taken_at) SELECT content_id, 40, 30, ?, 1, 0, ? FROM asset WHERE name = ?",
+        "taken_at, live_id, burst_id, motion_bytes) SELECT content_id, 40, 30, ?, 1, 0, ?, ?, ?, ? "
+        "FROM asset WHERE name = ?",
         kind,
         taken_at,
+        *(more.get(column) for column in columns),
+        name,
+    )
+    media = "video/quicktime" if kind == "MOV" else "image/jpeg"
+    sql(
+        manifest,
+        "UPDATE content SET media_type = ? "
+        "WHERE id = (SELECT content_id FROM asset WHERE name = ?)",
+        media,
         name,
     )
 
@@ -50,3 +61,44 @@ def test_an_edited_picture_of_a_phone(pushed: Manifest) -> None:
     for name in ("IMG_1234.HEIC", "IMG_E1234.JPG", "IMG_E1235.JPG"):
         process(pushed, name, "HEIF" if name.endswith("HEIC") else "JPEG", "2019-03-17T12:34:56")
     assert sql(pushed, PAIRS) == [("edit", "IMG_E1234.JPG", "IMG_1234.HEIC")]
+
+
+NOON = "2019-03-17T12:00:00"
+
+
+@pytest.fixture
+def library(manifest: Manifest) -> Manifest:
+    pusher = Pusher.begin(manifest, "run")
+    for name in ("1.HEIC", "1.MOV", "2.HEIC", "2.MOV", "b1.JPG", "b2.JPG", "b3.JPG", "m.jpg"):
+        pusher.push(name, content=name)
+    for name in ("e.jpg", "e-edited.jpg", "e-trip.jpg", "f-edited.jpg", "f.jpg"):
+        pusher.push(name, content=name)
+    return manifest
+
+
+def test_a_live_photo_and_its_video_have_one_identifier(library: Manifest) -> None:
+    """Equal names and times make none: a photo of August is not paired with a film of May."""
+    process(library, "1.HEIC", "HEIF", NOON, live_id="A")
+    process(library, "2.MOV", "MOV", NOON, live_id="A")
+    process(library, "1.MOV", "MOV", NOON)
+    process(library, "2.HEIC", "HEIF", NOON, live_id="B")
+    assert sql(library, PAIRS) == [("live", "1.HEIC", "2.MOV")]
+
+
+def test_the_first_of_a_burst_stands_for_all(library: Manifest) -> None:
+    process(library, "b2.JPG", "JPEG", NOON, burst_id="A")
+    process(library, "b3.JPG", "JPEG", "2019-03-17T12:00:01", burst_id="A")
+    process(library, "b1.JPG", "JPEG", NOON)
+    assert sql(library, PAIRS) == [("burst", "b2.JPG", "b3.JPG")]
+
+
+def test_a_motion_photo_has_no_partner(library: Manifest) -> None:
+    process(library, "m.jpg", "JPEG", NOON, motion_bytes=1000)
+    assert sql(library, PAIRS) == [("motion", "m.jpg", None)]
+
+
+def test_an_edited_picture_of_google_has_the_time_of_the_original(library: Manifest) -> None:
+    for name in ("e.jpg", "e-edited.jpg", "e-trip.jpg", "f-edited.jpg"):
+        process(library, name, "JPEG", NOON)
+    process(library, "f.jpg", "JPEG", "2018-01-01T00:00:00")
+    assert sql(library, PAIRS) == [("edit", "e-edited.jpg", "e.jpg")]

@@ -3,6 +3,8 @@
 moments    dates and times in every spelling
 places     coordinates in every spelling
 exif       EXIF directories, with the tags of Windows
+apple      Apple's maker note: Live Photos, bursts
+motion     the video in a motion photo
 iptc       IPTC IIM records
 xmp        XMP packets, in pictures and in sidecars
 embedded   the blocks of one decoded picture

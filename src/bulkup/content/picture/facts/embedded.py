@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from PIL import Image, TiffTags
@@ -20,6 +21,7 @@ from bulkup.content.picture.facts.exif import (
 from bulkup.content.picture.facts.iptc import iptc_facts
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
+from bulkup.content.picture.facts.motion import motion_bytes
 from bulkup.content.picture.facts.xmp import read_xmp
 from bulkup.content.picture.isobmff import MetadataBoxes, metadata_boxes, sequence_created
 from bulkup.content.picture.types import PictureFacts
@@ -59,6 +61,7 @@ class Blocks:
         )  # fmt: skip
         self._created = sequence_created(file) if image.format in ("HEIF", "AVIF") else None
         self._texts = getattr(image, "text", None) or {}
+        self._file = file
 
     def facts(self) -> PictureFacts:
         """What all of them say."""
@@ -66,7 +69,8 @@ class Blocks:
         xmp, texts = xmp_facts(self._xmp), _text_facts(self._texts)
         created = None if self._created is None else moment_of(self._created.isoformat())
         container = PictureFacts(digitised=created, taken_from="video")
-        return merged((exif, iptc, xmp, texts, container), words=(xmp, iptc, exif, texts))
+        found = merged((exif, iptc, xmp, texts, container), words=(xmp, iptc, exif, texts))
+        return replace(found, motion_bytes=motion_bytes(self._file, found.motion_bytes))
 
     def _tag(self, image: Image.Image, number: int) -> object:
         """A block that is a TIFF tag; IPTC blocks are often declared as 32-bit numbers."""

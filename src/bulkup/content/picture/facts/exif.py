@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from bulkup.content.picture.facts.apple import read_apple_note
 from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.facts.places import place_of
 from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Moment, PictureFacts, Place
@@ -25,6 +26,7 @@ PHOTOSHOP_RESOURCES: Final = 0x8649
 
 _MAKE, _MODEL, _LENS_MAKE, _LENS_MODEL = 0x010F, 0x0110, 0xA433, 0xA434
 _DESCRIPTION: Final = 0x010E
+_MAKER_NOTE: Final = 0x927C
 _XP_TITLE, _XP_COMMENT, _XP_KEYWORDS = 0x9C9B, 0x9C9C, 0x9C9E  # Windows: UTF-16, little-endian
 _RATING, _RATING_PERCENT = 0x4746, 0x4749
 _PERCENTS: Final = (1, 25, 50, 75, 99)  # what Windows writes for one to five stars
@@ -124,6 +126,7 @@ def exif_facts(main: Image.Exif) -> PictureFacts:
         title=_windows_text(main.get(_XP_TITLE)),
         description=description or _windows_text(main.get(_XP_COMMENT)),
         keywords=_keywords(_windows_text(main.get(_XP_KEYWORDS))),
+        **read_apple_note(exif.get(_MAKER_NOTE))._asdict(),
     )
 
 

@@ -18,6 +18,9 @@ from bulkup.content.picture.types import Exposure, Moment, PictureFacts, Place, 
 _SAME_PLACE_DEGREES: Final = 1e-4  # about 10 m: coordinates are rounded differently
 
 
+_FIRST: Final = ("camera", "lens", "live_id", "burst_id", "motion_bytes")
+
+
 def merged(
     sources: Sequence[PictureFacts], words: Sequence[PictureFacts] | None = None
 ) -> PictureFacts:
@@ -40,7 +43,7 @@ def merged(
         found = (getattr(source, name) for source in among)
         return next((value for value in found if value not in (None, ())), None)
 
-    found: dict[str, Any] = {name: first(name, sources) for name in ("camera", "lens")}
+    found: dict[str, Any] = {name: first(name, sources) for name in _FIRST}
     found |= {name: first(name, words) for name in ("title", "description", "rating")}
     dated = [
         source.taken_from

@@ -8,9 +8,11 @@ there are no entities to expand or fetch.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
 
+from bulkup.content.picture.facts.apple import identifier
 from bulkup.content.picture.facts.exif import made_by, rating_of_percent
 from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.facts.places import coordinate_of, number_of, place_of
@@ -29,6 +31,8 @@ _AUX: Final = "{http://ns.adobe.com/exif/1.0/aux/}"
 _TIFF: Final = "{http://ns.adobe.com/tiff/1.0/}"
 _XMP: Final = "{http://ns.adobe.com/xap/1.0/}"
 _PHOTOSHOP: Final = "{http://ns.adobe.com/photoshop/1.0/}"
+_CAMERA: Final = "{http://ns.google.com/photos/1.0/camera/}"  # motion photo format 1.0, Android
+_ITEM: Final = "{http://ns.google.com/photos/1.0/container/item/}"
 _MICROSOFT: Final = "{http://ns.microsoft.com/photo/1.0/}"
 
 # Dates by rank: the property, and those of its offset and fraction where they are separate.
@@ -88,7 +92,8 @@ def read_xmp(packet: bytes) -> Packet:
         raise PictureInvalid(f"XMP that is not XML: {error}") from error
     properties = _properties(root)
     extension = _first(properties, _PHOTOSHOP + "SidecarForExtension")
-    return Packet(_facts(properties), extension)
+    facts = replace(_facts(properties), motion_bytes=_motion_bytes(properties, root))
+    return Packet(facts, extension)
 
 
 def _decoded(packet: bytes) -> str:
@@ -147,7 +152,21 @@ def _facts(properties: Properties) -> PictureFacts:
         title=first(_DC + "title"),
         description=first(_DC + "description"),
         keywords=_keywords(properties.get(_DC + "subject")),
+        burst_id=identifier(first(_CAMERA + "BurstID")),
     )
+
+
+def _motion_bytes(properties: Properties, root: Any) -> int | None:
+    """The length of the video at the end of the file: of the container's item, or as the format
+    before it said (MicroVideoOffset)."""
+    lengths = [
+        item.get(_ITEM + "Length") or item.findtext(_ITEM + "Length")
+        for item in root.iter()
+        if "MotionPhoto" in (item.get(_ITEM + "Semantic"), item.findtext(_ITEM + "Semantic"))
+    ]
+    lengths.append(_first(properties, _CAMERA + "MicroVideoOffset"))
+    found = (number_of(length) for length in lengths)
+    return next((int(number) for number in found if number is not None and number > 0), None)
 
 
 def _first(properties: Properties, name: str) -> str | None:

@@ -1,0 +1,70 @@
+"""Live Photos, motion photos and bursts: all files are pushed, a search shows one of each."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.e2e.conftest import Bulkup
+from tests.unit.content.picture.facts.test_apple import BURST, LIVE, apple_note
+from tests.unit.content.picture.facts.test_motion import VIDEO, packet
+
+av = pytest.importorskip("av")
+
+
+def jpeg(path: Path, seed: int, *, note: bytes = b"", xmp: bytes = b"", tail: bytes = b"") -> None:
+    image = Image.effect_noise((320, 240), 40 + seed).convert("RGB")
+    tags = Image.Exif()
+    tags.get_ifd(0x8769)[0x9003] = "2024:05:01 12:00:00"
+    if note:
+        tags.get_ifd(0x8769)[0x927C] = note
+    body = io.BytesIO()
+    image.save(body, "JPEG", exif=tags, xmp=xmp)
+    path.write_bytes(body.getvalue() + tail)
+
+
+def movie(path: Path, live_id: str) -> None:
+    """A QuickTime film with a content identifier, as an iPhone makes one for a Live Photo."""
+    with av.open(str(path), "w", format="mov", options={"movflags": "use_metadata_tags"}) as out:
+        out.metadata["com.apple.quicktime.content.identifier"] = live_id
+        stream = out.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for level in range(5):
+            frame = av.VideoFrame.from_image(Image.new("RGB", (64, 48), (level * 40, 90, 30)))
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+
+
+def test_pairs_of_real_files(bulkup: Bulkup, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    jpeg(photos / "IMG_0001.JPG", 1, note=apple_note(t11=LIVE))
+    movie(photos / "IMG_0099.MOV", LIVE)
+    movie(photos / "IMG_0002.MOV", "00000000-1111-2222-3333-444444444444")
+    jpeg(photos / "IMG_0002.JPG", 2)  # has the name of a film, which is another one's
+    for n in (3, 4, 5):
+        jpeg(photos / f"IMG_000{n}.JPG", n, note=apple_note(t0b=BURST))
+    offset = f'GCamera:MicroVideo="1" GCamera:MicroVideoOffset="{len(VIDEO)}"'
+    jpeg(photos / "MVIMG_6.jpg", 6, xmp=packet("", offset), tail=VIDEO)
+    jpeg(photos / "MVIMG_7.jpg", 7, xmp=packet("", offset))  # its video was dropped
+    (photos / "IMG_0001.AAE").write_text("<?xml version='1.0'?><plist></plist>")
+    bulkup("push", "photos", "--to", "store")
+    assert len([path for path in (tmp_path / "store").iterdir() if path.is_file()]) == 10
+    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+        pairs = db.execute("SELECT kind, path, partner FROM pairs ORDER BY path, partner")
+        assert pairs.fetchall() == [
+            ("live", "IMG_0001.JPG", "IMG_0099.MOV"),
+            ("burst", "IMG_0003.JPG", "IMG_0004.JPG"),
+            ("burst", "IMG_0003.JPG", "IMG_0005.JPG"),
+            ("motion", "MVIMG_6.jpg", None),
+        ]
+    like = bulkup("search", "--like", "photos/IMG_0003.JPG", "--json").json()
+    shown = {Path(hit["path"]).name for hit in like}
+    assert {"IMG_0001.JPG", "IMG_0003.JPG"} <= shown
+    assert not shown & {"IMG_0004.JPG", "IMG_0005.JPG", "IMG_0099.MOV"}
+    others = ("search", "--like", "photos/IMG_0003.JPG", "--path", "*IMG_0004*", "--json")
+    assert [Path(hit["path"]).name for hit in bulkup(*others).json()] == ["IMG_0004.JPG"]
