@@ -144,7 +144,6 @@ MEDIA_TYPES: Final = RAW_TYPES | PICTURE_TYPES | VIDEO_TYPES | SIDECAR_TYPES
 OTHER_TYPES: Final = {
     "7z": "application/x-7z-compressed",
     "aac": "audio/aac",
-    "aae": "application/xml",
     "ai": "application/postscript",
     "bat": "text/plain",
     "bz2": "application/x-bzip2",
