@@ -1,15 +1,23 @@
-"""The stores that must pass the suite: a directory, S3 on moto, S3 on a Ceph gateway."""
+"""The stores that must pass the suite: a directory, S3 on moto, S3 on a Ceph gateway, and as far as
+it applies a `bulkup serve`."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from bulkup.clock import SystemClock
+from bulkup.errors import ExitCode
+from bulkup.manifest.server import ServerManifest
+from bulkup.serve.server import Server
+from bulkup.serve.tokens import Role, add_token
+from bulkup.settings.load import load
 from bulkup.stores.open import open_store
 from bulkup.stores.s3.credentials import find_credentials
 from bulkup.stores.s3.transport import S3Transport
@@ -50,8 +58,38 @@ async def make_bucket(endpoint_url, ca_bundle, environ):
     return name
 
 
-@pytest.fixture(params=["directory", "moto", pytest.param("gateway", marks=pytest.mark.ceph)])
+BROKER_CAN = frozenset((
+    "test_bytes_are_read_as_they_were_stored",
+    "test_large_objects_come_in_chunks",
+    "test_of_many_exclusive_writers_one_wins",
+    "test_exclusive_never_overwrites",
+    "test_steps_through_the_path_are_refused",
+    "test_wrong_digest_stores_nothing",
+    "test_64_puts_at_once",
+    "test_a_small_object_is_read_at_once",
+    "test_a_range_of_an_object_is_read",
+    "test_a_head_with_checksum_says_nothing_wrong",
+))  # fmt: skip
+"""Its clients replace, remove and copy nothing, choose no metadata, send no content twice, and name
+the digest of a large object before its parts."""
+
+
+def pytest_collection_modifyitems(items):
+    """Leave out what does not apply to a `bulkup serve`."""
+    items[:] = [
+        item
+        for item in items
+        if "broker" not in getattr(getattr(item, "callspec", None), "params", {}).values()
+        or item.originalname in BROKER_CAN
+    ]
+
+
+@pytest.fixture(
+    params=["directory", "broker", "moto", pytest.param("gateway", marks=pytest.mark.ceph)]
+)
 async def place(request, tmp_path):
+    if request.param == "broker":
+        return request.getfixturevalue("served")
     if request.param == "directory":
         return Subtree("directory", str(tmp_path / "store"))
     server = request.getfixturevalue("s3" if request.param == "moto" else "ceph")
@@ -61,10 +99,31 @@ async def place(request, tmp_path):
 
 
 @pytest.fixture
+def served(tmp_path):
+    """A `bulkup serve` over an empty directory, in a thread of its own."""
+    flags = {"manifest": str(tmp_path / "m.db"), "to": str(tmp_path / "store"), "port": 0}
+    loaded = load(flags, {}, tmp_path, warn=print)
+    options = replace(loaded.serve, burst=100_000)
+    with ServerManifest(loaded.manifest) as manifest:
+        token = add_token(
+            manifest.tokens, "client", Role.UPLOADER, now=time.time(), expires_seconds=None
+        )
+    server = Server(replace(loaded, serve=options), {})
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(server.run()))
+    thread.start()
+    environ = (("BULKUP_TOKEN", token),)
+    yield Subtree("broker", server.url.rstrip("/"), environ=environ)
+    loop.call_soon_threadsafe(server.stop, "the test is over", ExitCode.DONE)
+    thread.join()
+    loop.close()
+
+
+@pytest.fixture
 async def store(place):
     """An open store over an empty place, its abilities known."""
     store = place.open()
-    if place.kind != "directory":
+    if place.kind not in ("directory", "broker"):
         await store.close()
         store = place.open(capabilities=Capabilities(conditional_writes=True, checksums=None))
     await store.check()

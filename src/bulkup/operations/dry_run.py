@@ -39,6 +39,7 @@ from bulkup.operations.stages import plan_stages, planned_at
 from bulkup.run.context import new_context
 from bulkup.run.open_destination import open_known
 from bulkup.stores.store import Capabilities, PartStore
+from bulkup.stores.urls import is_broker
 
 FILES_IN_EVENT = 1000
 
@@ -118,15 +119,16 @@ class DryRun:
                     plan.hold_back_duplicates()
                 self._run = run
                 summary = plan.end(await run.run())
+                later = () if is_broker(summary.destination) else self._later
                 stages = plan_stages(
                     manifest,
                     plan.destination_id,
-                    self._later,
+                    later,
                     model=self._push.run.embed.model,
                     now=context.clock.now(),
                 )
                 if not self._push.upload.stages:
-                    plan.emit_later(self._later, self._push.run.limit)
+                    plan.emit_later(later, self._push.run.limit)
                 return replace(summary, stages={**summary.stages, **stages})
 
     def _open(self, destination: Destination) -> PartStore:

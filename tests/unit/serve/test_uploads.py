@@ -95,6 +95,25 @@ async def test_what_is_there_is_not_sent_again(uploader, store):
     assert objects(store) == {"a.jpg"}
 
 
+async def test_files_are_listed_in_pages(uploader):
+    """In UTF-8 byte order, each once, and only those with the prefix."""
+    names = ["a/b", "a-b", "a.b", "a/c/d", "a0", "B", "é", "z/z"]
+    for name in names:
+        await upload(uploader, name.encode(), path=name, name=name.rpartition("/")[2])
+    expected = sorted(names, key=str.encode)
+    found, after = [], ""
+    while after is not None:
+        query = {"after": after, "limit": 3}
+        page = (await uploader.get("/api/v1/uploads", params=query)).json()
+        found += [one["path"] for one in page["files"]]
+        after = page["next"]
+    assert found == expected
+    page = (await uploader.get("/api/v1/uploads", params={"prefix": "a/"})).json()
+    assert [one["path"] for one in page["files"]] == ["a/b", "a/c/d"]
+    page = (await uploader.get("/api/v1/uploads", params={"path": "a/b"})).json()
+    assert [one["size_bytes"] for one in page["files"]] == [3]
+
+
 async def test_two_clients_with_one_content_make_one_object(client_of, store):
     one, two = client_of(Role.UPLOADER), client_of(Role.UPLOADER)
     (_, first), (_, second) = await begin(one, name="a.jpg"), await begin(two, name="b.jpg")

@@ -21,6 +21,7 @@ from bulkup.errors import (
     DestinationUnreachable,
     KeyTaken,
     ObjectMissing,
+    SourceChanged,
     StoreBroken,
     StoreForbidden,
     StoreRefused,
@@ -84,6 +85,10 @@ class BrokerStore:
         except ObjectMissing as error:
             del self._open[key, digest]
             raise StoreBroken(f"key {key!r}: the server gave the upload up") from error
+        except SourceChanged:
+            del self._open[key, digest]
+            await self.abort_parts(key, upload_id)
+            raise
         del self._open[key, digest]
         return Stored(f'"{digest}"')
 
