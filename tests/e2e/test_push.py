@@ -425,3 +425,12 @@ def test_a_folder_of_a_known_root_is_pushed_under_the_keys_of_that_root(
     ended = bulkup("push", "photos/2024")
     assert "lies in" in ended.stderr
     assert set(objects_in(tmp_path / "nas")) == {"2023/a.jpg", "2024/b.jpg"}
+
+
+def test_a_pattern_that_is_meant_as_an_extension_is_explained(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    ended = bulkup("push", "photos", "--to", "store", "--include", "jpg")
+    assert "--include jpg takes files of this name; for the type: '*.jpg'" in ended.stderr
+    assert "no file was selected, 1 file ignored" in ended.stdout

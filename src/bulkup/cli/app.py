@@ -13,7 +13,7 @@ import typer
 from bulkup import __version__
 from bulkup.cli.commands import CommandGroup
 from bulkup.cli.other_verbs import option_hint
-from bulkup.cli.output.text import escape
+from bulkup.cli.output.text import escape, fold
 from bulkup.cli.shared_options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -175,7 +175,12 @@ def _report_bug(error: Exception) -> int:
 
 
 def _print_error(message: str, hint: str | None) -> None:
-    print(f"bulkup: {escape(message)}", file=sys.stderr)
-    if hint:
-        for line in hint.split("\n"):
-            print(f"  {escape(line)}", file=sys.stderr)
+    lines = [f"bulkup: {escape(message)}"]
+    lines += [f"  {escape(line)}" for line in hint.split("\n")] if hint else []
+    if sys.stderr.isatty():
+        from shutil import get_terminal_size
+
+        width = get_terminal_size().columns
+        lines = [part for line in lines for part in fold(line, width)]
+    for line in lines:
+        print(line, file=sys.stderr)

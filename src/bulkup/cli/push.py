@@ -12,7 +12,7 @@ import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import PUSH, RUN, SELECTION
-from bulkup.cli.shared_options import DryRunOption, Flags
+from bulkup.cli.shared_options import DryRunOption, Flags, warn
 
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
 SETTINGS = (*SELECTION, "push.newer_than", "push.older_than", "push.files_from", *PUSH, *RUN)
@@ -28,6 +28,7 @@ def run(
 ) -> None:
     """Upload folders of pictures; each unique file is uploaded once."""
     settings = flags.settings()
+    _explain_patterns(settings.upload.include)
     from bulkup.operations.push import PushRun, plan_of
 
     push = plan_of(settings, paths, cwd=os.getcwd(), now=time.time())
@@ -38,3 +39,15 @@ def run(
     sys.exit(
         run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.upload.stages)
     )
+
+
+def _explain_patterns(include: tuple[str, ...]) -> None:
+    """Warn of patterns that are meant as extensions."""
+    if not include:
+        return
+    from bulkup.content.extensions import PICTURE_TYPES, RAW_TYPES, VIDEO_TYPES
+
+    for pattern in include:
+        extension = pattern.removeprefix(".").lower()
+        if extension in PICTURE_TYPES or extension in RAW_TYPES or extension in VIDEO_TYPES:
+            warn(f"--include {pattern} takes files of this name; for the type: '*.{extension}'")

@@ -173,16 +173,16 @@ class RunOutput:
         else:
             shown = settings.verbose or event.is_trouble or isinstance(event, always)
         if shown and (text := str(event)):
-            self._say(text)
+            self._say(text, folds=isinstance(event, always))
 
     def report_lost(self) -> None:
         """Print which event logs failed, each once, even with --quiet."""
         for message in self._json_log.take_lost():
             self._say(message)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, folds: bool = True) -> None:
         if self._screen is not None:
-            self._screen.say(text)
+            self._screen.say(text, folds=folds)
 
     def _summarize(self) -> None:
         from bulkup.cli.output.summary import summary_line, summary_lines

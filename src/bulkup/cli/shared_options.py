@@ -88,7 +88,7 @@ class Flags(NamedTuple):
 
     def settings(self, **flags: object) -> Settings:
         """The settings: flags > environment > bulkup.toml > defaults."""
-        return load({**self.given, **flags}, os.environ, Path.cwd(), warn=_warn)
+        return load({**self.given, **flags}, os.environ, Path.cwd(), warn=warn)
 
     def has(self, name: str) -> bool:
         """Whether the flag of this name was given."""
@@ -108,7 +108,7 @@ class Flags(NamedTuple):
 
 
 @functools.cache
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Print a warning on standard error, once."""
     from bulkup.cli.output.text import escape
 

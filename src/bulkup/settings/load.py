@@ -91,7 +91,7 @@ def load(
         for key, source in sources.items()
         if source.value != ""
     }
-    return _checked(values)
+    return _checked(values, sources)
 
 
 class NamesInFile(NamedTuple):
@@ -202,7 +202,7 @@ def _from_file(
     return _flatten(table, file.path, ""), profiles, named
 
 
-def _checked(values: Values) -> Settings:
+def _checked(values: Values, sources: Mapping[str, _Written]) -> Settings:
     """Fill in defaults that depend on other settings, and refuse contradictions."""
     home = values.get(("home",))
     if home is None:
@@ -214,7 +214,12 @@ def _checked(values: Values) -> Settings:
     settings: Settings = build(Settings, values)
     least, most = settings.upload.min_size_bytes, settings.upload.max_size_bytes
     if least is not None and most is not None and least > most:
-        raise SettingsError(f"min_size ({least} bytes) is above max_size ({most}): no file fits")
+        above, below = sources["push.min_size"], sources["push.max_size"]
+        raise SettingsError(
+            f"{above.where} {above.value} is above {below.where} {below.value}: no file fits"
+        )
+    if settings.quiet and settings.verbose:
+        raise SettingsError("quiet and verbose cannot both hold", hint="Leave one of them out.")
     return settings
 
 

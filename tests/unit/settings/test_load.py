@@ -443,3 +443,11 @@ def test_variants_that_cannot_be_are_refused(load_here: Load, variants: str) -> 
 def test_variants_are_name_size_format_and_quality(load_here: Load) -> None:
     settings = load_here("[process]\nvariants = ['small:96:jpeg:70', 'big:2048:avif:55']")
     assert settings.run.process.variants == (("small", 96, "jpeg", 70), ("big", 2048, "avif", 55))
+
+
+def test_contradictions_are_named_as_they_were_typed(load_here: Load) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_here(min_size="5GB", max_size="1MB")
+    assert str(caught.value) == "--min-size 5GB is above --max-size 1MB: no file fits"
+    with pytest.raises(SettingsError, match="quiet and verbose cannot both hold"):
+        load_here(quiet=True, verbose=True)

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.cli.output.goodput import eta_seconds, fraction, left_files
-from bulkup.cli.output.table import shorten
+from bulkup.cli.output.table import cells_wide, shorten
 from bulkup.cli.output.text import count, duration, escape, rate, size, size_of
 
 if TYPE_CHECKING:
@@ -118,8 +118,11 @@ def traffic(snapshot: Snapshot, width: int) -> str:
         pieces.append((0, f"{count(snapshot.errors, 'error')}"))
     space = width - LABEL_WIDTH
     used = len(_fitted(pieces, space, " · "))
-    if snapshot.destination and space - used > len(" · to …") + _LEAST_BAR:
-        to = shorten(escape(snapshot.destination), space - used - len(" · to "))
+    room = space - used - len(" · to ")
+    if snapshot.destination and room > _LEAST_BAR:
+        whole = escape(snapshot.destination)
+        url, _, _endpoint = whole.partition(" at ")
+        to = whole if cells_wide(whole) <= room else shorten(url, room)
         pieces.insert(1, (3, f"to {to}"))
     return _fitted(pieces, space, " · ")
 

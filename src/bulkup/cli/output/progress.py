@@ -19,7 +19,7 @@ from bulkup.cli.output.bars import (
     traffic,
 )
 from bulkup.cli.output.goodput import Speed, speed_from
-from bulkup.cli.output.text import escape, is_screen, printable
+from bulkup.cli.output.text import escape, fold, is_screen, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,9 +101,14 @@ class Screen:
         if self.draws:
             self._live.stop()
 
-    def say(self, text: str) -> None:
-        """Print lines above the bars, escaped. One call for many lines costs one redraw."""
+    def say(self, text: str, *, folds: bool = False) -> None:
+        """Print lines above the bars, escaped. One call for many lines costs one redraw.
+
+        With `folds`, lines that are too long are broken between words on a terminal.
+        """
         lines = [escape(line) for line in text.split("\n")]
+        if folds and self.draws:
+            lines = [part for line in lines for part in fold(line, self._console.width)]
         if self.draws:
             from rich.text import Text
 

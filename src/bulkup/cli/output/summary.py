@@ -40,6 +40,8 @@ def summary_line(summary: Summary) -> str:
 def _sentences(summary: Summary) -> list[str]:
     if _nothing_to_do(summary):
         return [_nothing_line(summary)]
+    if summary.error is not None and not _has_done(summary) and not summary.ready:
+        return [_headline(summary)]  # "unchanged" would look like "is there"
     return [
         one
         for one in (
@@ -86,7 +88,7 @@ def _nothing_line(summary: Summary) -> str:
         return f"Nothing to {summary.command}."
     if summary.stages and "upload" not in summary.stages:
         return "Nothing to do: every uploaded file is through with these stages."
-    return "Nothing to do: no file was found."
+    return "Nothing to do: no picture or video was found (--all-files takes all files)."
 
 
 def _headline(summary: Summary) -> str:

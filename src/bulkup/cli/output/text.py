@@ -120,6 +120,24 @@ def when(at: float, now: float, zone: tzinfo = UTC) -> str:
     return f"in {duration(away)}" if away > 0 else f"{duration(-away)} ago"
 
 
+def fold(line: str, width: int) -> list[str]:
+    """The line broken between words, with an indent from the second on; a longer word stays whole,
+    so that it can be copied."""
+    from textwrap import wrap
+
+    if len(line) <= width:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return wrap(
+        line,
+        width,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+
+
 def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
     """Whether bars and tables can be drawn: a UTF-8 terminal that can move its cursor."""
     unicode = (stream.encoding or "").lower().replace("-", "") == "utf8"

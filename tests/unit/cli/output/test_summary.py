@@ -58,7 +58,10 @@ def test_nothing_to_do_is_said_in_one_line() -> None:
 
 def test_no_file_at_all_is_not_called_unchanged() -> None:
     empty = replace(IDLE, files=0, unchanged=0)
-    assert render.summary_line(empty) == "Nothing to do: no file was found."
+    assert (
+        render.summary_line(empty)
+        == "Nothing to do: no picture or video was found (--all-files takes all files)."
+    )
     left = replace(empty, left_out=3)
     assert render.summary_line(left) == "Nothing to do: no file was selected, 3 files ignored."
     left = replace(empty, left_out=1)
@@ -164,3 +167,8 @@ def test_a_dry_run_says_that_nothing_was_sent() -> None:
 
 def test_a_destination_with_control_characters_is_escaped() -> None:
     assert "\x1b" not in render.summary_line(replace(BUSY, destination="/a\x1b[2J"))
+
+
+def test_after_a_refusal_what_is_unchanged_is_not_said_to_be_there() -> None:
+    refused = replace(IDLE, error="no bucket", exit_code=4, stages={"upload": upload(unchanged=4)})
+    assert render.summary_lines(refused) == ["Nothing was sent."]

@@ -116,3 +116,16 @@ def test_counts() -> None:
 def test_times(away: float, shown: str) -> None:
     now = 1795291200.0  # 2026-11-21 20:00 UTC
     assert render.when(now + away, now) == shown
+
+
+def test_long_lines_break_between_words_only() -> None:
+    path = "/a/long/path/that/is/wider/than/the/line"
+    assert render.fold("short", 20) == ["short"]
+    assert render.fold("  bulkup: the disk is full", 20) == ["  bulkup: the disk", "    is full"]
+    assert path in " ".join(render.fold(f"there is no {path} here", 20)).split()
+
+
+def test_two_amounts_have_the_unit_of_the_second() -> None:
+    assert render.size_of(24.1 * 1024**2, 82.7 * 1024**2) == "24.1/82.7 MiB"
+    assert render.size_of(5, 900) == "5/900 B"
+    assert render.size_of(1024, 1024**3) == "0.0/1.0 GiB"
