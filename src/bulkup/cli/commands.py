@@ -22,7 +22,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Thumbnails and search": ("process", "embed", "search", "models"),
     "Destinations": ("verify", "ls", "du", "clean", "forget"),
     "Back from a destination": ("pull", "free", "restore", "rebuild"),
-    "Setup and data": ("init", "allow", "doctor", "query", "export"),
+    "Setup and data": ("init", "allow", "doctor", "query", "export", "merge"),
     "Server": ("serve", "token"),
 }
 """The commands in the order of `--help`."""

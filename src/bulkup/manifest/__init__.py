@@ -20,6 +20,7 @@ uploads/              what its clients are about to upload, and what they have
 tokens.py             who may use `bulkup serve`
 timeline.py           the gallery's order
 notifications.py      ends of runs, and alerts
+merge/                another manifest joined to this one
 garbage.py            what `clean` removes
 reports/              what the commands that only read show
 """

@@ -17,6 +17,7 @@ from bulkup.manifest.files.sidecars import Sidecars
 from bulkup.manifest.files.takeout import TakeoutNotes
 from bulkup.manifest.garbage import GarbageCollection
 from bulkup.manifest.import_objects import ObjectImport
+from bulkup.manifest.merge.merge import Merge
 from bulkup.manifest.multipart_uploads import MultipartUploads
 from bulkup.manifest.pictures import Pictures
 from bulkup.manifest.queue.accepted import AcceptedFailures
@@ -65,6 +66,7 @@ class Manifest(AbstractContextManager["Manifest"]):
         self.reports = StatusReport(self._db)
         self.albums = AlbumQueries(self._db)
         self.pull_queries = PullQueries(self._db)
+        self.merge = Merge(self._db)
         self.integrity = Integrity(self._db)
 
     @property

@@ -16,6 +16,7 @@ restore            a lost manifest from its copy at a destination
 rebuild            a lost manifest from a destination
 clean              garbage
 checks/            what verify, rebuild and clean look at
+merge              manifests of other machines
 forget             a destination or root, in the manifest only
 models             models: listed, added from a folder, removed
 doctor             checks of this machine, the manifest and destinations

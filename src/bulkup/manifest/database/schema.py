@@ -44,7 +44,8 @@ CREATE TABLE destination (
 );
 CREATE TABLE root (
   id INTEGER PRIMARY KEY,
-  path NOT NULL UNIQUE,            -- absolute
+  path NOT NULL UNIQUE,            -- absolute; HOST:PATH where it is another machine's
+  host TEXT NOT NULL DEFAULT '',   -- that machine, whose manifest was merged; '' is this one
   destination_id INTEGER REFERENCES destination (id) ON DELETE SET NULL, -- the last one
   reached_id INTEGER REFERENCES destination (id) ON DELETE SET NULL, -- the one before, reached
   walked_at REAL,                  -- last time a walk came to its end

@@ -31,7 +31,8 @@ SELECT
   (SELECT state FROM item WHERE item.content_id = content.id
     AND item.destination_id = destination.id AND stage = 'embed') AS embed,
   strftime('%Y-%m-%dT%H:%M:%SZ', asset.missing_at, 'unixepoch') AS missing_since,
-  asset.id AS asset_id
+  asset.id AS asset_id,
+  root.host
 FROM asset
 JOIN folder ON folder.id = asset.folder_id
 JOIN root ON root.id = folder.root_id
@@ -121,7 +122,8 @@ SELECT
   coalesce(sidecar.description, picture.description) AS description,
   coalesce(sidecar.keywords, picture.keywords) AS keywords,
   CASE WHEN sidecar.taken_at IS NOT NULL THEN sidecar.taken_from
-    WHEN picture.taken_at IS NOT NULL THEN picture.taken_from ELSE 'mtime' END AS taken_from
+    WHEN picture.taken_at IS NOT NULL THEN picture.taken_from ELSE 'mtime' END AS taken_from,
+  root.host
 FROM picture
 JOIN content ON content.id = picture.content_id
 JOIN asset ON asset.content_id = content.id
@@ -149,7 +151,8 @@ SELECT
   CASE WHEN 'blob' IN (typeof(folder.path), typeof(asset.name))
     THEN CAST(folder.path || asset.name AS BLOB) ELSE folder.path || asset.name END AS path,
   nullif(lower(hex(content.digest)), '') AS digest,
-  asset.id AS asset_id
+  asset.id AS asset_id,
+  root.host
 FROM album_asset
 JOIN album ON album.id = album_asset.album_id
 JOIN asset ON asset.id = album_asset.asset_id

@@ -1,0 +1,198 @@
+"""bulkup merge: the manifests of several machines that push to one place."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.pictures import asked, photo
+from tests.e2e.trees import make_tree
+
+TREES = {
+    "here": {"one.jpg": photo(1), "two.jpg": photo(2), "sub/again.jpg": photo(1)},
+    "laptop": {"two.jpg": photo(2), "three.jpg": photo(3), "two.jpg.xmp": b"<x/>"},
+    "nas": {"one.jpg": photo(1), "three.jpg": photo(3), "deep/er/four.jpg": photo(4)},
+}
+TABLES = (
+    "content",
+    "asset",
+    "folder",
+    "root",
+    "object",
+    "item",
+    "picture",
+    "embedding",
+    "album",
+    "album_asset",
+    "run",
+    "batch",
+    "batch_run",
+    "batch_root",
+    "attempt",
+    "tally",
+    "asset_tally",
+    "sidecar",
+    "sidecar_unread",
+)
+
+
+def pretend_host(manifest: Path, name: str) -> None:
+    """All runs were on another machine."""
+    with sqlite3.connect(manifest) as db:
+        db.execute("UPDATE run SET host = ?", (f"{name}/boot.1",))
+    db.close()
+
+
+def dump(manifest: Path) -> dict[str, list[Any]]:
+    return {table: asked_all(manifest, f"SELECT * FROM {table} ORDER BY 1") for table in TABLES}
+
+
+def asked_all(manifest: Path, query: str) -> list[Any]:
+    db = sqlite3.connect(f"file:{manifest}?mode=ro", uri=True)
+    try:
+        return db.execute(query).fetchall()
+    finally:
+        db.close()
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> dict[str, Bulkup]:
+    """Three machines with the same path of their photos, pushed to one store by content."""
+    made = {}
+    for name, files in TREES.items():
+        host = Bulkup(tmp_path / name)
+        tree = make_tree(tmp_path / name / "photos", files)
+        to = ("--to", tmp_path / "store", "--layout", "content", "--album-from-folder")
+        host("push", tree, *to)
+        if name != "here":
+            pretend_host(host.home / "manifest.db", name)
+        made[name] = host
+    return made
+
+
+def others(hosts: dict[str, Bulkup]) -> list[Path]:
+    return [hosts[name].home / "manifest.db" for name in ("laptop", "nas")]
+
+
+def test_three_manifests_are_one_and_merging_again_changes_nothing(
+    hosts: dict[str, Bulkup],
+) -> None:
+    here = hosts["here"]
+    report = here("merge", *others(hosts), "--json").json()
+    assert [one["host"] for one in report] == ["laptop", "nas"]
+    assert [one["conflicts"] for one in report] == [[], []]
+    assert report[0]["added"]["assets"] == report[1]["added"]["assets"] == 3
+    manifest = here.home / "manifest.db"
+    once = dump(manifest)
+    again = here("merge", *others(hosts), "--json").json()
+    assert all(not any(one["added"].values()) for one in again)
+    assert dump(manifest) == once
+    found = here("status", "--json").json()
+    assert found["assets"]["total"] == 9
+    assert found["stages"]["embed"]["done"] == 4
+    assert len(here("verify", "--json").json()) == 0
+    assert asked(manifest, "SELECT count(*) FROM pragma_foreign_key_check") == [0]
+    assert asked(manifest, "PRAGMA integrity_check") == ["ok"]
+
+
+def test_a_path_is_one_file_on_each_host(hosts: dict[str, Bulkup]) -> None:
+    here = hosts["here"]
+    here("merge", *others(hosts))
+    rows = asked_all(here.home / "manifest.db", "SELECT host, path FROM files ORDER BY 1, 2")
+    assert [path for host, path in rows if host == "nas"] == [
+        "deep/er/four.jpg",
+        "one.jpg",
+        "three.jpg",
+    ]
+    assert [path for host, path in rows if host == ""] == ["one.jpg", "sub/again.jpg", "two.jpg"]
+
+
+def test_pull_gives_the_tree_of_each_host(hosts: dict[str, Bulkup], tmp_path: Path) -> None:
+    here = hosts["here"]
+    here("merge", *others(hosts))
+    for name, files in TREES.items():
+        root = str(tmp_path / name / "photos")
+        into = tmp_path / "back" / name
+        into.mkdir(parents=True)
+        here("pull", "--root", root if name == "here" else f"{name}:{root}", "--into", into)
+        assert {
+            str(path.relative_to(into)): path.read_bytes()
+            for path in into.rglob("*")
+            if path.is_file()
+        } == files
+
+
+def test_what_is_pushed_later_there_comes_with_the_next_merge(
+    hosts: dict[str, Bulkup], tmp_path: Path
+) -> None:
+    here, nas = hosts["here"], hosts["nas"]
+    here("merge", *others(hosts))
+    tree = make_tree(tmp_path / "nas" / "photos", {"five.jpg": photo(5), "one.jpg": photo(6)})
+    nas("push", tree)
+    pretend_host(nas.home / "manifest.db", "nas")
+    (report,) = here("merge", nas.home / "manifest.db", "--json").json()
+    assert report["added"]["assets"] == 1
+    assert report["conflicts"] == []
+    rows = asked_all(
+        here.home / "manifest.db",
+        "SELECT path, upload, embed FROM files WHERE host = 'nas' AND digest = "
+        "(SELECT digest FROM files WHERE path = 'one.jpg' AND host = 'nas')",
+    )
+    assert rows == [("one.jpg", "done", "done")]
+    assert here("verify", "--json").json() == []
+
+
+def test_what_is_not_done_there_is_done_here(tmp_path: Path) -> None:
+    """Its object is in the bucket: any host can process it."""
+    here, there = Bulkup(tmp_path / "here"), Bulkup(tmp_path / "there")
+    for host, seed in ((here, 1), (there, 2)):
+        tree = make_tree(host.directory / "photos", {f"{seed}.jpg": photo(seed)})
+        host("push", tree, "--to", tmp_path / "store", "--stages", "upload")
+    pretend_host(there.home / "manifest.db", "there")
+    here("merge", there.home / "manifest.db")
+    here("process")
+    here("embed")
+    assert here("status", "--json").json()["stages"]["embed"]["done"] == 2
+
+
+def test_what_differs_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    """Two manifests of one machine, which saw the same file with other bytes."""
+    first, second = Bulkup(tmp_path / "first"), Bulkup(tmp_path / "second")
+    for one in (first, second):
+        one.directory.mkdir()
+    tree, to = tmp_path / "photos", ("--to", tmp_path / "store", "--stages", "upload")
+    first("push", make_tree(tree, {"a.jpg": photo(1)}), *to)
+    second("push", make_tree(tree, {"a.jpg": photo(2)}), *to)
+    ended = first("merge", second.home / "manifest.db")
+    assert "1 files that differ; this manifest's version is kept" in ended.stdout
+    assert str(tree / "a.jpg") in ended.stdout
+    (report,) = first("merge", second.home / "manifest.db", "--json").json()
+    assert report["conflicts"][0]["count"] == 1
+    known = asked(first.home / "manifest.db", "SELECT count(*) FROM object")
+    assert known == [2]  # the object of the other version, too
+    assert first("verify", "--json").json() == []
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [("missing.db", "there is no manifest"), ("manifest.db", "this machine's own manifest")],
+)
+def test_what_cannot_be_merged_is_a_usage_error(
+    bulkup: Bulkup, tmp_path: Path, other: str, said: str
+) -> None:
+    tree = make_tree(tmp_path / "photos", {"a.jpg": photo(1)})
+    bulkup("push", tree, "--to", tmp_path / "store", "--stages", "upload")
+    ended = bulkup("merge", bulkup.home / other, check=2)
+    assert said in ended.stderr
+
+
+def test_a_file_that_is_no_manifest_changes_nothing(bulkup: Bulkup, tmp_path: Path) -> None:
+    (tmp_path / "other.db").write_bytes(b"no database, but long enough to have a header" * 100)
+    bulkup("merge", tmp_path / "other.db", check=5)
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").touch()
+    assert "no manifest" in bulkup("merge", tmp_path / "empty.db", check=2).stderr
