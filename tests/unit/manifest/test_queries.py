@@ -31,7 +31,7 @@ from tests.unit.manifest.recording import (
 
 COLUMNS = {
     "files": "root path size_bytes modified_at digest media_type destination key upload process "
-    "embed missing_since asset_id",
+    "embed missing_since asset_id host",
     "failures": "root path digest stage state error_class error attempts next_attempt_at "
     "destination item accepted",
     "progress": "destination stage state items bytes",
@@ -39,8 +39,8 @@ COLUMNS = {
     "sent sent_bytes duplicates duplicate_bytes seconds processed embedded error",
     "pictures": "root path digest size_bytes width_px height_px format orientation taken_at camera "
     "lens f_number exposure_seconds iso focal_length_mm latitude longitude altitude_metres "
-    "perceptual_hash is_truncated rating title description keywords taken_from",
-    "albums": "album source root path digest asset_id",
+    "perceptual_hash is_truncated rating title description keywords taken_from host",
+    "albums": "album source root path digest asset_id host",
     "pairs": "kind root path partner digest partner_digest",
     "takeout": "export folder json title taken_at asset_id",
 }

@@ -34,10 +34,11 @@ class Merge(Statements):
         `here` is this machine's name. `host` is that of the machine where the other manifest's
         own roots are; by default that of its last run. Raises ManifestError and UsageError.
         """
+        with self._transaction():  # nothing is attached while another program has the lock
+            before = self._counts()
         with self._attached(path):
             host = self._host_of_other() if host is None else host
             report = MergeReport("" if host in (None, here) else host or "")
-            before = self._counts()
             self._take_in_places(report, here)
             self._take_in_results(report)
             self._take_in_history()
