@@ -149,10 +149,11 @@ class StageCount(NamedTuple):
 
     done: int = 0
     skipped: int = 0
-    failed: int = 0  # waiting or dead
+    failed: int = 0  # attempts that failed: waiting, dead, or done by a later one
     total: int = 0
     done_bytes: int = 0
     total_bytes: int = 0
+    dead: int = 0  # of `failed`: not tried again
     # Of `done`, at the upload:
     duplicates: int = 0
     sent_bytes: int = 0

@@ -110,6 +110,7 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
     before = StageCount(
         done=sum(c.done for c in uploads),
         failed=sum(c.failed for c in uploads),
+        dead=sum(c.dead for c in uploads),
         total=sum(w.to_do for w in walked) + sum(one.begun.items for one in job_runners),
         done_bytes=sum(c.done_bytes for c in uploads),
         total_bytes=sum(w.to_do_bytes for w in walked)
@@ -188,15 +189,16 @@ def _count(runners: Sequence[StageRunner], before: StageCount) -> StageCount:
     first, which does not jump.
     """
     counts = [runner.counts for runner in runners]
-    settled = sum(c.done + c.skipped + c.failed for c in counts)
+    settled = sum(c.done + c.skipped + c.dead for c in counts)
     known = settled + sum(runner.claims.held + runner.left for runner in runners)
-    coming = before.total - before.skipped - before.failed - before.duplicates
-    is_fed = before.total > before.done + before.skipped + before.failed
+    coming = before.total - before.skipped - before.dead - before.duplicates
+    is_fed = before.total > before.done + before.skipped + before.dead
     at_first = sum(runner.left_at_first for runner in runners)
     return StageCount(
         done=sum(c.done for c in counts),
         skipped=sum(c.skipped for c in counts),
         failed=sum(c.failed for c in counts),
+        dead=sum(c.dead for c in counts),
         total=max(known, at_first + coming) if is_fed else known,
         done_bytes=sum(c.done_bytes for c in counts),
     )

@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from bulkup.errors import StoreBroken
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
@@ -102,3 +103,18 @@ async def test_a_resumed_push_goes_on_where_its_bar_stood(tmp_path: Path) -> Non
         upload = run.snapshot().stages["upload"]
     assert (upload.done, upload.total) == (5, 5)
     assert (upload.done_bytes, upload.total_bytes) == (15, 15)
+
+
+async def test_a_file_that_failed_and_was_sent_later_counts_once(tmp_path: Path) -> None:
+    """In the bar: 2 of 2, not 2 of 3."""
+    clock = FakeClock()
+    pushing = Pushing(tmp_path, str(tmp_path / "to"), clock=clock)
+    pushing.write({"a.jpg": b"a", "b.jpg": b"bb"})
+    pushing.store = ScriptedStore(pushing.to, clock=clock)
+    pushing.store.fail("put", *[StoreBroken("500")] * 9)
+    with Manifest(pushing.manifest) as manifest:
+        run = pushing.begin(manifest)
+        await run.run()
+        upload = run.snapshot().stages["upload"]
+    assert (upload.done, upload.total, upload.dead) == (2, 2, 0)
+    assert upload.failed == 1

@@ -50,7 +50,7 @@ def row_of(name: str, stage: StageCount, speed: Speed, *, walking: bool) -> Row:
         amount = size_of(stage.done_bytes, stage.total_bytes)
         moves = rate(speed.sent.bytes_per_second)
     else:
-        amount = f"{count(stage.failed)} failed" if stage.failed else ""
+        amount = f"{count(stage.dead)} failed" if stage.dead else ""
         moves = _per_second(speed.done.files_per_second)
     eta = eta_seconds(stage, speed.done)
     ending = "" if eta is None else "done" if not left else f"ETA {duration(eta)}"

@@ -75,8 +75,8 @@ def speed_from(stage: StageCount, at_seconds: float) -> Speed:
 
 
 def left_files(stage: StageCount) -> int:
-    """The files that are neither done nor skipped nor failed."""
-    return max(0, stage.total - stage.done - stage.skipped - stage.failed)
+    """The files that are neither done nor skipped nor failed for good."""
+    return max(0, stage.total - stage.done - stage.skipped - stage.dead)
 
 
 def eta_seconds(stage: StageCount, goodput: Goodput) -> float | None:
@@ -101,5 +101,5 @@ def fraction(stage: StageCount) -> float:
     """The finished share of the stage, from 0 to 1: by bytes if there are any."""
     if stage.total_bytes:
         return min(stage.done_bytes / stage.total_bytes, 1.0)
-    settled = stage.done + stage.skipped + stage.failed
+    settled = stage.done + stage.skipped + stage.dead
     return min(settled / stage.total, 1.0) if stage.total else 0.0

@@ -40,6 +40,7 @@ class PullCounts:
         return StageCount(
             done=self.done,
             failed=self.failed,
+            dead=self.failed,
             total=self.files - self.present,
             done_bytes=self.done_bytes,
             total_bytes=self.total_bytes,

@@ -29,9 +29,9 @@ UPLOAD = StageCount(
     duplicates=11,
     sent_bytes=150_000_000,
 )
-PROCESS = StageCount(done=84, total=508, failed=1)
+PROCESS = StageCount(done=84, total=508, failed=3, dead=1)
 SNAPSHOT = Snapshot(
-    stages={"upload": UPLOAD, "process": PROCESS, "embed": PROCESS._replace(failed=0)},
+    stages={"upload": UPLOAD, "process": PROCESS, "embed": PROCESS._replace(failed=0, dead=0)},
     walking=False,
     walked_files=12345,
     window=24,
@@ -99,7 +99,7 @@ def test_a_stage_that_is_through_is_done_and_has_no_rate_that_decays() -> None:
 
 
 def test_a_stage_that_failed_in_part_is_through_as_well() -> None:
-    through = UPLOAD._replace(done=538, failed=2)
+    through = UPLOAD._replace(done=538, failed=2, dead=2)
     (line,) = lines(SNAPSHOT._replace(stages={"upload": through}), 79)
     assert "100 %" in line
     assert line.endswith("done")
@@ -153,7 +153,7 @@ def test_the_line_for_a_log_says_it_all() -> None:
 
 
 counts = st.integers(0, 10**13)
-stages = st.builds(StageCount, counts, counts, counts, counts, counts, counts, counts, counts)
+stages = st.builds(StageCount, *[counts] * 9)
 
 
 @given(st.lists(stages, min_size=1, max_size=3), st.integers(21, 200), st.booleans())

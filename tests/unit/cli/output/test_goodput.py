@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from bulkup.cli.output.goodput import Goodput, eta_seconds, fraction, speed_from
 from bulkup.model import StageCount
 
-STAGE = StageCount(done=1000, total=4000, failed=2, done_bytes=1_000_000, total_bytes=4_000_000)
+STAGE = StageCount(
+    done=1000, total=4000, failed=2, dead=2, done_bytes=1_000_000, total_bytes=4_000_000
+)
 STEADY = Goodput().after(1_000_000, 1000, 10.0)
 
 
@@ -70,7 +72,7 @@ def test_what_was_not_sent_is_done_and_no_traffic() -> None:
 counts = st.integers(0, 10**13)
 
 
-@given(st.builds(StageCount, counts, counts, counts, counts, counts, counts))
+@given(st.builds(StageCount, *[counts] * 9))
 def test_a_fraction_lies_between_0_and_1(stage: StageCount) -> None:
     assert 0 <= fraction(stage) <= 1
     assert not math.isnan(fraction(stage))

@@ -11,7 +11,9 @@ from bulkup.cli.output.progress import Screen, Speeds, StatsLines
 from bulkup.model import Snapshot, StageCount
 from tests.fakes.clock import FakeClock
 
-STAGE = StageCount(done=1000, total=4000, failed=2, done_bytes=1_000_000, total_bytes=4_000_000)
+STAGE = StageCount(
+    done=1000, total=4000, failed=2, dead=2, done_bytes=1_000_000, total_bytes=4_000_000
+)
 SNAPSHOT = Snapshot(
     stages={"upload": STAGE},
     walking=False,
