@@ -28,7 +28,16 @@ FAILURES = {
 
 def _check_schema(status: dict[str, Any]) -> None:
     assert set(status) == {
-        *("schema", "manifest", "generated_at", "assets", "stages", "searchable", "failures"),
+        *(
+            "schema",
+            "manifest",
+            "generated_at",
+            "assets",
+            "stages",
+            "searchable",
+            "failures",
+            "accepted",
+        ),
         *("runs", "stale_claims", "destinations"),
     }
     assert status["schema"] == 1
@@ -210,7 +219,7 @@ def test_a_run_at_work_is_shown(
     assert (run["command"], run["pid"], run["alive"]) == ("push", push.pid, True)
     machine = socket.gethostname()
     assert run["host"] == machine
-    assert f"pid {push.pid} on {machine}\n" in bulkup("status").stdout
+    assert f"(pid {push.pid} on {machine})\n" in bulkup("status").stdout
     ended = bulkup("push", "photos", "--patience", "0s", env=access(s3.url), check=None)
     s3.release()
     bulkup.finish(push, check=0)

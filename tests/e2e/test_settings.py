@@ -176,6 +176,12 @@ def test_the_help_knows_every_exit_code(bulkup: Bulkup) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
+        (("process", "-q", "-v"), "quiet and verbose cannot both hold\n  Leave one of them out.\n"),
+        (
+            ("status", "photos"),
+            "got unexpected extra argument(s) (photos)\n"
+            "  The files of one folder: bulkup files PATH\n  All options: bulkup status --help\n",
+        ),
         (
             ("sync", "a", "s3://b/p"),
             "there is no command sync\n  Did you mean: bulkup push DIR --to s3://bucket/prefix\n",

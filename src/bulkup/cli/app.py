@@ -154,6 +154,8 @@ def _report_usage(wrong: Any) -> int:
     if option := getattr(wrong, "option_name", None):
         if other := option_hint(option):
             message, hint = f"no such option: {option}", f"{other}\n{hint}"
+    elif "unexpected extra argument" in message and command == "bulkup status":
+        hint = f"The files of one folder: bulkup files PATH\n{hint}"
     elif message.startswith("Missing") and context is not None and context.command.epilog:
         hint = f"{context.command.epilog.splitlines()[-1]}\n{hint}"
     _print_error(message[0].lower() + message[1:], hint)

@@ -42,7 +42,7 @@ def run(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """List the models that --model takes, add one from a folder or by name, or remove one.
+    """List the models for --model; add one by name or folder, remove one.
 
     A folder has model.json, image.onnx, text.onnx and tokenizer.json. The files of a known model
     are downloaded once, from embed.hub; an interrupted download goes on where it stopped. Their

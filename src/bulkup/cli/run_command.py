@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bulkup.errors import ExitCode
+from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,6 +45,8 @@ def run_to_end(
     from bulkup.api.loops import loop_factory
     from bulkup.run.descriptors import ensure_descriptors
 
+    if settings.quiet and settings.verbose:
+        raise UsageError("quiet and verbose cannot both hold", hint="Leave one of them out.")
     gc.freeze()  # imported modules stay
     ensure_descriptors()
     ingest = _fork_ingest() if uploads and settings.run.ingest_process else None

@@ -246,8 +246,8 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
     if document["accepted"]:
         say(f"\nAccepted failures: {document['accepted']:,} (bulkup status --accepted)")
     for run in runs:
-        state = "running" if run["alive"] else "dead"
-        say(f"{run['command']} is {state}: run {run['id']}, pid {run['pid']} on {run['host']}")
+        state = "is running" if run["alive"] else "was killed; the next run takes over its work"
+        say(f"{run['command']} {state} (pid {run['pid']} on {run['host']})")
     last = next(iter(reader.reports.history(1)), None)
     if last is not None and not any(run["alive"] for run in runs):
         has_open = any(found["ready"] or found["claimed"] for found in stages.values())

@@ -218,8 +218,6 @@ def _checked(values: Values, sources: Mapping[str, _Written]) -> Settings:
         raise SettingsError(
             f"{above.where} {above.value} is above {below.where} {below.value}: no file fits"
         )
-    if settings.quiet and settings.verbose:
-        raise SettingsError("quiet and verbose cannot both hold", hint="Leave one of them out.")
     return settings
 
 

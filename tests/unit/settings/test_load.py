@@ -449,5 +449,3 @@ def test_contradictions_are_named_as_they_were_typed(load_here: Load) -> None:
     with pytest.raises(SettingsError) as caught:
         load_here(min_size="5GB", max_size="1MB")
     assert str(caught.value) == "--min-size 5GB is above --max-size 1MB: no file fits"
-    with pytest.raises(SettingsError, match="quiet and verbose cannot both hold"):
-        load_here(quiet=True, verbose=True)
