@@ -10,6 +10,7 @@ from bulkup.manifest.reports.content import ContentQueries
 from bulkup.manifest.reports.failures import FailurePages
 from bulkup.manifest.reports.file_pages import FilePages
 from bulkup.manifest.reports.gallery import Gallery
+from bulkup.manifest.reports.kept_searchable import KeptSearchable
 from bulkup.manifest.timeline import Timeline
 from bulkup.manifest.tokens import Tokens
 
@@ -19,6 +20,7 @@ class ServerReader(Reader):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
+        self.searchable = KeptSearchable(self._db)
         self.tokens = Tokens(self._db)
         self.notifications = Notifications(self._db)
         self.gallery = Gallery(self._db)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from bulkup.manifest.server import ServerManifest
+from tests.sql import sql
 from tests.unit.serve.library import Library
 
 
@@ -69,3 +71,16 @@ async def test_odd_texts_are_harmless(viewer: httpx.AsyncClient, text: str) -> N
     found = await viewer.get(f"/api/v1/search?q={text}")
 
     assert found.status_code in (200, 422)
+
+
+async def test_a_search_sees_what_changed_since_the_last_one(
+    viewer: httpx.AsyncClient, manifest: ServerManifest
+) -> None:
+    before = (await viewer.get("/api/v1/search?q=trip&limit=200")).json()
+    again = (await viewer.get("/api/v1/search?q=trip&limit=200")).json()
+    assert again == before
+
+    sql(manifest.path, "UPDATE asset SET name = 'zeppelin.jpg' WHERE name = '4.jpg'")
+
+    found = (await viewer.get("/api/v1/search?q=zeppelin")).json()
+    assert found["hits"][0]["path"].endswith("trip/zeppelin.jpg")
