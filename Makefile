@@ -18,11 +18,12 @@ SKIPPED := $(if $(AFTER_CHECK),$(CHECKED:%=--ignore=%))
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 
-.PHONY: help demo test check test-ceph bench bench-push bench-pictures compare-exiftool clean
+.PHONY: help demo serve-demo test check test-ceph bench bench-push bench-pictures compare-exiftool clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo       generates pictures, pushes and searches them; needs no account'
+	@echo 'make serve-demo the same pictures in a browser, until Ctrl-C'
 	@echo 'make test       all tests that need no system package'
 	@echo 'make check      lint, format, types, import rules, tests with branch coverage'
 	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
@@ -37,6 +38,11 @@ demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
 	$(BULKUP) search sailing boat --limit 3
 	$(BULKUP) search clock --limit 3
 	$(BULKUP) search --like "$$(find $(DEMO)/example -type f)" --limit 3 --html $(DEMO)/hits.html
+
+# SERVE passes options on: make serve-demo SERVE='--port 9000'
+serve-demo: $(VENV)/.serve $(DEMO)/photos
+	$(BULKUP) push $(DEMO)/photos --quiet
+	$(BULKUP) serve --open --work $(SERVE)
 
 test: $(VENV)/.test
 	$(BIN)/pytest -n 3 -m 'not ceph and not nginx and not chromium' $(SKIPPED)
@@ -92,6 +98,10 @@ $(ENVIRONMENT):
 
 $(VENV)/.demo: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable .
+	touch $@
+
+$(VENV)/.serve: $(BUILT_FROM) $(ENVIRONMENT)
+	$(PIP) install --editable '.[serve]'
 	touch $@
 
 $(VENV)/.test: $(BUILT_FROM) $(ENVIRONMENT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -26,13 +26,15 @@ from bulkup.serve.searches import MOST_HITS, HitPage
 PAGE = 120
 """Pictures at once: some screens full, and small enough for a page within 50 ms."""
 HITS = 60
+FEW = 5
+"""Pictures of a day, on average: with fewer, half of the page would be headings."""
 _PLACE = re.compile(r"([0-9][0-9T:.+ -]{0,24}|)~([0-9]{1,18})")
 _MOMENT = re.compile(r"[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Day(NamedTuple):
-    """Pictures of one day: 2019-05-03, shorter where less is known."""
+    """Pictures of one day: 2019-05-03; of a month, or shorter where less is known."""
 
     day: str
     pictures: list[GalleryRow]
@@ -104,10 +106,14 @@ def _link(name: str, place: Place, album: str | None) -> str:
     return f"?{urlencode(query)}"
 
 
-def days_of(rows: Iterable[GalleryRow]) -> list[Day]:
-    """The pictures by day, in their order."""
-    by_day = groupby(rows, key=lambda row: row.taken_at[:10])
-    return [Day(day, list(pictures)) for day, pictures in by_day]
+def days_of(rows: Sequence[GalleryRow]) -> list[Day]:
+    """The pictures by day, in their order; by month where days have few."""
+    days = len({row.taken_at[:10] for row in rows})
+    length = 7 if len(rows) < FEW * days else 10
+    return [
+        Day(day, list(pictures))
+        for day, pictures in groupby(rows, key=lambda row: row.taken_at[:length])
+    ]
 
 
 def years_of(months: Iterable[Month]) -> list[Year]:
