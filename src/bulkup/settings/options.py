@@ -94,8 +94,12 @@ class UploadOptions:
         example="paths.txt",
     )
     # People look into their buckets, with other tools too.
-    layout: Literal["path", "content"] = setting(
-        "push.layout", kinds.LAYOUT, "Name objects by path or by digest.", default="path"
+    layout: str = setting(
+        "push.layout",
+        kinds.LAYOUT,
+        "Name objects by path, by digest (content), or by a template: "
+        "{taken:%Y}/{taken:%m}/{name}.",
+        default="path",
     )
     # Skipping costs nothing, and the manifest knows where the content is.
     on_duplicate: Literal["skip", "copy"] = setting(

@@ -74,6 +74,17 @@ def _destination(value: object) -> str:
     return text
 
 
+def _layout(value: object) -> str:
+    from bulkup.stores.key_templates import check_template, is_template
+
+    text = _text(value)
+    if is_template(text):
+        check_template(text)
+    elif text not in ("path", "content"):
+        raise ValueError
+    return text
+
+
 def _truth(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -288,7 +299,12 @@ VARIANTS = Kind(
 # Less is not enough for an ordinary photo; RLIMIT_DATA takes what a pointer can address.
 WORKER_MEMORY = Kind('a size from "256MiB"', _size_between(256 * MIB, 1 << 60))
 AUTO_OR_COUNT = Kind('"auto" or a whole number from 1', _auto_or_count, "auto|N")
-LAYOUT = _choice("path", "content")
+LAYOUT = Kind(
+    '"path", "content" or a template of {taken:%Y-%m-%d}, {name}, {stem}, {ext}, {folder}, '
+    "{camera} and {digest}",
+    _layout,
+    "path|content|TEMPLATE",
+)
 ON_DUPLICATE = _choice("skip", "copy")
 ENGINE = Kind('"local", "dask://HOST:PORT" or "dask://"', _engine, "ENGINE")
 ADDRESSING_STYLE = _choice("auto", "path", "virtual")

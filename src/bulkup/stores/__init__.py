@@ -5,6 +5,7 @@ open           from a URL to its store
 aws_config     what the AWS files say of endpoints, regions and addressing
 store          what every store does; the contract
 keys           the key of a file
+key_templates  keys by date, camera, name
 attributes     what an object carries beside its bytes
 put_once       one content into one object, which nobody else's replaces
 unsent         what a connection has not got acknowledged

@@ -6,24 +6,29 @@ changed: they become %XX.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from bulkup.model import Digest, ObjectInfo
+from bulkup.stores.key_templates import KeyFacts, is_template, templated_key
 
-Layout = Literal["path", "content"]
+Layout = str
+"""`path`, `content`, or a template of keys."""
 
 KEY_LIMIT_BYTES = 1024
 """The longest key of S3, in bytes of UTF-8 ("Naming Amazon S3 objects", Amazon S3 User Guide)."""
 
 
-def key_for(prefix: str, path: str, digest: Digest, layout: Layout) -> str:
-    """The key of a file: `prefix/relative/path`, or `prefix/ab/cd/<digest>.<ext>`.
+def key_for(
+    prefix: str, path: str, digest: Digest, layout: Layout, facts: KeyFacts | None = None
+) -> str:
+    """The key of a file: `prefix/relative/path`, `prefix/ab/cd/<digest>.<ext>`, or by a template,
+    which needs `facts`.
 
     `prefix` is '' or ends in '/'. `path` is relative to the root; for a member of an archive it
     holds the archive's path and a '#'.
     """
     if layout == "content":
         return f"{prefix}{digest[:2]}/{digest[2:4]}/{digest}{_ending(path).lower()}"
+    if is_template(layout):
+        return prefix + as_utf8(templated_key(layout, path, digest, facts or KeyFacts()))
     return prefix + as_utf8(path)
 
 

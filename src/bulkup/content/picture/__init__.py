@@ -3,6 +3,7 @@
 spec           the variants that are wanted, and the limits; light to import
 types          what comes out: variants and metadata; light to import
 make_variants  the entry: bytes to variants and metadata
+header         facts without decoding a pixel
 decoding       pictures to pixels
 psd, tiff, raw, video   what Pillow does not decode, or not rightly
 isobmff        boxes of HEIF, AVIF and videos

@@ -134,6 +134,11 @@ def decode(file: BinaryIO, *, size_px: int, limits: PictureLimits) -> Decoded:
     return replace(decoded, is_truncated=True)
 
 
+def open_image(file: BinaryIO) -> Image.Image:
+    """The picture with its metadata, and no pixel decoded. Raises whatever Pillow raises."""
+    return Image.open(_with_known_brand(file), formats=FORMATS)
+
+
 def check_pixels(size: tuple[int, int], limits: PictureLimits) -> None:
     """Raise PictureInvalid when the size has more pixels than are allowed, or none."""
     width, height = size
@@ -165,7 +170,7 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
     Image.MAX_IMAGE_PIXELS = limits.pixels
     file.seek(0)
     try:
-        image = Image.open(_with_known_brand(file), formats=FORMATS)
+        image = open_image(file)
     except Image.DecompressionBombError as error:
         raise PictureInvalid(f"decompression bomb: {reason_of(error)}") from error
     except UnidentifiedImageError:

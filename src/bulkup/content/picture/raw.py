@@ -56,7 +56,7 @@ def read_raw(file: BinaryIO) -> RawPicture:
     """The largest embedded picture, and what the file says about itself."""
     preview, size_px = _by_libraw(file) if has_libraw() else (None, None)
     fields = _all_fields(file)
-    tags = _tags(file)
+    tags = raw_tags(file)
     return RawPicture(
         _fujifilm_preview(file) or preview or _largest_jpeg(file, fields),
         _panasonic_size(file, fields) or _sensor_size(fields) or size_px or _pixel_size(tags),
@@ -99,7 +99,7 @@ def _contains(file: BinaryIO, data: bytes) -> bool:
     return False
 
 
-def _tags(file: BinaryIO) -> Image.Exif:
+def raw_tags(file: BinaryIO) -> Image.Exif:
     """The EXIF of a file that is a TIFF; empty for others."""
     tags = Image.Exif()
     file.seek(0)

@@ -9,6 +9,7 @@ rescan.py         the paths of a scan that looks again at what could not be read
 pipeline.py       the stage's worker: load → send
 prefetch.py       claims → groups → loads
 loader.py         one group: read, hash, register
+key_facts.py      what a template of keys needs to know of a file
 target.py         where files go: their keys
 ready_queue.py    what is loaded and not sent, bounded by bytes
 sender_pool.py    as many senders as requests may be in flight

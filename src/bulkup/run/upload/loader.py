@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bulkup.content.buffers import BufferPool
 from bulkup.content.reading import Loaded, Whole, hashed, is_member, read_in_parts, read_whole
 from bulkup.errors import ItemError, SourceError
-from bulkup.manifest.rows import Registered, WorkItem
+from bulkup.manifest.rows import Read, Registered, WorkItem
 from bulkup.run.job import JobContext
 from bulkup.run.upload.target import UploadTarget
 from bulkup.stores.store import RequestSigner
@@ -147,11 +147,17 @@ class Loader:
         return []
 
     async def _register(self, loaded: list[tuple[WorkItem, Loaded]], group: LoadedGroup) -> None:
-        reads = [self._target.read_of(*one) for one in loaded]
+        if self._target.needs_facts:
+            reads = await asyncio.to_thread(self._reads, loaded)
+        else:
+            reads = self._reads(loaded)
         queue = self._context.manifest.upload_queue
         registered = await self._context.call(self._target.register, queue, reads)
         for (item, content), one in zip(loaded, registered, strict=True):
             group.add(item, content, one)
+
+    def _reads(self, loaded: list[tuple[WorkItem, Loaded]]) -> list[Read]:
+        return [self._target.read_of(*one) for one in loaded]
 
     async def _load_in_threads(
         self, items: list[WorkItem], failed: list[tuple[WorkItem, ItemError]]

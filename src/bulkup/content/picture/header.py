@@ -1,0 +1,45 @@
+"""What a picture or video says of itself, from its metadata alone: no pixel is decoded."""
+
+from __future__ import annotations
+
+import warnings
+from typing import BinaryIO
+
+from bulkup.content.extensions import RAW_TYPES
+from bulkup.content.media import HEAD_BYTES, media_type
+from bulkup.content.picture.decoding import open_image
+from bulkup.content.picture.facts.embedded import Blocks, of_tags
+from bulkup.content.picture.raw import raw_tags
+from bulkup.content.picture.types import PictureFacts
+from bulkup.content.picture.video import container_facts, has_pyav
+
+_RAW_KINDS = frozenset(RAW_TYPES.values())
+
+
+def header_facts(file: BinaryIO, name: str) -> PictureFacts:
+    """The facts of a seekable file called `name`; nothing where it is damaged, or no picture."""
+    file.seek(0)
+    kind = media_type(name, file.read(HEAD_BYTES))
+    file.seek(0)
+    try:
+        if kind in _RAW_KINDS:
+            return of_tags(raw_tags(file))
+        if kind.startswith("video/"):
+            return _of_video(file) if has_pyav() else PictureFacts()
+        if not kind.startswith("image/"):
+            return PictureFacts()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, about tags and sizes
+            return Blocks(open_image(file), file).facts()
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 - plugins raise anything for broken files
+        return PictureFacts()
+
+
+def _of_video(file: BinaryIO) -> PictureFacts:
+    import av
+
+    with av.open(file, mode="r", metadata_errors="replace") as container:
+        streams = container.streams.video
+        return container_facts({**(streams[0].metadata if streams else {}), **container.metadata})
