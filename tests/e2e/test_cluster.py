@@ -17,6 +17,7 @@ from tests.e2e.trees import access, make_tree, objects_in
 from tests.fakes.s3_server import FakeS3
 from tests.servers import dask
 from tests.servers.dask import DaskProcesses
+from tests.servers.endpoint import Endpoint
 from tests.servers.process import wait_until
 
 ROWS = {
@@ -219,6 +220,32 @@ def test_workers_with_keys_work_on_a_bucket(
         found = bulkup("doctor", "--engine", cluster.url, "--json", env=keys).json()
     assert states(bulkup, "embed")["done"] == 5
     assert [one["level"] for one in found if one["part"] == "engine"] == ["ok", "ok"]
+
+
+def test_workers_without_keys_work_by_signed_urls(
+    bulkup: Bulkup, two_workers: DaskProcesses, s3: Endpoint, tmp_path: Path
+) -> None:
+    keys = s3.environment
+    bucket = s3.make_bucket()
+    tree = photos(bulkup.directory / "tree", 6)
+    make_tree(tree, {"seven.png": photo(7, format="PNG")})
+    bulkup("push", tree, "--to", f"s3://{bucket}/p", "--stages", "upload", env=keys)
+    here = Bulkup(tmp_path / "here")
+    shutil.copytree(bulkup.home, here.home)
+    shutil.rmtree(tree)
+    bulkup("process", "--engine", two_workers.url, "--sign", env=keys)
+    assert states(bulkup, "embed")["done"] == 7
+    assert bulkup("verify", "--deep", "--json", env=keys).json() == []
+    here("process", env=keys)  # variants that are there already are kept
+    here("embed", "--engine", two_workers.url, "--sign", env=keys)
+    for name in ("pictures", "vectors"):
+        assert rows(bulkup)[name] == rows(here)[name]
+
+
+def test_a_directory_has_no_signed_urls(bulkup: Bulkup, two_workers: DaskProcesses) -> None:
+    upload(bulkup, 1)
+    ended = bulkup("process", "--engine", two_workers.url, "--sign", check=2)
+    assert "--sign is for buckets" in ended.stderr
 
 
 @pytest.mark.parametrize("engine", ["ray://host:1", "dask://host", "dask", "tcp://host:8786"])

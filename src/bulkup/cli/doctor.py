@@ -24,7 +24,7 @@ EXAMPLE = """The capabilities of an endpoint are remembered after the first push
 doctor stores a few bytes under PREFIX/.bulkup/doctor-<random> and deletes them again.
 
 Example: bulkup doctor --to s3://bucket/photos"""
-SETTINGS = ("push.to", "cluster.engine", *S3)
+SETTINGS = ("push.to", "cluster.engine", "cluster.sign", *S3)
 
 
 def run(

@@ -13,7 +13,7 @@ from bulkup.cli.run_options import RUN
 from bulkup.cli.shared_options import DryRunOption, Flags
 
 EXAMPLE = "Example: bulkup embed --limit 1000"
-SETTINGS = ("embed.model", "embed.thorough", "cluster.engine", *RUN)
+SETTINGS = ("embed.model", "embed.thorough", "cluster.engine", "cluster.sign", *RUN)
 
 
 def run(

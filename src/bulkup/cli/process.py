@@ -13,7 +13,7 @@ from bulkup.cli.run_options import RUN
 from bulkup.cli.shared_options import DryRunOption, Flags
 
 EXAMPLE = "Example: bulkup process --max-duration 50m"
-SETTINGS = ("process.workers", "cluster.engine", *RUN)
+SETTINGS = ("process.workers", "cluster.engine", "cluster.sign", *RUN)
 
 
 def run(

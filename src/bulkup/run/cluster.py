@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +11,7 @@ from bulkup.errors import EngineUnusable, UsageError
 from bulkup.events import Emit, Notice
 from bulkup.installation import extra_command
 from bulkup.manifest.destinations import Destination
+from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.work.checks import versions_here
 from bulkup.run.work.task import Task, TaskReply
@@ -18,6 +20,7 @@ from bulkup.settings.options import RunOptions
 if TYPE_CHECKING:
     from bulkup.engines.dask.cluster import DaskCluster
     from bulkup.engines.dask.engine import DaskEngine
+    from bulkup.stores.store import SignedURL
 
 LOCAL: Final = "local"
 
@@ -61,7 +64,8 @@ class RunCluster:
         versions = versions_here()
         if embedder.is_local:
             versions["embedder"] = f"{embedder.name} {embedder.get().version}"
-        setup = Setup(destination, _for_workers(self._options), versions)
+        probe = await self._sign_probe(destination) if self._options.sign else None
+        setup = Setup(destination, _for_workers(self._options), versions, probe)
         remote = Remote(work_on, check_worker, setup)
         engine: DaskEngine[Task, TaskReply] = DaskEngine(cluster, remote, self._clock, self._emit)
         self.engine = engine
@@ -72,6 +76,19 @@ class RunCluster:
             )
         )
         return engine
+
+    async def _sign_probe(self, destination: Destination) -> SignedURL:
+        """A URL by which workers see whether they reach the destination."""
+        from bulkup.run.stages.signing import SIGNED_SECONDS, no_bucket
+        from bulkup.stores.s3.store import S3Store
+
+        store = open_known(destination.url, destination, self._options, os.environ, self._clock)
+        try:
+            if not isinstance(store, S3Store):
+                raise no_bucket(destination.url)
+            return await store.sign_get(f"{store.prefix}.bulkup/probe", seconds=SIGNED_SECONDS)
+        finally:
+            await store.close()
 
     async def close(self) -> None:
         """Disconnect; a cluster that was started here ends. May be called twice."""

@@ -274,6 +274,12 @@ class RunOptions:
         default="local",
         example="dask://scheduler:8786",
     )
+    sign: bool = setting(
+        "cluster.sign",
+        kinds.TRUTH,
+        "Give workers signed URLs; they need no credentials for the bucket then.",
+        default=False,
+    )
     process: ProcessOptions = group(ProcessOptions)
     embed: EmbedOptions = group(EmbedOptions)
     # A laptop that sleeps for minutes must not lose its claims.

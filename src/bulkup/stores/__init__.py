@@ -9,6 +9,7 @@ key_templates  keys by date, camera, name
 attributes     what an object carries beside its bytes
 put_once       one content into one object, which nobody else's replaces
 unsent         what a connection has not got acknowledged
+signed_store   single objects by signed URLs, without credentials
 look_first     exclusive writes where the endpoint has none
 directory/     objects as files
 s3/            objects in a bucket

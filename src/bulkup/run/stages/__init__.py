@@ -8,6 +8,7 @@ attempts.py       the worker of process and embed: several attempts at the same 
 task_size.py      how many items one attempt takes
 engine.py         the engines of a job's stages: this process, or a cluster
 process.py        an attempt at process: give contents to the engine
+signing.py        signed URLs for the workers of a cluster
 embed.py          an attempt at embed: give variants to the engine
 sidecars.py       XMP files that changed, after the pictures
 lazy_embedder.py  the run's embedder, opened when it is first needed

@@ -8,13 +8,16 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from bulkup.errors import DestinationError, ItemError, StoreForbidden
+from bulkup.errors import DestinationError, EngineUnusable, ItemError, StoreForbidden
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
 from bulkup.model import Stage
 from bulkup.run.job import JobContext
 from bulkup.run.stages.claims import ClaimRules, Claims
 from bulkup.run.stages.results import DoneItem, Outcome, StageResults
 from bulkup.run.stop_signal import task_group
+
+MOST_FRUITLESS = 5
+"""Attempts in a row of which no item was begun."""
 
 REFUSED_HINT = "These keys may not read and write here."
 
@@ -100,12 +103,13 @@ class Attempts:
         self, items: list[WorkItem], claims: Claims, results: StageResults
     ) -> None:
         left = {item.item_id: item for item in items}
-        lost: set[int] = set()
+        lost: set[int] = set()  # with their worker: attempted one by one
+        suspects = {item.item_id for item in items if item.is_suspect}  # attempted alone
+        fruitless = 0
         try:
             while left and await self._breaker.wait_until_closed():
-                some = _next_of(left, lost)
                 began = self._clock.monotonic()
-                attempted, trouble = await self._attempt(some, began, is_lost=bool(lost))
+                attempted, trouble = await self._attempt_next(left, lost, suspects, began)
                 if trouble is not None:
                     if await self._breaker.recover(trouble):
                         continue
@@ -113,10 +117,38 @@ class Attempts:
                 seconds = self._clock.monotonic() - began
                 for item_id, outcome in attempted.outcomes.items():
                     self._end(left.pop(item_id), outcome, seconds, claims, results)
+                suspects |= lost & attempted.lost
                 lost = (lost | attempted.lost) & left.keys()
+                fruitless = 0 if attempted.outcomes or attempted.lost else fruitless + 1
+                if fruitless >= MOST_FRUITLESS:
+                    raise EngineUnusable(
+                        "the workers begin none of their tasks",
+                        hint="With --sign: compare their clocks with this machine's.",
+                    )
         finally:
             self._in_progress -= 1
             self._ended.set()
+
+    async def _attempt_next(
+        self, left: dict[int, WorkItem], lost: set[int], suspects: set[int], began: float
+    ) -> tuple[Attempted, DestinationError | None]:
+        """Attempt all that is left together; or those that were lost, each in an attempt of its
+        own."""
+        if not lost:
+            items = list(left.values())
+            return await self._attempt(items, began, is_alone=items[0].item_id in suspects)
+        attempts = await asyncio.gather(
+            *(
+                self._attempt([left[item_id]], began, is_alone=item_id in suspects)
+                for item_id in lost
+            )
+        )
+        outcomes: dict[int, Outcome] = {}
+        for attempted, _ in attempts:
+            outcomes.update(attempted.outcomes)
+        again = frozenset().union(*(attempted.lost for attempted, _ in attempts))
+        trouble = next((one for _, one in attempts if one is not None), None)
+        return Attempted(outcomes, again), None if outcomes else trouble
 
     @staticmethod
     def _end(
@@ -130,10 +162,9 @@ class Attempts:
         claims.end(item.item_id)
 
     async def _attempt(
-        self, items: list[WorkItem], began: float, *, is_lost: bool
+        self, items: list[WorkItem], began: float, *, is_alone: bool
     ) -> tuple[Attempted, DestinationError | None]:
         """What was attempted, or the destination's trouble behind one of the outcomes."""
-        is_alone = is_lost or items[0].is_suspect
         try:
             attempted = await self._attempter.attempt(items, is_alone=is_alone)
         except DestinationError as error:
@@ -150,13 +181,6 @@ class Attempts:
                 if trouble is not None:
                     return Attempted({}), trouble
         return attempted, None
-
-
-def _next_of(left: dict[int, WorkItem], lost: set[int]) -> list[WorkItem]:
-    """What to attempt next: one that was lost with its worker, else all that is left."""
-    if lost:
-        return [next(item for item_id, item in left.items() if item_id in lost)]
-    return list(left.values())
 
 
 def _together(items: Sequence[WorkItem], most: int) -> int:

@@ -48,13 +48,17 @@ def _attempts(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> l
 
     attempts: list[StageWorker] = []
     cache = VariantCache(best_for_embedding(job.options.process.variants))
-    elsewhere = job.engine
+    elsewhere, signer = job.engine, None
+    if elsewhere is not None and job.options.sign:
+        from bulkup.run.stages.signing import TaskSigner
+
+        signer = TaskSigner(job)
     if Stage.PROCESS in stages:
         from bulkup.run.stages.process import ProcessStage
 
         if elsewhere is not None:
             in_one_pass = embedder if Stage.EMBED in stages else None
-            process = ProcessStage(job, elsewhere, in_one_pass)
+            process = ProcessStage(job, elsewhere, in_one_pass, signer)
         else:
             kept = cache if Stage.EMBED in stages else None
             process = ProcessStage(job, local_processing(job, kept), None)
@@ -63,5 +67,5 @@ def _attempts(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> l
         from bulkup.run.stages.embed import EmbedStage
 
         engine = elsewhere or local_embedding(job, embedder)
-        attempts.append(Attempts(job, EmbedStage(job, engine, embedder, cache)))
+        attempts.append(Attempts(job, EmbedStage(job, engine, embedder, cache, signer)))
     return attempts

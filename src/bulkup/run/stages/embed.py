@@ -15,6 +15,7 @@ from bulkup.run.stages.attempts import Attempted
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.process import lost
 from bulkup.run.stages.results import DoneItem, Outcome
+from bulkup.run.stages.signing import TaskSigner
 from bulkup.run.stages.task_size import TaskSize
 from bulkup.run.work.task import Task, TaskReply
 from bulkup.run.work.variant_cache import VariantCache
@@ -34,11 +35,13 @@ class EmbedStage:
         engine: Engine[Task, TaskReply],
         embedder: LazyEmbedder,
         variant_cache: VariantCache,
+        signer: TaskSigner | None = None,
     ) -> None:
         self._context = job.run
         self._destination_id = job.destination_id
         self._force = job.options.embed.force
         self._engine = engine
+        self._signer = signer
         self._lazy = embedder
         self._variant_cache = variant_cache
         self._size = TaskSize(engine.task_seconds, embedder.most_items)
@@ -67,7 +70,10 @@ class EmbedStage:
         new = [item for item in items if item.content_id not in known]
         if not new:
             return Attempted(outcomes)
-        reply = await self._engine.run(await self._task(new), is_alone=is_alone)
+        task = await self._task(new)
+        if self._signer is not None:
+            task = await self._signer.sign(task)
+        reply = await self._engine.run(task, is_alone=is_alone)
         if isinstance(reply, Lost):
             attempted = lost(new, reply)
             return attempted._replace(outcomes={**outcomes, **attempted.outcomes})

@@ -12,6 +12,7 @@ from bulkup.run.job import JobContext
 from bulkup.run.stages.attempts import Attempted
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.results import DoneItem
+from bulkup.run.stages.signing import TaskSigner
 from bulkup.run.stages.task_size import TaskSize
 from bulkup.run.work.task import Task, TaskReply
 
@@ -24,13 +25,18 @@ class ProcessStage:
     stage = Stage.PROCESS
 
     def __init__(
-        self, job: JobContext, engine: Engine[Task, TaskReply], embedder: LazyEmbedder | None
+        self,
+        job: JobContext,
+        engine: Engine[Task, TaskReply],
+        embedder: LazyEmbedder | None,
+        signer: TaskSigner | None = None,
     ) -> None:
         """`embedder` is the one whose vectors the engine makes in the same pass, if it does."""
         self._context = job.run
         self._destination_id = job.destination_id
         self._follows = job.follows(Stage.PROCESS)
         self._engine = engine
+        self._signer = signer
         self._embedder = embedder
         self._size = TaskSize(engine.task_seconds, 1)
         self.isolates = engine.isolates
@@ -44,7 +50,10 @@ class ProcessStage:
         return self._size.items(left, self._engine.most_tasks)
 
     async def attempt(self, items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
-        reply = await self._engine.run(await self._task(items), is_alone=is_alone)
+        task = await self._task(items)
+        if self._signer is not None:
+            task = await self._signer.sign(task)
+        reply = await self._engine.run(task, is_alone=is_alone)
         if isinstance(reply, Lost):
             return lost(items, reply)
         self._size.add(len(reply.outcomes), reply.seconds)

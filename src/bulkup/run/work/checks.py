@@ -12,6 +12,9 @@ from bulkup import __version__
 PACKAGES: Final = ("pillow", "pillow-heif", "numpy", "onnxruntime")
 """Other versions of these may make other bytes and other vectors."""
 
+DECISIVE: Final = ("bulkup", "embedder")
+"""With another one of these a worker can have no work."""
+
 
 class Comparison(NamedTuple):
     """How a worker differs from the driver, for people; None where it does not."""
@@ -37,5 +40,6 @@ def compare(wanted: Mapping[str, str], found: Mapping[str, str]) -> Comparison:
     said = {
         name: f"{name} {found.get(name, 'none')} instead of {one}" for name, one in differ.items()
     }
-    others = [text for name, text in said.items() if name != "bulkup"]
-    return Comparison(said.get("bulkup"), ", ".join(others) or None)
+    refusals = [text for name, text in said.items() if name in DECISIVE]
+    remarks = [text for name, text in said.items() if name not in DECISIVE]
+    return Comparison(", ".join(refusals) or None, ", ".join(remarks) or None)

@@ -16,8 +16,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
-from time import monotonic
-from typing import Final, TypeVar
+from time import monotonic, time
+from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from bulkup.clock import SystemClock
 from bulkup.content.picture.types import Picture
@@ -43,6 +43,13 @@ from bulkup.run.work.task import (
 )
 from bulkup.run.work.variant_cache import best_for_embedding
 from bulkup.settings.options import RunOptions
+from bulkup.stores.open import read_pem
+from bulkup.stores.signed_store import SignedStore
+from bulkup.stores.store import SignedURL
+from bulkup.stores.urls import BucketURL, parse
+
+if TYPE_CHECKING:
+    from bulkup.stores.store import PartStore
 
 R = TypeVar("R")
 
@@ -52,6 +59,9 @@ IDLE_SECONDS: Final = 30.0
 MOST_OPEN: Final = 2
 
 CHECK_SECONDS: Final = 45.0
+
+EXPIRY_MARGIN_SECONDS: Final = 60.0
+"""No item is begun later than this before its URLs expire: the driver signs others for it."""
 
 IsWanted = Callable[[], bool]
 
@@ -63,6 +73,7 @@ class Setup:
     destination: Destination
     options: RunOptions
     versions: dict[str, str]  # of the driver, see `checks`
+    probe: SignedURL | None = None  # with --sign: to see whether the endpoint can be reached
 
 
 def work_on(setup: Setup, task: Task, slot: Slot) -> TaskReply:
@@ -98,9 +109,13 @@ class OpenSetup:
         self.users = 0
         self.used_at = monotonic()
         self._clock = clock.monotonic
-        self._store = open_known(
-            setup.destination.url, setup.destination, options, os.environ, clock
-        )
+        self._signed: SignedStore | None = None
+        if setup.probe is None:
+            at = setup.destination
+            self._store = open_known(at.url, at, options, os.environ, clock)
+        else:
+            self._signed = _signed_store(setup, setup.probe)
+            self._store = cast("PartStore", self._signed)  # nobody here asks for the rest
         requests: StoreRequests = requests_to(self._store, options, clock, random)
         self._reader = StoreReader(requests)
         self._embedder = LazyEmbedder(replace(options.embed, threads=slots), clock, random)
@@ -116,11 +131,22 @@ class OpenSetup:
         await asyncio.wait_for(self._reader.check(), CHECK_SECONDS)
 
     async def work(self, task: Task, is_wanted: IsWanted) -> TaskReply:
-        began = self._clock()
-        if task.stage is Stage.PROCESS:
-            outcomes = await self._process(task, is_wanted)
-        else:
-            outcomes = await self._embed(task, is_wanted)
+        began, signed = self._clock(), task.signed
+
+        def may_go_on() -> bool:
+            is_expired = signed is not None and time() > signed.expires_at - EXPIRY_MARGIN_SECONDS
+            return is_wanted() and not is_expired
+
+        if self._signed is not None and signed is not None:
+            self._signed.allow(signed)
+        try:
+            if task.stage is Stage.PROCESS:
+                outcomes = await self._process(task, may_go_on)
+            else:
+                outcomes = await self._embed(task, may_go_on)
+        finally:
+            if self._signed is not None and signed is not None:
+                self._signed.forget(signed)
         return TaskReply(outcomes, self._clock() - began)
 
     async def _process(self, task: Task, is_wanted: IsWanted) -> dict[int, Outcome]:
@@ -168,6 +194,13 @@ class OpenSetup:
         await self._pictures.close()
         await self._embedder.close()
         await self._store.close()
+
+
+def _signed_store(setup: Setup, probe: SignedURL) -> SignedStore:
+    place = parse(setup.destination.url)
+    prefix = f"{place.prefix}/" if isinstance(place, BucketURL) and place.prefix else ""
+    pem = read_pem(setup.options.ca_bundle or os.environ.get("AWS_CA_BUNDLE"))
+    return SignedStore(setup.destination.url, prefix, probe, pem)
 
 
 class WorkLoop:

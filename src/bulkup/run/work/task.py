@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from bulkup.errors import ItemError
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, Source, WorkItem
 from bulkup.model import Stage
+from bulkup.stores.signed_store import SignedAccess
 
 Outcome = ProcessedItem | EmbeddedItem | SkippedItem | ItemError
 
@@ -38,6 +39,7 @@ class Task:
     variant_keys: Mapping[int, str] = field(default_factory=dict)
     bad_keys: frozenset[str] = frozenset()
     embedded: frozenset[int] = frozenset()  # content ids
+    signed: SignedAccess | None = None  # for workers without credentials
 
 
 class TaskReply(NamedTuple):

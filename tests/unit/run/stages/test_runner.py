@@ -15,6 +15,7 @@ from bulkup.errors import (
     BulkupError,
     CredentialsRefused,
     DestinationError,
+    EngineUnusable,
     PictureInvalid,
     SourceMissing,
     StoreForbidden,
@@ -263,6 +264,76 @@ async def test_suspects_are_attempted_last_and_alone(working: Working, most_item
     assert working.saying.attempts[-2:] == ["0.jpg", "1.jpg"]
     assert working.saying.companions[-2:] == [1, 1]
     assert max(working.saying.companions[:-2]) > 1
+
+
+async def test_a_lost_task_is_attempted_in_single_items_and_nobody_has_a_strike(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[int, bool]] = []
+
+    async def attempt(items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
+        calls.append((len(items), is_alone))
+        if len(items) > 1:
+            return Attempted({}, frozenset(item.item_id for item in items))
+        return Attempted({items[0].item_id: done(items[0])})
+
+    working.prepare(done, concurrency=1, most_items=5)
+    monkeypatch.setattr(working.saying, "attempt", attempt)
+    await working.run_prepared()
+    assert calls == [(5, False), *[(1, False)] * 5]
+    assert working.states == {"done": 5}
+    assert rows(working.manifest, "SELECT sum(strikes) FROM item") == [(0,)]
+
+
+async def test_one_that_is_lost_again_is_attempted_alone(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is known whether its worker was lost for its sake."""
+    alone: list[str] = []
+
+    async def attempt(items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
+        if len(items) > 1 or (items[0].name == "3.jpg" and not is_alone):
+            return Attempted({}, frozenset(item.item_id for item in items))
+        if is_alone:
+            alone.append(items[0].name)
+            return Attempted({items[0].item_id: WorkerLost("vanished")})
+        return Attempted({items[0].item_id: done(items[0])})
+
+    working.prepare(done, concurrency=1, most_items=5)
+    monkeypatch.setattr(working.saying, "attempt", attempt)
+    await working.run_prepared()
+    assert alone == ["3.jpg"] * 3
+    assert working.states == {"done": 4, "dead": 1}
+
+
+async def test_what_was_not_begun_is_attempted_again(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task ends when its time is over."""
+    sizes: list[int] = []
+
+    async def attempt(items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
+        sizes.append(len(items))
+        return Attempted({items[0].item_id: done(items[0])})
+
+    working.prepare(done, concurrency=1, most_items=5)
+    monkeypatch.setattr(working.saying, "attempt", attempt)
+    await working.run_prepared()
+    assert sizes == [5, 4, 3, 2, 1]
+    assert working.states == {"done": 5}
+
+
+async def test_workers_that_begin_nothing_end_the_stage(
+    working: Working, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def attempt(items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
+        return Attempted({})
+
+    working.prepare(done, concurrency=1, most_items=5)
+    monkeypatch.setattr(working.saying, "attempt", attempt)
+    with pytest.raises(EngineUnusable):
+        await working.run_prepared()
+    assert working.states == {"ready": 5}
 
 
 async def test_a_limit_bounds_what_is_begun(working: Working) -> None:

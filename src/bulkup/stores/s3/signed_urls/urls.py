@@ -15,7 +15,7 @@ from urllib.parse import quote
 from bulkup.content.digest import digest_of
 from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest
-from bulkup.stores.s3.headers import checksum, object_headers
+from bulkup.stores.s3.headers import checksum, object_headers, put_headers
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.signed_urls import cors
 from bulkup.stores.s3.transport import S3Transport
@@ -49,6 +49,16 @@ class S3SignedURLs(ABC):
             conditional=known.conditional_writes is not False,
         )
         headers |= {LENGTH: str(size_bytes), "x-amz-content-sha256": digest}
+        return await self._signed("PUT", key, {}, headers, seconds)
+
+    async def sign_put_later(
+        self, key: str, *, attributes: Attributes, exclusive: bool, seconds: int
+    ) -> SignedURL:
+        """A URL to put bytes that do not exist yet: neither their length nor their digest is
+        bound."""
+        headers = put_headers(attributes, None)
+        if exclusive and self.capabilities.conditional_writes is not False:
+            headers["if-none-match"] = "*"
         return await self._signed("PUT", key, {}, headers, seconds)
 
     async def sign_part(
