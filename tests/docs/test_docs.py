@@ -32,7 +32,15 @@ sys.path.insert(0, str(REPOSITORY / "examples"))
 from painting import SCENES  # noqa: E402 - after the path to it
 
 README = (REPOSITORY / "README.md").read_text("utf-8")
-MANIFEST_PAGE = (REPOSITORY / "docs" / "manifest.md").read_text("utf-8")
+DOCS = REPOSITORY / "docs"
+MANIFEST_PAGE = (DOCS / "manifest.md").read_text("utf-8")
+TASKS = (
+    "first-push", "destinations", "files", "pictures", "search", "failures", "back", "operations",
+    "data", "comparison",
+)  # fmt: skip
+"""The guides whose commands are typed one after the other, in this order, in one directory."""
+GUIDES = "\n".join((DOCS / f"{name}.md").read_text("utf-8") for name in TASKS)
+README_BYTES = 10_240
 PAGES = sorted(
     page
     for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md")
@@ -65,12 +73,25 @@ def test_generated_pages_are_current() -> None:
     assert stale() == []
 
 
-def test_readme_shows_every_command() -> None:
-    assert [name for name in COMMANDS if f"bulkup {name}" not in README] == []
+def test_the_guides_show_every_command() -> None:
+    pages = "".join(page.read_text("utf-8") for page in PAGES if page.name != "commands.md")
+    assert [name for name in COMMANDS if f"bulkup {name}" not in pages] == []
 
 
-def test_readme_does_not_show_commands_that_are_not_there() -> None:
-    shown = "".join(blocks(README, "console") + blocks(README, "sh") + blocks(README, "text"))
+def test_the_readme_is_short() -> None:
+    """An entrance: the manual is in docs."""
+    assert len(README.encode()) <= README_BYTES
+
+
+def test_the_readme_links_to_every_guide() -> None:
+    """And to every page of reference."""
+    pages = [page.name for page in DOCS.glob("*.md")]
+    assert [name for name in pages if f"](docs/{name}" not in README] == []
+
+
+@pytest.mark.parametrize("page", [README, GUIDES], ids=["README", "guides"])
+def test_no_page_shows_commands_that_are_not_there(page: str) -> None:
+    shown = "".join(blocks(page, "console") + blocks(page, "sh") + blocks(page, "text"))
     named = set(re.findall(r"(?:^|\| |\$ |\* )bulkup ([a-z]+)", shown, re.MULTILINE))
     assert named - set(COMMANDS) == set()
 
@@ -88,33 +109,38 @@ def test_every_setting_stands_on_its_page() -> None:
             assert f"`{name}`" in page
 
 
-def test_every_exit_code_stands_in_the_readme() -> None:
-    rows = re.findall(r"^\| (\d+) \|", section(README, "## Exit codes"), re.MULTILINE)
+def test_every_exit_code_is_explained() -> None:
+    rows = re.findall(r"^\| (\d+) \|", section(GUIDES, "## Exit codes"), re.MULTILINE)
     assert [int(code) for code in rows] == sorted(int(code) for code in ExitCode)
 
 
 def test_every_error_class_is_explained() -> None:
-    explained = section(README, "### What failed, and why")
+    explained = section(GUIDES, "## What failed, and why")
     named = re.findall(r"^\| `(\w+)` \|", explained, re.MULTILINE)
     assert sorted(named) == sorted(str(name) for name in ErrorClass)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(page: Path) -> None:
-    """Files that pages link to exist, and so do the headings of links within a page."""
-    text = page.read_text("utf-8")
-    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-    for target in re.findall(r"\]\(([^)\s]+)\)", text):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        elif "://" not in target:
-            assert (page.parent / target.partition("#")[0]).exists(), target
+    """Files that pages link to exist, and so do the headings."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8")):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors_of(linked), target
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and the site make them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_event_is_named() -> None:
     """Those that `--json` prints."""
-    named = section(README, "### Events as JSON")
+    named = section(GUIDES, "## Events as JSON")
     kinds = [event.kind for event in Event.__subclasses__()]
     assert kinds
     assert [kind for kind in kinds if f"`{kind}`" not in named] == []
@@ -122,7 +148,16 @@ def test_every_event_is_named() -> None:
 
 def test_figures_have_their_place() -> None:
     """`make bench` writes between these marks."""
-    assert README.count("<!-- figures -->") == README.count("<!-- /figures -->") == 1
+    assert GUIDES.count("<!-- figures -->") == GUIDES.count("<!-- /figures -->") == 1
+
+
+def test_figures_of_the_readme_are_measured_ones() -> None:
+    """Each number of seconds that it names stands in docs/figures.md."""
+    measured = (DOCS / "figures.md").read_text("utf-8")
+    (named,) = re.findall(r"^First push of .*$", README, re.MULTILINE)
+    numbers = re.findall(r"\d+\.\d+", named)
+    assert len(numbers) == 6
+    assert [number for number in numbers if f"{number} s" not in measured] == []
 
 
 # Commands that need a server are parsed -----------------------------------------------------------
@@ -130,7 +165,8 @@ def test_figures_have_their_place() -> None:
 
 def shown_commands() -> Iterator[str]:
     """Command lines of blocks that are not run."""
-    for page in (README, MANIFEST_PAGE):
+    pages = [(DOCS / name).read_text("utf-8") for name in ("watch.md", "runbook.md")]
+    for page in (README, GUIDES, MANIFEST_PAGE, *pages):
         for block in [*blocks(page, "sh"), *blocks(page, "text")]:
             for line in block.splitlines():
                 if found := re.match(r"(?:[\d*/ ]+\s)?(bulkup [a-z][^|>]*)", line):
@@ -206,7 +242,7 @@ def tree() -> dict[str, bytes]:
 
 @pytest.fixture
 def session(tmp_path: Path, tree: dict[str, bytes]) -> Path:
-    """The directory in which the README's commands are typed: pictures and an archive."""
+    """The directory in which the commands are typed: pictures and an archive."""
     make_tree(tmp_path / "photos", tree)
     with zipfile.ZipFile(tmp_path / "album.zip", "w") as archive:
         for seed, name in enumerate(("one", "two"), 30):
@@ -225,8 +261,9 @@ def typed(block: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.timeout(300)  # some fifty commands, one after the other
-def test_the_readme_is_true(session: Path) -> None:
-    """Every console block, from top to bottom, prints what the README says."""
+@pytest.mark.parametrize("page", [README, GUIDES], ids=["README", "guides"])
+def test_shown_sessions_are_true(session: Path, page: str) -> None:
+    """Every console block, from top to bottom, prints what the pages say."""
     binaries = Path(sys.executable).parent
     env = {
         **os.environ,
@@ -235,7 +272,7 @@ def test_the_readme_is_true(session: Path) -> None:
         "LC_ALL": "C.UTF-8",
         "BULKUP_MANIFEST_BACKUP": "1h",  # the default, which the other tests have off
     }
-    for block in blocks(README, "console"):
+    for block in blocks(page, "console"):
         for command, output in typed(block):
             ended = subprocess.run(
                 ["sh", "-c", command],
@@ -275,16 +312,16 @@ def test_every_column_of_a_view_is_described(manifest: sqlite3.Connection, view:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_the_readme_lists_the_columns_of_a_view(manifest: sqlite3.Connection, view: str) -> None:
+def test_the_guide_lists_the_columns_of_a_view(manifest: sqlite3.Connection, view: str) -> None:
     """All of them, in order."""
     found = manifest.execute(f"PRAGMA table_info({view})").fetchall()
     manifest.close()
-    listed = re.search(rf"^\| `{view}` \| .*? \| (.*) \|$", README, re.MULTILINE)
+    listed = re.search(rf"^\| `{view}` \| .*? \| (.*) \|$", GUIDES, re.MULTILINE)
     assert listed
     assert re.findall(r"`(\w+)`", listed[1]) == [name for _, name, *_ in found]
 
 
-@pytest.mark.parametrize("query", [*blocks(README, "sql"), *blocks(MANIFEST_PAGE, "sql")])
+@pytest.mark.parametrize("query", [*blocks(GUIDES, "sql"), *blocks(MANIFEST_PAGE, "sql")])
 def test_queries_run(manifest: sqlite3.Connection, query: str) -> None:
     """On a manifest without rows: names and syntax are right."""
     assert manifest.execute(query).fetchall() == []

@@ -74,7 +74,9 @@ async def _run(
     from bulkup.cli.output.json_log import JsonLog
     from bulkup.clock import SystemClock
 
-    with JsonLog(_sinks(settings), SystemClock()) as json_log:
+    sinks = _sinks(settings)
+    _reopen_on_hangup(settings, sinks)
+    with JsonLog(sinks, SystemClock()) as json_log:
         output = RunOutput(settings, json_log, summaries)
         summary, _ = await carry_out(
             begin,
@@ -86,6 +88,19 @@ async def _run(
         )
     output.report_lost()
     return output.exit_code or summary.exit_code
+
+
+def _reopen_on_hangup(settings: Settings, sinks: list[tuple[str, int]]) -> None:
+    """SIGHUP, as logrotate sends it, opens the log file anew; from a terminal it still ends all."""
+    import asyncio
+
+    from bulkup.cli.output.json_log import reopen_log
+
+    if settings.log_file is None or sys.stderr.isatty():
+        return
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGHUP, reopen_log, settings.log_file, sinks[-1][1]
+    )
 
 
 def _sinks(settings: Settings) -> list[tuple[str, int]]:

@@ -50,6 +50,17 @@ def open_log(path: str) -> int:
         ) from error
 
 
+def reopen_log(path: str, descriptor: int) -> None:
+    """Let the descriptor lead to a new file where the old one was moved away. If that cannot be
+    opened, it keeps the old one. Safe while another thread writes."""
+    try:
+        new = open_log(path)
+    except UsageError:
+        return
+    os.dup2(new, descriptor, inheritable=False)
+    os.close(new)
+
+
 def _is_log(head: bytes) -> bool:
     return head.startswith(b'{"at": "') and b'"run_id": ' in head
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bulkup.cli.output.json_log import JsonLog, json_lines, open_log
+from bulkup.cli.output.json_log import JsonLog, json_lines, open_log, reopen_log
 from bulkup.errors import ExitCode, UsageError
 from bulkup.events import FileDone, FilesDone, Notice, RunStarted
 
@@ -161,3 +161,21 @@ def test_a_slow_reader_does_not_hold_up_the_run() -> None:
         os.close(write_end)
         assert reader.read() == b""
     assert [json.loads(line)["path"] for line in first[::2]] == [str(n) for n in range(1000)]
+
+
+def test_a_log_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
+    path, moved = tmp_path / "log", tmp_path / "log.1"
+    log = open_log(str(path))
+    with JsonLog([("log", log)], StoppedClock()) as json_log:
+        json_log.emit(STARTED)
+    path.rename(moved)
+    reopen_log(str(path), log)
+    with JsonLog([("log", log)], StoppedClock()) as json_log:
+        json_log.emit(Notice("later"))
+    path.rename(tmp_path / "log.2")
+    (tmp_path / "log").mkdir()
+    reopen_log(str(path), log)  # cannot be opened: the old one stays
+    os.write(log, b"still\n")
+    os.close(log)
+    assert [line["event"] for line in parsed(moved)] == ["run_started"]
+    assert (tmp_path / "log.2").read_text().endswith("still\n")
