@@ -159,3 +159,21 @@ def test_the_first_ctrl_c_is_answered_at_once_and_the_second_says_so(
     assert "Ctrl-C again to leave at once" in answer
     push.send_signal(signal.SIGINT)
     assert "stopped at once\n  Resume: bulkup resume\n" in bulkup.finish(push, check=130).stderr
+
+
+def test_a_hangup_opens_the_log_anew(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """As logrotate does it: the file is moved away, the signal sent, the run continues."""
+    many(tmp_path / "photos", FILES)
+    s3 = fake_s3(faults=[Fault(op="PutObject", after=12, times=None, does="hold")])
+    words = ("push", "photos", "--to", "s3://bucket/p", "--log-file", "log", *IN_FLIGHT)
+    push = bulkup.start(*words, env=access(s3.url))
+    s3.wait_for("PutObject", 14)
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    push.send_signal(signal.SIGHUP)
+    s3.script()
+    s3.release()
+    bulkup.finish(push, check=0)
+    assert (tmp_path / "log.1").read_text().splitlines()[0].count("run_started") == 1
+    assert '"event": "summary"' in (tmp_path / "log").read_text().splitlines()[-1]

@@ -98,6 +98,7 @@ class ProcessKeywords(WorkKeywords, total=False):
     """Options of `process`."""
 
     workers: int | Literal["auto"]
+    engine: str
 
 
 class EmbedKeywords(WorkKeywords, total=False):
@@ -105,6 +106,7 @@ class EmbedKeywords(WorkKeywords, total=False):
 
     model: str
     thorough: bool
+    engine: str
 
 
 class PullKeywords(WorkKeywords, S3Keywords, total=False):

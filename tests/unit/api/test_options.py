@@ -17,7 +17,7 @@ from bulkup.errors import SettingsError
 from bulkup.settings.table import LEAVES
 from tests.unit.api.test_exports import VERBS
 
-SHOWN = {"json", "csv", "html", "print0", "watch", "quiet", "verbose", "log_file", "as_of"}
+SHOWN = {"json", "csv", "html", "print0", "watch", "stats", "quiet", "verbose", "log_file", "as_of"}
 """What only a screen or a file needs."""
 CALLBACKS = {"on_event", "on_progress"}
 OTHER_NAMES = {("pull", "source"): "from_"}
