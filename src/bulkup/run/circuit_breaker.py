@@ -88,6 +88,7 @@ class CircuitBreaker:
         self._failed_recoveries = 0
         self._recovery: asyncio.Task[bool] | None = None
         self.reason: str | None = None  # why it is open
+        self._next_try: float | None = None
 
     def watch(self, claims: HoldsRefused) -> None:
         """Decide about the refused items of these claims, too."""
@@ -135,6 +136,16 @@ class CircuitBreaker:
         return self._refuses_all
 
     @property
+    def state(self) -> str | None:
+        """Why it is open, and when the destination is asked next; None while it is closed. Safe
+        from any thread."""
+        reason, next_try = self.reason, self._next_try
+        if reason is None or next_try is None:
+            return reason
+        seconds = next_try - self._clock.monotonic()
+        return f"{reason}; next try " + (f"in {seconds:.0f} s" if seconds >= 1 else "now")
+
+    @property
     def is_open(self) -> bool:
         return self._recovery is not None
 
@@ -169,7 +180,7 @@ class CircuitBreaker:
             self._recovery.cancel()
 
     def _close(self, recovery: asyncio.Task[bool]) -> None:
-        self._recovery = self.reason = None
+        self._recovery = self.reason = self._next_try = None
         if not recovery.cancelled():
             recovery.exception()  # raised by those that wait for it, if any are left
 
@@ -184,6 +195,7 @@ class CircuitBreaker:
             left = None if until is None else until - self._clock.monotonic()
             self._emit(Paused(self._reason_of(trouble), seconds, left, is_first))
             is_first = False
+            self._next_try = self._clock.monotonic() + seconds
             if await self._sleep_or_stop(seconds):
                 return False
             try:

@@ -246,7 +246,7 @@ class Run(ABC):
             copies = await self._context.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
         summary, error = summary_of([job_runner], left), self._refused.get(destination.id)
-        said = None if error is None else str(error)
+        said = None if error is None else _reason_of(error, job_runner.destination_name)
         await self._context.call(
             self._context.manifest.batches.end,
             batch_id,
@@ -347,13 +347,20 @@ def _notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
     """What ended a job: where, why and what to do."""
     if not isinstance(error, DestinationError):
         return Notice(str(error), is_error=True, hint=error.hint)
-    reason = plain(error) if isinstance(error, DestinationUnreachable) else str(error)
     hint = f"{error.hint} " if error.hint else ""
     return Notice(
-        f"{job_runner.destination_name}: {reason}",
+        _reason_of(error, job_runner.destination_name),
         is_error=True,
         hint=f"{hint}To look closer: bulkup doctor --to {job_runner.job.destination.url}",
     )
+
+
+def _reason_of(error: BulkupError, destination: str) -> str:
+    """What ended a job, in a sentence that names the destination where it is its trouble."""
+    if not isinstance(error, DestinationError):
+        return str(error)
+    reason = plain(error) if isinstance(error, DestinationUnreachable) else str(error)
+    return f"{destination}: {reason}"
 
 
 def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:

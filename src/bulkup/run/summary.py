@@ -135,7 +135,7 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
         throttled=sum(one.limiter.throttled for one in job_runners),
         errors=sum(one.failed for one in job_runners),
         elapsed_seconds=elapsed_seconds,
-        paused=at_work.breaker.reason if at_work else None,
+        paused=at_work.breaker.state if at_work else None,
         destination=at_work.destination_name if at_work else "",
         in_hand=_in_hand(at_work) if at_work else (),
         last_error=_last_error(at_work) if at_work else None,

@@ -79,7 +79,7 @@ async def test_after_its_waits_it_gives_up(
         await breaker.recover(error)
     assert tuple(clock.slept) == waits
     assert not breaker.is_open
-    assert breaker.reason is None
+    assert breaker.reason is breaker.state is None
 
 
 async def test_a_line_that_is_down_is_waited_for_as_long_as_was_asked(clock: FakeClock) -> None:
@@ -189,3 +189,20 @@ def test_the_error_of_one_file_may_be_trouble_of_the_destination(clock: FakeCloc
 def test_a_full_store_is_not_waited_for(clock: FakeClock) -> None:
     with pytest.raises(DestinationError, match="no space left"):
         trouble_of(breaker_of(clock, Ill()), StoreFull("no space left"), began=0)
+
+
+async def test_the_screen_says_when_the_destination_is_asked_next(clock: FakeClock) -> None:
+    states: list[str | None] = []
+
+    async def check() -> None:
+        states.append(breaker.state)
+        raise DestinationUnreachable("Connection refused (os error 111)")
+
+    breaker = CircuitBreaker(
+        check, clock, lambda _: None, StopSignal(), destination="s3://b", wait_online_seconds=5.0
+    )
+    breaker.record_success(clock.monotonic())
+    with pytest.raises(DestinationUnreachable):
+        await breaker.recover(DestinationUnreachable("Connection refused (os error 111)"))
+    assert states[0] == "s3://b: Connection refused; next try now"
+    assert breaker.state is None

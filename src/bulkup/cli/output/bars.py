@@ -42,8 +42,10 @@ class Bar(NamedTuple):
     words: str
 
 
-def row_of(name: str, stage: StageCount, speed: Speed, *, walking: bool) -> Row:
-    """The cells of one stage; `walking`: its total still grows."""
+def row_of(
+    name: str, stage: StageCount, speed: Speed, *, walking: bool, paused: bool = False
+) -> Row:
+    """The cells of one stage; `walking`: its total still grows; `paused`: nothing moves."""
     left, share = left_files(stage), fraction(stage)
     files = f"{count(stage.done + stage.skipped)}/{count(stage.total)}" + "+" * walking
     if stage.total_bytes:  # only the upload's work is measured in bytes
@@ -55,6 +57,8 @@ def row_of(name: str, stage: StageCount, speed: Speed, *, walking: bool) -> Row:
     eta = eta_seconds(stage, speed.done)
     ending = "" if eta is None else "done" if not left else f"ETA {duration(eta)}"
     is_done = not left and not walking
+    if paused and left:
+        moves = ending = ""
     percent = "…" if walking else f"{100 if is_done else math.floor(share * 100)} %"
     return Row(
         LABELS[name],
@@ -151,7 +155,8 @@ def stats_line(snapshot: Snapshot, speeds: Mapping[str, Speed], at: str) -> str:
     """Where the run stands, in one line for a log: `08:41  upload 21 % …`."""
     parts = []
     for name, stage in snapshot.stages.items():
-        row = row_of(name, stage, speeds[name], walking=snapshot.walking)
+        is_paused = snapshot.paused is not None
+        row = row_of(name, stage, speeds[name], walking=snapshot.walking, paused=is_paused)
         said = " ".join(cell for cell in row.cells if cell and cell != "…")
         parts.append(f"{name} {said}")
     if snapshot.walking:

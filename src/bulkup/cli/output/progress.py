@@ -124,7 +124,13 @@ class Screen:
         snapshot, width = self._take(), self._console.width - 1
         speeds = self._speeds.after(snapshot)
         rows = [
-            row_of(name, stage, speeds[name], walking=snapshot.walking)
+            row_of(
+                name,
+                stage,
+                speeds[name],
+                walking=snapshot.walking,
+                paused=snapshot.paused is not None,
+            )
             for name, stage in snapshot.stages.items()
         ]
         self._widths = column_widths(rows, self._widths)

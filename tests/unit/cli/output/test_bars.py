@@ -174,3 +174,8 @@ def test_widths_only_grow(found: list[StageCount]) -> None:
     widths = accumulate(rows, lambda last, row: column_widths(row, last), initial=first)
     for before, after in pairwise(widths):
         assert all(a <= b for a, b in zip(before, after, strict=True))
+
+
+def test_a_pause_shows_neither_a_rate_nor_an_end() -> None:
+    row = row_of("upload", UPLOAD, speed_of(UPLOAD), walking=False, paused=True)
+    assert row.cells == ("52 %", "395/540", "146.3/279.7 MiB", "", "")
