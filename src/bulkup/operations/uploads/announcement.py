@@ -48,8 +48,9 @@ def read_announcement(
     if not _HEX(digest):
         raise UsageError("sha256: 64 hexadecimal digits are needed, of the whole file")
     folder, name = split(_path(document))
+    wants_parts = document.get("part_bytes") is not None and size_bytes > 0
     has_parts = part_threshold_bytes is not None and (
-        size_bytes >= part_threshold_bytes or document.get("part_bytes") is not None
+        wants_parts or size_bytes >= part_threshold_bytes
     )
     file = Announced(
         Digest(digest),
