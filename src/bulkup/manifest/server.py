@@ -5,7 +5,7 @@ from __future__ import annotations
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.notifications import Notifications
 from bulkup.manifest.reader import Reader
-from bulkup.manifest.reports.changes import Changes
+from bulkup.manifest.reports.changes import ChangeQueries
 from bulkup.manifest.reports.content import ContentQueries
 from bulkup.manifest.reports.failures import FailurePages
 from bulkup.manifest.reports.file_pages import FilePages
@@ -27,7 +27,7 @@ class ServerReader(Reader):
         self.contents = ContentQueries(self._db)
         self.file_pages = FilePages(self._db)
         self.failures = FailurePages(self._db)
-        self.changes = Changes(self._db)
+        self.changes = ChangeQueries(self._db)
 
 
 class ServerManifest(Manifest):

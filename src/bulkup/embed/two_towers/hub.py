@@ -39,7 +39,7 @@ _SECONDS: Final = 30.0  # without a byte
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class HubFiles:
     """The files of one commit of a repository, by path, with what the hub says of each."""
 
     repository: str
@@ -66,7 +66,7 @@ class Hub:
         paths: Iterable[str],
         directory: Path,
         report: Callable[[str, int], None],
-    ) -> tuple[Snapshot, dict[str, Path]]:
+    ) -> tuple[HubFiles, dict[str, Path]]:
         """Each of `paths` as a file in `directory`, which may hold parts of an earlier call.
 
         `report` is called with the path and the bytes that are missing before each. Raises
@@ -88,7 +88,7 @@ class Hub:
 
     def _snapshot(
         self, client: httpx.Client, repository: str, revision: str, paths: tuple[str, ...]
-    ) -> Snapshot:
+    ) -> HubFiles:
         digests, sizes, commit = {}, {}, revision
         for path in paths:
             headers = self._head(client, self._file_url(repository, commit, path))
@@ -99,7 +99,7 @@ class Hub:
             digests[path] = digest if is_known else ""
             size = headers.get("x-linked-size") or headers.get("content-length") or ""
             sizes[path] = int(size) if size.isdigit() else -1
-        return Snapshot(repository, revision, commit, digests, sizes)
+        return HubFiles(repository, revision, commit, digests, sizes)
 
     def _head(self, client: httpx.Client, url: str) -> httpx.Headers:
         """Of the hub itself: a redirect to where the bytes are ends it, one to a name does not."""
@@ -116,7 +116,7 @@ class Hub:
     def _file(
         self,
         client: httpx.Client,
-        snapshot: Snapshot,
+        snapshot: HubFiles,
         path: str,
         target: Path,
         report: Callable[[str, int], None],
@@ -185,11 +185,11 @@ class Hub:
 
 def _kept(
     directory: Path, repository: str, revision: str, paths: tuple[str, ...]
-) -> Snapshot | None:
+) -> HubFiles | None:
     """The snapshot that an earlier call read for the same request. Parts of others are removed."""
     try:
         data: dict[str, Any] = json.loads((directory / SNAPSHOT).read_text("utf-8"))
-        found = Snapshot(**data)
+        found = HubFiles(**data)
         if (found.repository, found.revision, *found.digests) == (repository, revision, *paths):
             return found
     except (OSError, ValueError, TypeError):
@@ -200,9 +200,9 @@ def _kept(
     return None
 
 
-def _keep(directory: Path, snapshot: Snapshot) -> None:
+def _keep(directory: Path, snapshot: HubFiles) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    fields = {name: getattr(snapshot, name) for name in Snapshot.__slots__}
+    fields = {name: getattr(snapshot, name) for name in HubFiles.__slots__}
     (directory / SNAPSHOT).write_text(json.dumps(fields), "utf-8")
 
 

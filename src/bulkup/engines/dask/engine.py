@@ -19,7 +19,7 @@ from distributed import KilledWorker
 from bulkup.clock import Clock
 from bulkup.engines.dask.cluster import DaskCluster, Submitted
 from bulkup.engines.dask.lateness import Lateness
-from bulkup.engines.dask.places import OUT_EACH, Places, Worker
+from bulkup.engines.dask.places import OUT_EACH, DaskWorker, Places
 from bulkup.engines.engine import Checked, Lost, Slot
 from bulkup.errors import EngineUnusable
 from bulkup.events import Emit, Notice
@@ -56,7 +56,7 @@ class _Copy:
     """A task as one worker has it."""
 
     name: str
-    worker: Worker
+    worker: DaskWorker
     future: Submitted
     result: asyncio.Task[Any]
     lost: Lost | None = None
@@ -151,7 +151,7 @@ class DaskEngine(Generic[T, R]):
     async def _hand_out(self, task: T, *, is_alone: bool) -> _Copy:
         """Wait for room at a worker. Raises EngineUnusable when there is no worker any more."""
         until = self._clock.monotonic() + WORKERS_SECONDS
-        reserved: Worker | None = None
+        reserved: DaskWorker | None = None
         while True:
             self._raise_trouble()
             if is_alone:
@@ -172,7 +172,7 @@ class DaskEngine(Generic[T, R]):
                     reserved.is_reserved = False
                 raise
 
-    def _submit(self, task: T, worker: Worker) -> _Copy:
+    def _submit(self, task: T, worker: DaskWorker) -> _Copy:
         name = next(self._names)
         remote = self._remote
         future = self._cluster.submit(
@@ -231,13 +231,13 @@ class DaskEngine(Generic[T, R]):
             woken = not self._places.workers
             await self._places.wait(_LOOK_SECONDS)
 
-    def _check(self, worker: Worker | None) -> None:
+    def _check(self, worker: DaskWorker | None) -> None:
         task = asyncio.create_task(self._check_worker(worker))
         self._checks.add(task)
         task.add_done_callback(self._checks.discard)
         task.add_done_callback(lambda _: self._places.wake())
 
-    async def _check_worker(self, worker: Worker | None) -> None:
+    async def _check_worker(self, worker: DaskWorker | None) -> None:
         remote, address = self._remote, None if worker is None else worker.address
         future = self._cluster.submit(
             remote.check, remote.setup, None, name=next(self._names), worker=address
@@ -262,7 +262,7 @@ class DaskEngine(Generic[T, R]):
         if worker is not None:
             self._lose_all_of(worker, is_expected=is_expected)
 
-    def _lose_all_of(self, worker: Worker, *, is_expected: bool) -> None:
+    def _lose_all_of(self, worker: DaskWorker, *, is_expected: bool) -> None:
         copies = [one for one in self._copies.values() if one.worker is worker]
         self._lose(copies, is_expected=is_expected)
 

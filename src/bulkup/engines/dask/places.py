@@ -12,7 +12,7 @@ OUT_EACH: Final = 2
 
 
 @dataclass(slots=True, eq=False)
-class Worker:
+class DaskWorker:
     """A worker with its slots. `out` are the names of its tasks, the oldest first: it works on as
     many of them as it has slots."""
 
@@ -37,19 +37,21 @@ class Places:
     """All workers of a cluster. For one event loop."""
 
     def __init__(self) -> None:
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, DaskWorker] = {}
         self._changed = asyncio.Event()
 
-    def update(self, slots: Mapping[str, int]) -> tuple[list[Worker], list[Worker]]:
+    def update(self, slots: Mapping[str, int]) -> tuple[list[DaskWorker], list[DaskWorker]]:
         """These are the workers now, by address; returns those that are new and those gone."""
         gone = [one for address, one in self.workers.items() if address not in slots]
-        new = [Worker(address, n) for address, n in slots.items() if address not in self.workers]
+        new = [
+            DaskWorker(address, n) for address, n in slots.items() if address not in self.workers
+        ]
         for one in gone:
             self.remove(one.address)
         self.workers.update((one.address, one) for one in new)
         return new, gone
 
-    def remove(self, address: str) -> Worker | None:
+    def remove(self, address: str) -> DaskWorker | None:
         """The worker is gone."""
         worker = self.workers.pop(address, None)
         if worker is not None:
@@ -70,7 +72,7 @@ class Places:
             return
 
     @property
-    def usable(self) -> list[Worker]:
+    def usable(self) -> list[DaskWorker]:
         return [one for one in self.workers.values() if one.is_usable]
 
     @property
@@ -78,12 +80,12 @@ class Places:
         """Of all usable workers."""
         return sum(one.slots for one in self.usable)
 
-    def free(self, avoid: Collection[Worker] = ()) -> Worker | None:
+    def free(self, avoid: Collection[DaskWorker] = ()) -> DaskWorker | None:
         """The worker with the most room in proportion to its slots; None when all are full."""
         found = [one for one in self.usable if one.room > 0 and one not in avoid]
         return max(found, key=lambda one: one.room / one.slots, default=None)
 
-    def reserve(self) -> Worker | None:
+    def reserve(self) -> DaskWorker | None:
         """The worker with the fewest tasks, which gets no others until `release`."""
         found = [one for one in self.usable if not one.is_reserved]
         worker = min(found, key=lambda one: len(one.out), default=None)
@@ -91,7 +93,7 @@ class Places:
             worker.is_reserved = True
         return worker
 
-    def release(self, worker: Worker, name: str) -> None:
+    def release(self, worker: DaskWorker, name: str) -> None:
         """The task is no longer out, and no longer alone."""
         if name in worker.out:
             worker.out.remove(name)

@@ -31,7 +31,7 @@ class Due(NamedTuple):
     unqueued: int
 
 
-class Changes(Statements):
+class ChangeQueries(Statements):
     """Attempts by their ids, which grow."""
 
     def data_version(self) -> int:

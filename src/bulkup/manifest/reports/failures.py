@@ -20,7 +20,7 @@ class FailureQuery:
     matches: Callable[[str], bool] | None = None
 
 
-class FailedFile(NamedTuple):
+class FileFailure(NamedTuple):
     """A file of a failed item."""
 
     item: int
@@ -51,7 +51,7 @@ _WHERE = (
 class FailurePages(Statements):
     """Waiting and dead items, the newest first."""
 
-    def page(self, query: FailureQuery, *, before: int | None, limit: int) -> list[FailedFile]:
+    def page(self, query: FailureQuery, *, before: int | None, limit: int) -> list[FileFailure]:
         """At least `limit` files where there are so many, those of items below the id `before`.
 
         All files of an item are on one page.
@@ -67,7 +67,7 @@ class FailurePages(Statements):
             "ORDER BY id DESC",
             values,
         )
-        found: list[FailedFile] = []
+        found: list[FileFailure] = []
         for (item,) in items:
             found += [
                 file
@@ -92,12 +92,12 @@ class FailurePages(Statements):
         row = self._db.execute(f"SELECT count(*) FROM item WHERE {_WHERE}", values).fetchone()
         return int(row[0])
 
-    def _files(self, item: int) -> list[FailedFile]:
+    def _files(self, item: int) -> list[FileFailure]:
         rows = self._db.execute(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "
             "next_attempt_at, destination FROM failures WHERE item = ? AND NOT accepted",
             (item,),
         )
         return [
-            FailedFile(item, FailureRow(absolute(root, path), *rest)) for root, path, *rest in rows
+            FileFailure(item, FailureRow(absolute(root, path), *rest)) for root, path, *rest in rows
         ]

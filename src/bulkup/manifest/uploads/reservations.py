@@ -57,7 +57,7 @@ class Reservation(NamedTuple):
         return -(-self.size_bytes // self.part_bytes) if self.part_bytes else 0
 
 
-class Stored(NamedTuple):
+class StoredUpload(NamedTuple):
     """The destination has the content, under this key; the file is recorded. `is_duplicate`: it had
     the content before."""
 
@@ -79,11 +79,11 @@ class Reservations(Statements):
         may_rename: bool,
         now: float,
         expires_at: float,
-    ) -> Reservation | Stored | None:
+    ) -> Reservation | StoredUpload | None:
         """Reserve `key`, or another for the content, in one transaction, before a byte is sent.
 
-        The same client's reservation of the same file is returned as it is. Stored: nothing is to
-        be sent. A path below the owner's root that another content has becomes `spare(path,
+        The same client's reservation of the same file is returned as it is. StoredUpload: nothing
+        is to be sent. A path below the owner's root that another content has becomes `spare(path,
         digest)`; without `may_rename` the result is then None.
         """
         with self._transaction():
@@ -97,7 +97,7 @@ class Reservations(Statements):
             stored = self._stored_key(content_id, destination_id)
             if stored is not None:
                 add_file(self._db, one, content_id, spare)
-                return Stored(stored)
+                return StoredUpload(stored)
             found = self._db.execute(
                 f"{_RESERVATION} WHERE content_id = ? AND owner = ? AND folder = ? AND name = ? "
                 "AND reservation.destination_id = ? AND NOT is_done "
@@ -172,7 +172,7 @@ class Reservations(Statements):
         checksum: str | None,
         spare: Callable[[str, Digest], str],
         now: float,
-    ) -> Stored:
+    ) -> StoredUpload:
         """The store has the object: the file is recorded, its upload is done, and the content is
         ready for `process`. One transaction. Another key than the reservation's: the content has
         been stored under that one meanwhile, and the second object is of no use."""
@@ -183,7 +183,7 @@ class Reservations(Statements):
                 "UPDATE reservation SET is_done = 1, store_upload_id = NULL WHERE id = ?", (one.id,)
             )
             if stored is not None:
-                return Stored(stored)
+                return StoredUpload(stored)
             self._db.execute(
                 "INSERT INTO object (destination_id, key, content_id, kind, size_bytes, etag, "
                 "checksum, stored_at) VALUES (?, ?, ?, 'original', ?, ?, ?, ?) "
@@ -205,7 +205,7 @@ class Reservations(Statements):
                 "VALUES (?, ?, 'process', 'ready', ?) ON CONFLICT DO NOTHING",
                 (one.content_id, one.destination_id, one.size_bytes),
             )
-            return Stored(one.key, is_duplicate=False)
+            return StoredUpload(one.key, is_duplicate=False)
 
     def drop(self, one: Reservation) -> None:
         """Give a reservation up; what only it needed is forgotten. No error when there is none."""

@@ -14,7 +14,7 @@ from bulkup.errors import KeyTaken, ObjectMissing, UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.uploads.files import Announced
-from bulkup.manifest.uploads.reservations import Reservation, Stored
+from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
 from bulkup.model import Attributes, Digest, Part
 from bulkup.operations.uploads.announcement import read_announcement
 from bulkup.operations.uploads.destination import ManifestAccess, choose, open_destination
@@ -121,8 +121,8 @@ class Broker:
 
     # Reserving ------------------------------------------------------------------------------
 
-    async def reserve(self, document: Mapping[str, Any], owner: str) -> Reservation | Stored:
-        """Reserve a key for what a client announced; Stored when the destination has it.
+    async def reserve(self, document: Mapping[str, Any], owner: str) -> Reservation | StoredUpload:
+        """Reserve a key for what a client announced; StoredUpload when the destination has it.
 
         The same announcement again gives the same reservation. Raises UsageError, and KeyTaken
         where the path is taken and may not be changed.
@@ -145,10 +145,10 @@ class Broker:
 
     async def _reserve(
         self, file: Announced, may_rename: bool, to: OpenDestination
-    ) -> Reservation | Stored:
+    ) -> Reservation | StoredUpload:
         now, path = self.clock.now(), file.folder + file.name
 
-        def reserve(manifest: Manifest) -> Reservation | Stored | int | None:
+        def reserve(manifest: Manifest) -> Reservation | StoredUpload | int | None:
             size = manifest.reservations.size_of(file.digest)
             if size not in (None, file.size_bytes):
                 return size

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bulkup.errors import KeyTaken, ObjectMissing, SourceChanged
-from bulkup.manifest.uploads.reservations import Reservation, Stored
+from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
 from bulkup.model import ObjectInfo, Part
 from bulkup.operations.uploads.broker import Broker, OpenDestination, part_size
 from bulkup.stores.keys import spare_folder_key, spare_key
@@ -25,13 +25,15 @@ class Rekeyed(KeyTaken):
     again with a fresh URL."""
 
 
-async def announce(broker: Broker, document: Mapping[str, Any], owner: str) -> Reservation | Stored:
+async def announce(
+    broker: Broker, document: Mapping[str, Any], owner: str
+) -> Reservation | StoredUpload:
     """Reserve a key, as `Broker.reserve` does. Where URLs do not bind the condition that the key is
     free, it is looked for first."""
     found = await broker.reserve(document, owner)
     to = await broker.destination()
     is_looked_for = to.bindings is not None and not to.bindings.absence
-    if isinstance(found, Stored) or found.part_bytes is not None or not is_looked_for:
+    if isinstance(found, StoredUpload) or found.part_bytes is not None or not is_looked_for:
         return found
     try:
         return (await complete(broker, found, None))._replace(is_duplicate=True)
@@ -43,7 +45,7 @@ async def announce(broker: Broker, document: Mapping[str, Any], owner: str) -> R
 
 async def complete(
     broker: Broker, one: Reservation, parts: Sequence[tuple[int, str]] | None
-) -> Stored:
+) -> StoredUpload:
     """Check and record the object. May be called again. `parts` are numbers and ETags, as far as
     the client says which parts make the object.
 
@@ -52,7 +54,7 @@ async def complete(
     """
     if one.is_done:
         key = await broker.manifest.read(lambda reader: reader.reservations.stored_key(one))
-        return Stored(key or one.key, is_duplicate=key != one.key)
+        return StoredUpload(key or one.key, is_duplicate=key != one.key)
     to = await broker.destination()
     is_joined = one.part_bytes is not None and await _join(broker, one, to, parts)
     info = await broker.tries(lambda: to.store.head(one.key, with_checksum=True))
@@ -137,7 +139,7 @@ async def _refuse(broker: Broker, one: Reservation, to: OpenDestination, *, is_o
     raise Rekeyed(f"{one.key} holds another object: send it again with a fresh URL")
 
 
-async def _settle(broker: Broker, one: Reservation, info: ObjectInfo) -> Stored:
+async def _settle(broker: Broker, one: Reservation, info: ObjectInfo) -> StoredUpload:
     now = broker.clock.now()
     settled = await broker.manifest.write(
         lambda manifest: manifest.reservations.settle(

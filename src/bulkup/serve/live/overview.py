@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 from bulkup.clock import Clock
 from bulkup.operations.status import status_document
 from bulkup.serve.live.aggregation import Aggregation
-from bulkup.serve.live.phases import Sample, phases, sample_of
+from bulkup.serve.live.phases import PhaseSample, phases, sample_of
 from bulkup.serve.manifest_threads import ManifestThreads
 
 KEPT_SECONDS = 5.0
 
 
-class Snapshot(NamedTuple):
+class StatsDocument(NamedTuple):
     """Where everything stands: the document, as JSON, and a tag that changes when it does."""
 
     document: dict[str, Any]
@@ -30,14 +30,14 @@ class Overview:
         self._manifest = manifest
         self._clock = clock
         self._stale_after_seconds = stale_after_seconds
-        self._samples: list[Sample] = []
+        self._samples: list[PhaseSample] = []
         self._aggregation = Aggregation(self._made, KEPT_SECONDS, clock)
 
-    async def get(self, *, fresh: bool = False) -> Snapshot:
+    async def get(self, *, fresh: bool = False) -> StatsDocument:
         """See `Aggregation.get`."""
         return await self._aggregation.get(fresh=fresh)
 
-    async def _made(self) -> Snapshot:
+    async def _made(self) -> StatsDocument:
         now = self._clock.now()
         document = await self._manifest.read(
             lambda reader: {
@@ -49,7 +49,7 @@ class Overview:
         before = self._samples[0] if self._samples else None
         self._samples = [*self._samples[-1:], sample]  # the rate is of the last two periods
         document["phases"] = phases(document, before, sample)
-        return Snapshot(document, json.dumps(document).encode(), f'"{_tag(document)}"')
+        return StatsDocument(document, json.dumps(document).encode(), f'"{_tag(document)}"')
 
 
 def _tag(document: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ PHASES = (("upload", "Uploading"), ("process", "Processing"), ("embed", "Searcha
 _OPEN = ("ready", "claimed", "waiting")
 
 
-class Sample(NamedTuple):
+class PhaseSample(NamedTuple):
     """What was done at a moment, by stage. `at` is any clock in seconds."""
 
     at: float
@@ -17,10 +17,10 @@ class Sample(NamedTuple):
     bytes_done: Mapping[str, int]
 
 
-def sample_of(document: Mapping[str, Any], at: float) -> Sample:
+def sample_of(document: Mapping[str, Any], at: float) -> PhaseSample:
     """Of a status document."""
     stages = document["stages"]
-    return Sample(
+    return PhaseSample(
         at,
         {stage: stages[stage]["done"] for stage, _ in PHASES},
         {stage: stages[stage]["bytes_done"] for stage, _ in PHASES},
@@ -28,7 +28,7 @@ def sample_of(document: Mapping[str, Any], at: float) -> Sample:
 
 
 def phases(
-    document: Mapping[str, Any], before: Sample | None, now: Sample
+    document: Mapping[str, Any], before: PhaseSample | None, now: PhaseSample
 ) -> dict[str, dict[str, Any]]:
     """For each stage: its label, how much is done, open and failed, the rate since `before`, and
     the seconds until the rest is done at this rate."""

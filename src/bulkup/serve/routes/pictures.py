@@ -27,7 +27,7 @@ _INLINE = ("image/", "video/")
 _ACTIVE = ("image/svg+xml",)  # may hold scripts
 
 
-class Found(NamedTuple):
+class PictureBytes(NamedTuple):
     """An object to send."""
 
     place: ObjectRow
@@ -36,7 +36,7 @@ class Found(NamedTuple):
     etag: str
 
 
-def find(reader: ServerReader, digest: Digest, kind: str) -> Found:
+def find(reader: ServerReader, digest: Digest, kind: str) -> PictureBytes:
     """The object of a content: the original, the smallest variant for `thumb`, the largest for
     `preview`. Raises Problem (404) that says why there is none."""
     content = reader.contents.find(digest)
@@ -54,7 +54,7 @@ def find(reader: ServerReader, digest: Digest, kind: str) -> Found:
     paths = reader.contents.paths(content.id, limit=1)
     name = paths[0][0].rpartition("/")[2] if paths else digest
     is_original = kind == "original"
-    return Found(
+    return PictureBytes(
         fitting[0],
         name,
         content.media_type if is_original else None,
@@ -138,13 +138,13 @@ async def original(request: Request) -> Response:
     return StreamingResponse(body(), status, headers, media_type)
 
 
-async def _redirect(store: SignsURLs, found: Found) -> Response:
+async def _redirect(store: SignsURLs, found: PictureBytes) -> Response:
     """To the bucket itself, which knows ranges, too."""
     signed = await store.sign_get(found.place.key, seconds=URL_SECONDS)
     return RedirectResponse(signed.url, 307, {"Cache-Control": "private, no-store"})
 
 
-def _headers(found: Found) -> dict[str, str]:
+def _headers(found: PictureBytes) -> dict[str, str]:
     return {
         "ETag": found.etag,
         "Cache-Control": "private, max-age=31536000, immutable",
@@ -152,7 +152,7 @@ def _headers(found: Found) -> dict[str, str]:
     }
 
 
-def _range(request: Request, found: Found, size_bytes: int) -> ByteRange | None:
+def _range(request: Request, found: PictureBytes, size_bytes: int) -> ByteRange | None:
     condition = request.headers.get("if-range")
     if condition is not None and condition != found.etag:
         return None
@@ -167,7 +167,7 @@ def _content_range(part: ByteRange, size_bytes: int) -> str:
     return f"bytes {part.start}-{part.start + part.size_bytes - 1}/{size_bytes}"
 
 
-def _disposition(found: Found) -> str:
+def _disposition(found: PictureBytes) -> str:
     """Shown by the browser where that is harmless (RFC 6266)."""
     media_type = found.media_type or ""
     is_shown = media_type.startswith(_INLINE) and media_type not in _ACTIVE

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, SourceChanged, UsageError
-from bulkup.manifest.uploads.reservations import Reservation, Stored
+from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
 from bulkup.model import Digest
 from bulkup.operations.uploads.broker import Broker, UploadUnknown
 from bulkup.operations.uploads.completion import announce, complete
@@ -39,7 +39,7 @@ async def begin(request: Request) -> Response:
     broker, document = _broker(request), await document_in(request)
     await broker.clean_if_due()
     found = await announce(broker, document, _name(request))
-    if isinstance(found, Stored):
+    if isinstance(found, StoredUpload):
         digest = str(document["sha256"]).lower()
         return JSONResponse({"duplicate": True, "digest": digest, "key": found.key})
     fields: dict[str, Any] = {"upload_id": found.id, "key": found.key, "path": found.path}

@@ -14,7 +14,7 @@ import pytest
 
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
-from bulkup.manifest.uploads.reservations import Reservation, Stored
+from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
 from bulkup.operations.uploads.broker import Broker
 from bulkup.operations.uploads.completion import announce, complete
 from bulkup.settings.load import load
@@ -47,7 +47,7 @@ class Clients:
 
     async def announce(
         self, body: bytes, name: str = "a.jpg", owner: str = "laptop", **fields: Any
-    ) -> Reservation | Stored:
+    ) -> Reservation | StoredUpload:
         digest = sha256(body).hexdigest()
         document = {"name": name, "size_bytes": len(body), "sha256": digest, **fields}
         return await announce(self.broker, document, owner)
@@ -67,10 +67,10 @@ class Clients:
     async def send(self, one: Reservation, body: bytes) -> int:
         return await self.put(await self.broker.sign(one), body)
 
-    async def complete(self, one: Reservation) -> Stored:
+    async def complete(self, one: Reservation) -> StoredUpload:
         return await complete(self.broker, await self.broker.find(one.id, None), None)
 
-    async def upload(self, body: bytes, name: str = "a.jpg", **fields: Any) -> Stored:
+    async def upload(self, body: bytes, name: str = "a.jpg", **fields: Any) -> StoredUpload:
         one = await self.begin(body, name, **fields)
         assert await self.send(one, body) == 200
         return await self.complete(one)

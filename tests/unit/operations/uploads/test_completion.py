@@ -8,7 +8,7 @@ import pytest
 
 from bulkup.clock import SystemClock
 from bulkup.errors import KeyTaken, ObjectMissing, SourceChanged, UsageError
-from bulkup.manifest.uploads.reservations import Stored
+from bulkup.manifest.uploads.reservations import StoredUpload
 from tests.fakes.faults import Fault
 
 BODY = b"\xff\xd8\xff\xe0 a photo" * 100
@@ -26,7 +26,7 @@ def spare(body, name="a"):
 async def test_an_upload_is_recorded_as_a_push_would(clients):
     s3, client = clients
     done = await client.upload(BODY, path="2026/a.jpg")
-    assert done == Stored("p/2026/a.jpg", is_duplicate=False)
+    assert done == StoredUpload("p/2026/a.jpg", is_duplicate=False)
     assert keys(s3) == ["2026/a.jpg"]
     assert s3.held["/bucket/p/2026/a.jpg"].content == BODY
 
@@ -43,7 +43,7 @@ async def test_an_endpoint_is_probed_once(clients):
 async def test_what_anybody_has_uploaded_is_not_sent_again(clients):
     _, client = clients
     await client.upload(BODY)
-    assert await client.announce(BODY, name="b.jpg", owner="phone") == Stored("p/a.jpg")
+    assert await client.announce(BODY, name="b.jpg", owner="phone") == StoredUpload("p/a.jpg")
 
 
 async def test_a_lie_about_the_size_is_found_out(clients):
@@ -76,8 +76,8 @@ async def test_an_object_with_the_same_bytes_is_adopted(clients):
     one, two = await client.begin(BODY), await client.begin(BODY, name="b.jpg", owner="phone")
     assert one.key == two.key
     assert await client.send(one, BODY) == 200
-    assert await client.complete(two) == Stored("p/a.jpg", is_duplicate=False)
-    assert await client.complete(one) == Stored("p/a.jpg", is_duplicate=True)
+    assert await client.complete(two) == StoredUpload("p/a.jpg", is_duplicate=False)
+    assert await client.complete(one) == StoredUpload("p/a.jpg", is_duplicate=True)
     assert keys(s3) == ["a.jpg"]
 
 
@@ -88,7 +88,7 @@ async def test_without_conditions_the_key_is_looked_for_first(make, closing):
     one = await client.begin(BODY)
     assert await client.send(one, BODY) == 200
     again = await client.announce(BODY, owner="phone")
-    assert again == Stored("p/a.jpg")
+    assert again == StoredUpload("p/a.jpg")
     other = await client.begin(OTHER, name="x.jpg")
     signed = await client.broker.sign(other)
     moved = signed._replace(url=signed.url.replace("/x.jpg", "/c.jpg"))
