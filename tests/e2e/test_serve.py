@@ -58,14 +58,20 @@ def fetch(url: str, token: str | None = None) -> bytes:
         return bytes(found.read())
 
 
+def refusal(url: str, token: str | None = None) -> int:
+    """The status of a request that is refused."""
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        fetch(url, token)
+    with refused.value as error:
+        return int(error.code)
+
+
 def test_a_fresh_manifest_is_served_to_the_browser_that_opens_the_link(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         with browser.open(served.link, timeout=10) as found:
             assert "There are no pictures here yet" in found.read().decode()
-        with pytest.raises(urllib.error.HTTPError) as again:
-            fetch(served.link)
-        assert again.value.code == 401
+        assert refusal(served.link) == 401
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -107,9 +113,7 @@ def test_tokens_are_added_listed_and_revoked(tmp_path: Path) -> None:
     with serving(tmp_path) as served:
         assert json.loads(fetch(f"{served.url}api/v1/stats", token))["schema"] == 1
         assert run(tmp_path, "token", "revoke", "lisa-phone").returncode == 0
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            fetch(f"{served.url}api/v1/stats", token)
-        assert refused.value.code == 401
+        assert refusal(f"{served.url}api/v1/stats", token) == 401
 
 
 @pytest.mark.parametrize(

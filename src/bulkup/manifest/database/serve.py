@@ -45,24 +45,28 @@ CREATE TABLE token (
 );
 CREATE TABLE timeline (
   content_id INTEGER PRIMARY KEY REFERENCES content (id) ON DELETE CASCADE,
-  taken_at TEXT NOT NULL           -- 2019-05-03T10:00:00 by the camera's clock; perhaps shorter
+  taken_at TEXT NOT NULL,          -- 2019-05-03T10:00:00 by the camera's clock; perhaps shorter
+  shown_by INTEGER                 -- the content that stands for it, see the view pairs
 );
-CREATE INDEX timeline_order ON timeline (taken_at, content_id);
+CREATE INDEX timeline_order ON timeline (taken_at, content_id) WHERE shown_by IS NULL;
+CREATE INDEX timeline_partner ON timeline (shown_by) WHERE shown_by IS NOT NULL;
 CREATE TABLE timeline_month (
   month TEXT PRIMARY KEY,          -- 2019-05
   pictures INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TRIGGER timeline_counted AFTER INSERT ON timeline BEGIN
+CREATE TRIGGER timeline_counted AFTER INSERT ON timeline WHEN new.shown_by IS NULL BEGIN
   INSERT INTO timeline_month VALUES (substr(new.taken_at, 1, 7), 1)
     ON CONFLICT DO UPDATE SET pictures = pictures + 1;
 END;
-CREATE TRIGGER timeline_recounted AFTER UPDATE OF taken_at ON timeline
-WHEN substr(old.taken_at, 1, 7) <> substr(new.taken_at, 1, 7) BEGIN
-  UPDATE timeline_month SET pictures = pictures - 1 WHERE month = substr(old.taken_at, 1, 7);
-  INSERT INTO timeline_month VALUES (substr(new.taken_at, 1, 7), 1)
-    ON CONFLICT DO UPDATE SET pictures = pictures + 1;
+CREATE TRIGGER timeline_recounted AFTER UPDATE ON timeline
+WHEN substr(old.taken_at, 1, 7) <> substr(new.taken_at, 1, 7) OR old.shown_by IS NOT new.shown_by
+BEGIN
+  UPDATE timeline_month SET pictures = pictures - (old.shown_by IS NULL)
+    WHERE month = substr(old.taken_at, 1, 7);
+  INSERT INTO timeline_month VALUES (substr(new.taken_at, 1, 7), new.shown_by IS NULL)
+    ON CONFLICT DO UPDATE SET pictures = pictures + excluded.pictures;
 END;
-CREATE TRIGGER timeline_uncounted AFTER DELETE ON timeline BEGIN
+CREATE TRIGGER timeline_uncounted AFTER DELETE ON timeline WHEN old.shown_by IS NULL BEGIN
   UPDATE timeline_month SET pictures = pictures - 1 WHERE month = substr(old.taken_at, 1, 7);
 END;
 -- Of the tables that a process or a scan for sidecars writes, not of those that a push fills.

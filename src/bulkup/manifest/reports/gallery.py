@@ -93,8 +93,8 @@ class Gallery(Statements):
         values = {"taken_at": taken_at, "content": content, "limit": limit, "album": album}
         member = "" if album is None else f"AND {_IS_IN_ALBUM} "
         return self._rows(
-            f"{_IN_ORDER} WHERE {place} assets > 0 {member}ORDER BY timeline.taken_at {order}, "
-            f"timeline.content_id {order} LIMIT :limit",
+            f"{_IN_ORDER} WHERE {place}shown_by IS NULL AND assets > 0 {member}"
+            f"ORDER BY timeline.taken_at {order}, timeline.content_id {order} LIMIT :limit",
             values,
         )
 
@@ -104,6 +104,13 @@ class Gallery(Statements):
             "SELECT month, pictures FROM timeline_month WHERE pictures > 0 ORDER BY month DESC"
         )
         return [Month(*row) for row in rows]
+
+    def partners(self, content_id: int) -> list[GalleryRow]:
+        """The pictures and films that this picture stands for."""
+        rows = self._db.execute(
+            "SELECT content_id FROM timeline WHERE shown_by = ? ORDER BY content_id", (content_id,)
+        )
+        return self.of_contents([row[0] for row in rows.fetchall()])
 
     def of_contents(self, contents: list[int]) -> list[GalleryRow]:
         """These pictures, in this order; without those that are gone."""

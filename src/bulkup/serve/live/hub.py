@@ -20,6 +20,7 @@ from bulkup.errors import ManifestError
 from bulkup.manifest.notifications import Notification
 from bulkup.manifest.reports.changes import FailedAttempt
 from bulkup.manifest.server import ServerReader
+from bulkup.model import Digest
 from bulkup.serve.live.overview import KEPT_SECONDS, Overview
 from bulkup.serve.manifest_threads import ManifestThreads
 from bulkup.serve.problems import Problem
@@ -32,6 +33,7 @@ AT_ONCE = 200
 MOST_REPLAYED = 1000
 FILLED_AT_ONCE = 5000
 """Contents in one transaction of the timeline: it holds the write lock for some 20 ms."""
+PAIRED_SECONDS = 60.0
 UNREAD_AT_MOST = 100_000
 _ID = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
@@ -77,6 +79,8 @@ class Live:
         self._stats_at = -KEPT_SECONDS
         self._stats_tag = ""
         self._filled_to = 0
+        self._is_unpaired = True
+        self._paired_at = -PAIRED_SECONDS
 
     def __len__(self) -> int:
         """How many listen."""
@@ -100,6 +104,9 @@ class Live:
             self._version = version
             await self._fill_timeline()
             await self._send_changes(self._position)
+        is_due = self._clock.monotonic() - self._paired_at >= PAIRED_SECONDS
+        if self._is_unpaired and is_due:
+            await self._pair()
         if self._queues and self._clock.monotonic() - self._stats_at >= KEPT_SECONDS:
             await self._send_stats()
 
@@ -116,8 +123,20 @@ class Live:
             if filled.last_id is None:
                 break
             after = filled.last_id
+            self._is_unpaired |= filled.added > 0
         # Files that cannot be read stay unread: those far back are not waited for.
         self._filled_to = after if unread is None else max(unread - 1, after - UNREAD_AT_MOST)
+
+    async def _pair(self) -> None:
+        """Let one picture of each pair stand for the others: all pairs are looked for, which takes
+        long in a large library."""
+        self._is_unpaired, self._paired_at = False, self._clock.monotonic()
+        pairs = await self._manifest.search(lambda reader: reader.searchable.pairs())
+        await self._manifest.write(
+            lambda manifest: manifest.timeline.pair(
+                [(Digest(shown), Digest(partner)) for shown, partner in pairs]
+            )
+        )
 
     async def _send_changes(self, since: Position) -> None:
         failed, ended = await self._manifest.watch(

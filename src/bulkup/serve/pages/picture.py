@@ -39,6 +39,7 @@ class Shown(NamedTuple):
     row: GalleryRow
     newer: GalleryRow | None
     older: GalleryRow | None
+    partners: list[GalleryRow]
 
 
 async def picture(request: Request) -> Response:
@@ -51,6 +52,7 @@ async def picture(request: Request) -> Response:
         row=shown.row,
         newer=shown.newer,
         older=shown.older,
+        partners=shown.partners,
         place=text_of((shown.row.taken_at, shown.row.content_id + 1)),
         facts=facts_of(shown.document["facts"]),
     )
@@ -62,7 +64,8 @@ def _shown(reader: ServerReader, digest: Digest) -> Shown:
     assert content is not None
     (row,) = reader.gallery.of_contents([content.id])
     newer, older = reader.gallery.newer(row.place, 1), reader.gallery.older(row.place, 1)
-    return Shown(document, row, *(found[0] if found else None for found in (newer, older)))
+    partners = reader.gallery.partners(content.id)
+    return Shown(document, row, newer[0] if newer else None, older[0] if older else None, partners)
 
 
 def facts_of(facts: dict[str, Any]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from bulkup.manifest.server import ServerManifest
+from bulkup.model import Digest
 from bulkup.serve.context import ServerContext
 from bulkup.serve.pages import gallery as module
 from tests.sql import sql
@@ -140,9 +141,37 @@ def test_a_page_is_read_by_the_index(manifest: ServerManifest) -> None:
     plan = sql(
         manifest.path,
         "EXPLAIN QUERY PLAN SELECT content_id FROM timeline WHERE (taken_at, content_id) < "
-        "('2012~', 0) ORDER BY taken_at DESC, content_id DESC LIMIT 3",
+        "('2012~', 0) AND shown_by IS NULL ORDER BY taken_at DESC, content_id DESC LIMIT 3",
     )
 
-    assert [row[3] for row in plan] == [
-        "SEARCH timeline USING COVERING INDEX timeline_order (taken_at<?)"
-    ]
+    assert [row[3] for row in plan] == ["SEARCH timeline USING INDEX timeline_order (taken_at<?)"]
+
+
+async def test_of_a_pair_one_picture_is_shown_and_leads_to_the_other(
+    viewer: httpx.AsyncClient, library: Library, manifest: ServerManifest
+) -> None:
+    shown, partner = library.digest("trip/1.jpg"), library.digest("trip/2.jpg")
+    counted = "SELECT sum(pictures) FROM timeline_month"
+    ((before,),) = sql(manifest.path, counted)
+
+    assert manifest.timeline.pair([(Digest(shown), Digest(partner))]) == 1
+
+    assert partner not in digests((await viewer.get("/")).text)
+    assert partner in digests((await viewer.get(f"/picture/{shown}")).text)
+    assert sql(manifest.path, counted) == [(before - 1,)]
+    assert manifest.timeline.pair([(Digest(shown), Digest(partner))]) == 0
+    assert manifest.timeline.pair([]) == 1
+    assert partner in digests((await viewer.get("/")).text)
+    assert sql(manifest.path, counted) == [(before,)]
+
+
+def test_pictures_that_stand_for_each_other_do_not_vanish(
+    library: Library, manifest: ServerManifest
+) -> None:
+    one, two, three = (Digest(library.digest(f"trip/{n}.jpg")) for n in (1, 2, 3))
+
+    manifest.timeline.pair([(one, two), (two, one), (two, three), (three, three)])
+
+    rows = sql(manifest.path, "SELECT content_id, shown_by FROM timeline")
+    hidden = {content for content, shown_by in rows if shown_by is not None}
+    assert not hidden & {shown_by for _, shown_by in rows}
