@@ -61,17 +61,10 @@ def run(
         folder = remove_model(str(what), directory)
         if not settings.quiet:
             typer.echo(f"Removed {folder}")
-        return
-    if action == "add":
-        models = [_add(str(what), source, revision, settings)]
+    elif action == "add":
+        _print([_add(str(what), source, revision, settings)], json=json, quiet=settings.quiet)
     else:
-        models = list_models(directory)
-    if json:
-        from bulkup.cli.output.rows import print_json
-
-        print_json(model._asdict() for model in models)
-    elif not settings.quiet:
-        _print(models)
+        _print(list_models(directory), json=json, quiet=settings.quiet)
 
 
 def _add(what: str, source: Path | None, revision: str | None, settings: Settings) -> Model:
@@ -106,7 +99,14 @@ def _add(what: str, source: Path | None, revision: str | None, settings: Setting
     return added.model
 
 
-def _print(models: Sequence[Model]) -> None:
+def _print(models: Sequence[Model], *, json: bool, quiet: bool) -> None:
+    if json:
+        from bulkup.cli.output.rows import print_json
+
+        print_json(model._asdict() for model in models)
+        return
+    if quiet:
+        return
     from bulkup.cli.output.table import Column, print_table
     from bulkup.cli.output.text import escape
 

@@ -15,6 +15,7 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
+    from bulkup.manifest.server import ServerManifest
     from bulkup.manifest.tokens import TokenRow
 
 EXAMPLE = """\b
@@ -44,40 +45,43 @@ def run(
 ) -> None:
     """Add, list or revoke tokens for bulkup serve. A new token is shown once."""
     from bulkup.manifest.server import ServerManifest, ServerReader
-    from bulkup.serve.tokens import Role, add_token, revoke_token
+    from bulkup.serve.tokens import revoke_token
 
     settings = flags.settings()
-    if (action == "list") is not (name is None):
+    if action != "add" and (role or expires):
+        raise UsageError("only add takes --role and --expires")
+    if action == "list" and name is None:
+        with ServerReader(settings.manifest) as reader:
+            _print(reader.tokens.all(now=time.time()), json=json)
+        return
+    if action == "list" or name is None:
         raise UsageError(
             "list takes no name, add and revoke take one",
             hint="For example: bulkup token add lisa-phone --role uploader",
         )
-    if action != "add" and (role or expires):
-        raise UsageError("only add takes --role and --expires")
-    if action == "list":
-        with ServerReader(settings.manifest) as reader:
-            _print(reader.tokens.all(now=time.time()), json=json)
-        return
     with ServerManifest(settings.manifest) as manifest:
-        if action == "revoke":
-            revoke_token(manifest.tokens, str(name))
-            if not settings.quiet:
-                typer.echo(f"Revoked {name}")
+        if action == "add":
+            _add(manifest, name, role or "viewer", expires, json=json, quiet=settings.quiet)
             return
-        token = add_token(
-            manifest.tokens,
-            str(name),
-            Role(role or Role.VIEWER),
-            now=time.time(),
-            expires_seconds=None if expires is None else _seconds(expires),
-        )
+        revoke_token(manifest.tokens, name)
+        if not settings.quiet:
+            typer.echo(f"Revoked {name}")
+
+
+def _add(
+    manifest: ServerManifest, name: str, role: str, expires: str | None, *, json: bool, quiet: bool
+) -> None:
+    from bulkup.serve.tokens import Role, add_token
+
+    seconds = None if expires is None else _seconds(expires)
+    token = add_token(manifest.tokens, name, Role(role), now=time.time(), expires_seconds=seconds)
     if json:
         from json import dumps
 
-        typer.echo(dumps({"name": name, "role": role or "viewer", "token": token}))
+        typer.echo(dumps({"name": name, "role": role, "token": token}))
         return
     typer.echo(token)
-    if not settings.quiet:
+    if not quiet:
         typer.echo("It is shown only now. Programs send it as: Authorization: Bearer …", err=True)
 
 

@@ -84,19 +84,8 @@ class ResumeRun(Run):
     def _job(self, batch: Interrupted, destination: Destination, copies: int) -> Job | None:
         """The batch as a job, announced by an event; None when none of its roots exists."""
         order = batch_options_of(batch.options)
-        self._found.append(
-            BatchFound(
-                batch_id=batch.id,
-                roots=tuple(root.root for root in order.roots),
-                destination=destination.url,
-                started_at=batch.started_at,
-                ready=batch.ready,
-                waiting=batch.waiting,
-                multipart_uploads=batch.uploads,
-                copies=copies,
-                walk_unfinished=bool(batch.open_walks),
-            )
-        )
+        roots = tuple(root.root for root in order.roots)
+        self._found.append(_found(batch, roots, destination.url, copies))
         missing = self._missing_roots(order)
         if order.roots and len(missing) == len(order.roots):
             self._not_begun += batch.ready + batch.waiting
@@ -151,3 +140,17 @@ class ResumeRun(Run):
             )
         )
         return False
+
+
+def _found(batch: Interrupted, roots: tuple[str, ...], url: str, copies: int) -> BatchFound:
+    return BatchFound(
+        batch_id=batch.id,
+        roots=roots,
+        destination=url,
+        started_at=batch.started_at,
+        ready=batch.ready,
+        waiting=batch.waiting,
+        multipart_uploads=batch.uploads,
+        copies=copies,
+        walk_unfinished=bool(batch.open_walks),
+    )

@@ -86,12 +86,15 @@ def load(
         sources["s3.profile"] = _Written(aws_profile, "--aws-profile", cwd)
     if "push.to" in sources:
         sources = _resolve_name(sources, _from_flags(given, cwd), named, file)
-    values = {
+    return _checked(_parsed(sources, environ), sources)
+
+
+def _parsed(sources: Mapping[str, _Written], environ: Mapping[str, str]) -> Values:
+    return {
         (*LEAVES[key].path, LEAVES[key].name): _parse(LEAVES[key].kind, source, environ)
         for key, source in sources.items()
         if source.value != ""
     }
-    return _checked(values, sources)
 
 
 class NamesInFile(NamedTuple):

@@ -75,13 +75,14 @@ def _destination(value: object) -> str:
 
 
 def _layout(value: object) -> str:
+    text = _text(value)
+    if text in ("path", "content"):  # at each start: the default
+        return text
     from bulkup.stores.key_templates import check_template, is_template
 
-    text = _text(value)
-    if is_template(text):
-        check_template(text)
-    elif text not in ("path", "content"):
+    if not is_template(text):
         raise ValueError
+    check_template(text)
     return text
 
 

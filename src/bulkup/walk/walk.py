@@ -127,9 +127,7 @@ class _Tree:
         except OSError as error:
             yield unread(folder, text_of(error), error_class_of(error))
             return None
-        except (
-            UsageError
-        ) as error:  # a bad pattern: take nothing from this folder rather than too much
+        except UsageError as error:  # a bad pattern: rather nothing of this folder than too much
             yield unread(folder, str(error), ErrorClass.INVALID)
             return None
         finally:
