@@ -18,7 +18,8 @@ SKIPPED := $(if $(AFTER_CHECK),$(CHECKED:%=--ignore=%))
 BULKUP := BULKUP_HOME=$(CURDIR)/$(DEMO)/home $(BIN)/bulkup
 ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 
-.PHONY: help demo serve-demo test check test-ceph bench bench-push bench-pictures compare-exiftool clean
+.PHONY: help demo serve-demo test check test-ceph bench bench-push bench-pictures compare-exiftool \
+	docs dist test-pythons image fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -30,6 +31,11 @@ help:
 	@echo 'make bench      compares with rclone, s5cmd and vipsthumbnail; takes 40 minutes'
 	@echo '                (its halves: bench-push BENCH="--scale 0.05", bench-pictures PHOTOS=DIR)'
 	@echo 'make compare-exiftool  facts of PHOTOS=DIR beside those of exiftool'
+	@echo 'make docs       the site of the documentation, in build/site; any warning is an error'
+	@echo 'make dist       sdist and wheel, in dist, checked'
+	@echo 'make test-pythons  the wheel in clean environments of the Pythons that are there'
+	@echo 'make image      the container image bulkup, by docker or podman'
+	@echo 'make fuzz       property tests of all parsers with 100 times as many examples'
 	@echo 'make clean      removes everything that the others made'
 
 demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
@@ -81,6 +87,27 @@ bench-pictures: $(VENV)/.demo $(DEMO)/photos
 compare-exiftool: $(VENV)/.test $(DEMO)/photos
 	$(BIN)/python -m benchmarks.compare_exiftool $(PHOTOS)
 
+docs: $(VENV)/.docs
+	$(BIN)/python docs/build_site.py build/pages
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --clean
+
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/twine check --strict dist/*
+
+# PYTHONS='python3.12 /opt/python3.14/bin/python' chooses others.
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
+test-pythons: dist
+	packaging/test_wheel.sh dist/*.tar.gz $(PYTHONS)
+
+DOCKER ?= docker
+image:
+	$(DOCKER) build --tag bulkup --file packaging/Dockerfile .
+
+fuzz: $(VENV)/.test
+	BULKUP_EXAMPLES=100 $(BIN)/pytest -q -n 2 --timeout 3600 tests/unit -m fuzz
+
 clean:
 	rm -rf $(VENV) $(DEMO) build dist bench-results
 	rm -rf .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -110,6 +137,14 @@ $(VENV)/.test: $(BUILT_FROM) $(ENVIRONMENT)
 
 $(VENV)/.check: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable . --group check
+	touch $@
+
+$(VENV)/.docs: $(BUILT_FROM) $(ENVIRONMENT)
+	$(PIP) install --editable . --group docs
+	touch $@
+
+$(VENV)/.dist: $(BUILT_FROM) $(ENVIRONMENT)
+	$(PIP) install --group dist
 	touch $@
 
 $(PEERS)/.installed: benchmarks/peers.txt

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Generate pages from the code: commands, settings and the example settings file.
+"""Generate pages from the code: commands, settings, the example settings file, the man page, and
+the completions of shells.
 
-python docs/generate.py            writes docs/commands.md, docs/settings.md, examples/bulkup.toml
+python docs/generate.py            writes docs/commands.md, docs/settings.md, examples/bulkup.toml,
+                                   and what is in share/
 python docs/generate.py --check    writes nothing; exits 1 and names stale pages
 """
 
@@ -12,6 +14,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
+from typer._completion_shared import get_completion_script
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -21,6 +24,10 @@ from bulkup.settings.setting import SettingRow
 from bulkup.settings.table import describe
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY / "docs"))
+from man_page import man_page  # noqa: E402 - after the path to it
+
+SHARE = REPOSITORY / "share"
 WIDTH = 98  # the width of --help in a terminal of 100 columns or more
 
 COMMANDS_HEAD = """\
@@ -97,10 +104,10 @@ def _help_section(words: list[str]) -> str:
     return f"## {title}\n\n```text\n{help_text(words).rstrip()}\n```\n"
 
 
-def help_text(words: list[str]) -> str:
-    """The output of `bulkup WORDS --help`, WIDTH columns wide."""
+def help_text(words: list[str], width: int = WIDTH) -> str:
+    """The output of `bulkup WORDS --help`, `width` columns wide."""
     words = [*words, "--help"]
-    answer = CliRunner().invoke(app, words, prog_name="bulkup", terminal_width=WIDTH)
+    answer = CliRunner().invoke(app, words, prog_name="bulkup", terminal_width=width)
     if answer.exit_code:
         raise RuntimeError(f"{words} ended with {answer.exit_code}")
     return answer.output
@@ -140,7 +147,22 @@ def pages() -> dict[Path, str]:
         REPOSITORY / "docs" / "commands.md": commands_page(),
         REPOSITORY / "docs" / "settings.md": settings_page(),
         REPOSITORY / "examples" / "bulkup.toml": toml_text(),
+        SHARE / "man" / "man1" / "bulkup.1": man_page(command_names(), help_at_80),
+        SHARE / "bash-completion" / "completions" / "bulkup": completion("bash"),
+        SHARE / "zsh" / "site-functions" / "_bulkup": completion("zsh"),
+        SHARE / "fish" / "vendor_completions.d" / "bulkup.fish": completion("fish"),
     }
+
+
+def help_at_80(words: list[str]) -> str:
+    """The output of `--help` beside the margin of a man page."""
+    return help_text(words, width=72)
+
+
+def completion(shell: str) -> str:
+    """The script that a shell loads, which asks bulkup itself."""
+    script = get_completion_script(prog_name="bulkup", complete_var="_BULKUP_COMPLETE", shell=shell)
+    return f"{script.strip()}\n"
 
 
 def stale() -> list[Path]:
@@ -155,6 +177,7 @@ def main() -> None:
             sys.exit(f"stale: {', '.join(names)}; run python docs/generate.py")
         return
     for path, text in pages().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
 

@@ -1,0 +1,1 @@
+complete --command bulkup --no-files --arguments "(env _BULKUP_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) bulkup)" --condition "env _BULKUP_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) bulkup"
