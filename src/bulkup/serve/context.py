@@ -83,7 +83,7 @@ def new_context(
         rate_limits=RateLimits(settings.serve.burst, settings.serve.per_minute),
         stores=Stores(manifest, settings.run, environ, clock),
         overview=overview,
-        live=Live(manifest, overview, clock),
+        live=Live(manifest, overview, clock, failure_rate=settings.webhook.failure_rate),
         searches=Searches(manifest, settings.run, clock, random),
         child_runs=runs,
         worker=Worker(manifest, runs, clock) if works else None,

@@ -86,6 +86,11 @@ class Server:
         name = f"[{host}]" if ":" in host else host
         return f"http://{name}:{self._port}{self._context.root_path}/"
 
+    @property
+    def listeners(self) -> int:
+        """How many clients listen to events."""
+        return len(self._context.live)
+
     def sign_in_link(self) -> str | None:
         """A link that signs a browser in, once; None where others could see the server, too."""
         if not self._is_local:

@@ -116,3 +116,46 @@ async def test_this_machine_gets_a_link_for_one_use(tmp_path: Path) -> None:
 
     assert link is not None
     assert link.startswith(f"{server.url}sign-in?code=")
+
+
+@pytest.mark.parametrize(("proxies", "is_secure"), [((), False), (("127.0.0.1",), True)])
+async def test_only_a_named_proxy_says_that_the_browser_came_by_https(
+    tmp_path: Path, proxies: tuple[str, ...], is_secure: bool
+) -> None:
+    settings = settings_of(tmp_path, proxies=proxies)
+    with ServerManifest(settings.manifest) as manifest:
+        token = add_token(manifest.tokens, "x", Role.VIEWER, now=0.0, expires_seconds=None)
+    body = f"token={token}".encode()
+    async with running(settings) as server:
+        found = await exchange(
+            server,
+            b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost\r\n"
+            b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 10.0.0.1\r\nConnection: close\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body),
+        )
+
+    assert found.startswith(b"HTTP/1.1 303 ")
+    assert (b"; Secure" in found) is is_secure
+
+
+async def test_a_thousand_connects_and_drops_leave_nothing(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    with ServerManifest(settings.manifest) as manifest:
+        token = add_token(manifest.tokens, "x", Role.VIEWER, now=0.0, expires_seconds=None)
+    head = (
+        f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"
+    )
+    async with running(settings) as server:
+        port = int(server.url.rsplit(":", 1)[1].split("/")[0])
+
+        async def connect_and_drop() -> None:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(head.encode())
+            await reader.readuntil(b"event: stats")
+            writer.close()
+
+        for _ in range(20):
+            await asyncio.gather(*(connect_and_drop() for _ in range(50)))
+        async with asyncio.timeout(10):
+            while server.listeners:  # noqa: ASYNC110 - the server tells nobody that one has gone
+                await asyncio.sleep(0)

@@ -3,5 +3,6 @@
 aggregation.py  a value that is made for all, kept, and served stale while it is made anew
 phases.py       Uploading, Processing, Searchable (pure)
 overview.py     `status --json` and the phases
+alerts.py       which ends of runs are worth an alert (pure)
 hub.py          events for those who listen
 """

@@ -21,6 +21,7 @@ from bulkup.manifest.notifications import Notification
 from bulkup.manifest.reports.changes import FailedAttempt
 from bulkup.manifest.server import ServerReader
 from bulkup.model import Digest
+from bulkup.serve.live.alerts import alert_of
 from bulkup.serve.live.overview import KEPT_SECONDS, Overview
 from bulkup.serve.manifest_threads import ManifestThreads
 from bulkup.serve.problems import Problem
@@ -68,10 +69,19 @@ Queue = asyncio.Queue[LiveEvent | None]
 class Live:
     """Looks for changes and hands them to all listeners. For one event loop."""
 
-    def __init__(self, manifest: ManifestThreads, overview: Overview, clock: Clock) -> None:
+    def __init__(
+        self,
+        manifest: ManifestThreads,
+        overview: Overview,
+        clock: Clock,
+        *,
+        failure_rate: float = 1.0,
+    ) -> None:
+        """There is an alert when a larger share than `failure_rate` of a run's items failed."""
         self._manifest = manifest
         self._overview = overview
         self._clock = clock
+        self._failure_rate = failure_rate
         self._queues: set[Queue] = set()
         self._is_stopped = False
         self._version = -1
@@ -150,6 +160,14 @@ class Live:
         for event in _events(failed, ended, since):
             self._position = event.position
             self._send(event)
+        for one in ended:
+            if (alert := alert_of(one, self._failure_rate)) is not None:
+                self._version = -1  # it is sent in the next tick
+                await self._manifest.write(
+                    lambda manifest, alert=alert, one=one: manifest.notifications.alert(  # type: ignore[misc]
+                        alert, now=one.at, run_id=one.run_id
+                    )
+                )
 
     async def _send_stats(self) -> None:
         snapshot = await self._overview.get(fresh=True)

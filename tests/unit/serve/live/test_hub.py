@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -32,9 +33,9 @@ def fail(manifest: ServerManifest, error: str) -> None:
     )
 
 
-def end(manifest: ServerManifest, run_id: str) -> None:
+def end(manifest: ServerManifest, run_id: str, **summary: Any) -> None:
     manifest.runs.begin(run_row(run_id))
-    manifest.runs.end(run_id, now=5.0, exit_code=3, summary={"sent": 1})
+    manifest.runs.end(run_id, now=5.0, exit_code=3, summary=summary)
 
 
 def taken(queue: Queue) -> list[LiveEvent]:
@@ -141,3 +142,19 @@ async def test_listeners_are_bounded_and_end_with_the_server(
 @pytest.mark.parametrize("text", ["", "1", "-", "1-", "a-b", "1-2-3", "9" * 30 + "-1", "٣-٣"])
 def test_a_foreign_id_is_none(text: str) -> None:
     assert position_of(text) is None
+
+
+@pytest.mark.parametrize(("dead", "done", "count"), [(3, 17, 1), (2, 18, 0), (9, 1, 0), (0, 0, 0)])
+async def test_a_run_in_which_much_failed_is_an_alert(
+    context: ServerContext, manifest: ServerManifest, dead: int, done: int, count: int
+) -> None:
+    await context.live.tick()
+    with context.live.listening() as queue:
+        end(manifest, "run-1", stages={"process": {"done": done, "dead": dead, "waiting": 0}})
+        await context.live.tick()
+        await context.live.tick()
+        alerts = [json.loads(event.data) for event in taken(queue) if event.name == "alert"]
+
+    assert [one["message"] for one in alerts] == [
+        f"process: {dead} of {dead + done} failed (15 %) in the last push"
+    ] * count
