@@ -192,6 +192,21 @@ def upload(served: Served, *files: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_picture_is_searched_by_example(served: Served) -> None:
+    served.open("")
+    chosen = "document.querySelector('[data-example] input')"
+    found = served.browser.command("Runtime.evaluate", expression=chosen)
+    served.browser.command(
+        "DOM.setFileInputFiles",
+        files=[str(served.library.folder / "trip" / "1.jpg")],
+        objectId=found["result"]["objectId"],
+    )
+
+    served.wait("document.querySelector('h1').textContent === 'Pictures like this file'")
+    first = served.browser.ask("return document.querySelector('a.tile').href")
+    assert first.endswith(served.library.digest("trip/1.jpg"))
+
+
 def test_files_are_uploaded_and_duplicates_are_named_first(served: Served, tmp_path: Path) -> None:
     new = tmp_path / "new <b>.jpg"
     new.write_bytes(photo(901))

@@ -16,6 +16,7 @@ from bulkup.serve.middleware.responses import Responses
 from bulkup.serve.pages import (
     activity,
     duplicates,
+    example,
     gallery,
     picture,
     sign_in,
@@ -51,6 +52,7 @@ API: Sequence[BaseRoute] = (
 """Everything below /api/v1."""
 PAGES: Sequence[BaseRoute] = (
     *gallery.ROUTES,
+    *example.ROUTES,
     *picture.ROUTES,
     *duplicates.ROUTES,
     *activity.ROUTES,

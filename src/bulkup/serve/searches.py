@@ -48,6 +48,10 @@ class Searches:
         whole = replace(request, limit=min(after + limit + 1, MOST_HITS))
         return _page(await self._answer(whole), after, limit)
 
+    async def example(self, path: str, limit: int) -> HitPage:
+        """Pictures like the one in a file. Raises UsageError when it is none, EmbedderUnusable."""
+        return _page(await self._answer(SearchRequest(like=path, limit=limit)), 0, limit)
+
     async def similar(self, digest: Digest, after: int, limit: int) -> HitPage:
         """Pictures like this one, without itself. Raises Problem (404)."""
 

@@ -136,21 +136,21 @@ async def _search(request: Request, text: str) -> Response:
         found = HitPage((), notes, None)
     filters = {name: text_in(request, name) or "" for name in FILTERS}
     kept = {"q": text, **{name: value for name, value in filters.items() if value}}
-    return await _hits(request, found, f"Closest matches: {text}", text, kept, filters)
+    return await hits_page(request, found, f"Closest matches: {text}", text, kept, filters)
 
 
 async def _similar(request: Request, like: str) -> Response:
     if _DIGEST.fullmatch(like) is None:
         raise Problem(422, "like is no digest")
     found = await context_of(request).searches.similar(Digest(like), _after(request), HITS)
-    return await _hits(request, found, "Similar pictures", "", {"like": like}, None)
+    return await hits_page(request, found, "Similar pictures", "", {"like": like}, None)
 
 
 def _after(request: Request) -> int:
     return optional_number_in(request, "cursor", most=MOST_HITS) or 0
 
 
-async def _hits(
+async def hits_page(
     request: Request,
     found: HitPage,
     title: str,
@@ -158,6 +158,7 @@ async def _hits(
     kept: dict[str, str],
     filters: dict[str, str] | None,
 ) -> Response:
+    """The page of a search; `kept` is the query of its next page, `filters` those of the form."""
     following = None
     if found.next_after is not None:
         following = f"?{urlencode({**kept, 'cursor': str(found.next_after)})}"

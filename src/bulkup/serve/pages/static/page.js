@@ -1,4 +1,4 @@
-// On every page: the bell, and the keys / (search) and g with a letter (go to a page).
+// On every page: the bell, the search by example, and the keys / (search) and g with a letter (go to a page).
 import { live } from "./live.js";
 
 const root = document.body.dataset.root;
@@ -21,4 +21,23 @@ document.addEventListener("keydown", (event) => {
     search.focus();
     search.select();
   }
+});
+
+const example = document.querySelector("[data-example]");
+if (example) example.hidden = false;
+example?.querySelector("input").addEventListener("change", async (event) => {
+  const [file] = event.target.files;
+  if (!file) return;
+  const main = document.querySelector("main");
+  main.setAttribute("aria-busy", "true");
+  const answer = await fetch(`${root}/search-by-example`, {
+    method: "POST",
+    headers: { Accept: "text/html" },
+    body: file,
+  });
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  main.replaceWith(page.querySelector("main"));
+  document.title = page.title;
+  document.querySelector("main").focus();
+  event.target.value = "";
 });
