@@ -146,8 +146,12 @@ def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
             for name, template in scenario.commands.items():
                 if not scenario.fill:
                     forget(bench.tmp)
+                pulled = bench.tmp / "pulled"
+                shutil.rmtree(pulled, ignore_errors=True)
                 found = once(name, template)
                 expect_stored(name, server, made if scenario.stores else None)
+                if scenario.pulls:
+                    expect_pulled(name, pulled, made)
                 if number >= 0:
                     results[name].append(found)
     return results
@@ -167,6 +171,13 @@ def expect_stored(name: str, server: Front, made: data.DataSet | None) -> None:
     wanted = (made.files, made.size_bytes) if made else (0, 0)
     if stored != wanted:
         raise Wrong(f"{name} stored {stored}, not {wanted} (objects, bytes): {stats['by_op']}")
+
+
+def expect_pulled(name: str, folder: Path, made: data.DataSet) -> None:
+    """Raise Wrong unless the folder has the data set's files."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    if (len(sizes), sum(sizes)) != (made.files, made.size_bytes):
+        raise Wrong(f"{name} pulled {len(sizes)} files of {sum(sizes)} bytes")
 
 
 def verdict(scenario: Scenario, found: Mapping[str, tables.Medians]) -> str:

@@ -30,6 +30,18 @@ FAR_PUSHES = {
     "s5cmd": S5CMD_PUSH.replace("--numworkers 32", "--numworkers 256"),
     "rclone": RCLONE_PUSH.replace("--transfers 16", "--transfers 64"),
 }
+# Back again: bulkup compares SHA-256, rclone MD5 where the server tells it, s5cmd nothing.
+PULLS = {
+    "bulkup": "{bulkup} pull --into {tmp}/pulled --manifest {tmp}/manifest.db"
+    " --endpoint-url {endpoint} {options}",
+    "s5cmd": S5CMD + " cp s3://bench/peers/* {tmp}/pulled/",
+    "rclone": RCLONE + " --fast-list --multi-thread-streams 0 peers:bench/peers {tmp}/pulled",
+}
+FAR_PULLS = {
+    "bulkup": PULLS["bulkup"],
+    "s5cmd": PULLS["s5cmd"].replace("--numworkers 32", "--numworkers 256"),
+    "rclone": PULLS["rclone"].replace("--transfers 16", "--transfers 64"),
+}
 MEGABIT = 1e6 / 8
 
 
@@ -41,7 +53,7 @@ class Scenario:
     `network` lies between the commands and the server, which then honours conditional writes.
     `stores` says whether a run must store the whole data set or nothing.
     `fill` are run once before the first round, unmeasured; a fresh manifest is made for each run
-    only where there is nothing to fill.
+    only where there is nothing to fill. `pulls`: a run makes `{tmp}/pulled`, with all files.
     """
 
     name: str
@@ -52,6 +64,7 @@ class Scenario:
     network: Network | None = None
     stores: bool = True
     fill: tuple[str, ...] = ()
+    pulls: bool = False
     wall_goal: float | None = None  # bulkup's wall time, as a share of the fastest other's
     peak_goal_mib: float | None = None
 
@@ -77,6 +90,25 @@ SCENARIOS = (
         FAR_PUSHES,
         network=Network(0.05, 1000 * MEGABIT),
         wall_goal=0.8,
+    ),
+    *(
+        Scenario(
+            name,
+            kind,
+            commands,
+            server="ceph",
+            network=network,
+            stores=False,
+            fill=(PUSH, S5CMD_PUSH),
+            pulls=True,
+            wall_goal=0.8,
+        )
+        for name, kind, commands, network in (
+            ("pull-small", "small-far", PULLS, None),
+            ("pull-photo", "photo-far", PULLS, None),
+            ("pull-30ms-small", "small-far", FAR_PULLS, Network(0.015)),
+            ("pull-30ms-photo", "photo-far", FAR_PULLS, Network(0.015)),
+        )
     ),
     Scenario(
         "rerun",

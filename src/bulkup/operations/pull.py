@@ -116,6 +116,7 @@ class PullRun:
         self._sources = Sources(map(self._source, self._destinations()))
         try:
             await self._run_plan(self._plan())
+            await asyncio.to_thread(self._folder.write_out)
         finally:
             await self._sources.close()
             self._folder.unlock()

@@ -3,6 +3,7 @@
 events.py    what happens in a pull, as values
 contents.py  which contents are wanted, and the names of their files
 folder.py    the folder that files are pulled into: what is there, and how a file gets its name
+file_system.py  all of it, written to the disk
 sources.py   the destinations that objects are read from
 ranges.py    a large object, in ranges that outlive the process
 fetcher.py   one content: its bytes, checked

@@ -1,7 +1,10 @@
 """The folder that files are pulled into. Nothing in it is overwritten.
 
 A file is written below `.bulkup-pull/` first, and gets its name with its modification time, by
-link(2), which never replaces. So a file that has its name, size and time is whole. The folder
+link(2), which never replaces. So a file that has its name, size and time is whole, also after the
+machine went down: a large file, which may be written in ranges, is on the disk before it gets its
+name; a small one is written in one go, so that its size tells; and all of them are on the disk
+before a pull says that it is done. The folder
 `.bulkup-pull` is removed in the end, unless it holds parts that the next pull continues with.
 
 All functions here block.
@@ -16,6 +19,7 @@ import re
 import secrets
 import shutil
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from hashlib import file_digest
@@ -24,6 +28,7 @@ from typing import Final, NamedTuple
 
 from bulkup.errors import FileNotWritten, FolderUnusable
 from bulkup.model import Body, Digest
+from bulkup.run.pull.file_system import sync_file_system
 from bulkup.stores.keys import spare_folder_key, spare_key
 
 STAGING: Final = ".bulkup-pull"
@@ -35,6 +40,10 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 _TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
 _TRIES = 3
+
+SYNCED_BYTES: Final = 1 << 20
+"""From this size on a file is written to the disk before it gets its name: for smaller ones that
+would take longer than to fetch them."""
 
 
 class Wanted(NamedTuple):
@@ -66,8 +75,11 @@ class PulledPath(NamedTuple):
 class TargetFolder:
     """One folder. The functions that write need `lock`."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, sync: Callable[[int], None] = os.fsync) -> None:
+        """`sync` writes an open file to the disk."""
         self.root = root
+        self._sync = sync
+        self._has_named = False
         self._lock = -1
         self._token = secrets.token_hex(6)
         self._numbers = count()
@@ -210,15 +222,35 @@ class TargetFolder:
         The staged file is gone then. Raises FileNotWritten, FolderUnusable.
         """
         try:
+            if place.wanted.size_bytes >= SYNCED_BYTES:
+                self._write_out(staged)
             modified_ns = place.wanted.modified_ns
             if modified_ns is not None:
                 os.utime(staged, ns=(modified_ns, modified_ns))
             place = self._place(staged, place)
+            self._has_named = True
             with suppress(FileNotFoundError):
                 os.unlink(staged)
         except OSError as error:
             raise not_written(error) from error
         return place
+
+    def write_out(self) -> None:
+        """Write all that was named to the disk. Raises FileNotWritten, FolderUnusable."""
+        if not self._has_named:
+            return
+        self._has_named = False
+        try:
+            sync_file_system(self.root)
+        except OSError as error:
+            raise not_written(error) from error
+
+    def _write_out(self, path: str) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._sync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _place(self, source: str, place: PulledPath, *, is_staged: bool = True) -> PulledPath:
         for _ in range(_TRIES):

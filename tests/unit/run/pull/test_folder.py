@@ -10,7 +10,13 @@ import pytest
 
 from bulkup.errors import FileNotWritten, FolderUnusable
 from bulkup.model import Digest
-from bulkup.run.pull.folder import Found, TargetFolder, Wanted, is_inside
+from bulkup.run.pull.folder import (
+    SYNCED_BYTES,
+    Found,
+    TargetFolder,
+    Wanted,
+    is_inside,
+)
 
 BODY = b"the bytes"
 DIGEST = Digest(sha256(BODY).hexdigest())
@@ -49,6 +55,24 @@ def test_what_took_the_name_meanwhile_is_kept(folder: TargetFolder) -> None:
     assert named.path == f"a~{DIGEST[:8]}.jpg"
     assert Path(folder.absolute("a.jpg")).read_bytes() == b"other"
     assert Path(folder.absolute(named.path)).read_bytes() == BODY
+
+
+def test_a_large_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
+    names: list[bool] = []
+
+    def sync(descriptor: int) -> None:
+        assert os.fstat(descriptor).st_size == SYNCED_BYTES
+        names.append(os.path.exists(folder.absolute("a.mov")))
+
+    folder = TargetFolder(str(tmp_path / "into"), sync=sync)
+    assert folder.try_lock("run 1") is None
+    body = bytes(SYNCED_BYTES)
+    large = Wanted("a.mov", Digest(sha256(body).hexdigest()), len(body), 10**18)
+    folder.name(folder.stage(body), folder.find(large))
+    assert names == [False]
+    folder.name(folder.stage(BODY), folder.find(wanted("a.jpg")))
+    assert names == [False]
+    folder.write_out()
 
 
 def test_the_same_file_that_came_meanwhile_is_enough(folder: TargetFolder) -> None:
