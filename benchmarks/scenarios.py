@@ -33,7 +33,7 @@ FAR_PUSHES = {
 # Back again: bulkup compares SHA-256, rclone MD5 where the server tells it, s5cmd nothing.
 PULLS = {
     "bulkup": "{bulkup} pull --into {tmp}/pulled --manifest {tmp}/manifest.db"
-    " --endpoint-url {endpoint} {options}",
+    " --endpoint-url {endpoint} --quiet",
     "s5cmd": S5CMD + " cp s3://bench/peers/* {tmp}/pulled/",
     "rclone": RCLONE + " --fast-list --multi-thread-streams 0 peers:bench/peers {tmp}/pulled",
 }

@@ -17,6 +17,7 @@ import zstandard
 from tests.e2e.conftest import Bulkup
 from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.test_pull import FILES, SETTINGS, tree
+from tests.e2e.test_watch import until
 from tests.e2e.trees import access, make_tree, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
@@ -117,6 +118,33 @@ def test_the_copy_comes_after_the_objects(
     puts = [seen for seen in s3.seen if seen.op == "PutObject"]
     assert [seen.path for seen in puts if "/manifest/" in seen.path] == [puts[-1].path]
     assert puts[-1].headers["if-none-match"] == "*"
+
+
+def test_a_kill_between_sending_a_copy_and_recording_it_loses_nothing(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """The copy is whole; nobody knows of it, and the next one has a name of its own."""
+    s3 = fake_s3(keep_bodies=True)
+    env = {**access(s3.url), **ALWAYS}
+    root = make_tree(tmp_path / "photos", FILES)
+    folder = "/bucket/p/.bulkup/manifest/"
+    s3.script(  # stored, and nobody is told
+        Fault(op="PutObject", path=folder + "*", does="lose"),
+        Fault(op="*", path=folder + "*", times=None, does="hold"),
+    )
+    push = bulkup.start("push", root, "--to", "s3://bucket/p", env=env)
+    until(lambda: any(path.startswith(folder) for path in s3.held))
+    push.kill()
+    push.wait()
+    s3.script()
+    s3.release()
+    assert bulkup("status", "--json").json()["stages"]["upload"]["done"] > 0
+    (tmp_path / "photos" / "new.jpg").write_bytes(picture("new"))
+    bulkup("push", root, env=env)
+    assert bulkup("verify", "--json", env=env).json() == []
+    shutil.rmtree(bulkup.home)
+    restored = bulkup("restore", "--from", "s3://bucket/p", env=env)
+    assert f"{len(tree(root))} files" in restored.stdout
 
 
 def test_the_newest_five_are_kept(bulkup: Bulkup, tmp_path: Path) -> None:
