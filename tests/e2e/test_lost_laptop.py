@@ -40,7 +40,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 def make_photos(root: Path) -> dict[str, str]:
     """A tree as people have them; the digests of the members of its archives."""
-    files = {f"{n // 20}/{n}.jpg": picture(n % 200) for n in range(300)}  # a third: duplicates
+    files = {f"{n // 20}/{n}.jpg": picture(n % 100) for n in range(150)}  # a third: duplicates
     files |= {f"odd/{name}": picture(name) for name in ODD}
     files |= {f"empty/{n}.jpg": b"" for n in range(3)}
     files |= {"large.jpg": picture("l", 12 << 20)}
@@ -71,6 +71,8 @@ def kill_some(start: Callable[[], subprocess.Popen[str]], done: Callable[[], int
 def test_push_and_pull_with_kills_in_between(
     bulkup: Bulkup, place: Place, tmp_path: Path, layout: str
 ) -> None:
+    if layout.startswith("{") and isinstance(place, BucketPlace):
+        pytest.skip("the layouts of the specification are enough there")
     root, back = tmp_path / "photos", tmp_path / "back"
     members = make_photos(root)
     before = {
