@@ -43,7 +43,6 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Upload folders of pictures to S3-compatible storage or another disk, every picture once.",
     epilog=EXIT_CODES,
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -147,9 +146,6 @@ def _report_usage(wrong: Any) -> int:
     context = wrong.ctx
     command = context.command_path if context is not None else "bulkup"
     message = wrong.format_message().rstrip(".")
-    if message.startswith("Usage:"):  # no command was given
-        print(message, file=sys.stderr)
-        return int(ExitCode.USAGE)
     hint = f"All options: {command} --help"
     if option := getattr(wrong, "option_name", None):
         if other := option_hint(option):

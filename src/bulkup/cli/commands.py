@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -15,6 +16,7 @@ from bulkup import __version__
 from bulkup.cli.other_verbs import unknown_command
 from bulkup.cli.run_options import PANELS, panel_of
 from bulkup.cli.shared_options import with_settings
+from bulkup.errors import ExitCode
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Upload": ("push", "watch", "resume", "retry"),
@@ -32,12 +34,39 @@ NAMES = tuple(name for names in GROUPS.values() for name in names)
 command takes."""
 
 
+FIRST_STEPS = f"""\
+bulkup {__version__} uploads folders of pictures to S3-compatible storage or another
+disk: every picture once, nothing overwritten, resumable, searchable afterwards.
+
+  bulkup doctor --to s3://bucket/photos           check keys and bucket
+  bulkup push ~/Photos --to s3://bucket/photos -n show what would be done
+  bulkup push ~/Photos --to s3://bucket/photos    do it (Ctrl-C at any time)
+  bulkup resume                                   continue where it stopped
+  bulkup status                                   show where everything stands
+  bulkup status --failed                          show what failed, and why
+  bulkup search sailing boat --html hits.html     find pictures
+  bulkup pull --into ~/back                       bring everything back
+
+Other S3 servers than Amazon's: --endpoint-url https://server:port
+A disk or NAS: --to /mnt/nas/photos
+
+All commands: bulkup --help      One command: bulkup help push
+"""
+
+
 class CommandGroup(TyperGroup):
     """All commands of bulkup, in groups; also `help [COMMAND]` and `version`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = _Commands()  # type: ignore[assignment]  # read only
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Without any argument, what to type first: it fits a terminal of 24 lines."""
+        if not args and not ctx.resilient_parsing:
+            print(FIRST_STEPS, file=sys.stderr)
+            raise typer.Exit(ExitCode.USAGE)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command that the arguments name, and the rest of them."""

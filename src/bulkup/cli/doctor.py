@@ -153,11 +153,10 @@ def _stores(settings: Settings) -> Iterator[tuple[str, bool, PartStore | BulkupE
 
 
 def _print(finding: CheckResult) -> None:
-    from bulkup.cli.output.text import escape, printable
+    from bulkup.cli.output.text import print_folded
 
     where = f"{finding.of}: " if finding.of else ""
-    lines = [f"{finding.level:<8}{where}{finding.subject}: {finding.found}"]
-    if finding.hint:
-        lines.append(f"{'':8}{finding.hint}")
-    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+    hint = f"\n{'':8}{finding.hint}" if finding.hint else ""
+    found = finding.found.replace("\n", "\\n")
+    print_folded(f"{finding.level:<8}{where}{finding.subject}: {found}{hint}", sys.stdout)
     sys.stdout.flush()

@@ -76,7 +76,9 @@ def _print(rows: Iterator[FileRow], glob: str | None, reader: Reader) -> None:
 
     found = list(rows)
     if not found:
-        print(nothing_matches(reader, glob))
+        from bulkup.cli.output.text import print_folded
+
+        print_folded(nothing_matches(reader, glob), sys.stdout)
         return
     paths = [row.path for row in found]
     if is_screen(sys.stdout, os.environ):

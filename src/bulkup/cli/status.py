@@ -215,7 +215,7 @@ def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tupl
 def _print_status(document: dict[str, object], reader: Reader) -> None:
     from bulkup.cli.output.last_run import last_run_lines
     from bulkup.cli.output.nothing import nothing_pushed
-    from bulkup.cli.output.text import count, escape, size
+    from bulkup.cli.output.text import count, escape, print_folded, size
 
     assets, stages = document["assets"], document["stages"]
     failures, runs = document["failures"], document["runs"]
@@ -227,7 +227,7 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
     assert isinstance(destinations, list)
     say = typer.echo
     if not assets["total"]:
-        say(nothing_pushed(reader))
+        print_folded(nothing_pushed(reader), sys.stdout)
         return
     say(
         f"{count(assets['total'], 'file')}, {size(assets['bytes'])}: "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -99,3 +101,14 @@ def test_an_unknown_command_is_an_error_of_usage() -> None:
 )
 def test_options_of_other_tools_are_understood(option: str, hint: str | None) -> None:
     assert option_hint(option) == hint
+
+
+def test_without_a_command_the_first_steps_fit_a_small_terminal() -> None:
+    ended = CliRunner().invoke(app, [])
+    assert ended.exit_code == 2
+    lines = ended.stderr.splitlines()
+    assert len(lines) < 24
+    assert max(map(len, lines)) <= 80
+    shown_commands = re.findall(r"^  bulkup (\w+)", ended.stderr, re.MULTILINE)
+    assert set(shown_commands) <= set(NAMES)
+    assert {"push", "resume", "status", "search"} <= set(shown_commands)

@@ -127,15 +127,26 @@ def fold(line: str, width: int) -> list[str]:
 
     if len(line) <= width:
         return [line]
-    indent = " " * (len(line) - len(line.lstrip(" ")))
+    indent = " " * (len(line) - len(line.lstrip(" ")) + 2)
     return wrap(
         line,
         width,
-        subsequent_indent=indent + "  ",
+        subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
         drop_whitespace=True,
     )
+
+
+def print_folded(text: str, out: TextIO) -> None:
+    """Print the lines of the text, escaped, on a terminal broken between words."""
+    lines = [escape(line) for line in text.split("\n")]
+    if out.isatty():
+        from shutil import get_terminal_size
+
+        width = get_terminal_size().columns
+        lines = [part for line in lines for part in fold(line, width)]
+    out.writelines(f"{printable(line, out)}\n" for line in lines)
 
 
 def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:
