@@ -21,6 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.unit.serve.library import Library, pushed
 
 HOST = "127.0.0.1:8765"
+KEYS = {"AWS_ACCESS_KEY_ID": "key-id", "AWS_SECRET_ACCESS_KEY": "secret-key"}
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +58,7 @@ def pushed_settings(tmp_path: Path, library: Library) -> Settings:
 @pytest.fixture
 async def context(settings: Settings, clock: FakeClock) -> AsyncIterator[ServerContext]:
     """What the server's requests share."""
-    context = new_context(settings, clock=clock, random=Random(1), environ={}, readers=1)
+    context = new_context(settings, clock=clock, random=Random(1), environ=KEYS, readers=1)
     yield context
     await context.close()
 

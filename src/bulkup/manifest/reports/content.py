@@ -66,13 +66,6 @@ class ContentQueries(Statements):
         ).fetchone()
         return None if row is None else ContentRow(*row)
 
-    def digest_of(self, content_id: int) -> Digest | None:
-        """The digest of a content."""
-        found: Digest | None = self._value(
-            "SELECT lower(hex(digest)) FROM content WHERE id = ?", content_id
-        )
-        return found
-
     def paths(self, content_id: int, *, limit: int = 1000) -> list[tuple[str, bool]]:
         """The absolute paths of its files, and whether each is there as far as a scan knows."""
         rows = self._db.execute(

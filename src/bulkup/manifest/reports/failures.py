@@ -86,12 +86,6 @@ class FailurePages(Statements):
         )
         return [FailureCount(*row) for row in rows]
 
-    def count(self, query: FailureQuery) -> int:
-        """How many items match, whatever their files are called."""
-        values = {"stage": query.stage, "state": query.state, "error_class": query.error_class}
-        row = self._db.execute(f"SELECT count(*) FROM item WHERE {_WHERE}", values).fetchone()
-        return int(row[0])
-
     def _files(self, item: int) -> list[FileFailure]:
         rows = self._db.execute(
             "SELECT root, path, digest, stage, state, error_class, error, attempts, "

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sqlite3
 from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
 
 from bulkup.manifest.server import ServerManifest
+from tests.sql import sql
 from tests.unit.manifest.recording import run_row
 from tests.unit.serve.conftest import HOST
 from tests.unit.serve.library import Library
@@ -146,3 +150,44 @@ async def test_notifications_are_unread_until_they_are_read(
 
     assert found.status_code == 303
     assert 'class="unread"' not in (await viewer.get("/notifications")).text
+
+
+async def test_facts_are_written_as_photographers_do(
+    viewer: httpx.AsyncClient, library: Library, manifest: ServerManifest
+) -> None:
+    sql(
+        manifest.path,
+        "UPDATE picture SET camera = 'Box', f_number = 2.8, exposure_seconds = 0.004, iso = 100, "
+        'focal_length_mm = 50, keywords = \'["sea", "<b>"]\', latitude = 47.5, longitude = 8.25',
+    )
+
+    page = (await viewer.get(f"/picture/{library.digest('trip/1.jpg')}")).text
+
+    for fact in ("Box", "f/2.8", "1/250 s", "50 mm", "sea, &lt;b&gt;", "47.50000, 8.25000"):
+        assert f"<dd>{fact}</dd>" in page
+
+
+async def test_counts_are_sent_once_while_nothing_changes(viewer: httpx.AsyncClient) -> None:
+    first = await viewer.get("/api/v1/stats")
+    again = await viewer.get("/api/v1/stats", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert "bulkup_items" in (await viewer.get("/api/v1/metrics")).text
+
+
+async def test_a_manifest_that_is_replaced_is_opened_anew(
+    viewer: httpx.AsyncClient, library: Library, manifest: ServerManifest
+) -> None:
+    shown = f"/picture/{library.digest('trip/1.jpg')}"
+    assert (await viewer.get(shown)).status_code == 200
+    other = f"{manifest.path}.other"
+    library.copied_to(Path(other))
+    sql(other, "UPDATE asset SET name = 'restored.jpg' WHERE name = '1.jpg'")
+    with sqlite3.connect(manifest.path) as db:
+        rows = db.execute("SELECT * FROM token").fetchall()
+    with sqlite3.connect(other) as db:
+        db.executemany("INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    os.replace(other, manifest.path)
+
+    assert "restored.jpg" in (await viewer.get(shown)).text

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 from PIL import Image
 
+from bulkup.manifest.server import ServerManifest
+from bulkup.serve.context import ServerContext
+from tests.sql import sql
 from tests.unit.serve.library import HOSTILE, Library
 
 
@@ -110,3 +114,38 @@ async def test_an_object_that_is_gone_is_a_problem(
 
     assert found.status_code == 404
     assert found.headers["content-type"] == "application/problem+json"
+
+
+@pytest.fixture
+def at_s3(manifest: ServerManifest, context: ServerContext) -> None:
+    """The library as if its objects were in a bucket. Nobody asks it: URLs are signed here."""
+    sql(
+        manifest.path,
+        "UPDATE destination SET url = 's3://bucket/photos', "
+        "endpoint_url = 'https://s3.example.org', region = 'eu-1', addressing_style = 'path'",
+    )
+
+
+@pytest.mark.usefixtures("at_s3")
+async def test_an_original_in_a_bucket_is_a_signed_url_of_five_minutes(
+    viewer: httpx.AsyncClient, library: Library
+) -> None:
+    found = await viewer.get(f"/api/v1/original/{library.digest('trip/1.jpg')}")
+
+    assert found.status_code == 307
+    url = urlsplit(found.headers["location"])
+    assert (url.scheme, url.netloc) == ("https", "s3.example.org")
+    assert parse_qs(url.query)["X-Amz-Expires"] == ["300"]
+    assert found.headers["cache-control"] == "private, no-store"
+    assert "secret-key" not in found.headers["location"]
+
+
+@pytest.mark.usefixtures("at_s3")
+async def test_only_the_page_for_uploads_may_talk_to_the_bucket(
+    uploader: httpx.AsyncClient,
+) -> None:
+    upload = (await uploader.get("/upload")).headers["content-security-policy"]
+    gallery = (await uploader.get("/")).headers["content-security-policy"]
+
+    assert "connect-src 'self' https://s3.example.org;" in upload
+    assert "example.org" not in gallery
