@@ -15,7 +15,7 @@ from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.model import Stage
-from bulkup.run.cluster import LOCAL, RunCluster, check_engine
+from bulkup.run.cluster import LOCAL, EngineSource, RunCluster, check_engine
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
 from bulkup.run.options import BatchOptions
@@ -36,15 +36,18 @@ class BacklogRun(Run):
         *,
         force: bool,
         store_factory: StoreFactory | None = None,
+        engines: EngineSource | None = None,
     ) -> None:
+        """`engines` are those of `options.engine` by default."""
         super().__init__(options, context, store_factory=store_factory)
         self._force = force
         self._stages: tuple[Stage, ...] = (self.stage,)
+        self._cluster = engines
         if options.engine != LOCAL:
             check_engine(self._embedder, embeds=self.stage is Stage.EMBED)
-            self._cluster = RunCluster(options, context.clock, context.emit)
-            if self._embedder.is_local:  # one pass over the pictures serves both
-                self._stages = (Stage.PROCESS, Stage.EMBED)[self.stage is Stage.EMBED :]
+            self._cluster = engines or RunCluster(options, context.clock, context.emit)
+        if self._cluster is not None and self._embedder.is_local:  # one pass serves both
+            self._stages = (Stage.PROCESS, Stage.EMBED)[self.stage is Stage.EMBED :]
 
     def _jobs(self) -> list[Job]:
         manifest = self._context.manifest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bulkup.clock import Clock
 from bulkup.errors import EngineUnusable, UsageError
@@ -20,9 +20,22 @@ from bulkup.settings.options import RunOptions
 if TYPE_CHECKING:
     from bulkup.engines.dask.cluster import DaskCluster
     from bulkup.engines.dask.engine import DaskEngine
+    from bulkup.engines.engine import Engine
     from bulkup.stores.store import SignedURL
 
 LOCAL: Final = "local"
+
+
+class EngineSource(Protocol):
+    """Where a run has its engines from."""
+
+    async def engine_for(
+        self, destination: Destination, embedder: LazyEmbedder
+    ) -> Engine[Task, TaskReply]:
+        """The engine for work at a destination. Raises EngineUnusable and UsageError."""
+
+    async def close(self) -> None:
+        """Give it back. May be called twice."""
 
 
 class RunCluster:

@@ -37,8 +37,8 @@ from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
 if TYPE_CHECKING:
-    from bulkup.engines.dask.engine import DaskEngine
-    from bulkup.run.cluster import RunCluster
+    from bulkup.engines.engine import Engine
+    from bulkup.run.cluster import EngineSource
     from bulkup.run.work.task import Task, TaskReply
 
 StoreFactory = Callable[[Destination], PartStore]
@@ -70,7 +70,7 @@ class Run(ABC):
             stale_after_seconds=options.stale_after_seconds,
         )
         self._embedder = LazyEmbedder(options.embed, context.clock, context.random)
-        self._cluster: RunCluster | None = None  # of commands that take --engine
+        self._cluster: EngineSource | None = None  # of commands that take --engine
         self.job_runners: list[JobRunner] = []
         self._not_begun = 0  # items of jobs that were not started
         self._refused: dict[int, BulkupError] = {}  # by destination
@@ -175,7 +175,7 @@ class Run(ABC):
             await asyncio.gather(beating, return_exceptions=True)
 
     async def _run_job(self, job: Job, store: PartStore) -> None:
-        engine: DaskEngine[Task, TaskReply] | None = None
+        engine: Engine[Task, TaskReply] | None = None
         if self._cluster is not None:
             try:
                 engine = await self._cluster.engine_for(job.destination, self._embedder)

@@ -76,8 +76,7 @@ class Attempts:
             while True:
                 while self._in_progress >= attempter.concurrency:
                     await self._wait_for_an_end()
-                left = None if claims.may_get_more else claims.waiting
-                items = await claims.take(attempter.most_items(left), _together)
+                items = await claims.take(attempter.most_items(claims.left), _together)
                 if not items:
                     return
                 is_alone = items[0].is_suspect and not attempter.isolates

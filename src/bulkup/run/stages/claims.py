@@ -63,6 +63,7 @@ class Claims:
         self.claimed = 0  # so far, from the manifest
         self._taking = asyncio.Lock()
         self._changed = stop.event()
+        self.unclaimed = 0  # items left in the manifest, when they were last counted
 
     # For whoever brings items ---------------------------------------------------------------------
 
@@ -105,9 +106,9 @@ class Claims:
         return len(self._buffer) + len(self._held)
 
     @property
-    def may_get_more(self) -> bool:
-        """Whether more may come than is waiting here."""
-        return self._is_fed or self._may_claim
+    def left(self) -> int | None:
+        """All items that nobody has taken; None while more may come that are not known yet."""
+        return None if self._is_fed else len(self._buffer) + self.unclaimed
 
     def oldest(self, most: int) -> list[WorkItem]:
         """The items that were taken first and have not ended. Safe from any thread."""

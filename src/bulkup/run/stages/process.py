@@ -47,7 +47,7 @@ class ProcessStage:
         return self._engine.most_tasks
 
     def most_items(self, left: int | None = None) -> int:
-        return self._size.items(left, self._engine.most_tasks)
+        return self._size.items(left, self._engine.slots)
 
     async def attempt(self, items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
         task = await self._task(items)

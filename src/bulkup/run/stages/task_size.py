@@ -11,6 +11,9 @@ GATHER_SECONDS = 0.5
 ASSUMED_SECONDS = 0.1
 """Of one item, as long as none was measured."""
 
+LEAST_SECONDS = 1.0
+"""Of work in the last tasks."""
+
 MOST_CLAIMED = 10 * MOST_TASK_ITEMS
 """So many items are claimed ahead for tasks of measured size."""
 
@@ -33,15 +36,16 @@ class TaskSize:
             each, before = seconds / items, self._seconds_each
             self._seconds_each = each if before is None else before + _WEIGHT * (each - before)
 
-    def items(self, left: int | None, places: int) -> int:
-        """For the next attempt. Of the last `left` items each of the `places`, which are attempts
-        that may be in progress, gets its share: none works alone at the end."""
+    def items(self, left: int | None, slots: int) -> int:
+        """For the next attempt. Of the last `left` items each of the slots gets its share, so that
+        none works alone at the end; a task is never shorter than LEAST_SECONDS for that."""
         if not self._task_seconds:
             return self._least
         each = ASSUMED_SECONDS if self._seconds_each is None else self._seconds_each
         most = min(MOST_TASK_ITEMS, round(self._task_seconds / max(each, 1e-4)))
         if left is not None:
-            most = min(most, -(-left // places))
+            share, least = -(-left // max(1, slots)), round(LEAST_SECONDS / max(each, 1e-4))
+            most = min(most, max(share, least))
         return max(1, most)
 
     def claim_rules(self, concurrency: int) -> ClaimRules:

@@ -28,8 +28,11 @@ def test_no_task_has_more_rows_than_a_reply_may_have() -> None:
     assert size.items(None, 4) == 500
 
 
-def test_at_the_end_each_place_gets_its_share() -> None:
+def test_at_the_end_each_slot_gets_its_share_but_no_crumbs() -> None:
     size = TaskSize(10.0, 1)
-    assert size.items(40, 8) == 5
+    assert size.items(320, 8) == 40
+    assert size.items(30, 8) == size.items(0, 8) == 10
+    for _ in range(50):
+        size.add(1, 5.0)
+    assert size.items(30, 8) == 2
     assert size.items(3, 8) == 1
-    assert size.items(0, 8) == 1
