@@ -87,6 +87,7 @@ class SleepingSlots:
 
     isolates = True
     task_seconds = TASK_SECONDS
+    workers = tasks_out = 0
 
     def __init__(self, slots: int, seconds_each: float) -> None:
         self.slots = slots

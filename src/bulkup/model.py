@@ -175,6 +175,8 @@ class Snapshot(NamedTuple):
     destination: str = ""
     in_hand: tuple[tuple[str, int], ...] = ()  # path and bytes of the files begun first
     last_error: str | None = None
+    workers: int = 0  # of a cluster, with so many tasks out
+    tasks_out: int = 0
 
 
 def total_of(snapshot: Snapshot) -> StageCount:

@@ -47,6 +47,14 @@ class Engine(Protocol[T_contra, R_co]):
     """How much work is worth one task; 0 where a task costs nothing."""
 
     @property
+    def workers(self) -> int:
+        """Workers elsewhere that can do the work, now; 0 where this process does it."""
+
+    @property
+    def tasks_out(self) -> int:
+        """Tasks that those workers have, now."""
+
+    @property
     def slots(self) -> int:
         """Tasks that are worked on at the same time, now: workers may come and go."""
 

@@ -19,6 +19,7 @@ class LocalEngine(Generic[T, R]):
 
     isolates = False
     task_seconds = 0.0
+    workers = tasks_out = 0
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class JobRunner:
         embedder: LazyEmbedder,
         engine: Engine[Task, TaskReply] | None = None,
     ) -> None:
-        self.job, self.begun = job, begun
+        self.job, self.begun, self.engine = job, begun, engine
         self.stop_signal = StopSignal()
         self._run = context
         self._store = store

@@ -126,7 +126,10 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
         if runners:
             before = _count(runners, before)
             stages[stage.value] = _with_earlier(job_runners, stage, before)
+    engine = at_work.engine if at_work else None
     return Snapshot(
+        workers=engine.workers if engine else 0,
+        tasks_out=engine.tasks_out if engine else 0,
         stages=stages,
         walking=at_work is None or (at_work.scan is not None and at_work.scan.is_under_way),
         walked_files=sum(w.files for w in walked),

@@ -114,7 +114,10 @@ def traffic(snapshot: Snapshot, width: int) -> str:
     pieces = [(0, duration(snapshot.elapsed_seconds))]
     if snapshot.walking:
         pieces.append((0, f"{count(snapshot.walked_files)} found"))
-    if snapshot.window:
+    if snapshot.workers:
+        at_work = f"{count(snapshot.workers, 'worker')}, {count(snapshot.tasks_out, 'task')} out"
+        pieces.append((1, at_work))
+    elif snapshot.window:
         pieces.append((2, f"{snapshot.in_flight} of {count(snapshot.window, 'connection')}"))
     if snapshot.throttled:
         pieces.append((1, f"{count(snapshot.throttled)} throttled"))

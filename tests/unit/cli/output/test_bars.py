@@ -179,3 +179,9 @@ def test_widths_only_grow(found: list[StageCount]) -> None:
 def test_a_pause_shows_neither_a_rate_nor_an_end() -> None:
     row = row_of("upload", UPLOAD, speed_of(UPLOAD), walking=False, paused=True)
     assert row.cells == ("52 %", "395/540", "146.3/279.7 MiB", "", "")
+
+
+def test_with_a_cluster_its_workers_and_tasks_are_shown() -> None:
+    shown = traffic(SNAPSHOT._replace(workers=8, tasks_out=13, destination=""), 79)
+    assert "8 workers, 13 tasks out" in shown
+    assert "connections" not in shown
