@@ -206,6 +206,16 @@ async def test_workers_that_cannot_do_the_work_are_named_at_the_start(
     assert "gets no work: it cannot go below 0" in said[0]
 
 
+async def test_a_worker_that_vanishes_while_it_is_checked_holds_nobody_up(
+    own_cluster: DaskProcesses,
+) -> None:
+    own_cluster.workers[0].send_signal(signal.SIGSTOP)
+    asyncio.get_running_loop().call_later(1, own_cluster.workers[0].kill)
+    async with asyncio.timeout(15), opened(own_cluster) as engine:
+        assert await engine.run(Order("nothing", 1)) == SETUP
+        assert engine.workers == 1
+
+
 async def test_a_worker_that_joins_has_tasks(own_cluster: DaskProcesses) -> None:
     async with opened(own_cluster) as engine:
         assert engine.slots == 2

@@ -14,7 +14,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import DryRunQueries
-from bulkup.model import Stage
+from bulkup.model import Snapshot, Stage, StageCount
 from bulkup.run.cluster import LOCAL, EngineSource, RunCluster, check_engine
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
@@ -48,6 +48,13 @@ class BacklogRun(Run):
             self._cluster = engines or RunCluster(options, context.clock, context.emit)
         if self._cluster is not None and self._embedder.is_local:  # one pass serves both
             self._stages = (Stage.PROCESS, Stage.EMBED)[self.stage is Stage.EMBED :]
+
+    def snapshot(self) -> Snapshot:
+        """See Run. Its stages are known before the first job, while a cluster is connected."""
+        taken = super().snapshot()
+        if self.job_runners:
+            return taken
+        return taken._replace(stages={stage.value: StageCount() for stage in self._stages})
 
     def _jobs(self) -> list[Job]:
         manifest = self._context.manifest

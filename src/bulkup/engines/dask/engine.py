@@ -33,6 +33,9 @@ TASK_SECONDS: Final = 8.0
 WORKERS_SECONDS: Final = 60.0
 """How long a cluster without a worker that can do the work is waited for."""
 
+OTHERS_SECONDS: Final = 10.0
+"""How long the start waits for the checks of other workers, when one is usable."""
+
 CHECK_SECONDS: Final = 90.0
 _LOOK_SECONDS: Final = 2.0  # between two looks at who is there
 _SPARE_SECONDS: Final = 1.0  # between two looks for room for a second copy
@@ -104,10 +107,11 @@ class DaskEngine(Generic[T, R]):
         """Wait for workers and check them. Raises EngineUnusable when none can do the work."""
         self._cluster.watch(self._places.wake, self._removed)
         self._watch = asyncio.create_task(self._watch_workers())
-        until = self._clock.monotonic() + WORKERS_SECONDS
+        began = self._clock.monotonic()
         while not self._places.workers or self._checks:
             self._raise_trouble()
-            if self._clock.monotonic() > until and not self._places.usable:
+            waited = self._clock.monotonic() - began
+            if waited > (OTHERS_SECONDS if self._places.usable else WORKERS_SECONDS):
                 break
             await self._places.wait(_LOOK_SECONDS)
         if not self._places.usable:
@@ -243,7 +247,11 @@ class DaskEngine(Generic[T, R]):
             remote.check, remote.setup, None, name=next(self._names), worker=address
         )
         result = asyncio.create_task(_result_of(future))
-        await asyncio.wait([result], timeout=CHECK_SECONDS)
+        until = self._clock.monotonic() + CHECK_SECONDS
+        while not result.done() and self._clock.monotonic() < until:
+            if worker is not None and worker.is_gone:
+                break
+            await asyncio.wait([result], timeout=_LOOK_SECONDS)
         checked = _checked(result)
         result.cancel()
         future.release()
