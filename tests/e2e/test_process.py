@@ -608,7 +608,7 @@ def test_resume_goes_on_with_stages_that_were_cut_short(
     bulkup.finish(run, check=-signal.SIGKILL)
     assert stage(bulkup).get("done", 0) < 24
     ended = bulkup("resume")
-    assert "left to process" in ended.stderr
+    assert "Left to process" in ended.stderr
     assert stage(bulkup) == {"done": 24}
     assert bulkup("resume").stdout == "Nothing to resume.\n"
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Bulkup, Ended
+from tests.e2e.pictures import photo
 from tests.e2e.trees import access, digest, make_tree, many, objects_in, picture
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
@@ -302,3 +303,14 @@ def test_a_limit_stops_a_resume_like_a_push(
     assert "20 to upload" in ended.stdout
     bulkup("resume")
     assert len(objects_in(tmp_path / "store")) == 40
+
+
+def test_what_fails_in_a_resumed_stage_is_exit_3(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Also where no push is resumed, only what a stage left."""
+    make_tree(tmp_path / "photos", {"a.jpg": photo(1), "b.jpg": photo(2)[:300]})
+    bulkup("push", "photos", "--to", "store", "--stages", "upload")
+    bulkup("process", "--limit", "1")
+    ended = bulkup("resume", check=3)
+    assert "1 failed" in ended.stdout
+    assert "bulkup status --failed" in ended.stdout
+    assert bulkup("history", "--json").json()[0]["exit_code"] == 3

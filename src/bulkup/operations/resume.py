@@ -67,7 +67,7 @@ class ResumeRun(Run):
             for options in batches.begun_with(destination.id, stage):
                 stages |= {one for one in batch_options_of(options).stages if one in items}
         self._found.extend(
-            Notice(f"{count:,} contents are left to {stage} at {destination.url}")
+            Notice(f"Left to {stage} at {destination.url}: {count:,} unique files")
             for stage, count in items.items()
             if count
         )

@@ -334,10 +334,10 @@ class Run(ABC):
         for run in await self._context.call(self._context.manifest.runs.open_runs):
             count = dict(left.claimed_by).get(run.id)
             if count:
-                files = "1 content is" if count == 1 else f"{count:,} contents are"
+                files = "1 file is" if count == 1 else f"{count:,} files are"
                 self._context.emit(
                     Notice(
-                        f"{files} claimed by another run: {run.command} {run.id}, "
+                        f"{files} in progress in another run: {run.command} {run.id}, "
                         f"pid {run.pid} on {machine_of(run.host)}"
                     )
                 )

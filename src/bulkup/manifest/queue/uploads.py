@@ -35,7 +35,12 @@ _FAILED_OR_TAKEN = (
     "SELECT batch.destination_id, batch_root.root_id FROM batch_root "
     "JOIN batch ON batch.id = batch_root.batch_id "
     "WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
-    "AND json_extract(batch.options, '$.subtrees') IS NULL)) "
+    "AND json_extract(batch.options, '$.subtrees') IS NULL) "
+    # A batch without roots is a stage's backlog: all that failed at its destination.
+    "OR (item.stage <> 'upload' AND item.destination_id IN (SELECT batch.destination_id "
+    "FROM batch WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
+    "AND +batch.destination_id IN (SELECT value FROM json_each(:to)) "
+    "AND NOT EXISTS (SELECT 1 FROM batch_root WHERE batch_id = batch.id)))) "
     "GROUP BY item.stage, news, item.run_id, item.error_class"
 )
 
