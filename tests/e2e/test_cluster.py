@@ -74,7 +74,7 @@ def tasks_begun(bulkup: Bulkup, at_least: int = 1) -> Callable[[], bool]:
 def test_results_are_those_of_one_machine_byte_for_byte(
     bulkup: Bulkup, two_workers: DaskProcesses, tmp_path: Path
 ) -> None:
-    store = upload(bulkup, 20)
+    store = upload(bulkup, 10)
     here = Bulkup(tmp_path / "here")
     shutil.copytree(bulkup.home, here.home)
     here("process", check=3)
@@ -125,14 +125,14 @@ def test_a_cluster_of_this_machine_is_started_and_ends(bulkup: Bulkup) -> None:
 def test_workers_that_are_killed_cost_nothing_that_is_not_done_again(
     bulkup: Bulkup, own_cluster: DaskProcesses
 ) -> None:
-    upload(bulkup, 60, width=1200, height=900)
+    upload(bulkup, 30, width=1200, height=900)
     run = bulkup.start("process", "--engine", own_cluster.url)
-    for n in (1, 20):
+    for n in (1, 12):
         wait_until(tasks_begun(bulkup, n), timeout_seconds=60, what="nothing was made")
         own_cluster.workers[-1].kill()
         own_cluster.add_worker()
     bulkup.finish(run, check=3)
-    assert states(bulkup, "process")["done"] == states(bulkup, "embed")["done"] == 60
+    assert states(bulkup, "process")["done"] == states(bulkup, "embed")["done"] == 30
     attempts = asked(
         bulkup.home / "manifest.db",
         "SELECT item_id FROM attempt WHERE outcome = 'done' GROUP BY item_id HAVING count(*) > 1",
@@ -143,20 +143,20 @@ def test_workers_that_are_killed_cost_nothing_that_is_not_done_again(
 def test_a_driver_that_is_killed_is_followed_by_one_that_goes_on(
     bulkup: Bulkup, two_workers: DaskProcesses
 ) -> None:
-    upload(bulkup, 60, width=1200, height=900)
+    upload(bulkup, 30, width=1200, height=900)
     run = bulkup.start("process", "--engine", two_workers.url)
     wait_until(tasks_begun(bulkup), timeout_seconds=60, what="nothing was made")
     run.kill()
     bulkup.finish(run)
     bulkup("process", "--engine", two_workers.url, check=3)
-    assert states(bulkup, "process")["done"] == states(bulkup, "embed")["done"] == 60
+    assert states(bulkup, "process")["done"] == states(bulkup, "embed")["done"] == 30
     assert asked(bulkup.home / "manifest.db", "SELECT count(*) FROM item WHERE strikes") == [0]
 
 
 def test_a_scheduler_that_is_gone_ends_the_run_and_items_stay_ready(
     bulkup: Bulkup, own_cluster: DaskProcesses
 ) -> None:
-    upload(bulkup, 60, width=1200, height=900)
+    upload(bulkup, 30, width=1200, height=900)
     run = bulkup.start("process", "--engine", own_cluster.url)
     wait_until(tasks_begun(bulkup), timeout_seconds=60, what="nothing was made")
     own_cluster.scheduler.kill()
@@ -166,11 +166,11 @@ def test_a_scheduler_that_is_gone_ends_the_run_and_items_stay_ready(
     assert found["claimed"] == found["waiting"] == 0
     assert found["ready"] > 0
     bulkup("process", check=3)
-    assert states(bulkup, "process")["done"] == 60
+    assert states(bulkup, "process")["done"] == 30
 
 
 def test_an_interrupt_gives_everything_back(bulkup: Bulkup, two_workers: DaskProcesses) -> None:
-    upload(bulkup, 60, width=1200, height=900)
+    upload(bulkup, 30, width=1200, height=900)
     run = bulkup.start("process", "--engine", two_workers.url)
     wait_until(tasks_begun(bulkup), timeout_seconds=60, what="nothing was made")
     run.send_signal(signal.SIGINT)
@@ -248,6 +248,16 @@ def test_a_directory_has_no_signed_urls(bulkup: Bulkup, two_workers: DaskProcess
     assert "--sign is for buckets" in ended.stderr
 
 
+def test_an_extra_that_is_not_installed_is_named(bulkup: Bulkup, tmp_path: Path) -> None:
+    upload(bulkup, 1)
+    make_tree(tmp_path, {"hidden/dask/__init__.py": b"raise ImportError('no dask here')"})
+    env = {"PYTHONPATH": str(tmp_path / "hidden")}
+    ended = bulkup("process", "--engine", "dask://", env=env, check=4)
+    assert "no dask here" in ended.stderr
+    assert "install 'dask" in ended.stderr
+    bulkup("process", env=env, check=3)
+
+
 @pytest.mark.parametrize("engine", ["ray://host:1", "dask://host", "dask", "tcp://host:8786"])
 def test_an_engine_that_is_none_is_a_usage_error(bulkup: Bulkup, engine: str) -> None:
     ended = bulkup("process", "--engine", engine, check=2)
@@ -262,7 +272,7 @@ def test_a_service_needs_no_cluster(bulkup: Bulkup) -> None:
 def test_worker_processes_end_with_a_killed_worker(
     bulkup: Bulkup, own_cluster: DaskProcesses
 ) -> None:
-    upload(bulkup, 60, width=1200, height=900)
+    upload(bulkup, 30, width=1200, height=900)
     run = bulkup.start("process", "--engine", own_cluster.url)
     wait_until(tasks_begun(bulkup, 4), timeout_seconds=60, what="nothing was made")
     pids = [worker.pid for worker in own_cluster.workers]

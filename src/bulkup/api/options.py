@@ -99,6 +99,7 @@ class ProcessKeywords(WorkKeywords, total=False):
 
     workers: int | Literal["auto"]
     engine: str
+    sign: bool
 
 
 class EmbedKeywords(WorkKeywords, total=False):
@@ -107,6 +108,7 @@ class EmbedKeywords(WorkKeywords, total=False):
     model: str
     thorough: bool
     engine: str
+    sign: bool
 
 
 class PullKeywords(WorkKeywords, S3Keywords, total=False):

@@ -69,10 +69,10 @@ class RunCluster:
 
         Raises EngineUnusable, and UsageError for an embedder that is a service.
         """
+        cluster = await self.connect()
         from bulkup.engines.dask.engine import DaskEngine, Remote
         from bulkup.run.work.elsewhere import Setup, check_worker, work_on
 
-        cluster = await self.connect()
         await self._close_engine()
         versions = versions_here()
         if embedder.is_local:

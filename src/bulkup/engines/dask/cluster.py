@@ -19,7 +19,7 @@ SCHEME: Final = "dask://"
 ANSWER_SECONDS: Final = 20.0
 """How long a scheduler may take to answer."""
 
-CONNECT_SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
 """How long a scheduler that has just been started may take to listen."""
 
 _CLOSE_SECONDS: Final = 15.0
