@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulkup.clock import Clock
 from bulkup.operations.uploads.broker import Broker
+from bulkup.serve.bodies.answers import Answers
 from bulkup.serve.bodies.byte_cache import ByteCache
 from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.live.hub import Live
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 VARIANTS_BYTES = 64 << 20
 """Thumbnails in memory: some 6,000."""
 
+MOST_ANSWERS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class ServerContext:
@@ -45,6 +48,7 @@ class ServerContext:
     searches: Searches
     child_runs: ChildRuns
     variants: ByteCache
+    found: Answers[Any]  # where objects are, by what was asked for
     worker: Worker | None  # with --work
     broker: Broker  # opens its destination at the first upload
     root_path: str = ""  # below which browsers see the server
@@ -88,6 +92,7 @@ def new_context(
         child_runs=runs,
         worker=Worker(manifest, runs, clock) if works else None,
         variants=ByteCache(VARIANTS_BYTES),
+        found=Answers(MOST_ANSWERS),
         broker=Broker(
             manifest,
             settings.upload,

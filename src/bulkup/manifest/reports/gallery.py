@@ -64,6 +64,8 @@ _ALONE = _ROWS.format(
     first="content",
 )
 
+# SQLite uses the first column only of a comparison of rows, and copies may all have one time.
+_AT = "timeline.taken_at = :taken_at AND timeline.content_id"
 _IS_IN_ALBUM = (
     "timeline.content_id IN (SELECT asset.content_id FROM album "
     "JOIN album_asset ON album_id = album.id JOIN asset ON asset.id = asset_id "
@@ -78,22 +80,29 @@ class Gallery(Statements):
         self, than: Place | None, limit: int, *, album: str | None = None
     ) -> list[GalleryRow]:
         """The pictures before a place, or the newest ones; newest first. Of an album, if any."""
-        place = "(timeline.taken_at, timeline.content_id) < (:taken_at, :content) AND "
-        return self._in_order("" if than is None else place, "DESC", than, limit, album)
+        if than is None:
+            return self._some("1", "DESC", ("", 0), limit, album)
+        found = self._some(f"{_AT} < :content", "DESC", than, limit, album)
+        found += self._some(
+            "timeline.taken_at < :taken_at", "DESC", than, limit - len(found), album
+        )
+        return found
 
     def newer(self, than: Place, limit: int, *, album: str | None = None) -> list[GalleryRow]:
         """The pictures behind a place; newest first."""
-        place = "(timeline.taken_at, timeline.content_id) > (:taken_at, :content) AND "
-        return self._in_order(place, "ASC", than, limit, album)[::-1]
+        found = self._some(f"{_AT} > :content", "ASC", than, limit, album)
+        found += self._some("timeline.taken_at > :taken_at", "ASC", than, limit - len(found), album)
+        return found[::-1]
 
-    def _in_order(
-        self, place: str, order: str, than: Place | None, limit: int, album: str | None
+    def _some(
+        self, where: str, order: str, place: Place, limit: int, album: str | None
     ) -> list[GalleryRow]:
-        taken_at, content = than or ("", 0)
-        values = {"taken_at": taken_at, "content": content, "limit": limit, "album": album}
+        if limit == 0:
+            return []
+        values = {"taken_at": place[0], "content": place[1], "limit": limit, "album": album}
         member = "" if album is None else f"AND {_IS_IN_ALBUM} "
         return self._rows(
-            f"{_IN_ORDER} WHERE {place}shown_by IS NULL AND assets > 0 {member}"
+            f"{_IN_ORDER} WHERE {where} AND shown_by IS NULL AND assets > 0 {member}"
             f"ORDER BY timeline.taken_at {order}, timeline.content_id {order} LIMIT :limit",
             values,
         )

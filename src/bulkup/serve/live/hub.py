@@ -85,6 +85,7 @@ class Live:
         self._queues: set[Queue] = set()
         self._is_stopped = False
         self._version = -1
+        self._changes = 0
         self._position: Position | None = None
         self._stats_at = -KEPT_SECONDS
         self._stats_tag = ""
@@ -95,6 +96,11 @@ class Live:
     def __len__(self) -> int:
         """How many listen."""
         return len(self._queues)
+
+    @property
+    def changes(self) -> int:
+        """How often the manifest was seen to have changed; a second late at most."""
+        return self._changes
 
     async def run(self) -> None:
         """Look every second, until cancelled. Trouble with the manifest is tried again."""
@@ -112,6 +118,7 @@ class Live:
         version = await self._manifest.watch(lambda reader: reader.changes.data_version())
         if version != self._version:
             self._version = version
+            self._changes += 1
             await self._fill_timeline()
             await self._send_changes(self._position)
         is_due = self._clock.monotonic() - self._paired_at >= PAIRED_SECONDS

@@ -80,7 +80,7 @@ def _small(kind: str) -> Endpoint:
     async def small(request: Request) -> Response:
         """A variant, from memory where it was sent lately."""
         context, digest = context_of(request), digest_in(request)
-        found = await context.manifest.read(lambda reader: find(reader, digest, kind))
+        found = await _found(context, digest, kind)
         headers = _headers(found)
         if found.etag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -97,6 +97,16 @@ def _small(kind: str) -> Endpoint:
         return Response(piece, 206, headers, media_type)
 
     return small
+
+
+async def _found(context: ServerContext, digest: Digest, kind: str) -> PictureBytes:
+    """`find`, asked of the manifest once for each of its changes."""
+    name, version = f"{kind} {digest}", context.live.changes
+    found: PictureBytes | None = context.found.get(name, version)
+    if found is None:
+        found = await context.manifest.read(lambda reader: find(reader, digest, kind))
+        context.found.put(name, version, found)
+    return found
 
 
 async def _read(context: ServerContext, place: ObjectRow) -> bytes:

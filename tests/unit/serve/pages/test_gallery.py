@@ -137,14 +137,33 @@ async def test_an_album_has_its_pictures(
     assert '<h1 class="">Lake &amp; sea</h1>' in album
 
 
-def test_a_page_is_read_by_the_index(manifest: ServerManifest) -> None:
-    plan = sql(
+async def test_pictures_of_one_moment_are_on_the_pages_once(
+    viewer: httpx.AsyncClient, manifest: ServerManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PAGE", 2)
+    sql(manifest.path, "UPDATE timeline SET taken_at = '2020-01-01T00:00:00'")
+
+    found = await walked(viewer, "/")
+
+    assert len(found) == len(set(found)) == 9
+    assert sorted(await walked(viewer, "/?until=2000", "prev")) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("where", "plan"),
+    [
+        ("taken_at < '2012~'", "(taken_at<?)"),
+        ("taken_at = '2012' AND content_id < 7", "(taken_at=? AND content_id<?)"),
+    ],
+)
+def test_a_page_is_read_by_the_index(manifest: ServerManifest, where: str, plan: str) -> None:
+    found = sql(
         manifest.path,
-        "EXPLAIN QUERY PLAN SELECT content_id FROM timeline WHERE (taken_at, content_id) < "
-        "('2012~', 0) AND shown_by IS NULL ORDER BY taken_at DESC, content_id DESC LIMIT 3",
+        f"EXPLAIN QUERY PLAN SELECT content_id FROM timeline WHERE {where} AND shown_by IS NULL "
+        "ORDER BY taken_at DESC, content_id DESC LIMIT 3",
     )
 
-    assert [row[3] for row in plan] == ["SEARCH timeline USING INDEX timeline_order (taken_at<?)"]
+    assert [row[3] for row in found] == [f"SEARCH timeline USING INDEX timeline_order {plan}"]
 
 
 async def test_of_a_pair_one_picture_is_shown_and_leads_to_the_other(

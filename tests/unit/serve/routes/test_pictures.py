@@ -149,3 +149,17 @@ async def test_only_the_page_for_uploads_may_talk_to_the_bucket(
 
     assert "connect-src 'self' https://s3.example.org;" in upload
     assert "example.org" not in gallery
+
+
+async def test_a_variant_that_is_made_anew_is_served_once_the_server_knows(
+    viewer: httpx.AsyncClient, library: Library, manifest: ServerManifest, context: ServerContext
+) -> None:
+    url = f"/api/v1/thumb/{library.digest('trip/1.jpg')}"
+    await context.live.tick()
+    first = await viewer.get(url)
+    assert (await viewer.get(url)).headers["etag"] == first.headers["etag"]
+    sql(manifest.path, "UPDATE object SET variant_digest = x'00' WHERE kind = 'thumb'")
+
+    await context.live.tick()
+
+    assert (await viewer.get(url)).headers["etag"] == '"00"'
