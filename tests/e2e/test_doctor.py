@@ -182,3 +182,11 @@ def test_rules_that_let_pages_upload_are_ok(bulkup: Bulkup, s3: Endpoint) -> Non
     ).json()
     cors = next(one for one in found if one["subject"] == "CORS")
     assert cors["level"] == "ok", cors
+
+
+def test_variables_that_are_no_settings_are_named(bulkup: Bulkup) -> None:
+    env = {"BULKUP_LIMT": "5", "BULKUP_LIMIT": "5", "BULKUP_EMBED_KEY": "k"}
+    lines = bulkup("doctor", env=env).stdout.splitlines()
+    at = lines.index("warning BULKUP_LIMT: no setting of bulkup")
+    assert lines[at + 1].strip() == "Did you mean BULKUP_LIMIT?"
+    assert sum("no setting of bulkup" in line for line in lines) == 1

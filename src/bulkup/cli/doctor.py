@@ -61,10 +61,11 @@ def run(
 
 
 def _examine(settings: Settings, *, cors: bool) -> Iterator[CheckResult]:
-    from bulkup.operations.doctor import check_machine, check_manifest
+    from bulkup.operations.doctor import check_environment, check_machine, check_manifest
     from bulkup.operations.pictures.doctor import check_pictures
 
     yield from check_machine()
+    yield from check_environment(os.environ)
     yield from check_pictures(settings)
     yield from check_manifest(settings.manifest)
     yield from _examine_destinations(settings, cors=cors)

@@ -12,7 +12,7 @@ import platform
 import secrets
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,8 @@ from bulkup.manifest.database.filesystem import network_file_system
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.integrity import LEAST_SQLITE, sqlite_version
 from bulkup.model import Attributes
+from bulkup.run.context import RUN_ID
+from bulkup.settings.table import LEAVES
 
 if TYPE_CHECKING:
     from bulkup.clock import Clock
@@ -64,6 +66,10 @@ class CheckResult:
         }
 
 
+_OTHER_VARIABLES = {"BULKUP_HOME", "BULKUP_CONFIG", "BULKUP_PROFILE", "BULKUP_TOKEN", RUN_ID}
+"""That are no settings."""
+
+
 def check_machine() -> Iterator[CheckResult]:
     """Python, and how files are hashed."""
     python = sys.version_info[:3]
@@ -76,6 +82,18 @@ def check_machine() -> Iterator[CheckResult]:
     several = "several files at the same time"
     one = "one file at a time: no compiled module, or a processor without SHA instructions"
     yield CheckResult("machine", "", "SHA-256", "ok", several if HAS_LANES else one)
+
+
+def check_environment(names: Iterable[str]) -> Iterator[CheckResult]:
+    """Variables that look like settings of bulkup, and are none."""
+    from difflib import get_close_matches
+
+    known = {variable for leaf in LEAVES.values() for variable in leaf.row.env} | _OTHER_VARIABLES
+    for name in sorted(names):
+        if name.startswith("BULKUP_") and name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "docs/settings.md lists all variables."
+            yield CheckResult("machine", "", name, "warning", "no setting of bulkup", hint)
 
 
 def check_manifest(path: str) -> Iterator[CheckResult]:
