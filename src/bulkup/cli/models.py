@@ -70,9 +70,11 @@ def run(
 def _add(what: str, source: Path | None, revision: str | None, settings: Settings) -> Model:
     from bulkup.embed.two_towers.hub import Hub
     from bulkup.embed.two_towers.recipes import RECIPES
-    from bulkup.operations.models import PUBLIC_HUB, add_known_model, add_model
+    from bulkup.operations.models import PUBLIC_HUB, add_clip, add_known_model, add_model
 
     options = settings.run.embed
+    if what == "clip" and source is None and revision is None:
+        return add_clip(options.models_directory)
     if what not in RECIPES:
         if source is not None or revision is not None:
             raise UsageError(f"--from and --revision are for {', '.join(RECIPES)}")

@@ -119,20 +119,38 @@ class ClipEmbedder:
                 f"the embedder clip cannot be loaded: {error}",
                 hint=f"Install it with: {extra_command('clip')}",
             ) from error
-        paths = {each: model_directory(each, self._directory) for each in (VISION, TEXT)}
+        download(self._directory)
+        path = model_directory(repository, self._directory)
         encoder = fastembed.ImageEmbedding if repository == VISION else fastembed.TextEmbedding
         try:
             return encoder(
                 repository,
                 cache_dir=self._directory,
                 threads=self._threads,
-                specific_model_path=str(paths[repository]),
+                specific_model_path=str(path),
             )
         except Exception as error:  # ONNX Runtime's and the tokenizer's errors have no class
             raise EmbedderUnusable(
-                f"the model in {paths[repository]} cannot be loaded: {foreign_text(str(error))}",
+                f"the model in {path} cannot be loaded: {foreign_text(str(error))}",
                 hint=f"Remove {self._directory} to download it again.",
             ) from error
+
+
+def is_downloaded(directory: str) -> bool:
+    """Whether all files of both models are in `directory`; asks no library."""
+    return all(
+        any(
+            all((snapshot / name).is_file() for name in names)
+            for snapshot in Path(directory).glob(f"models--{each.replace('/', '--')}/snapshots/*")
+        )
+        for each, names in _FILES.items()
+    )
+
+
+def download(directory: str) -> None:
+    """Both models, unless they are in `directory`. Raises EmbedderUnusable."""
+    for each in (VISION, TEXT):
+        model_directory(each, directory)
 
 
 def model_directory(repository: str, directory: str) -> Path:

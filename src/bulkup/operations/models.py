@@ -59,10 +59,9 @@ class Added(NamedTuple):
 
 def list_models(directory: str) -> list[Model]:
     """All that `--model` takes: the built-in ones, then folders and packages."""
-    clip = "ready" if find_spec("fastembed") else f"needs {extra_command('clip')}"
     found = [
         Model(EMBEDDERS[0], "", 1280, "Apache-2.0", "built in"),
-        Model(EMBEDDERS[1], "", 512, "MIT", "built in", clip),
+        _clip(directory),
         Model(EMBEDDERS[2], "", None, "", "a service"),
     ]
     for name, folder in model_folders(directory).items():
@@ -74,6 +73,25 @@ def list_models(directory: str) -> list[Model]:
             state = "ready" if name == card.name else f"its card names it {card.name}"
             found.append(_model(card, folder)._replace(name=name, state=state))
     return [*found, *_not_added({model.name for model in found})]
+
+
+def _clip(directory: str) -> Model:
+    from bulkup.embed.clip import DIMENSION, NAME, is_downloaded
+
+    state = "ready"
+    if not find_spec("fastembed"):
+        state = f"needs {extra_command('clip')}"
+    elif not is_downloaded(directory):
+        state = f"not downloaded: bulkup models add {NAME}"
+    return Model(NAME, "", DIMENSION, "MIT", "built in", state)
+
+
+def add_clip(directory: str) -> Model:
+    """Download the files of `clip`, unless they are there. Raises EmbedderUnusable."""
+    from bulkup.embed.clip import download
+
+    download(directory)
+    return _clip(directory)
 
 
 def _model(card: ModelCard, folder: Path) -> Model:

@@ -11,7 +11,15 @@ import pytest
 from bulkup.embed.two_towers.hub import Hub
 from bulkup.embed.two_towers.recipes import RECIPES
 from bulkup.errors import UsageError
-from bulkup.operations.models import Added, add_known_model, add_model, list_models, remove_model
+from bulkup.operations.models import (
+    Added,
+    add_clip,
+    add_known_model,
+    add_model,
+    list_models,
+    remove_model,
+)
+from tests.fakes.clip_models import write_models
 from tests.fakes.model_folders import DATACOMP, SIGLIP, write_model_folder
 from tests.servers.hub import ModelHub, running
 
@@ -50,6 +58,14 @@ def test_a_model_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 def test_built_in_names_are_taken(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="built in"):
         add_model(write_model_folder(tmp_path / "x", name="clip"), str(tmp_path / "models"))
+
+
+def test_the_files_of_clip_are_downloaded_or_said_to_be_missing(tmp_path: Path) -> None:
+    pytest.importorskip("fastembed")
+    assert list_models(str(tmp_path))[1].state == "not downloaded: bulkup models add clip"
+    write_models(tmp_path)
+    assert list_models(str(tmp_path))[1].state == "ready"
+    assert add_clip(str(tmp_path)).state == "ready", "nothing is asked for"
 
 
 def test_only_added_models_are_removed(tmp_path: Path) -> None:
