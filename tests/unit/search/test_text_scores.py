@@ -207,8 +207,8 @@ def test_a_word_that_only_a_path_knows_finds_that_picture_only() -> None:
 
 
 def test_an_unknown_word_gives_no_random_pictures() -> None:
-    with pytest.raises(WordsUnknown, match=r"unknown word 'elefant'; nearest known: .*elephant"):
-        hits("elefant", Described("1.jpg"), Described("2.jpg"))
+    with pytest.raises(WordsUnknown, match=r"unknown word 'elephannt'; nearest known: .*elephant"):
+        hits("elephannt", Described("1.jpg"), Described("2.jpg"))
     with pytest.raises(WordsUnknown) as caught:
         hits("xyzzy qwxqwx", Described("1.jpg"))
     assert caught.value.unknown == ("xyzzy", "qwxqwx")
