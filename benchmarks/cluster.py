@@ -25,8 +25,9 @@ from tempfile import TemporaryDirectory
 
 from bulkup.clock import SystemClock
 from bulkup.content.picture.types import Metadata
+from bulkup.engines.dask.checks import Remote
 from bulkup.engines.dask.cluster import DaskCluster
-from bulkup.engines.dask.engine import TASK_SECONDS, DaskEngine, Remote
+from bulkup.engines.dask.engine import TASK_SECONDS, DaskEngine
 from bulkup.engines.engine import Checked, Engine, Lost, Slot
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest

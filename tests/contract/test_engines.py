@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from bulkup.clock import SystemClock
+from bulkup.engines.dask.checks import Remote
 from bulkup.engines.dask.cluster import DaskCluster
-from bulkup.engines.dask.engine import DaskEngine, Remote
+from bulkup.engines.dask.engine import DaskEngine
 from bulkup.engines.engine import Engine, Lost, Slot
 from bulkup.engines.local import LocalEngine
 from bulkup.errors import EngineUnusable, PictureInvalid

@@ -70,7 +70,8 @@ class RunCluster:
         Raises EngineUnusable, and UsageError for an embedder that is a service.
         """
         cluster = await self.connect()
-        from bulkup.engines.dask.engine import DaskEngine, Remote
+        from bulkup.engines.dask.checks import Remote
+        from bulkup.engines.dask.engine import DaskEngine
         from bulkup.run.work.elsewhere import Setup, check_worker, work_on
 
         await self._close_engine()

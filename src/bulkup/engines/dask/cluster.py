@@ -130,6 +130,8 @@ class DaskCluster:
         if self._is_closed:
             return
         self._is_closed = True
+        with suppress(Exception):  # else the scheduler logs an error for each event
+            self._client.unsubscribe_topic("all")
         closing: list[Any] = [self._client, self._local]
         for one in closing:
             if one is not None:
@@ -156,3 +158,8 @@ async def _start_local(workers: int) -> LocalCluster:
 def _reason(error: BaseException) -> str:
     """The error's first line."""
     return (str(error) or type(error).__name__).partition("\n")[0]
+
+
+async def result_of(future: Submitted) -> Any:
+    """The result, in an asyncio task that may be cancelled by itself."""
+    return await future.result()

@@ -7,7 +7,7 @@ moves a task nor repeats it when its worker is lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import count
@@ -17,12 +17,13 @@ from typing import Any, Final, Generic, TypeVar
 from distributed import KilledWorker
 
 from bulkup.clock import Clock
-from bulkup.engines.dask.cluster import DaskCluster, Submitted
+from bulkup.engines.dask.checks import Remote, WorkerChecks
+from bulkup.engines.dask.cluster import DaskCluster, Submitted, result_of
 from bulkup.engines.dask.lateness import Lateness
 from bulkup.engines.dask.places import OUT_EACH, DaskWorker, Places
-from bulkup.engines.engine import Checked, Lost, Slot
+from bulkup.engines.engine import Checked, Lost
 from bulkup.errors import EngineUnusable
-from bulkup.events import Emit, Notice
+from bulkup.events import Emit
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -36,22 +37,8 @@ WORKERS_SECONDS: Final = 60.0
 OTHERS_SECONDS: Final = 10.0
 """How long the start waits for the checks of other workers, when one is usable."""
 
-CHECK_SECONDS: Final = 90.0
 _LOOK_SECONDS: Final = 2.0  # between two looks at who is there
 _SPARE_SECONDS: Final = 1.0  # between two looks for room for a second copy
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """What a worker does: both functions are imported there.
-
-    `work(setup, task, slot)` returns the result; `check(setup, None, slot)` says whether the worker
-    can do it.
-    """
-
-    work: Callable[[Any, Any, Slot], Any]
-    check: Callable[[Any, None, Slot], Checked]
-    setup: Any
 
 
 @dataclass(slots=True, eq=False)
@@ -80,9 +67,7 @@ class DaskEngine(Generic[T, R]):
         self._lateness = Lateness()
         self._names = (f"bulkup-{token_hex(4)}-{number}" for number in count())
         self._copies: dict[str, _Copy] = {}
-        self._checks: set[asyncio.Task[None]] = set()
-        self.checked: dict[str, Checked] = {}  # by worker
-        self._said: set[str] = set()
+        self._checks = WorkerChecks(cluster, remote, clock, emit, self._places.wake)
         self._trouble: EngineUnusable | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -100,6 +85,11 @@ class DaskEngine(Generic[T, R]):
         return len(self._places.usable)
 
     @property
+    def checked(self) -> Mapping[str, Checked]:
+        """What came of the checks, by the workers' addresses."""
+        return self._checks.results
+
+    @property
     def tasks_out(self) -> int:
         return len(self._copies)
 
@@ -108,7 +98,7 @@ class DaskEngine(Generic[T, R]):
         self._cluster.watch(self._places.wake, self._removed)
         self._watch = asyncio.create_task(self._watch_workers())
         began = self._clock.monotonic()
-        while not self._places.workers or self._checks:
+        while not self._places.workers or self._checks.are_in_progress:
             self._raise_trouble()
             waited = self._clock.monotonic() - began
             if waited > (OTHERS_SECONDS if self._places.usable else WORKERS_SECONDS):
@@ -146,9 +136,9 @@ class DaskEngine(Generic[T, R]):
 
     async def close(self) -> None:
         """Stop watching the workers."""
-        for task in [self._watch, *self._checks]:
-            if task is not None:
-                task.cancel()
+        self._checks.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
 
     # One task -------------------------------------------------------------------------------------
 
@@ -182,7 +172,7 @@ class DaskEngine(Generic[T, R]):
         future = self._cluster.submit(
             remote.work, remote.setup, task, name=name, worker=worker.address
         )
-        copy = _Copy(name, worker, future, asyncio.create_task(_result_of(future)))
+        copy = _Copy(name, worker, future, asyncio.create_task(result_of(future)))
         self._copies[name] = copy
         worker.out.append(name)
         return copy
@@ -227,43 +217,13 @@ class DaskEngine(Generic[T, R]):
                 self._places.wake()
                 return
             for one in new:
-                self._check(one)
+                self._checks.start(one)
             for worker in gone:
                 self._lose_all_of(worker, is_expected=False)
             if not self._places.workers and not woken:
-                self._check(None)  # a task that any worker may do makes a cluster grow
+                self._checks.start(None)  # a task that any worker may do makes a cluster grow
             woken = not self._places.workers
             await self._places.wait(_LOOK_SECONDS)
-
-    def _check(self, worker: DaskWorker | None) -> None:
-        task = asyncio.create_task(self._check_worker(worker))
-        self._checks.add(task)
-        task.add_done_callback(self._checks.discard)
-        task.add_done_callback(lambda _: self._places.wake())
-
-    async def _check_worker(self, worker: DaskWorker | None) -> None:
-        remote, address = self._remote, None if worker is None else worker.address
-        future = self._cluster.submit(
-            remote.check, remote.setup, None, name=next(self._names), worker=address
-        )
-        result = asyncio.create_task(_result_of(future))
-        until = self._clock.monotonic() + CHECK_SECONDS
-        while not result.done() and self._clock.monotonic() < until:
-            if worker is not None and worker.is_gone:
-                break
-            await asyncio.wait([result], timeout=_LOOK_SECONDS)
-        checked = _checked(result)
-        result.cancel()
-        future.release()
-        if worker is None or worker.is_gone:
-            return
-        worker.is_usable = checked.refusal is None
-        self.checked[worker.address] = checked
-        said = checked.refusal or checked.remark
-        if said is not None and said not in self._said:
-            self._said.add(said)
-            does = "gets no work" if checked.refusal else "may make other bytes"
-            self._emit(Notice(f"the worker {worker.address} {does}: {said}"))
 
     def _removed(self, address: str, is_expected: bool) -> None:
         worker = self._places.remove(address)
@@ -285,8 +245,7 @@ class DaskEngine(Generic[T, R]):
             raise self._trouble
 
     def _without_workers(self) -> EngineUnusable:
-        found = (one.refusal for one in self.checked.values())
-        reasons: Collection[str] = dict.fromkeys(one for one in found if one is not None)
+        reasons = self._checks.refusals
         if not reasons:
             return EngineUnusable(
                 f"the Dask cluster at {self._cluster.name} has no workers",
@@ -300,22 +259,3 @@ class DaskEngine(Generic[T, R]):
 
 def _lost(copy: _Copy) -> Lost:
     return Lost(was_in_hand=copy.worker.in_hand() == [copy.name])
-
-
-async def _result_of(future: Submitted) -> Any:
-    return await future.result()
-
-
-def _checked(result: asyncio.Task[Any]) -> Checked:
-    """What came of a check."""
-    if not result.done():
-        return Checked(f"it does not answer within {CHECK_SECONDS:.0f} s")
-    if result.cancelled() or isinstance(result.exception(), CancelledError):
-        return Checked("it vanished while it was checked")
-    error = result.exception()
-    if isinstance(error, ImportError):
-        return Checked(f"bulkup with its extra cluster is not installed there ({error})")
-    if error is not None:
-        return Checked(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
-    checked: Checked = result.result()
-    return checked
