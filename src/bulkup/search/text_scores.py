@@ -253,7 +253,9 @@ def ranked(
 
 
 def _in_english(parts: Sequence[QueryPart]) -> str:
-    return " ".join(part.words[0] if part.words else part.typed for part in parts)
+    """Of a word that may mean two things, the nearer; of a phrase, all words."""
+    shown = (part.words if " " in part.typed else part.words[:1] for part in parts)
+    return " ".join(" ".join(words) or part.typed for words, part in zip(shown, parts, strict=True))
 
 
 def _is_english(text: str) -> bool:

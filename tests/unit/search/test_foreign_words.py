@@ -95,6 +95,11 @@ def test_letters_that_english_lacks_decide_for_the_table(table: ForeignWords) ->
     assert read(table, "chat", is_english=False) == "cat"
 
 
+def test_the_note_has_all_words_of_a_phrase() -> None:
+    assert TextQuery.of("chat noir").understood_as == "black cat"
+    assert TextQuery.of("coucher de soleil").understood_as == "sunset"
+
+
 def test_an_inflected_english_word_loses_to_a_form_that_english_has_not() -> None:
     assert TextQuery.of("roter Hund").understood_as == "red dog"
 
