@@ -21,6 +21,14 @@ class KeptSearchable(Searchable):
     """Searchable pictures, read again only when the manifest has changed."""
 
     _kept: _Kept | None = None
+    _pairs: tuple[int, list[tuple[str, str]]] | None = None  # of a data_version
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """See Searchable."""
+        version = int(self._value("PRAGMA data_version"))
+        if self._pairs is None or self._pairs[0] != version:
+            self._pairs = version, super().pairs()
+        return self._pairs[1]
 
     def embedded(self, embedder_id: int) -> Iterator[PictureRow]:
         """See Searchable."""
