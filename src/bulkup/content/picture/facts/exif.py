@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -69,6 +70,7 @@ BROKEN: Final = (
     AttributeError,
     EOFError,
     RecursionError,
+    struct.error,
     Image.DecompressionBombError,
 )
 
