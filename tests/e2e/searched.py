@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from bulkup.clock import SystemClock
 from bulkup.manifest.reader import Reader
-from bulkup.operations.search import SearchSession
+from bulkup.operations.pictures.search import SearchSession
 from bulkup.search.filters import Filters
 from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 

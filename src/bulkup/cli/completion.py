@@ -47,7 +47,7 @@ def complete_aws_profile(incomplete: str) -> list[str]:
 
 def complete_model(incomplete: str) -> list[str]:
     """The models that are built in, and those that were added."""
-    from bulkup.operations.models import list_models
+    from bulkup.operations.pictures.models import list_models
 
     settings = _settings()
     if settings is None:

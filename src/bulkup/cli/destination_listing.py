@@ -14,7 +14,7 @@ from bulkup.cli.shared_options import Flags
 if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.listing import ListedObject
+    from bulkup.operations.destination.listing import ListedObject
 
 KeyGlob = Annotated[
     str | None,
@@ -41,7 +41,7 @@ def for_each_object(
     import asyncio
 
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.listing import list_objects
+    from bulkup.operations.destination.listing import list_objects
 
     settings, to = flags.settings_at(to)
 

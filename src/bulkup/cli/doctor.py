@@ -74,7 +74,7 @@ def _examine(settings: Settings, *, cors: bool) -> Iterator[CheckResult]:
 
 def _examine_engine(settings: Settings) -> Iterator[CheckResult]:
     """Check the workers of `--engine`, for all destinations that were reached."""
-    from bulkup.run.cluster import LOCAL
+    from bulkup.run.work.cluster import LOCAL
 
     if settings.run.engine == LOCAL:
         return

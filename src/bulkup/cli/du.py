@@ -13,7 +13,7 @@ from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
-    from bulkup.operations.listing import FolderUse, ListedObject
+    from bulkup.operations.destination.listing import FolderUse, ListedObject
 
 EXAMPLE = """The destination itself is asked. Everything below .bulkup/ is bulkup's own: variants,
 copies of the manifest.
@@ -31,7 +31,7 @@ def run(
 ) -> None:
     """Show how many objects and bytes a destination holds, by folder."""
     from bulkup.cli.output.rows import print_json
-    from bulkup.operations.listing import FolderUse, folder_of, prefix_of
+    from bulkup.operations.destination.listing import FolderUse, folder_of, prefix_of
 
     found: dict[tuple[str, str], FolderUse] = {}
 

@@ -12,7 +12,7 @@ from bulkup.cli.run_options import S3
 from bulkup.cli.shared_options import Flags
 
 if TYPE_CHECKING:
-    from bulkup.operations.listing import ListedObject
+    from bulkup.operations.destination.listing import ListedObject
 
 EXAMPLE = """The destination itself is asked; the manifest only says what the objects are: an
 original, a copy of a duplicate, a variant (thumb, preview), a manifest, or unknown.

@@ -14,7 +14,7 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulkup.operations.models import Model
+    from bulkup.operations.pictures.models import Model
     from bulkup.settings.table import Settings
 
 EXAMPLE = """\b
@@ -48,7 +48,7 @@ def run(
     are downloaded once, from embed.hub; an interrupted download goes on where it stopped. Their
     digests are kept, so that the model stays what it was.
     """
-    from bulkup.operations.models import list_models, remove_model
+    from bulkup.operations.pictures.models import list_models, remove_model
 
     settings = flags.settings()
     directory = settings.run.embed.models_directory
@@ -70,7 +70,7 @@ def run(
 def _add(what: str, source: Path | None, revision: str | None, settings: Settings) -> Model:
     from bulkup.embed.two_towers.hub import Hub
     from bulkup.embed.two_towers.recipes import RECIPES
-    from bulkup.operations.models import PUBLIC_HUB, add_clip, add_known_model, add_model
+    from bulkup.operations.pictures.models import PUBLIC_HUB, add_clip, add_known_model, add_model
 
     options = settings.run.embed
     if what == "clip" and source is None and revision is None:

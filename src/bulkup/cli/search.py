@@ -15,7 +15,7 @@ from bulkup.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.search import Placed
-    from bulkup.operations.search import SearchHit, SearchResult
+    from bulkup.operations.pictures.search import SearchHit, SearchResult
     from bulkup.settings.table import Settings
 
 EXAMPLE = """\b

@@ -18,8 +18,8 @@ copies.py             copies of the manifest, made and sent
 server.py             opened by `bulkup serve`
 uploads/              what its clients are about to upload, and what they have
 tokens.py             who may use `bulkup serve`
-timeline.py           the gallery's order
 notifications.py      ends of runs, and alerts
+gallery/              the pictures in the order of their dates, and their pages
 merge/                another manifest joined to this one
 garbage.py            what `clean` removes
 reports/              what the commands that only read show

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from bulkup.manifest.gallery.file_pages import FilePages
+from bulkup.manifest.gallery.pages import Gallery
+from bulkup.manifest.gallery.timeline import Timeline
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.notifications import Notifications
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.changes import ChangeQueries
 from bulkup.manifest.reports.content import ContentQueries
 from bulkup.manifest.reports.failures import FailurePages
-from bulkup.manifest.reports.file_pages import FilePages
-from bulkup.manifest.reports.gallery import Gallery
 from bulkup.manifest.reports.kept_searchable import KeptSearchable
-from bulkup.manifest.timeline import Timeline
 from bulkup.manifest.tokens import Tokens
 
 

@@ -2,14 +2,13 @@
 
 push               one push, and its run
 status             where everything stands, as JSON
-destination/       where a push goes, at which endpoint, and what shares its prefix
+destination/       where a push goes, what shares its prefix, and what lies there (ls, du)
 dry_run            what a push would do: the same run, over a copy of the manifest
 resume             interrupted batches
 retry              failed items
 accept             failures that are known
 stages             process and embed
 pull               files back from their destinations
-listing            what a destination itself holds: ls and du
 free               local files that may be erased
 verify             the manifest against a destination
 restore            a lost manifest from its copy at a destination
@@ -18,8 +17,6 @@ clean              garbage
 checks/            what verify, rebuild and clean look at
 merge              manifests of other machines
 forget             a destination or root, in the manifest only
-models             models: listed, added from a folder, removed
 doctor             checks of this machine, the manifest and destinations
-search             by words, by example, for near-duplicates
-pictures/          albums, examples, thumbnails, and what pictures need
+pictures/          searches, models, albums, examples, thumbnails, and what pictures need
 """

@@ -9,7 +9,6 @@ descriptors.py       how many open files are allowed
 limits.py            --limit, --max-errors, --max-duration, for the whole run
 job_runner.py        the supervisor of one job: scan, stages, copies
 stop_signal.py       how tasks end: in order after a stop, or at once with the first error
-cluster.py           the cluster that process and embed work on, with --engine
 stages/              the runner of all stages; the workers of process and embed
 work/                the work on the pictures of a task, here or in a cluster's worker
 upload/              the scan; the worker of the upload: load → send

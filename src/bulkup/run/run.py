@@ -38,7 +38,7 @@ from bulkup.stores.store import PartStore
 
 if TYPE_CHECKING:
     from bulkup.engines.engine import Engine
-    from bulkup.run.cluster import EngineSource
+    from bulkup.run.work.cluster import EngineSource
     from bulkup.run.work.task import Task, TaskReply
 
 StoreFactory = Callable[[Destination], PartStore]

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from bulkup.clock import Clock
 from bulkup.manifest.server import ServerReader
 from bulkup.model import Digest
+from bulkup.operations.pictures.search import SearchHit, SearchResult, SearchSession
 from bulkup.operations.pictures.search_request import SearchRequest, answer
-from bulkup.operations.search import SearchHit, SearchResult, SearchSession
 from bulkup.serve.live.aggregation import Aggregation
 from bulkup.serve.manifest_threads import ManifestThreads
 from bulkup.serve.problems import Problem

@@ -8,6 +8,7 @@ folder_files      one folder's files, judged one by one
 at_rest           whether a file is complete, or still being written
 archive_members   a ZIP archive's listings
 files_from        listings of the files that a list names
+listing_groups    listings that are recorded together
 changed_paths     the parts of a root that a watcher names
 file_events       what changes below a watched folder
 mounts            file systems that are mounted below a folder

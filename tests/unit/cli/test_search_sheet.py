@@ -8,7 +8,7 @@ from bulkup.cli.contact_sheet.frames import sections_of
 from bulkup.cli.contact_sheet.sheet import write_sheet
 from bulkup.manifest.reports.search import PictureRow, Placed
 from bulkup.model import Digest
-from bulkup.operations.search import SearchHit, SearchResult
+from bulkup.operations.pictures.search import SearchHit, SearchResult
 from tests.e2e.pictures import photo
 from tests.unit.content.picture.made import saved, scene
 

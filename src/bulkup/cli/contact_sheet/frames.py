@@ -9,7 +9,7 @@ from bulkup.cli.contact_sheet.sheet import Frame, Section, Thumb
 from bulkup.cli.output.text import count, size
 from bulkup.content.media import media_type
 from bulkup.manifest.reports.search import Placed
-from bulkup.operations.search import SearchHit, SearchResult
+from bulkup.operations.pictures.search import SearchHit, SearchResult
 
 
 def sections_of(

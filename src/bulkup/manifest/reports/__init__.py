@@ -4,9 +4,7 @@ status.py     counts, failures, files, batches
 attempts.py   failures with all their attempts
 metrics.py    latencies, and how runs ended
 export.py     all assets with metadata and vectors
-gallery.py    pages of pictures by time
 content.py    all that is known of one content
-file_pages.py  pages of files
 failures.py   pages of files that failed
 changes.py    what happened since a moment
 search.py     pictures as a search reads them

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bulkup.errors import BulkupError, EngineUnusable
 from bulkup.manifest.destinations import Destination
 from bulkup.operations.doctor import CheckResult, Level
-from bulkup.run.cluster import RunCluster
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
+from bulkup.run.work.cluster import RunCluster
 
 if TYPE_CHECKING:
     from random import Random

@@ -14,7 +14,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import Placed
 from bulkup.manifest.reports.status import matcher
 from bulkup.operations.pictures.albums import members_of
-from bulkup.operations.search import SearchHit, SearchResult, SearchSession
+from bulkup.operations.pictures.search import SearchHit, SearchResult, SearchSession
 from bulkup.settings.durations import local_time, moment_option
 from bulkup.settings.options import RunOptions
 

@@ -3,7 +3,6 @@
 scan.py           the scan of a job, root by root
 scan_root.py      the scan of one root: walk, compare, record
 nested_roots.py   roots that lie in other roots of the push
-listing_groups.py listings that are listed, and recorded, together
 takeout.py        JSON files of Google Takeout, joined with their pictures
 rescan.py         the paths of a scan that looks again at what could not be read
 pipeline.py       the stage's worker: load → send

@@ -17,9 +17,9 @@ from bulkup.manifest.files.scans import Folder, Scans, ScanScope
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
 from bulkup.run.context import RunContext
 from bulkup.run.stages.claims import Claims
-from bulkup.run.upload.listing_groups import CHUNK_FILES, SMALL_CHUNK_FILES, batched, take_some
 from bulkup.walk.diff import Changes, broken, compare
 from bulkup.walk.listing import FolderListing
+from bulkup.walk.listing_groups import CHUNK_FILES, SMALL_CHUNK_FILES, batched, take_some
 
 QUICK_SECONDS_A_FILE = 20e-6
 """Listing a file of a cached folder takes 3 µs, of a disk or network a hundred times as long."""

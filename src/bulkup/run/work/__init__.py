@@ -6,6 +6,7 @@ downloads      the folder for downloaded objects
 variants       puts variants beside the originals
 embedding      embed: a fresh variant, or one from the destination, to the embedder
 variant_cache  fresh variants, kept in memory for the embed stage
+cluster        the cluster that process and embed work on, with --engine
 elsewhere      the same in a worker of a cluster: opened once, closed when idle
 checks         the versions that driver and workers should have in common
 """

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bulkup.errors import BulkupError, ManifestError
-from bulkup.manifest.reports.gallery import GalleryRow, Month, Place
+from bulkup.manifest.gallery.pages import GalleryRow, Month, Place
 from bulkup.manifest.server import ServerReader
 from bulkup.model import Digest
 from bulkup.serve.access import route

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bulkup.manifest.reports.gallery import GalleryRow
+from bulkup.manifest.gallery.pages import GalleryRow
 from bulkup.manifest.server import ServerReader
 from bulkup.model import Digest
 from bulkup.serve.access import route

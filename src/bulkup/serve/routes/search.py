@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from bulkup.manifest.server import ServerReader
+from bulkup.operations.pictures.search import SearchHit
 from bulkup.operations.pictures.search_request import SearchRequest, found_pictures
-from bulkup.operations.search import SearchHit
 from bulkup.serve.access import route
 from bulkup.serve.context import ServerContext, context_of
 from bulkup.serve.documents import Document

@@ -9,8 +9,8 @@ import pytest
 from bulkup.errors import UsageError
 from bulkup.manifest.reports.search import PictureRow, Placed
 from bulkup.model import Digest
+from bulkup.operations.pictures.search import SearchHit
 from bulkup.operations.pictures.search_request import SearchRequest, found_pictures
-from bulkup.operations.search import SearchHit
 
 
 def picture(content_id: int, name: str) -> PictureRow:

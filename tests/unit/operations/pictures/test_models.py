@@ -11,7 +11,7 @@ import pytest
 from bulkup.embed.two_towers.hub import Hub
 from bulkup.embed.two_towers.recipes import RECIPES
 from bulkup.errors import UsageError
-from bulkup.operations.models import (
+from bulkup.operations.pictures.models import (
     Added,
     add_clip,
     add_known_model,
