@@ -62,6 +62,6 @@ def run(
             else:
                 operation.accept(manifest, wanted, now=time.time())
     if not settings.quiet:
-        verb = "No longer accepted" if undo else "Accepted"
-        said = f"{'Would be ' * dry_run}{verb.lower() if dry_run else verb}"
-        print(f"{said}: {count(len(found), 'failure')}.")
+        verb = "no longer accepted" if undo else "accepted"
+        said = f"would be {verb}" if dry_run else verb
+        print(f"{said.capitalize()}: {count(len(found), 'failure')}.")

@@ -67,13 +67,17 @@ def run(
     if dry_run:
         _show(wanted, settings)
         return
-    replaced = {
+    begin = partial(RetryRun, wanted, settings.run, replaced=_replaced(flags, settings))
+    sys.exit(run_to_end(begin, settings, uploads=True))
+
+
+def _replaced(flags: Flags, settings: Settings) -> dict[str, object]:
+    """The options that were given for the files' objects."""
+    return {
         name: value
         for name, value in asdict(settings.upload.extras).items()
         if flags.has("tag" if name == "tags" else name)
     }
-    begin = partial(RetryRun, wanted, settings.run, replaced=replaced)
-    sys.exit(run_to_end(begin, settings, uploads=True))
 
 
 def _show(wanted: FailureFilter, settings: Settings) -> None:

@@ -213,7 +213,6 @@ def _csv_of(document: dict[str, object]) -> tuple[tuple[str, ...], Iterator[tupl
 
 
 def _print_status(document: dict[str, object], reader: Reader) -> None:
-    from bulkup.cli.output.last_run import last_run_lines
     from bulkup.cli.output.nothing import nothing_pushed
     from bulkup.cli.output.text import count, escape, print_folded, size
 
@@ -245,15 +244,22 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
         say(f"\nFailed: {', '.join(reasons)} (bulkup status --failed lists them)")
     if document["accepted"]:
         say(f"\nAccepted failures: {document['accepted']:,} (bulkup status --accepted)")
+    has_open = any(found["ready"] or found["claimed"] for found in stages.values())
+    _print_runs(runs, reader, has_open=has_open)
+
+
+def _print_runs(runs: Sequence[Mapping[str, Any]], reader: Reader, *, has_open: bool) -> None:
+    """The runs that have not ended; with none at work, how the last one ended."""
+    from bulkup.cli.output.last_run import last_run_lines
+
     for run in runs:
         state = "is running" if run["alive"] else "was killed; the next run takes over its work"
-        say(f"{run['command']} {state} (pid {run['pid']} on {run['host']})")
+        typer.echo(f"{run['command']} {state} (pid {run['pid']} on {run['host']})")
     last = next(iter(reader.reports.history(1)), None)
     if last is not None and not any(run["alive"] for run in runs):
-        has_open = any(found["ready"] or found["claimed"] for found in stages.values())
-        say("")
+        typer.echo("")
         for line in last_run_lines(last, time.time(), has_open=has_open):
-            say(line)
+            typer.echo(line)
 
 
 def _print_stages(stages: Mapping[str, Mapping[str, Any]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 from bulkup.errors import (
     BulkupError,
     DestinationError,
-    DestinationUnreachable,
     EmbedderUnusable,
     EngineUnusable,
     ExitCode,
@@ -23,7 +22,6 @@ from bulkup.events import Event, Notice, RunStarted, Summary
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Snapshot, Stage
-from bulkup.run.circuit_breaker import plain
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job
@@ -32,7 +30,15 @@ from bulkup.run.limits import RunLimits
 from bulkup.run.manifest_copy import copy_if_due
 from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
-from bulkup.run.summary import snapshot_of, summary_of
+from bulkup.run.summary import (
+    destinations_of,
+    notice_of,
+    reason_of,
+    snapshot_of,
+    stages_of,
+    summary_of,
+    urls_of,
+)
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
 
@@ -147,7 +153,7 @@ class Run(ABC):
             RunStarted(
                 self._context.run_id,
                 self.command,
-                _urls(jobs),
+                urls_of(jobs),
                 self._context.manifest.path,
                 self._is_first_default(),
             )
@@ -208,7 +214,7 @@ class Run(ABC):
             raise
         except (DestinationError, EmbedderUnusable, EngineUnusable, SourceUnmounted) as error:
             self._refused[job.destination.id] = error
-            self._context.emit(_notice_of(error, job_runner))
+            self._context.emit(notice_of(error, job_runner))
         finally:
             summary = await self._record(job_runner, self._context.clock.monotonic() - began)
         if job.destination.id not in self._refused and self._stop_reason is None:
@@ -239,14 +245,14 @@ class Run(ABC):
             queue.left,
             [batch_id],
             self._context.run_id,
-            _stages([job_runner]),
-            _destinations([job_runner]),
+            stages_of([job_runner]),
+            destinations_of([job_runner]),
         )
         if job_runner.job.makes_copies:
             copies = await self._context.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
         summary, error = summary_of([job_runner], left), self._refused.get(destination.id)
-        said = None if error is None else _reason_of(error, job_runner.destination_name)
+        said = None if error is None else reason_of(error, job_runner.destination_name)
         await self._context.call(
             self._context.manifest.batches.end,
             batch_id,
@@ -299,8 +305,8 @@ class Run(ABC):
         return self._context.manifest.upload_queue.left(
             batches,
             self._context.run_id,
-            _stages(self.job_runners),
-            _destinations(self.job_runners),
+            stages_of(self.job_runners),
+            destinations_of(self.job_runners),
         )
 
     async def _give_up(self, error: BulkupError) -> None:
@@ -320,7 +326,7 @@ class Run(ABC):
             summary_of(self.job_runners, left),
             run_id=self._context.run_id,
             command=self.command,
-            destination=_urls(jobs),
+            destination=urls_of(jobs),
             seconds=self._context.clock.monotonic() - self._began,
             interrupted=self._stop_reason is not None or is_cancelled,
             error=None if error is None else str(error),
@@ -341,39 +347,3 @@ class Run(ABC):
                         f"pid {run.pid} on {machine_of(run.host)}"
                     )
                 )
-
-
-def _notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
-    """What ended a job: where, why and what to do."""
-    if not isinstance(error, DestinationError):
-        return Notice(str(error), is_error=True, hint=error.hint)
-    hint = f"{error.hint} " if error.hint else ""
-    return Notice(
-        _reason_of(error, job_runner.destination_name),
-        is_error=True,
-        hint=f"{hint}To look closer: bulkup doctor --to {job_runner.job.destination.url}",
-    )
-
-
-def _reason_of(error: BulkupError, destination: str) -> str:
-    """What ended a job, in a sentence that names the destination where it is its trouble."""
-    if not isinstance(error, DestinationError):
-        return str(error)
-    reason = plain(error) if isinstance(error, DestinationUnreachable) else str(error)
-    return f"{destination}: {reason}"
-
-
-def _stages(job_runners: Sequence[JobRunner]) -> list[Stage]:
-    """All stages of these jobs."""
-    wanted = {stage for one in job_runners for stage in one.job.order.stages}
-    return [stage for stage in Stage if stage in wanted]
-
-
-def _destinations(job_runners: Sequence[JobRunner]) -> list[int]:
-    """Where these jobs' later stages work on all items."""
-    jobs = [job_runner.job for job_runner in job_runners]
-    return [job.destination.id for job in jobs if not job.is_batch_only]
-
-
-def _urls(jobs: list[Job]) -> str:
-    return ", ".join(dict.fromkeys(job.destination.url for job in jobs))

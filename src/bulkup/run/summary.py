@@ -1,15 +1,18 @@
-"""Jobs → the numbers of their run."""
+"""Jobs → the numbers of their run, and what is said of their end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bulkup.events import Summary
+from bulkup.errors import BulkupError, DestinationError, DestinationUnreachable
+from bulkup.events import Notice, Summary
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Snapshot, Stage, StageCount
+from bulkup.run.circuit_breaker import plain
 
 if TYPE_CHECKING:
+    from bulkup.run.job import Job
     from bulkup.run.job_runner import JobRunner
     from bulkup.run.stages.results import StageCounts
     from bulkup.run.stages.runner import StageRunner
@@ -205,3 +208,40 @@ def _count(runners: Sequence[StageRunner], before: StageCount) -> StageCount:
         total=max(known, at_first + coming) if is_fed else known,
         done_bytes=sum(c.done_bytes for c in counts),
     )
+
+
+def notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
+    """What ended a job: where, why and what to do."""
+    if not isinstance(error, DestinationError):
+        return Notice(str(error), is_error=True, hint=error.hint)
+    hint = f"{error.hint} " if error.hint else ""
+    return Notice(
+        reason_of(error, job_runner.destination_name),
+        is_error=True,
+        hint=f"{hint}To look closer: bulkup doctor --to {job_runner.job.destination.url}",
+    )
+
+
+def reason_of(error: BulkupError, destination: str) -> str:
+    """What ended a job, in a sentence that names the destination where it is its trouble."""
+    if not isinstance(error, DestinationError):
+        return str(error)
+    reason = plain(error) if isinstance(error, DestinationUnreachable) else str(error)
+    return f"{destination}: {reason}"
+
+
+def stages_of(job_runners: Sequence[JobRunner]) -> list[Stage]:
+    """All stages of these jobs."""
+    wanted = {stage for one in job_runners for stage in one.job.order.stages}
+    return [stage for stage in Stage if stage in wanted]
+
+
+def destinations_of(job_runners: Sequence[JobRunner]) -> list[int]:
+    """Where these jobs' later stages work on all items."""
+    jobs = [job_runner.job for job_runner in job_runners]
+    return [job.destination.id for job in jobs if not job.is_batch_only]
+
+
+def urls_of(jobs: Sequence[Job]) -> str:
+    """The destinations of these jobs, each once."""
+    return ", ".join(dict.fromkeys(job.destination.url for job in jobs))

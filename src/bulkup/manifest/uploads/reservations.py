@@ -98,14 +98,9 @@ class Reservations(Statements):
             if stored is not None:
                 add_file(self._db, one, content_id, spare)
                 return StoredUpload(stored)
-            found = self._db.execute(
-                f"{_RESERVATION} WHERE content_id = ? AND owner = ? AND folder = ? AND name = ? "
-                "AND reservation.destination_id = ? AND NOT is_done "
-                "AND part_bytes IS ? ORDER BY created_at",
-                (content_id, one.owner, one.folder, one.name, destination_id, one.part_bytes),
-            ).fetchone()
+            found = self._open_one(one, content_id, destination_id)
             if found is not None:
-                return _reservation(found)
+                return found
             key = self._reserved_key(one, content_id, destination_id, key, spare)
             self._db.execute(
                 "INSERT INTO reservation (id, destination_id, content_id, owner, key, folder, "
@@ -118,6 +113,16 @@ class Reservations(Statements):
                 ),
             )  # fmt: skip
             return self.get(new_id)
+
+    def _open_one(self, one: Announced, content_id: int, destination_id: int) -> Reservation | None:
+        """The same client's reservation of the same file."""
+        found = self._db.execute(
+            f"{_RESERVATION} WHERE content_id = ? AND owner = ? AND folder = ? AND name = ? "
+            "AND reservation.destination_id = ? AND NOT is_done "
+            "AND part_bytes IS ? ORDER BY created_at",
+            (content_id, one.owner, one.folder, one.name, destination_id, one.part_bytes),
+        ).fetchone()
+        return None if found is None else _reservation(found)
 
     def size_of(self, digest: Digest) -> int | None:
         """The size of the content with this digest; None for one that is not known."""
@@ -192,20 +197,24 @@ class Reservations(Statements):
                 "WHERE content_id = excluded.content_id AND stored_at IS NULL",
                 (one.destination_id, one.key, one.content_id, one.size_bytes, etag, checksum, now),
             )
-            self._db.execute(
-                "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, attempts, "
-                "settled_at) VALUES (?, ?, 'upload', 'done', ?, 1, ?) "
-                "ON CONFLICT (content_id, destination_id, stage) DO UPDATE SET state = 'done', "
-                "run_id = NULL, in_hand = 0, reason = NULL, error_class = NULL, error = NULL, "
-                "settled_at = excluded.settled_at WHERE state <> 'done'",
-                (one.content_id, one.destination_id, one.size_bytes, now),
-            )
-            self._db.execute(
-                "INSERT INTO item (content_id, destination_id, stage, state, size_bytes) "
-                "VALUES (?, ?, 'process', 'ready', ?) ON CONFLICT DO NOTHING",
-                (one.content_id, one.destination_id, one.size_bytes),
-            )
+            self._end_upload(one, now)
             return StoredUpload(one.key, is_duplicate=False)
+
+    def _end_upload(self, one: Reservation, now: float) -> None:
+        """The content's upload is done, and its next stage may begin."""
+        self._db.execute(
+            "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, attempts, "
+            "settled_at) VALUES (?, ?, 'upload', 'done', ?, 1, ?) "
+            "ON CONFLICT (content_id, destination_id, stage) DO UPDATE SET state = 'done', "
+            "run_id = NULL, in_hand = 0, reason = NULL, error_class = NULL, error = NULL, "
+            "settled_at = excluded.settled_at WHERE state <> 'done'",
+            (one.content_id, one.destination_id, one.size_bytes, now),
+        )
+        self._db.execute(
+            "INSERT INTO item (content_id, destination_id, stage, state, size_bytes) "
+            "VALUES (?, ?, 'process', 'ready', ?) ON CONFLICT DO NOTHING",
+            (one.content_id, one.destination_id, one.size_bytes),
+        )
 
     def drop(self, one: Reservation) -> None:
         """Give a reservation up; what only it needed is forgotten. No error when there is none."""
