@@ -17,4 +17,4 @@ a run creates per file are in no cycles either.
 
 import gc
 
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(150_000, 20, 50)

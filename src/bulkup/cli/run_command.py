@@ -48,6 +48,7 @@ def run_to_end(
     if settings.quiet and settings.verbose:
         raise UsageError("quiet and verbose cannot both hold", hint="Leave one of them out.")
     gc.freeze()  # imported modules stay
+    gc.set_threshold(50_000, 20, 50)
     ensure_descriptors()
     ingest = _fork_ingest() if uploads and settings.run.ingest_process else None
     try:

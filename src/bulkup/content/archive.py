@@ -20,9 +20,14 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from bulkup.content.archive_names import ArchiveMember, RefusedMember, distinct, why_unsafe
+from bulkup.content.archive_names import (
+    ArchiveMember,
+    RefusedMember,
+    distinct,
+    is_tar_name,
+    why_unsafe,
+)
 from bulkup.content.os_errors import kind_of
-from bulkup.content.tar_archive import find_tar_member, is_tar_name, open_tar_member, tar_index
 from bulkup.content.zip_stream import DeclaredMember, MemberReader, is_bomb
 from bulkup.errors import SourceInvalid, SourceMissing
 from bulkup.model import INODE_MASK, FileStat
@@ -49,6 +54,8 @@ def members(
     SourceInvalid for a broken central directory, and what `kind_of` says for the file's errors.
     """
     if is_tar_name(path):
+        from bulkup.content.tar_archive import tar_index
+
         yield from tar_index(path).members.values()
         return
     with _opened(path) as file:
@@ -62,6 +69,8 @@ def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Arch
     Raises SourceMissing when the archive or the member is gone, SourceInvalid when it is refused.
     """
     if is_tar_name(path):
+        from bulkup.content.tar_archive import find_tar_member
+
         return find_tar_member(path, name)
     with _opened(path) as file:
         return _find(path, file, name, limit_bytes)
@@ -76,6 +85,8 @@ def open_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Bina
     the archives used last are cached until they change.
     """
     if is_tar_name(path):
+        from bulkup.content.tar_archive import open_tar_member
+
         return open_tar_member(path, name, limit_bytes=limit_bytes)
     file = _opened(path)
     try:

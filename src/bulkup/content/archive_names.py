@@ -35,6 +35,11 @@ class RefusedMember(NamedTuple):
     reason: str
 
 
+def is_tar_name(path: str) -> bool:
+    """Whether the extension is that of a tar archive, in any case."""
+    return path[-4:].lower() in (".tgz", ".tar") or path[-7:].lower() == ".tar.gz"
+
+
 def why_unsafe(name: str) -> str | None:
     """The reason to refuse a member of this name, or None. A backslash counts as a separator."""
     parts = name.replace("\\", "/").split("/")

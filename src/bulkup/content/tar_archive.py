@@ -153,11 +153,6 @@ class TarIndex:
         return None
 
 
-def is_tar_name(path: str) -> bool:
-    """Whether the extension is that of a tar archive, in any case."""
-    return path[-4:].lower() in (".tgz", ".tar") or path[-7:].lower() == ".tar.gz"
-
-
 _cached: OrderedDict[tuple[str, int, int, int], TarIndex] = OrderedDict()
 _cache_lock = threading.Lock()
 

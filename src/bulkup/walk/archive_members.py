@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bulkup.content.archive import members, open_member
-from bulkup.content.archive_names import ArchiveMember, RefusedMember
+from bulkup.content.archive_names import ArchiveMember, RefusedMember, is_tar_name
 from bulkup.content.media import HEAD_BYTES, is_media_head
-from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass, SourceError
 from bulkup.model import LeftOut
 from bulkup.walk.filters import NO_IGNORES, NO_MEDIA, Ignores, Rules

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from bulkup.content.archive_names import is_tar_name
 from bulkup.content.os_errors import kind_of
-from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass
 from bulkup.model import LeftOut
 

@@ -13,8 +13,7 @@ from random import Random
 import pytest
 
 from bulkup.content.archive import find_member, members, open_member
-from bulkup.content.archive_names import ArchiveMember, RefusedMember
-from bulkup.content.tar_archive import is_tar_name
+from bulkup.content.archive_names import ArchiveMember, RefusedMember, is_tar_name
 from bulkup.errors import SourceChanged, SourceInvalid, SourceMissing
 from tests.unit.content.tars import Format, make_tar, member
 

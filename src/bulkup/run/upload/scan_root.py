@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bulkup.content.archive_names import is_tar_name
 from bulkup.content.takeout.places import may_be_note
-from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import ErrorClass, SourceUnmounted
 from bulkup.events import FilesLeftOut, RootWalked
 from bulkup.manifest.files.scans import Folder, Scans, ScanScope

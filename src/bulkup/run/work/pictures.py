@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from bulkup.content.archive_names import is_tar_name
 from bulkup.content.picture.types import Picture, Skipped
 from bulkup.content.reading import is_member
-from bulkup.content.tar_archive import is_tar_name
 from bulkup.errors import BulkupError, ItemError, SourceError, SourceUnavailable, WorkerLost
 from bulkup.manifest.rows import ProcessedItem, SkippedItem, Source, WorkItem
 from bulkup.process.task import MODULES, PictureTask, process
