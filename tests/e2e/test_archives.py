@@ -68,7 +68,7 @@ def test_what_is_no_archive_is_dead(bulkup: Bulkup, tmp_path: Path) -> None:
     (failed,) = bulkup("status", "--failed", "--json", check=3).json()
     assert failed["error_class"] == "invalid"
     assert failed["path"].endswith("/broken.zip")
-    # mended, it is taken
+    # once repaired, it is read
     _zip(tmp_path / "photos/broken.zip", {"b.jpg": picture(2)})
     bulkup("push", "photos")
     assert set(objects_in(tmp_path / "store")) == {"a.jpg", "broken.zip#b.jpg"}

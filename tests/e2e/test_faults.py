@@ -31,7 +31,7 @@ def _nothing_dead(bulkup: Bulkup, files: int) -> None:
 
 
 def _one_message(ended: Ended, *words: str) -> None:
-    """The trouble is told once, in words, without a traceback."""
+    """The error is reported once, in words, without a traceback."""
     assert "Traceback" not in ended.stderr
     for word in words:
         assert word in ended.stderr

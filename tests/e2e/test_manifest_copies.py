@@ -128,7 +128,7 @@ def test_a_kill_between_sending_a_copy_and_recording_it_loses_nothing(
     env = {**access(s3.url), **ALWAYS}
     root = make_tree(tmp_path / "photos", FILES)
     folder = "/bucket/p/.bulkup/manifest/"
-    s3.script(  # stored, and nobody is told
+    s3.script(  # stored, but the answer is lost
         Fault(op="PutObject", path=folder + "*", does="lose"),
         Fault(op="*", path=folder + "*", times=None, does="hold"),
     )

@@ -60,7 +60,7 @@ def test_what_is_retried_must_be_said(bulkup: Bulkup) -> None:
 def test_five_files_fail_for_good_and_are_put_right(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
-    """They are dead after their attempts, named with all that was tried, and mended by retry."""
+    """They are dead after their attempts, with every error named, and retry uploads them."""
     _tree(tmp_path / "photos")
     s3 = fake_s3(faults=[Fault(op="PutObject", path="/bucket/bad/*", times=None, status=500)])
     env = access(s3.url)

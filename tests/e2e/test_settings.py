@@ -112,7 +112,7 @@ def test_a_settings_file_that_others_may_write_cannot_be_allowed(
     ],
 )
 def test_wrong_usage_is_exit_2(bulkup: Bulkup, tmp_path: Path, args: tuple[str, ...]) -> None:
-    """And it is told in words."""
+    """And the message says so in words."""
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     ended = bulkup(*args, check=2)
     assert ended.stderr

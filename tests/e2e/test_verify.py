@@ -1,4 +1,4 @@
-"""bulkup verify: what was done to the objects behind bulkup's back is found, and mended."""
+"""bulkup verify: what was done to the objects behind bulkup's back is found, and repaired."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_is_as_it_was_stored_is_not_listed(bulkup: Bulkup, place: Place) ->
 
 
 def test_each_kind_of_harm_is_found_and_mended(bulkup: Bulkup, place: Place) -> None:
-    """Deleted, truncated, replaced and foreign; `retry` mends the first three and overwrites
+    """Deleted, truncated, replaced and foreign; `retry` repairs the first three and overwrites
     nothing; once the strange objects are gone the destination is clean."""
     make_tree(bulkup.directory / "photos", {**FILES, "copy of gone.jpg": FILES["gone.jpg"]})
     bulkup("push", "photos", "--to", place.url, env=place.env)
@@ -72,7 +72,7 @@ def test_each_kind_of_harm_is_found_and_mended(bulkup: Bulkup, place: Place) -> 
         "cut.jpg": "changed",
         "other.jpg": "changed",
     }
-    assert findings(bulkup, place) == {**harmed, "strange.jpg": "foreign"}, "until it is mended"
+    assert findings(bulkup, place) == {**harmed, "strange.jpg": "foreign"}, "until it is repaired"
 
     bulkup("retry", "--failed", env=place.env)
     held = place.objects()

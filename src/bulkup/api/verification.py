@@ -33,7 +33,7 @@ class VerifyRequest:
 
 
 class VerifyReport(Protocol):
-    """What is told while destinations are verified."""
+    """The events while destinations are verified."""
 
     def found(self, destination: Destination, one: Discrepancy) -> None:
         """A discrepancy."""

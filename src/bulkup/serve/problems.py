@@ -25,7 +25,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):
-    """An error that the client is told of. `fields` are members of the document beside `detail`."""
+    """An error that the client sees. `fields` are members of the document beside `detail`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What was handed to the kernel and what arrived of it: how a slow line is told from a dead one.
+"""What was handed to the kernel and what arrived of it: to tell a slow line from a dead one.
 
 A connection's buffer takes megabytes, so that on a slow line minutes pass between two writes. Linux
 says how much of it the other side has not acknowledged (SIOCOUTQ, tcp(7)), and how much it has in

@@ -292,7 +292,7 @@ async def test_polls_and_cancellations_take_no_token(make, server, clock):
 )
 @pytest.mark.parametrize("api", ["openai", "replicate"])
 async def test_what_may_pass_is_tried_again_then_told(make, server, clock, fault, kind, api):
-    """One failure goes unnoticed; when it stays, it is told after all tries, as what it is."""
+    """One failure goes unnoticed; when it stays, it is reported after all tries, as what it is."""
     server.fault(fault)
     embedder = make(api=api, timeout_seconds=0.2, tries=3, requests_per_minute=6000)
     await vectors(embedder, [picture()])

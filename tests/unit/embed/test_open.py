@@ -47,7 +47,7 @@ def test_http_needs_a_url_and_a_model(options, lacking):
 
 
 async def test_replicate_takes_one_picture_a_call():
-    """A call that fails shall cost no finished prediction."""
+    """A call that fails costs no finished prediction."""
     embedder = opened("http", url="http://h/v1", remote_model="m", api="replicate")
     assert embedder.most_pictures == 1
     assert embedder.version == "replicate m"

@@ -162,7 +162,7 @@ async def test_each_wait_is_announced_before_it_begins() -> None:
 
 
 def test_tenacity_is_imported_at_the_first_failure_only() -> None:
-    """It costs 60 ms, which a run in which all goes well shall not pay."""
+    """It costs 60 ms, which a run without errors should not pay."""
     program = """
 import asyncio, sys
 from random import Random

@@ -93,7 +93,7 @@ def test_parquet_has_typed_columns_and_nulls() -> None:
 
 
 def test_parquet_is_written_a_row_group_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows of a group are let go before the next group is taken."""
+    """Rows of a group are released before the next group is read."""
     monkeypatch.setattr(formats, "GROUP_ROWS_WITH_VECTORS", 10)
     out = io.BytesIO()
     sizes_seen = []

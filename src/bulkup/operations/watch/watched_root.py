@@ -163,7 +163,7 @@ class WatchedRoot:
         return [path for path, seen in self._changed.items() if seen <= until]
 
     def _may_matter(self, path: str) -> bool:
-        """Whether a push may take something at this path: it is told by the name."""
+        """Whether a push may take something at this path: the name decides."""
         if not path.startswith(self.path.rstrip("/") + "/") or path.startswith(self._own_files):
             return path == self.path
         relative = path[len(self.path.rstrip("/")) + 1 :]

@@ -21,7 +21,7 @@ from bulkup.stores.store import RequestSigner, SignsRequests
 T = TypeVar("T")
 
 FIRST_TRIES = 2
-"""The very first request: who mistyped the endpoint shall hear of it within half a minute, also
+"""The very first request: who mistyped the endpoint should learn of it within half a minute, also
 where each connection takes its full ten seconds to time out."""
 
 SIDE_BY_SIDE_BYTES = 256 << 10
