@@ -95,3 +95,8 @@ __all__ = [
     "status",
     "verify",
 ]
+
+for _verb in (embed, process, search):
+    # Of "import bulkup.search.query as query", Python takes `bulkup.search`, which is the function,
+    # and then looks for a module below that object's name.
+    _verb.__name__ = f"bulkup.{_verb.__name__}"

@@ -54,3 +54,14 @@ def test_a_function_stays_a_function_when_the_package_of_its_name_is_imported() 
         "callable(aio.push))"
     )
     assert in_a_new_interpreter(code) == "True True True True"
+
+
+def test_modules_below_a_package_with_a_function_s_name_are_imported_under_another_name() -> None:
+    code = (
+        "import bulkup.search.filters as filters, bulkup.process.task as task\n"
+        "import bulkup.embed.two_towers.folder as folder, bulkup, inspect\n"
+        "print(filters.__name__, task.__name__, folder.__name__, "
+        "all(inspect.isfunction(f) for f in (bulkup.search, bulkup.process, bulkup.embed)))"
+    )
+    names = "bulkup.search.filters bulkup.process.task bulkup.embed.two_towers.folder"
+    assert in_a_new_interpreter(code) == f"{names} True"
