@@ -76,6 +76,7 @@ class Attempts:
             while True:
                 while self._in_progress >= attempter.concurrency:
                     await self._wait_for_an_end()
+                await results.wait_for_room()
                 items = await claims.take(attempter.most_items(claims.left), _together)
                 if not items:
                     return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bulkup.content.reading import Loaded
 from bulkup.errors import ItemError, StoreError, WorkerLost
@@ -28,8 +29,13 @@ from bulkup.run.stop_signal import StopSignal
 DoneItem = UploadedItem | ProcessedItem | EmbeddedItem
 Outcome = ProcessedItem | EmbeddedItem | SkippedItem | ItemError
 
+T = TypeVar("T")
+
 SETTLE_ITEMS = 500
 """So many results are recorded in one transaction (DESIGN §1)."""
+
+MOST_UNSETTLED = 4 * SETTLE_ITEMS
+"""With so many results to be recorded no attempt begins: memory must not grow with a backlog."""
 
 
 @dataclass(slots=True)
@@ -84,6 +90,7 @@ class StageResults:
         self._duplicates: list[FileDone] = []  # new ones: their key is to be looked up
         self._without_object: dict[str, list[FileDone]] = {}  # duplicates by digest
         self._settling = asyncio.Lock()
+        self._has_settled = asyncio.Event()
 
     # At the upload --------------------------------------------------------------------------------
 
@@ -131,6 +138,14 @@ class StageResults:
             self.counts.done += 1
             self.counts.done_bytes += item.size_bytes
             self._done.append(outcome)
+        if self._unsettled >= SETTLE_ITEMS:
+            self.are_many.set()
+
+    async def wait_for_room(self) -> None:
+        """Wait until what has ended is recorded, but for a bounded number of results."""
+        while self._unsettled >= MOST_UNSETTLED:
+            self._has_settled.clear()
+            await self._has_settled.wait()
 
     # At all stages --------------------------------------------------------------------------------
 
@@ -172,24 +187,35 @@ class StageResults:
         if (reason := self._limits.reached) is not None:
             self._stop.set(reason)
 
+    @property
+    def _unsettled(self) -> int:
+        return len(self._done) + len(self._skipped) + len(self._failed)
+
     async def settle(self) -> bool:
         """Record what has ended since the last time; whether that was anything."""
         async with self._settling:
             self.are_many.clear()
-            done, self._done = self._done, []
-            skipped, self._skipped = self._skipped, []
-            failed, self._failed = self._failed, []
-            files, self._files = self._files, []
-            try:
-                if done:
-                    await self._record(done)
-                await self._settle_others(skipped, failed)
-            except BaseException:
-                self._done[:0], self._skipped[:0], self._failed[:0] = done, skipped, failed
-                raise
+            most = max(len(self._done), len(self._skipped), len(self._failed))
+            for _ in range(0, max(1, most), SETTLE_ITEMS):
+                await self._settle_some()
+        return most > 0
+
+    async def _settle_some(self) -> None:
+        """Record the results that came first, in one transaction of each kind."""
+        done = _take(self._done)
+        skipped = _take(self._skipped)
+        failed = _take(self._failed)
+        files = _take(self._files)  # of `done`, if anybody wants them
+        try:
+            if done:
+                await self._record(done)
+            await self._settle_others(skipped, failed)
+        except BaseException:
+            self._done[:0], self._skipped[:0], self._failed[:0] = done, skipped, failed
+            raise
+        self._has_settled.set()
         files += await self._duplicates_of(files)
         self._emit_done(files, done, skipped)
-        return bool(done or skipped or failed)
 
     async def _duplicates_of(self, stored: Sequence[FileDone]) -> list[FileDone]:
         """Duplicates whose object is stored by now, with its key; the others wait for theirs."""
@@ -236,6 +262,13 @@ class StageResults:
         elif self._context.wants_files and self._stage is not Stage.UPLOAD and (done or skipped):
             items = tuple(map(_item_done, [*done, *skipped]))
             self._context.emit(ItemsDone(self._stage.value, items))
+
+
+def _take(rows: list[T]) -> list[T]:
+    """The first rows, as many as one transaction records; they are no longer in the list."""
+    taken = rows[:SETTLE_ITEMS]
+    del rows[:SETTLE_ITEMS]
+    return taken
 
 
 def _item_done(outcome: DoneItem | SkippedItem) -> ItemDone:

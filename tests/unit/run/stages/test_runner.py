@@ -36,6 +36,7 @@ from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, JobContext
 from bulkup.run.limits import RunLimits
 from bulkup.run.options import BatchOptions
+from bulkup.run.stages import results as stage_results
 from bulkup.run.stages.attempts import Attempted, Attempts
 from bulkup.run.stages.claims import ClaimRules
 from bulkup.run.stages.results import DoneItem, Outcome
@@ -72,6 +73,9 @@ class Saying:
         self.together: list[int] = []
         self.companions: list[int] = []  # of each attempted item: how many are in progress, with it
         self._in_progress = 0
+        self.recorded: list[int] = []  # so many at a time
+        self.records_slowly = False
+        self.most_unrecorded = 0
         self.is_closed = False
         self._run, self._say = run, say
 
@@ -90,6 +94,12 @@ class Saying:
         )
 
     async def record(self, done: Sequence[DoneItem]) -> None:
+        self.recorded.append(len(done))
+        if self.records_slowly:
+            await _until_settled(lambda: len(self.attempts))
+        self.most_unrecorded = max(
+            self.most_unrecorded, len(self.attempts) - sum(self.recorded[:-1])
+        )
         await self._run.call(
             self._run.manifest.pictures.settle,
             [one for one in done if isinstance(one, ProcessedItem)],
@@ -101,6 +111,15 @@ class Saying:
 
     async def close(self) -> None:
         self.is_closed = True
+
+
+async def _until_settled(count: Callable[[], int]) -> None:
+    """Until all other tasks wait, and nothing is counted any more."""
+    before = -1
+    while before != count():
+        before = count()
+        for _ in range(20):
+            await asyncio.sleep(0)
 
 
 class Calls(AsyncManifest):
@@ -116,11 +135,11 @@ class Calls(AsyncManifest):
 
 
 class Working:
-    """A run of a stage over five uploaded files."""
+    """A run of a stage over uploaded files."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: int = 5) -> None:
         self.manifest = Manifest(str(path / "manifest.db"))
-        self.scope: StageScope = followed(self.manifest, *(f"{n}.jpg" for n in range(5)))
+        self.scope: StageScope = followed(self.manifest, *(f"{n}.jpg" for n in range(files)))
         self.manifest.runs.begin(run_row("r"))
         self.clock = FakeClock(NOW)
         self.events: list[Event] = []
@@ -132,9 +151,16 @@ class Working:
             raise error
 
     def prepare(
-        self, say: Say, *, concurrency: int = 2, most_items: int = 1, **options: object
+        self,
+        say: Say,
+        *,
+        concurrency: int = 2,
+        most_items: int = 1,
+        claimed: int = 0,
+        **options: object,
     ) -> None:
-        """What `run` then runs; `options` are those of the run."""
+        """What `run` then runs; at least `claimed` items are claimed ahead. `options` are those of
+        the run."""
         run = RunContext(
             "r", Calls(self.manifest), self.clock, Random(1), self.events.append, {}, True
         )
@@ -157,6 +183,8 @@ class Working:
             self.stop,
         )
         self.saying = Saying(run, say, concurrency, most_items)
+        if claimed:
+            self.saying.rules = ClaimRules(most_items, claimed)
         self.work = StageRunner(job, Attempts(job, self.saying), self.limits, is_limited=True)
         self.calls = run.async_manifest.names  # type: ignore[attr-defined]
 
@@ -198,6 +226,21 @@ async def test_all_items_are_attempted_once(working: Working) -> None:
 async def test_several_are_attempted_together_where_that_is_possible(working: Working) -> None:
     await working.run(done, concurrency=1, most_items=3)
     assert working.saying.together == [3, 2]
+
+
+async def test_results_that_are_recorded_slowly_hold_new_attempts_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage_results, "SETTLE_ITEMS", 10)
+    monkeypatch.setattr(stage_results, "MOST_UNSETTLED", 20)
+    working = Working(tmp_path, files=120)
+    working.prepare(done, concurrency=2, most_items=5, claimed=120)
+    working.saying.records_slowly = True
+    await working.run_prepared()
+    assert working.states == {"done": 120}
+    assert max(working.saying.recorded) == 10  # in one transaction
+    assert working.saying.most_unrecorded <= 10 + 20 + 2 * 5  # those, the backlog, in progress
+    working.manifest.close()
 
 
 async def test_one_that_fails_waits_and_the_others_go_on(working: Working) -> None:
