@@ -11,7 +11,6 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.changes import ChangeQueries
 from bulkup.manifest.reports.content import ContentQueries
 from bulkup.manifest.reports.failures import FailurePages
-from bulkup.manifest.reports.kept_searchable import KeptSearchable
 from bulkup.manifest.tokens import Tokens
 
 
@@ -20,7 +19,6 @@ class ServerReader(Reader):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
-        self.searchable = KeptSearchable(self._db)
         self.tokens = Tokens(self._db)
         self.notifications = Notifications(self._db)
         self.gallery = Gallery(self._db)

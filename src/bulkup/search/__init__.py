@@ -6,7 +6,8 @@ vocabulary        known words and their directions
 foreign_words     usual nouns of ten languages, as English words
 languages         words of other languages (extra `languages`)
 label_vectors     the classes of the default embedder, and their directions
-literal_match     words and dates of a query in paths, cameras and titles
+literal_match     words and dates of a query
+texts             the pictures whose paths, cameras and titles have them
 text_scores       a query, and the scores of pictures by what a classifier saw
 scale             scores of hits, 0 to 100 %
 explain           why a picture is a hit

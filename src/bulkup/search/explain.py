@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.search.label_vectors import known_classes
-from bulkup.search.literal_match import Date, Described, Term, matches
+from bulkup.search.literal_match import Date, Described, Term
 from bulkup.search.text_scores import Floats, TextQuery, classes_of
+from bulkup.search.texts import matches
 from bulkup.search.vocabulary import DIMENSION, QueryPart, unit
 
 _MOST_CLASSES: Final = 3

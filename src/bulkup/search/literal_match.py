@@ -1,4 +1,4 @@
-"""Literal matches of a query: in paths, cameras, lenses, titles, keywords and dates.
+"""What of a query is matched literally: words and dates.
 
 A date may be typed in several ways: 2024, 2019-05, 2019-05-17, may, may 2019, 17 May 2019,
 May 17, 2019. It is compared with the camera's clock (ISO 8601, the manifest's `taken_at`), and with
@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 MONTHS: Final = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
@@ -42,8 +39,6 @@ _LETTERS: Final = str.maketrans(
     | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe"}
 )
 """Letters that do not decompose, as people without the key type them."""
-
-_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Described(NamedTuple):
@@ -73,8 +68,6 @@ class Date:
 
 
 Term = Word | Date
-_Test = Callable[[Described, str], bool]
-"""Takes a picture and all its texts, case folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +107,6 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", plain).casefold()  # macOS decomposes file names
 
 
-def matches(terms: Sequence[Term], pictures: Iterable[Described]) -> NDArray[np.int32]:
-    """How many of `terms` each picture matches, shape (n,).
-
-    100,000 pictures take 0.1 s, and 0.5 s when nearly all match.
-    """
-    tests = [_word_test(term) if isinstance(term, Word) else _date_test(term) for term in terms]
-    if not tests:
-        return np.zeros(sum(1 for _ in pictures), np.int32)
-    counts = (
-        sum([test(picture, text) for test in tests])
-        for picture in pictures
-        for text in (folded(_text(picture)),)
-    )
-    return np.fromiter(counts, np.int32)
-
-
-def _text(picture: Described) -> str:
-    return f"{picture.path}\n{picture.camera or ''}\n{picture.lens or ''}\n{picture.words or ''}"
-
-
 def _date(tokens: Sequence[str]) -> tuple[Date | None, int]:
     """The date at the start of `tokens` and how many of them it takes, or None and 0."""
     pieces = [_piece(token) for token in tokens]
@@ -155,65 +128,3 @@ def _piece(token: str) -> tuple[str, int]:
     if day := _DAY.fullmatch(token):
         return "d", int(day[1])
     return ("i" if _ISO.fullmatch(token) else "-"), 0
-
-
-def _word_test(word: Word) -> _Test:
-    patterns = [re.compile(_whole(form)) for form in word.forms]
-    stems = [form.removesuffix("y") for form in word.forms]
-
-    def test(picture: Described, text: str) -> bool:
-        if not any(stem in text for stem in stems):  # most pictures end here, cheaply
-            return False
-        if any(pattern.search(text) for pattern in patterns):
-            return True
-        split = folded(_CAMEL.sub(" ", _text(picture)))
-        return split != text and any(pattern.search(split) for pattern in patterns)
-
-    return test
-
-
-def _whole(form: str) -> str:
-    """A pattern for `form` or its plural as a whole word: where letters or digits begin and end.
-
-    So 'beach' is in 'beach2019.jpg' and '5d' in 'EOS5D', but 'art' is not in 'party'. Words in
-    other scripts, which may have no spaces, are searched anywhere.
-    """
-    if not form.isascii():
-        return re.escape(form)
-    before, after = (r"\d" if sign.isdigit() else r"[^\W\d_]" for sign in (form[0], form[-1]))
-    endings = (
-        rf"{re.escape(form[:-1])}(?:y|ies)" if form[-1] == "y" else rf"{re.escape(form)}(?:e?s)?"
-    )
-    return rf"(?<!{before}){endings}(?!{after})"
-
-
-def _date_test(date: Date) -> _Test:
-    parts = [None if number is None else f"{number:02}" for number in _numbers(date)]
-    while parts[-1] is None:  # what is known to the year or the month only counts, too
-        parts.pop()
-    taken = re.compile("-".join(part or r"\d+" for part in parts) + r"(?!\d)")
-    in_path = _in_path(date)
-
-    def test(picture: Described, text: str) -> bool:
-        if picture.taken_at is not None and taken.match(picture.taken_at):
-            return True
-        return in_path is not None and in_path.search(picture.path) is not None
-
-    return test
-
-
-def _in_path(date: Date) -> re.Pattern[str] | None:
-    """A pattern for the date in a path, as '2019/05' or '20190517'; None without a year."""
-    if date.year is None:
-        return None
-    month = r"(?:\d\d)?" if date.month is None else f"{date.month:02}"
-    day = r"(?:\d\d)?" if date.day is None else f"{date.day:02}"
-    compact = rf"{date.year}{month}{day}"
-    if date.month is None:
-        return re.compile(rf"(?<!\d)(?:{compact})(?!\d)")
-    end = "" if date.day is None else rf"[-_/.]?{day}"
-    return re.compile(rf"(?<!\d)(?:{compact}|{date.year}[-_/.]{month}{end})(?!\d)")
-
-
-def _numbers(date: Date) -> tuple[int | None, int | None, int | None]:
-    return date.year, date.month, date.day

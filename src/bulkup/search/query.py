@@ -10,40 +10,39 @@ from numpy.typing import NDArray
 
 from bulkup.search import text_scores
 from bulkup.search.explain import explained
-from bulkup.search.literal_match import Described, Term, matches
+from bulkup.search.literal_match import Described, Term
 from bulkup.search.matrix import Matrix
 from bulkup.search.scale import hit_score
 from bulkup.search.text_scores import Hit
+from bulkup.search.texts import Texts
 from bulkup.search.top_k import nearest
 
 Floats = NDArray[np.float32]
 
 
-def by_words(
-    query: text_scores.TextQuery, words: Matrix, order: Sequence[Described | None], limit: int
-) -> list[Hit]:
+def by_words(query: text_scores.TextQuery, words: Matrix, texts: Texts, limit: int) -> list[Hit]:
     """By the meaning of the pictures, and by literal matches in their descriptions.
 
-    The rows of `words` are those of text_scores.picture_rows. `order` has the description of each
-    row; None leaves it out. Raises WordsUnknown.
+    The rows of `words` are those of text_scores.picture_rows. `texts` has the description of each
+    row. Raises WordsUnknown.
     """
     parts = [text_scores.row_scores(query, block) for block in words.blocks()]
     scores = np.concatenate(parts) if parts else np.empty(0, np.float32)
-    here = [place for place, one in enumerate(order) if one is not None]
-    matched = matches(query.terms, (one for one in order if one is not None))
-    hits = text_scores.ranked(query, scores[np.array(here, np.intp)], matched, limit)
-    return [Hit(here[hit.place], hit.score) for hit in hits]
+    here = np.flatnonzero(texts.is_here)
+    matched = texts.counts(query.terms)
+    hits = text_scores.ranked(query, scores[here], matched[here], limit)
+    return [Hit(int(here[hit.place]), hit.score) for hit in hits]
 
 
 def reasons(
     query: text_scores.TextQuery,
     words: Matrix,
-    order: Sequence[Described | None],
+    texts: Texts,
     hits: Sequence[Hit],
 ) -> list[tuple[str, ...]]:
     """For each of the hits of `by_words`, with the same arguments, why it is one."""
     rows = words.rows(np.array([hit.place for hit in hits], np.intp))
-    pictures = (order[hit.place] or Described("") for hit in hits)
+    pictures = (texts.pictures[hit.place] or Described("") for hit in hits)
     return [explained(query, row, one) for row, one in zip(rows, pictures, strict=True)]
 
 
@@ -59,18 +58,17 @@ def by_vector_and_terms(
     vector: Floats,
     terms: Sequence[Term],
     matrix: Matrix,
-    order: Sequence[Described | None],
+    texts: Texts,
     limit: int,
 ) -> list[Hit]:
     """By the cosine to the vector of the words; literal matches of `terms` come first, as in
     `by_words`."""
-    matched = matches(terms, (one or Described("") for one in order))
+    matched = texts.counts(terms)
     cosines = matrix.scores(vector)
     total = _rounded(cosines + np.float32(text_scores.LITERAL) * matched)
-    allowed = np.fromiter((one is not None for one in order), np.bool_, len(order))
     return [
         Hit(int(at), hit_score(float(cosines[at]), int(matched[at]), len(terms), full=1.0))
-        for at in nearest(total, limit, allowed)
+        for at in nearest(total, limit, texts.is_here)
     ]
 
 

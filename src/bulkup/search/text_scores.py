@@ -236,7 +236,7 @@ def ranked(
 ) -> list[Hit]:
     """The best `limit` pictures, best first; of equals the first comes first.
 
-    `meanings` are `row_scores`, `matched` the literal_match.matches of the query's terms, both of
+    `meanings` are `row_scores`, `matched` the texts.matches of the query's terms, both of
     shape (n,). A picture without a meaning is a hit only by a literal match. Raises WordsUnknown
     when all words of the query are unknown and no picture matches one literally.
     """

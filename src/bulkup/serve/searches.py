@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bulkup.clock import Clock
 from bulkup.manifest.server import ServerReader
 from bulkup.model import Digest
+from bulkup.operations.pictures.kept_pictures import KeptPictures
 from bulkup.operations.pictures.search import SearchHit, SearchResult, SearchSession
 from bulkup.operations.pictures.search_request import SearchRequest, answer
 from bulkup.serve.live.aggregation import Aggregation
@@ -41,6 +42,7 @@ class Searches:
         self._options = options
         self._clock = clock
         self._random = random
+        self._kept: tuple[ServerReader | None, KeptPictures] = None, KeptPictures()
         self.duplicates = Aggregation(self._find_duplicates, DUPLICATES_SECONDS, clock)
 
     async def text(self, request: SearchRequest, after: int, limit: int) -> HitPage:
@@ -70,7 +72,12 @@ class Searches:
     async def _answer(self, request: SearchRequest) -> SearchResult:
         return await self._manifest.search(
             lambda reader: answer(
-                request, reader, self._options, clock=self._clock, random=self._random
+                request,
+                reader,
+                self._options,
+                clock=self._clock,
+                random=self._random,
+                kept=self._kept_of(reader),
             )
         )
 
@@ -79,8 +86,20 @@ class Searches:
 
         embed, process = self._options.embed, self._options.process
         return SearchSession(
-            reader, embed, process, Filters(), clock=self._clock, random=self._random
+            reader,
+            embed,
+            process,
+            Filters(),
+            clock=self._clock,
+            random=self._random,
+            kept=self._kept_of(reader),
         )
+
+    def _kept_of(self, reader: ServerReader) -> KeptPictures:
+        """Of this reader: all searches have one, until the manifest is another file."""
+        if self._kept[0] is not reader:
+            self._kept = reader, KeptPictures()
+        return self._kept[1]
 
     async def _find_duplicates(self) -> Groups:
         result = await self._answer(SearchRequest(duplicates=True))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.search.literal_match import MONTHS, Date, Described, Word, matches, typed
+from bulkup.search.literal_match import MONTHS, Date, Described, Word, typed
+from bulkup.search.texts import Texts, matches
 
 
 def counts(text: str, *pictures: Described) -> list[int]:
@@ -201,3 +202,39 @@ def test_a_date_that_is_known_in_part_matches(text: str, taken_at: str) -> None:
 def test_a_part_of_a_date_does_not_match_a_finer_query() -> None:
     assert not is_match("1988-12", taken_at="1988")
     assert not is_match("1988-12-01", taken_at="1988-12")
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.builds(
+                Described,
+                st.text("aby2019/-é\0 B", max_size=12),
+                st.sampled_from([None, "Canon EOS 5D", "bay"]),
+                taken_at=st.sampled_from([None, "2019-05-17T10:00:00", "2019"]),
+            ),
+        ),
+        max_size=8,
+    ),
+    st.sampled_from(["y", "bay", "baby 2019", "a b", "2019-05", "éa", "canon 5d", "ab-ab"]),
+    st.sets(st.integers(0, 7)),
+)
+def test_texts_together_are_matched_as_each_alone(
+    pictures: list[Described | None], text: str, hidden: set[int]
+) -> None:
+    """Whether a picture stands beside others, is put in the place of another, or is left out."""
+    asked = typed(text)
+    terms = [*asked.dates, *(Word((word,)) for word in asked.words)]
+    alone = [0 if one is None else int(matches(terms, [one])[0]) for one in pictures]
+    texts = Texts(pictures)
+    assert texts.counts(terms).tolist() == alone
+    changed = {at: None if at % 2 else Described("bay/2019.jpg") for at in hidden}
+    replaced = texts.replaced({at: one for at, one in changed.items() if at < len(pictures)})
+    expected = [
+        0 if one is None else int(matches(terms, [one])[0])
+        for at, before in enumerate(pictures)
+        for one in (changed.get(at, before),)
+    ]
+    assert replaced.counts(terms).tolist() == expected
+    assert texts.counts(terms).tolist() == alone

@@ -19,6 +19,7 @@ from bulkup.search.matrix_file import MatrixPart
 from bulkup.search.query import by_vector, by_vector_and_terms, by_words, vector_of
 from bulkup.search.scale import LITERAL_SHARE
 from bulkup.search.text_scores import Hit, TextQuery
+from bulkup.search.texts import Texts
 
 Floats = NDArray[np.float32]
 
@@ -46,24 +47,24 @@ def test_a_word_finds_what_was_seen() -> None:
     words = seen("tabby", "volcano", "canoe")
     order = [Described(f"photos/{n}.jpg") for n in range(3)]
     for place, word in enumerate(("tabby", "volcano", "canoe")):
-        hits = by_words(TextQuery.of(word), words, order, 3)
+        hits = by_words(TextQuery.of(word), words, Texts(order), 3)
         assert hits[0].place == place
         assert [hit.score for hit in hits] == sorted((h.score for h in hits), reverse=True)
-    assert places(by_words(TextQuery.of("kitten"), words, order, 1)) == [0]
+    assert places(by_words(TextQuery.of("kitten"), words, Texts(order), 1)) == [0]
 
 
 def test_what_is_left_out_is_no_hit_and_moves_no_place() -> None:
     words = seen("tabby", "volcano", "canoe")
     order = [None, Described("a.jpg"), Described("b.jpg")]
-    hits = by_words(TextQuery.of("tabby"), words, order, 3)
+    hits = by_words(TextQuery.of("tabby"), words, Texts(order), 3)
     assert sorted(places(hits)) == [1, 2]
-    assert by_words(TextQuery.of("tabby"), words, [None] * 3, 3) == []
+    assert by_words(TextQuery.of("tabby"), words, Texts([None] * 3), 3) == []
 
 
 def test_a_literal_word_comes_before_any_meaning() -> None:
     words = seen("tabby", "volcano")
     order = [Described("a.jpg"), Described("tabby/b.jpg")]
-    hits = by_words(TextQuery.of("tabby"), words, order, 2)
+    hits = by_words(TextQuery.of("tabby"), words, Texts(order), 2)
     assert places(hits) == [1, 0]
     assert hits[0].score >= LITERAL_SHARE > hits[1].score
 
@@ -71,14 +72,14 @@ def test_a_literal_word_comes_before_any_meaning() -> None:
 def test_an_unknown_word_is_found_literally_or_not_at_all() -> None:
     words = seen("tabby", "volcano")
     order = [Described("a.jpg"), Described("xyzzy/b.jpg")]
-    assert places(by_words(TextQuery.of("xyzzy"), words, order, 5)) == [1]
+    assert places(by_words(TextQuery.of("xyzzy"), words, Texts(order), 5)) == [1]
     with pytest.raises(WordsUnknown, match="nearest known: dizzy"):
-        by_words(TextQuery.of("xyzzy"), words, [Described("a.jpg")] * 2, 5)
+        by_words(TextQuery.of("xyzzy"), words, Texts([Described("a.jpg")] * 2), 5)
 
 
 def test_nothing_is_embedded_and_nothing_is_found() -> None:
     empty = Matrix([], meaning.ROW)
-    assert by_words(TextQuery.of("tabby"), empty, [], 5) == []
+    assert by_words(TextQuery.of("tabby"), empty, Texts([]), 5) == []
     assert by_vector(np.zeros(2, np.float32), Matrix([], 2), [], 5) == []
 
 
@@ -106,7 +107,7 @@ def test_a_text_vector_is_helped_by_what_is_said_literally() -> None:
     vectors = np.eye(3, dtype=np.float32)
     order = [Described("a.jpg"), Described("b/harbour.jpg"), None]
     terms = TextQuery.of("harbour").terms
-    hits = by_vector_and_terms(vectors[0], terms, matrix(vectors), order, 3)
+    hits = by_vector_and_terms(vectors[0], terms, matrix(vectors), Texts(order), 3)
     assert hits == [Hit(1, 0.8), Hit(0, 0.8)]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bulkup.errors import WordsUnknown
 from bulkup.search.label_vectors import COUNT, known_classes
-from bulkup.search.literal_match import Described, matches
+from bulkup.search.literal_match import Described
 from bulkup.search.text_scores import (
     DIMENSION,
     KEPT,
@@ -28,6 +28,7 @@ from bulkup.search.text_scores import (
     row_scores,
     rows_version,
 )
+from bulkup.search.texts import matches
 
 Numbers = NDArray[np.uint16]
 

@@ -8,7 +8,6 @@ content.py    all that is known of one content
 failures.py   pages of files that failed
 changes.py    what happened since a moment
 search.py     pictures as a search reads them
-kept_searchable.py  the same, kept for the next search
 objects.py    what the objects of a listing are
 albums.py     albums and the files in them
 pull.py       what a pull fetches, and the names of its files

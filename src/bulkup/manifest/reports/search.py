@@ -61,6 +61,10 @@ _ROWS = (
 class Searchable(Statements):
     """Pictures that can be searched."""
 
+    def data_version(self) -> int:
+        """Another number when another connection has changed the manifest since."""
+        return int(self._value("PRAGMA data_version"))
+
     def pairs(self) -> list[tuple[str, str]]:
         """Digests of what is shown, and of what it stands for: the raw picture beside its JPEG, the
         video of a Live Photo, the other pictures of a burst."""

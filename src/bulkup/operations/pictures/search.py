@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.clock import Clock
-from bulkup.content.picture.facts.moments import moment_of
 from bulkup.errors import UsageError
 from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import PictureRow
+from bulkup.operations.pictures.kept_pictures import KeptPictures, Pictures, below
+from bulkup.operations.pictures.matrices import open_classes, open_vectors
 from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder, Vector
     from bulkup.search.filters import Filters
-    from bulkup.search.literal_match import Described, Term
+    from bulkup.search.literal_match import Term
     from bulkup.search.matrix import Matrix
     from bulkup.search.text_scores import Hit
 
@@ -68,7 +69,10 @@ class SearchSession:
         *,
         clock: Clock,
         random: Random,
+        kept: KeptPictures | None = None,
     ) -> None:
+        """`kept` is of earlier sessions with this reader."""
+        self._kept = kept or KeptPictures()
         self._reader = reader
         self._options = options
         self._process = process
@@ -98,8 +102,7 @@ class SearchSession:
         query = TextQuery.of(text)
         matrix = self._matrix(row)
         pictures = self._pictures(row, matrix)
-        described = [_described(picture) for picture in pictures]
-        hits = by_vector_and_terms(vector, query.terms, matrix, described, limit)
+        hits = by_vector_and_terms(vector, query.terms, matrix, pictures.texts, limit)
         return _with_matching_file_first(self._result(pictures, hits), query.terms)
 
     def _by_classes(self, text: str, row: EmbedderRow, limit: int, explain: bool) -> SearchResult:
@@ -110,17 +113,17 @@ class SearchSession:
         from bulkup.search.text_scores import TextQuery, unknown_words
 
         query = TextQuery.of(text, known_languages)
-        matrix = self._class_matrix(row)
+        matrix = open_classes(self._reader, row, self._kept)
         pictures = self._pictures(row, matrix)
-        described = [_described(picture) for picture in pictures]
-        scored = by_words(query, matrix, described, limit)
+        texts = pictures.texts
+        scored = by_words(query, matrix, texts, limit)
         if query.understood_as is not None:
             self._notes.append(f"{text!r} is understood as {query.understood_as!r}")
         if query.unknown and scored:
             self._notes.append(f"{unknown_words(query)}. Looked for in names only")
         if scored and scored[0].score < WEAK:
             self._notes.append("no close match: all of these are weak")
-        reasons = why(query, matrix, described, scored) if explain else [()] * len(scored)
+        reasons = why(query, matrix, texts, scored) if explain else [()] * len(scored)
         result = self._result(pictures, scored)
         hits = tuple(
             hit._replace(is_weak=hit.score < WEAK, reasons=one)
@@ -139,7 +142,7 @@ class SearchSession:
         matrix = self._matrix(row)
         vector = self._example_vector(path, row, matrix)
         pictures = self._pictures(row, matrix)
-        is_allowed = [picture is not None for picture in pictures]
+        is_allowed = [picture is not None for picture in pictures.rows]
         return self._result(pictures, by_vector(vector, matrix, is_allowed, limit))
 
     def like_content(self, content_id: int, limit: int) -> SearchResult:
@@ -154,7 +157,7 @@ class SearchSession:
         if vector is None:
             return SearchResult((), (f"this picture is not embedded by {row.name}",))
         pictures = self._pictures(row, matrix)
-        is_allowed = [picture is not None for picture in pictures]
+        is_allowed = [picture is not None for picture in pictures.rows]
         return self._result(pictures, by_vector(vector, matrix, is_allowed, limit))
 
     def duplicates(self, limit: int | None) -> SearchResult:
@@ -163,7 +166,7 @@ class SearchSession:
         from bulkup.search.duplicates import DuplicateCandidate, find_groups
 
         row = self._embedder_row()
-        found = self._allowed(self._reader.searchable.processed())
+        found = self._processed()
         groups = find_groups(
             [
                 DuplicateCandidate(
@@ -188,44 +191,17 @@ class SearchSession:
 
     # Pictures -----------------------------------------------------------------------------
 
-    def _pictures(self, row: EmbedderRow, matrix: Matrix) -> list[PictureRow | None]:
-        """The matrix's rows as pictures; None for those without a file, or filtered out."""
-        pictures = self._allowed(self._reader.searchable.embedded(row.id))
-        digests: dict[str, int] = {
-            picture.digest: content_id for content_id, picture in pictures.items()
-        }
-        for shown, partner in self._reader.searchable.pairs():  # one picture, one hit
-            if shown in digests and partner in digests:
-                pictures.pop(digests[partner], None)
-        return [pictures.get(content_id) for content_id in matrix.contents.tolist()]
+    def _pictures(self, row: EmbedderRow, matrix: Matrix) -> Pictures:
+        return self._kept.pictures(self._reader.searchable, row.id, matrix, self._filters)
 
-    def _allowed(self, rows: Iterable[PictureRow]) -> dict[int, PictureRow]:
-        """By content id, the pictures that pass the filters, each with the files that do."""
-        if not self._filters:
-            return {picture.content_id: picture for picture in rows}
-        passed = ((picture, self._allowed_files(picture)) for picture in rows)
-        return {
-            picture.content_id: picture._replace(files=files) for picture, files in passed if files
-        }
+    def _processed(self) -> dict[int, PictureRow]:
+        """By content id, the processed pictures that pass the filters."""
+        rows = list(self._reader.searchable.processed())
+        found = Pictures(rows).filtered(self._filters).rows if self._filters else rows
+        return {picture.content_id: picture for picture in found if picture is not None}
 
-    def _allowed_files(self, picture: PictureRow) -> tuple[tuple[str, str], ...]:
-        moment = moment_of(picture.taken_at)  # perhaps a year or a month only
-        place = None
-        if picture.latitude is not None and picture.longitude is not None:
-            place = (picture.latitude, picture.longitude)
-        return tuple(
-            (root, path)
-            for root, path in picture.files
-            if self._filters.allow(
-                f"{root.rstrip('/')}/{path}",
-                taken_at=None if moment is None else moment.local,
-                camera=picture.camera,
-                place_degrees=place,
-            )
-        )
-
-    def _result(self, pictures: Sequence[PictureRow | None], scored: Sequence[Hit]) -> SearchResult:
-        found = ((pictures[place], score) for place, score in scored)
+    def _result(self, pictures: Pictures, scored: Sequence[Hit]) -> SearchResult:
+        found = ((pictures.rows[place], score) for place, score in scored)
         hits = tuple(SearchHit(picture, score) for picture, score in found if picture is not None)
         if not hits:
             self._notes.append("no picture matches")
@@ -258,33 +234,7 @@ class SearchSession:
         return None
 
     def _matrix(self, row: EmbedderRow) -> Matrix:
-        """The vectors of all contents."""
-        from bulkup.search.matrix import MatrixRow, from_float16, open_matrix
-        from bulkup.search.matrix_file import Stamp
-
-        embeddings = self._reader.embeddings
-        return open_matrix(
-            f"{self._reader.path}.vectors-{row.id}",
-            stamp=Stamp(f"{row.token} vectors", row.generation, row.highest, row.rows),
-            dimension=row.dimension,
-            rows=lambda after: map(MatrixRow._make, embeddings.rows(row.id, after)),
-            decode=from_float16(row.dimension),
-        )
-
-    def _class_matrix(self, row: EmbedderRow) -> Matrix:
-        """What the classifier saw in all contents, ready to be compared with words."""
-        from bulkup.search import text_scores
-        from bulkup.search.matrix import MatrixRow, from_classes, open_matrix
-        from bulkup.search.matrix_file import Stamp
-
-        embeddings, key = self._reader.embeddings, f"{row.token} {text_scores.rows_version()}"
-        return open_matrix(
-            f"{self._reader.path}.words-{row.id}",
-            stamp=Stamp(key, row.generation, row.highest, row.rows),
-            dimension=text_scores.ROW,
-            rows=lambda after: map(MatrixRow._make, embeddings.class_rows(row.id, after)),
-            decode=from_classes(text_scores.KEPT, text_scores.picture_rows),
-        )
+        return open_vectors(self._reader, row, self._kept)
 
     def _example_vector(self, path: str, row: EmbedderRow, matrix: Matrix) -> Vector:
         """The example's vector: the manifest's own, or made now."""
@@ -322,32 +272,17 @@ class SearchSession:
         )
 
 
-def _described(picture: PictureRow | None) -> Described | None:
-    """The texts that a query's words are matched with. Of the root only its name: its path would
-    match for every picture."""
-    from bulkup.search.literal_match import Described
-
-    if picture is None:
-        return None
-    paths = "\n".join(map(_below, picture.files))
-    return Described(paths, picture.camera, picture.lens, picture.taken_at, picture.words)
-
-
-def _below(file: tuple[str, str]) -> str:
-    root, path = file
-    return f"{root.rpartition('/')[2]}/{path}"
-
-
 def _with_matching_file_first(result: SearchResult, terms: Sequence[Term]) -> SearchResult:
     """The same hits. Of several files with the content, the one that matches most of `terms` comes
     first: it shows why the picture was found."""
-    from bulkup.search.literal_match import Described, matches
+    from bulkup.search.literal_match import Described
+    from bulkup.search.texts import matches
 
     def sorted_files(hit: SearchHit) -> SearchHit:
         files = hit.picture.files
         if len(files) == 1:
             return hit
-        matched = matches(terms, (Described(_below(file)) for file in files)).tolist()
+        matched = matches(terms, (Described(below(file)) for file in files)).tolist()
         order = sorted(range(len(files)), key=lambda at: -matched[at])
         return hit._replace(picture=hit.picture._replace(files=tuple(files[at] for at in order)))
 

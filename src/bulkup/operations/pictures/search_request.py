@@ -14,6 +14,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import Placed
 from bulkup.manifest.reports.status import matcher
 from bulkup.operations.pictures.albums import members_of
+from bulkup.operations.pictures.kept_pictures import KeptPictures
 from bulkup.operations.pictures.search import SearchHit, SearchResult, SearchSession
 from bulkup.settings.durations import local_time, moment_option
 from bulkup.settings.options import RunOptions
@@ -76,9 +77,16 @@ class SearchRequest:
 
 
 def answer(
-    request: SearchRequest, reader: Reader, options: RunOptions, *, clock: Clock, random: Random
+    request: SearchRequest,
+    reader: Reader,
+    options: RunOptions,
+    *,
+    clock: Clock,
+    random: Random,
+    kept: KeptPictures | None = None,
 ) -> SearchResult:
-    """Search. Raises UsageError, WordsUnknown, EmbedderUnusable and ItemError."""
+    """Search; `kept` is of earlier searches with this reader. Raises UsageError, WordsUnknown,
+    EmbedderUnusable and ItemError."""
     request.check()
     session = SearchSession(
         reader,
@@ -87,6 +95,7 @@ def answer(
         request.filters(reader),
         clock=clock,
         random=random,
+        kept=kept,
     )
     if request.duplicates:
         return session.duplicates(request.limit)

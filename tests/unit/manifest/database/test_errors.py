@@ -25,8 +25,6 @@ from bulkup.errors import ManifestCorrupt, ManifestLocked, ManifestReadOnly
 from bulkup.manifest.database.connection import ManifestConnection, connect
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.reports.kept_searchable import KeptSearchable
-from bulkup.manifest.reports.search import Searchable
 from bulkup.manifest.server import ServerManifest, ServerReader
 from bulkup.model import Digest, Part, Stage
 from tests.unit.manifest.recording import Pusher
@@ -121,16 +119,12 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManifestConn
         yield opened
 
 
-KEPT: dict[type, type] = {KeptSearchable: Searchable}
-"""Groups that others stand for."""
-
-
 def test_all_groups_are_those_of_the_manifest_and_its_reader(tmp_path: Path) -> None:
     path = str(tmp_path / "m.db")
     with ServerManifest(path) as manifest, ServerReader(path) as reader:
         found = {type(one) for opened in (manifest, reader) for one in vars(opened).values()}
     groups = {one for one in found if issubclass(one, Statements)}
-    assert set(Statements.__subclasses__()) == {KEPT.get(one, one) for one in groups}
+    assert set(Statements.__subclasses__()) == groups
 
 
 def test_damage_is_named_by_every_method(db: ManifestConnection) -> None:

@@ -84,3 +84,14 @@ async def test_a_search_sees_what_changed_since_the_last_one(
 
     found = (await viewer.get("/api/v1/search?q=zeppelin")).json()
     assert found["hits"][0]["path"].endswith("trip/zeppelin.jpg")
+
+
+async def test_filters_of_one_search_are_not_those_of_the_next(viewer: httpx.AsyncClient) -> None:
+    """The server keeps what it has read: what a filter leaves out must be there again."""
+    whole = (await viewer.get("/api/v1/search?q=trip&limit=200")).json()
+    some = (await viewer.get("/api/v1/search?q=trip&limit=200&path=*/trip/1.jpg")).json()
+    none = (await viewer.get("/api/v1/search?q=trip&after=2900")).json()
+
+    assert [hit["path"].rpartition("/")[2] for hit in some["hits"]] == ["1.jpg"]
+    assert none["hits"] == []
+    assert (await viewer.get("/api/v1/search?q=trip&limit=200")).json() == whole
