@@ -2,7 +2,8 @@
 
 Every event has two renderings: `str(event)` for people (not escaped: the terminal output escapes
 it) and `event.as_json()` for programs. One event holds many files, since a call per file would
-cost more than the upload of a small one. Events are never compared: `eq=False` saves start time.
+cost more than the upload of a small one. Nobody compares, prints or changes an event: a dataclass
+without the methods for that is made in a third of the time, and every command makes all of them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _VERDICTS: Mapping[Verdict, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Event:
     """Something that happened in a run."""
 
@@ -56,7 +57,7 @@ class Event:
         return [{"event": self.kind, **asdict(self)}]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RunStarted(Event):
     """The run has started. The first event."""
 
@@ -75,7 +76,7 @@ class RunStarted(Event):
         return f"{self.command}: to {self.destination}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class BatchFound(Event):
     """An interrupted push that this run resumes."""
 
@@ -113,7 +114,7 @@ class BatchFound(Event):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RootWalked(Event):
     """A root has been scanned."""
 
@@ -136,7 +137,7 @@ class RootWalked(Event):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FilesLeftOut(Event):
     """Files that the scan ignored, with the reasons."""
 
@@ -154,7 +155,7 @@ class FilesLeftOut(Event):
         return "\n".join(_line(f"ignored {f.folder}{f.name}: {f.reason}") for f in self.files)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class RootWatched(Event):
     """A watched folder came, or went. `polled` folders are scanned again and again."""
 
@@ -183,7 +184,7 @@ class FileDone(NamedTuple):
     stage: str = "upload"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FilesDone(Event):
     """Files that were uploaded, or whose content was already at the destination."""
 
@@ -211,7 +212,7 @@ class ItemDone(NamedTuple):
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class ItemsDone(Event):
     """Contents that process or embed has finished."""
 
@@ -240,7 +241,7 @@ class FilePlanned(NamedTuple):
     reason: str | None = None  # why it would not be sent
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FilesPlanned(Event):
     """Files that a push would act on, as found by a dry run."""
 
@@ -259,7 +260,7 @@ class FilesPlanned(Event):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class AttemptFailed(Event):
     """An attempt failed; `state` says whether it will be retried."""
 
@@ -278,7 +279,7 @@ class AttemptFailed(Event):
         return f"{self.path}: {self.error_class}: {self.error} ({verdict})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Paused(Event):
     """The whole run waits, because of the destination or this machine."""
 
@@ -297,7 +298,7 @@ class Paused(Event):
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Notice(Event):
     """A message for the user that is not about one file."""
 
@@ -316,7 +317,7 @@ class Notice(Event):
         return f"{prefix}{self.message}" + (f"\n  {self.hint}" if self.hint else "")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Summary(Event):
     """How the run ended. Only a Notice about a failed webhook or metrics file may follow."""
 

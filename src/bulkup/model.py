@@ -126,8 +126,7 @@ class ObjectInfo:
     checksum: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One stored part of a multipart upload; numbers start at 1."""
 
     number: int

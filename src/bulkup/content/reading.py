@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 
-from bulkup.content.archive import find_member, open_member
 from bulkup.content.digest import digest_parts, digests_of
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.os_errors import kind_of
@@ -149,6 +148,8 @@ def open_source(root: str, folder: str, name: str) -> Iterator[tuple[BinaryIO, F
     """The file or archive member, open for sequential reading, and its stat now."""
     with _errors_named(folder + name):
         if is_member(folder):
+            from bulkup.content.archive import find_member, open_member
+
             archive = f"{root}/{folder[:-1]}"
             stat = find_member(archive, name).stat
             with open_member(archive, name) as member:

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
-from bulkup.manifest.batches import Batches
-from bulkup.manifest.copies import ManifestCopies
 from bulkup.manifest.database.connection import JournalMode, connect
-from bulkup.manifest.destinations import Destinations
-from bulkup.manifest.embeddings import Embeddings
-from bulkup.manifest.files.local_files import LocalFiles
-from bulkup.manifest.files.mounts import KnownMounts
-from bulkup.manifest.files.scans import Scans
-from bulkup.manifest.files.sidecars import Sidecars
-from bulkup.manifest.files.takeout import TakeoutNotes
-from bulkup.manifest.garbage import GarbageCollection
-from bulkup.manifest.import_objects import ObjectImport
-from bulkup.manifest.merge.merge import Merge
-from bulkup.manifest.multipart_uploads import MultipartUploads
-from bulkup.manifest.pictures import Pictures
-from bulkup.manifest.queue.accepted import AcceptedFailures
-from bulkup.manifest.queue.requeue import RetryQueue
-from bulkup.manifest.queue.stages import StageQueue
-from bulkup.manifest.queue.uploads import UploadQueue
-from bulkup.manifest.reports.albums import AlbumQueries
-from bulkup.manifest.reports.integrity import Integrity
-from bulkup.manifest.reports.pull import PullQueries
-from bulkup.manifest.reports.status import StatusReport
-from bulkup.manifest.runs import Runs
-from bulkup.manifest.uploads.reservations import Reservations
-from bulkup.manifest.verification import ObjectChecks
+from bulkup.manifest.reader import SharedGroups
+
+if TYPE_CHECKING:
+    from bulkup.manifest.copies import ManifestCopies
+    from bulkup.manifest.files.local_files import LocalFiles
+    from bulkup.manifest.files.mounts import KnownMounts
+    from bulkup.manifest.files.sidecars import Sidecars
+    from bulkup.manifest.files.takeout import TakeoutNotes
+    from bulkup.manifest.import_objects import ObjectImport
+    from bulkup.manifest.merge.merge import Merge
+    from bulkup.manifest.pictures import Pictures
+    from bulkup.manifest.queue.accepted import AcceptedFailures
+    from bulkup.manifest.queue.stages import StageQueue
+    from bulkup.manifest.queue.uploads import UploadQueue
+    from bulkup.manifest.verification import ObjectChecks
 
 
-class Manifest(AbstractContextManager["Manifest"]):
+class Manifest(SharedGroups, AbstractContextManager["Manifest"]):
     """Everything bulkup remembers, in one SQLite file.
 
     Several processes may share it; within a process one thread at a time may use it. All methods
@@ -43,31 +34,78 @@ class Manifest(AbstractContextManager["Manifest"]):
     def __init__(self, path: str, *, journal_mode: JournalMode = "wal") -> None:
         self.path = path
         self._db = connect(path, journal_mode=journal_mode)
-        self.runs = Runs(self._db)
-        self.destinations = Destinations(self._db)
-        self.batches = Batches(self._db)
-        self.scans = Scans(self._db)
-        self.known_mounts = KnownMounts(self._db)
-        self.upload_queue = UploadQueue(self._db)
-        self.multipart_uploads = MultipartUploads(self._db)
-        self.reservations = Reservations(self._db)
-        self.stage_queue = StageQueue(self._db)
-        self.pictures = Pictures(self._db)
-        self.sidecars = Sidecars(self._db)
-        self.takeout = TakeoutNotes(self._db)
-        self.embeddings = Embeddings(self._db)
-        self.retry_queue = RetryQueue(self._db)
-        self.accepted_failures = AcceptedFailures(self._db)
-        self.object_checks = ObjectChecks(self._db)
-        self.object_import = ObjectImport(self._db)
-        self.local_files = LocalFiles(self._db)
-        self.copies = ManifestCopies(self._db)
-        self.garbage = GarbageCollection(self._db)
-        self.reports = StatusReport(self._db)
-        self.albums = AlbumQueries(self._db)
-        self.pull_queries = PullQueries(self._db)
-        self.merge = Merge(self._db)
-        self.integrity = Integrity(self._db)
+
+    @cached_property
+    def known_mounts(self) -> KnownMounts:
+        from bulkup.manifest.files.mounts import KnownMounts
+
+        return KnownMounts(self._db)
+
+    @cached_property
+    def upload_queue(self) -> UploadQueue:
+        from bulkup.manifest.queue.uploads import UploadQueue
+
+        return UploadQueue(self._db)
+
+    @cached_property
+    def stage_queue(self) -> StageQueue:
+        from bulkup.manifest.queue.stages import StageQueue
+
+        return StageQueue(self._db)
+
+    @cached_property
+    def pictures(self) -> Pictures:
+        from bulkup.manifest.pictures import Pictures
+
+        return Pictures(self._db)
+
+    @cached_property
+    def sidecars(self) -> Sidecars:
+        from bulkup.manifest.files.sidecars import Sidecars
+
+        return Sidecars(self._db)
+
+    @cached_property
+    def takeout(self) -> TakeoutNotes:
+        from bulkup.manifest.files.takeout import TakeoutNotes
+
+        return TakeoutNotes(self._db)
+
+    @cached_property
+    def accepted_failures(self) -> AcceptedFailures:
+        from bulkup.manifest.queue.accepted import AcceptedFailures
+
+        return AcceptedFailures(self._db)
+
+    @cached_property
+    def object_checks(self) -> ObjectChecks:
+        from bulkup.manifest.verification import ObjectChecks
+
+        return ObjectChecks(self._db)
+
+    @cached_property
+    def object_import(self) -> ObjectImport:
+        from bulkup.manifest.import_objects import ObjectImport
+
+        return ObjectImport(self._db)
+
+    @cached_property
+    def local_files(self) -> LocalFiles:
+        from bulkup.manifest.files.local_files import LocalFiles
+
+        return LocalFiles(self._db)
+
+    @cached_property
+    def copies(self) -> ManifestCopies:
+        from bulkup.manifest.copies import ManifestCopies
+
+        return ManifestCopies(self._db)
+
+    @cached_property
+    def merge(self) -> Merge:
+        from bulkup.manifest.merge.merge import Merge
+
+        return Merge(self._db)
 
     @property
     def is_shared_easily(self) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.model import Digest, Part
 
 
-@dataclass(frozen=True, slots=True)
-class OpenUpload:
+class OpenUpload(NamedTuple):
     """A multipart upload that has begun, and its parts as far as they were recorded."""
 
     item_id: int

@@ -3,33 +3,121 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
-from bulkup.manifest.batches import Batches
 from bulkup.manifest.database.connection import connect_to_nothing, connect_to_read
-from bulkup.manifest.destinations import Destinations
-from bulkup.manifest.embeddings import Embeddings
-from bulkup.manifest.files.scans import Scans
-from bulkup.manifest.garbage import GarbageCollection
-from bulkup.manifest.multipart_uploads import MultipartUploads
-from bulkup.manifest.queue.requeue import RetryQueue
-from bulkup.manifest.reports.albums import AlbumQueries
-from bulkup.manifest.reports.attempts import AttemptsReport
-from bulkup.manifest.reports.dry_run import DryRunQueries
-from bulkup.manifest.reports.export import Exports
-from bulkup.manifest.reports.integrity import Integrity
-from bulkup.manifest.reports.metrics import MetricsReport
-from bulkup.manifest.reports.objects import ObjectQueries
-from bulkup.manifest.reports.pull import PullQueries
-from bulkup.manifest.reports.query import UserQueries
-from bulkup.manifest.reports.search import Searchable
-from bulkup.manifest.reports.status import StatusReport
-from bulkup.manifest.runs import Runs
-from bulkup.manifest.uploads.files import UploadedFiles
-from bulkup.manifest.uploads.reservations import Reservations
+
+if TYPE_CHECKING:
+    from bulkup.manifest.batches import Batches
+    from bulkup.manifest.database.connection import ManifestConnection
+    from bulkup.manifest.destinations import Destinations
+    from bulkup.manifest.embeddings import Embeddings
+    from bulkup.manifest.files.scans import Scans
+    from bulkup.manifest.garbage import GarbageCollection
+    from bulkup.manifest.multipart_uploads import MultipartUploads
+    from bulkup.manifest.queue.requeue import RetryQueue
+    from bulkup.manifest.reports.albums import AlbumQueries
+    from bulkup.manifest.reports.attempts import AttemptsReport
+    from bulkup.manifest.reports.dry_run import DryRunQueries
+    from bulkup.manifest.reports.export import Exports
+    from bulkup.manifest.reports.integrity import Integrity
+    from bulkup.manifest.reports.metrics import MetricsReport
+    from bulkup.manifest.reports.objects import ObjectQueries
+    from bulkup.manifest.reports.pull import PullQueries
+    from bulkup.manifest.reports.query import UserQueries
+    from bulkup.manifest.reports.search import Searchable
+    from bulkup.manifest.reports.status import StatusReport
+    from bulkup.manifest.runs import Runs
+    from bulkup.manifest.uploads.files import UploadedFiles
+    from bulkup.manifest.uploads.reservations import Reservations
 
 
-class Reader(AbstractContextManager["Reader"]):
+class SharedGroups:
+    """Each group is imported when it is first asked for: no command needs all of them."""
+
+    _db: ManifestConnection
+
+    @cached_property
+    def runs(self) -> Runs:
+        from bulkup.manifest.runs import Runs
+
+        return Runs(self._db)
+
+    @cached_property
+    def destinations(self) -> Destinations:
+        from bulkup.manifest.destinations import Destinations
+
+        return Destinations(self._db)
+
+    @cached_property
+    def batches(self) -> Batches:
+        from bulkup.manifest.batches import Batches
+
+        return Batches(self._db)
+
+    @cached_property
+    def scans(self) -> Scans:
+        from bulkup.manifest.files.scans import Scans
+
+        return Scans(self._db)
+
+    @cached_property
+    def multipart_uploads(self) -> MultipartUploads:
+        from bulkup.manifest.multipart_uploads import MultipartUploads
+
+        return MultipartUploads(self._db)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        from bulkup.manifest.uploads.reservations import Reservations
+
+        return Reservations(self._db)
+
+    @cached_property
+    def embeddings(self) -> Embeddings:
+        from bulkup.manifest.embeddings import Embeddings
+
+        return Embeddings(self._db)
+
+    @cached_property
+    def retry_queue(self) -> RetryQueue:
+        from bulkup.manifest.queue.requeue import RetryQueue
+
+        return RetryQueue(self._db)
+
+    @cached_property
+    def garbage(self) -> GarbageCollection:
+        from bulkup.manifest.garbage import GarbageCollection
+
+        return GarbageCollection(self._db)
+
+    @cached_property
+    def reports(self) -> StatusReport:
+        from bulkup.manifest.reports.status import StatusReport
+
+        return StatusReport(self._db)
+
+    @cached_property
+    def albums(self) -> AlbumQueries:
+        from bulkup.manifest.reports.albums import AlbumQueries
+
+        return AlbumQueries(self._db)
+
+    @cached_property
+    def pull_queries(self) -> PullQueries:
+        from bulkup.manifest.reports.pull import PullQueries
+
+        return PullQueries(self._db)
+
+    @cached_property
+    def integrity(self) -> Integrity:
+        from bulkup.manifest.reports.integrity import Integrity
+
+        return Integrity(self._db)
+
+
+class Reader(SharedGroups, AbstractContextManager["Reader"]):
     """A manifest opened for questions only. Where there is none yet, it answers as an empty one.
 
     It writes nothing, except that it migrates a manifest of an older version first.
@@ -40,27 +128,54 @@ class Reader(AbstractContextManager["Reader"]):
         found = connect_to_read(path)
         self.exists = found is not None
         self._db = found or connect_to_nothing(path)
-        self.reports = StatusReport(self._db)
-        self.exports = Exports(self._db)
-        self.metrics = MetricsReport(self._db)
-        self.runs = Runs(self._db)
-        self.destinations = Destinations(self._db)
-        self.batches = Batches(self._db)
-        self.multipart_uploads = MultipartUploads(self._db)
-        self.scans = Scans(self._db)
-        self.dry_run = DryRunQueries(self._db)
-        self.garbage = GarbageCollection(self._db)
-        self.retry_queue = RetryQueue(self._db)
-        self.attempts = AttemptsReport(self._db)
-        self.embeddings = Embeddings(self._db)
-        self.searchable = Searchable(self._db)
-        self.objects = ObjectQueries(self._db)
-        self.albums = AlbumQueries(self._db)
-        self.pull_queries = PullQueries(self._db)
-        self.reservations = Reservations(self._db)
-        self.uploaded_files = UploadedFiles(self._db)
-        self.integrity = Integrity(self._db)
-        self.user_queries = UserQueries(self._db)
+
+    @cached_property
+    def exports(self) -> Exports:
+        from bulkup.manifest.reports.export import Exports
+
+        return Exports(self._db)
+
+    @cached_property
+    def metrics(self) -> MetricsReport:
+        from bulkup.manifest.reports.metrics import MetricsReport
+
+        return MetricsReport(self._db)
+
+    @cached_property
+    def dry_run(self) -> DryRunQueries:
+        from bulkup.manifest.reports.dry_run import DryRunQueries
+
+        return DryRunQueries(self._db)
+
+    @cached_property
+    def attempts(self) -> AttemptsReport:
+        from bulkup.manifest.reports.attempts import AttemptsReport
+
+        return AttemptsReport(self._db)
+
+    @cached_property
+    def searchable(self) -> Searchable:
+        from bulkup.manifest.reports.search import Searchable
+
+        return Searchable(self._db)
+
+    @cached_property
+    def objects(self) -> ObjectQueries:
+        from bulkup.manifest.reports.objects import ObjectQueries
+
+        return ObjectQueries(self._db)
+
+    @cached_property
+    def uploaded_files(self) -> UploadedFiles:
+        from bulkup.manifest.uploads.files import UploadedFiles
+
+        return UploadedFiles(self._db)
+
+    @cached_property
+    def user_queries(self) -> UserQueries:
+        from bulkup.manifest.reports.query import UserQueries
+
+        return UserQueries(self._db)
 
     def close(self) -> None:
         """Close the file; the reader can no longer be used."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -64,7 +65,7 @@ class CopyReader:
         found = []
         async for page in self._store.list(folder):
             for info in page:
-                if match := COPY_KEY(info.key.removeprefix(folder)):
+                if match := re.fullmatch(COPY_KEY, info.key.removeprefix(folder)):
                     moment = datetime.strptime(match[2], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
                     found.append(FoundCopy(info.key, match[1], moment, info.size_bytes))
         return sorted(found, key=lambda one: (one.made_at, one.key), reverse=True)

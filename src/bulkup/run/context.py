@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 from bulkup.clock import Clock
 from bulkup.events import Emit
@@ -24,8 +23,7 @@ RUN_ID = "BULKUP_RUN_ID"
 """The environment variable by which a server that starts a run decides its id."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
+class RunContext(NamedTuple):
     """The manifest, time, randomness and environment of one run, and where its events go."""
 
     run_id: str

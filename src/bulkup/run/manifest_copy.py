@@ -38,8 +38,8 @@ _NAMES: Final = 10
 
 _PART_BYTES: Final = 32 * 1024 * 1024
 _ENDING: Final = ".db.zst"
-COPY_KEY = re.compile(r"([\w.-]+)/(\d{8}T\d{6}Z)\.db\.zst").fullmatch
-"""Host and time, in what follows `FOLDER`."""
+COPY_KEY: Final = r"([\w.-]+)/(\d{8}T\d{6}Z)\.db\.zst"
+"""A pattern: host and time, in what follows `FOLDER`."""
 
 
 def host_name() -> str:

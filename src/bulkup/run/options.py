@@ -17,8 +17,7 @@ STAGES = (Stage.UPLOAD, Stage.PROCESS, Stage.EMBED)
 """What a push does by default."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedRoot:
+class NamedRoot(NamedTuple):
     """A root as it was named, and the directory that its assets' paths are relative to."""
 
     root: str

@@ -8,7 +8,6 @@ credentials file overrides the config file.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -92,6 +91,8 @@ def _sections(path: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 def _words(section: str) -> list[str]:
     """['profile', 'my photos'] from 'profile "my photos"'."""
+    import shlex
+
     try:
         return shlex.split(section)
     except ValueError:

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 _TCP_INFO = 11
 _BYTES_ACKED = slice(120, 128)  # of struct tcp_info, since Linux 4.1
-_SOCKET = re.compile(r"socket:\[(\d+)\]").fullmatch
+_SOCKET = r"socket:\[(\d+)\]"
 
 
 def _is_known() -> bool:
@@ -48,7 +48,7 @@ def acknowledged_to(port: int) -> dict[int, int]:
         return found
     for name in os.listdir("/proc/self/fd"):
         with suppress(OSError):  # closed meanwhile, or no connection
-            inode = _SOCKET(os.readlink(f"/proc/self/fd/{name}"))
+            inode = re.fullmatch(_SOCKET, os.readlink(f"/proc/self/fd/{name}"))
             if inode is None:
                 continue
             with socket.socket(fileno=os.dup(int(name))) as connection:

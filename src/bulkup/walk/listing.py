@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from bulkup.content.archive_names import is_tar_name
@@ -82,13 +81,15 @@ class FolderListing(NamedTuple):
         return [self.folder + name for name in (*folders, *archives)]
 
 
-@dataclass(slots=True)
 class Draft:
     """A listing under construction."""
 
-    files: list[FileRow] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-    archives: list[str] = field(default_factory=list)
+    __slots__ = ("archives", "files", "left_out")
+
+    def __init__(self) -> None:
+        self.files: list[FileRow] = []
+        self.left_out: list[LeftOut] = []
+        self.archives: list[str] = []
 
 
 def in_order(names: list[str]) -> list[str]:

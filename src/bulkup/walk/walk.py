@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from bulkup.errors import ErrorClass, UsageError
 from bulkup.model import LeftOut
-from bulkup.walk.archive_members import archive_listings
 from bulkup.walk.filters import IGNORE_FILE, NO_IGNORES, Ignores, Rules, Selection
 from bulkup.walk.folder_files import FolderFiles
 from bulkup.walk.listing import (
@@ -59,11 +58,20 @@ def walk(
         return
     name = os.path.basename(root)
     if is_archive_name(name) and not selection.all_files:
-        yield from archive_listings(root, name, rules)
+        yield from _listings_in(root, name, rules, NO_IGNORES)
         return
     draft = Draft()
     add_named(draft, root, "", name, rules)
     yield FolderListing("", draft.files, draft.left_out)
+
+
+def _listings_in(
+    archive: str, path: str, rules: Rules, ignores: Ignores
+) -> Iterator[FolderListing]:
+    """The members of an archive; most folders have none, and need not import what reads them."""
+    from bulkup.walk.archive_members import archive_listings
+
+    return archive_listings(archive, path, rules, ignores)
 
 
 class _Tree:
@@ -135,7 +143,7 @@ class _Tree:
         for name in archives:
             path = folder + name
             if self._enters is None or self._enters(f"{path}#"):
-                yield from archive_listings(self._root + path, path, self._rules, ignores)
+                yield from _listings_in(self._root + path, path, self._rules, ignores)
         return iter(subfolders), ignores, above
 
     def _chunks(

@@ -101,6 +101,10 @@ class Scans(Statements):
         )
         return bool(found == count)
 
+    def has_notes(self) -> bool:
+        """Whether JSON files of a Takeout were ever read."""
+        return bool(self._value("SELECT EXISTS (SELECT 1 FROM takeout_note)"))
+
     def unopened(self, root_id: int) -> dict[str, Known]:
         """Assets that stand for a folder or an archive that could not be opened, by path."""
         rows = self._db.execute(

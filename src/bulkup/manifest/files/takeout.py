@@ -42,10 +42,6 @@ class FolderAssets(NamedTuple):
 class TakeoutNotes(Statements):
     """JSON files, their pictures, and albums."""
 
-    def is_empty(self) -> bool:
-        """Whether no JSON was ever read."""
-        return not self._value("SELECT EXISTS (SELECT 1 FROM takeout_note)")
-
     def stamps(self, root_id: int) -> dict[str, str]:
         """The stamps of all JSON files that were read below a root, by path."""
         rows = self._db.execute(

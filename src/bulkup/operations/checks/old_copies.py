@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 from bulkup.model import ObjectInfo
@@ -18,7 +19,7 @@ async def old_copies(store: PartStore, *, before: float) -> list[tuple[str, int]
     by_host = defaultdict[str, list[ObjectInfo]](list)
     async for page in store.list(folder):
         for info in page:
-            if match := COPY_KEY(info.key.removeprefix(folder)):
+            if match := re.fullmatch(COPY_KEY, info.key.removeprefix(folder)):
                 by_host[match[1]].append(info)
     return [
         (info.key, info.size_bytes)

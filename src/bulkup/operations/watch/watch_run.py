@@ -169,8 +169,7 @@ class WatchRun:
             selection=replace(self._push_options.selection, at_rest_since=at_rest_since),
         )
         is_first = self._total is None and self._run is None
-        context = replace(
-            self._context,
+        context = self._context._replace(
             run_id=secrets.token_hex(6),
             emit=self._emit,
             async_manifest=self._context.async_manifest

@@ -31,7 +31,7 @@ class PulledFileDone(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class FilesPulled(Event):
     """Files of one content that have their names."""
 
@@ -55,7 +55,7 @@ class PullPlanned(NamedTuple):
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class PullsPlanned(Event):
     """Files of one content, as found by a dry run."""
 
@@ -69,7 +69,7 @@ class PullsPlanned(Event):
         return "\n".join(one_line(f"{_VERDICTS[f.verdict]} {f.path}") for f in self.files)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class PullFailed(Event):
     """A file that could not be pulled now. The next pull tries again."""
 
@@ -90,7 +90,7 @@ class PullFailed(Event):
         return one_line(f"{self.path}: {self.error_class}: {self.error}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class PullSummary(Event):
     """How a pull ended."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.content.buffers import BufferPool
@@ -42,15 +41,17 @@ class ReadyUpload(NamedTuple):
     held_bytes: int = 0  # in memory
 
 
-@dataclass(slots=True)
 class LoadedGroup:
     """What became of a group of items."""
 
-    ready: list[ReadyUpload] = field(default_factory=list)
-    replaced: list[tuple[int, WorkItem]] = field(default_factory=list)  # ready as another item
-    duplicates: list[tuple[WorkItem, Loaded]] = field(default_factory=list)
-    lost: list[WorkItem] = field(default_factory=list)  # another run has them now
-    failed: list[tuple[WorkItem, ItemError]] = field(default_factory=list)
+    __slots__ = ("duplicates", "failed", "lost", "ready", "replaced")
+
+    def __init__(self) -> None:
+        self.ready: list[ReadyUpload] = []
+        self.replaced: list[tuple[int, WorkItem]] = []  # ready as another item
+        self.duplicates: list[tuple[WorkItem, Loaded]] = []
+        self.lost: list[WorkItem] = []  # another run has them now
+        self.failed: list[tuple[WorkItem, ItemError]] = []
 
     def add(
         self,

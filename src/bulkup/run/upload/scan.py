@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -14,11 +14,7 @@ from bulkup.manifest.rows import Known
 from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.nested_roots import NestedRoots
-from bulkup.run.upload.rescan import UnreadablePaths, recover
 from bulkup.run.upload.scan_root import RootScan, Walked
-from bulkup.run.upload.takeout import FoundNotes, make_folder_albums, read_takeout
-from bulkup.walk.changed_paths import ChangedPaths
-from bulkup.walk.files_from import listed, read_paths
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.mounts import absent_mounts, mounts_below, read_mounts
 from bulkup.walk.walk import walk
@@ -74,16 +70,27 @@ class Scan:
             for one, root_scan in root_scans.values():
                 await self._walk(one, root_scan)
         self.is_under_way = False
+        await self._read_takeout(root_scans.values())
+        if order.makes_albums:
+            from bulkup.run.upload.takeout import make_folder_albums
+
+            await self._context.call(make_folder_albums, self._context, set(root_scans))
+
+    async def _read_takeout(self, scanned: Collection[tuple[RootToScan, RootScan]]) -> None:
+        """Read the notes of an export, where there is one."""
+        has_notes = any(root_scan.notes for _, root_scan in scanned)
+        if not has_notes and not await self._context.call(self._context.manifest.scans.has_notes):
+            return
+        from bulkup.run.upload.takeout import FoundNotes, read_takeout
+
         await read_takeout(
             self._context,
             [
                 FoundNotes(one.root_id, one.named.path, root_scan.notes)
-                for one, root_scan in root_scans.values()
+                for one, root_scan in scanned
             ],
             has_new_files=any(one.new or one.changed for one in self.walked),
         )
-        if order.makes_albums:
-            await self._context.call(make_folder_albums, self._context, set(root_scans))
 
     def _root_scan(self, one: RootToScan, *, is_settled: bool) -> RootScan:
         return RootScan(self._context, self._scope(one), self._claims, is_settled=is_settled)
@@ -104,6 +111,8 @@ class Scan:
         absent = await self._absent_mounts(one)
         root_scan.leave_unseen(absent)
         if order.changed:
+            from bulkup.walk.changed_paths import ChangedPaths
+
             changed = ChangedPaths(named.path, order.changed)
 
             def enters(folder: str) -> bool:
@@ -114,6 +123,8 @@ class Scan:
                 changed.only(listings), whole_root=False, gone_below=changed.gone_below
             )
         elif order.subtrees:
+            from bulkup.run.upload.rescan import UnreadablePaths, recover
+
             subtrees = UnreadablePaths(named.path, order.subtrees)
             listings = walk(
                 named.root, order.selection, enters=subtrees.leads_to, is_named=subtrees.names
@@ -161,6 +172,8 @@ class Scan:
 
     async def _walk_listed(self, root_scans: dict[str, RootScan]) -> None:
         """Listed files: some of each root, so nothing is ever missing."""
+        from bulkup.walk.files_from import listed, read_paths
+
         order = self._job.order
         assert order.files_from is not None
         found = listed(

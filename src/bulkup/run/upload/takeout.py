@@ -48,7 +48,7 @@ async def read_takeout(
         while some := await asyncio.to_thread(_some, fresh):
             await context.call(notes.record, one.root_id, some)
             is_changed = True
-    if (is_changed or has_new_files) and not await context.call(notes.is_empty):
+    if (is_changed or has_new_files) and await context.call(context.manifest.scans.has_notes):
         message = await context.call(_join, context)
         if message is not None:
             context.emit(Notice(message))

@@ -50,34 +50,27 @@ _PASSING = frozenset((  # 4xx that a later try may not meet again
     "RequestTimeout", "IncompleteBody", "OperationAborted", "ConditionalRequestConflict",
 ))
 # fmt: on
-_VIRTUAL_ONLY = (
-    re.compile(  # Alibaba: SecondLevelDomainForbidden, Huawei: VirtualHostDomainRequired
-        r"second.?level.?domain.?forbidden|virtual.?host(ed)?.{0,20}required"
-        r"|(use|using|only) virtual.?host|virtual.?host(ed)?.{0,12} only"
-        r"|path.?style.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)",
-        re.IGNORECASE,
-    )
+# Patterns are texts: `re` compiles and keeps those that a refusal asks for.
+_VIRTUAL_ONLY = (  # Alibaba: SecondLevelDomainForbidden, Huawei: VirtualHostDomainRequired
+    r"(?i)second.?level.?domain.?forbidden|virtual.?host(ed)?.{0,20}required"
+    r"|(use|using|only) virtual.?host|virtual.?host(ed)?.{0,12} only"
+    r"|path.?style.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)"
 )
-_PATH_ONLY = re.compile(
-    r"(use|using|only) path.?style|path.?style.{0,12} (only|required)"
-    r"|virtual.?host(ed)?.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)",
-    re.IGNORECASE,
+_PATH_ONLY = (
+    r"(?i)(use|using|only) path.?style|path.?style.{0,12} (only|required)"
+    r"|virtual.?host(ed)?.{0,60}(forbidden|not (supported|allowed)|unsupported|disabled|refused)"
 )
-_HTTPS_EXPECTED = re.compile(  # of Go's server, nginx and Apache
-    rb"HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL", re.IGNORECASE
-).search
+# Of Go's server, nginx and Apache
+_HTTPS_EXPECTED = rb"(?i)HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL"
 _PASSING_STATUSES = frozenset((408, 423, 425))  # of proxies, too, which give no code
 
 _KEYS_HINT = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
 PERMISSION_HINT = "The credentials lack a permission for this object."
 
 OPTIONS = {  # option by the header that carries it, and how codes and messages name it
-    "x-amz-storage-class": ("--storage-class", re.compile("storage[ _-]?class", re.IGNORECASE)),
-    "x-amz-tagging": (
-        "--tag",
-        re.compile(r"x-amz-tagging|tagging|InvalidTag|\btags?\b", re.IGNORECASE),
-    ),
-    "cache-control": ("--cache-control", re.compile("cache[ _-]?control", re.IGNORECASE)),
+    "x-amz-storage-class": ("--storage-class", r"(?i)storage[ _-]?class"),
+    "x-amz-tagging": ("--tag", r"(?i)x-amz-tagging|tagging|InvalidTag|\btags?\b"),
+    "cache-control": ("--cache-control", r"(?i)cache[ _-]?control"),
 }
 _AMBIGUOUS = frozenset(("InvalidArgument", "InvalidRequest"))
 
@@ -136,8 +129,8 @@ def _refused_option(refusal: Refusal, code: str | None, message: str | None) -> 
         return None
     if code == "MetadataTooLarge":
         return "--metadata"
-    for header, (option, is_named) in OPTIONS.items():
-        if header in refusal.headers and is_named.search(f"{code} {message or ''}"):
+    for header, (option, names) in OPTIONS.items():
+        if header in refusal.headers and re.search(names, f"{code} {message or ''}"):
             return option
     is_nameless = code in _AMBIGUOUS and message is None
     return "--storage-class" if is_nameless and "x-amz-storage-class" in refusal.headers else None
@@ -157,7 +150,7 @@ def _run_level(
     if code in _SUSPENDED:
         hint = "The account at the endpoint is suspended or not set up: its provider can say why."
         return errors.CredentialsRefused(said, code=code, hint=hint)
-    if code is None and refusal.status == 400 and _HTTPS_EXPECTED(refusal.response.body):
+    if code is None and refusal.status == 400 and re.search(_HTTPS_EXPECTED, refusal.response.body):
         hint = "The server expects TLS at this port: use https:// in --endpoint-url."
         return errors.DestinationUnreachable(said, hint=hint)
     if code == "RequestTimeTooSkewed":
@@ -178,9 +171,9 @@ def _wrong_style(
 ) -> errors.DestinationError | None:
     """The error of an endpoint that takes the other addressing style only, else None."""
     text = f"{code} {message or ''}"
-    if _VIRTUAL_ONLY.search(text):
+    if re.search(_VIRTUAL_ONLY, text):
         hint = "The bucket must be in the host name: use --addressing-style virtual."
-    elif _PATH_ONLY.search(text):
+    elif re.search(_PATH_ONLY, text):
         hint = "The bucket must be in the path: use --addressing-style path."
     else:
         return None

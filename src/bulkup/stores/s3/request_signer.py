@@ -7,7 +7,7 @@ nothing but the file's key, digest, size and attributes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest
@@ -18,8 +18,7 @@ from bulkup.stores.s3.http1 import common_lines, request_head
 from bulkup.stores.s3.sigv4 import Signer, encode_path
 
 
-@dataclass(frozen=True, slots=True)
-class S3RequestSigner:
+class S3RequestSigner(NamedTuple):
     """Makes the heads of the requests that `S3Store.put` would send to one bucket.
 
     It is pickled for another process of bulkup, and holds a secret key.

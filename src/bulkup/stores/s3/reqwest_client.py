@@ -48,7 +48,7 @@ _CONNECT_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(seconds=20)  # less than the keep-alive limit of common servers
 _CHUNK_BYTES = 1024 * 1024
 
-_URL_IN_MESSAGE = re.compile(r"\s*(?:for )?url \([^)]*\)|https?://\S+")
+_URL_IN_MESSAGE = r"\s*(?:for )?url \([^)]*\)|https?://\S+"
 
 
 class ReqwestClient:
@@ -259,7 +259,7 @@ def unreachable(error: PyreqwestError) -> StoreUnreachable:
     """What went wrong below HTTP, in words, without the URL."""
     details = getattr(error, "details", None) or {}
     causes = [cause["message"] for cause in details.get("causes") or []]
-    words = [_URL_IN_MESSAGE.sub("", text) for text in (error.message, *causes)]
+    words = [re.sub(_URL_IN_MESSAGE, "", text) for text in (error.message, *causes)]
     text = foreign_text(": ".join(dict.fromkeys(word for word in words if word)))
     hint = None
     if "InvalidContentType" in text or "InvalidMessage" in text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bulkup.clock import Clock
 from bulkup.errors import BulkupError, CredentialsExpired, WrongRegion
@@ -17,8 +17,7 @@ _HEAD_BYTES = 1 << 13
 _signed_by = re.compile(rb"Credential=([^/]+)/[0-9]{8}/([^/]+)/").search
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Session:
+class Session(NamedTuple):
     """Credentials, region and address that are used together."""
 
     credentials: Credentials

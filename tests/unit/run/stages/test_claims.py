@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -43,7 +42,7 @@ class Uploads:
         )
         options = {"patience_seconds": 0.0, **options}
         claims = Claims(
-            replace(context, run_id="r"),
+            context._replace(run_id="r"),
             self.pusher.uploads,
             ClaimRules(low=2, most=3, gather_seconds=gather_seconds),
             RunLimits(RunOptions(**options), clock),  # type: ignore[arg-type]
