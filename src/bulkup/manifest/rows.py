@@ -6,6 +6,7 @@ takes and returns tuples.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -207,3 +208,13 @@ class FailedItem(NamedTuple):
     due_at: float | None
     seconds: float
     is_strike: bool = False
+
+
+def latency_bucket(seconds: float) -> int:
+    """Eight buckets to each doubling, so that a percentile is right within 9 %."""
+    return round(8 * math.log2(max(seconds, 0.0001) * 1000))
+
+
+def bucket_ms(bucket: int) -> float:
+    """The middle of a latency bucket in milliseconds."""
+    return float(2 ** (bucket / 8))

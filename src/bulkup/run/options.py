@@ -17,7 +17,8 @@ STAGES = (Stage.UPLOAD, Stage.PROCESS, Stage.EMBED)
 """What a push does by default."""
 
 
-class NamedRoot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class NamedRoot:
     """A root as it was named, and the directory that its assets' paths are relative to."""
 
     root: str

@@ -20,19 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
-from bulkup.settings.named_destinations import (
-    NamedDestination,
-    named_destination,
-    read_destinations,
-)
 from bulkup.settings.setting import Values, build
 from bulkup.settings.table import LEAVES, Settings
-from bulkup.settings.trust import SettingsFile, is_allowed, read_settings_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from bulkup.settings.named_destinations import NamedDestination
     from bulkup.settings.parsing import Kind
+    from bulkup.settings.trust import SettingsFile
 
 _TABLES = {table for key in LEAVES if (table := key.rpartition(".")[0])}
 _KEY_OF_FLAG = {
@@ -123,6 +119,8 @@ def _file_that_counts(
 ) -> SettingsFile | None:
     """The one that `config` names, which must be there, or the one here, or the user's."""
     if config:
+        from bulkup.settings.trust import read_settings_file
+
         return read_settings_file(Path(_anchor(str(config), cwd, environ)))
     home = data_directory(environ, cwd)
     return _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
@@ -155,6 +153,8 @@ def _resolve_name(
     file: SettingsFile | None,
 ) -> dict[str, _Written]:
     """The sources with the URL of a named destination, whose options only flags override."""
+    from bulkup.settings.named_destinations import named_destination
+
     given = sources["push.to"]
     found = named_destination(str(given.value), named)
     if found is None or file is None:
@@ -196,6 +196,8 @@ def _from_file(
 ) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]], dict[str, NamedDestination]]:
     """The values of the file and of each profile, and the named destinations. All keys are checked,
     values are not yet."""
+    from bulkup.settings.named_destinations import read_destinations
+
     table = _read(file)
     named = read_destinations(table.pop("destinations", {}), file.path)
     profiles = {
@@ -234,6 +236,8 @@ def _file_here(cwd: Path, home: Path, warn: Callable[[str], None]) -> SettingsFi
     """`bulkup.toml` in the current directory, if it may be used."""
     if not (path := cwd / "bulkup.toml").is_file():
         return None
+    from bulkup.settings.trust import is_allowed, read_settings_file
+
     try:
         file = read_settings_file(path)
     except SettingsError as error:
@@ -256,6 +260,8 @@ def _file_of_user(user_config_dir: Path | None, warn: Callable[[str], None]) -> 
         user_config_dir = user_config_path("bulkup", appauthor=False)
     if not (path := user_config_dir / "bulkup.toml").is_file():
         return None
+    from bulkup.settings.trust import read_settings_file
+
     file = read_settings_file(path)
     if file.foreign is not None:
         warn(f"{path} is ignored: {file.foreign}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
 
 from bulkup.errors import UsageError
@@ -83,6 +82,8 @@ class Extras:
 
 
 def _require_one_line(option: str, text: str) -> None:
+    import unicodedata
+
     if any(unicodedata.category(character) == "Cc" for character in text):
         raise UsageError(
             f"{option} contains a line break or another control character",

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from string import Formatter
 from typing import Final, NamedTuple
 
 from bulkup.model import Digest
@@ -44,6 +43,8 @@ def is_template(layout: str) -> bool:
 
 def check_template(template: str) -> None:
     """Raise ValueError, with the list of fields, for a template that cannot be used."""
+    from string import Formatter
+
     names = set()
     try:
         pieces = list(Formatter().parse(template))
@@ -91,6 +92,8 @@ def templated_key(template: str, path: str, digest: Digest, facts: KeyFacts) -> 
 def _filled(part: str, values: dict[str, str], digest: Digest, taken: datetime | None) -> str:
     """One part of the key. A part that names a date is UNDATED where there is none, unless the
     file's name is in it, too."""
+    from string import Formatter
+
     filled, is_dated, is_named = "", False, False
     for literal, name, form, _ in Formatter().parse(part):
         filled += literal

@@ -13,9 +13,8 @@ from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.queue.uploads import Left
-from bulkup.manifest.reports.metrics import bucket_ms, latency_bucket
 from bulkup.manifest.reports.status import percentile
-from bulkup.manifest.rows import Unreadable
+from bulkup.manifest.rows import Unreadable, bucket_ms, latency_bucket
 from bulkup.model import Stage, State
 from tests.sql import connection_to, plans, sql, statements
 from tests.unit.manifest.recording import (

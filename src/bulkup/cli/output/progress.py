@@ -8,17 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, TextIO
 
-from bulkup.cli.output.bars import (
-    LABEL_WIDTH,
-    Bar,
-    bars_of,
-    column_widths,
-    details,
-    row_of,
-    stats_line,
-    traffic,
-)
-from bulkup.cli.output.goodput import Speed, speed_from
 from bulkup.cli.output.text import escape, fold, is_screen, printable
 
 if TYPE_CHECKING:
@@ -26,6 +15,8 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from bulkup.cli.output.bars import Bar
+    from bulkup.cli.output.goodput import Speed
     from bulkup.clock import Clock
     from bulkup.model import Snapshot
 
@@ -44,6 +35,8 @@ class Speeds:
     def after(self, snapshot: Snapshot) -> Mapping[str, Speed]:
         """The speeds up to this snapshot. What is done when a stage has a total for the first
         time is the work of earlier runs."""
+        from bulkup.cli.output.goodput import speed_from
+
         at = snapshot.elapsed_seconds
         for name, stage in snapshot.stages.items():
             if name in self._has_begun:
@@ -121,6 +114,15 @@ class Screen:
         """All lines, each shorter than the terminal: a wrapped line could not be erased."""
         from rich.text import Text
 
+        from bulkup.cli.output.bars import (
+            LABEL_WIDTH,
+            bars_of,
+            column_widths,
+            details,
+            row_of,
+            traffic,
+        )
+
         snapshot, width = self._take(), self._console.width - 1
         speeds = self._speeds.after(snapshot)
         rows = [
@@ -155,6 +157,8 @@ class Screen:
 def _styled(drawn: Bar) -> Text:
     from rich.text import Text
 
+    from bulkup.cli.output.bars import LABEL_WIDTH
+
     line = Text(f"{drawn.label:<{LABEL_WIDTH}}", no_wrap=True)
     line.append("━" * drawn.filled, "green")
     line.append("─" * (drawn.width - drawn.filled), "dim")  # another character: colours may be off
@@ -179,6 +183,8 @@ class StatsLines:
     async def run(self) -> None:
         """Print, for ever."""
         from datetime import datetime
+
+        from bulkup.cli.output.bars import stats_line
 
         speeds = Speeds()
         speeds.after(self._take())

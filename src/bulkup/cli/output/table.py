@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -101,6 +100,8 @@ def cells_wide(text: str) -> int:
 
 
 def _cell_wide(char: str) -> int:
+    import unicodedata  # a large table, and most cells are ASCII
+
     if unicodedata.combining(char) or unicodedata.category(char) in {"Mn", "Me", "Cf"}:
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, TextIO
 
@@ -31,6 +30,8 @@ def escape(text: str) -> str:
 
 
 def _escaped(char: str) -> str:
+    import unicodedata  # a large table, and most texts need none of it
+
     code = ord(char)
     if unicodedata.category(char) in {"Zs", "Co", "Cn"}:  # odd spaces; letters of private fonts
         return char  # and characters newer than this Python
@@ -52,6 +53,8 @@ def _joins_emoji(text: str, at: int) -> bool:
 
 
 def _pictures(char: str) -> bool:
+    import unicodedata
+
     skin_tone = "\U0001f3fb" <= char <= "\U0001f3ff"
     return skin_tone or unicodedata.category(char) == "So"
 

@@ -12,8 +12,14 @@ from collections.abc import Sequence
 
 from bulkup.manifest.database.sql import execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
-from bulkup.manifest.reports.metrics import latency_bucket
-from bulkup.manifest.rows import FailedItem, SkippedItem, UploadedItem, WorkItem, as_text
+from bulkup.manifest.rows import (
+    FailedItem,
+    SkippedItem,
+    UploadedItem,
+    WorkItem,
+    as_text,
+    latency_bucket,
+)
 from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.rows import bucket_ms
 from bulkup.model import Stage
 
 
@@ -54,13 +54,3 @@ class MetricsReport(Statements):
             "SELECT sum(json_extract(summary, '$.throttled')) FROM run WHERE summary NOT NULL"
         )
         return int(found or 0)
-
-
-def latency_bucket(seconds: float) -> int:
-    """Eight buckets to each doubling, so that a percentile is right within 9 %."""
-    return round(8 * math.log2(max(seconds, 0.0001) * 1000))
-
-
-def bucket_ms(bucket: int) -> float:
-    """The middle of a latency bucket in milliseconds."""
-    return float(2 ** (bucket / 8))

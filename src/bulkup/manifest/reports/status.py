@@ -8,8 +8,7 @@ from typing import NamedTuple
 from bulkup.errors import ErrorClass
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.destinations import IS_REACHED
-from bulkup.manifest.reports.metrics import bucket_ms
-from bulkup.manifest.rows import from_sql
+from bulkup.manifest.rows import bucket_ms, from_sql
 from bulkup.model import Stage, State
 
 _FILES = (

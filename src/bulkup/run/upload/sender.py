@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkup.content.buffers import BufferPool
 from bulkup.errors import KeyTaken, ObjectMissing, StoreError
@@ -12,11 +13,13 @@ from bulkup.manifest.rows import UploadedItem
 from bulkup.model import Attributes, Body, Stored
 from bulkup.run.job import JobContext
 from bulkup.run.upload.loader import ReadyUpload
-from bulkup.run.upload.multipart import MultipartUploader
 from bulkup.stores.attributes import attributes_for
 from bulkup.stores.keys import spare_folder_key, spare_key
 from bulkup.stores.put_once import Sent, is_same, send_whole
 from bulkup.stores.store import RequestSigner, SignsRequests
+
+if TYPE_CHECKING:
+    from bulkup.run.upload.multipart import MultipartUploader
 
 T = TypeVar("T")
 
@@ -41,7 +44,7 @@ class Sender:
         self._store = job.requests.store
         self._destination_id = job.destination_id
         self._extras = job.job.order.extras
-        self._multipart = MultipartUploader(job, buffers)
+        self._job, self._buffers = job, buffers
         self._signing = self._store if isinstance(self._store, SignsRequests) else None
         self._recorded = self._store.capabilities
         self.is_checked = False
@@ -164,6 +167,12 @@ class Sender:
             except KeyTaken as error:
                 taken = error
         raise taken
+
+    @cached_property
+    def _multipart(self) -> MultipartUploader:
+        from bulkup.run.upload.multipart import MultipartUploader
+
+        return MultipartUploader(self._job, self._buffers)
 
     async def _send(self, ready: ReadyUpload, key: str, failed: StoreError | None) -> Sent:
         """Send with tries; `failed` is the error of the first one, where that was made."""

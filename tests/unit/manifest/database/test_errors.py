@@ -7,6 +7,7 @@ method is tested without a word here.
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import sqlite3
 import typing
 from collections import abc
@@ -14,12 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from enum import Enum
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NewType
 
 import pytest
 
+import bulkup.manifest
 from bulkup.content.picture.types import Metadata, PictureFacts
 from bulkup.errors import ManifestCorrupt, ManifestLocked, ManifestReadOnly
 from bulkup.manifest.database.connection import ManifestConnection, connect
@@ -28,6 +31,9 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.server import ServerManifest, ServerReader
 from bulkup.model import Digest, Part, Stage
 from tests.unit.manifest.recording import Pusher
+
+for found in pkgutil.walk_packages(bulkup.manifest.__path__, "bulkup.manifest."):
+    import_module(found.name)  # so that all groups are known
 
 NAMES = {"Metadata": Metadata, "PictureFacts": PictureFacts}
 PLAIN: dict[Any, Any] = {
@@ -122,8 +128,12 @@ def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ManifestConn
 def test_all_groups_are_those_of_the_manifest_and_its_reader(tmp_path: Path) -> None:
     path = str(tmp_path / "m.db")
     with ServerManifest(path) as manifest, ServerReader(path) as reader:
-        found = {type(one) for opened in (manifest, reader) for one in vars(opened).values()}
-    groups = {one for one in found if issubclass(one, Statements)}
+        groups = {
+            type(group)
+            for opened in (manifest, reader)
+            for name in dir(opened)
+            if isinstance(group := getattr(opened, name), Statements)
+        }
     assert set(Statements.__subclasses__()) == groups
 
 

@@ -17,7 +17,6 @@ from bulkup.errors import StoreRefused
 from bulkup.model import Attributes, Digest
 from bulkup.stores.s3.headers import checksum, object_headers, put_headers
 from bulkup.stores.s3.http1 import Response
-from bulkup.stores.s3.signed_urls import cors
 from bulkup.stores.s3.transport import S3Transport
 from bulkup.stores.store import Capabilities, SignedURL, URLBindings
 
@@ -129,6 +128,8 @@ class S3SignedURLs(ABC):
     async def allows_origin(self, origin: str) -> bool:
         """Whether the bucket lets pages of `origin` upload, by a preflight request (Fetch standard,
         "CORS-preflight request")."""
+        from bulkup.stores.s3.signed_urls import cors
+
         signed = await self.sign_put(
             f"{self.prefix}.bulkup/cors",
             size_bytes=len(_PROBE),
