@@ -341,7 +341,7 @@ def test_a_bug_exits_1_and_asks_for_a_report(bulkup, tmp_path):
     """Scripted: nothing else makes bulkup fail in a way that nobody foresaw."""
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "sitecustomize.py").write_text(
-        "import socket\nsocket.gethostname = lambda: 1 / 0\n", "utf-8"
+        "import secrets\nsecrets.token_hex = lambda size: 1 / 0\n", "utf-8"
     )
     (tmp_path / "a.jpg").write_bytes(b"x")
     ended = bulkup(

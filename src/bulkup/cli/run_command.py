@@ -203,11 +203,11 @@ class RunOutput:
             self._screen.say(text, folds=folds)
 
     def _summarize(self) -> None:
+        if self._settings.quiet or self._summary is None:
+            return
         from bulkup.cli.output.summary import summary_line, summary_lines
         from bulkup.cli.output.text import is_screen
 
-        if self._settings.quiet or self._summary is None:
-            return
         in_lines, in_line = self._summaries or (summary_lines, summary_line)
         out = sys.stderr if self._settings.json else sys.stdout
         is_drawn = is_screen(out, os.environ)

@@ -30,7 +30,7 @@ _OLD = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Interrupted:
     """A batch that is not done and that no run works on. Times are seconds since 1970."""
 

@@ -26,7 +26,7 @@ from bulkup.walk.filters import Rules, Selection
 from bulkup.walk.roots import check_root
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Push:
     """What to push, where to, and how. Roots are absolute paths that were checked."""
 

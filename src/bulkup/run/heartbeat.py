@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -116,7 +114,8 @@ def here() -> ThisProcess:
         boot += "." + os.readlink("/proc/self/ns/pid")[5:-1]
     except OSError:
         pass
-    return ThisProcess(f"{socket.gethostname()}/{boot}" if boot else socket.gethostname())
+    name = os.uname().nodename
+    return ThisProcess(f"{name}/{boot}" if boot else name)
 
 
 def machine_of(host: str) -> str:
@@ -142,6 +141,8 @@ def process_started(pid: int) -> str | None:
 
 def start_by_ps(pid: int, *, ps: str = "/bin/ps", timeout_seconds: float = 10.0) -> str | None:
     """The same by ps(1); None when it is missing or does not end in time."""
+    import subprocess
+
     try:
         shown = subprocess.run(  # noqa: S603 - a fixed command and a number
             [ps, "-o", "lstart=", "-p", str(pid)],

@@ -15,7 +15,6 @@ import tempfile
 from datetime import UTC, datetime
 from typing import Final
 
-from bulkup.content.zstd import compress_file
 from bulkup.errors import BulkupError, KeyTaken, ManifestError, StoreError
 from bulkup.events import Notice
 from bulkup.manifest.copies import SentCopy
@@ -111,6 +110,8 @@ class ManifestCopier:
         await self._rotate(destination, requests)
 
     def _make(self, scratch: str, path: str) -> tuple[Digest, int]:
+        from bulkup.content.zstd import compress_file
+
         plain = f"{scratch}/manifest.db"
         self._copies.make(plain, with_vectors=self._options.with_vectors)
         digest, size_bytes = compress_file(plain, path)

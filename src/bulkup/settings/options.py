@@ -1,6 +1,7 @@
 """What a push uploads and how a run works: frozen values that `load` makes.
 
-A field made by `setting` is a row of the table of settings; `load` fills in the others.
+A field made by `setting` is a row of the table of settings; `load` fills in the others. Nobody
+compares options: `eq=False` saves every command the making of those methods.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from bulkup.walk.filters import Selection
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UploadOptions:
     """Which files a push takes, where they go, and how they are stored."""
 
@@ -165,7 +166,7 @@ class UploadOptions:
         return Extras(self.cache_control, self.storage_class, self.metadata, self.tags)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunOptions:
     """How a run connects, how fast it works, and when it stops."""
 

@@ -11,7 +11,7 @@ from bulkup.settings import parsing as kinds
 from bulkup.settings.setting import setting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ProcessOptions:
     """How pictures are processed, and what one of them may cost."""
 
@@ -85,7 +85,7 @@ def cores() -> int:
         return os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EmbedOptions:
     """Which embedder makes the vectors; `url` to `burst` are for the embedder `http`."""
 

@@ -30,7 +30,7 @@ TABLES = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WebhookOptions:
     """Which messages about a run are sent, and where."""
 
@@ -67,7 +67,7 @@ class WebhookOptions:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Settings:
     """Every setting, checked. Paths are absolute; None means that nothing was given."""
 

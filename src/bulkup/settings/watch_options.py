@@ -8,7 +8,7 @@ from bulkup.settings import parsing as kinds
 from bulkup.settings.setting import setting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WatchOptions:
     """When files are pushed, and when folders are scanned."""
 

@@ -27,7 +27,7 @@ class RecordedAsset(Protocol):
 R = TypeVar("R", bound=RecordedAsset)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Changes(Generic[R]):
     """What one listing changes; `unchanged` are files that need not be read again."""
 

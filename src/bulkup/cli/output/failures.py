@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.cli.output.table import below_one_folder, shorten
@@ -59,7 +59,7 @@ def _heading(cause: _Cause, files: int, due: str | None, now: float, width: int)
     state = "failed" if cause.state == "dead" else "will retry"
     said = f"{count(files, 'file')}: {cause.stage} {state}, {cause.error_class}"
     if due is not None:
-        at = datetime.strptime(due, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        at = datetime.fromisoformat(due)
         said += f", next try {when(at.timestamp(), now)}" if at.timestamp() > now else ", due now"
     yield ""
     yield said

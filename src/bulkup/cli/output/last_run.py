@@ -34,5 +34,5 @@ def last_run_lines(last: BatchRow, now: float, *, has_open: bool) -> Iterator[st
 
 def local(moment: str, now: float) -> str:
     """An ISO time in UTC as people read it: `3m 20s ago`, or a date in local time."""
-    at = datetime.strptime(moment, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    at = datetime.fromisoformat(moment)
     return when(at.timestamp(), now, at.astimezone().tzinfo or UTC)

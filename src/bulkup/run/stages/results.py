@@ -38,7 +38,7 @@ MOST_UNSETTLED = 4 * SETTLE_ITEMS
 """With so many results to be recorded no attempt begins: memory must not grow with a backlog."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class StageCounts:
     """What a run has done at one stage. An upload counts files, the other stages contents."""
 

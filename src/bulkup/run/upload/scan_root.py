@@ -25,7 +25,7 @@ QUICK_SECONDS_A_FILE = 20e-6
 """Listing a file of a cached folder takes 3 µs, of a disk or network a hundred times as long."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Walked:
     """What the scans of a run have found so far."""
 
