@@ -7,6 +7,8 @@ apple      Apple's maker note: Live Photos, bursts
 motion     the video in a motion photo
 iptc       IPTC IIM records
 xmp        XMP packets, in pictures and in sidecars
+segments   the segments of a JPEG
+riff       the chunks of WebP and AVI
 embedded   the blocks of one decoded picture
 takeout    what Google Takeout adds to a picture
 zones      offsets from UTC by place

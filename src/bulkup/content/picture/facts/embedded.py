@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +23,13 @@ from bulkup.content.picture.facts.iptc import iptc_facts
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
 from bulkup.content.picture.facts.motion import motion_bytes
+from bulkup.content.picture.facts.riff import riff_blocks
+from bulkup.content.picture.facts.segments import (
+    Segments,
+    exif_block,
+    more_xmp,
+    photoshop_resources,
+)
 from bulkup.content.picture.facts.xmp import read_xmp
 from bulkup.content.picture.isobmff import MetadataBoxes, metadata_boxes, sequence_created
 from bulkup.content.picture.types import PictureFacts
@@ -30,10 +38,12 @@ from bulkup.errors import PictureInvalid
 # Photoshop's image resources (Adobe Photoshop File Formats Specification, 2019).
 _IPTC, _EXIF, _XMP = 1028, 1058, 1060
 
+_RESOURCE_MARKS: Final = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")  # and of other programs
+
 _RAW_PROFILE: Final = "Raw profile type "
 _PROFILE: Final = re.compile(r"\s*[^\n]+\n\s*(\d+)\s+([0-9a-fA-F\s]*)")
 _GIF_XMP: Final = b"!\xff\x0bXMP DataXMP"  # XMP specification, part 3, 1.1.2
-_GIF_SEARCHED_BYTES: Final = 1 << 20
+_GIF_SEARCHED_BYTES: Final = 1 << 20  # at the beginning, and at the end
 _XMP_HEADER: Final = b"http://ns.adobe.com/xap/1.0/\0"
 
 # Pillow drops all but the first of the 32-bit numbers, as it expects one value.
@@ -46,19 +56,33 @@ class Blocks:
     def __init__(self, image: Image.Image, file: BinaryIO) -> None:
         info = image.info
         boxes = _boxes_of(image, file)
-        resources = dict(_resources_of(image, info))
+        segments = getattr(image, "applist", ())
+        resources = dict(_resources_of(image, info, segments))
         profiles = dict(_raw_profiles(info))
         self.tags = tags_of(image)
         if not len(self.tags):
-            blocks = (info.get("exif"), resources.get(_EXIF), profiles.get("exif"), boxes.exif)
+            blocks = (
+                info.get("exif"),
+                resources.get(_EXIF),
+                profiles.get("exif"),
+                boxes.exif,
+                exif_block(segments),
+            )
             self.tags = exif_of(_first_bytes((*blocks, profiles.get("app1"))))
         self._iptc = _first_bytes(
-            (resources.get(_IPTC), profiles.get("iptc"), boxes.iptc, self._tag(image, IPTC_BLOCK))
+            (
+                resources.get(_IPTC),
+                profiles.get("iptc"),
+                profiles.get("8bim"),
+                boxes.iptc,
+                self._tag(image, IPTC_BLOCK),
+            )
         )
         self._xmp = _first_bytes(
             (info.get("xmp"), resources.get(_XMP), profiles.get("xmp"), profiles.get("app1 xmp"),
              info.get("XML:com.adobe.xmp"), boxes.xmp, self._tag(image, XMP_PACKET))
         )  # fmt: skip
+        self._more_xmp = more_xmp(segments, self._xmp)
         self._created = sequence_created(file) if image.format in ("HEIF", "AVIF") else None
         self._texts = getattr(image, "text", None) or {}
         self._file = file
@@ -67,6 +91,8 @@ class Blocks:
         """What all of them say."""
         exif, iptc = exif_facts(self.tags), iptc_facts(self._iptc)
         xmp, texts = xmp_facts(self._xmp), _text_facts(self._texts)
+        if self._more_xmp:
+            xmp = merged((xmp, xmp_facts(self._more_xmp)))
         created = None if self._created is None else moment_of(self._created.isoformat())
         container = PictureFacts(digitised=created, taken_from="video")
         found = merged((exif, iptc, xmp, texts, container), words=(xmp, iptc, exif, texts))
@@ -111,10 +137,14 @@ def _boxes_of(image: Image.Image, file: BinaryIO) -> MetadataBoxes:
     """The blocks that Pillow leaves in the file."""
     if image.format == "JPEG2000":
         return metadata_boxes(file)
+    if image.format == "WEBP":
+        return riff_blocks(file)
     if image.format == "GIF":
-        file.seek(0)
-        _, mark, packet = file.read(_GIF_SEARCHED_BYTES).partition(_GIF_XMP)
-        return MetadataBoxes(xmp=packet if mark else b"")
+        for at in (0, max(0, file.seek(0, io.SEEK_END) - _GIF_SEARCHED_BYTES)):
+            file.seek(at)
+            _, mark, packet = file.read(_GIF_SEARCHED_BYTES).partition(_GIF_XMP)
+            if mark:
+                return MetadataBoxes(xmp=packet)
     return MetadataBoxes()
 
 
@@ -125,16 +155,18 @@ def _text_facts(texts: Mapping[str, str]) -> PictureFacts:
     return PictureFacts(
         taken_from="exif",
         original=(moment_of(created) or mail_date(created)) if created else None,
+        digitised=moment_of(found.get("create-date")),  # ImageMagick: of the file that it read
         title=found.get("title") or None,
         description=found.get("description") or None,
     )
 
 
-def _resources_of(image: Image.Image, info: Mapping[Any, Any]) -> Iterable[tuple[int, bytes]]:
+def _resources_of(
+    image: Image.Image, info: Mapping[Any, Any], segments: Segments
+) -> Iterable[tuple[int, bytes]]:
     """Photoshop's image resources, by number."""
-    found = info.get("photoshop")
-    if isinstance(found, dict):  # JPEG
-        return ((number, data) for number, data in found.items() if isinstance(data, bytes))
+    if joined := photoshop_resources(segments):  # JPEG
+        return _resources(joined)
     resources = getattr(image, "resources", None)
     if resources:  # PSD
         return ((number, data) for number, _, data in resources)
@@ -146,7 +178,7 @@ def _resources_of(image: Image.Image, info: Mapping[Any, Any]) -> Iterable[tuple
 def _resources(block: bytes) -> Iterator[tuple[int, bytes]]:
     """Signature, number, a padded name, and data: its length, then the data, padded."""
     at = 0
-    while block[at : at + 4] == b"8BIM" and at + 8 <= len(block):
+    while block[at : at + 4] in _RESOURCE_MARKS and at + 8 <= len(block):
         number, name_bytes = struct.unpack_from(">HB", block, at + 4)
         at += 6 + name_bytes + 1 + (name_bytes + 1) % 2
         if at + 4 > len(block):
@@ -169,7 +201,7 @@ def _raw_profiles(info: Mapping[Any, Any]) -> Iterator[tuple[str, bytes]]:
         kind = name.removeprefix(_RAW_PROFILE).lower()
         if block.startswith(_XMP_HEADER):
             yield "app1 xmp", block.removeprefix(_XMP_HEADER)
-        elif kind == "iptc":
+        elif kind in ("iptc", "8bim"):
             yield kind, dict(_resources(block)).get(_IPTC, block)
         else:
             yield kind, block

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bulkup.content.picture.facts.apple import read_apple_note
 from bulkup.content.picture.facts.moments import moment_of
-from bulkup.content.picture.facts.places import place_of
+from bulkup.content.picture.facts.places import coordinate_of, place_of
 from bulkup.content.picture.types import MOST_KEYWORDS, Exposure, Moment, PictureFacts, Place
 
 Tags = Mapping[int, Any]
@@ -36,6 +36,8 @@ _PERCENTS: Final = (1, 25, 50, 75, 99)  # what Windows writes for one to five st
 _ORIGINAL: Final = (0x9003, 0x9011, 0x9291)
 _DIGITISED: Final = (0x9004, 0x9012, 0x9292)
 _MODIFIED: Final = (0x0132, 0x9010, 0x9290)
+
+_GPS_TIME, _GPS_DATE = 7, 29
 
 _NOT_DESCRIPTIONS: Final = frozenset(
     {
@@ -115,12 +117,16 @@ def exif_facts(main: Image.Exif) -> PictureFacts:
     description = _text(main.get(_DESCRIPTION), most=2000)
     if description is not None and description.lower() in _NOT_DESCRIPTIONS:
         description = None
+    original, digitised = _moment(main, exif, _ORIGINAL), _moment(main, exif, _DIGITISED)
+    modified = _moment(main, exif, _MODIFIED)
+    if original is digitised is modified is None:
+        modified = _satellites_moment(gps)
     return PictureFacts(
         taken_from="exif",
-        original=_moment(main, exif, _ORIGINAL),
-        digitised=_moment(main, exif, _DIGITISED),
-        modified=_moment(main, exif, _MODIFIED),
-        camera=made_by(_text(main.get(_MAKE)), _text(main.get(_MODEL))),
+        original=original,
+        digitised=digitised,
+        modified=modified,
+        camera=made_by(*(_text(main.get(tag)) or _text(exif.get(tag)) for tag in (_MAKE, _MODEL))),
         lens=made_by(_text(exif.get(_LENS_MAKE)), _text(exif.get(_LENS_MODEL))),
         exposure=_exposure(exif),
         place=_place(gps),
@@ -146,6 +152,14 @@ def _moment(main: Tags, exif: Tags, tags: tuple[int, int, int]) -> Moment | None
     date, offset, fraction = tags
     text = _text(exif.get(date)) or _text(main.get(date))
     return moment_of(text, _text(exif.get(offset)), _text(exif.get(fraction)))
+
+
+def _satellites_moment(gps: Tags) -> Moment | None:
+    """The time of the position, in UTC: often the only date that programs leave."""
+    time = gps.get(_GPS_TIME)
+    parts = [_number(part) or 0.0 for part in (time if isinstance(time, tuple) else ())]
+    clock = ":".join(f"{int(part):02}" for part in parts)
+    return moment_of(f"{_text(gps.get(_GPS_DATE)) or ''} {clock}", "Z")
 
 
 def _exposure(exif: Tags) -> Exposure:
@@ -179,25 +193,26 @@ def _keywords(text: str | None) -> tuple[str, ...]:
 
 
 def _place(gps: Tags) -> Place | None:
-    latitude = _degrees(gps.get(2), _text(gps.get(1)), "S")
-    longitude = _degrees(gps.get(4), _text(gps.get(3)), "W")
+    latitude = _degrees(gps.get(2), _text(gps.get(1)), "NS")
+    longitude = _degrees(gps.get(4), _text(gps.get(3)), "EW")
     altitude = _number(gps.get(6))
     if altitude is not None and gps.get(5) in (1, b"\x01"):
         altitude = -altitude
     return place_of(latitude, longitude, altitude)
 
 
-def _degrees(value: object, reference: str | None, negative: str) -> float | None:
-    """Degrees, minutes and seconds as one number; the later parts may be missing."""
-    if not isinstance(value, tuple) or not 1 <= len(value) <= 3:
-        return None
-    parts = [_number(part) for part in value]
-    if parts[0] is None:
+def _degrees(value: object, reference: str | None, axis: str) -> float | None:
+    """Degrees, minutes and seconds as one number; the later parts may be missing. Some programs
+    write one number, or a text."""
+    if isinstance(value, (str, bytes)):
+        return coordinate_of(_text(value), reference, axis)
+    parts = [_number(part) for part in (value if isinstance(value, tuple) else (value,))]
+    if not parts or len(parts) > 3 or parts[0] is None:
         return None
     degrees = 0.0
     for part in reversed(parts):
         degrees = (part or 0.0) + degrees / 60  # 0/0 seconds are common, and mean none
-    return -degrees if (reference or "").upper().startswith(negative) else degrees
+    return -degrees if (reference or "").upper().startswith(axis[1]) else degrees
 
 
 def _directory(main: Image.Exif, number: int) -> Tags:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import Final
@@ -11,9 +12,14 @@ from bulkup.content.picture.types import MOST_KEYWORDS, Moment, PictureFacts
 
 _CHARACTER_SET: Final = (1, 90)
 _UTF_8: Final = b"\x1b%G"  # ISO 2022's escape sequence for it
+# And those for the parts of ISO 8859, by their last byte (ISO-IR 100, 101, 109, …).
+_PARTS: Final = dict(zip(b"ABCDLGFHMVb", (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15), strict=True))
+_MOST_PADDING: Final = 64
 _TITLE, _KEYWORD, _CAPTION = (2, 5), (2, 25), (2, 120)
 _CREATED, _DIGITISED = ((2, 55), (2, 60)), ((2, 62), (2, 63))
-_DATE_DIGITS, _TIME_DIGITS = 8, 6
+_MARKER: Final = 0x1C
+_DATE_DIGITS: Final = 8
+_CLOCK: Final = re.compile(r"(\d\d):?(\d\d)(?::?(\d\d))?(?:[.,]\d+)?(.*)").fullmatch
 
 
 def iptc_facts(block: bytes) -> PictureFacts:
@@ -21,10 +27,10 @@ def iptc_facts(block: bytes) -> PictureFacts:
     values: dict[tuple[int, int], list[bytes]] = {}
     for number, data in _data_sets(block):
         values.setdefault(number, []).append(data)
-    is_utf_8 = values.get(_CHARACTER_SET, [b""])[0] == _UTF_8
+    encoding = _encoding(values.get(_CHARACTER_SET, [b""])[0])
 
     def texts(number: tuple[int, int]) -> list[str]:
-        found = (" ".join(_text(data, is_utf_8).split()) for data in values.get(number, ()))
+        found = (" ".join(_text(data, encoding).split()) for data in values.get(number, ()))
         return [text for text in found if text]
 
     def moment(numbers: tuple[tuple[int, int], tuple[int, int]]) -> Moment | None:
@@ -42,32 +48,53 @@ def iptc_facts(block: bytes) -> PictureFacts:
 
 
 def _data_sets(block: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:
-    """(record, data set) and value: a tag marker 0x1C, two numbers and a length of 16 bits."""
+    """(record, data set) and value: a tag marker 0x1C, two numbers and a length of 16 bits.
+
+    The first bit says that what follows is the length of a longer length. Some programs fill gaps
+    with zeros.
+    """
     at = 0
-    while at + 5 <= len(block) and block[at] == 0x1C:
+    while at + 5 <= len(block):
+        if block[at] != _MARKER:
+            found = block.find(_MARKER, at, at + _MOST_PADDING)
+            if found < 0 or block[at:found].strip(b"\0"):
+                return
+            at = found
+            continue
         record, number, size = struct.unpack_from(">BBH", block, at + 1)
         at += 5
-        if size & 0x8000:  # extended: the length of the length; no picture needs it
-            return
+        if size & 0x8000:
+            width = size & 0x7FFF
+            size = int.from_bytes(block[at : at + width]) if width <= 4 else len(block)
+            at += width
         yield (record, number), block[at : at + size]
         at += size
 
 
-def _text(data: bytes, is_utf_8: bool) -> str:
-    """UTF-8 is declared by few of the programs that write it; otherwise Windows' Latin 1."""
+def _encoding(escape: bytes) -> str:
+    """The encoding that the block declares; Windows' Latin 1 for none, and for Latin 1."""
+    if escape == _UTF_8:
+        return "utf-8"
+    part = _PARTS.get(escape[-1], 1) if escape[:1] == b"\x1b" and escape[1:2] in b"-./" else 1
+    return "cp1252" if part == 1 else f"iso8859-{part}"
+
+
+def _text(data: bytes, encoding: str) -> str:
+    """UTF-8 is declared by few of the programs that write it."""
+    data = data.split(b"\0", 1)[0]
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return data.decode("utf-8" if is_utf_8 else "cp1252", "replace")
+        return data.decode(encoding, "replace")
 
 
 def _moment(date: str, time: str) -> Moment | None:
-    """The moment of "CCYYMMDD" and "HHMMSS±HHMM"; month and day may be 00."""
-    if len(date) != _DATE_DIGITS or not date.isdigit():
+    """The moment of "CCYYMMDD" and "HHMMSS±HHMM"; month and day may be 00. Some programs write
+    them with separators."""
+    if date.isdigit() and len(date) == _DATE_DIGITS:
+        date = f"{date[:4]}:{date[4:6]}:{date[6:]}"
+    found = _CLOCK(time)
+    if found is None:
         return moment_of(date)
-    year, month, day = date[:4], date[4:6], date[6:]
-    clock = time[:_TIME_DIGITS]
-    if len(clock) < _TIME_DIGITS or not clock.isdigit() or "00" in (month, day):
-        return moment_of(f"{year}:{month}:{day}")
-    text = f"{year}:{month}:{day} {clock[:2]}:{clock[2:4]}:{clock[4:]}"
-    return moment_of(text, time[_TIME_DIGITS:])
+    hour, minute, second, offset = found.groups()
+    return moment_of(f"{date} {hour}:{minute}:{second or '00'}", offset) or moment_of(date)

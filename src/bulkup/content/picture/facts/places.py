@@ -8,11 +8,12 @@ from typing import Final
 
 from bulkup.content.picture.types import Place
 
-_NUMBER: Final = r"\d+(?:\.\d*)?(?:/\d+)?"
+_NUMBER: Final = r"\d+(?:\.\d*)?(?:e[+-]?\d+)?(?:/\d+)?"
 _GAP: Final = r"\s*(?:,|\u00b0|\u00ba|deg|d|['\u2032\u2019:]|\s)\s*"
+_LETTER: Final = r"(N(?:orth)?|S(?:outh)?|E(?:ast)?|W(?:est)?)"
 _COORDINATE: Final = re.compile(
-    rf"([NSEW])?\s*([+-])?({_NUMBER})(?:{_GAP}({_NUMBER}))?(?:{_GAP}({_NUMBER}))?"
-    r"\s*(?:\u00b0|\u00ba|deg|['\u2032\u2019\"\u2033\u201d]+)?\s*([NSEW])?",
+    rf"{_LETTER}?\s*([+\-\u2212])?({_NUMBER})(?:{_GAP}({_NUMBER}))?(?:{_GAP}({_NUMBER}))?"
+    rf"\s*(?:\u00b0|\u00ba|deg|['\u2032\u2019\"\u2033\u201d]+)?\s*,?\s*{_LETTER}?",
     re.IGNORECASE,
 )
 _ISO_6709: Final = re.compile(r"([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)?")
@@ -28,12 +29,12 @@ def coordinate_of(text: str | None, reference: str | None, axis: str) -> float |
     found = _COORDINATE.fullmatch((text or "").strip())
     if found is None:
         return None
-    letter = (found[1] or found[6] or (reference or "").strip()[:1] or axis[0]).upper()
+    letter = (found[1] or found[6] or (reference or "").strip() or axis[0])[0].upper()
     parts = [number_of(part) or 0.0 for part in found.groups()[2:5] if part is not None]
     if letter not in axis or any(part >= 60 for part in parts[1:]):
         return None
     degrees = sum(part / (1, 60, 3600)[at] for at, part in enumerate(parts))
-    return -degrees if found[2] == "-" or letter in "SW" else degrees
+    return -degrees if found[2] in ("-", "\u2212") or letter in "SW" else degrees
 
 
 def place_of(

@@ -8,6 +8,8 @@ there are no entities to expand or fetch.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from xml.etree import ElementTree
@@ -23,6 +25,8 @@ LIMIT_BYTES: Final = 4 << 20
 """Real packets have some KiB; with an edit history they reach a few hundred."""
 
 _RDF: Final = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_RDF_VALUE: Final = _RDF + "value"
+_ITEM_TAG: Final = re.compile(re.escape(_RDF) + r"(?:li|_\d+)").fullmatch
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 _DC: Final = "{http://purl.org/dc/elements/1.1/}"
 _EXIF: Final = "{http://ns.adobe.com/exif/1.0/}"
@@ -34,6 +38,12 @@ _PHOTOSHOP: Final = "{http://ns.adobe.com/photoshop/1.0/}"
 _CAMERA: Final = "{http://ns.google.com/photos/1.0/camera/}"  # motion photo format 1.0, Android
 _ITEM: Final = "{http://ns.google.com/photos/1.0/container/item/}"
 _MICROSOFT: Final = "{http://ns.microsoft.com/photo/1.0/}"
+
+_HIERARCHIES: Final = (  # Lightroom and darktable, digiKam, Windows
+    ("{http://ns.adobe.com/lightroom/1.0/}hierarchicalSubject", "|"),
+    ("{http://www.digikam.org/ns/1.0/}TagsList", "/"),
+    (_MICROSOFT + "LastKeywordXMP", "/"),
+)
 
 # Dates by rank: the property, and those of its offset and fraction where they are separate.
 _ORIGINAL: Final = (
@@ -53,11 +63,12 @@ _BYTE_ORDER_MARKS: Final = (
     (b"\xff\xfe", "utf-16-le"),
     (b"\xfe\xff", "utf-16-be"),
 )
+# The first tag, perhaps after blanks: zeros before or behind each character.
 _WIDE_STARTS: Final = (
-    (b"<\0\0\0", "utf-32-le"),
-    (b"\0\0\0<", "utf-32-be"),
-    (b"<\0", "utf-16-le"),
-    (b"\0<", "utf-16-be"),
+    (re.compile(rb"(?:[ \t\r\n]\0\0\0)*<\0\0\0[^\0]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"(?:\0\0\0[ \t\r\n])*\0\0\0<\0\0\0[^\0]"), "utf-32-be"),
+    (re.compile(rb"(?:[ \t\r\n]\0)*<\0[^\0]\0"), "utf-16-le"),
+    (re.compile(rb"(?:\0[ \t\r\n])*\0<\0[^\0]"), "utf-16-be"),
 )
 _DECLARED: Final = re.compile(rb"<\?xml[^>]{0,100}encoding=[\"']([\w-]{1,40})[\"']")
 _ROOTS: Final = tuple(
@@ -86,10 +97,7 @@ def read_xmp(packet: bytes) -> Packet:
         raise PictureInvalid("XMP with a document type")
     if found is None:
         raise PictureInvalid("XMP without an rdf:RDF element")
-    try:
-        root = ElementTree.fromstring(_NOT_XML.sub("", found[0]))  # noqa: S314 - no document type
-    except (ElementTree.ParseError, ValueError) as error:
-        raise PictureInvalid(f"XMP that is not XML: {error}") from error
+    root = _parsed(_NOT_XML.sub("", found[0]))
     properties = _properties(root)
     extension = _first(properties, _PHOTOSHOP + "SidecarForExtension")
     facts = replace(_facts(properties), motion_bytes=_motion_bytes(properties, root))
@@ -100,15 +108,37 @@ def _decoded(packet: bytes) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if packet.startswith(mark):
             return packet[len(mark) :].decode(encoding, "replace")
-    start = packet.lstrip(b" \r\n\t")[:4] if packet[:1] != b"\0" else packet[:4]
     for begin, encoding in _WIDE_STARTS:
-        if start.startswith(begin):
+        if begin.match(packet):
             return packet.decode(encoding, "replace")
     declared = _DECLARED.match(packet.lstrip(b"\0 \r\n\t"))
+    encoding = declared[1].decode() if declared else "utf-8"
+    if encoding.lower().startswith(("utf-16", "utf-32")):  # it is not, as the zeros are missing
+        encoding = "utf-8"
     try:
-        return packet.decode(declared[1].decode() if declared else "utf-8", "replace")
+        return packet.decode(encoding, "replace")
     except LookupError:
         return packet.decode("utf-8", "replace")
+
+
+def _parsed(text: str) -> Any:
+    """The element; of one that ends early or is damaged what precedes the damage.
+
+    Raises PictureInvalid when not even its beginning is XML.
+    """
+    try:
+        return ElementTree.fromstring(text)  # noqa: S314 - no document type
+    except (ElementTree.ParseError, ValueError) as error:
+        reason = error
+    parser: Any = ElementTree.XMLPullParser(("start",))
+    with suppress(ElementTree.ParseError, ValueError):
+        parser.feed(text)
+    elements: list[Any] = []
+    with suppress(ElementTree.ParseError):
+        elements.extend(element for _, element in parser.read_events())
+    if any(element.tag == _RDF + "Description" for element in elements):
+        return elements[0]
+    raise PictureInvalid(f"XMP that is not XML: {reason}") from reason
 
 
 def _properties(root: Any) -> Properties:
@@ -120,19 +150,32 @@ def _properties(root: Any) -> Properties:
     for rdf in root.iter(_RDF + "RDF"):
         for description in rdf.findall(_RDF + "Description"):
             for name, value in description.attrib.items():
-                found.setdefault(name, [value])
+                found.setdefault(_qualified(name), [value])
             for element in description:
-                found.setdefault(element.tag, _values(element))
+                found.setdefault(_qualified(element.tag), _values(element))
     return found
+
+
+def _qualified(name: str) -> str:
+    """The name with the slash that some programs leave out at the end of its namespace."""
+    namespace, end, local = name.rpartition("}")
+    return name if not end or namespace[-1] in "/#" else f"{namespace}/}}{local}"
 
 
 def _values(element: Any) -> list[str]:
     """The text of a property, or of its items; of alternatives the default language first."""
-    items = sorted(element.iter(_RDF + "li"), key=lambda item: item.get(_XML_LANG) != "x-default")
-    kept = items if element.find(_RDF + "Alt") is not None else list(element.iter(_RDF + "li"))
-    if not kept:
-        kept = [element]
-    return [one.findtext(f".//{_RDF}value") or one.text or "" for one in kept]
+    items = [one for one in element.iter() if _ITEM_TAG(one.tag)]
+    if element.find(_RDF + "Alt") is not None:
+        items.sort(key=lambda item: item.get(_XML_LANG) != "x-default")
+    return [_value(one) for one in items or (element,)]
+
+
+def _value(element: Any) -> str:
+    """The text; of a value with qualifiers the value (`rdf:value`, ISO 16684-1, 7.8)."""
+    for one in element.iter():
+        if _RDF_VALUE in one.attrib:
+            return str(one.get(_RDF_VALUE))
+    return element.findtext(f".//{_RDF_VALUE}") or element.text or ""
 
 
 def _facts(properties: Properties) -> PictureFacts:
@@ -150,8 +193,8 @@ def _facts(properties: Properties) -> PictureFacts:
         place=_place(properties),
         rating=_rating(properties),
         title=first(_DC + "title"),
-        description=first(_DC + "description"),
-        keywords=_keywords(properties.get(_DC + "subject")),
+        description=first(_DC + "description") or first(_TIFF + "ImageDescription"),
+        keywords=_keywords(properties),
         burst_id=identifier(first(_CAMERA + "BurstID")),
     )
 
@@ -170,30 +213,40 @@ def _motion_bytes(properties: Properties, root: Any) -> int | None:
 
 
 def _first(properties: Properties, name: str) -> str | None:
-    values = properties.get(name)
-    return (values[0].strip() if values else "") or None
+    return next((text for value in properties.get(name, ()) if (text := value.strip())), None)
 
 
-def _keywords(values: list[str] | None) -> tuple[str, ...]:
-    words = (" ".join(value.split()) for value in values or ())
-    return tuple(dict.fromkeys(word for word in words if word))[:MOST_KEYWORDS]
+def _keywords(properties: Properties) -> tuple[str, ...]:
+    """The keywords; where there are only those in a hierarchy, their last parts."""
+    found = _words(properties.get(_DC + "subject", ()))
+    for name, separator in _HIERARCHIES:
+        found = found or _words(
+            value.rpartition(separator)[2] for value in properties.get(name, ())
+        )
+    return found[:MOST_KEYWORDS]
+
+
+def _words(values: Iterable[str]) -> tuple[str, ...]:
+    words = (" ".join(value.split()) for value in values)
+    return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _moment(properties: Properties, names: tuple[tuple[str, str, str], ...]) -> Moment | None:
     for date, offset, fraction in names:
-        texts = (_first(properties, name) for name in (date, offset, fraction))
-        moment = moment_of(*texts)
+        offsets = (offset, offset.replace(_EXIF_EX, _EXIF))  # EXIF 2.31 had them in the other one
+        minutes = next((text for name in offsets if (text := _first(properties, name))), None)
+        moment = moment_of(_first(properties, date), minutes, _first(properties, fraction))
         if moment is not None:
             return moment
     return None
 
 
 def _exposure(properties: Properties) -> Exposure:
-    def positive(name: str) -> float | None:
-        number = number_of(_first(properties, _EXIF + name))
+    def positive(name: str, namespace: str = _EXIF) -> float | None:
+        number = number_of(_first(properties, namespace + name))
         return number if number is not None and 0 < number < 1e6 else None
 
-    iso = positive("ISOSpeedRatings")
+    iso = positive("ISOSpeedRatings") or positive("PhotographicSensitivity", _EXIF_EX)
     return Exposure(
         f_number=positive("FNumber"),
         exposure_seconds=positive("ExposureTime"),

@@ -105,6 +105,14 @@ def test_the_packet_of_a_gif_is_read() -> None:
     assert (found.title, found.keywords, found.rating) == ("Zanzibar", ("dhow",), 5)
 
 
+def test_the_packet_at_the_end_of_a_long_gif_is_read() -> None:
+    picture = saved(scene(64, 40), "GIF")
+    comment = b"!\xfe" + b"\xff" + b"x" * 255
+    long = picture[:-1] + comment + (b"\xff" + b"x" * 255) * 5000 + b"\0"
+    packet = b"!\xff\x0bXMP DataXMP" + PACKET + bytes([1, *range(255, -1, -1), 0])
+    assert facts(long + packet + b";").title == "Zanzibar"
+
+
 @pytest.mark.parametrize(
     ("date", "time", "moment"),
     [("19850704", "", "1985-07-04"), ("19850700", "", "1985-07"), ("19850000", "120000", "1985"),
@@ -151,6 +159,8 @@ XMP_APP1 = b"http://ns.adobe.com/xap/1.0/\0" + PACKET
         ({"Creation_Time": "2010:06:01 08:09:10"}, "2010-06-01T08:09:10"),
         ({"Creation_Time": "Tue, 1 Jun 2010 08:09:10 +0200"}, "2010-06-01T08:09:10+02:00"),
         ({"Creation_Time": "long ago"}, "None"),
+        ({"create-date": "2008-01-08T11:08:52-05:00"}, "2008-01-08T11:08:52-05:00"),
+        (raw_profile("8bim", resource(1028, BLOCK)), "1985-07-04T12:00:00+02:00"),
     ],
 )
 def test_metadata_in_the_texts_of_a_png_is_read(texts: dict[str, str], date: str) -> None:

@@ -139,3 +139,20 @@ def test_the_date_of_a_change_is_the_last_resort() -> None:
     tags = {0x0132: "2020:05:06 07:08:09"}
     assert str(facts(tags).taken_at) == "2020-05-06T07:08:09"
     assert str(facts(tags, {0x9004: "1985:07:04 12:00:00"}).taken_at) == "1985-07-04T12:00:00"
+
+
+@pytest.mark.parametrize("values", [(43.0764, 79.077), ((43.0764,), (79.077,))])
+def test_a_position_in_one_number_is_in_degrees(values: tuple[Any, Any]) -> None:
+    found = facts(gps={1: "N", 2: values[0], 3: "W", 4: values[1]}).place
+    assert found == Place(43.0764, -79.077)
+
+
+def test_the_time_of_the_position_is_the_date_when_there_is_no_other() -> None:
+    satellites = {7: (9.0, 3.0, 4.5), 29: "2019:05:07"}
+    assert str(facts(gps=satellites).taken_at) == "2019-05-07T09:03:04+00:00"
+    changed = facts({0x0132: "2020:01:02 03:04:05"}, gps=satellites)
+    assert str(changed.taken_at) == "2020-01-02T03:04:05"
+
+
+def test_a_camera_that_is_named_in_the_other_directory_is_found() -> None:
+    assert facts({0x010F: "\0"}, {0x010F: "HTC", 0x0110: "One_M8"}).camera == "HTC One_M8"

@@ -93,6 +93,10 @@ def test_damage_outside_of_the_properties_costs_nothing(packet: bytes) -> None:
         ("43,4.5840000000N", "79,4.6200000000W", False),
         ("N 43\u00b0 4\u2032 35.04\u2033", "W 79\u00b0 4\u2032 37.2\u2033", False),
         ("43 deg 4' 35.04\" N", "79 deg 4' 37.2\" W", False),
+        ("43.0764 North", "79.077 West", False),
+        ("43.0764", "\u221279.077", False),
+        ("4.30764e1", "-7.9077E+1", False),
+        ("43,4,35.04,N", "79,4,37.2,W", False),
     ],
 )
 def test_a_place_is_read_in_every_spelling(latitude: str, longitude: str, reference: bool) -> None:
@@ -157,3 +161,73 @@ def test_the_default_language_comes_first() -> None:
 def test_a_sidecar_names_the_extension_that_it_belongs_to() -> None:
     assert read_xmp(xmp(photoshop_SidecarForExtension="HEIC")).extension == "HEIC"
     assert read_xmp(xmp()).extension is None
+
+
+def test_a_packet_that_ends_in_the_middle_gives_what_precedes_the_end() -> None:
+    whole = xmp("<dc:subject><rdf:Bag><rdf:li>dhow</rdf:li></rdf:Bag></dc:subject>", xmp_Rating="4")
+    facts = read_xmp(whole[: whole.index(b"</rdf:Description>")]).facts
+    assert (facts.rating, facts.keywords) == (4, ("dhow",))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_wide_characters_after_blanks_are_read(encoding: str) -> None:
+    packet = "\n  " + xmp(xmp_Rating="4").decode()
+    assert read_xmp(packet.encode(encoding)).facts.rating == 4
+
+
+def test_a_wide_encoding_that_is_declared_and_not_used_is_ignored() -> None:
+    packet = b'<?xml version="1.0" encoding="UTF-16"?>' + xmp(xmp_Rating="4")
+    assert read_xmp(packet).facts.rating == 4
+
+
+def test_namespaces_without_their_slash_are_known() -> None:
+    packet = xmp("<dc:title>Boat</dc:title>", exif_DateTimeOriginal="1988-12-01")
+    for name in (b"http://ns.adobe.com/exif/1.0", b"http://purl.org/dc/elements/1.1"):
+        packet = packet.replace(name + b'/"', name + b'"')
+    facts = read_xmp(packet).facts
+    assert (facts.title, str(facts.taken_at)) == ("Boat", "1988-12-01")
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        "<rdf:_1>dhow</rdf:_1><rdf:_2>sea</rdf:_2>",
+        '<rdf:li rdf:parseType="Resource"><rdf:value>dhow</rdf:value></rdf:li><rdf:li>sea</rdf:li>',
+        '<rdf:li><rdf:Description rdf:value="dhow"/></rdf:li><rdf:li>sea</rdf:li>',
+    ],
+)
+def test_items_are_read_in_every_spelling(items: str) -> None:
+    packet = xmp(f"<dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject>")
+    assert read_xmp(packet).facts.keywords == ("dhow", "sea")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "namespace", "name", "tags"),
+    [
+        ("lr", "http://ns.adobe.com/lightroom/1.0/", "hierarchicalSubject", "Boats|dhow"),
+        ("digiKam", "http://www.digikam.org/ns/1.0/", "TagsList", "Boats/dhow"),
+        ("MicrosoftPhoto", "http://ns.microsoft.com/photo/1.0/", "LastKeywordXMP", "Boats/dhow"),
+    ],
+)
+def test_keywords_that_are_only_in_a_hierarchy_are_its_last_parts(
+    prefix: str, namespace: str, name: str, tags: str
+) -> None:
+    element = (
+        f'<{prefix}:{name} xmlns:{prefix}="{namespace}"><rdf:Seq><rdf:li>{tags}</rdf:li></rdf:Seq>'
+        f"</{prefix}:{name}>"
+    )
+    assert read_xmp(xmp(element)).facts.keywords == ("dhow",)
+    plain = "<dc:subject><rdf:Bag><rdf:li>sea</rdf:li></rdf:Bag></dc:subject>"
+    assert read_xmp(xmp(element, plain)).facts.keywords == ("sea",)
+
+
+def test_an_empty_text_in_the_default_language_gives_way_to_another() -> None:
+    items = '<rdf:li xml:lang="x-default"/><rdf:li xml:lang="en">Boat</rdf:li>'
+    packet = xmp(f"<dc:title><rdf:Alt>{items}</rdf:Alt></dc:title>", tiff_ImageDescription="A boat")
+    facts = read_xmp(packet).facts
+    assert (facts.title, facts.description) == ("Boat", "A boat")
+
+
+def test_an_offset_beside_the_date_is_read_in_the_older_namespace_too() -> None:
+    packet = xmp(exif_DateTimeOriginal="1988-12-01T18:53:44", exif_OffsetTimeOriginal="+02:00")
+    assert str(read_xmp(packet).facts.taken_at) == "1988-12-01T18:53:44+02:00"
