@@ -116,15 +116,6 @@ def main_axes(vectors: Floats) -> Floats:
     return axes
 
 
-def background(words: Words, classes: ClassLabels) -> Floats:
-    """The means of the vectors, of the shares by name and of those beside, over all context words,
-    one after the other."""
-    known = sorted(classes.context_words())
-    rows = [(words.vector(one), classes.named(one), classes.beside(one)) for one in known]
-    found: Floats = np.mean([np.concatenate(row) for row in rows], axis=0)
-    return found
-
-
 def as_int8(vectors: Floats) -> NDArray[np.int8]:
     """Directions only: each row is stretched so that its largest component is 127."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
@@ -213,7 +204,8 @@ def main() -> None:
     )
     data = _class_data(nouns, classes, Words(out), beside)
     (out / "classes.json").write_text(json.dumps(data, separators=(",", ":")) + "\n", "ascii")
-    np.save(out / "background.npy", background(Words(out), ClassLabels(out)).astype(np.float16))
+    background = ClassLabels.read(out).counted_background(Words(out))
+    np.save(out / "background.npy", np.concatenate(background).astype(np.float16))
 
 
 def _parsed() -> argparse.Namespace:

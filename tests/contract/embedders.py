@@ -19,9 +19,15 @@ from bulkup.embed.clip import ClipEmbedder
 from bulkup.embed.efficientnet import EfficientNet
 from bulkup.embed.embedder import Embedder
 from bulkup.embed.http_embedder import HttpEmbedder
+from bulkup.embed.two_towers.classifier import FolderClassifier
 from bulkup.embed.two_towers.embedder import TwoTowers
 from bulkup.settings.stage_options import EmbedOptions
-from tests.fakes.model_folders import DATACOMP, SIGLIP, write_model_folder
+from tests.fakes.model_folders import (
+    DATACOMP,
+    SIGLIP,
+    write_labelling_folder,
+    write_model_folder,
+)
 from tests.servers import embedding
 
 
@@ -49,11 +55,18 @@ def folder(beside: ExitStack, card: dict[str, Any]) -> TwoTowers:
     return TwoTowers(write_model_folder(Path(directory) / "model", card), threads=2)
 
 
+def labelling(beside: ExitStack) -> FolderClassifier:
+    """A model with labels that was added as a folder."""
+    directory = beside.enter_context(TemporaryDirectory())
+    return FolderClassifier(write_labelling_folder(Path(directory) / "model"), threads=2)
+
+
 EMBEDDERS: dict[str, Callable[[ExitStack], Embedder]] = {
     "efficientnet": lambda _: EfficientNet(threads=2),
     "efficientnet, thorough": lambda _: EfficientNet(threads=2, thorough=True),
     "folder, siglip2": lambda beside: folder(beside, SIGLIP),
     "folder, datacomp": lambda beside: folder(beside, DATACOMP),
+    "folder, labels": labelling,
     "http, openai": over_http,
     "http, openai, message": lambda beside: over_http(beside, pictures_as="message"),
     "http, replicate": lambda beside: over_http(beside, api="replicate"),

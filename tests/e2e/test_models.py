@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from PIL import Image
+
 from bulkup.embed.two_towers.recipes import RECIPES
 from tests.e2e.conftest import Bulkup
 from tests.e2e.pictures import photos
-from tests.fakes.model_folders import SIGLIP, write_model_folder
+from tests.fakes.model_folders import SIGLIP, write_labelling_folder, write_model_folder
 from tests.servers.hub import running
 
 
@@ -25,6 +27,29 @@ def test_a_model_of_a_folder_embeds_and_is_searched(bulkup: Bulkup) -> None:
     bulkup("models", "rm", "siglip2")
     ended = bulkup("search", "a cat", env=model, check=2)
     assert 'no embedder "siglip2"' in ended.stderr
+
+
+def test_a_model_with_labels_is_searched_by_their_words(bulkup: Bulkup) -> None:
+    write_labelling_folder(bulkup.directory / "download")
+    bulkup("models", "add", "download")
+    (bulkup.directory / "photos").mkdir()
+    for name, colour in (("1", "#ff2000"), ("2", "#10ff00"), ("3", "#0010ff")):
+        Image.new("RGB", (640, 480), colour).save(bulkup.directory / "photos" / f"{name}.jpg")
+    model = {"BULKUP_EMBED_MODEL": "scenes"}
+    bulkup("push", "photos", "--to", "store", env=model)
+    for words, name in (("wall", "1"), ("meadow", "2"), ("hikers", "2"), ("ocean", "3")):
+        best = bulkup("search", words, "--json", env=model).json()[0]
+        assert best["path"].endswith(f"{name}.jpg"), words
+    assert (
+        "'hikers' is often beside meadows"
+        in bulkup("search", "hikers", "--explain", env=model).stdout
+    )
+    assert len(bulkup("search", "--like", "photos/1.jpg", "--json", env=model).json()) == 3
+    assert "3.1 is there" in bulkup("doctor", env=model).stdout
+    write_labelling_folder(bulkup.directory / "download", version="4.0")
+    bulkup("models", "add", "download")
+    ended = bulkup("search", "wall", env=model, check=2)
+    assert "another version of scenes" in ended.stderr
 
 
 def test_an_unknown_model_is_said_before_any_work(bulkup: Bulkup) -> None:

@@ -65,6 +65,22 @@ def vision_encoder(dimension: int, side_px: int) -> bytes:
     return _model(graph, {"pixel_values": FLOAT}, {"image_embeds": FLOAT})
 
 
+def labelling_encoder(dimension: int, side_px: int) -> bytes:
+    """Vectors as of `vision_encoder`, and as scores of three labels the mean red, green, blue."""
+    graph, tile = OnnxGraph("labels"), side_px // 4
+    throw = np.random.default_rng(1).normal(size=(48, dimension)).astype(np.float32)
+    tiles = graph.node(
+        "AveragePool", ["pixel_values"], "tiles", kernel_shape=[tile, tile], strides=[tile, tile]
+    )
+    flat = graph.node("Flatten", [tiles], "flat")
+    graph.node("MatMul", [flat, graph.constant("throw", throw)], "embedding")
+    colours = graph.node("Flatten", [graph.node("GlobalAveragePool", [tiles], "mean")], "colours")
+    graph.node(
+        "MatMul", [colours, graph.constant("scale", np.eye(3, dtype=np.float32) * 5)], "scores"
+    )
+    return _model(graph, {"pixel_values": FLOAT}, {"embedding": FLOAT, "scores": FLOAT})
+
+
 def text_encoder(dimension: int) -> bytes:
     """Waves of the tokens' mean."""
     graph = OnnxGraph("text")

@@ -44,7 +44,8 @@ def run(
 ) -> None:
     """List the models for --model; add one by name or folder, remove one.
 
-    A folder has model.json, image.onnx, text.onnx and tokenizer.json. The files of a known model
+    A folder has model.json and image.onnx, and either text.onnx and tokenizer.json or labels.json.
+    The files of a known model
     are downloaded once, from embed.hub; an interrupted download goes on where it stopped. Their
     digests are kept, so that the model stays what it was.
     """

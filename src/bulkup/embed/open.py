@@ -40,6 +40,12 @@ def open_embedder(options: EmbedderOptions, *, clock: Clock, random: Random) -> 
 
         return HttpEmbedder(options, clock=clock, random=random)
     folder = folder_of(options)
+    from bulkup.embed.two_towers.folder import read_card
+
+    if read_card(folder).has_labels:
+        from bulkup.embed.two_towers.classifier import FolderClassifier
+
+        return FolderClassifier(folder, threads=options.threads)
     from bulkup.embed.two_towers.embedder import TwoTowers
 
     return TwoTowers(folder, threads=options.threads)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bulkup.search.label_vectors import known_classes
+from bulkup.search.label_vectors import ClassLabels
 from bulkup.search.literal_match import Date, Described, Term
 from bulkup.search.text_scores import Floats, TextQuery, classes_of
 from bulkup.search.texts import matches
@@ -58,14 +58,14 @@ def _name(term: Term) -> str:
 def _seen(query: TextQuery, row: Floats) -> Iterator[str]:
     """By part of the query: the classes that it names, in whose definition it is, or beside which
     it usually stands."""
-    classes = known_classes()
+    classes = query.labels
     numbers, probabilities = classes_of(row)
     for part in query.parts:
 
         def seen_by(share_of: Callable[[str], NDArray[Any]], part: QueryPart = part) -> str:
             shares = [share_of(word)[numbers] for word in part.words]
             at = [place for place in range(len(numbers)) if any(one[place] for one in shares)]
-            return _listed(numbers, probabilities, at)
+            return _listed(classes, numbers, probabilities, at)
 
         if called := seen_by(classes.called):
             yield f"shows {part.typed!r}: {called}"
@@ -79,24 +79,28 @@ def _alike(query: TextQuery, row: Floats) -> Iterator[str]:
     """The classes that turn the picture's vector to that of the words."""
     assert query.direction is not None
     numbers, probabilities = classes_of(row)
-    labels = known_classes().labels[numbers]
+    labels = query.labels.labels[numbers]
     pull = np.sqrt(probabilities) * (labels @ query.direction)
     best = [int(at) for at in np.argsort(-pull, kind="stable") if pull[at] > 0]
-    shown = _listed(numbers, probabilities, best, by_share=False)
+    shown = _listed(query.labels, numbers, probabilities, best, by_share=False)
     cosine = float(unit(row[:DIMENSION]) @ query.direction)
     if shown and cosine > 0:
         yield f"alike in meaning: {shown} (cosine {cosine:.2f})"
 
 
 def _listed(
-    numbers: NDArray[np.uint16], probabilities: Floats, at: list[int], *, by_share: bool = True
+    classes: ClassLabels,
+    numbers: NDArray[np.uint16],
+    probabilities: Floats,
+    at: list[int],
+    *,
+    by_share: bool = True,
 ) -> str:
     """Names and probabilities of the classes at these places."""
     kept = [place for place in at if probabilities[place] >= _LEAST_SHARE]
     if by_share:
         kept.sort(key=lambda place: -float(probabilities[place]))
-    names = known_classes().names
     return ", ".join(
-        f"{names(int(numbers[place]))[0]} {100 * probabilities[place]:.0f} %"
+        f"{classes.names(int(numbers[place]))[0]} {100 * probabilities[place]:.0f} %"
         for place in kept[:_MOST_CLASSES]
     )

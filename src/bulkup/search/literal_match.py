@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -39,6 +39,15 @@ _LETTERS: Final = str.maketrans(
     | {"æ": "ae", "Æ": "Ae", "œ": "oe", "Œ": "Oe"}
 )
 """Letters that do not decompose, as people without the key type them."""
+
+
+_STOP_WORDS_TEXT: Final = (
+    "a an the of in on at by to for from with without and or is are was my our his her their its "
+    "this that these those some any me i we you it near under over into photo photos photograph "
+    "photographs picture pictures image images pic pics show find"
+)
+STOP_WORDS: Final = frozenset(_STOP_WORDS_TEXT.split())
+"""Words without a meaning here, unless the query has no others."""
 
 
 class Described(NamedTuple):
@@ -97,6 +106,22 @@ def typed(text: str) -> Typed:
                 words.append(tokens[start])
         start += max(count, 1)
     return Typed(tuple(words), tuple(dates))
+
+
+def terms_of(
+    parsed: Typed, stop_words: frozenset[str], base: Callable[[str], str | None]
+) -> tuple[Term, ...]:
+    """Dates first. `base` gives the base form of a word. A month alone is two terms: the date, and
+    its name in a path."""
+    literal = dict.fromkeys(word for word in parsed.words if word not in stop_words)
+    forms = ((word, base(word) or word) for word in literal)
+    dates: tuple[Date, ...] = parsed.dates
+    return (*dates, *(Word(tuple(dict.fromkeys(pair))) for pair in forms))
+
+
+def is_english(text: str) -> bool:
+    """Whether all letters are those of English; 'café' may be another language's."""
+    return all(sign.isascii() for sign in text if sign.isalpha())
 
 
 def folded(text: str) -> str:

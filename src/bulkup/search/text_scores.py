@@ -35,11 +35,19 @@ from numpy.typing import NDArray
 from bulkup.errors import WordsUnknown
 from bulkup.installation import extra_command
 from bulkup.search.foreign_words import known_foreign_words
-from bulkup.search.label_vectors import COUNT, known_classes
+from bulkup.search.label_vectors import ClassLabels, known_classes
 from bulkup.search.languages import Languages, Understood
-from bulkup.search.literal_match import Date, Term, Typed, Word, typed
+from bulkup.search.literal_match import STOP_WORDS, Term, is_english, terms_of, typed
 from bulkup.search.scale import hit_score
-from bulkup.search.vocabulary import DIMENSION, QueryPart, Vector, Words, known_words, unit
+from bulkup.search.vocabulary import (
+    DIMENSION,
+    QueryPart,
+    Vector,
+    Words,
+    known_words,
+    unit,
+    unknown_words,
+)
 
 Floats = NDArray[np.float32]
 
@@ -60,17 +68,7 @@ ROW: Final = DIMENSION + 2 * KEPT + 1
 
 _BLOCK: Final = 8192  # rows that the processor's cache holds
 
-_SHOWN: Final = 60  # letters of an unknown word in a message
-
 _NUMBER_SCALE: Final = 1024.0
-
-_STOP_WORDS_TEXT: Final = (
-    "a an the of in on at by to for from with without and or is are was my our his her their its "
-    "this that these those some any me i we you it near under over into photo photos photograph "
-    "photographs picture pictures image images pic pics show find"
-)
-_STOP_WORDS: Final = frozenset(_STOP_WORDS_TEXT.split())
-"""Words without a meaning here, unless the query has no others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,32 +79,40 @@ class TextQuery:
     parts: tuple[QueryPart, ...]  # in order; unknown ones have no `words`
     terms: tuple[Term, ...]  # to be matched with paths, cameras, lenses, dates
     direction: Vector | None  # None when no word is known
-    classes: Floats  # shape (COUNT,): how far the parts name each class, 0 to 1
-    beside: Floats  # shape (COUNT,): how far they usually stand beside each class, 0 to 1
+    labels: ClassLabels
+    classes: Floats  # shape (len(labels),): how far the parts name each class, 0 to 1
+    beside: Floats  # shape (len(labels),): how far they usually stand beside each class, 0 to 1
     understood_as: str | None = None  # English words, for a text of another language
 
     @classmethod
-    def of(cls, text: str, languages: Callable[[], Languages | None] = lambda: None) -> TextQuery:
+    def of(
+        cls,
+        text: str,
+        languages: Callable[[], Languages | None] = lambda: None,
+        labels: ClassLabels | None = None,
+    ) -> TextQuery:
         """`text` in any case. `languages` is asked where a word is not English; the table of
-        foreign words, too. Raises WordsUnknown when it has no words."""
+        foreign words, too. `labels` are the default embedder's, unless given. Raises WordsUnknown
+        when it has no words."""
+        labels = labels or known_classes()
         words = known_words()
         parsed = typed(text)
-        stop_words = _STOP_WORDS if set(parsed.words) - _STOP_WORDS else frozenset()
+        stop_words = STOP_WORDS if set(parsed.words) - STOP_WORDS else frozenset()
         parts = words.read(parsed.words, stop_words)
-        terms = _terms(parsed, stop_words, words)
+        terms = terms_of(parsed, stop_words, words.base)
         if not terms:
             raise WordsUnknown(f"nothing to look for in {text!r}")
-        is_english = _is_english(text)
-        if not parts or (is_english and all(part.words for part in parts)):
-            return cls._made(text, parts, terms)
-        foreign = known_foreign_words().read(parsed.words, is_english=is_english)
+        english = is_english(text)
+        if not parts or (english and all(part.words for part in parts)):
+            return cls._made(text, parts, terms, labels)
+        foreign = known_foreign_words().read(parsed.words, is_english=english)
         other = languages()
         if other is not None:
             plain = " ".join(parsed.words) if parsed.dates else text
-            return cls._understood(text, foreign or (), terms, other.understood(plain))
+            return cls._understood(text, foreign or (), terms, labels, other.understood(plain))
         if foreign is None:
-            return cls._made(text, parts, terms)
-        return cls._made(text, foreign, terms, understood_as=_in_english(foreign))
+            return cls._made(text, parts, terms, labels)
+        return cls._made(text, foreign, terms, labels, understood_as=_in_english(foreign))
 
     @classmethod
     def _made(
@@ -114,19 +120,22 @@ class TextQuery:
         text: str,
         parts: Sequence[QueryPart],
         terms: tuple[Term, ...],
+        labels: ClassLabels,
         *,
         direction: Vector | None = None,
         understood_as: str | None = None,
     ) -> TextQuery:
         """From the words of `parts`; `direction` is added to theirs."""
-        words, classes = known_words(), known_classes()
+        words = known_words()
         known = [part for part in parts if part.words]
         directions = [_direction(part, words) for part in known]
         if directions and direction is not None:
             directions = [unit(np.sum(directions, axis=0)), direction]
         whole = unit(np.sum(directions, axis=0)) if directions else None
-        shares, beside = _shares(known, classes.named), _shares(known, classes.beside)
-        return cls(text, tuple(parts), terms, whole, shares, beside, understood_as)
+        named, beside = (
+            _shares(known, share, len(labels)) for share in (labels.named, labels.beside)
+        )
+        return cls(text, tuple(parts), terms, whole, labels, named, beside, understood_as)
 
     @classmethod
     def _understood(
@@ -134,6 +143,7 @@ class TextQuery:
         text: str,
         foreign: Sequence[QueryPart],
         terms: tuple[Term, ...],
+        labels: ClassLabels,
         understood: Understood,
     ) -> TextQuery:
         """By the words of the table where it has all of them, else by the one that is nearest."""
@@ -143,6 +153,7 @@ class TextQuery:
             text,
             parts,
             terms,
+            labels,
             direction=understood.direction,
             understood_as=_in_english(parts),
         )
@@ -160,33 +171,41 @@ class Hit(NamedTuple):
     score: float
 
 
-def picture_vectors(numbers: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Floats:
+def picture_vectors(
+    numbers: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    labels: ClassLabels | None = None,
+) -> Floats:
     """Unit vectors of pictures, shape (n, DIMENSION), from their best classes.
 
     `numbers` and `probabilities` have shape (n, k): a picture's k best classes, k up to KEPT, in
     any order; a probability of 0 is padding. A picture without classes has the vector 0.
     """
-    labels = known_classes().labels
+    rows = (labels or known_classes()).labels
     weights = np.sqrt(probabilities, dtype=np.float32)
     vectors = np.zeros((len(numbers), DIMENSION), np.float32)
     for rank in range(numbers.shape[1]):  # (n, k, DIMENSION) at once would take 1 GB for 100,000
-        vectors += weights[:, rank, None] * labels[numbers[:, rank]]
+        vectors += weights[:, rank, None] * rows[numbers[:, rank]]
     return unit(vectors)
 
 
-def rows_version() -> str:
+def rows_version(labels: ClassLabels | None = None) -> str:
     """The version of `picture_rows`: rows of two versions are never mixed."""
-    return f"conse-3.{known_classes().version}"
+    return f"conse-3.{(labels or known_classes()).version}"
 
 
-def picture_rows(numbers: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Floats:
+def picture_rows(
+    numbers: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    labels: ClassLabels | None = None,
+) -> Floats:
     """All that a search needs of pictures, shape (n, ROW), for a matrix."""
     rows = np.zeros((len(numbers), ROW), np.float32)
     count = numbers.shape[1]
-    rows[:, :DIMENSION] = picture_vectors(numbers, probabilities)
+    rows[:, :DIMENSION] = picture_vectors(numbers, probabilities, labels)
     rows[:, DIMENSION : DIMENSION + count] = numbers / _NUMBER_SCALE
     rows[:, DIMENSION + KEPT : DIMENSION + KEPT + count] = probabilities
-    rows[:, -1] = BACKGROUND * _evidence(*known_classes().background, rows)
+    rows[:, -1] = BACKGROUND * _evidence(*(labels or known_classes()).background, rows)
     return rows
 
 
@@ -242,7 +261,7 @@ def ranked(
     """
     if query.direction is None and query.unknown and not matched.any():
         hint = f"Words of other languages: {extra_command('languages')}"
-        raise WordsUnknown(unknown_words(query), unknown=query.unknown, hint=hint)
+        raise WordsUnknown(unknown_words(query.unknown), unknown=query.unknown, hint=hint)
     total = np.round(meanings + np.float32(LITERAL) * matched, 5)
     order = np.argsort(-total, kind="stable")
     is_hit = (meanings > UNSEEN) | (matched > 0)
@@ -258,40 +277,14 @@ def _in_english(parts: Sequence[QueryPart]) -> str:
     return " ".join(" ".join(words) or part.typed for words, part in zip(shown, parts, strict=True))
 
 
-def _is_english(text: str) -> bool:
-    """Whether all letters are those of English; 'café' may be another language's."""
-    return all(sign.isascii() for sign in text if sign.isalpha())
-
-
 def _direction(part: QueryPart, words: Words) -> Vector:
     return unit(np.sum([words.vector(word) for word in part.words], axis=0))
 
 
-def _shares(known: Sequence[QueryPart], share_of: Callable[[str], Floats]) -> Floats:
-    """The mean over the parts, and over the words of each, shape (COUNT,)."""
-    shares = np.zeros(COUNT, np.float32)
+def _shares(known: Sequence[QueryPart], share_of: Callable[[str], Floats], count: int) -> Floats:
+    """The mean over the parts, and over the words of each, shape (count,)."""
+    shares = np.zeros(count, np.float32)
     for part in known:
         for word in part.words:
             shares += (share_of(word) / (len(part.words) * len(known))).astype(np.float32)
     return shares
-
-
-def _terms(parsed: Typed, stop_words: frozenset[str], words: Words) -> tuple[Term, ...]:
-    """Dates first. A month alone is two terms: the date, and its name in a path."""
-    literal = dict.fromkeys(word for word in parsed.words if word not in stop_words)
-    forms = ((word, words.base(word) or word) for word in literal)
-    dates: tuple[Date, ...] = parsed.dates
-    return (*dates, *(Word(tuple(dict.fromkeys(pair))) for pair in forms))
-
-
-def unknown_words(query: TextQuery) -> str:
-    """'unknown word 'xyzzy'; nearest known: …', for each of the unknown words."""
-    words = known_words()
-    messages = []
-    for typed_word in query.unknown:
-        nearest = ", ".join(words.nearest(typed_word))
-        shown = typed_word if len(typed_word) <= _SHOWN else f"{typed_word[:_SHOWN]}…"
-        messages.append(
-            f"unknown word {shown!r}" + (f"; nearest known: {nearest}" if nearest else "")
-        )
-    return ". ".join(messages)

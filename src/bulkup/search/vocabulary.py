@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, cached_property
@@ -42,6 +42,7 @@ _ADJECTIVE_ENDINGS: Final = (("er", ""), ("est", ""), ("er", "e"), ("est", "e"))
 _ENDINGS: Final = (*_NOUN_ENDINGS, *_VERB_ENDINGS, *_ADJECTIVE_ENDINGS)
 
 _LONGEST_PHRASE: Final = 4  # words: 'lily of the valley'
+_SHOWN: Final = 60  # letters of an unknown word in a message
 _LEAST_OF_COMPOUND: Final = 4  # letters a half: shorter ones are found in nearly every string
 
 
@@ -200,3 +201,16 @@ def unit(vectors: Vector) -> Vector:
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Vector = (vectors / np.maximum(lengths, np.float32(1e-12))).astype(np.float32)
     return scaled
+
+
+def unknown_words(unknown: Iterable[str]) -> str:
+    """'unknown word 'xyzzy'; nearest known: …', for each of the unknown words."""
+    words = known_words()
+    messages = []
+    for typed_word in unknown:
+        nearest = ", ".join(words.nearest(typed_word))
+        shown = typed_word if len(typed_word) <= _SHOWN else f"{typed_word[:_SHOWN]}…"
+        messages.append(
+            f"unknown word {shown!r}" + (f"; nearest known: {nearest}" if nearest else "")
+        )
+    return ". ".join(messages)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.search.label_vectors import COUNT, known_classes
+from bulkup.embed.two_towers.labels import ModelLabel
+from bulkup.search.label_vectors import COUNT, ClassLabels, known_classes
 from bulkup.search.vocabulary import DIMENSION, known_words, unit
 
 CLASSES = known_classes()
@@ -67,3 +68,43 @@ def test_every_class_is_called_by_each_of_its_names_and_kinds_nearest(number: in
 def test_a_word_lies_nearest_to_the_class_it_names(word: str) -> None:
     likeness = unit(CLASSES.labels) @ known_words().vector(word)
     assert word in CLASSES.names(int(likeness.argmax()))
+
+
+SCENES = ClassLabels.described(
+    [
+        ModelLabel(("meadows", "field"), ("land", "place"), ("cow", "spring")),
+        ModelLabel(("ice cream shop",), ("shop", "place"), ("child", "street food")),
+        ModelLabel(("zzyzx",)),
+    ],
+    known_words(),
+)
+
+
+def test_labels_of_another_model_are_called_by_base_forms_and_kinds() -> None:
+    assert SCENES.called("meadow").tolist() == [True, False, False]
+    assert SCENES.called("field").tolist() == [True, False, False]
+    assert SCENES.called("place").tolist() == [True, True, False]
+    assert SCENES.called("zzyzx").tolist() == [False, False, True]
+    assert SCENES.mentioned("shop").tolist() == [False, True, False]
+    assert SCENES.beside("cow").tolist() == [1, 0, 0]
+    assert SCENES.names(0)[0] == "meadows"
+    assert SCENES.kinds(1) == ("shop", "place")
+
+
+def test_labels_of_another_model_have_vectors_of_their_words() -> None:
+    assert SCENES.labels.shape == (len(SCENES), DIMENSION)
+    grass = known_words().vector("grass")
+    assert int((SCENES.labels @ grass).argmax()) == 0
+    assert SCENES.version != CLASSES.version
+
+
+def test_the_kept_background_is_the_computed_one() -> None:
+    computed = CLASSES.counted_background(known_words())
+    for kept, made in zip(CLASSES.background, computed, strict=True):
+        assert kept == pytest.approx(made, abs=1e-3)
+
+
+def test_labels_of_another_model_may_all_be_unknown() -> None:
+    nothing = ClassLabels.described([ModelLabel(("zzyzx",))], known_words())
+    assert not nothing.background.direction.any()
+    assert not nothing.labels.any()

@@ -1,9 +1,16 @@
-"""Models that drop in: a folder with two encoders, for pictures and for words, and a card.
+"""Models that drop in: a folder with a card, and an encoder for pictures.
 
     model.json       the card, see ModelCard
     image.onnx       pixels, float32 (n, 3, side, side), to vectors (n, dimension)
+
+and for the words either a second encoder
+
     text.onnx        input_ids (n, tokens), and attention_mask if it has that input, to vectors
     tokenizer.json   of the library tokenizers
+
+or labels, then image.onnx has a second output, a score for each of them:
+
+    labels.json      see bulkup.embed.two_towers.labels
 
 Folders are looked for in the directory of models, where `bulkup models add` puts them, and in
 packages with an entry point in the group `bulkup.models`: its name is the model's, its value a
@@ -22,6 +29,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from bulkup.embed.two_towers.labels import LABELS, ModelLabel, read_labels
 from bulkup.errors import EmbedderUnusable
 
 CARD: Final = "model.json"
@@ -34,11 +42,15 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 _MOST_CARD_BYTES: Final = 1 << 20
 _MOST_SIDE_PX: Final = 2048
 _CROPS: Final = ("centre", "squeeze")
+_SCORES: Final = ("softmax", "sigmoid", "probability")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What model.json says; every key is required but `pad_id`, `prompt` and `license`."""
+    """What model.json says; every key is required but those with a default.
+
+    A model with labels has `scores`, the others `tokens`.
+    """
 
     name: str  # the value of --model
     version: str  # another one means other vectors
@@ -47,11 +59,17 @@ class ModelCard:
     mean: tuple[float, float, float]  # of red, green and blue, 0 to 1: subtracted …
     std: tuple[float, float, float]  # … and divided by
     crop: str  # centre: the middle of the picture; squeeze: all of it
-    tokens: int  # the most that the text encoder takes
-    files: Mapping[str, str]  # name → SHA-256, at least of the three of the folder
+    files: Mapping[str, str]  # name → SHA-256, at least of those that the folder must have
+    tokens: int = 0  # the most that the text encoder takes
     pad_id: int | None = None  # fills texts up to `tokens`; None: they keep their length
     prompt: str = "{}"  # where the words stand in what is encoded
     license: str = ""
+    scores: str = ""  # softmax, sigmoid, or probability: what makes probabilities of the scores
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether it names what it sees, and has no encoder for words."""
+        return LABELS in self.files
 
 
 def read_card(folder: Path) -> ModelCard:
@@ -68,6 +86,11 @@ def read_card(folder: Path) -> ModelCard:
     if missing:
         raise EmbedderUnusable(f"the model {card.name} in {folder} lacks {missing[0]}")
     return card
+
+
+def labels_of(folder: Path) -> list[ModelLabel]:
+    """The labels of the model in `folder`; none where it encodes words. Raises EmbedderUnusable."""
+    return read_labels(folder) if read_card(folder).has_labels else []
 
 
 def check_digests(folder: Path, card: ModelCard) -> None:
@@ -113,7 +136,8 @@ def _card(data: Any) -> ModelCard:
         mean=_three(data, "mean"),
         std=_three(data, "std"),
         crop=str(data["crop"]),
-        tokens=_whole(data, "tokens", 1 << 16),
+        tokens=0 if LABELS in data["files"] else _whole(data, "tokens", 1 << 16),
+        scores=str(data["scores"]) if LABELS in data["files"] else "",
         files={str(name): str(digest) for name, digest in data["files"].items()},
         pad_id=None if data.get("pad_id") is None else int(data["pad_id"]),
         prompt=str(data.get("prompt", "{}")),
@@ -132,8 +156,11 @@ def _card(data: Any) -> ModelCard:
     for name, digest in card.files.items():
         if not _FILE.fullmatch(name) or not _DIGEST.fullmatch(digest):
             raise ValueError(f"files: {name!r} is no plain name with a SHA-256")
-    if not {IMAGE, TEXT, TOKENIZER} <= card.files.keys():
-        raise ValueError(f"files needs {IMAGE}, {TEXT} and {TOKENIZER}")
+    if card.has_labels and card.scores not in _SCORES:
+        raise ValueError(f"scores {card.scores!r} is none of {', '.join(_SCORES)}")
+    needed = {IMAGE, LABELS} if card.has_labels else {IMAGE, TEXT, TOKENIZER}
+    if not needed <= card.files.keys():
+        raise ValueError(f"files needs {IMAGE}, and {TEXT} and {TOKENIZER}, or {LABELS}")
     return card
 
 

@@ -15,18 +15,21 @@ from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import PictureRow
 from bulkup.operations.pictures.kept_pictures import KeptPictures, Pictures, below
-from bulkup.operations.pictures.matrices import open_classes, open_vectors
+from bulkup.operations.pictures.matrices import (
+    labels_of_embedder,
+    open_classes,
+    open_vectors,
+    other_version,
+)
 from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder, Vector
     from bulkup.search.filters import Filters
+    from bulkup.search.label_vectors import ClassLabels
     from bulkup.search.literal_match import Term
     from bulkup.search.matrix import Matrix
     from bulkup.search.text_scores import Hit
-
-CLASSIFIER = "efficientnet-lite0"
-"""The embedder whose classes are compared with words. The others encode words themselves."""
 
 MOST_TEXT = 1000
 """Characters of a query. Longer words are compared with every known one, which takes minutes."""
@@ -92,8 +95,9 @@ class SearchSession:
         row = self._embedder_row()
         if row is None:
             return NOTHING
-        if row.name == CLASSIFIER:
-            return self._by_classes(text, row, limit, explain)
+        labels = labels_of_embedder(row, self._options)
+        if labels is not None:
+            return self._by_classes(text, row, labels, limit, explain)
         from bulkup.operations.pictures.example import text_vector
         from bulkup.search.query import by_vector_and_terms
         from bulkup.search.text_scores import TextQuery
@@ -105,22 +109,25 @@ class SearchSession:
         hits = by_vector_and_terms(vector, query.terms, matrix, pictures.texts, limit)
         return _with_matching_file_first(self._result(pictures, hits), query.terms)
 
-    def _by_classes(self, text: str, row: EmbedderRow, limit: int, explain: bool) -> SearchResult:
+    def _by_classes(
+        self, text: str, row: EmbedderRow, labels: ClassLabels, limit: int, explain: bool
+    ) -> SearchResult:
         from bulkup.search.languages import known_languages
         from bulkup.search.query import by_words
         from bulkup.search.query import reasons as why
         from bulkup.search.scale import WEAK
-        from bulkup.search.text_scores import TextQuery, unknown_words
+        from bulkup.search.text_scores import TextQuery
+        from bulkup.search.vocabulary import unknown_words
 
-        query = TextQuery.of(text, known_languages)
-        matrix = open_classes(self._reader, row, self._kept)
+        query = TextQuery.of(text, known_languages, labels)
+        matrix = open_classes(self._reader, row, self._kept, labels)
         pictures = self._pictures(row, matrix)
         texts = pictures.texts
         scored = by_words(query, matrix, texts, limit)
         if query.understood_as is not None:
             self._notes.append(f"{text!r} is understood as {query.understood_as!r}")
         if query.unknown and scored:
-            self._notes.append(f"{unknown_words(query)}. Looked for in names only")
+            self._notes.append(f"{unknown_words(query.unknown)}. Looked for in names only")
         if scored and scored[0].score < WEAK:
             self._notes.append("no close match: all of these are weak")
         reasons = why(query, matrix, texts, scored) if explain else [()] * len(scored)
@@ -266,10 +273,7 @@ class SearchSession:
             embedder = open_embedder(options, clock=self._clock, random=self._random)
             if embedder.version == row.version:
                 return embedder
-        raise UsageError(
-            f"the pictures were embedded by another version of {row.name}",
-            hint="Run bulkup embed: it embeds them again.",
-        )
+        raise other_version(row)
 
 
 def _with_matching_file_first(result: SearchResult, terms: Sequence[Term]) -> SearchResult:

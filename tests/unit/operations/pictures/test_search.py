@@ -16,7 +16,8 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import EmbeddedItem
 from bulkup.model import Stage
-from bulkup.operations.pictures.search import CLASSIFIER, NOTHING, SearchResult
+from bulkup.operations.pictures.matrices import CLASSIFIER
+from bulkup.operations.pictures.search import NOTHING, SearchResult
 from bulkup.search.filters import Filters
 from bulkup.search.label_vectors import known_classes
 from bulkup.settings.stage_options import EmbedOptions
