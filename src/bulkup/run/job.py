@@ -17,6 +17,7 @@ from bulkup.settings.options import RunOptions
 
 if TYPE_CHECKING:
     from bulkup.engines.engine import Engine
+    from bulkup.run.manifest_copy import ManifestCopier
     from bulkup.run.work.task import Task, TaskReply
 
 
@@ -67,6 +68,7 @@ class JobContext(NamedTuple):
     requests: StoreRequests
     breaker: CircuitBreaker
     stop: StopSignal
+    copier: ManifestCopier | None = None  # None: the manifest is not copied
     engine: Engine[Task, TaskReply] | None = None  # for process and embed; None: this process
 
     @property

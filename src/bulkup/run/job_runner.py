@@ -15,6 +15,7 @@ from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, JobContext
 from bulkup.run.limits import RunLimits
+from bulkup.run.manifest_copy import copier_for
 from bulkup.run.stages.build import build_stages
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.runner import StageRunner
@@ -53,6 +54,7 @@ class JobRunner:
         learned = _learned(job.destination)
         requests = requests_to(store, options, context.clock, context.random, learned=learned)
         self.requests = requests
+        self.copier = copier_for(context, job.destination, requests)
         self.destination_name = _shown(job.destination)
         self.breaker = CircuitBreaker(
             store.check,
@@ -64,7 +66,7 @@ class JobRunner:
         )
         stop = self.stop_signal
         self._context = JobContext(
-            job, begun, context, options, requests, self.breaker, stop, engine
+            job, begun, context, options, requests, self.breaker, stop, self.copier, engine
         )
         self.stages = build_stages(self._context, limits, embedder)
         self.scan: Scan | None = None

@@ -52,62 +52,90 @@ def copy_key(prefix: str, host: str, seconds: float) -> str:
     return f"{prefix}{FOLDER}{host}/{moment}{_ENDING}"
 
 
-async def copy_if_due(
-    context: RunContext, destination: Destination, requests: StoreRequests, has_changed: bool
-) -> None:
-    """Send a copy, where the run is to make copies, as `ManifestCopier.copy_if_due` does. None goes
-    to a `bulkup serve`, which has a manifest of its own."""
-    if context.manifest_copy is not None and not is_broker(destination.url):
-        copier = ManifestCopier(context, context.manifest_copy)
-        await copier.copy_if_due(destination, requests, has_changed=has_changed)
+def copier_for(
+    context: RunContext, destination: Destination, requests: StoreRequests
+) -> ManifestCopier | None:
+    """What makes copies there; None where the run makes none. None goes to a `bulkup serve`, which
+    has a manifest of its own."""
+    if context.manifest_copy is None or is_broker(destination.url):
+        return None
+    return ManifestCopier(context, context.manifest_copy, destination, requests)
 
 
 class ManifestCopier:
-    """Sends copies of one run's manifest."""
+    """Sends copies of one run's manifest to one destination."""
 
-    def __init__(self, context: RunContext, options: ManifestCopyOptions) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        options: ManifestCopyOptions,
+        destination: Destination,
+        requests: StoreRequests,
+    ) -> None:
         self._context = context
         self._copies = context.manifest.copies
         self._options = options
+        self._destination = destination
+        self._requests = requests
+        self._is_listed: bool | None = None  # what a listing shows; None: not looked yet
 
-    async def copy_if_due(
-        self, destination: Destination, requests: StoreRequests, *, has_changed: bool
-    ) -> None:
-        """Send a copy when the manifest has changed and the last copy is old enough."""
-        every = self._options.every_seconds
-        if every is None:
-            return
-        call, now = self._context.call, self._context.clock.now()
+    async def look_ahead(self) -> None:
+        """Look at the listing while the last uploads are in flight, where a copy will be due."""
         try:
-            if has_changed:
-                await call(self._copies.mark_due, destination.id)
-            if await call(self._copies.is_due, destination.id, sent_before=now - every):
-                await self._copy(destination, requests)
+            if await self._is_due(has_changed=True):
+                await self._look()
+        except (BulkupError, OSError):
+            pass  # `copy_if_due` meets it again
+
+    async def copy_if_due(self, *, has_changed: bool) -> None:
+        """Send a copy when the manifest has changed and the last copy is old enough."""
+        try:
+            if await self._is_due(has_changed=has_changed):
+                await self._copy()
         except ManifestError:
             raise
         except (BulkupError, OSError) as error:
-            self._notice(destination, str(error))
+            self._notice(str(error))
 
-    def _notice(self, destination: Destination, why: str) -> None:
-        message = f"The manifest was not copied to {destination.url}: {why}"
+    async def _is_due(self, *, has_changed: bool) -> bool:
+        every, call = self._options.every_seconds, self._context.call
+        if every is None:
+            return False
+        if has_changed:
+            await call(self._copies.mark_due, self._destination.id)
+        before = self._context.clock.now() - every
+        return await call(self._copies.is_due, self._destination.id, sent_before=before)
+
+    async def _look(self) -> str | None:
+        """The key of a stored object, after a look whether a listing shows it: `restore` finds
+        copies by listings. None where nothing is stored."""
+        stored = await self._context.call(self._copies.stored_key, self._destination.id)
+        if stored is not None and self._is_listed is None:
+            store = self._requests.store
+            self._is_listed = await self._requests.ask(lambda: _is_listed(store, stored))
+        return stored
+
+    def _notice(self, why: str) -> None:
+        message = f"The manifest was not copied to {self._destination.url}: {why}"
         self._context.emit(Notice(message, is_error=True))
 
-    async def _copy(self, destination: Destination, requests: StoreRequests) -> None:
-        stored = await self._context.call(self._copies.stored_key, destination.id)
+    async def _copy(self) -> None:
+        destination = self._destination
+        stored = await self._look()
         if stored is None:
             return
-        if not await requests.ask(lambda: _is_listed(requests.store, stored)):
-            self._notice(destination, f"its listing does not show the object {stored}")
+        if not self._is_listed:
+            self._notice(f"its listing does not show the object {stored}")
             await self._context.call(self._copies.unmark_due, destination.id)
             return
         folder = os.path.dirname(self._context.manifest.path)
         with tempfile.TemporaryDirectory(prefix=".bulkup-copy-", dir=folder) as scratch:
             path = f"{scratch}/manifest{_ENDING}"
             digest, size_bytes = await asyncio.to_thread(self._make, scratch, path)
-            key = await self._send(requests, path, digest, size_bytes)
+            key = await self._send(path, digest, size_bytes)
         sent = SentCopy(key, digest, size_bytes, self._context.clock.now())
         await self._context.call(self._copies.add, destination.id, sent)
-        await self._rotate(destination, requests)
+        await self._rotate()
 
     def _make(self, scratch: str, path: str) -> tuple[Digest, int]:
         from bulkup.content.zstd import compress_file
@@ -117,11 +145,10 @@ class ManifestCopier:
         digest, size_bytes = compress_file(plain, path)
         return Digest(digest), size_bytes
 
-    async def _send(
-        self, requests: StoreRequests, path: str, digest: Digest, size_bytes: int
-    ) -> str:
+    async def _send(self, path: str, digest: Digest, size_bytes: int) -> str:
         """Store the file under the first name that is free; its key."""
-        store, now = requests.store, self._context.clock.now()
+        requests, now = self._requests, self._context.clock.now()
+        store = requests.store
         attributes = Attributes("application/zstd", {"name": os.path.basename(path)})
         for later in range(_NAMES):
             key = copy_key(store.prefix, host_name(), now + later)
@@ -141,7 +168,8 @@ class ManifestCopier:
             return key
         raise KeyTaken(f"{_NAMES} names below {store.prefix}{FOLDER} are taken")
 
-    async def _rotate(self, destination: Destination, requests: StoreRequests) -> None:
+    async def _rotate(self) -> None:
+        destination, requests = self._destination, self._requests
         for old in (await self._context.call(self._copies.sent, destination.id))[KEPT:]:
             await requests.ask(lambda old=old: requests.store.delete(old.key))  # type: ignore[misc]
             await self._context.call(self._copies.remove, destination.id, old.key)
@@ -183,7 +211,7 @@ def _read(path: str, start: int, size_bytes: int) -> bytes:
 
 
 async def _is_listed(store: PartStore, key: str) -> bool:
-    """Whether a listing shows the object: `restore` finds copies by listings."""
+    """Whether a listing shows the object."""
     async for page in store.list(key):
         return any(info.key == key for info in page)
     return False

@@ -27,7 +27,6 @@ from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job
 from bulkup.run.job_runner import JobRunner
 from bulkup.run.limits import RunLimits
-from bulkup.run.manifest_copy import copy_if_due
 from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import (
@@ -217,9 +216,9 @@ class Run(ABC):
             self._context.emit(notice_of(error, job_runner))
         finally:
             summary = await self._record(job_runner, self._context.clock.monotonic() - began)
-        if job.destination.id not in self._refused and self._stop_reason is None:
-            changed = summary.has_changed
-            await copy_if_due(self._context, job.destination, job_runner.requests, changed)
+        is_refused = job.destination.id in self._refused
+        if job_runner.copier is not None and not is_refused and self._stop_reason is None:
+            await job_runner.copier.copy_if_due(has_changed=summary.has_changed)
 
     def _is_limit_reached(self) -> bool:
         """Whether a job was stopped by what holds for the whole run."""

@@ -23,6 +23,9 @@ IN_PLACE_BYTES = 256 << 10
 IN_PLACE_ITEMS = 16
 """Read in place without a break; half a millisecond."""
 
+FIRST_ITEMS = 32
+"""The first group: sending begins when it is read. The next ones are larger and larger."""
+
 MAX_PARTS = 10_000
 """S3 takes no more parts in one upload (S3 user guide, "Amazon S3 multipart upload limits")."""
 
@@ -108,7 +111,10 @@ class Loader:
         if small:
             self._small += len(small)
             self._start_ingest(following * len(small) // len(items))
-            small = await self._ingest_small(small, others, group)
+            # What is read first does not wait until the second process has started.
+            is_first = following > 0 and len(items) <= FIRST_ITEMS
+            if not (is_first and self._ingest is not None and not self._ingest.is_ready):
+                small = await self._ingest_small(small, others, group)
         loaded: list[tuple[WorkItem, Loaded]] = []
         for begin in range(0, len(small), IN_PLACE_ITEMS):
             loaded += _load_in_place(small[begin : begin + IN_PLACE_ITEMS], others)

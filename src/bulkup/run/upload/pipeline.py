@@ -60,10 +60,15 @@ class UploadPipeline:
         prefetcher = Prefetcher(self._loader, claims, results, self._ready)
         senders = SenderPool(self._job, self._sender, claims, results, self._ready)
         async with task_group() as tasks:
-            tasks.create_task(prefetcher.run())
+            tasks.create_task(self._load(prefetcher))
             tasks.create_task(senders.run())
         if self._sender.is_checked and not self._job.stop.is_set:
             await self._sender.finish()
+
+    async def _load(self, prefetcher: Prefetcher) -> None:
+        await prefetcher.run()
+        if self._job.copier is not None and self._sender.is_checked and not self._job.stop.is_set:
+            await self._job.copier.look_ahead()
 
     async def record(self, done: Sequence[DoneItem]) -> None:
         """Record what the destination has: by the second process while that is not behind."""

@@ -13,7 +13,7 @@ from bulkup.manifest.rows import WorkItem
 from bulkup.run.stages.claims import Claims
 from bulkup.run.stages.results import StageResults
 from bulkup.run.stop_signal import task_group
-from bulkup.run.upload.loader import IN_PLACE_BYTES, Loader
+from bulkup.run.upload.loader import FIRST_ITEMS, IN_PLACE_BYTES, Loader
 from bulkup.run.upload.ready_queue import ReadyQueue
 
 GROUP_ITEMS = 512
@@ -40,7 +40,9 @@ class Prefetcher:
     async def run(self) -> None:
         """Load until nothing is left, or until stopped; then close the ready queue."""
         async with task_group() as tasks:
-            while items := await self._claims.take(GROUP_ITEMS, group_size):
+            most = FIRST_ITEMS
+            while items := await self._claims.take(most, group_size):
+                most = min(most * 4, GROUP_ITEMS)
                 size_bytes = min(sum(item.size_bytes for item in items), WHOLE_BYTES)
                 self._ready.begin_load(size_bytes)
                 tasks.create_task(self._load(items, size_bytes))

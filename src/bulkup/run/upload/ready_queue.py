@@ -45,6 +45,8 @@ class ReadyQueue:
         self.is_closed = False  # nothing more will come
         self._loads = 0  # groups that are being read
         self._has_waiter = False
+        self.begun = stop.event()
+        """Set when the first group is being read, or when none will be."""
         self._room = stop.event()
         self._news = stop.event()
 
@@ -53,6 +55,7 @@ class ReadyQueue:
     def begin_load(self, size_bytes: int) -> None:
         """A group is read, and will hold about so many bytes."""
         self._loads += 1
+        self.begun.set()
         self.held_bytes += size_bytes
         self._ahead_bytes += size_bytes
 
@@ -77,6 +80,7 @@ class ReadyQueue:
     def close(self) -> None:
         """Nothing more will come."""
         self.is_closed = True
+        self.begun.set()
         self._news.set()
 
     def _has_room(self) -> bool:

@@ -157,7 +157,8 @@ class RootScan:
             await asyncio.sleep(0)
             chunk = take_some(listings, SMALL_CHUNK_FILES)
         else:
-            chunk = await asyncio.to_thread(take_some, listings, CHUNK_FILES)
+            most = CHUNK_FILES if self.walked.files else SMALL_CHUNK_FILES  # sending begins soon
+            chunk = await asyncio.to_thread(take_some, listings, most)
         files = sum(len(listing.files) + 1 for listing in chunk)
         self._is_quick = self._context.clock.monotonic() - began < files * QUICK_SECONDS_A_FILE
         return chunk

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -47,6 +48,7 @@ class Sender:
         self._job, self._buffers = job, buffers
         self._signing = self._store if isinstance(self._store, SignsRequests) else None
         self._recorded = self._store.capabilities
+        self._checking: asyncio.Future[None] | None = None
         self.is_checked = False
         self.is_open = False
 
@@ -56,8 +58,24 @@ class Sender:
             return None
         return self._signing.request_signer()
 
+    def begin_check(self) -> None:
+        """Start to check the destination, while the first files are read."""
+        if self._checking is None and not self.is_checked:
+            self._checking = asyncio.ensure_future(self._check())
+
+    def end_check(self) -> None:
+        """Nothing had to be sent, or nothing may be any more: what was found does not matter."""
+        if self._checking is not None:
+            self._checking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            self._checking.cancel()
+            self._checking = None
+
     async def check(self) -> None:
         """Check the destination, with few tries. Raises as `ObjectStore.check` does."""
+        checking, self._checking = self._checking, None
+        await (checking or self._check())
+
+    async def _check(self) -> None:
         await self._requests.tries(self._store.check, 0, FIRST_TRIES)
         self.is_checked = True
         self.is_open = self._store.capabilities.conditional_writes is not None

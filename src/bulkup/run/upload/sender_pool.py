@@ -52,6 +52,15 @@ class SenderPool:
 
         Raises DestinationError when the destination is full or was given up.
         """
+        await self._ready.begun.wait()
+        if not self._ready.is_closed and not self._stop.is_set:
+            self._sender.begin_check()
+        try:
+            await self._send_all()
+        finally:
+            self._sender.end_check()
+
+    async def _send_all(self) -> None:
         async with task_group() as tasks:
             while not self._stop.is_set and (self._ready.items or not self._ready.is_closed):
                 self._start_senders(tasks)
@@ -74,7 +83,7 @@ class SenderPool:
     async def _send_ready(self, tasks: asyncio.TaskGroup) -> None:
         items = self._ready.items
         try:
-            if not self._sender.is_checked and self._sender.is_unknown:
+            if not self._sender.is_open and self._sender.is_unknown:
                 self._ready.put_smallest_first()
             while items and not self._stop.is_set and self._active <= (most := self._most()):
                 ready = self._ready.take()

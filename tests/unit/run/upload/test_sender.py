@@ -127,6 +127,7 @@ async def test_large_bodies_are_not_sent_in_vain_to_an_endpoint_that_nothing_is_
     """The smallest one goes first, and alone, until the endpoint has taken it."""
     with FakeS3(keep_bodies=True, conditional_writes=how) as server:  # type: ignore[arg-type]
         pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.clock = FakeClock(endless=(15.0,))  # by which the server is near
         sizes = {f"{n}.jpg": (400 + n) << 10 for n in range(6)} | {"small.jpg": 300 << 10}
         pushing.write(
             {name: bytes([number]) * size for number, (name, size) in enumerate(sizes.items())}
@@ -163,3 +164,17 @@ async def test_large_bodies_go_side_by_side_to_an_empty_destination_that_is_far(
         await asyncio.to_thread(server.wait_for, "PutObject", 6)
         server.release()
         assert (await push).sent == 6
+
+
+async def test_what_need_not_be_sent_needs_no_destination(tmp_path: Path) -> None:
+    """The check begins while files are read, before it is known whether one is sent."""
+    pushing = Pushing(tmp_path, str(tmp_path / "there"))
+    pushing.write({"a.jpg": b"a"})
+    assert (await pushing.push()).sent == 1
+    pushing.write({"again.jpg": b"a"})
+    store = ScriptedStore(pushing.to, clock=pushing.clock)
+    store.fail("check", StoreBroken("no answer"), always=True)
+    pushing.store = store
+    summary = await pushing.push()
+    assert (summary.exit_code, summary.duplicates, summary.error) == (0, 1, None)
+    assert store.calls["check"] >= 1
