@@ -75,7 +75,6 @@ def run(
     from bulkup.cli.run_command import run_to_end
     from bulkup.clock import SystemClock
     from bulkup.manifest.reader import Reader
-    from bulkup.operations.pictures.search_request import matching_digests
     from bulkup.operations.pull import PullRequest, PullRun, no_manifest
 
     if not into:
@@ -88,6 +87,8 @@ def run(
             raise no_manifest(settings.manifest)
         digests = None
         if search is not None:
+            from bulkup.operations.pictures.search_request import matching_digests
+
             digests = matching_digests(reader, search, settings.run, SystemClock(), Random())
     request = PullRequest(
         into=os.path.abspath(into),

@@ -17,7 +17,7 @@ from bulkup.operations.pictures.albums import members_of
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, here, machine_of
 from bulkup.run.limits import RunLimits
-from bulkup.run.open_destination import open_known
+from bulkup.run.open_destination import StoreFactory, open_known
 from bulkup.run.pull.contents import PullPlan, PullSelection
 from bulkup.run.pull.counts import PullCounts
 from bulkup.run.pull.events import PullSummary
@@ -26,7 +26,6 @@ from bulkup.run.pull.folder import TargetFolder
 from bulkup.run.pull.pipeline import DryPull, PullPipeline
 from bulkup.run.pull.placing import Placing
 from bulkup.run.pull.sources import PullSource, Sources
-from bulkup.run.run import StoreFactory
 from bulkup.run.stop_signal import StopSignal
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
@@ -92,7 +91,7 @@ class PullRun:
 
     def snapshot(self) -> Snapshot:
         """Where the run stands. Safe from any thread: it reads plain numbers."""
-        pacers = [one.requests.limiter.pacer for one in self._sources.all]
+        pacers = [opened.limiter.pacer for opened in self._sources.opened]
         return Snapshot(
             stages={"pull": self._counts.as_stage()},
             walking=self._pipeline is None or self._pipeline.is_planning,
@@ -143,7 +142,7 @@ class PullRun:
             self._folder,
             PullSelection(request.patterns, root_ids, request.digests, asset_ids, request.deleted),
             roots,
-            {one.destination.id: one.store.prefix for one in sources},
+            {one.destination.id: one.prefix for one in sources},
             _local_first(sources),
         )
 
@@ -171,7 +170,7 @@ class PullRun:
     def _source(self, destination: Destination) -> PullSource:
         return PullSource(
             destination,
-            self._store_factory(destination),
+            self._store_factory,
             self._context,
             self._options,
             self._stop,
@@ -231,7 +230,7 @@ class PullRun:
 
     @property
     def _throttled(self) -> int:
-        return sum(one.requests.limiter.throttled for one in self._sources.all)
+        return sum(opened.limiter.throttled for opened in self._sources.opened)
 
     def _summary(self) -> PullSummary:
         counts = self._counts

@@ -14,8 +14,9 @@ from bulkup.model import Stage
 from bulkup.operations.destination.push_target import PushTarget, require_paths, resolve_target
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
+from bulkup.run.open_destination import StoreFactory
 from bulkup.run.options import BatchOptions, named
-from bulkup.run.run import Run, StoreFactory
+from bulkup.run.run import Run
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.settings.table import Settings
 from bulkup.stores.open import read_pem

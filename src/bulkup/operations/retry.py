@@ -21,6 +21,7 @@ from bulkup.model import Stage
 from bulkup.pace.backoff import GRANTED_ATTEMPTS
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
+from bulkup.run.open_destination import StoreFactory
 from bulkup.run.options import (
     STAGES,
     BatchOptions,
@@ -28,7 +29,7 @@ from bulkup.run.options import (
     Subtree,
     batch_options_of,
 )
-from bulkup.run.run import Run, StoreFactory
+from bulkup.run.run import Run
 from bulkup.settings.options import RunOptions
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import check_root

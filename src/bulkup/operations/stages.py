@@ -17,8 +17,9 @@ from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.model import Snapshot, Stage, StageCount
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
+from bulkup.run.open_destination import StoreFactory
 from bulkup.run.options import BatchOptions
-from bulkup.run.run import Run, StoreFactory
+from bulkup.run.run import Run
 from bulkup.run.summary import summary_of
 from bulkup.run.work.cluster import LOCAL, EngineSource, RunCluster, check_engine
 from bulkup.settings.options import RunOptions

@@ -10,7 +10,6 @@ from bulkup.errors import BulkupError, DestinationError
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Stage
 from bulkup.pace.limiter import RequestLimiter
-from bulkup.pace.pacer import Learned
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, JobContext
@@ -20,7 +19,7 @@ from bulkup.run.stages.build import build_stages
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.runner import StageRunner
 from bulkup.run.stop_signal import StopSignal, task_group
-from bulkup.run.store_requests import requests_to
+from bulkup.run.store_requests import learned_of, requests_to
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import MayBeUnmounted, PartStore
 
@@ -51,7 +50,7 @@ class JobRunner:
         self._store = store
         self._options = options
         self._embedder = embedder
-        learned = _learned(job.destination)
+        learned = learned_of(job.destination)
         requests = requests_to(store, options, context.clock, context.random, learned=learned)
         self.requests = requests
         self.copier = copier_for(context, job.destination, requests)
@@ -235,9 +234,3 @@ class JobRunner:
 def _shown(destination: Destination) -> str:
     at = f" at {destination.endpoint_url}" if destination.endpoint_url else ""
     return f"{destination.url}{at}"
-
-
-def _learned(destination: Destination) -> Learned | None:
-    if destination.learned_limit is None or destination.learned_at is None:
-        return None
-    return Learned(destination.learned_limit, destination.learned_rate, destination.learned_at)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bulkup.clock import Clock, SystemClock
 from bulkup.manifest.destinations import Destination
 from bulkup.settings.options import RunOptions
 from bulkup.stores.open import open_store
 from bulkup.stores.store import Capabilities, PartStore
+
+StoreFactory = Callable[[Destination], PartStore]
+"""Opens the store of a destination. Makes no request."""
 
 
 def open_known(

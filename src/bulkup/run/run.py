@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -27,7 +26,7 @@ from bulkup.run.heartbeat import Heartbeat, machine_of
 from bulkup.run.job import Job
 from bulkup.run.job_runner import JobRunner
 from bulkup.run.limits import RunLimits
-from bulkup.run.open_destination import open_known
+from bulkup.run.open_destination import StoreFactory, open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import (
     destinations_of,
@@ -45,9 +44,6 @@ if TYPE_CHECKING:
     from bulkup.engines.engine import Engine
     from bulkup.run.work.cluster import EngineSource
     from bulkup.run.work.task import Task, TaskReply
-
-StoreFactory = Callable[[Destination], PartStore]
-"""Opens the store of a destination; makes no request yet."""
 
 
 class Run(ABC):

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bulkup.clock import Clock
 from bulkup.errors import StoreError
+from bulkup.manifest.destinations import Destination
 from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.pace.token_bucket import TokenBucket
@@ -109,6 +110,13 @@ def requests_to(
         burst = bandwidth * BANDWIDTH_BURST_SECONDS
         bucket = TokenBucket(bandwidth, burst, now=clock.monotonic())
     return StoreRequests(store, RequestLimiter(pacer, clock, bucket), clock, random)
+
+
+def learned_of(destination: Destination) -> Learned | None:
+    """What an earlier run learned about the destination's pace; None when it learned nothing."""
+    if destination.learned_limit is None or destination.learned_at is None:
+        return None
+    return Learned(destination.learned_limit, destination.learned_rate, destination.learned_at)
 
 
 async def chunks_of(store: ObjectStore, key: str) -> AsyncIterator[bytes]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bulkup.errors import UsageError
 from bulkup.stores.store import Capabilities, PartStore
-from bulkup.stores.urls import BrokerURL, parse
+from bulkup.stores.urls import BrokerURL, parse, prefix_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,9 +54,8 @@ def open_store(
         endpoint_url=endpoint_url,
         addressing_style=addressing_style,
     )
-    prefix = f"{place.prefix}/" if place.prefix else ""
     transport = S3Transport(place.bucket, credentials, ca_pem=pem, clock=clock)
-    return S3Store(place.canonical, prefix, transport, capabilities or Capabilities())
+    return S3Store(place.canonical, prefix_of(url), transport, capabilities or Capabilities())
 
 
 def _open_broker(

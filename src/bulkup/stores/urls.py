@@ -164,6 +164,13 @@ def canonical(url: str) -> str:
     return place if isinstance(place, str) else place.canonical
 
 
+def prefix_of(url: str) -> str:
+    """What all keys of the destination begin with: `prefix/` in a bucket, else nothing. Raises
+    UsageError."""
+    place = parse(url)
+    return f"{place.prefix}/" if isinstance(place, BucketURL) and place.prefix else ""
+
+
 def redact(url: str) -> str:
     """`url` without user, password, query and fragment, any of which may hold a secret."""
     if not _SCHEME.match(url):

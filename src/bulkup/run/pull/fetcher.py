@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -20,12 +20,19 @@ from bulkup.manifest.reports.pull import PulledObject
 from bulkup.run.pull.contents import WantedContent
 from bulkup.run.pull.counts import PullCounts
 from bulkup.run.pull.folder import TargetFolder, not_written
+from bulkup.run.pull.memory import Memory
 from bulkup.run.pull.ranges import RangedFile, fetch_ranges
 from bulkup.run.pull.sources import PullSource, Sources
 from bulkup.run.store_requests import chunks_of
 
 SMALL_BYTES = 512 * 1024
-"""Up to this size a content is fetched into memory, and many at the same time."""
+"""Up to this size contents are checked one by one, and written many at a time."""
+
+MEDIUM_BYTES = 8 * 1024 * 1024
+"""Up to this size a content is fetched into memory: a photo costs half as much as in chunks."""
+
+MEMORY_BYTES = 64 * 1024 * 1024
+"""For all bodies in memory."""
 
 STREAMS = 16
 """Larger contents that are written at the same time, each a chunk of 1 MiB at once."""
@@ -60,6 +67,12 @@ class Fetcher:
         self._counts = counts
         self._options = options
         self._streams = asyncio.Semaphore(STREAMS)
+        self._memory = Memory(MEMORY_BYTES)
+
+    def room(self, content: WantedContent) -> AbstractAsyncContextManager[None]:
+        """Room in memory for the content's bytes, to be held until they are written."""
+        size_bytes = content.size_bytes
+        return self._memory.room(size_bytes if size_bytes <= MEDIUM_BYTES else 0)
 
     async def fetch(self, content: WantedContent) -> Fetched:
         """The content from the first of its objects that has it.
@@ -95,7 +108,7 @@ class Fetcher:
     async def _fetch(
         self, content: WantedContent, one: PulledObject, source: PullSource
     ) -> Fetched:
-        if content.size_bytes <= SMALL_BYTES:
+        if content.size_bytes <= MEDIUM_BYTES:
             return await source.attempt(lambda: self._read(content, one.key, source))
         async with self._streams:
             if content.size_bytes < self._options.large_bytes:
@@ -103,15 +116,28 @@ class Fetcher:
             return await self._fetch_ranges(content, one.key, source)
 
     async def _read(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
-        body = await source.requests.tries(lambda: source.store.read(key), content.size_bytes)
-        _require_digest(sha256(body).hexdigest(), content, key)
+        async def read() -> bytes:
+            source.begin()
+            return await source.store.read(key)
+
+        body = await source.requests.tries(read, content.size_bytes)
+        if len(body) <= SMALL_BYTES:
+            _require_digest(sha256(body).hexdigest(), content, key)
+            self._add_bytes(len(body))
+            return Fetched(key, body)
+        staged = await asyncio.to_thread(self._check_and_stage, content, key, body)
         self._add_bytes(len(body))
-        return Fetched(key, body)
+        return Fetched(key, None, staged)
+
+    def _check_and_stage(self, content: WantedContent, key: str, body: bytes) -> str:
+        _require_digest(sha256(body).hexdigest(), content, key)
+        return self._folder.stage(body)
 
     async def _stream(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
         path = self._folder.staging_path()
 
         async def stream() -> str:
+            source.begin()
             found, written = sha256(), 0
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)

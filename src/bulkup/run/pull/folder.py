@@ -1,11 +1,10 @@
 """The folder that files are pulled into. Nothing in it is overwritten.
 
-A file is written below `.bulkup-pull/` first, and gets its name with its modification time, by
-link(2), which never replaces. So a file that has its name, size and time is whole, also after the
-machine went down: a large file, which may be written in ranges, is on the disk before it gets its
-name; a small one is written in one go, so that its size tells; and all of them are on the disk
-before a pull says that it is done. The folder
-`.bulkup-pull` is removed in the end, unless it holds parts that the next pull continues with.
+A file is written below `.bulkup-pull/` first, and gets its name with its modification time, in one
+step that never replaces. So a file that has its name, size and time is whole. All of them are on
+the disk before a pull says that it is done; after a machine went down before that, the lock file
+says which files are to be compared by digest. The folder `.bulkup-pull` is removed in the end,
+unless it holds parts that the next pull continues with.
 
 All functions here block.
 """
@@ -13,13 +12,11 @@ All functions here block.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import secrets
 import shutil
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from hashlib import file_digest
@@ -28,11 +25,11 @@ from typing import Final, NamedTuple
 
 from bulkup.errors import FileNotWritten, FolderUnusable
 from bulkup.model import Body, Digest
-from bulkup.run.pull.file_system import sync_file_system
+from bulkup.run.pull.file_system import begin_writing_out, rename_new, sync_file_system
+from bulkup.run.pull.lock import FolderLock
 from bulkup.stores.keys import spare_folder_key, spare_key
 
 STAGING: Final = ".bulkup-pull"
-_LOCK: Final = "lock"
 RANGES: Final = ".ranges"
 _PARTIAL = re.compile(r"[0-9a-f]{64}").fullmatch
 _TEMPORARY = re.compile(r"[0-9a-f]{12}-[0-9]+").fullmatch
@@ -41,9 +38,8 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 _TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
 _TRIES = 3
 
-SYNCED_BYTES: Final = 1 << 20
-"""From this size on a file is written to the disk before it gets its name: for smaller ones that
-would take longer than to fetch them."""
+_EARLY_BYTES: Final = 1 << 20
+"""From this size on a file is on its way to the disk at once: less is left for the end."""
 
 
 class Wanted(NamedTuple):
@@ -75,12 +71,10 @@ class PulledPath(NamedTuple):
 class TargetFolder:
     """One folder. The functions that write need `lock`."""
 
-    def __init__(self, root: str, *, sync: Callable[[int], None] = os.fsync) -> None:
-        """`sync` writes an open file to the disk."""
+    def __init__(self, root: str) -> None:
         self.root = root
-        self._sync = sync
         self._has_named = False
-        self._lock = -1
+        self._lock = FolderLock(root, f"{root}/{STAGING}")
         self._token = secrets.token_hex(6)
         self._numbers = count()
 
@@ -89,50 +83,18 @@ class TargetFolder:
 
         The system releases the lock however the process ends. Raises FolderUnusable.
         """
-        try:
-            os.makedirs(f"{self.root}/{STAGING}", exist_ok=True)
-            lock = os.open(f"{self.root}/{STAGING}/{_LOCK}", os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise FolderUnusable(
-                f"{self.root!r} cannot be used: {error.strerror}",
-                hint="Name another folder with --into.",
-            ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = os.pread(lock, 200, 0).decode(errors="replace") or "another run"
-            os.close(lock)
-            return other
-        except OSError:  # a file system without locks
-            pass
-        if not self._is_current(lock):  # its last owner has removed it meanwhile
-            os.close(lock)
-            return self.try_lock(owner)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, owner.encode(), 0)
-        self._lock = lock
-        self._remove_leftovers()
-        return None
-
-    def _is_current(self, lock: int) -> bool:
-        try:
-            found = os.stat(f"{self.root}/{STAGING}/{_LOCK}")
-        except OSError:
-            return False
-        return found.st_ino == os.fstat(lock).st_ino
+        other = self._lock.take(owner)
+        if other is None:
+            self._has_named = self._lock.was_cut_off
+            self._remove_leftovers()
+        return other
 
     def unlock(self) -> None:
         """Release the lock. What the next pull can continue with stays, all else that was staged is
         removed."""
-        if self._lock < 0:
-            return
-        self._remove_leftovers()
-        with suppress(OSError):
-            if os.listdir(f"{self.root}/{STAGING}") == [_LOCK]:
-                os.unlink(f"{self.root}/{STAGING}/{_LOCK}")
-                os.rmdir(f"{self.root}/{STAGING}")
-        os.close(self._lock)
-        self._lock = -1
+        if self._lock.is_held:
+            self._remove_leftovers()
+            self._lock.release(is_written=not self._has_named)
 
     def _remove_leftovers(self) -> None:
         """Remove what a process left behind that is gone: files that it was writing, files that
@@ -183,8 +145,10 @@ class TargetFolder:
             return Found.TAKEN
         is_same_time = found.st_mtime_ns == wanted.modified_ns
         if found.st_size == wanted.size_bytes:
-            is_there = is_same_time or self.digest(path) == wanted.digest
-            return Found.THERE if is_there else Found.TAKEN
+            is_certain = is_same_time and not self._lock.may_be_torn(found.st_ctime_ns)
+            if is_certain or self.digest(path) == wanted.digest:
+                return Found.THERE
+            return Found.TORN if is_same_time else Found.TAKEN
         return Found.TORN if is_same_time and found.st_size < wanted.size_bytes else Found.TAKEN
 
     def digest(self, path: str) -> str | None:
@@ -210,6 +174,8 @@ class TargetFolder:
                 view = memoryview(body)
                 while view:
                     view = view[os.write(descriptor, view) :]
+                if len(body) >= _EARLY_BYTES:
+                    begin_writing_out(descriptor)
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -222,14 +188,13 @@ class TargetFolder:
         The staged file is gone then. Raises FileNotWritten, FolderUnusable.
         """
         try:
-            if place.wanted.size_bytes >= SYNCED_BYTES:
-                self._write_out(staged)
+            self._has_named = True
+            self._lock.mark()
             modified_ns = place.wanted.modified_ns
             if modified_ns is not None:
                 os.utime(staged, ns=(modified_ns, modified_ns))
             place = self._place(staged, place)
-            self._has_named = True
-            with suppress(FileNotFoundError):
+            if place.found is Found.THERE:  # it came meanwhile
                 os.unlink(staged)
         except OSError as error:
             raise not_written(error) from error
@@ -239,18 +204,11 @@ class TargetFolder:
         """Write all that was named to the disk. Raises FileNotWritten, FolderUnusable."""
         if not self._has_named:
             return
-        self._has_named = False
         try:
             sync_file_system(self.root)
         except OSError as error:
             raise not_written(error) from error
-
-    def _write_out(self, path: str) -> None:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            self._sync(descriptor)
-        finally:
-            os.close(descriptor)
+        self._has_named = False
 
     def _place(self, source: str, place: PulledPath, *, is_staged: bool = True) -> PulledPath:
         for _ in range(_TRIES):
@@ -327,7 +285,10 @@ def _links(path: str) -> int:
 
 
 def _link(source: str, target: str, *, is_staged: bool) -> None:
-    """Name a file `target` unless something has that name. Raises FileExistsError."""
+    """Name a file `target` unless something has that name; a staged one has no other name then.
+    Raises FileExistsError."""
+    if is_staged and rename_new(source, target):
+        return
     try:
         os.link(source, target)
     except OSError as error:
@@ -336,3 +297,6 @@ def _link(source: str, target: str, *, is_staged: bool) -> None:
         # No hard links here (exFAT, some network shares): create the name, then replace it.
         os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         os.replace(source, target)
+    else:
+        if is_staged:
+            os.unlink(source)

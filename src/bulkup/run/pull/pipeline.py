@@ -30,8 +30,9 @@ PAGE = 1000
 AHEAD = 2000
 """Contents that are planned and not begun."""
 
-WORKERS = 128
-"""Contents in hand. How many requests are in flight, the window decides."""
+WORKERS = 1024
+"""Contents in hand: as many as the window may become. It decides how many requests are in flight.
+"""
 
 IN_FLIGHT_SECONDS = 5.0
 """What contents in hand get to end after an interrupt."""
@@ -154,11 +155,12 @@ class PullPipeline:
             if placed:
                 self._counts.total_bytes -= content.size_bytes
                 return None, placed
-        fetched = await self._fetcher.fetch(content)
-        if fetched.key is not None:
-            self._counts.fetched += 1
-            self._counts.fetched_bytes += content.size_bytes
-        return fetched, await self._placing.place(content, fetched)
+        async with self._fetcher.room(content):
+            fetched = await self._fetcher.fetch(content)
+            if fetched.key is not None:
+                self._counts.fetched += 1
+                self._counts.fetched_bytes += content.size_bytes
+            return fetched, await self._placing.place(content, fetched)
 
     def _settle(
         self,

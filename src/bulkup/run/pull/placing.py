@@ -84,18 +84,19 @@ class Placing:
                 if first is None and staged is not None:
                     first = self._folder.name(staged, place)
                     placed.append(PlacedFile(first, "fetched"))
-                    self._forget_ranges(staged)
                     continue
                 assert first is not None
                 found, is_link = self._folder.repeat(first, place, links=self._links)
                 placed.append(PlacedFile(found, "linked" if is_link else "copied"))
             except FileNotWritten as error:
                 placed.append(PlacedFile(place, None, error))
-        if staged is not None:
-            with suppress(OSError):
-                os.unlink(staged)
+        if staged is not None and first is None:
+            _remove(staged)
+        if fetched is not None and fetched.staged is not None:
+            _remove(fetched.staged + RANGES)
         return placed
 
-    def _forget_ranges(self, staged: str) -> None:
-        with suppress(OSError):
-            os.unlink(staged + RANGES)
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)

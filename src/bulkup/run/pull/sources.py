@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from functools import cached_property
 from typing import TypeVar
 
 from bulkup.errors import DestinationError, ItemError
@@ -10,9 +11,10 @@ from bulkup.manifest.destinations import Destination
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
 from bulkup.run.stop_signal import StopSignal
-from bulkup.run.store_requests import requests_to
+from bulkup.run.store_requests import StoreRequests, learned_of, requests_to
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
+from bulkup.stores.urls import prefix_of
 
 T = TypeVar("T")
 
@@ -24,22 +26,28 @@ class Stopped(Exception):
 
 
 class PullSource:
-    """One destination. Trouble of all of it pauses the requests and fails no file."""
+    """One destination. Trouble of all of it pauses the requests and fails no file.
+
+    The store is opened when the first object is read: a pull that finds all files needs none.
+    """
 
     def __init__(
         self,
         destination: Destination,
-        store: PartStore,
+        open_store: Callable[[Destination], PartStore],
         context: RunContext,
         options: RunOptions,
         stop: StopSignal,
     ) -> None:
         self.destination = destination
-        self.store = store
-        self.requests = requests_to(store, options, context.clock, context.random)
+        self.prefix = prefix_of(destination.url)
+        self._open_store = open_store
+        self._context = context
+        self._options = options
+        self._stop = stop
         self._clock = context.clock
         self.breaker = CircuitBreaker(
-            store.check,
+            self._check,
             context.clock,
             context.emit,
             stop,
@@ -47,6 +55,35 @@ class PullSource:
             wait_online_seconds=options.wait_online_seconds,
         )
         self.refused: DestinationError | None = None
+
+    @property
+    def opened(self) -> StoreRequests | None:
+        """The requests to the store, if it was opened."""
+        return self.__dict__.get("requests")
+
+    @cached_property
+    def requests(self) -> StoreRequests:
+        """The requests to the store. The first use opens it. Raises UsageError."""
+        return requests_to(
+            self._open_store(self.destination),
+            self._options,
+            self._clock,
+            self._context.random,
+            learned=learned_of(self.destination),
+        )
+
+    @property
+    def store(self) -> PartStore:
+        """The store, opened."""
+        return self.requests.store
+
+    def begin(self) -> None:
+        """To be called when a request's turn has come. Raises Stopped after an interrupt."""
+        if self._stop.is_set:
+            raise Stopped
+
+    async def _check(self) -> None:
+        await self.store.check()
 
     async def attempt(self, fetch: Callable[[], Awaitable[T]]) -> T:
         """What `fetch` returns, once the destination works.
@@ -84,7 +121,8 @@ class PullSource:
     async def close(self) -> None:
         """Close the connections."""
         self.breaker.cancel()
-        await self.store.close()
+        if self.opened is not None:
+            await self.opened.store.close()
 
 
 class Sources:
@@ -99,6 +137,11 @@ class Sources:
     @property
     def all(self) -> list[PullSource]:
         return list(self._by_id.values())
+
+    @property
+    def opened(self) -> list[StoreRequests]:
+        """The requests to those that were opened."""
+        return [opened for source in self.all if (opened := source.opened) is not None]
 
     @property
     def refused(self) -> DestinationError | None:

@@ -182,6 +182,7 @@ class _Connection(asyncio.Protocol):
         self._deadline = 0.0
         self._limit_seconds = 0.0
         self._unsent_bytes = 0  # when last looked at
+        self._received_bytes = 0  # since then
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = self._loop.time()
         self.is_open = False
@@ -191,7 +192,7 @@ class _Connection(asyncio.Protocol):
 
     async def send(self, request: Body, limit_seconds: float, *, is_head: bool = False) -> Response:
         """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
-        `limit_seconds` neither the body moved nor the response came."""
+        `limit_seconds` nothing moved: neither the request nor the response."""
         self._parser = ResponseParser(is_head=is_head)
         transport = self._transport
         assert transport is not None
@@ -199,6 +200,7 @@ class _Connection(asyncio.Protocol):
         self._waiter = waiter
         self._deadline = self._loop.time() + limit_seconds
         self._limit_seconds, self._unsent_bytes = limit_seconds, len(request)
+        self._received_bytes = 0
         if self._timer is None:
             self._timer = self._loop.call_later(limit_seconds / LOOKS, self._check_time)
         transport.write(request)
@@ -226,6 +228,7 @@ class _Connection(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():  # nothing was asked
             self.close()
             return
+        self._received_bytes += len(data)
         try:
             response = self._parser.feed(data)
         except HTTPError as error:
@@ -268,8 +271,8 @@ class _Connection(asyncio.Protocol):
         if self._waiter is None:
             return
         now, left_bytes = self._loop.time(), self._count_unsent()
-        if self._unsent_bytes - left_bytes >= PROGRESS_BYTES:
-            self._unsent_bytes = left_bytes
+        if self._unsent_bytes - left_bytes + self._received_bytes >= PROGRESS_BYTES:
+            self._unsent_bytes, self._received_bytes = left_bytes, 0
             self._deadline = now + self._limit_seconds
         if now >= self._deadline:
             self._fail(ConnectionStalled("no response came in time"))

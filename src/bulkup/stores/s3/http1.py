@@ -76,7 +76,17 @@ class Response:
 class ResponseParser:
     """Makes one response of the bytes of a connection, however they are split."""
 
-    __slots__ = ("_at", "_chunks", "_data", "_is_head", "_response", "_size", "keeps_alive")
+    __slots__ = (
+        "_at",
+        "_chunks",
+        "_data",
+        "_is_head",
+        "_missing",
+        "_parts",
+        "_response",
+        "_size",
+        "keeps_alive",
+    )
 
     def __init__(self, *, is_head: bool = False) -> None:
         """`is_head`: the request was HEAD, so that the response has no body."""
@@ -86,11 +96,17 @@ class ResponseParser:
         self._at = 0  # where the body, or its next chunk, begins
         self._size: int | None = 0  # of the body; None: until the connection is closed
         self._chunks: list[bytes] | None = None  # of a chunked body
+        self._parts: list[bytes] = []  # of a body whose size is known
+        self._missing = 0  # bytes of it; 0 also before it has begun
         self.keeps_alive = False
         """After the response: whether the connection may be used for another request."""
 
     def feed(self, data: bytes) -> Response | None:
         """The response, once it is complete. Raises HTTPError."""
+        if self._missing:
+            self._parts.append(data)
+            self._missing -= len(data)
+            return None if self._missing > 0 else self._join()
         self._data = received = self._data + data if self._data else data
         if self._response is None and not self._read_head():
             return None
@@ -100,13 +116,28 @@ class ResponseParser:
             self._require_less(len(received) - self._at)
             return None
         end = self._at + self._size
-        return self._complete(received[self._at : end], end) if len(received) >= end else None
+        if len(received) >= end:
+            return self._complete(received[self._at : end], end)
+        self._parts = [received[self._at :]]
+        self._missing = end - len(received)
+        return None
 
     def end(self) -> Response | None:
         """The response that the end of the connection completes; None when there is none."""
         if self._response is None or self._size is not None or self._chunks is not None:
             return None
         return self._complete(self._data[self._at :], len(self._data))
+
+    def _join(self) -> Response:
+        """A body that came in parts: each is copied once, however many there are."""
+        size, self._data = self._size, b""
+        assert size is not None
+        body = b"".join(self._parts)
+        self._parts, self._missing = [], 0
+        if len(body) > size:  # bytes that nobody asked for
+            self.keeps_alive = False
+            body = body[:size]
+        return self._complete(body, 0)
 
     def _complete(self, body: bytes, end: int) -> Response:
         response = self._response

@@ -10,8 +10,8 @@ import pytest
 
 from bulkup.errors import FileNotWritten, FolderUnusable
 from bulkup.model import Digest
+from bulkup.run.heartbeat import here
 from bulkup.run.pull.folder import (
-    SYNCED_BYTES,
     Found,
     TargetFolder,
     Wanted,
@@ -57,22 +57,81 @@ def test_what_took_the_name_meanwhile_is_kept(folder: TargetFolder) -> None:
     assert Path(folder.absolute(named.path)).read_bytes() == BODY
 
 
-def test_a_large_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path) -> None:
-    names: list[bool] = []
-
-    def sync(descriptor: int) -> None:
-        assert os.fstat(descriptor).st_size == SYNCED_BYTES
-        names.append(os.path.exists(folder.absolute("a.mov")))
-
-    folder = TargetFolder(str(tmp_path / "into"), sync=sync)
-    assert folder.try_lock("run 1") is None
-    body = bytes(SYNCED_BYTES)
-    large = Wanted("a.mov", Digest(sha256(body).hexdigest()), len(body), 10**18)
-    folder.name(folder.stage(body), folder.find(large))
-    assert names == [False]
-    folder.name(folder.stage(BODY), folder.find(wanted("a.jpg")))
-    assert names == [False]
+def cut_off(folder: TargetFolder, *, machine: str | None = None) -> TargetFolder:
+    """The folder as the next pull finds it, after the process that had it was killed; after a
+    restart of the machine when `machine` names the boot that the dead pull ran in."""
+    lock = Path(folder.root) / ".bulkup-pull/lock"
+    text = lock.read_text()
     folder.write_out()
+    folder.unlock()
+    lock.parent.mkdir()
+    lock.write_text(text if machine is None else text.replace(here().host, machine))
+    following = TargetFolder(folder.root)
+    assert following.try_lock("run 2") is None
+    return following
+
+
+def lose_bytes(path: Path) -> None:
+    """What a disk holds that wrote a file's size and time, but not its bytes."""
+    modified_ns = path.stat().st_mtime_ns
+    path.write_bytes(bytes(path.stat().st_size))
+    os.utime(path, ns=(modified_ns, modified_ns))
+
+
+def test_after_a_machine_went_down_files_are_compared_by_digest(folder: TargetFolder) -> None:
+    """One has lost its bytes, with its size and time as they should be; the other is whole."""
+    for name in ("whole.jpg", "torn.jpg"):
+        folder.name(folder.stage(BODY), folder.find(wanted(name)))
+    folder = cut_off(folder, machine="host/another.boot")
+    torn = Path(folder.absolute("torn.jpg"))
+    lose_bytes(torn)
+    assert folder.find(wanted("whole.jpg")).found is Found.THERE
+    place = folder.find(wanted("torn.jpg"))
+    assert place.found is Found.TORN
+    folder = cut_off(folder)  # killed before it came to that: the suspicion stays
+    assert folder.find(wanted("torn.jpg")).found is Found.TORN
+    assert folder.name(folder.stage(BODY), place).path == "torn.jpg"
+    assert torn.read_bytes() == BODY
+    folder.write_out()
+    folder.unlock()
+    assert sorted(os.listdir(folder.root)) == ["torn.jpg", "whole.jpg"]
+
+
+def test_after_a_kill_files_are_believed_by_size_and_time(folder: TargetFolder) -> None:
+    """Their bytes are the system's to keep as long as it runs."""
+    folder.name(folder.stage(BODY), folder.find(wanted("a.jpg")))
+    folder = cut_off(folder)
+    lose_bytes(Path(folder.absolute("a.jpg")))
+    assert folder.find(wanted("a.jpg")).found is Found.THERE
+
+
+def test_files_of_before_the_pull_are_believed_after_a_machine_went_down(
+    folder: TargetFolder,
+) -> None:
+    lock = Path(folder.root) / ".bulkup-pull/lock"
+    folder.name(folder.stage(BODY), folder.find(wanted("a.jpg")))
+    text = lock.read_text().replace(here().host, "host/another.boot")
+    began = text.split()[-2]
+    folder.write_out()
+    folder.unlock()
+    lock.parent.mkdir()
+    later = int(began) + 10 * 60 * 10**9
+    lock.write_text(text.replace(began, str(later)))
+    following = TargetFolder(folder.root)
+    assert following.try_lock("run 2") is None
+    lose_bytes(Path(folder.absolute("a.jpg")))
+    assert following.find(wanted("a.jpg")).found is Found.THERE
+
+
+def test_a_file_has_no_name_in_the_staging_folder_once_it_has_its_own(
+    folder: TargetFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the system cannot rename without replacing."""
+    for name in ("a.jpg", "b.jpg"):
+        folder.name(folder.stage(BODY), folder.find(wanted(name)))
+        assert os.listdir(f"{folder.root}/.bulkup-pull") == ["lock"]
+        assert os.stat(folder.absolute(name)).st_nlink == 1
+        monkeypatch.setattr("bulkup.run.pull.file_system._renameat2", None)
 
 
 def test_the_same_file_that_came_meanwhile_is_enough(folder: TargetFolder) -> None:

@@ -242,6 +242,23 @@ async def test_a_slow_body_that_moves_is_not_given_up():
         assert asyncio.get_running_loop().time() - began > 2 * LIMIT
 
 
+async def test_a_slow_answer_that_moves_is_not_given_up():
+    """A photo over a line that has many of them to carry."""
+    body = bytes(range(256)) * 160
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body))
+        for start in range(0, len(body), 1024):
+            writer.write(body[start : start + 1024])
+            await asyncio.sleep(LIMIT / 20)
+
+    async with pool_over(slow) as pool:
+        began = asyncio.get_running_loop().time()
+        assert (await pool.request("GET", "/", HEADERS, b"", LIMIT)).body == body
+        assert asyncio.get_running_loop().time() - began > 1.5 * LIMIT
+
+
 async def test_a_body_that_stops_moving_is_given_up():
     ended = asyncio.Event()
 
