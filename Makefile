@@ -11,7 +11,7 @@ BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What make check measures: all but the slow tests from end to end.
 CHECKED := tests/docs tests/unit tests/state tests/contract \
-	$(patsubst %,tests/e2e/test_%.py,accept broker clean cluster doctor forget free layout_template \
+	$(patsubst %,tests/e2e/test_%.py,accept adopt broker clean cluster doctor forget free layout_template \
 	manifest_copies merge models named_destinations pull query rebuild reports resume retry serve \
 	stage_plans takeout verify watch)
 # make test AFTER_CHECK=yes skips what make check has just run.

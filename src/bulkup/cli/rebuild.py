@@ -9,18 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkup.cli.completion import complete_destination
-from bulkup.cli.run_options import S3
+from bulkup.cli.run_options import RUN, S3
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import ExitCode
 
 if TYPE_CHECKING:
     from bulkup.operations.rebuild import Rebuilt
+    from bulkup.settings.table import Settings
 
 EXAMPLE = """Rebuild only adds to the manifest. The next push of the same tree uploads nothing; with
 --root it does not even read files whose size and modification time have not changed (layout path).
 
-Example: bulkup rebuild --from s3://bucket/photos --root ./photos"""
-SETTINGS = S3
+With --engine, objects that nobody pushed with bulkup are adopted: they are files of a root called
+like the destination, and are read once, for their digest, thumbnails, metadata and search.
+bulkup process goes on with what is left.
+
+Example: bulkup rebuild --from s3://bucket/photos --root ./photos
+Example: bulkup rebuild --from s3://bucket/archive --engine dask://scheduler:8786"""
+SETTINGS = (*S3, "process.workers", "cluster.engine", *RUN)
 
 
 def run(
@@ -38,7 +44,6 @@ def run(
         str | None, typer.Option(metavar="DIR", help="The directory that was pushed there.")
     ] = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read objects without a digest.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="As a JSON object.")] = False,
 ) -> None:
     """Recover a lost manifest from the objects of a destination.
 
@@ -55,14 +60,28 @@ def run(
 
     ensure_descriptors()
     settings, url = flags.settings_at(source)
+    adopts = flags.has("engine")
     assert url is not None
     with Manifest(settings.manifest) as manifest:
         session = ReadSession(manifest, settings.run, os.environ, SystemClock(), Random())
         root_path = None if root is None else os.path.abspath(root)
-        rebuilt = asyncio.run(rebuild(session, url, root=root_path, deep=deep))
-    _print(rebuilt, source, root, json=json, quiet=settings.quiet)
-    if rebuilt.failed:
-        raise typer.Exit(ExitCode.UNFINISHED)
+        rebuilt = asyncio.run(rebuild(session, url, root=root_path, deep=deep, adopts=adopts))
+    _print(rebuilt, source, root, json=settings.json, quiet=settings.quiet)
+    code = ExitCode.UNFINISHED if rebuilt.failed else ExitCode.DONE
+    if adopts:
+        code = ExitCode(_process(settings)) or code
+    if code:
+        raise typer.Exit(code)
+
+
+def _process(settings: Settings) -> int:
+    """Process what was adopted; the exit code."""
+    from functools import partial
+
+    from bulkup.cli.run_command import run_to_end
+    from bulkup.operations.stages import AdoptionRun
+
+    return run_to_end(partial(AdoptionRun, settings.run), settings)
 
 
 def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet: bool) -> None:
@@ -86,7 +105,9 @@ def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet
     lines = [f"{source}: {count(rebuilt.objects, 'object')}: {', '.join(parts)}"]
     if root is not None:
         lines.append(f"{count(rebuilt.files, 'file')} under {root} as they were pushed")
-    if rebuilt.unknown:
+    if rebuilt.adopted:
+        lines.append(f"{count(rebuilt.adopted, 'file')} adopted")
+    elif rebuilt.unknown:
         lines.append("Next: bulkup rebuild --deep reads those without a digest")
     if not quiet:
         sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)

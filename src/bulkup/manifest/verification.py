@@ -41,12 +41,13 @@ _SPARES = 8
 class StoredObject(NamedTuple):
     """An object as it was when it was stored. `stored_at` is None for a bad one.
 
-    `digest` is that of the object's own bytes; `variant` is the name of a variant.
+    `digest` is that of the object's own bytes, None of one that was adopted and not read yet;
+    `variant` is the name of a variant.
     """
 
     key: str
     content_id: int
-    digest: Digest
+    digest: Digest | None
     size_bytes: int
     etag: str | None
     checksum: str | None  # composite of a multipart object
@@ -93,7 +94,8 @@ class ObjectChecks(Statements):
         `after` may be '' (from the first on), `upto` None (to the last).
         """
         rows = self._db.execute(
-            "SELECT key, content_id, lower(hex(coalesce(variant_digest, content.digest))), "
+            "SELECT key, content_id, "
+            "nullif(lower(hex(coalesce(variant_digest, content.digest))), ''), "
             "object.size_bytes, etag, checksum, stored_at, "
             "CASE WHEN variant_digest IS NOT NULL THEN kind END FROM object "
             "CROSS JOIN content ON content.id = content_id "
@@ -172,14 +174,16 @@ class ObjectChecks(Statements):
             "WHERE content_id = ? AND destination_id = ? AND stage = ? AND state = 'done'",
             (*reason, now, recorded.content_id, destination_id, _stage_of(recorded)),
         )
-        if bad.gives_up_key and recorded.variant is None:
-            self._move(recorded, destination_id, spare_key)
+        if bad.gives_up_key and recorded.variant is None and recorded.digest is not None:
+            self._move(recorded, recorded.digest, destination_id, spare_key)
 
-    def _move(self, recorded: StoredObject, destination_id: int, spare_key: SpareKey) -> None:
+    def _move(
+        self, recorded: StoredObject, digest: Digest, destination_id: int, spare_key: SpareKey
+    ) -> None:
         """Reserve the first spare key that is free instead of the content's own."""
         key = recorded.key
         for _ in range(_SPARES):
-            key = spare_key(key, recorded.digest)
+            key = spare_key(key, digest)
             moved = self._db.execute(
                 "UPDATE OR IGNORE object SET key = ? WHERE destination_id = ? AND key = ?",
                 (key, destination_id, recorded.key),

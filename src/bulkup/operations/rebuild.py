@@ -4,6 +4,9 @@ The digest of an object is the store's own SHA-256, else the one in its metadata
 its key (layout `content`), else, with `deep`, that of its bytes. An object without any is left out:
 it may belong to another program. The next push adopts it if a file with the same bytes goes under
 its key.
+
+With `adopts`, each object stands for a file, too, of a root that is called like the destination:
+`process` then finds digests, and makes variants and vectors, of what nobody pushed.
 """
 
 from __future__ import annotations
@@ -41,13 +44,17 @@ class Rebuilt:
     files: int = 0  # found under the root as they were pushed
     known: int = 0  # in the manifest already
     unknown: int = 0  # without a digest
+    adopted: int = 0  # that stand for a file themselves
     failed: int = 0  # whose HEAD failed
     bytes_read: int = 0
     first_error: str | None = None
 
 
-async def rebuild(session: ReadSession, url: str, *, root: str | None, deep: bool) -> Rebuilt:
-    """Record what a destination holds. `root` is a directory that was pushed there.
+async def rebuild(
+    session: ReadSession, url: str, *, root: str | None, deep: bool, adopts: bool = False
+) -> Rebuilt:
+    """Record what a destination holds. `root` is a directory that was pushed there. With `adopts`,
+    objects without a file there stand for themselves, and need no digest.
 
     Adds only; a second call continues where the first one stopped. Raises UsageError,
     DestinationError and ManifestError.
@@ -67,7 +74,8 @@ async def rebuild(session: ReadSession, url: str, *, root: str | None, deep: boo
         addressing_style=options.addressing_style,
     )
     async with session.open("rebuild", destination) as reader:
-        rebuilding = _Rebuilding(session, reader, destination.id, root, deep=deep)
+        adopted = url if adopts else None
+        rebuilding = _Rebuilding(session, reader, destination.id, root, adopted, deep=deep)
         await rebuilding.run()
         return rebuilding.rebuilt
 
@@ -81,13 +89,16 @@ class _Rebuilding:
         reader: StoreReader,
         destination_id: int,
         root: str | None,
+        adopted: str | None,
         *,
         deep: bool,
     ) -> None:
+        """`adopted` names the root of objects that stand for themselves, where they do."""
         self._session = session
         self._reader = reader
         self._destination_id = destination_id
         self._root = root
+        self._adopted = adopted
         self._deep = deep
         self._found: list[FoundObject] = []
         self.rebuilt = Rebuilt()
@@ -95,9 +106,15 @@ class _Rebuilding:
     async def run(self) -> None:
         await self._reader.check()
         call, manifest = self._session.async_manifest.call, self._session.manifest
-        root_id = None
+        imports = manifest.object_import
+        root_id = adopted_id = None
         if self._root is not None:
-            root_id = await call(manifest.object_import.add_root, self._root, self._destination_id)
+            root_id = await call(imports.add_root, self._root, self._destination_id)
+        if self._adopted is not None:
+            adopted_id = await call(imports.add_adopted_root, self._adopted, self._destination_id)
+        find_known = (
+            manifest.object_checks.known_keys if adopted_id is None else imports.adopted_keys
+        )
         internal = self._reader.prefix + INTERNAL
         async for page in self._reader.pages():
             keys = [
@@ -105,23 +122,40 @@ class _Rebuilding:
                 for info in page
                 if not info.key.startswith(internal) and not is_folder_marker(info)
             ]
-            known = await call(manifest.object_checks.known_keys, self._destination_id, keys)
+            known = await call(find_known, self._destination_id, keys)
             self.rebuilt.objects += len(keys)
             self.rebuilt.known += len(known)
             await for_each_concurrently([key for key in keys if key not in known], self._examine)
             found, self._found = sorted(self._found, key=lambda one: one.key), []
             if self._root is not None:
                 found = await asyncio.to_thread(self._with_files, self._root, found)
-            imported = await call(
-                manifest.object_import.add,
-                found,
-                destination_id=self._destination_id,
-                root_id=root_id,
-                now=self._session.clock.now(),
-            )
-            self.rebuilt.recorded += imported.objects
-            self.rebuilt.files += imported.files
+            if adopted_id is None:
+                self.rebuilt.files += await self._record(found, root_id)
+            else:
+                of_root = [one for one in found if self._root is not None and one.file is not None]
+                self.rebuilt.files += await self._record(of_root, root_id)
+                rest = [self._adoptable(one) for one in found if one not in of_root]
+                self.rebuilt.adopted += await self._record(rest, adopted_id)
             self.rebuilt.bytes_read = self._reader.bytes_read
+
+    async def _record(self, found: list[FoundObject], root_id: int | None) -> int:
+        """Record objects; how many of their files are new."""
+        imported = await self._session.async_manifest.call(
+            self._session.manifest.object_import.add,
+            found,
+            destination_id=self._destination_id,
+            root_id=root_id,
+            now=self._session.clock.now(),
+        )
+        self.rebuilt.recorded += imported.objects
+        return imported.files
+
+    def _adoptable(self, one: FoundObject) -> FoundObject:
+        """The object as its own file, under its key."""
+        folder, _, name = one.key.removeprefix(self._reader.prefix).rpartition("/")
+        modified = 0 if one.file is None else one.file.modified_ns
+        file = File(name, one.size_bytes, modified, 0, 0)
+        return one._replace(folder=f"{folder}/" if folder else "", file=file)
 
     async def _examine(self, key: str) -> None:
         try:
@@ -135,9 +169,8 @@ class _Rebuilding:
             self.rebuilt.failed += 1
             self.rebuilt.first_error = self.rebuilt.first_error or str(error)
             return
-        if digest is None:
-            self.rebuilt.unknown += 1
-        else:
+        self.rebuilt.unknown += digest is None
+        if digest is not None or self._adopted is not None:
             self._found.append(_found(info, digest))
 
     def _with_files(self, root: str, found: list[FoundObject]) -> list[FoundObject]:
@@ -147,7 +180,8 @@ class _Rebuilding:
     def _with_file(self, root: str, one: FoundObject) -> FoundObject:
         if one.file is None:
             return one
-        for path in paths_of(one.key.removeprefix(self._reader.prefix), one.digest):
+        key = one.key.removeprefix(self._reader.prefix)
+        for path in [key] if one.digest is None else paths_of(key, one.digest):
             folder, _, name = path.rpartition("/")
             file = _file_at(root, path, name)
             if file is not None and file[1:3] == one.file[1:3]:
@@ -188,7 +222,7 @@ def modified_ns(metadata: dict[str, str]) -> int | None:
         return None
 
 
-def _found(info: ObjectInfo, digest: Digest) -> FoundObject:
+def _found(info: ObjectInfo, digest: Digest | None) -> FoundObject:
     """The object with the size and mtime of its file, where they are known."""
     mtime = modified_ns(info.metadata)
     composite = info.checksum

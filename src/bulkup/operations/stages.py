@@ -136,6 +136,18 @@ class ProcessRun(BacklogRun):
         }
 
 
+class AdoptionRun(ProcessRun):
+    """The run after `rebuild` adopted objects: one pass makes them searchable, also without a
+    cluster."""
+
+    command = "rebuild"
+
+    def __init__(self, options: RunOptions, context: RunContext) -> None:
+        super().__init__(options, context, force=False)
+        if self._embedder.is_local:
+            self._stages = (Stage.PROCESS, Stage.EMBED)
+
+
 # Dry runs ----------------------------------------------------------------------------------------
 
 FILES_IN_EVENT = 1000

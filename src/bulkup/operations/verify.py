@@ -254,7 +254,7 @@ class Verification:
                 why = str(error)
             detail = f"its bytes cannot be read: {why}"
             return Mismatch("unreadable", detail, is_only_in_bytes=True)
-        if digest == recorded.digest:
+        if recorded.digest in (None, digest):
             return None
         return check_size(recorded, size_bytes) or Mismatch(
             "different", f"its bytes have another SHA-256, {digest}"

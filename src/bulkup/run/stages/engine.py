@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bulkup.engines.local import LocalEngine
 from bulkup.manifest.rows import WorkItem
+from bulkup.model import Digest
 from bulkup.run.job import JobContext
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.work.task import NoHands, Outcome, Task, TaskReply
@@ -53,11 +54,15 @@ def local_processing(job: JobContext, cache: VariantCache | None) -> LocalEngine
     async def process(task: Task) -> TaskReply:
         began = context.clock.monotonic()
         outcomes: dict[int, Outcome] = {}
+        digests: dict[int, Digest] = {}
         for item in task.items:
-            outcomes[item.item_id], made = await work.process(item, task)
-            if made is not None and cache is not None:
-                cache.keep(item.content_id, made.variants)
-        return TaskReply(outcomes, context.clock.monotonic() - began)
+            made = await work.process(item, task)
+            outcomes[item.item_id] = made.outcome
+            if item.digest is None and made.digest is not None:
+                digests[item.item_id] = made.digest
+            elif made.picture is not None and cache is not None:
+                cache.keep(item.content_id, made.picture.variants)
+        return TaskReply(outcomes, context.clock.monotonic() - began, digests)
 
     return LocalEngine(process, work.close, slots=options.count, ahead=AHEAD)
 

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 from bulkup.engines.engine import Engine, Lost
 from bulkup.errors import WorkerLost
-from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
+from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, WorkItem
 from bulkup.model import Stage
 from bulkup.run.job import JobContext
 from bulkup.run.stages.attempts import Attempted
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
-from bulkup.run.stages.results import DoneItem
+from bulkup.run.stages.results import DoneItem, Outcome
 from bulkup.run.stages.signing import TaskSigner
 from bulkup.run.stages.task_size import TaskSize
 from bulkup.run.work.task import Task, TaskReply
 
 WORKER_LOST = "its worker vanished"
+COPY = "the same bytes as another object"
 
 
 class ProcessStage:
@@ -57,7 +58,29 @@ class ProcessStage:
         if isinstance(reply, Lost):
             return lost(items, reply)
         self._size.add(len(reply.outcomes), reply.seconds)
-        return Attempted(reply.outcomes)
+        return Attempted(await self._identified(items, reply))
+
+    async def _identified(self, items: Sequence[WorkItem], reply: TaskReply) -> dict[int, Outcome]:
+        """The outcomes; contents that had no digest have one now, or are another one's copies."""
+        outcomes = dict(reply.outcomes)
+        read = [
+            item._replace(digest=reply.digests[item.item_id])
+            for item in items
+            if item.item_id in reply.digests
+        ]
+        if not read:
+            return outcomes
+        contents = await self._context.call(
+            self._context.manifest.object_import.identify, read, self._destination_id
+        )
+        for item in read:
+            outcome = outcomes[item.item_id]
+            if item.item_id not in contents:
+                outcomes[item.item_id] = SkippedItem(item, COPY, 0.0)
+            elif isinstance(outcome, (ProcessedItem, SkippedItem)):
+                known = item._replace(content_id=contents[item.item_id])
+                outcomes[item.item_id] = outcome._replace(item=known)
+        return outcomes
 
     async def _task(self, items: Sequence[WorkItem]) -> Task:
         manifest = self._context.manifest

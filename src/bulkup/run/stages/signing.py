@@ -36,6 +36,11 @@ class TaskSigner:
         gets: dict[str, SignedURL] = {}
         puts: dict[str, SignedURL] = {}
         for item in task.items:
+            if item.digest is None:
+                raise UsageError(
+                    f"{item.key} has not been read yet: its variants are named by its digest",
+                    hint="Leave --sign out, for workers with credentials of their own.",
+                )
             if task.stage is Stage.PROCESS:
                 if item.key is not None:
                     gets[item.key] = await self._get(item.key)

@@ -23,6 +23,7 @@ from bulkup.content.archive import open_member
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.errors import ObjectMissing, SourceMissing, SourceUnavailable
 from bulkup.manifest.rows import WorkItem
+from bulkup.model import Digest
 from bulkup.pace.tries import CONTROL_TRIES
 from bulkup.run.store_requests import StoreRequests, chunks_of
 
@@ -84,28 +85,32 @@ def _left_behind(parent: Path) -> Iterator[Path]:
 
 async def fetch(
     item: WorkItem, requests: StoreRequests, downloads: Downloads, *, limit_bytes: int
-) -> str:
-    """The object in a temporary file, checked by its digest. Raises SourceMissing.
+) -> tuple[str, Digest]:
+    """The object in a temporary file, checked by its digest, and that. Raises SourceMissing.
 
-    Of one over the limit only the first bytes are fetched: they and its size decide what is done
-    with it.
+    Of one over the limit only the first bytes are kept: they and its size decide what is done
+    with it. No more than those are fetched if its digest is known.
     """
     if item.key is None:
         raise SourceMissing("its file is gone, and the destination has no object of it")
     key = item.key
     path = _temporary_path(item, downloads)
-    is_whole = item.size_bytes <= limit_bytes
+    is_kept = item.size_bytes <= limit_bytes
+    is_whole = is_kept or item.digest is None
 
-    async def download() -> str:
-        found = hashlib.sha256()
+    async def download() -> Digest:
+        found, kept = hashlib.sha256(), 0
         async with aiofiles.open(path, "wb") as file:
             async for chunk in chunks_of(requests.store, key):
                 found.update(chunk)
-                await file.write(chunk)
-                if not is_whole:
+                if is_kept or not kept:
+                    kept += await file.write(chunk)
+                if not is_whole and item.digest is not None:
                     await file.truncate(item.size_bytes)
-                    return item.known_digest
-        return found.hexdigest()
+                    return item.digest
+            if not is_kept:
+                await file.truncate(item.size_bytes)
+        return Digest(found.hexdigest())
 
     try:
         digest = await requests.tries(download, item.size_bytes if is_whole else 0, CONTROL_TRIES)
@@ -113,9 +118,9 @@ async def fetch(
         raise SourceMissing(f"its file is gone, and so is the object {key}") from error
     except OSError as error:
         raise _not_kept(error) from error
-    if digest != item.known_digest:
+    if digest != (item.digest or digest):
         raise SourceMissing(f"its file is gone, and the object {key} holds other bytes")
-    return path
+    return path, digest
 
 
 async def copy_member(item: WorkItem, downloads: Downloads, archive: str, member: str) -> str:

@@ -25,7 +25,7 @@ from bulkup.engines.engine import Checked, Slot
 from bulkup.errors import BulkupError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
-from bulkup.model import Stage
+from bulkup.model import Digest, Stage
 from bulkup.run.open_destination import open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.store_reader import StoreReader
@@ -139,18 +139,22 @@ class OpenSetup:
 
         if self._signed is not None and signed is not None:
             self._signed.allow(signed)
+        digests: dict[int, Digest] = {}
         try:
             if task.stage is Stage.PROCESS:
-                outcomes = await self._process(task, may_go_on)
+                outcomes = await self._process(task, may_go_on, digests)
             else:
                 outcomes = await self._embed(task, may_go_on)
         finally:
             if self._signed is not None and signed is not None:
                 self._signed.forget(signed)
-        return TaskReply(outcomes, self._clock() - began)
+        return TaskReply(outcomes, self._clock() - began, digests)
 
-    async def _process(self, task: Task, is_wanted: IsWanted) -> dict[int, Outcome]:
-        """Each picture's variants, and its vector in the same pass where it has none."""
+    async def _process(
+        self, task: Task, is_wanted: IsWanted, digests: dict[int, Digest]
+    ) -> dict[int, Outcome]:
+        """Each picture's variants, and its vector in the same pass where it has none. `digests`
+        gets those that were not known."""
         outcomes: dict[int, Outcome] = {}
         rest = iter(task.items)
         until, reply_bytes = self._clock() + MOST_TASK_SECONDS, 0
@@ -161,9 +165,12 @@ class OpenSetup:
                 item = next(rest, None)
                 if item is None:
                     return
-                outcome, made = await self._pictures.process(item, task)
+                made = await self._pictures.process(item, task)
+                outcome: Outcome = made.outcome
                 if isinstance(outcome, ProcessedItem) and item.content_id not in task.embedded:
-                    outcome = await self._with_embedding(outcome, made)
+                    outcome = await self._with_embedding(outcome, made.picture)
+                if item.digest is None and made.digest is not None:
+                    digests[item.item_id] = made.digest
                 outcomes[item.item_id] = outcome
                 reply_bytes += len(pickle.dumps(outcome))
 

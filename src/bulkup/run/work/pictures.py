@@ -6,13 +6,14 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from bulkup.content.archive_names import is_tar_name
 from bulkup.content.picture.types import Picture, Skipped
 from bulkup.content.reading import is_member
 from bulkup.errors import BulkupError, ItemError, SourceError, SourceUnavailable, WorkerLost
 from bulkup.manifest.rows import ProcessedItem, SkippedItem, Source, WorkItem
+from bulkup.model import Digest
 from bulkup.process.task import MODULES, PictureTask, process
 from bulkup.process.worker_pool import Workers
 from bulkup.run.store_requests import StoreRequests
@@ -25,7 +26,13 @@ AHEAD: Final = 2
 """Pictures beyond one for each worker process: their bytes are found and their variants put
 meanwhile."""
 
-Made = tuple[ProcessedItem | SkippedItem | ItemError, Picture | None]
+
+class Made(NamedTuple):
+    """The outcome of one item, what was made, and the digest of its bytes, if they were found."""
+
+    outcome: ProcessedItem | SkippedItem | ItemError
+    picture: Picture | None
+    digest: Digest | None
 
 
 class PictureWork:
@@ -57,43 +64,58 @@ class PictureWork:
         self._downloads = Downloads()
 
     async def process(self, item: WorkItem, task: Task) -> Made:
-        """The outcome for one item of the task, and what was made."""
+        """What becomes of one item of the task. Its outcome bears the digest."""
         began = self._clock()
         try:
-            made = await self._made(item, task.sources.get(item.item_id, ()))
+            made = await self._from_files(item, task.sources.get(item.item_id, ()))
+            if made is None:
+                path, digest = await self._fetch(item)
+                item = item._replace(digest=digest)
+                made = await self._work_on_download(item, path)
             if not isinstance(made, Picture):
-                return SkippedItem(item, made.reason, self._clock() - began), None
+                skipped = SkippedItem(item, made.reason, self._clock() - began)
+                return Made(skipped, None, item.digest)
             is_bad = self._is_bad or _named_by(task)
             puts = (self._variants.put(item, one, is_bad) for one in made.variants)
             rows = await asyncio.gather(*puts)
         except ItemError as error:
-            return error, None
+            return Made(error, None, item.digest)
         except BulkupError:
             raise
         except OSError as error:  # of this machine: no descriptors, no memory, a full disk
             reason = f"{type(error).__name__}: {error.strerror or error}"
-            return SourceUnavailable(reason), None
+            return Made(SourceUnavailable(reason), None, item.digest)
         except Exception as error:  # noqa: BLE001 - a decoder's fault is its picture's, not the run's
-            return ItemError(f"{type(error).__name__}: {error}"), None
-        return ProcessedItem(item, tuple(rows), made.metadata, self._clock() - began), made
+            return Made(ItemError(f"{type(error).__name__}: {error}"), None, item.digest)
+        done = ProcessedItem(item, tuple(rows), made.metadata, self._clock() - began)
+        return Made(done, made, item.digest)
 
     async def close(self) -> None:
         """End the worker processes and remove what was downloaded."""
         await self._workers.close()
         self._downloads.close()
 
-    async def _made(self, item: WorkItem, sources: Sequence[Source]) -> Picture | Skipped:
-        """The variants, made from the first file that has the content, else from the object."""
+    async def _from_files(
+        self, item: WorkItem, sources: Sequence[Source]
+    ) -> Picture | Skipped | None:
+        """The variants, made from the first file that has the content; None when none has."""
         for source in sources:
-            if source.is_missing:
+            if source.is_missing or item.digest is None:
                 continue
             path, member = _place(source)
             with suppress(SourceError):  # gone, changed or damaged: another one may be whole
                 if member is not None and is_tar_name(path):
                     return await self._work_on_tar_member(item, path, member)
                 return await self._work(item, path, source.name, member)
+        return None
+
+    async def _fetch(self, item: WorkItem) -> tuple[str, Digest]:
         limit_bytes = self._options.limits.file_bytes
-        path = await fetch(item, self._requests, self._downloads, limit_bytes=limit_bytes)
+        return await fetch(item, self._requests, self._downloads, limit_bytes=limit_bytes)
+
+    async def _work_on_download(self, item: WorkItem, path: str) -> Picture | Skipped:
+        """The variants, made from the object, of which `path` is a temporary file."""
+        limit_bytes = self._options.limits.file_bytes
         try:
             if item.size_bytes > limit_bytes and await asyncio.to_thread(is_video, path, item.name):
                 return Skipped(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from bulkup.errors import ItemError
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, Source, WorkItem
-from bulkup.model import Stage
+from bulkup.model import Digest, Stage
 from bulkup.stores.signed_store import SignedAccess
 
 Outcome = ProcessedItem | EmbeddedItem | SkippedItem | ItemError
@@ -47,6 +48,7 @@ class TaskReply(NamedTuple):
 
     outcomes: dict[int, Outcome]
     seconds: float  # of the whole task
+    digests: Mapping[int, Digest] = MappingProxyType({})  # by item: of those that had none
 
 
 class Hands(Protocol):
