@@ -29,7 +29,7 @@ help:
 	@echo 'make test       all tests that need no system package'
 	@echo 'make check      lint, format, types, import rules, tests with branch coverage'
 	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
-	@echo 'make bench      compares with rclone, s5cmd and vipsthumbnail; takes 40 minutes'
+	@echo 'make bench      compares with rclone, s5cmd, obstore and others; takes 50 minutes'
 	@echo '                (its halves: bench-push BENCH="--scale 0.05", bench-pictures PHOTOS=DIR)'
 	@echo 'make compare-exiftool  facts of PHOTOS=DIR beside those of exiftool'
 	@echo 'make docs       the site of the documentation, in build/site; any warning is an error'

