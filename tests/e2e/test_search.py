@@ -98,6 +98,9 @@ def test_signs_alone_are_no_question(pushed: Bulkup) -> None:
     [
         ("boat", "--duplicates"),
         ("boat", "--like", "x.jpg"),
+        ("boat", "--json", "--print0"),
+        ("boat", "--html", ""),
+        ("--like", ""),
         ("--like", "x.jpg", "--duplicates"),
         (),
         ("--limit", "0", "boat"),

@@ -99,6 +99,8 @@ def run(
         explain=explain,
     )
     request.check()
+    if json and print0:
+        raise UsageError("--json and --print0 contradict each other", hint="Choose one of them.")
     if not duplicates:
         # One product of a matrix and a vector: starting threads for it costs 0.1 s of CPU, and
         # saves 10 ms only from 100,000 pictures on. numpy reads this when it is imported.

@@ -63,6 +63,8 @@ def check_writable(
     """
     folder = os.path.dirname(os.path.realpath(path))
     hint = "Choose a file in a directory that you can write to."
+    if not path:
+        raise UsageError(f"{named} needs the name of a file", hint=hint)
     if os.path.isdir(path):
         why = "is a directory"
     elif _is_stream(path):

@@ -1,8 +1,11 @@
 """What of a query is matched literally: words and dates.
 
-A date may be typed in several ways: 2024, 2019-05, 2019-05-17, may, may 2019, 17 May 2019,
-May 17, 2019. It is compared with the camera's clock (ISO 8601, the manifest's `taken_at`), and with
-paths that hold a date (2019/05/…, IMG_20190517_…).
+A date may be typed in several ways: 2024, 2019-05, 2019-05-17, 20190517, 17.5.2019, 5/2019, may,
+may 2019, 17 May 2019, May 17, 2019, 17th of May, 17 mai 2019, 2019年5月17日. Of 05/06/2019, which
+is read in two ways, the year counts. It is compared with the camera's clock (ISO 8601, the
+manifest's `taken_at`), and with paths that hold a date (2019/05/…, IMG_20190517_…).
+
+Emoji are the words of their Unicode names: U+1F415 is 'dog'.
 """
 
 from __future__ import annotations
@@ -23,13 +26,54 @@ _MONTH_NUMBERS: Final = {
     for spelling in (month, month[:3], "sept" if month == "september" else month)
 }
 
+_FOREIGN_MONTHS_TEXT: Final = """
+januar februar marz april mai juni juli august september oktober november dezember
+janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre
+enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre
+janeiro fevereiro marco abril maio junho julho agosto setembro outubro novembro dezembro
+januari februari maart april mei juni juli augustus september oktober november december
+styczen luty marzec kwiecien maj czerwiec lipiec sierpien wrzesien pazdziernik listopad grudzien
+stycznia lutego marca kwietnia maja czerwca lipca sierpnia wrzesnia pazdziernika listopada grudnia
+январь февраль март апрель маи июнь июль август сентябрь октябрь ноябрь декабрь
+января февраля марта апреля мая июня июля августа сентября октября ноября декабря
+"""
+_FOREIGN_MONTHS: Final = {
+    name: number
+    for line in _FOREIGN_MONTHS_TEXT.split("\n")
+    for number, name in enumerate(line.split(), 1)
+}
+"""As folded() leaves them. Beside a day or a year only: 'mars' alone is a planet."""
+
 _TYPOGRAPHIC: Final = "\N{RIGHT SINGLE QUOTATION MARK}"
-_TOKEN: Final = re.compile(r"\d{4}[-/.]\d{2}(?:[-/.]\d{2})?(?![\w/])|\w+(?:[-'.]\w+)*")
-_YEAR: Final = re.compile(r"(?:18|19|20|21)\d\d")
-_ISO: Final = re.compile(_YEAR.pattern + r"([-/.])(?:0[1-9]|1[0-2])(?:\1(?:0[1-9]|[12]\d|3[01]))?")
-_DAY: Final = re.compile(r"(0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th)?")
+_Y: Final = r"(?:18|19|20|21)\d\d"
+_M: Final = r"0?[1-9]|1[0-2]"
+_D: Final = r"0?[1-9]|[12]\d|3[01]"
+_TOKEN: Final = re.compile(
+    rf"(?:{_Y}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?|\d{{1,2}}[-/.](?:\d{{1,2}}[-/.])?{_Y})(?![\w/])"
+    r"|\w+(?:[-'.]\w+)*"
+)
+_YEAR: Final = re.compile(_Y)
+_DAY: Final = re.compile(rf"({_D})(?:st|nd|rd|th)?")
+_NUMERIC: Final = (
+    re.compile(rf"(?P<y>{_Y})(?P<sign>[-/.])(?P<m>{_M})(?:(?P=sign)(?P<d>{_D}))?"),
+    re.compile(rf"(?P<y>{_Y})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])"),
+    re.compile(rf"(?P<m>{_M})/(?P<d>1[3-9]|2\d|3[01])/(?P<y>{_Y})"),
+    re.compile(rf"(?P<d>{_D})(?P<sign>[-/.])(?P<m>{_M})(?P=sign)(?P<y>{_Y})"),
+    re.compile(rf"(?P<m>{_M})[-/.](?P<y>{_Y})"),
+    re.compile(rf"(?P<y>{_Y})年(?:(?P<m>{_M})月(?:(?P<d>{_D})日)?)?"),
+)
 _ORDERS: Final = ("i", "dmy", "mdy", "ymd", "my", "ym", "dm", "md", "y", "m")
-"""An ISO date; orders of days, months by name and years. The first that fits is taken."""
+"""A date in numbers; orders of days, months by name and years. The first that fits is taken."""
+
+_UNSEEN_TEXT: Final = (
+    "face with heavy black white sign symbol mark and of small large button selector"
+)
+_UNSEEN_IN_NAMES: Final = frozenset(_UNSEEN_TEXT.split())
+"""Words in the names of emoji that say how they are drawn."""
+
+_LINKS: Final = frozenset({"of", "de", "del"})
+"""Words inside dates: '17 de mayo de 2019'."""
 
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 """Combining diacritical marks. Those of other blocks are vowels, in Hebrew or Devanagari."""
@@ -92,7 +136,8 @@ class Typed:
 
 def typed(text: str) -> Typed:
     """Split `text`. Punctuation is dropped, except apostrophes and hyphens inside words."""
-    tokens = _TOKEN.findall(folded(text).replace(_TYPOGRAPHIC, "'"))
+    plain = folded(_spelled(text)).replace(_TYPOGRAPHIC, "'")
+    tokens = _without_links(_TOKEN.findall(plain))
     words: list[str] = []
     dates: list[Date] = []
     start = 0
@@ -132,24 +177,75 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFC", plain).casefold()  # macOS decomposes file names
 
 
+def _spelled(text: str) -> str:
+    """With words for emoji, which keyboards of phones offer instead of words."""
+    if text.isascii() or all(unicodedata.category(sign) != "So" for sign in text):
+        return text
+    return "".join(
+        f" {_name_of(sign)} " if unicodedata.category(sign) == "So" else sign for sign in text
+    )
+
+
+def _name_of(emoji: str) -> str:
+    words = unicodedata.name(emoji, "").lower().split()
+    return "" if "regional" in words else " ".join(w for w in words if w not in _UNSEEN_IN_NAMES)
+
+
+def _without_links(tokens: Sequence[str]) -> list[str]:
+    """Without the 'of' of '17th of May': between a day or a month and a month or a year."""
+    around = zip((None, *tokens), tokens, (*tokens[1:], None), strict=False)
+    return [
+        token
+        for before, token, after in around
+        if not (token in _LINKS and before and after and _links(before, after))
+    ]
+
+
+def _links(before: str, after: str) -> bool:
+    return _piece(before)[0] + _piece(after)[0] in ("dm", "df", "my", "fy")
+
+
 def _date(tokens: Sequence[str]) -> tuple[Date | None, int]:
     """The date at the start of `tokens` and how many of them it takes, or None and 0."""
     pieces = [_piece(token) for token in tokens]
-    pattern = "".join(kind for kind, _ in pieces)
-    order = next((order for order in _ORDERS if pattern.startswith(order)), "")
+    kinds = "".join(kind for kind, _ in pieces)
+    orders = (order for order in _ORDERS if kinds.replace("f", "m").startswith(order))
+    order = next(orders, "")
     if order == "i":
-        return Date(*(int(number) for number in re.split("[-/.]", tokens[0]))), 1
-    given = dict(pieces[: len(order)])
+        return _in_numbers(tokens[0]), 1
+    if kinds[: len(order)] == "f":
+        return None, 0
+    given = {kind.replace("f", "m"): number for kind, number in pieces[: len(order)]}
     date = Date(given.get("y"), given.get("m"), given.get("d")) if given else None
     return date, len(order)
 
 
 def _piece(token: str) -> tuple[str, int]:
-    """The part of a date that a token may be, as a letter of _ORDERS, and its number; '-': none."""
+    """The part of a date that a token may be, as a letter of _ORDERS, and its number; '-': none.
+
+    'f' is a month by a name that is not English.
+    """
     if token in _MONTH_NUMBERS:
         return "m", _MONTH_NUMBERS[token]
+    if token in _FOREIGN_MONTHS:
+        return "f", _FOREIGN_MONTHS[token]
     if _YEAR.fullmatch(token):
         return "y", int(token)
     if day := _DAY.fullmatch(token):
         return "d", int(day[1])
-    return ("i" if _ISO.fullmatch(token) else "-"), 0
+    return ("i" if _in_numbers(token) else "-"), 0
+
+
+def _in_numbers(token: str) -> Date | None:
+    """A date without words. Of one that is read in two ways, 05/06/2019, the year only."""
+    if not token[0].isdigit():
+        return None
+    match = next((match for one in _NUMERIC if (match := one.fullmatch(token))), None)
+    if match is None:
+        return None
+    given = match.groupdict()
+    year, month, day = (int(given[key]) if given.get(key) else None for key in "ymd")
+    is_clear = token.startswith(given["y"]) or day is None or day > 12 or day == month
+    if given.get("sign") == "/" and not is_clear:
+        return Date(year)
+    return Date(year, month, day)

@@ -272,9 +272,10 @@ def ranked(
 
 
 def _in_english(parts: Sequence[QueryPart]) -> str:
-    """Of a word that may mean two things, the nearer; of a phrase, all words."""
+    """Of a word that may mean two things, the nearer; of a phrase, all words; nothing twice."""
     shown = (part.words if " " in part.typed else part.words[:1] for part in parts)
-    return " ".join(" ".join(words) or part.typed for words, part in zip(shown, parts, strict=True))
+    said = (" ".join(words) or part.typed for words, part in zip(shown, parts, strict=True))
+    return " ".join(dict.fromkeys(said))
 
 
 def _direction(part: QueryPart, words: Words) -> Vector:

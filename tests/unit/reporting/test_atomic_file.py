@@ -92,3 +92,8 @@ def test_only_a_file_of_ours_is_replaced(tmp_path: Path) -> None:
     path.write_bytes(b"alias ls='ls -l'")
     with pytest.raises(UsageError, match="is a file that bulkup did not write"):
         check()
+
+
+def test_no_name_is_no_file() -> None:
+    with pytest.raises(UsageError, match="--output needs the name of a file"):
+        check_writable("", named="--output")

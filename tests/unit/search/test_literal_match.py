@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.search.literal_match import MONTHS, Date, Described, Word, typed
+from bulkup.search.literal_match import MONTHS, Date, Described, Typed, Word, typed
 from bulkup.search.texts import Texts, matches
 
 
@@ -53,6 +53,51 @@ def test_dates_are_read_as_people_type_them(text: str, date: Date) -> None:
 def test_other_numbers_are_words(text: str) -> None:
     assert typed(text).dates == ()
     assert typed(text).words != ()
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("16.5.2002", Date(2002, 5, 16)),
+        ("16/05/2002", Date(2002, 5, 16)),
+        ("05/16/2002", Date(2002, 5, 16)),
+        ("5/5/2002", Date(2002, 5, 5)),
+        ("05/06/2002", Date(2002)),
+        ("16-05-2002", Date(2002, 5, 16)),
+        ("20020516", Date(2002, 5, 16)),
+        ("2002-5-6", Date(2002, 5, 6)),
+        ("5/2002", Date(2002, 5)),
+        ("16th of May 2002", Date(2002, 5, 16)),
+        ("16. Mai 2002", Date(2002, 5, 16)),
+        ("16 de mayo de 2002", Date(2002, 5, 16)),
+        ("août 2002", Date(2002, 8)),
+        ("16 мая 2002", Date(2002, 5, 16)),
+        ("2002年5月16日", Date(2002, 5, 16)),
+    ],
+)
+def test_dates_are_read_in_numbers_and_in_other_languages(text: str, date: Date) -> None:
+    assert typed(text) == Typed((), (date,))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mars", ("mars",)),
+        ("1/250", ("1", "250")),
+        ("24-70", ("24-70",)),
+        ("2002-13", ("2002-13",)),
+        ("king of spades", ("king", "of", "spades")),
+    ],
+)
+def test_what_only_looks_like_a_date_is_words(text: str, words: tuple[str, ...]) -> None:
+    assert typed(text) == Typed(words, ())
+
+
+def test_emoji_are_words() -> None:
+    assert typed("\N{CAT FACE}").words == ("cat",)
+    assert typed("my\N{DOG}2019") == Typed(("my", "dog"), (Date(2019),))
+    assert typed("\N{HEAVY BLACK HEART}\N{VARIATION SELECTOR-16}").words == ("heart",)
+    assert typed("\N{REGIONAL INDICATOR SYMBOL LETTER F}").words == ()
 
 
 def test_words_around_a_date_stay() -> None:

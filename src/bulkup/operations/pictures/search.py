@@ -262,7 +262,7 @@ class SearchSession:
             return asyncio.run(example_vector(path, self._open_embedder(row), self._process))
         if content_id is not None:
             raise UsageError(f"{path} is in the manifest, but not embedded by {row.name}")
-        raise UsageError(f"{path} is neither a file nor a path in the manifest")
+        raise UsageError(f"{path or repr(path)} is neither a file nor a path in the manifest")
 
     def _open_embedder(self, row: EmbedderRow) -> Embedder:
         """The embedder that made the vectors. Raises UsageError when its version is another now."""
