@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from bulkup.run.context import RUN_ID
 from bulkup.serve.problems import Problem
@@ -27,6 +28,7 @@ class ChildRuns:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._waiting: set[asyncio.Task[None]] = set()
         self._exit_codes: dict[str, int] = {}
+        self._ended = asyncio.Event()
 
     def is_running(self, command: str) -> bool:
         """Whether a run of this command, started here, is at work."""
@@ -64,6 +66,14 @@ class ChildRuns:
     async def _wait(self, name: str, process: asyncio.subprocess.Process) -> None:
         self._exit_codes[name.partition(" ")[0]] = await process.wait()
         self._processes.pop(name, None)
+        self._ended.set()
+
+    async def wait_for_end(self, seconds: float) -> None:
+        """Return when a run has ended since the last call, or after so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        self._ended.clear()
 
     async def wait(self, seconds: float | None = None) -> None:
         """Return when all runs have ended, or after so many seconds."""

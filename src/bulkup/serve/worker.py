@@ -32,13 +32,14 @@ class Worker:
         self._unqueued: dict[Stage, int] = {}  # when the last run was started
 
     async def run(self) -> None:
-        """Look every few seconds, until cancelled."""
+        """Look every few seconds, and whenever a run has ended, until cancelled: what the run of
+        one stage finished may be due in the next."""
         while True:
             try:
                 await self.look()
             except ManifestError as error:
                 sys.stderr.write(f"bulkup: {error}\n")
-            await self._clock.sleep(LOOK_SECONDS)
+            await self._runs.wait_for_end(LOOK_SECONDS)
 
     async def look(self) -> list[Stage]:
         """Start what is due and not at work; returns for which stages."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
 from bulkup.manifest.server import ServerManifest
 from bulkup.model import Stage
+from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.context import ServerContext
 from bulkup.serve.worker import PAUSE_SECONDS, VAIN_SECONDS, Worker
 from bulkup.settings.table import Settings
@@ -115,3 +117,15 @@ async def test_contents_without_an_item_are_worth_a_run_but_not_again_and_again(
     assert await worker.look() == []
     clock.advance(VAIN_SECONDS)
     assert await worker.look() == [Stage.EMBED]
+
+
+async def test_the_end_of_a_run_is_seen_at_once(manifest: ServerManifest) -> None:
+    """What the run of one stage finished is due in the next: nobody waits for the next look."""
+    runs = ChildRuns(manifest.path, os.environ)
+    await runs.start("version", [])
+    await runs.wait()
+
+    await asyncio.wait_for(runs.wait_for_end(seconds=3600), timeout=60)
+
+    assert runs.take_exit_code("version") is not None
+    await runs.wait_for_end(seconds=0.01)  # each end is told once
