@@ -55,13 +55,14 @@ _TOKEN: Final = re.compile(
 )
 _YEAR: Final = re.compile(_Y)
 _DAY: Final = re.compile(rf"({_D})(?:st|nd|rd|th)?")
+_LEAST_NUMERIC: Final = len("5/2019")
 _NUMERIC: Final = (
-    re.compile(rf"(?P<y>{_Y})(?P<sign>[-/.])(?P<m>{_M})(?:(?P=sign)(?P<d>{_D}))?"),
-    re.compile(rf"(?P<y>{_Y})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])"),
-    re.compile(rf"(?P<m>{_M})/(?P<d>1[3-9]|2\d|3[01])/(?P<y>{_Y})"),
-    re.compile(rf"(?P<d>{_D})(?P<sign>[-/.])(?P<m>{_M})(?P=sign)(?P<y>{_Y})"),
-    re.compile(rf"(?P<m>{_M})[-/.](?P<y>{_Y})"),
-    re.compile(rf"(?P<y>{_Y})年(?:(?P<m>{_M})月(?:(?P<d>{_D})日)?)?"),
+    rf"(?P<y>{_Y})(?P<sign>[-/.])(?P<m>{_M})(?:(?P=sign)(?P<d>{_D}))?",
+    rf"(?P<y>{_Y})(?P<m>0[1-9]|1[0-2])(?P<d>0[1-9]|[12]\d|3[01])",
+    rf"(?P<m>{_M})/(?P<d>1[3-9]|2\d|3[01])/(?P<y>{_Y})",
+    rf"(?P<d>{_D})(?P<sign>[-/.])(?P<m>{_M})(?P=sign)(?P<y>{_Y})",
+    rf"(?P<m>{_M})[-/.](?P<y>{_Y})",
+    rf"(?P<y>{_Y})年(?:(?P<m>{_M})月(?:(?P<d>{_D})日)?)?",
 )
 _ORDERS: Final = ("i", "dmy", "mdy", "ymd", "my", "ym", "dm", "md", "y", "m")
 """A date in numbers; orders of days, months by name and years. The first that fits is taken."""
@@ -238,9 +239,10 @@ def _piece(token: str) -> tuple[str, int]:
 
 def _in_numbers(token: str) -> Date | None:
     """A date without words. Of one that is read in two ways, 05/06/2019, the year only."""
-    if not token[0].isdigit():
+    if not token[0].isdigit() or len(token) < _LEAST_NUMERIC:
         return None
-    match = next((match for one in _NUMERIC if (match := one.fullmatch(token))), None)
+    # Compiled here and kept by `re`: most queries have no such date.
+    match = next((match for one in _NUMERIC if (match := re.fullmatch(one, token))), None)
     if match is None:
         return None
     given = match.groupdict()

@@ -132,8 +132,9 @@ class _Joined(NamedTuple):
         matched[self._texts_at(places)] = True
 
     def _texts_at(self, places: Sequence[int]) -> NDArray[np.intp]:
-        at = np.searchsorted(self.starts, np.array(places, np.intp), side="right")
-        return np.unique(at) - 1
+        """Of several places in one text, the text several times: np.unique would import numpy.ma,
+        which a command's start pays for."""
+        return np.searchsorted(self.starts, np.array(places, np.intp), side="right") - 1
 
 
 def _places(text: str, stem: str) -> Iterator[int]:
