@@ -196,3 +196,71 @@ def test_a_file_that_is_no_manifest_changes_nothing(bulkup: Bulkup, tmp_path: Pa
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").touch()
     assert "no manifest" in bulkup("merge", tmp_path / "empty.db", check=2).stderr
+
+
+def pushed(bulkup: Bulkup, files: int = 2) -> Path:
+    """A copy of a manifest with so many files, as another machine would send it."""
+    tree = make_tree(bulkup.directory / "photos", {f"{n}.jpg": b"%d" % n for n in range(files)})
+    bulkup("push", tree, "--to", bulkup.directory / "store", "--stages", "upload")
+    copy = bulkup.directory / "other.db"
+    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+        db.execute("VACUUM INTO ?", (str(copy),))
+    db.close()
+    return copy
+
+
+@pytest.fixture
+def merging(tmp_path: Path) -> Bulkup:
+    """A manifest of its own, with one file."""
+    (tmp_path / "here").mkdir()
+    bulkup = Bulkup(tmp_path / "here")
+    pushed(bulkup, 1)
+    return bulkup
+
+
+def test_a_database_of_another_program_is_named_and_nothing_is_merged(
+    bulkup: Bulkup, merging: Bulkup, tmp_path: Path
+) -> None:
+    """Also where its own version has the number of bulkup's, and after one that could be merged."""
+    other, before = pushed(bulkup), dump(merging.home / "manifest.db")
+    with sqlite3.connect(tmp_path / "foreign.db") as db:
+        db.execute("CREATE TABLE run (id)")
+        db.execute("PRAGMA user_version = 1")
+    db.close()
+    ended = merging("merge", other, tmp_path / "foreign.db", check=5)
+    assert "foreign.db is an SQLite database of another program" in ended.stderr
+    assert dump(merging.home / "manifest.db") == before
+
+
+def test_damage_in_the_other_manifest_is_not_blamed_on_this_one(
+    bulkup: Bulkup, merging: Bulkup
+) -> None:
+    other = pushed(bulkup, 600)
+    root = asked(other, "SELECT rootpage FROM sqlite_schema WHERE name = 'content'")[0]
+    page = asked(other, "SELECT page_size FROM pragma_page_size")[0]
+    with other.open("r+b") as file:
+        file.seek((root - 1) * page)
+        file.write(b"\xff" * page)
+    ended = merging("merge", other, check=5)
+    assert f"{other} is damaged" in ended.stderr
+    assert str(merging.home) not in ended.stderr
+    merging("status")
+    assert merging("verify", "--json").json() == []
+
+
+def test_gaps_between_ids_cost_nothing(bulkup: Bulkup, merging: Bulkup) -> None:
+    """Ids are never used again, and may be high."""
+    other = pushed(bulkup)
+    with sqlite3.connect(other) as db:
+        db.execute("UPDATE attempt SET id = id + (1 << 60)")
+        db.execute("UPDATE asset SET id = id + (1 << 60)")
+    db.close()
+    merging("merge", other, "--host", "nas")
+    assert len(merging("files", "--json").json()) == 3
+
+
+@pytest.mark.parametrize("name", ["", "a:b", "../up", "a b", "-x"])
+def test_a_host_that_is_no_name_is_refused(bulkup: Bulkup, name: str) -> None:
+    other = pushed(bulkup)
+    ended = bulkup("merge", other, f"--host={name}", check=2)
+    assert "is no name of a machine" in ended.stderr

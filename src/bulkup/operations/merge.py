@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 
 from bulkup.errors import UsageError
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.merge.other import check_other
 from bulkup.manifest.merge.report import MergeReport
 from bulkup.run.heartbeat import here, machine_of
+
+_MACHINE = re.compile(r"[\w][\w.-]*")
 
 
 def merge(
@@ -21,10 +25,16 @@ def merge(
     """
     if host is not None and len(others) > 1:
         raise UsageError("--host names the machine of one manifest: merge the others on their own")
+    if host is not None and not _MACHINE.fullmatch(host):
+        raise UsageError(
+            f"--host {host!r} is no name of a machine",
+            hint="Folders are called HOST:PATH: write letters, digits, dots, dashes, underscores.",
+        )
     for path in others:
         if not os.path.isfile(path):
             raise UsageError(f"there is no manifest {path}")
         if os.path.samefile(path, manifest.path):
             raise UsageError(f"{path} is this machine's own manifest")
+        check_other(path)
     for path in others:
         yield path, manifest.merge.take_in(path, here=machine_of(here().host), host=host)

@@ -156,11 +156,11 @@ def connect_to_read(path: str) -> ManifestConnection | None:
     """
     if not Path(path).exists():
         return None
-    connection, version = _open_to_read(path)
+    connection, version = open_to_read(path)
     if 0 < version < len(MIGRATIONS):
         connection.close()
         connect(path).close()
-        connection, version = _open_to_read(path)
+        connection, version = open_to_read(path)
     connection.execute("PRAGMA query_only = 1")
     if version == 0:
         connection.close()
@@ -175,7 +175,8 @@ def connect_to_nothing(path: str) -> ManifestConnection:
     return connection
 
 
-def _open_to_read(path: str) -> tuple[ManifestConnection, int]:
+def open_to_read(path: str) -> tuple[ManifestConnection, int]:
+    """Open a file that exists for queries, and the number of its schema. Raises ManifestError."""
     for mode in _READ_MODES:
         connection = None
         try:

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from bulkup.errors import ManifestNewer, UsageError
-from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.errors import ManifestCorrupt
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.merge import history, places, results
+from bulkup.manifest.merge.other import check_other, damage_of
 from bulkup.manifest.merge.report import MergeReport
 from bulkup.manifest.rows import Text, from_sql, to_sql
 
@@ -34,8 +34,15 @@ class Merge(Statements):
         `here` is this machine's name. `host` is that of the machine where the other manifest's
         own roots are; by default that of its last run. Raises ManifestError and UsageError.
         """
+        check_other(path)
         with self._transaction():  # nothing is attached while another program has the lock
             before = self._counts()
+        try:
+            return self._join(path, before, here, host)
+        except ManifestCorrupt as error:
+            raise damage_of(path) or error from error
+
+    def _join(self, path: str, before: dict[str, int], here: str, host: str | None) -> MergeReport:
         with self._attached(path):
             host = self._host_of_other() if host is None else host
             report = MergeReport("" if host in (None, here) else host or "")
@@ -51,7 +58,6 @@ class Merge(Statements):
     def _attached(self, path: str) -> Iterator[None]:
         self._db.execute("ATTACH ? AS other", (path,))
         try:
-            self._check_version(path)
             for statement in places.MAPS.split(";"):
                 self._db.execute(statement)
             try:
@@ -64,21 +70,6 @@ class Merge(Statements):
                     self._db.execute(f"DROP TABLE temp.{name}")
         finally:
             self._db.execute("DETACH other")
-
-    def _check_version(self, path: str) -> None:
-        version = self._value("PRAGMA other.user_version")
-        if version == 0:
-            raise UsageError(f"{path} is empty, or no manifest of bulkup")
-        if version > len(MIGRATIONS):
-            raise ManifestNewer(
-                f"{path} was written by a later version of bulkup",
-                hint="Install that version here, too.",
-            )
-        if version < len(MIGRATIONS):
-            raise UsageError(
-                f"{path} was written by an earlier version of bulkup",
-                hint=f"Migrate it first: bulkup status --manifest {path}",
-            )
 
     def _host_of_other(self) -> str | None:
         """The machine where the other manifest's last run was; None when it has had none."""
@@ -184,9 +175,19 @@ class Merge(Statements):
             report.conflict(kind, [_shown(row[0]) for row in rows])
 
     def _chunks(self, table: str) -> Iterator[dict[str, int]]:
-        last = self._value(f"SELECT coalesce(max(id), 0) FROM other.{table}")
-        for first in range(1, last + 1, CHUNK_ROWS):
-            yield {"first": first, "last": first + CHUNK_ROWS - 1}
+        """Bounds of ids with so many rows between them, whatever gaps there are."""
+        last = -1
+        while True:
+            first = self._value(f"SELECT min(id) FROM other.{table} WHERE id > ?", last)
+            if first is None:
+                return
+            last = self._value(
+                f"SELECT max(id) FROM (SELECT id FROM other.{table} WHERE id >= ? "
+                "ORDER BY id LIMIT ?)",
+                first,
+                CHUNK_ROWS,
+            )
+            yield {"first": first, "last": last}
 
 
 def _named(path: Text, their_host: str, owner: str) -> Text:
