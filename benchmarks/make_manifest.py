@@ -155,6 +155,39 @@ def _item(base: int, to: int, n: int) -> Row:
     )
 
 
+def add_vectors(path: Path, dimension: int = 1280) -> int:
+    """Let each content be a picture that the default embedder has embedded; random vectors and
+    classes. Returns how many."""
+    import numpy as np
+
+    random_numbers = np.random.default_rng(0)
+    db = connect(str(path))
+    db.execute("PRAGMA synchronous = OFF")
+    contents = [content_id for (content_id,) in db.execute("SELECT id FROM content")]
+    db.execute("BEGIN")
+    db.execute("INSERT INTO embedder (id, name, version, dimension) VALUES (1, ?, 'random', ?)",
+               ("efficientnet-lite0", dimension))  # fmt: skip
+    for number, content_id in enumerate(contents):
+        vector = random_numbers.standard_normal(dimension, np.float32)
+        vector /= np.linalg.norm(vector)
+        classes = np.zeros(20, [("number", "<u2"), ("probability", "<f2")])
+        classes["number"] = random_numbers.integers(0, 1000, 20)
+        classes["probability"] = random_numbers.random(20, np.float32)
+        db.execute(
+            "INSERT INTO embedding (embedder_id, content_id, vector, classes, embedded_at) "
+            "VALUES (1, ?, ?, ?, ?)",
+            (content_id, vector.astype("<f2").tobytes(), classes.tobytes(), NOW),
+        )
+        db.execute(
+            "INSERT INTO picture (content_id, width_px, height_px, format, orientation, "
+            "taken_at, camera, is_truncated) VALUES (?, 4000, 3000, 'jpeg', 1, ?, ?, 0)",
+            (content_id, f"20{number % 25:02}-05-17T10:00:00", "Canon EOS 5D"),
+        )
+    db.execute("COMMIT")
+    db.close()
+    return len(contents)
+
+
 def main() -> None:
     """Parse and write."""
     parser = argparse.ArgumentParser(description="Write a large manifest.")

@@ -1,10 +1,12 @@
 """How fast the server is over a manifest of 1,000,000 files.
 
     python -m benchmarks.serve [--assets 1000000] [--library MANIFEST] [--listen 20]
+        [--vectors 100000]
 
 Prints milliseconds of whole requests over the loopback. --library names the manifest of pictures
-that were pushed: its thumbnails are then fetched, and it is searched. --listen is for how many
-seconds 200 clients listen to events.
+that were pushed: its thumbnails are then fetched, and it is searched. --vectors is for how many
+pictures a third manifest has, which is searched by words, by filters and for similar ones.
+--listen is for how many seconds 200 clients listen to events.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.make_manifest import ASSETS, make
+from benchmarks.make_manifest import ASSETS, add_vectors, make
 
 STATS_GOAL_MS, CACHED_GOAL_MS, PAGE_GOAL_MS, SEARCH_GOAL_MS = 100, 5, 50, 150
 THUMBS_GOAL = 1500
@@ -147,6 +149,26 @@ def library(served: Served) -> Iterator[str]:
     yield line("search, warm", searches, SEARCH_GOAL_MS)
 
 
+def searched(served: Served, pictures: int) -> Iterator[str]:
+    """Searches of many pictures, warm."""
+    client = served.client
+    found = json.loads(client.get("/api/v1/search?q=boat&limit=1"))
+    digest = found["hits"][0]["digest"]
+    for name, path in (
+        ("words", "search?q=red+flower"),
+        ("a name in all", "search?q=photos"),
+        ("words and a year", "search?q=boat+2019"),
+        ("words, by date", "search?q=boat&after=2015"),
+        ("similar", f"similar/{digest}"),
+    ):
+        client.get(f"/api/v1/{path}")
+        cpu, _ = usage(served.pid)
+        taken = [milliseconds(partial(client.get, f"/api/v1/{path}")) for _ in range(10)]
+        busy = 100 * (usage(served.pid)[0] - cpu)
+        told = line(f"{pictures:,}: {name}", taken, SEARCH_GOAL_MS)
+        yield f"{told}, {busy:.1f} ms of the server's CPU"
+
+
 def usage(pid: int) -> tuple[float, float]:
     """CPU seconds and MB of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -198,6 +220,7 @@ def main() -> None:
     parser.add_argument("--assets", type=int, default=ASSETS)
     parser.add_argument("--library", type=Path)
     parser.add_argument("--listen", type=float, default=20)
+    parser.add_argument("--vectors", type=int, default=100_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bulkup-serve-") as folder:
         path = Path(folder) / "manifest.db"
@@ -208,6 +231,14 @@ def main() -> None:
                 print(text, flush=True)
             for text in listening(served, given.listen):
                 print(text, flush=True)
+    if given.vectors:
+        with tempfile.TemporaryDirectory(prefix="bulkup-serve-") as folder:
+            path = Path(folder) / "manifest.db"
+            make(path, assets=given.vectors)
+            pictures = add_vectors(path)
+            with serving(path) as served:
+                for text in searched(served, pictures):
+                    print(text, flush=True)
     if given.library is not None:
         with serving(given.library) as served:
             for text in library(served):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -159,3 +160,61 @@ async def test_a_thousand_connects_and_drops_leave_nothing(tmp_path: Path) -> No
         async with asyncio.timeout(10):
             while server.listeners:  # noqa: ASYNC110 - the server tells nobody that one has gone
                 await asyncio.sleep(0)
+
+
+TWO_LENGTHS = (
+    b"POST /api/v1/notifications/read HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        TWO_LENGTHS,
+        TWO_LENGTHS.replace(b"Transfer-Encoding: chunked", b"Content-Length: 5"),
+        TWO_LENGTHS.replace(b"Length: 6", b"Length: -6"),
+        TWO_LENGTHS.replace(b"Length: 6", b"Length: +6"),
+        TWO_LENGTHS.replace(b"chunked", b"xchunked"),
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: other.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX : a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\0b\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+    ],
+)
+async def test_requests_that_could_be_read_in_two_ways_end_the_connection(
+    tmp_path: Path, sent: bytes
+) -> None:
+    async with running(settings_of(tmp_path)) as server, asyncio.timeout(30):
+        found = await exchange(server, sent)
+
+    assert found.startswith(b"HTTP/1.1 400 ")
+    assert found.count(b"HTTP/1.1 ") == 1
+
+
+async def test_a_client_that_goes_away_in_its_body_is_no_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of(tmp_path)
+    with ServerManifest(settings.manifest) as manifest:
+        token = add_token(
+            manifest.tokens, "a", Role.OPERATOR, now=time.time(), expires_seconds=None
+        )
+    head = (
+        "POST /api/v1/notifications/read HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"Authorization: Bearer {token}\r\n"
+    )
+    async with running(settings) as server, asyncio.timeout(30):
+        port = int(server.url.rsplit(":", 1)[1].split("/")[0])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        await writer.drain()
+        writer.close()
+        # Answered after the other was read: the server takes what comes in its order.
+        found = await exchange(
+            server, f"{head}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
+
+    assert found.startswith(b"HTTP/1.1 200 ")
+    assert capfd.readouterr().err == ""

@@ -295,8 +295,19 @@ async def test_announcements_that_are_none_are_refused(uploader, store, fields):
     assert objects(store) == set()
 
 
-@pytest.mark.parametrize("body", [b"[]", b"{", b"\xff", b"7"])
-async def test_bodies_that_are_no_json_object_are_refused(uploader, body):
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"[]", b"{", b"\xff", b"7", b"null", b"[" * 30_000 + b"]" * 30_000),
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"size_bytes": ' + b"9" * 5000 + b"}",
+        b'{"name": "\\ud800", "size_bytes": 1, "sha256": "%s"}' % (b"0" * 64),
+        b'{"name": "a", "size_bytes": 1e400, "sha256": "%s"}' % (b"0" * 64),
+        b'{"name": "a", "size_bytes": 1, "sha256": "%s", "modified_at": NaN}' % (b"0" * 64),
+        b'{"name": "a", "size_bytes": 1, "sha256": "%s", "modified_at": -1e308}' % (b"0" * 64),
+    ],
+)
+async def test_bodies_that_are_no_announcement_are_refused(uploader, body):
     assert (await uploader.post("/api/v1/uploads", content=body)).status_code in (400, 422)
 
 

@@ -69,6 +69,13 @@ class Hosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
+            if "transfer-encoding" in headers and "content-length" in headers:
+                # A proxy before us may believe the other one: where does the next request begin?
+                raise Problem(
+                    400,
+                    "the length of the body is given twice, in different ways",
+                    headers={"Connection": "close"},
+                )
             host = headers.get("host", "")
             if not self._allowed.allow(host):
                 raise Problem(

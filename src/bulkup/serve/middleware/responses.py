@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -55,6 +55,8 @@ class Responses:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:  # nobody is there to be told
+            return
         except Exception as error:
             if is_begun:
                 raise

@@ -99,7 +99,7 @@ def retry_arguments(document: dict[str, Any]) -> list[str]:
                 raise Problem(422, f"{name} is one of {', '.join(choices)}")
             arguments += [option, value]
     if (path := document.get("path")) is not None:
-        if not isinstance(path, str) or not path or len(path) > MOST_TEXT or "\0" in path:
+        if not isinstance(path, str) or not path or len(path) > MOST_TEXT or not _is_text(path):
             raise Problem(422, "path is a pattern")
         arguments.append(f"--path={path}")
     if (items := document.get("items")) is not None:
@@ -108,6 +108,11 @@ def retry_arguments(document: dict[str, Any]) -> list[str]:
             raise Problem(422, f"items are the numbers of 1 to {MOST_ITEMS:,} items")
         arguments += [f"--item={one}" for one in items]
     return arguments
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be an argument of a program: JSON may hold halves of characters, and zeros."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)
 
 
 ROUTES = (

@@ -103,3 +103,13 @@ async def test_a_retry_is_a_run_that_tries_again_and_is_reported(
 
     assert (await operator.post("/api/v1/notifications/read")).json()["read"] >= 1
     assert (await operator.get("/api/v1/notifications")).json()["unread"] == 0
+
+
+async def test_half_a_character_is_no_pattern(
+    operator: httpx.AsyncClient, context: ServerContext
+) -> None:
+    """JSON may hold one, and no program takes it as an argument."""
+    found = await operator.post("/api/v1/failures/retry", content=b'{"path": "\\ud800"}')
+
+    assert found.status_code == 422
+    assert not context.child_runs.is_running("retry")
