@@ -19,9 +19,9 @@ from bulkup.errors import ExitCode, UsageError
 from bulkup.manifest.server import ServerReader
 from bulkup.serve.app import make_app
 from bulkup.serve.context import new_context
-from bulkup.serve.middleware.hosts import is_loopback
 from bulkup.serve.tokens import digest_of
 from bulkup.settings.serve_options import ServeOptions
+from bulkup.stores.urls import is_loopback
 
 if TYPE_CHECKING:
     from bulkup.settings.table import Settings
