@@ -46,6 +46,22 @@ def test_an_accepted_failure_is_no_news(pushed: Bulkup) -> None:
     assert pushed("accept").stdout == "Nothing to accept.\n"
 
 
+def test_a_failure_whose_file_was_deleted_is_no_news_until_it_is_back(
+    pushed: Bulkup, tmp_path: Path
+) -> None:
+    (tmp_path / "photos/broken.jpg").unlink()
+    push(pushed, check=0)
+    assert pushed("status", "--failed", check=0).stdout == "Nothing has failed.\n"
+    pushed("process", check=0)
+    make_tree(tmp_path / "photos", {"broken.jpg": BROKEN})
+    push(pushed, check=3)
+
+
+def test_a_failure_whose_file_is_excluded_is_no_news(pushed: Bulkup) -> None:
+    pushed("push", "photos", "--exclude", "broken.*", "--stages", "upload,process", check=0)
+    assert pushed("status", "--failed", check=0).stdout == "Nothing has failed.\n"
+
+
 def test_a_new_failure_is_news(pushed: Bulkup, tmp_path: Path) -> None:
     pushed("accept")
     make_tree(tmp_path / "photos", {"new.jpg": BROKEN[:200]})

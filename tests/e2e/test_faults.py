@@ -459,3 +459,20 @@ def test_a_scheme_in_capitals_keeps_the_endpoint(
     keys = {name: value for name, value in access(s3.url).items() if "URL" not in name}
     bulkup("push", "photos", "--to", "S3://bucket/x", "--endpoint-url", s3.url, env=keys)
     assert "Nothing changed" in bulkup("push", "photos", "--to", "s3://bucket/x/", env=keys).stdout
+
+
+def test_two_servers_of_one_url_are_told_apart_on_the_screen(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    with FakeS3() as one, FakeS3() as two:
+        for s3 in (one, two):
+            bulkup("push", "photos", "--to", "s3://bucket/x", env=access(s3.url))
+            assert f"s3://bucket/x at {s3.url}" not in bulkup("status").stdout or s3 is two
+        for s3 in (one, two):
+            assert f"s3://bucket/x at {s3.url}: 1 object" in bulkup("status").stdout
+            checked = bulkup("verify", env=access(one.url)).stdout
+            assert f"s3://bucket/x at {s3.url}: 1 object checked" in checked
+        env = {k: v for k, v in access(one.url).items() if "ENDPOINT" not in k}
+        refused = bulkup("push", "photos", "--to", "s3://bucket/y", env=env, check=2)
+        assert f"may be at {one.url} or at {two.url}" in refused.stderr

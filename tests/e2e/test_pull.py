@@ -145,6 +145,19 @@ def test_members_of_archives_become_files(bulkup: Bulkup, tmp_path: Path) -> Non
     assert sorted(map(str, names)) == ["a.jpg", "old.zip#in/b.jpg"]
 
 
+def test_a_disk_that_is_not_mounted_fails_no_file(bulkup: Bulkup, tmp_path: Path) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture("a"), "b.jpg": picture("b")})
+    bulkup("push", "photos", "--to", "nas")
+    (tmp_path / "nas").rename(tmp_path / "unplugged")
+    (tmp_path / "nas").mkdir()
+    ended = bulkup("pull", "--into", "back", "--wait-online", "0", check=4)
+    assert "is it mounted?" in ended.stderr
+    assert "missing" not in ended.stdout
+    (tmp_path / "nas").rmdir()
+    (tmp_path / "unplugged").rename(tmp_path / "nas")
+    bulkup("pull", "--into", "back")
+
+
 def test_roots_and_globs_choose(bulkup: Bulkup, tmp_path: Path) -> None:
     """Several roots have folders of their own; one alone has none."""
     make_tree(tmp_path / "one/photos", {"a.jpg": picture(1), "a.png": picture(2)})

@@ -233,9 +233,13 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
         f"{count(assets['unique'])} unique, {count(assets['duplicates'], 'duplicate')}"
         + (f", {count(assets['missing'])} deleted locally" if assets["missing"] else "")
     )
+    urls = [destination["url"] for destination in destinations]
     for destination in destinations:
+        where = destination["url"]
+        if urls.count(where) > 1:
+            where += f" at {destination.get('endpoint', 'Amazon S3')}"
         say(
-            f"{escape(destination['url'])}: {count(destination['objects'], 'object')}, "
+            f"{escape(where)}: {count(destination['objects'], 'object')}, "
             f"{size(destination['bytes'])}"
         )
     _print_stages(stages)

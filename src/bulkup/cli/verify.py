@@ -12,6 +12,8 @@ from bulkup.cli.shared_options import Flags
 from bulkup.errors import BulkupError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bulkup.manifest.destinations import Destination
     from bulkup.operations.checks.objects import Depth
     from bulkup.operations.verify import Discrepancy, VerifyCounts
@@ -93,7 +95,7 @@ class _TableReport:
         self.any_refused = False
         self._repairable = 0
         self._rows: list[tuple[str, ...]] = []
-        self._lines: list[str] = []
+        self._lines: list[tuple[Destination, str]] = []
 
     def found(self, destination: Destination, one: Discrepancy) -> None:
         """Add one discrepancy."""
@@ -127,7 +129,7 @@ class _TableReport:
 
     def checked(self, destination: Destination, counts: VerifyCounts) -> None:
         """Add the line of a destination that has been compared."""
-        from bulkup.cli.output.text import count, escape, size
+        from bulkup.cli.output.text import count, size
 
         found = [
             f"{count(number)} {_FINDINGS.get(name, name)}"
@@ -136,10 +138,18 @@ class _TableReport:
         what = count(counts.objects, "object")
         if counts.variants:
             what += f" and {count(counts.variants, 'variant')}"
-        self._lines.append(
-            f"{escape(destination.url)}: {what} checked, "
-            f"{size(counts.bytes_read)} read: {', '.join(found) or 'no problems'}"
-        )
+        said = f"{size(counts.bytes_read)} read: {', '.join(found) or 'no problems'}"
+        self._lines.append((destination, f"{what} checked, {said}"))
+
+    def _shown_lines(self) -> Iterator[str]:
+        """The lines, with the server where two have destinations of one URL."""
+        from bulkup.cli.output.text import escape
+
+        urls = [destination.url for destination, _ in self._lines]
+        for destination, said in self._lines:
+            is_alone = urls.count(destination.url) == 1
+            where = "" if is_alone else f" at {destination.endpoint_url or 'Amazon S3'}"
+            yield f"{escape(destination.url + where)}: {said}"
 
     def end(self, *, quiet: bool) -> None:
         """Print what has not been printed yet."""
@@ -156,7 +166,7 @@ class _TableReport:
     def _end(self, out: Any, *, quiet: bool) -> None:
         from bulkup.cli.output.text import count, printable
 
-        lines = self._lines or ["Nothing to verify."]
+        lines = [*self._shown_lines()] or ["Nothing to verify."]
         if self._rows and self.count > len(self._rows):
             lines.append(f"{count(self.count)} in total; --csv lists them")
         if self._repairable:

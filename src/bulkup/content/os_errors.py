@@ -13,6 +13,7 @@ themselves, unlike a missing permission."""
 
 def kind_of(error: OSError) -> type[SourceError]:
     """SourceMissing, SourceUnavailable (worth another try) or SourceUnreadable."""
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    if is_absent or error.errno == errno.ENAMETOOLONG:  # no file has such a path
         return SourceMissing
     return SourceUnavailable if error.errno in _PASSING else SourceUnreadable

@@ -20,6 +20,7 @@ from bulkup.errors import (
     EmbedderUnusable,
     EmbedError,
 )
+from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.redaction import foreign_text
 
 _NOT_ALLOWED = {
@@ -53,10 +54,10 @@ def error_of(
     """The error that a status stands for; None for a 2xx. `now` is in seconds since 1970.
     The server's own words are in it without the `secrets`, which some servers repeat.
 
-    429, and 503 with Retry-After, are EmbedderBusy; 408 and 425 EmbedderUnreachable. What depends
-    on no picture is EmbedderUnusable: keys, credit, an address without such a service, a redirect,
-    which would send the key to another server. All other 4xx are EmbedderRefused: a picture of
-    this request may be the cause.
+    429, and 503 with Retry-After, are EmbedderBusy; 408 and what else passes EmbedderUnreachable.
+    What depends on no picture is EmbedderUnusable: keys, credit, an address without such a
+    service, a redirect, which would send the key to another server. All other 4xx are
+    EmbedderRefused: a picture of this request may be the cause.
     """
     status = response.status
     if 200 <= status < 300:
@@ -71,7 +72,7 @@ def error_of(
         return EmbedderUnusable(said, hint=_NOT_ALLOWED[status])
     if status in (404, 405, 410) or status < 400:
         return EmbedderUnusable(said, hint=_NOT_THERE)
-    if status in (408, 425):
+    if status in PASSING_STATUSES:
         return EmbedderUnreachable(said)
     return EmbedderRefused(said)
 

@@ -24,6 +24,7 @@ from bulkup.stores.s3.endpoint import normalise_endpoint
 from bulkup.stores.store import PartStore
 from bulkup.stores.urls import canonical, is_broker
 from bulkup.walk.filters import Rules, Selection
+from bulkup.walk.own_files import own_patterns
 from bulkup.walk.roots import check_root
 
 
@@ -78,10 +79,15 @@ class Push:
 def plan_of(settings: Settings, paths: Sequence[str], *, cwd: str, now: float) -> Push:
     """The push that the settings describe, checked before any work. Raises UsageError."""
     require_paths(paths)
+    roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     selection = settings.upload.selection(now=now)
     Rules(selection)  # a bad pattern is found before any work
+    if selection.all_files:
+        files = filter(None, (settings.manifest, settings.log_file, settings.metrics_file))
+        own = own_patterns(roots, files)
+        selection = replace(selection, exclude=(*selection.exclude, *own))
     push = Push(
-        roots=tuple(dict.fromkeys(os.path.abspath(path) for path in paths)),
+        roots=roots,
         upload=settings.upload,
         run=settings.run,
         selection=selection,

@@ -38,7 +38,9 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
         "runs": runs,
         "stale_claims": stale,
         "destinations": [
-            {"url": d.url, "objects": d.objects, "bytes": d.bytes} for d in status.destinations
+            {"url": d.url, "objects": d.objects, "bytes": d.bytes}
+            | ({"endpoint": d.endpoint} if d.endpoint else {})
+            for d in status.destinations
         ],
     }
 

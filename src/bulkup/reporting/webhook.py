@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from bulkup.errors import BulkupError
 from bulkup.events import AttemptFailed, Event, Json, RunStarted, Summary
+from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.model import Snapshot, total_of
 from bulkup.pace.tries import with_tries_while
 from bulkup.proxies import proxy_for
@@ -259,7 +260,7 @@ def _may_change(error: BaseException) -> bool:
     import httpx
 
     if isinstance(error, WebhookRefused):
-        return error.status >= 500 or error.status in (408, 425, 429)
+        return error.status >= 500 or error.status == 429 or error.status in PASSING_STATUSES
     return isinstance(error, TimeoutError | httpx.TransportError) and not isinstance(
         error, httpx.UnsupportedProtocol
     )

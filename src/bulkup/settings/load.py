@@ -258,7 +258,11 @@ def _file_of_user(user_config_dir: Path | None, warn: Callable[[str], None]) -> 
         from platformdirs import user_config_path
 
         user_config_dir = user_config_path("bulkup", appauthor=False)
-    if not (path := user_config_dir / "bulkup.toml").is_file():
+    path = user_config_dir / "bulkup.toml"
+    try:
+        if not path.is_file():
+            return None
+    except PermissionError:  # of another user's HOME, as after `su`: nothing of ours is in there
         return None
     from bulkup.settings.trust import read_settings_file
 
@@ -277,8 +281,10 @@ def check_settings_text(file: SettingsFile) -> None:
 def _read(file: SettingsFile) -> dict[str, Any]:
     import tomllib
 
+    if file.body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SettingsError(f"{file.path} is UTF-16", hint="Save it as UTF-8.")
     try:
-        return tomllib.loads(file.body.decode("utf-8"))
+        return tomllib.loads(file.body.decode("utf-8-sig"))  # Notepad writes a mark before UTF-8
     except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both
         raise SettingsError(f"{file.path} is no TOML: {error}") from error
 

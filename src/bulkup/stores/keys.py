@@ -16,6 +16,10 @@ KEY_LIMIT_BYTES = 1024
 """The longest key of S3, in bytes of UTF-8 ("Naming Amazon S3 objects", Amazon S3 User Guide)."""
 
 
+NAME_LIMIT_BYTES = 255
+"""The longest name of a file or folder where a destination is a directory."""
+
+
 def key_for(
     prefix: str, path: str, digest: Digest, layout: Layout, facts: KeyFacts | None = None
 ) -> str:
@@ -33,17 +37,27 @@ def key_for(
 
 
 def spare_key(key: str, digest: Digest) -> str:
-    """The key for a content whose own key is taken by another: `name~<8 hex of digest>.ext`."""
-    ending = _ending(key)
-    stem = key[: len(key) - len(ending)]
-    return f"{stem}~{digest[:8]}{ending}"
+    """The key for a content whose own key is taken by another: `name~<8 hex of digest>.ext`, with
+    a name that is cut where it would be too long for a file."""
+    folder, slash, name = key.rpartition("/")
+    ending = _ending(name)
+    mark = f"~{digest[:8]}{ending}"
+    return f"{folder}{slash}{_cut(name[: len(name) - len(ending)], len(mark.encode()))}{mark}"
 
 
 def spare_folder_key(key: str, digest: Digest, prefix: str = "") -> str | None:
     """The key for a content whose path cannot be made since one of its folders is an object:
     `<prefix>folder~<8 hex of digest>/name.ext`. None for a key without folders."""
     folder, slash, rest = key.removeprefix(prefix).partition("/")
-    return f"{prefix}{folder}~{digest[:8]}/{rest}" if slash else None
+    mark = f"~{digest[:8]}"
+    return f"{prefix}{_cut(folder, len(mark))}{mark}/{rest}" if slash else None
+
+
+def _cut(name: str, room_bytes: int) -> str:
+    """The name without its end, where that and so many bytes would be too long for a file."""
+    while len(name.encode(errors="surrogateescape")) + room_bytes > NAME_LIMIT_BYTES:
+        name = name[:-1]
+    return name
 
 
 def as_utf8(path: str) -> str:

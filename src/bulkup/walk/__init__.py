@@ -11,6 +11,7 @@ files_from        listings of the files that a list names
 listing_groups    listings that are recorded together
 changed_paths     the parts of a root that a watcher names
 file_events       what changes below a watched folder
+own_files         bulkup's own files, which are left out
 mounts            file systems that are mounted below a folder
 diff              a listing compared with what was recorded
 """

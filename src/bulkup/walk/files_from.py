@@ -56,9 +56,9 @@ def read_paths(origin: str) -> Iterator[str]:
 def split_paths(stream: BinaryIO) -> Iterator[str]:
     """The paths in `stream`, as `read_paths` describes them."""
     block = stream.read(_BLOCK_BYTES)
-    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if _is_wide(block):
         raise UsageError(
-            "--files-from: the list is UTF-16, as Windows PowerShell's > writes",
+            "--files-from: the list is UTF-16 or UTF-32, as Windows PowerShell's > writes",
             hint="Write it as UTF-8: … | Out-File -Encoding utf8 list.txt",
         )
     block = block.removeprefix(codecs.BOM_UTF8)
@@ -70,6 +70,15 @@ def split_paths(stream: BinaryIO) -> Iterator[str]:
             yield from _path(line, separator)
         block = stream.read(_BLOCK_BYTES)
     yield from _path(rest, separator)
+
+
+def _is_wide(block: bytes) -> bool:
+    """Whether the list is in UTF-16 or UTF-32: by its mark or, where it has none, by a NUL beside
+    each line break and most other bytes; a list that is separated by NULs has no line breaks."""
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)):
+        return True
+    breaks = block.count(b"\n\0") + block.count(b"\0\n")
+    return breaks > 0 and block.count(b"\0") * 5 > len(block) * 2
 
 
 def listed(

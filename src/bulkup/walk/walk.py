@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from typing import TYPE_CHECKING, Final
@@ -223,7 +224,9 @@ def _ignore_text(fd: int) -> str:
         return ""
     except OSError as error:
         raise OSError(error.errno, f"{IGNORE_FILE}: {error.strerror}") from error
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # of Notepad and PowerShell
+        return data.decode("utf-16", "replace")
+    return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _loop(folder: str) -> FolderListing:

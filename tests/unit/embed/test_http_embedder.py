@@ -288,6 +288,7 @@ async def test_polls_and_cancellations_take_no_token(make, server, clock):
         ({"drop": True}, EmbedderUnreachable),
         ({"hang": 0.4}, EmbedderUnreachable),
         ({"status": 408}, EmbedderUnreachable),
+        ({"status": 499}, EmbedderUnreachable),
     ],
 )
 @pytest.mark.parametrize("api", ["openai", "replicate"])

@@ -136,12 +136,32 @@ def test_config_names_the_file_and_the_flag_wins(tmp_path: Path) -> None:
     assert load({"config": Path("b.toml")}, environ, tmp_path, tmp_path).run.limit == 2
 
 
+def test_a_file_of_notepad_is_read_or_told_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_bytes(b"\xef\xbb\xbf[push]\r\nlimit = 1\r\n")
+    assert load({"config": "a.toml"}, {}, tmp_path, tmp_path).run.limit == 1
+    (tmp_path / "a.toml").write_bytes("[push]\r\nlimit = 1\r\n".encode("utf-16"))
+    with pytest.raises(SettingsError, match=r"a\.toml is UTF-16"):
+        load({"config": "a.toml"}, {}, tmp_path, tmp_path)
+
+
+def test_a_configuration_directory_of_another_user_has_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `su`, with HOME as it was: nothing of this user's is in there."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", lambda path: "root" in path.parts and refuse(path))
+    assert load({}, {}, tmp_path, tmp_path / "root").run.limit is None
+
+
 def test_a_named_file_that_is_missing_is_an_error_that_names_it(load_here: Load) -> None:
     with pytest.raises(SettingsError, match=r"gone\.toml: No such file"):
         load_here(config="gone.toml")
 
 
-@pytest.mark.parametrize("content", [b"limit = ", b"\xff\xfe", b"a = 1\na = 2"])
+@pytest.mark.parametrize("content", [b"limit = ", b"a = '\xff'", b"a = 1\na = 2"])
 def test_what_is_no_toml_is_an_error_that_names_the_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "bulkup.toml").write_bytes(content)
     with pytest.raises(SettingsError, match=r"bulkup\.toml is no TOML"):

@@ -51,6 +51,24 @@ def test_names_and_their_keys() -> None:
     assert spare_key(".bashrc", DIGEST) == ".bashrc~abababab"
 
 
+def test_a_spare_key_is_no_longer_than_a_file_name_may_be() -> None:
+    for name in (
+        "\udce9" * 251 + ".jpg",
+        "x" * 251 + ".jpg",
+        "é" * 125 + ".tar",
+        "写" * 85,
+        "a" * 244 + ".jpeg",
+    ):
+        spare = spare_key(f"folder/{name}", DIGEST)
+        assert spare.startswith(f"folder/{name[:60]}")
+        assert len(os.fsencode(spare.removeprefix("folder/"))) <= 255
+        folder = spare_folder_key(f"all/{name}/x.jpg", DIGEST, "all/")
+        assert folder is not None
+        assert len(os.fsencode(folder.split("/")[1])) <= 255
+        assert folder.endswith("~abababab/x.jpg")
+    assert spare_key("x" * 242 + ".jpg", DIGEST) == "x" * 242 + "~abababab.jpg"
+
+
 def test_a_spare_key_may_be_in_another_folder_below_the_prefix() -> None:
     """Where a folder of the key is an object, at whatever depth."""
     assert spare_folder_key("d.e/f/x.jpg", DIGEST) == "d.e~abababab/f/x.jpg"

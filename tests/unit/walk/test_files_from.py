@@ -52,6 +52,17 @@ class TestReading:
         with pytest.raises(UsageError, match="UTF-16"):
             list(split_paths(io.BytesIO("\ufeffa.jpg\n".encode(encoding))))
 
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_a_list_in_utf_16_without_a_mark_is_refused(self, encoding: str, end: str) -> None:
+        text = end.join(["2019/a.jpg", "Ünï/写真.jpg", "b.jpg", ""])
+        with pytest.raises(UsageError, match="UTF-16"):
+            list(split_paths(io.BytesIO(text.encode(encoding))))
+
+    def test_short_names_between_nuls_are_no_utf_16(self) -> None:
+        assert list(split_paths(io.BytesIO(b"a\0b\0c\0"))) == ["a", "b", "c"]
+        assert list(split_paths(io.BytesIO(b"a\n\0b.jpg\0"))) == ["a\n", "b.jpg"]
+
     @given(st.lists(names, max_size=20), st.integers(1, 7))
     def test_blocks_do_not_matter(self, raw: list[bytes], block_bytes: int) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -153,8 +164,10 @@ class TestJudging:
     def test_missing_files_and_folders(self, tmp_path: Path) -> None:
         """`find` prints folders too; they are passed over without an error."""
         grow(tmp_path, "a/b.jpg")
-        found = out([".", "a", "a/b.jpg", "gone.jpg", "a/gone.jpg"], tmp_path)
+        too_long = f"{'x' * 300}.jpg"
+        found = out([".", "a", "a/b.jpg", "gone.jpg", "a/gone.jpg", too_long], tmp_path)
         assert found == {
+            too_long: ("File name too long", ErrorClass.MISSING),
             "./": ("folder: only files can be listed", None),
             "a": ("folder: only files can be listed", None),
             "gone.jpg": ("No such file or directory", ErrorClass.MISSING),

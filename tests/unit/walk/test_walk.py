@@ -182,6 +182,15 @@ class TestRules:
         (tmp_path / "c" / ".bulkupignore").write_text("\ufeff!keep.png\r\n")
         assert found(root) == ["b.jpg", "c/keep.png", "c/d/f.jpg"]
 
+    def test_an_ignore_file_in_utf_16_counts(self, tmp_path: Path) -> None:
+        """As Notepad and PowerShell write it: else what is private would be sent."""
+        root = grow(tmp_path, "a.jpg", "private/b.jpg", "é.jpg")
+        for encoding in ("utf-16", "utf-16-be"):
+            mark = "" if encoding == "utf-16" else "\ufeff"
+            text = f"{mark}/private/\r\né.jpg\r\n"
+            (tmp_path / ".bulkupignore").write_bytes(text.encode(encoding))
+            assert found(root) == ["a.jpg"]
+
     def test_an_ignore_file_matches_names_that_are_no_utf8(self, tmp_path: Path) -> None:
         root = grow(tmp_path, b"caf\xe9.jpg", "b.jpg")
         (tmp_path / ".bulkupignore").write_bytes(b"caf\xe9.jpg\n")

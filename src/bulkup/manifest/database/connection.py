@@ -154,7 +154,7 @@ def connect_to_read(path: str) -> ManifestConnection | None:
 
     One of an older version is migrated first. Nothing else is written. Raises ManifestError.
     """
-    if not Path(path).exists():
+    if not _is_there(path):
         return None
     connection, version = open_to_read(path)
     if 0 < version < len(MIGRATIONS):
@@ -166,6 +166,20 @@ def connect_to_read(path: str) -> ManifestConnection | None:
         connection.close()
         return None
     return connection
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is a file. Raises ManifestReadOnly where only others may look."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ManifestReadOnly(
+            f"{path} cannot be read: {error.strerror}",
+            hint="Name another file with --manifest, or another BULKUP_HOME.",
+        ) from error
+    return True
 
 
 def connect_to_nothing(path: str) -> ManifestConnection:

@@ -5,6 +5,7 @@ All functions are parts of a transaction that the caller has begun.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ def mark_missing(db: sqlite3.Connection, gone: Sequence[Known], now: float) -> N
             (now, known.asset_id),
         )
         forget_unsendable(db, known.content_id)
+        _accept_failures(db, known.content_id, (), now)
 
 
 def mark_folders_missing(db: sqlite3.Connection, folders: Sequence[int], now: float) -> int:
@@ -52,6 +54,21 @@ def _is_unsent(db: sqlite3.Connection, content_id: int) -> bool:
     return row is not None and bool(row[0])
 
 
+def _accept_failures(
+    db: sqlite3.Connection, content_id: int, unwanted: Sequence[int], now: float
+) -> None:
+    """What failed for good of a content whose files are all gone or `unwanted` is no news: nobody
+    wants its thumbnail. What `free` erased is still wanted."""
+    db.execute(
+        "INSERT OR IGNORE INTO accepted_failure (item_id, attempts, accepted_at) "
+        "SELECT id, attempts, ?2 FROM item WHERE content_id = ?1 AND stage != 'upload' "
+        "AND state = 'dead' AND NOT EXISTS (SELECT 1 FROM asset WHERE asset.content_id = ?1 "
+        "AND asset.id NOT IN (SELECT value FROM json_each(?3)) AND "
+        "(missing_at IS NULL OR EXISTS (SELECT 1 FROM freed_asset WHERE asset_id = asset.id)))",
+        (content_id, now, json.dumps(unwanted)),
+    )
+
+
 def _forget(db: sqlite3.Connection, asset_id: int, content_id: int) -> None:
     deleted = db.execute(
         "DELETE FROM asset WHERE id = ? AND content_id = ?", (asset_id, content_id)
@@ -60,8 +77,17 @@ def _forget(db: sqlite3.Connection, asset_id: int, content_id: int) -> None:
         release_content(db, content_id)
 
 
-def forget_failed(db: sqlite3.Connection, assets: Sequence[int]) -> None:
-    """Of files that are not wanted now, forget those whose upload failed."""
+def forget_failed(db: sqlite3.Connection, assets: Sequence[int], now: float) -> None:
+    """Of files that are not wanted now, forget those whose upload failed; later failures are
+    accepted."""
+    if not assets:
+        return
+    for (content_id,) in db.execute(
+        "SELECT DISTINCT asset.content_id FROM json_each(?) JOIN asset ON asset.id = value "
+        "JOIN item ON item.content_id = asset.content_id AND stage != 'upload' AND state = 'dead'",
+        (json.dumps(assets),),
+    ).fetchall():
+        _accept_failures(db, content_id, assets, now)
     for asset_id in assets:
         row = db.execute(
             "SELECT asset.id, asset.content_id FROM asset "
@@ -74,7 +100,13 @@ def forget_failed(db: sqlite3.Connection, assets: Sequence[int]) -> None:
 
 
 def mark_present(db: sqlite3.Connection, assets: Sequence[Known]) -> None:
-    """The files are there again."""
+    """The files are there again, and so are the failures that were accepted as they went."""
+    db.executemany(
+        "DELETE FROM accepted_failure WHERE EXISTS (SELECT 1 FROM asset JOIN item "
+        "ON item.content_id = asset.content_id WHERE asset.id = ? AND item.id = item_id "
+        "AND accepted_at = missing_at)",
+        ((a.asset_id,) for a in assets),
+    )
     db.executemany(
         "UPDATE asset SET missing_at = NULL WHERE id = ?", ((a.asset_id,) for a in assets)
     )

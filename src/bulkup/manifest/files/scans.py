@@ -142,7 +142,9 @@ class Scans(Statements):
             for folder in find():
                 folder_id = self._add_folder(scope.root_id, folder.path)
                 absent_files.mark_missing(self._db, folder.gone, now)
-                absent_files.forget_failed(self._db, [known.asset_id for known in folder.excluded])
+                absent_files.forget_failed(
+                    self._db, [known.asset_id for known in folder.excluded], now
+                )
                 absent_files.mark_present(self._db, folder.back)
                 linked = self._link_content(scope, folder_id, folder.unchanged)
                 for size, is_joined in linked:
@@ -177,7 +179,9 @@ class Scans(Statements):
         with self._transaction():
             absent_files.mark_missing(self._db, lost, now)
             absent_files.forget_failed(
-                self._db, [k.asset_id for f in excluded_folders for k in self.known(f, None, None)]
+                self._db,
+                [k.asset_id for f in excluded_folders for k in self.known(f, None, None)],
+                now,
             )
             gone = absent_files.mark_folders_missing(self._db, missing_folders, now)
             self._db.execute(

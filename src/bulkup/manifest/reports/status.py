@@ -50,6 +50,7 @@ class DestinationStatus(NamedTuple):
     url: str
     objects: int
     bytes: int
+    endpoint: str | None = None  # of a bucket that is not at Amazon
 
 
 class Status(NamedTuple):
@@ -201,7 +202,8 @@ class StatusReport(Statements):
 
     def _destinations(self) -> list[DestinationStatus]:
         rows = self._db.execute(
-            "SELECT url, coalesce(items, 0), coalesce(bytes, 0) FROM destination "
+            "SELECT url, coalesce(items, 0), coalesce(bytes, 0), nullif(endpoint_url, '') "
+            "FROM destination "
             "LEFT JOIN tally ON destination_id = destination.id AND stage = 'upload' "
             f"AND state = 'done' WHERE {IS_REACHED} OR EXISTS (SELECT 1 FROM batch "
             "JOIN batch_run ON batch_id = batch.id JOIN run ON run.id = batch_run.run_id "

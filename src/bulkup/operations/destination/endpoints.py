@@ -45,14 +45,13 @@ def choose_endpoint(
 ) -> str:
     """The endpoint of `url`, a canonical one; '' for Amazon S3 and for directories.
 
+    Where nothing of this URL is known, its bucket is where others of its prefixes were reached.
     Raises UsageError when several are possible.
     """
     if not url.startswith("s3://"):
         return ""
     asked = asked_endpoint(options, environ)
-    there = [one for one in known if one.url == url]
-    reached = [one for one in there if one.is_reached]
-    endpoints = [one.endpoint_url for one in reached or there]
+    endpoints = _known_endpoints(url, known)
     if asked is not None and (asked.is_deliberate or asked.endpoint_url in endpoints):
         return asked.endpoint_url
     possible = endpoints if asked is None else [*endpoints, asked.endpoint_url]
@@ -62,6 +61,22 @@ def choose_endpoint(
             hint="Choose one with --endpoint-url; Amazon S3 is https://s3.amazonaws.com.",
         )
     return possible[0] if possible else ""
+
+
+def _known_endpoints(url: str, known: Iterable[Destination]) -> list[str]:
+    """Where destinations of this URL are, those that were reached first; else its bucket."""
+    everywhere = list(known)
+    there = [one for one in everywhere if one.url == url]
+    if not there:
+        bucket = f"{bucket_of(url)}/"
+        there = [one for one in everywhere if one.is_reached and f"{one.url}/".startswith(bucket)]
+    reached = [one for one in there if one.is_reached]
+    return list(dict.fromkeys(one.endpoint_url for one in reached or there))
+
+
+def bucket_of(url: str) -> str:
+    """The URL of the bucket of a canonical S3 URL: `s3://bucket`."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 def require_same_endpoint(

@@ -9,11 +9,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from bulkup.errors import UsageError
 from bulkup.manifest.destinations import Destination, Destinations
-from bulkup.operations.destination.endpoints import choose_endpoint, require_same_endpoint
+from bulkup.operations.destination.endpoints import (
+    asked_endpoint,
+    bucket_of,
+    choose_endpoint,
+    require_same_endpoint,
+)
 from bulkup.run.options import NamedRoot, Subtree, named
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.stores.urls import canonical, is_directory, redact, require_no_lookalike
@@ -51,7 +57,8 @@ def resolve_target(
         url = canonical(upload.to)
         _require_outside(url, roots)
         endpoint_url = choose_endpoint(url, known, options, environ)
-        return PushTarget(url, endpoint_url, False, tuple(map(named, roots)))
+        notices = _endpoint_notices(url, endpoint_url, known, options, environ)
+        return PushTarget(url, endpoint_url, False, tuple(map(named, roots)), notices=notices)
     _require_sources(roots, known)
     found = [find_known_root(root, destinations) for root in roots]
     remembered = {one.destination.id: one.destination for one in found if one is not None}
@@ -67,6 +74,20 @@ def resolve_target(
     require_same_endpoint(destination, options, environ)
     _require_outside(destination.url, roots)
     return _like_known_roots(roots, found, destination)
+
+
+def _endpoint_notices(
+    url: str,
+    endpoint_url: str,
+    known: Sequence[Destination],
+    options: RunOptions,
+    environ: Mapping[str, str],
+) -> tuple[str, ...]:
+    """What the user did not say of the endpoint: that another prefix of the bucket is there."""
+    is_said = asked_endpoint(options, environ) is not None or any(one.url == url for one in known)
+    if not endpoint_url or is_said:
+        return ()
+    return (f"{bucket_of(url)} is at {endpoint_url}, as before",)
 
 
 def _to_local_store(
@@ -227,5 +248,15 @@ def _require_outside(url: str, roots: Sequence[str]) -> None:
 
 
 def _is_within(path: str, directory: str) -> bool:
+    """Also by another mount of the same file system, which has other paths."""
     inner, outer = os.path.realpath(path), os.path.realpath(directory)
-    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
+    if inner == outer or inner.startswith(outer.rstrip("/") + "/"):
+        return True
+    with suppress(OSError):
+        found = os.stat(outer)
+        while (above := os.path.dirname(inner)) != inner:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                if os.path.samestat(os.stat(inner), found):
+                    return True
+            inner = above
+    return False

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
 from typing import TypeVar
 
-from bulkup.errors import DestinationError, ItemError
+from bulkup.errors import DestinationError, ItemError, ObjectMissing
 from bulkup.manifest.destinations import Destination
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
@@ -14,7 +14,7 @@ from bulkup.run.stop_signal import StopSignal
 from bulkup.run.store_requests import StoreRequests, learned_of, requests_to
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
-from bulkup.stores.urls import prefix_of
+from bulkup.stores.urls import is_directory, prefix_of
 
 T = TypeVar("T")
 
@@ -55,6 +55,7 @@ class PullSource:
             wait_online_seconds=options.wait_online_seconds,
         )
         self.refused: DestinationError | None = None
+        self._is_checked = False
 
     @property
     def opened(self) -> StoreRequests | None:
@@ -107,6 +108,7 @@ class PullSource:
             except DestinationError as error:
                 trouble = error
             except ItemError as error:
+                await self._check_directory(error)
                 found = self.breaker.trouble_of(error, began, refused_hint=REFUSED_HINT)
                 if found is None:
                     raise
@@ -117,6 +119,14 @@ class PullSource:
             if not await self.breaker.recover(trouble):
                 break
         raise Stopped
+
+    async def _check_directory(self, error: ItemError) -> None:
+        """Raise DestinationError when the first file is missing since its disk is not mounted."""
+        if self._is_checked or not isinstance(error, ObjectMissing):
+            return
+        self._is_checked = True
+        if is_directory(self.destination.url):
+            await self.store.check()
 
     async def close(self) -> None:
         """Close the connections."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bulkup import errors
+from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.redaction import foreign_text
 from bulkup.stores.s3.errors import Refusal, retry_after_seconds
 from bulkup.stores.s3.http1 import Response
@@ -69,7 +70,7 @@ def _of_one(
         return errors.ObjectMissing(said)
     if status in (409, 412):
         return errors.KeyTaken(said)
-    if status in (408, 425):
+    if status in PASSING_STATUSES:
         return errors.StoreBroken(said)
     return errors.StoreRefused(said, hint=hint)
 

@@ -65,7 +65,11 @@ def find_credentials(
     environment or the profile is used; '' is Amazon S3, whatever those say. As in the AWS CLI,
     `profile` takes precedence over keys in the environment, AWS_PROFILE does not.
     """
-    region = region or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    region = (
+        _clean({"--region": region}, "--region")
+        or _clean(environ, "AWS_REGION")
+        or _clean(environ, "AWS_DEFAULT_REGION")
+    )
     settings = profile_settings(environ, profile)
     addressing_style = addressing_style or settings.addressing_style or "auto"
     if endpoint_url is None:
@@ -80,7 +84,7 @@ def find_credentials(
         secret_key=secret_key,
         token=_clean(environ, "AWS_SESSION_TOKEN") or _clean(environ, "AWS_SECURITY_TOKEN") or None,
         region=region or DEFAULT_REGION,
-        region_given=region is not None,
+        region_given=bool(region),
         endpoint_url=endpoint_url or None,
         addressing_style=addressing_style,
     )
@@ -89,21 +93,26 @@ def find_credentials(
 def configured_endpoint(environ: Mapping[str, str], settings: ProfileSettings) -> str | None:
     """The endpoint that the environment, else the profile, names; None when neither does."""
     return (
-        environ.get("AWS_ENDPOINT_URL_S3")
-        or environ.get("AWS_ENDPOINT_URL")
+        _said(environ, "AWS_ENDPOINT_URL_S3")
+        or _said(environ, "AWS_ENDPOINT_URL")
         or settings.endpoint_url
     )
 
 
+def _said(environ: Mapping[str, str], name: str) -> str:
+    """The variable without the blanks and line breaks around it: files of secrets end in one."""
+    return environ.get(name, "").strip()
+
+
 def _clean(texts: Mapping[str, str | None], name: str) -> str:
-    """The key or token of this name without the blanks and line breaks around it, '' for none.
+    """The key, token or region of this name without blanks and line breaks around it; '' for none.
 
     Raises CredentialsRefused, without the value, for one that no header can hold.
     """
     text = (texts.get(name) or "").strip()
     if " " in text or not (text.isascii() and text.isprintable()):
         raise CredentialsRefused(
-            f"{name} holds a character that cannot be part of a key",
+            f"{name} holds a character that cannot be part of it",
             hint=f"Set {name} again: blanks, line breaks and quotation marks are no part of it.",
         )
     return text
@@ -147,11 +156,15 @@ class _Chain:
                 f"boto3 finds no credentials: {foreign_text(str(error))}", hint=hint
             ) from error
         profile = f", profile {self._profile}" if self._profile else ""
-        names = {name: getattr(keys, name) for name in ("access_key", "secret_key", "token")}
+        names = {
+            "aws_access_key_id": keys.access_key,
+            "aws_secret_access_key": keys.secret_key,
+            "aws_session_token": keys.token,
+        }
         return Credentials(
-            access_key=_clean(names, "access_key"),
-            secret_key=_clean(names, "secret_key"),
-            token=_clean(names, "token") or None,
+            access_key=_clean(names, "aws_access_key_id"),
+            secret_key=_clean(names, "aws_secret_access_key"),
+            token=_clean(names, "aws_session_token") or None,
             region=region or DEFAULT_REGION,
             region_given=region is not None,
             endpoint_url=self._endpoint_url or None,

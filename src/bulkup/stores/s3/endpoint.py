@@ -67,7 +67,7 @@ def _elsewhere(bucket: str, endpoint_url: str, *, is_virtual: bool) -> Address:
 def _split(endpoint_url: str) -> tuple[str, str, str]:
     """Scheme, host with its port unless that is the default, and path without a closing slash."""
     try:
-        parts = urlsplit(endpoint_url)
+        parts = urlsplit(endpoint_url.strip())
         port = parts.port
     except ValueError as error:
         raise UsageError(f"--endpoint-url is no URL: {error}") from error

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from bulkup import errors
+from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.redaction import foreign_text
 from bulkup.stores.s3.headers import http_moment
 from bulkup.stores.s3.http1 import Response
@@ -62,7 +63,6 @@ _PATH_ONLY = (
 )
 # Of Go's server, nginx and Apache
 _HTTPS_EXPECTED = rb"(?i)HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL"
-_PASSING_STATUSES = frozenset((408, 423, 425))  # of proxies, too, which give no code
 
 _KEYS_HINT = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
 PERMISSION_HINT = "The credentials lack a permission for this object."
@@ -189,7 +189,7 @@ def _item_level(
         return errors.SourceChanged(said)
     kind: type[errors.StoreError] = errors.StoreRefused
     hint: str | None = None
-    if status in _PASSING_STATUSES:
+    if status in PASSING_STATUSES:  # of proxies, too, which give no code
         return errors.StoreBroken(said, code=code, request_id=request_id)
     if code in _BUSY or status in (429, 503):
         return errors.StoreBusy(

@@ -28,6 +28,7 @@ def with_config(tmp_path: Path, text: str) -> dict[str, str]:
     ("typed", "endpoint"),
     [
         ("http://h:9/", "http://h:9"),
+        (" http://h:9\n", "http://h:9"),
         ("HTTP://H:9", "http://h:9"),
         ("https://h:443", "https://h"),
         ("http://h:80/base/", "http://h/base"),
@@ -44,6 +45,22 @@ def test_spellings_of_one_endpoint_are_one(typed: str, endpoint: str) -> None:
 def test_a_bucket_known_once_is_looked_for_there() -> None:
     assert choose_endpoint(URL, known_at("http://one"), RunOptions(), NOTHING) == "http://one"
     assert choose_endpoint(URL, [], RunOptions(), NOTHING) == ""
+
+
+def test_another_prefix_of_a_known_bucket_is_looked_for_there() -> None:
+    """Keys and pictures of a private server do not go to Amazon for want of an option."""
+    known = [one._replace(is_reached=True) for one in known_at("http://one")]
+    for url in ("s3://photos", "s3://photos/other", "s3://photos//all"):
+        assert choose_endpoint(url, known, RunOptions(), NOTHING) == "http://one"
+    assert choose_endpoint("s3://photos2/all", known, RunOptions(), NOTHING) == ""
+    assert (
+        choose_endpoint("s3://photos/other", known_at("http://typo"), RunOptions(), NOTHING) == ""
+    )
+    amazon = RunOptions(endpoint_url="https://s3.amazonaws.com")
+    assert choose_endpoint("s3://photos/other", known, amazon, NOTHING) == ""
+    known += [one._replace(is_reached=True) for one in known_at("http://two")]
+    with pytest.raises(UsageError, match=r"http://one or at http://two"):
+        choose_endpoint("s3://photos/other", known, RunOptions(), NOTHING)
 
 
 def test_a_bucket_known_twice_is_asked_about() -> None:
