@@ -4,6 +4,7 @@ exports       what `bulkup` exports
 verbs         the verbs as plain functions
 aio           the verbs as async functions; `bulkup.aio` is their public place
 options       options as keyword arguments, and the settings they make
+plans         dry runs
 results       what the functions return
 loops         event loops
 listener      the caller's callbacks during a run

@@ -20,6 +20,7 @@ from bulkup.api.options import (
     EmbedKeywords,
     ManifestKeywords,
     Moment,
+    Paths,
     ProcessKeywords,
     PullKeywords,
     PushKeywords,
@@ -28,17 +29,18 @@ from bulkup.api.options import (
     StrPath,
     VerifyKeywords,
     WorkKeywords,
+    absolute,
     as_written,
+    listed,
     settings_of,
 )
+from bulkup.api.plans import planned_backlog, planned_push, planned_retry
 from bulkup.api.results import FailedFile, StatusResult, VerifyFinding, status_result
-from bulkup.api.verification import VerifyRequest, depth_of, verify_destinations
+from bulkup.api.verification import Findings, VerifyRequest, depth_of, verify_destinations
 from bulkup.clock import SystemClock
-from bulkup.errors import BulkupError, ErrorClass, UsageError
+from bulkup.errors import ErrorClass, UsageError
 from bulkup.events import Summary
-from bulkup.manifest.destinations import Destination
 from bulkup.manifest.reader import Reader
-from bulkup.operations.dry_run import DryRun, DryRunContext
 from bulkup.operations.pictures.search_request import (
     FoundPicture,
     SearchRequest,
@@ -47,28 +49,14 @@ from bulkup.operations.pictures.search_request import (
     matching_digests,
 )
 from bulkup.operations.pull import PullRequest, PullRun, no_manifest
-from bulkup.operations.push import Push, PushRun, plan_of
+from bulkup.operations.push import PushRun, plan_of
 from bulkup.operations.resume import ResumeRun
 from bulkup.operations.retry import FailureFilter, RetryRun
-from bulkup.operations.stages import BacklogRun, EmbedRun, ProcessRun, plan_backlog
+from bulkup.operations.stages import EmbedRun, ProcessRun
 from bulkup.operations.status import status_document
-from bulkup.operations.verify import Discrepancy, VerifyCounts
 from bulkup.run.descriptors import check_descriptors
 from bulkup.run.pull.events import PullSummary
 from bulkup.settings.table import Settings
-
-Paths = StrPath | Iterable[StrPath]
-
-
-def _listed(paths: Paths) -> list[str]:
-    """One path or several, as texts."""
-    if isinstance(paths, (str, os.PathLike)):
-        return [os.fspath(paths)]
-    return [os.fspath(path) for path in paths]
-
-
-def _absolute(path: StrPath) -> str:
-    return os.path.abspath(path)
 
 
 async def push(
@@ -81,18 +69,10 @@ async def push(
 ) -> Summary:
     """Upload, process and embed; see `bulkup.push`."""
     settings = settings_of(options, PushKeywords)
-    plan = plan_of(settings, _listed(paths), cwd=_absolute("."), now=time.time())
+    plan = plan_of(settings, listed(paths), cwd=absolute("."), now=time.time())
     if dry_run:
-        return await _dry_run(plan, settings, on_event)
+        return await planned_push(plan, settings, on_event)
     return await listen(partial(PushRun, plan), settings, on_event, on_progress)
-
-
-async def _dry_run(plan: Push, settings: Settings, on_event: OnEvent | None) -> Summary:
-    with Reader(settings.manifest) as reader:
-        context = DryRunContext(
-            os.environ, SystemClock(), Random(), on_event or (lambda _: None), wants_files=True
-        )
-        return await DryRun(plan, reader, context).run()
 
 
 async def resume(
@@ -113,6 +93,7 @@ async def retry(
     error: ErrorClass | str | None = None,
     path: str | None = None,
     item: Iterable[int] = (),
+    dry_run: bool = False,
     on_event: OnEvent | None = None,
     on_progress: OnProgress | None = None,
     **options: Unpack[RetryKeywords],
@@ -123,6 +104,8 @@ async def retry(
         raise UsageError(f"{error!r} is no error class", hint=f"One of {', '.join(ErrorClass)}.")
     error_class = None if error is None else str(error)
     wanted = FailureFilter(stage, error_class, path, frozenset(item) or None)
+    if dry_run:
+        return await asyncio.to_thread(planned_retry, wanted, settings, on_event)
     replaced = {
         name: value
         for name, value in asdict(settings.upload.extras).items()
@@ -143,7 +126,7 @@ async def process(
     """Make thumbnails and read metadata; see `bulkup.process`."""
     settings = settings_of(options, ProcessKeywords)
     if dry_run:
-        return await asyncio.to_thread(_backlog, ProcessRun, settings, force, on_event)
+        return await asyncio.to_thread(planned_backlog, ProcessRun, settings, force, on_event)
     run = settings.run.forced() if force else settings.run
     return await listen(partial(ProcessRun, run, force=force), settings, on_event, on_progress)
 
@@ -159,17 +142,9 @@ async def embed(
     """Make processed pictures searchable; see `bulkup.embed`."""
     settings = settings_of(options, EmbedKeywords)
     if dry_run:
-        return await asyncio.to_thread(_backlog, EmbedRun, settings, force, on_event)
+        return await asyncio.to_thread(planned_backlog, EmbedRun, settings, force, on_event)
     run = settings.run.forced() if force else settings.run
     return await listen(partial(EmbedRun, run, force=force), settings, on_event, on_progress)
-
-
-def _backlog(
-    run: type[BacklogRun], settings: Settings, force: bool, on_event: OnEvent | None
-) -> Summary:
-    emit, now = on_event or (lambda _: None), time.time()
-    with Reader(settings.manifest) as reader:
-        return plan_backlog(run, settings.run, reader, force=force, emit=emit, now=now)
 
 
 async def pull(
@@ -193,9 +168,9 @@ async def pull(
     settings = settings_of(options, PullKeywords, to=from_)
     digests = await asyncio.to_thread(_digests, settings, search)
     request = PullRequest(
-        into=_absolute(into),
-        patterns=tuple(_listed(globs)),
-        roots=tuple(_listed(root)),
+        into=absolute(into),
+        patterns=tuple(listed(globs)),
+        roots=tuple(listed(root)),
         digests=digests,
         album=album,
         source=None if from_ is None else settings.upload.to,
@@ -308,31 +283,11 @@ async def verify(
     settings = settings_of(options, VerifyKeywords, to=to)
     request = VerifyRequest(
         to=None if to is None else settings.upload.to,
-        roots=list(map(_absolute, _listed(paths))),
+        roots=list(map(absolute, listed(paths))),
         depth=depth_of(deep=deep, sample=None if sample is None else str(sample), seed=seed),
     )
-    findings = _Findings()
+    findings = Findings()
     await verify_destinations(request, settings, findings)
     if findings.error is not None:
         raise findings.error
     return findings.found_so_far
-
-
-class _Findings:
-    """Collects what a verification finds, and the first destination's error."""
-
-    def __init__(self) -> None:
-        self.found_so_far: list[VerifyFinding] = []
-        self.error: BulkupError | None = None
-
-    def found(self, destination: Destination, one: Discrepancy) -> None:
-        self.found_so_far.append(
-            VerifyFinding(destination.url, one.key, one.finding, one.detail, one.paths, one.variant)
-        )
-
-    def checked(self, destination: Destination, counts: VerifyCounts) -> None:
-        LOG.info("%s: %d objects checked", destination.url, counts.objects)
-
-    def refused(self, destination: Destination, error: BulkupError) -> None:
-        LOG.warning("%s: %s", destination.url, error)
-        self.error = self.error or error

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,6 +21,7 @@ from bulkup.settings.table import Settings
 LOG = logging.getLogger("bulkup")
 
 StrPath = str | os.PathLike[str]
+Paths = StrPath | Iterable[StrPath]
 Seconds = float | str | timedelta
 """A number of seconds, a text such as `10m`, or a `timedelta`."""
 Moment = str | date | timedelta
@@ -151,3 +152,15 @@ def as_written(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     return value
+
+
+def listed(paths: Paths) -> list[str]:
+    """One path or several, as texts."""
+    if isinstance(paths, (str, os.PathLike)):
+        return [os.fspath(paths)]
+    return [os.fspath(path) for path in paths]
+
+
+def absolute(path: StrPath) -> str:
+    """As the command line takes it: from the current folder."""
+    return os.path.abspath(path)

@@ -16,13 +16,13 @@ from collections.abc import Iterable
 from typing import Literal, Unpack, overload
 
 from bulkup.api import aio
-from bulkup.api.aio import Paths
 from bulkup.api.listener import OnEvent, OnProgress
 from bulkup.api.loops import wait_for
 from bulkup.api.options import (
     EmbedKeywords,
     ManifestKeywords,
     Moment,
+    Paths,
     ProcessKeywords,
     PullKeywords,
     PushKeywords,
@@ -75,6 +75,7 @@ def retry(
     error: ErrorClass | str | None = None,
     path: str | None = None,
     item: Iterable[int] = (),
+    dry_run: bool = False,
     on_event: OnEvent | None = None,
     on_progress: OnProgress | None = None,
     **options: Unpack[RetryKeywords],
@@ -82,7 +83,8 @@ def retry(
     """Try failed files again now, with ten more attempts each.
 
     `stage`, `error` (an error class), `path` (a folder or a shell pattern) and `item` (ids in the
-    view `failures`) choose among them. `failed` is the command line's flag.
+    view `failures`) choose among them. `failed` is the command line's flag. With `dry_run` nothing
+    is changed, and `on_event` gets the files (FilesPlanned, with their last error as reason).
     """
     return wait_for(
         aio.retry(
@@ -91,6 +93,7 @@ def retry(
             error=error,
             path=path,
             item=item,
+            dry_run=dry_run,
             on_event=on_event,
             on_progress=on_progress,
             **options,

@@ -10,6 +10,8 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Protocol
 
+from bulkup.api.options import LOG
+from bulkup.api.results import VerifyFinding
 from bulkup.clock import SystemClock
 from bulkup.errors import BulkupError, ExitCode
 from bulkup.manifest.manifest import Manifest
@@ -79,3 +81,23 @@ async def verify_destinations(
                 report.refused(destination, error)
             else:
                 report.checked(destination, counts)
+
+
+class Findings:
+    """Collects what a verification finds, and the first destination's error."""
+
+    def __init__(self) -> None:
+        self.found_so_far: list[VerifyFinding] = []
+        self.error: BulkupError | None = None
+
+    def found(self, destination: Destination, one: Discrepancy) -> None:
+        self.found_so_far.append(
+            VerifyFinding(destination.url, one.key, one.finding, one.detail, one.paths, one.variant)
+        )
+
+    def checked(self, destination: Destination, counts: VerifyCounts) -> None:
+        LOG.info("%s: %d objects checked", destination.url, counts.objects)
+
+    def refused(self, destination: Destination, error: BulkupError) -> None:
+        LOG.warning("%s: %s", destination.url, error)
+        self.error = self.error or error

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from bulkup.errors import UsageError
-from bulkup.events import Notice
+from bulkup.events import Emit, FilePlanned, FilesPlanned, Notice, Summary, Verdict
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.requeue import RetryCandidate, RetryQueue
+from bulkup.manifest.queue.uploads import Left
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.status import matcher
 from bulkup.model import Stage
 from bulkup.pace.backoff import GRANTED_ATTEMPTS
@@ -30,9 +32,16 @@ from bulkup.run.options import (
     batch_options_of,
 )
 from bulkup.run.run import Run
+from bulkup.run.summary import summary_of
 from bulkup.settings.options import RunOptions
 from bulkup.walk.filters import Selection
 from bulkup.walk.roots import check_root
+
+_VERDICTS: Final[Mapping[Stage, Verdict]] = {
+    Stage.UPLOAD: "send",
+    Stage.PROCESS: "process",
+    Stage.EMBED: "embed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,30 @@ def matching(
         is_asked = wanted.items is None or candidate.item_id in wanted.items
         if is_asked and matches(path_of(candidate)):
             yield candidate
+
+
+def plan_retry(wanted: FailureFilter, reader: Reader, emit: Emit) -> Summary:
+    """What `retry` would do: nothing is changed. Emits FilesPlanned."""
+    urls = {one.id: one.url for one in reader.destinations.all()}
+    used: dict[str, None] = {}
+    stages: dict[str, set[int]] = {}
+    files = []
+    for one in matching(reader.retry_queue, wanted):
+        used[urls[one.destination_id]] = None
+        stages.setdefault(one.stage, set()).add(one.item_id)
+        verdict = _VERDICTS[Stage(one.stage)]
+        files.append(FilePlanned(path_of(one), verdict, None, None, one.size_bytes, one.error))
+    if files:
+        emit(FilesPlanned(tuple(files)))
+    return replace(
+        summary_of((), Left(0)),
+        command=RetryRun.command,
+        destination=", ".join(used),
+        stages={
+            stage: {"ready": len(items), "total": len(items)} for stage, items in stages.items()
+        },
+        dry_run=True,
+    )
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ SHOWN = {"json", "csv", "html", "print0", "watch", "stats", "quiet", "verbose", 
 """What only a screen or a file needs."""
 CALLBACKS = {"on_event", "on_progress"}
 OTHER_NAMES = {("pull", "source"): "from_"}
-NOT_HERE = {("retry", "dry_run"), ("status", "metrics_file")}  # status(failed=True) lists the same
+NOT_HERE = {("status", "metrics_file")}
 
 
 def flags_of(verb: str) -> set[str]:

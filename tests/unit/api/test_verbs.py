@@ -66,6 +66,19 @@ def test_failed_files_are_tried_again(pushed: Path) -> None:
         bulkup.retry(error="wrong")
 
 
+def test_a_dry_run_of_retry_lists_the_failures_and_changes_nothing(pushed: Path) -> None:
+    before = bulkup.status(failed=True)
+    events: list[bulkup.Event] = []
+    summary = bulkup.retry(dry_run=True, on_event=events.append)
+    assert (summary.command, summary.dry_run) == ("retry", True)
+    assert summary.stages == {"process": {"ready": 1, "total": 1}}
+    (planned,) = [f for e in events if isinstance(e, bulkup.FilesPlanned) for f in e.files]
+    assert (planned.path, planned.verdict) == (str(pushed / "bad.jpg"), "process")
+    assert planned.reason
+    assert bulkup.status(failed=True) == before
+    assert bulkup.retry(stage="upload", dry_run=True).stages == {}
+
+
 def test_verify_lists_what_is_missing_and_retry_repairs_it(pushed: Path, tmp_path: Path) -> None:
     assert bulkup.verify(pushed) == []
     (tmp_path / "there" / "bad.jpg").unlink()
