@@ -35,7 +35,6 @@ from bulkup.events import (
     AttemptFailed,
     Event,
     FilesDone,
-    FilesPlanned,
     ItemsDone,
     Notice,
     Paused,
@@ -43,6 +42,7 @@ from bulkup.events import (
 )
 from bulkup.model import Snapshot, StageCount
 from bulkup.operations.pictures.search_request import FoundPicture
+from bulkup.plan_events import FilesPlanned
 from bulkup.run.pull.events import FilesPulled, PullSummary
 
 __all__ = [

@@ -25,6 +25,12 @@ Example: bulkup models add ./my-model
 Example: bulkup models rm siglip2"""
 
 
+FilesOption = Annotated[
+    Path | None,
+    typer.Option("--from", help="Take the files of a known model from this directory."),
+]
+
+
 def run(
     flags: Flags,
     action: Annotated[
@@ -33,10 +39,7 @@ def run(
     what: Annotated[
         str | None, typer.Argument(metavar="[FOLDER|NAME]", help="A model's folder, or its name.")
     ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option("--from", help="Take the files of a known model from this directory."),
-    ] = None,
+    source: FilesOption = None,
     revision: Annotated[
         str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")
     ] = None,

@@ -29,17 +29,20 @@ Example: bulkup rebuild --from s3://bucket/archive --engine dask://scheduler:878
 SETTINGS = (*S3, "process.workers", "cluster.engine", *RUN)
 
 
+SourceOption = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        metavar="DEST",
+        help="s3://bucket/prefix or a directory.",
+        autocompletion=complete_destination,
+    ),
+]
+
+
 def run(
     flags: Flags,
-    source: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            metavar="DEST",
-            help="s3://bucket/prefix or a directory.",
-            autocompletion=complete_destination,
-        ),
-    ],
+    source: SourceOption,
     root: Annotated[
         str | None, typer.Option(metavar="DIR", help="The directory that was pushed there.")
     ] = None,

@@ -6,14 +6,14 @@ import os
 import sys
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import OBJECTS, RUN
-from bulkup.cli.shared_options import Flags
-from bulkup.errors import ErrorClass, UsageError
+from bulkup.cli.shared_options import ErrorOption, FailedPathOption, Flags, StageOption
+from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkup.operations.retry import FailureFilter
@@ -34,16 +34,9 @@ def run(
             "--failed", help="Retry everything that failed or will be retried (required)."
         ),
     ] = False,
-    stage: Annotated[
-        Literal["upload", "process", "embed"] | None, typer.Option(help="Only this stage.")
-    ] = None,
-    error: Annotated[
-        ErrorClass | None, typer.Option(metavar="CLASS", help="Only this error class.")
-    ] = None,
-    path: Annotated[
-        str | None,
-        typer.Option(metavar="GLOB", help="Only this folder, or paths that end like this pattern."),
-    ] = None,
+    stage: StageOption = None,
+    error: ErrorOption = None,
+    path: FailedPathOption = None,
     item: Annotated[
         list[int] | None,
         typer.Option(metavar="N", help="Only this item of the view failures; repeatable."),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from bulkup.cli.completion import COMPLETERS, complete_aws_profile
-from bulkup.errors import ExitCode
+from bulkup.errors import ErrorClass, ExitCode
 from bulkup.settings import parsing as kinds
 from bulkup.settings.load import data_directory, load
 from bulkup.settings.table import LEAVES, Settings
@@ -60,6 +60,17 @@ LogFileOption = Annotated[
 DryRunOption = Annotated[
     bool,
     typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
+]
+
+StageOption = Annotated[
+    Literal["upload", "process", "embed"] | None, typer.Option(help="Only this stage.")
+]
+ErrorOption = Annotated[
+    ErrorClass | None, typer.Option(metavar="CLASS", help="Only this error class.")
+]
+FailedPathOption = Annotated[
+    str | None,
+    typer.Option(metavar="GLOB", help="Only this folder, or paths that end like this pattern."),
 ]
 
 AwsProfileOption = Annotated[

@@ -32,15 +32,17 @@ _TITLES: Mapping[str, str] = {
 }
 
 
+FailedOption = Annotated[
+    bool,
+    typer.Option(
+        "--failed", help="List failed files and why; exit 3 if any. With --verbose, each attempt."
+    ),
+]
+
+
 def run(
     flags: Flags,
-    failed: Annotated[
-        bool,
-        typer.Option(
-            "--failed",
-            help="List failed files and why; exit 3 if any. With --verbose, each attempt.",
-        ),
-    ] = False,
+    failed: FailedOption = False,
     accepted: Annotated[
         bool, typer.Option("--accepted", help="List the failures that bulkup accept marked.")
     ] = False,

@@ -24,6 +24,15 @@ Example: bulkup token list
 Example: bulkup token revoke lisa-phone"""
 
 
+RoleOption = Annotated[
+    Literal["viewer", "uploader", "operator"] | None,
+    typer.Option(
+        help="viewer sees pictures and progress, uploader also uploads, operator also "
+        "retries and starts work; default viewer."
+    ),
+]
+
+
 def run(
     flags: Flags,
     action: Annotated[
@@ -31,13 +40,7 @@ def run(
         typer.Argument(metavar="list|add|revoke", help="What to do."),
     ] = "list",
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The token's name.")] = None,
-    role: Annotated[
-        Literal["viewer", "uploader", "operator"] | None,
-        typer.Option(
-            help="viewer sees pictures and progress, uploader also uploads, operator also "
-            "retries and starts work; default viewer."
-        ),
-    ] = None,
+    role: RoleOption = None,
     expires: Annotated[
         str | None, typer.Option(metavar="TIME", help="Valid for this long, for example 30d.")
     ] = None,

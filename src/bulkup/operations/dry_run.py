@@ -21,13 +21,10 @@ from bulkup.events import (
     Emit,
     Event,
     FileDone,
-    FilePlanned,
     FilesDone,
     FilesLeftOut,
-    FilesPlanned,
     RootWalked,
     Summary,
-    Verdict,
 )
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
@@ -36,6 +33,7 @@ from bulkup.manifest.reports.dry_run import DryRunQueries, NotSent
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stage, State, Stored
 from bulkup.operations.push import Push, PushRun
 from bulkup.operations.stages import plan_stages, planned_at
+from bulkup.plan_events import FilePlanned, FilesPlanned, Verdict
 from bulkup.run.context import new_context
 from bulkup.run.open_destination import open_known
 from bulkup.stores.store import Capabilities, PartStore

@@ -8,13 +8,14 @@ from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
-from bulkup.events import Emit, FilePlanned, FilesPlanned, Notice, Summary, Verdict
+from bulkup.events import Emit, Notice, Summary
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.uploads import Left
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.dry_run import DryRunQueries
 from bulkup.model import Snapshot, Stage, StageCount
+from bulkup.plan_events import FilePlanned, FilesPlanned, Verdict
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job
 from bulkup.run.open_destination import StoreFactory

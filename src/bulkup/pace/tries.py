@@ -89,19 +89,9 @@ async def with_tries_while(
     """
     import tenacity
 
-    async def next_call() -> T:
-        nonlocal failed
-        if failed is not None:  # tenacity counts the first call as its own
-            error, failed = failed, None
-            raise error
-        return await call()
-
     def wait_seconds(state: RetryCallState) -> float:
         wished = wished_seconds(_error_of(state))
-        if wished is not None:
-            return max(wished, 0.0)
-        longest = FIRST_WAIT_SECONDS * 2.0 ** (state.attempt_number - 1)
-        return random.uniform(0.0, min(longest, LONGEST_WAIT_SECONDS))
+        return _jitter(state.attempt_number, random) if wished is None else max(wished, 0.0)
 
     def before_sleep(state: RetryCallState) -> None:
         if on_try is not None and state.next_action is not None:
@@ -115,7 +105,29 @@ async def with_tries_while(
         before_sleep=before_sleep,
         reraise=True,
     )
-    return await retrying(next_call)
+    return await retrying(_failing_first(call, failed))
+
+
+def _failing_first(
+    call: Callable[[], Awaitable[T]], failed: BaseException | None
+) -> Callable[[], Awaitable[T]]:
+    """`call`, but the first time `failed`, if there is one: tenacity counts the first call as its
+    own."""
+
+    async def next_call() -> T:
+        nonlocal failed
+        if failed is not None:
+            error, failed = failed, None
+            raise error
+        return await call()
+
+    return next_call
+
+
+def _jitter(tries: int, random: Random) -> float:
+    """The wait after so many calls."""
+    longest = FIRST_WAIT_SECONDS * 2.0 ** (tries - 1)
+    return random.uniform(0.0, min(longest, LONGEST_WAIT_SECONDS))
 
 
 def _may_change(error: BaseException) -> bool:

@@ -55,14 +55,7 @@ class JobRunner:
         self.requests = requests
         self.copier = copier_for(context, job.destination, requests)
         self.destination_name = _shown(job.destination)
-        self.breaker = CircuitBreaker(
-            store.check,
-            context.clock,
-            context.emit,
-            self.stop_signal,
-            destination=self.destination_name,
-            wait_online_seconds=options.wait_online_seconds,
-        )
+        self.breaker = self._new_breaker()
         stop = self.stop_signal
         self._context = JobContext(
             job, begun, context, options, requests, self.breaker, stop, self.copier, engine
@@ -76,6 +69,16 @@ class JobRunner:
             upload.claims.begin_feed(may_claim=begun.items > 0)
         self.copied = 0
         self._errors: list[Exception] = []
+
+    def _new_breaker(self) -> CircuitBreaker:
+        return CircuitBreaker(
+            self._store.check,
+            self._run.clock,
+            self._run.emit,
+            self.stop_signal,
+            destination=self.destination_name,
+            wait_online_seconds=self._options.wait_online_seconds,
+        )
 
     @property
     def limiter(self) -> RequestLimiter:

@@ -110,17 +110,7 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
     walked = _walked(job_runners)
     uploads = _counts(job_runners, Stage.UPLOAD)
     at_work = job_runners[-1] if job_runners else None
-    before = StageCount(
-        done=sum(c.done for c in uploads),
-        failed=sum(c.failed for c in uploads),
-        dead=sum(c.dead for c in uploads),
-        total=sum(w.to_do for w in walked) + sum(one.begun.items for one in job_runners),
-        done_bytes=sum(c.done_bytes for c in uploads),
-        total_bytes=sum(w.to_do_bytes for w in walked)
-        + sum(one.begun.size_bytes for one in job_runners),
-        duplicates=sum(c.duplicates for c in uploads),
-        sent_bytes=sum(c.sent_bytes for c in uploads),
-    )
+    before = _uploaded(job_runners, walked, uploads)
     stages = {}
     if before.total or uploads or not job_runners:
         stages[Stage.UPLOAD.value] = _with_earlier(job_runners, Stage.UPLOAD, before)
@@ -145,6 +135,23 @@ def snapshot_of(job_runners: Sequence[JobRunner], elapsed_seconds: float) -> Sna
         destination=at_work.destination_name if at_work else "",
         in_hand=_in_hand(at_work) if at_work else (),
         last_error=_last_error(at_work) if at_work else None,
+    )
+
+
+def _uploaded(
+    job_runners: Sequence[JobRunner], walked: Sequence[Walked], uploads: Sequence[StageCounts]
+) -> StageCount:
+    """The bar of the uploads, without what earlier runs did."""
+    begun = [one.begun for one in job_runners]
+    return StageCount(
+        done=sum(c.done for c in uploads),
+        failed=sum(c.failed for c in uploads),
+        dead=sum(c.dead for c in uploads),
+        total=sum(w.to_do for w in walked) + sum(one.items for one in begun),
+        done_bytes=sum(c.done_bytes for c in uploads),
+        total_bytes=sum(w.to_do_bytes for w in walked) + sum(one.size_bytes for one in begun),
+        duplicates=sum(c.duplicates for c in uploads),
+        sent_bytes=sum(c.sent_bytes for c in uploads),
     )
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
 from bulkup.settings.setting import Values, build
-from bulkup.settings.table import LEAVES, Settings
+from bulkup.settings.table import LEAVES, Settings, nearest_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -318,22 +318,9 @@ def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Wr
         else:
             raise SettingsError(
                 f'{file}: there is no setting "{within}{key}"; '
-                f'the nearest is "{within}{_nearest(key)}"'
+                f'the nearest is "{within}{nearest_key(key)}"'
             )
     return found
-
-
-def _nearest(key: str) -> str:
-    """The most similar known key; its own name counts more than its table's."""
-    from difflib import SequenceMatcher
-
-    def likeness(known: str) -> tuple[float, float]:
-        name = key.rpartition(".")[2].replace("-", "_").lower()
-        by_name = SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
-        return by_name, SequenceMatcher(None, key, known).ratio()
-
-    nearest: str = max((*LEAVES, "manifest"), key=likeness)
-    return nearest
 
 
 def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:

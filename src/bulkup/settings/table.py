@@ -122,3 +122,16 @@ def describe() -> Iterator[SettingRow]:
     """Every setting, by the tables of bulkup.toml: first those without one."""
     rows = [leaf.row for leaf in LEAVES.values()]
     yield from sorted(rows, key=lambda row: TABLES.index(row.key.rpartition(".")[0]))
+
+
+def nearest_key(key: str) -> str:
+    """The most similar known key; its own name counts more than its table's."""
+    from difflib import SequenceMatcher
+
+    def likeness(known: str) -> tuple[float, float]:
+        name = key.rpartition(".")[2].replace("-", "_").lower()
+        by_name = SequenceMatcher(None, name, known.rpartition(".")[2]).ratio()
+        return by_name, SequenceMatcher(None, key, known).ratio()
+
+    nearest: str = max((*LEAVES, "manifest"), key=likeness)
+    return nearest

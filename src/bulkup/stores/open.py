@@ -32,8 +32,8 @@ def open_store(
 
     Without an `endpoint_url`, the environment or the AWS profile names it; '' is Amazon S3.
     `ca_bundle` is the path of a PEM file (default: AWS_CA_BUNDLE in `environ`), `capabilities`
-    what an earlier run learned; `holds_objects` is for directories. Raises
-    UsageError; missing credentials raise CredentialsRefused at the first request.
+    what an earlier run learned; `holds_objects` is for directories. Raises UsageError; missing
+    credentials raise CredentialsRefused at the first request.
     """
     place = parse(url)
     if isinstance(place, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import asdict
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,14 @@ def defaults(folder: Path) -> Settings:
 
 
 def test_as_it_is_it_changes_nothing(tmp_path: Path) -> None:
-    assert loaded(toml_text(), tmp_path) == defaults(tmp_path)
+    assert asdict(loaded(toml_text(), tmp_path)) == asdict(defaults(tmp_path))
 
 
 def test_uncommented_it_yields_the_defaults(tmp_path: Path) -> None:
     text = re.sub(r"^#(?! |$)", "", toml_text(), flags=re.MULTILINE)
     written = tomllib.loads(text)
     assert len(written["push"]) + len(written["s3"]) > 20, "the lines were really uncommented"
-    assert loaded(text, tmp_path) == defaults(tmp_path)
+    assert asdict(loaded(text, tmp_path)) == asdict(defaults(tmp_path))
 
 
 def test_every_example_loads(tmp_path: Path) -> None:

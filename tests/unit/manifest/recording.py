@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from bulkup.errors import ErrorClass
-from bulkup.manifest.files.scans import Folder, ScanScope
+from bulkup.manifest.files.scan_rows import Folder, ScanScope
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import (

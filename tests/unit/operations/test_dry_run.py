@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 
 from bulkup.clock import SystemClock
 from bulkup.content.digest import digest_of
-from bulkup.events import Event, FileDone, FilePlanned, FilesDone, FilesPlanned, Summary
-from bulkup.manifest.files.scans import Folder, ScanScope
+from bulkup.events import Event, FileDone, FilesDone, Summary
+from bulkup.manifest.files.scan_rows import Folder, ScanScope
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.runs import RunRow
 from bulkup.model import Stage
 from bulkup.operations.dry_run import DryRun, DryRunContext
 from bulkup.operations.push import Push, PushRun
+from bulkup.plan_events import FilePlanned, FilesPlanned
 from bulkup.run.context import new_context
 from bulkup.run.heartbeat import here, process_started
 from bulkup.settings.options import UploadOptions

@@ -29,7 +29,8 @@ class PlanDetails:
 
     def add(self, event: Event) -> None:
         """One more event of the run."""
-        from bulkup.events import FilesLeftOut, FilesPlanned
+        from bulkup.events import FilesLeftOut
+        from bulkup.plan_events import FilesPlanned
 
         if isinstance(event, FilesPlanned):
             for file in event.files:

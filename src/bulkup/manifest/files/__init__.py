@@ -1,6 +1,7 @@
 """The files of this machine, as they were last seen.
 
 scans.py         roots, folders and assets, as a scan finds them
+scan_rows.py     what a scan gives to the manifest, and gets back
 mounts.py        file systems that were mounted below roots
 absent_files.py  those that are missing, excluded or unreadable
 sidecars.py      XMP files beside pictures

@@ -65,22 +65,28 @@ class StoredUpload(NamedTuple):
     is_duplicate: bool = True
 
 
+class NewReservation(NamedTuple):
+    """What is reserved, unless the content or its path is known."""
+
+    id: str
+    destination_id: int
+    key: str
+    created_at: float
+    expires_at: float
+
+
 class Reservations(Statements):
     """Announced uploads, by their ids."""
 
     def reserve(
         self,
         one: Announced,
+        new: NewReservation,
         *,
-        new_id: str,
-        destination_id: int,
-        key: str,
         spare: Callable[[str, Digest], str],
         may_rename: bool,
-        now: float,
-        expires_at: float,
     ) -> Reservation | StoredUpload | None:
-        """Reserve `key`, or another for the content, in one transaction, before a byte is sent.
+        """Reserve the key, or another for the content, in one transaction, before a byte is sent.
 
         The same client's reservation of the same file is returned as it is. StoredUpload: nothing
         is to be sent. A path below the owner's root that another content has becomes `spare(path,
@@ -94,25 +100,23 @@ class Reservations(Statements):
                     return None
                 path = spare(one.folder + one.name, one.digest)
                 one = one._replace(name=path.removeprefix(one.folder))
-            stored = self._stored_key(content_id, destination_id)
-            if stored is not None:
+            if (stored := self._stored_key(content_id, new.destination_id)) is not None:
                 add_file(self._db, one, content_id, spare)
                 return StoredUpload(stored)
-            found = self._open_one(one, content_id, destination_id)
-            if found is not None:
+            if (found := self._open_one(one, content_id, new.destination_id)) is not None:
                 return found
-            key = self._reserved_key(one, content_id, destination_id, key, spare)
+            key = self._reserved_key(one, content_id, new.destination_id, new.key, spare)
             self._db.execute(
                 "INSERT INTO reservation (id, destination_id, content_id, owner, key, folder, "
                 "name, size_bytes, media_type, modified_ns, part_bytes, created_at, expires_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    new_id, destination_id, content_id, one.owner, key, one.folder, one.name,
-                    one.size_bytes, one.media_type, one.modified_ns, one.part_bytes, now,
-                    expires_at,
+                    new.id, new.destination_id, content_id, one.owner, key, one.folder, one.name,
+                    one.size_bytes, one.media_type, one.modified_ns, one.part_bytes,
+                    new.created_at, new.expires_at,
                 ),
             )  # fmt: skip
-            return self.get(new_id)
+            return self.get(new.id)
 
     def _open_one(self, one: Announced, content_id: int, destination_id: int) -> Reservation | None:
         """The same client's reservation of the same file."""

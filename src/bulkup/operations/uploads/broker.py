@@ -14,7 +14,7 @@ from bulkup.errors import KeyTaken, ObjectMissing, UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.uploads.files import Announced
-from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
+from bulkup.manifest.uploads.reservations import NewReservation, Reservation, StoredUpload
 from bulkup.model import Attributes, Digest, Part
 from bulkup.operations.uploads.announcement import read_announcement
 from bulkup.operations.uploads.destination import ManifestAccess, choose, open_destination
@@ -154,13 +154,15 @@ class Broker:
                 return size
             return manifest.reservations.reserve(
                 file,
-                new_id=self._new_id(),
-                destination_id=to.row.id,
-                key=key_for(to.store.prefix, path, file.digest, self.upload.layout),
+                NewReservation(
+                    self._new_id(),
+                    destination_id=to.row.id,
+                    key=key_for(to.store.prefix, path, file.digest, self.upload.layout),
+                    created_at=now,
+                    expires_at=now + RESERVED_SECONDS,
+                ),
                 spare=spare_key,
                 may_rename=may_rename,
-                now=now,
-                expires_at=now + RESERVED_SECONDS,
             )
 
         found = await self.manifest.write(reserve)

@@ -62,11 +62,7 @@ class StageRunner:
         self.worker = worker
         self._limits = limits
         self._feeds = feeds
-        batch_id = job.begun.batch_id
-        is_of_batch = job.job.is_batch_only or worker.stage is Stage.UPLOAD
-        self._scope = StageScope(
-            job.destination_id, worker.stage, batch_id if is_of_batch else None
-        )
+        self._scope = _scope(job, worker.stage)
         self.results = StageResults(
             job.run,
             self._scope,
@@ -161,3 +157,9 @@ class StageRunner:
             claimed = self.claims.claimed
             self._counted_left = await self._job.run.call(queue.count_left, self._scope)
             self._claimed_then = claimed
+
+
+def _scope(job: JobContext, stage: Stage) -> StageScope:
+    """Uploads are of the job's batch; what comes later may be of any, unless the job says so."""
+    is_of_batch = job.job.is_batch_only or stage is Stage.UPLOAD
+    return StageScope(job.destination_id, stage, job.begun.batch_id if is_of_batch else None)

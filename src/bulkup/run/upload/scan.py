@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from bulkup.errors import SourceUnmounted
-from bulkup.manifest.files.scans import ScanScope
+from bulkup.manifest.files.scan_rows import ScanScope
 from bulkup.manifest.rows import Known
 from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.stages.claims import Claims
@@ -78,15 +78,15 @@ class Scan:
 
     async def _read_takeout(self, scanned: Collection[tuple[RootToScan, RootScan]]) -> None:
         """Read the notes of an export, where there is one."""
-        has_notes = any(root_scan.notes for _, root_scan in scanned)
-        if not has_notes and not await self._context.call(self._context.manifest.scans.has_notes):
+        has_json = any(root_scan.json_files for _, root_scan in scanned)
+        if not has_json and not await self._context.call(self._context.manifest.scans.has_notes):
             return
         from bulkup.run.upload.takeout import FoundNotes, read_takeout
 
         await read_takeout(
             self._context,
             [
-                FoundNotes(one.root_id, one.named.path, root_scan.notes)
+                FoundNotes.among(one.root_id, one.named.path, root_scan.json_files)
                 for one, root_scan in scanned
             ],
             has_new_files=any(one.new or one.changed for one in self.walked),

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from bulkup.content.archive_names import is_tar_name
 from bulkup.errors import ErrorClass, SourceUnmounted
 from bulkup.events import FilesLeftOut, RootWalked
-from bulkup.manifest.files.scans import Folder, Scans, ScanScope
+from bulkup.manifest.files.scan_rows import Folder, ScanScope
+from bulkup.manifest.files.scans import Scans
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
-from bulkup.model import LeftOut
 from bulkup.run.context import RunContext
 from bulkup.run.stages.claims import Claims
 from bulkup.walk.diff import Changes, broken, compare
@@ -86,7 +86,7 @@ class RootScan:
         self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
         self._skips: Skips | None = None
         self.walked = Walked()
-        self.notes: list[str] = []  # paths of JSON files that may belong to a Takeout
+        self.json_files: list[str] = []  # left out: some may belong to a Takeout
 
     def leave_unseen(self, prefixes: Sequence[str]) -> None:
         """What lies below these folders is not listed, and not missing."""
@@ -128,7 +128,9 @@ class RootScan:
         self._forget_unopened(listings)
         self._count(recorded.walked)
         if left_out := [one for listing in listings for one in listing.left_out]:
-            self.notes += _notes_in(left_out)
+            self.json_files += [
+                one.folder + one.name for one in left_out if one.name[-5:].lower() == ".json"
+            ]
             self._context.emit(FilesLeftOut(self._scope.root, tuple(left_out)))
         if recorded.works or recorded.has_more:
             self._claims.add(recorded.works, more=recorded.has_more)
@@ -345,13 +347,3 @@ def _identity(directory: str) -> tuple[int, int] | None:
 def _place(listing: FolderListing) -> str:
     """The path of the folder, or of the archive."""
     return listing.folder.removesuffix("#")
-
-
-def _notes_in(left_out: Sequence[LeftOut]) -> list[str]:
-    """Paths of the JSON files that may belong to a Takeout."""
-    paths = [one.folder + one.name for one in left_out if one.name[-5:].lower() == ".json"]
-    if not paths:
-        return []
-    from bulkup.content.takeout.places import may_be_note
-
-    return [path for path in paths if may_be_note(path)]

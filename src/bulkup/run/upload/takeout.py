@@ -16,7 +16,7 @@ from typing import NamedTuple
 from bulkup.content.archive import open_member
 from bulkup.content.takeout.notes import NOTE_BYTES, read_note
 from bulkup.content.takeout.partners import find_partners
-from bulkup.content.takeout.places import is_year_folder, place_in_export
+from bulkup.content.takeout.places import is_year_folder, may_be_note, place_in_export
 from bulkup.errors import SourceError
 from bulkup.events import Notice
 from bulkup.manifest.files.takeout import FolderAssets, ReadNote
@@ -32,6 +32,11 @@ class FoundNotes(NamedTuple):
     root_id: int
     root: str
     paths: Sequence[str]
+
+    @classmethod
+    def among(cls, root_id: int, root: str, json_files: Sequence[str]) -> FoundNotes:
+        """Those of the JSON files that may belong to an export."""
+        return cls(root_id, root, [path for path in json_files if may_be_note(path)])
 
 
 async def read_takeout(

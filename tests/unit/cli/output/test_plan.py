@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from bulkup.cli.output.plan import PlanDetails, kind_of, last_speed
-from bulkup.events import FilePlanned, FilesLeftOut, FilesPlanned, Verdict
+from bulkup.events import FilesLeftOut
 from bulkup.manifest.reports.status import BatchRow
 from bulkup.model import LeftOut
+from bulkup.plan_events import FilePlanned, FilesPlanned, Verdict
 
 
 def batch(destination: str, sent_bytes: int | None, seconds: float | None) -> BatchRow:
