@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from bulkup.errors import UsageError
-from bulkup.events import Emit, FilePlanned, FilesPlanned, Notice, Summary, Verdict
+from bulkup.events import Emit, Notice, Summary
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.requeue import RetryCandidate, RetryQueue
 from bulkup.manifest.queue.uploads import Left
@@ -21,6 +21,7 @@ from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.status import matcher
 from bulkup.model import Stage
 from bulkup.pace.backoff import GRANTED_ATTEMPTS
+from bulkup.plan_events import FilePlanned, FilesPlanned, Verdict
 from bulkup.run.context import RunContext
 from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.open_destination import StoreFactory
