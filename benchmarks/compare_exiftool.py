@@ -31,18 +31,20 @@ TAGS = (
     "SubSecDateTimeOriginal", "SubSecCreateDate", "SubSecModifyDate",
     "Make", "Model", "Orientation", "Rotation", "ImageWidth", "ImageHeight",
     "GPSLatitude", "GPSLongitude", "GPSCoordinates", "FileType", "ExifImageWidth",
+    "ContentCreateDate", "GPSDateTime",
 )  # fmt: skip
 """In the order of their rank, for dates: taken, stored, changed."""
 
 DATES = (
     ("SubSecDateTimeOriginal", "DateTimeOriginal", "DateTimeCreated", "DateCreated",
-     "CreationDate", "CreationTime"),
+     "CreationDate", "CreationTime", "ContentCreateDate"),
     ("SubSecCreateDate", "CreateDate", "DateTimeDigitized", "DigitalCreationDateTime"),
     ("SubSecModifyDate", "ModifyDate"),
+    ("GPSDateTime",),
 )  # fmt: skip
 GROUPS = ("IFD", "SubIFD", "ExifIFD", "IPTC", "XMP", "PNG", "QuickTime", "Keys", "UserData",
           "ItemList", "Track", "File", "Composite", "GIF", "RIFF", "Photoshop", "Jpeg2000",
-          "Meta")  # fmt: skip
+          "Meta", "Matroska")  # fmt: skip
 SPEC = (VariantSpec("thumb", 64, Format.JPEG, 50),)
 DEGREES = 1e-4
 MOST_BYTES = 200 << 20

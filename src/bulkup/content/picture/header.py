@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from typing import BinaryIO
 
@@ -9,9 +10,9 @@ from bulkup.content.extensions import RAW_TYPES
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.picture.decoding import open_image
 from bulkup.content.picture.facts.embedded import Blocks, of_tags
-from bulkup.content.picture.raw import raw_tags
+from bulkup.content.picture.raw import raw_tags, read_raw
 from bulkup.content.picture.types import PictureFacts
-from bulkup.content.picture.video import container_facts, has_pyav
+from bulkup.content.picture.video import facts_of, has_pyav
 
 _RAW_KINDS = frozenset(RAW_TYPES.values())
 
@@ -23,7 +24,7 @@ def header_facts(file: BinaryIO, name: str) -> PictureFacts:
     file.seek(0)
     try:
         if kind in _RAW_KINDS:
-            return of_tags(raw_tags(file))
+            return _of_raw(file)
         if kind.startswith("video/"):
             return _of_video(file) if has_pyav() else PictureFacts()
         if not kind.startswith("image/"):
@@ -37,9 +38,17 @@ def header_facts(file: BinaryIO, name: str) -> PictureFacts:
         return PictureFacts()
 
 
+def _of_raw(file: BinaryIO) -> PictureFacts:
+    """By the directories of a TIFF; of other kinds by what the preview says."""
+    tags = raw_tags(file)
+    if len(tags):
+        return of_tags(tags)
+    preview = io.BytesIO(read_raw(file).preview or b"")
+    return Blocks(open_image(preview), preview).facts()
+
+
 def _of_video(file: BinaryIO) -> PictureFacts:
     import av
 
     with av.open(file, mode="r", metadata_errors="replace") as container:
-        streams = container.streams.video
-        return container_facts({**(streams[0].metadata if streams else {}), **container.metadata})
+        return facts_of(container, file)

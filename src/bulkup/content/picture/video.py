@@ -15,11 +15,12 @@ from bulkup.content.picture.facts.apple import identifier
 from bulkup.content.picture.facts.embedded import xmp_facts
 from bulkup.content.picture.facts.exif import made_by
 from bulkup.content.picture.facts.merge import merged
-from bulkup.content.picture.facts.moments import moment_of
+from bulkup.content.picture.facts.moments import mail_date, moment_of
 from bulkup.content.picture.facts.places import iso_6709
+from bulkup.content.picture.facts.riff import riff_blocks
 from bulkup.content.picture.isobmff import xmp_packet
 from bulkup.content.picture.spec import PictureLimits
-from bulkup.content.picture.types import PictureFacts
+from bulkup.content.picture.types import MOST_KEYWORDS, Moment, PictureFacts, Precision
 from bulkup.errors import PictureInvalid
 
 _PART: Final = 10
@@ -33,6 +34,8 @@ _TURN_OF_DEGREES: Final = {0: 1, 90: 8, 180: 3, 270: 6}
 
 _NO_DATES: Final = ("1904-01-01", "1970-01-01")
 """What containers have in place of a date: the beginnings of QuickTime's and Unix' time."""
+
+_WIDE_PRIMARIES: Final = (9, 11, 12)  # BT.2020, DCI P3 and Display P3 (H.273, table 2)
 
 _APPLE: Final = "com.apple.quicktime."
 
@@ -66,10 +69,8 @@ def frame_of(file: BinaryIO, limits: PictureLimits) -> VideoFrame:
                 raise PictureInvalid("a video in a codec that has no decoder here")
             check_pixels((codec.width, codec.height), limits)
             frame = _sought(container, stream)
-            facts = container_facts({**stream.metadata, **container.metadata})
             turn = _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
-            xmp = xmp_facts(xmp_packet(file))
-            facts = merged((facts, xmp), words=(xmp, facts))
+            facts = facts_of(container, file)
             return VideoFrame(frame.to_image(), turn, _space_of(codec), facts)
     except StopIteration as error:
         raise PictureInvalid("a video of which no frame decodes") from error
@@ -77,6 +78,17 @@ def frame_of(file: BinaryIO, limits: PictureLimits) -> VideoFrame:
         raise PictureInvalid(f"a video that FFmpeg refuses: {error.strerror}") from error
     except (OSError, ValueError) as error:
         raise PictureInvalid(reason_of(error)) from error
+
+
+def facts_of(container: Any, file: BinaryIO) -> PictureFacts:
+    """What an open container says, by its tags and its XMP; `file` is the same file."""
+    streams = container.streams.video
+    tags = {**(streams[0].metadata if streams else {}), **container.metadata}
+    riff = riff_blocks(file)
+    if riff.date:  # FFmpeg understands few of its spellings
+        tags["creation_time"] = riff.date
+    said, xmp = container_facts(tags), xmp_facts(riff.xmp or xmp_packet(file))
+    return merged((said, xmp), words=(xmp, said))
 
 
 def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
@@ -89,20 +101,28 @@ def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
     def first(*names: str) -> str | None:
         return next((tags[name] for name in names if name in tags), None)
 
-    created = first("creation_time")
+    created, date = first("creation_time"), moment_of(first("date"))
+    is_day = date is not None and date.precision >= Precision.DAY  # QuickTime's, with its zone
     maker = first(_APPLE + "make", "make", "com.android.manufacturer")
     model = first(_APPLE + "model", "model", "com.android.model")
+    words = (word.strip() for word in (first(_APPLE + "keywords") or "").split(","))
     place = first(_APPLE + "location.iso6709", "location", "location-eng")
     return PictureFacts(
         taken_from="video",
-        original=moment_of(first(_APPLE + "creationdate", "date_recorded")),
-        digitised=None if (created or "").startswith(_NO_DATES) else moment_of(created),
+        original=moment_of(first(_APPLE + "creationdate", "date_recorded"))
+        or (date if is_day else None),
+        digitised=(None if (created or "").startswith(_NO_DATES) else _created(created)) or date,
         camera=made_by(maker, model),
         place=iso_6709(place),
         title=first(_APPLE + "title", "title"),
         description=first(_APPLE + "description", "description"),
+        keywords=tuple(dict.fromkeys(word for word in words if word))[:MOST_KEYWORDS],
         live_id=identifier(first(_APPLE + "content.identifier")),
     )
+
+
+def _created(text: str | None) -> Moment | None:
+    return moment_of(text) or mail_date(text or "")  # AVI has dates as C's asctime writes them
 
 
 def _sought(container: Any, stream: Any) -> Any:
@@ -121,6 +141,8 @@ def _sought(container: Any, stream: Any) -> Any:
 
 
 def _space_of(codec: Any) -> ColourSpace:
-    """High dynamic range by the stream's code points; the others are shown as sRGB."""
+    """By the stream's code points where they are of a high dynamic range or a wide gamut; the
+    primaries of television differ little from sRGB's."""
     primaries, transfer = int(codec.color_primaries or 0), int(codec.color_trc or 0)
-    return of_code_points(primaries, transfer) if transfer in (PQ, HLG) else ColourSpace()
+    is_plain = transfer not in (PQ, HLG) and primaries not in _WIDE_PRIMARIES
+    return ColourSpace() if is_plain else of_code_points(primaries, transfer)

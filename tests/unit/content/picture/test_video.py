@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bulkup.content.picture.header import header_facts
 from bulkup.content.picture.isobmff import xmp_packet
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.types import Picture, Place
@@ -86,6 +87,11 @@ def test_the_creation_time_of_a_container_is_utc() -> None:
         ({"com.apple.quicktime.creationdate": "2019-07-24T11:25:57+0300",
           "creation_time": "2019-07-24T08:25:57.000000Z", "location": "nowhere"},
          "2019-07-24T11:25:57+03:00", None),
+        ({"date": "2019-07-24T11:25:57+0300", "creation_time": "2019-07-24T08:25:57.000000Z"},
+         "2019-07-24T11:25:57+03:00", None),
+        ({"date": "2019", "creation_time": "2020-01-05T10:00:00.000000Z"},
+         "2020-01-05T10:00:00+00:00", None),
+        ({"date": "2019"}, "2019", None),
     ],
 )  # fmt: skip
 def test_containers_say_it_in_several_ways(
@@ -103,6 +109,58 @@ def test_a_frame_of_a_high_dynamic_range_is_mapped_to_srgb() -> None:
     assert min(colours_of(made.variants[0].body, 1)[0]) >= 245
 
 
+@pytest.mark.parametrize(
+    ("primaries", "stored"),
+    [(9, (164, 69, 49)), (12, (184, 55, 49))],
+    ids=["BT.2020", "Display P3"],
+)
+def test_a_wide_gamut_without_a_high_range_is_shown_in_its_colours(
+    primaries: int, stored: tuple[int, int, int]
+) -> None:
+    """`stored` is sRGB's 200, 40, 40 in these primaries."""
+    image = Image.new("RGB", (128, 64), stored)
+    said = {"color_primaries": primaries, "color_trc": 1, "colorspace": 5, "color_range": 1}
+    made = picture(clip(3, codec="libx265", image=image, **said))
+    assert math.dist(colours_of(made.variants[0].body, 1)[0], (200, 40, 40)) < 12
+
+
+def avi(*chunks: tuple[bytes, bytes]) -> bytes:
+    """An AVI with these chunks in its header."""
+    plain = clip(3, codec="mpeg4", format="avi")
+    body = b"".join(
+        name + struct.pack("<I", len(data)) + data + bytes(len(data) % 2) for name, data in chunks
+    )
+    at = plain.index(b"hdrl") - 4
+    (size,) = struct.unpack_from("<I", plain, at)
+    end = at + 4 + size
+    return (
+        plain[:at] + struct.pack("<I", size + len(body)) + plain[at + 4 : end] + body + plain[end:]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("MON MAR 10 15:04:43 2003\n\0", "2003-03-10T15:04:43"),
+        ("2003:03:10 15:04:43\0", "2003-03-10T15:04:43"),
+        ("2003-03-10 15:04:43", "2003-03-10T15:04:43"),
+        ("2003/03/10/ 15:04\0", "2003-03-10T15:04:00"),
+        ("2003/ 3/10 15: 4", "2003-03-10T15:04:00"),
+    ],
+)
+def test_the_date_of_an_avi_is_read_as_cameras_write_it(text: str, moment: str) -> None:
+    data = avi((b"IDIT", text.encode()))
+    assert str(picture(data, "clip.avi").metadata.facts.taken_at) == moment
+    assert str(header_facts(io.BytesIO(data), "clip.avi").taken_at) == moment
+
+
+def test_the_xmp_of_an_avi_is_read() -> None:
+    packet = xmp(xmp_Rating="4", exif_DateTimeOriginal="1985-07-04T12:00:00")
+    plain = clip(3, codec="mpeg4", format="avi")
+    facts = picture(plain + b"_PMX" + struct.pack("<I", len(packet)) + packet).metadata.facts
+    assert (facts.rating, str(facts.taken_at)) == (4, "1985-07-04T12:00:00")
+
+
 @pytest.mark.parametrize("where", ["uuid", "udta"])
 def test_the_xmp_of_a_video_is_read(where: str) -> None:
     packet = xmp(xmp_Rating="4", exif_DateTimeOriginal="1985-07-04T12:00:00")
@@ -116,3 +174,9 @@ def test_the_xmp_of_a_video_is_read(where: str) -> None:
     if where == "uuid":
         facts = picture(clip(3) + box).metadata.facts
         assert (facts.rating, str(facts.taken_at)) == (4, "1985-07-04T12:00:00")
+        assert header_facts(io.BytesIO(clip(3) + box), "a.mp4").rating == 4
+
+
+def test_keywords_of_quicktime_are_read() -> None:
+    facts = container_facts({"com.apple.quicktime.keywords": "dhow, sea,dhow,"})
+    assert facts.keywords == ("dhow", "sea")

@@ -29,6 +29,7 @@ from bulkup.content.picture.facts.segments import (
     exif_block,
     more_xmp,
     photoshop_resources,
+    xmp_packet,
 )
 from bulkup.content.picture.facts.xmp import read_xmp
 from bulkup.content.picture.isobmff import MetadataBoxes, metadata_boxes, sequence_created
@@ -80,7 +81,8 @@ class Blocks:
         )
         self._xmp = _first_bytes(
             (info.get("xmp"), resources.get(_XMP), profiles.get("xmp"), profiles.get("app1 xmp"),
-             info.get("XML:com.adobe.xmp"), boxes.xmp, self._tag(image, XMP_PACKET))
+             info.get("XML:com.adobe.xmp"), boxes.xmp, xmp_packet(segments),
+             self._tag(image, XMP_PACKET))
         )  # fmt: skip
         self._more_xmp = more_xmp(segments, self._xmp)
         self._created = sequence_created(file) if image.format in ("HEIF", "AVIF") else None
@@ -138,7 +140,8 @@ def _boxes_of(image: Image.Image, file: BinaryIO) -> MetadataBoxes:
     if image.format == "JPEG2000":
         return metadata_boxes(file)
     if image.format == "WEBP":
-        return riff_blocks(file)
+        found = riff_blocks(file)
+        return MetadataBoxes(exif=found.exif, xmp=found.xmp)
     if image.format == "GIF":
         for at in (0, max(0, file.seek(0, io.SEEK_END) - _GIF_SEARCHED_BYTES)):
             file.seek(at)

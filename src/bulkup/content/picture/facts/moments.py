@@ -17,7 +17,8 @@ _DATE: Final = re.compile(
 _BASIC_DATE: Final = re.compile(  # ISO 8601's basic format, and what is left of it without the T
     r"(\d{4})(\d\d)(\d\d)(?:(?!\d)|(?=\d{6}(?!\d)))"
 )
-_PADDING: Final = re.compile(r"(?<=:)\s+(?=\d)")  # "2019: 5: 7  9: 3: 4"
+_PADDING: Final = re.compile(r"(?<=[:/])\s+(?=\d)")  # "2019: 5: 7  9: 3: 4", "2019/ 5/ 7"
+_CLOSED: Final = re.compile(r"/\s+(?=\d\d?:)")  # "2019/05/07/ 09:03"
 _UNKNOWN: Final = re.compile(r"[\sT:\-/.?]*").fullmatch  # EXIF fills what is unknown with blanks
 _NO_CLOCK: Final = re.compile(r"[\s\dT:\-/.,?+Z]*").fullmatch  # an impossible time, or only a zone
 _MOST_HOURS, _MOST_SECONDS = 23, 59
@@ -37,7 +38,7 @@ def moment_of(
     offset. `offset` ("+02:00") and `fraction` (digits) are those that are given beside it.
     """
     text = _BASIC_DATE.sub(r"\1-\2-\3 ", (date or "").strip(), count=1).rstrip()
-    text = _PADDING.sub("", text)
+    text = _PADDING.sub("", _CLOSED.sub(" ", text))
     found = _DATE.match(text)
     if found is None:
         return None

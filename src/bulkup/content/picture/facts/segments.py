@@ -13,6 +13,8 @@ from typing import Final
 
 _PHOTOSHOP: Final = (b"Photoshop 3.0\0", b"Adobe_Photoshop2.5:\0")
 _EXIF: Final = b"Exif\0"
+_XMP_MARK: Final = b"://ns.adobe.com/xap/1.0/\0"
+_MOST_HEAD_BYTES: Final = 8
 _MORE_XMP: Final = b"http://ns.adobe.com/xmp/extension/\0"
 _NAMES_GUID: Final = re.compile(rb"HasExtendedXMP\s*(?:=\s*[\"']|>)\s*([0-9A-Fa-f]{32})")
 
@@ -30,6 +32,15 @@ def photoshop_resources(segments: Segments) -> bytes:
 def exif_block(segments: Segments) -> bytes:
     """The first EXIF block, also one whose header ends in another byte than zero."""
     return next((body for name, body in segments if name == "APP1" and body.startswith(_EXIF)), b"")
+
+
+def xmp_packet(segments: Segments) -> bytes:
+    """The first packet, also one whose header is damaged at its beginning."""
+    for name, body in segments:
+        head, mark, packet = body.partition(_XMP_MARK)
+        if name == "APP1" and mark and len(head) <= _MOST_HEAD_BYTES:
+            return packet
+    return b""
 
 
 def more_xmp(segments: Segments, packet: bytes) -> bytes:

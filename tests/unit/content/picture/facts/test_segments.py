@@ -84,3 +84,7 @@ def test_a_block_with_an_odd_header_is_read() -> None:
     tags[0x0110] = "Cam 1"
     block = tags.tobytes().removeprefix(b"Exif\0\0")
     assert facts((0xFFE1, b"Exif\0\xff" + block)).camera == "Cam 1"
+
+
+def test_a_packet_behind_a_damaged_header_is_read() -> None:
+    assert facts((0xFFE1, b"XMP\0" + ADOBE[4:] + xmp(xmp_Rating="4"))).rating == 4
