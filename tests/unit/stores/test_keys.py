@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +30,21 @@ def test_keys_are_valid_utf8_below_the_prefix(path: str, prefix: str, layout: st
 def test_a_path_that_is_utf8_is_its_own_key(path: str) -> None:
     if path.encode(errors="surrogateescape").decode(errors="replace") == path:
         assert key_for("", path, DIGEST, "path") == path
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 251 + ".jpg", "ü" * 125 + ".jpg", "é" * 127, "a." + "b" * 250, "\udce9" * 250]
+)
+def test_a_spare_name_is_one_that_a_file_can_have(name: str) -> None:
+    """At most 255 bytes, whole characters, the ending kept, also of a folder."""
+    for key in (spare_key(f"sub/{name}", DIGEST), spare_folder_key(f"{name}/a", DIGEST)):
+        assert key is not None
+        steps = [os.fsencode(step) for step in key.split("/")]
+        assert max(map(len, steps)) <= 255
+        assert "~abababab" in key
+    if name.endswith(".jpg"):
+        spare_key(f"sub/{name}", DIGEST).encode()
+        assert spare_key(f"sub/{name}", DIGEST).endswith("~abababab.jpg")
 
 
 @given(paths)

@@ -40,7 +40,7 @@ class PictureLimits(NamedTuple):
     """The limits of a picture. Its declared size counts, before anything is decoded."""
 
     pixels: int = 200_000_000
-    file_bytes: int = 500 << 20  # of a ZIP member too: content.archive.LIMIT_BYTES
+    file_bytes: int = 500 << 20  # of a member of an archive, too
 
 
 LIMITS: Final = PictureLimits()

@@ -20,6 +20,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
+from unicodedata import normalize
 
 CUT: Final = 46
 _STEM: Final = 47
@@ -38,7 +39,9 @@ _EDITED: Final = (
         "已修改",
         "已编辑",
     ),
-    *("已編輯", "수정됨", "ha editado", "hat bearbeitet", "a modifié", "effects", "smile", "mix"),
+    *("已編輯", "编辑", "수정됨", "ha editado", "hat bearbeitet", "a modifié", "змінено", "diedit"),
+    *("upravené", "uređeno", "редактирано", "แก้ไขแล้ว", "נערך", "đã chỉnh sửa"),
+    *("effects", "smile", "mix"),
 )
 _VIDEOS: Final = frozenset({"mp4", "mov", "mp", "mv", "m4v"})
 
@@ -67,17 +70,20 @@ def find_partners(pictures: Iterable[str], notes: Mapping[str, str]) -> dict[str
     """The name of the JSON for each picture that has one.
 
     `notes` are the titles inside the JSON files, by the files' names. One may belong to several
-    pictures: the original, the edited one and the video.
+    pictures: the original, the edited one and the video. Names may be NFC or NFD: unpacked on a
+    Mac they are the latter, and the titles the former.
     """
-    index = _Index(notes)
+    files = {_composed(file): file for file in notes}
+    index = _Index({_composed(file): _composed(title) for file, title in notes.items()})
     found: dict[str, str] = {}
     cut: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for picture in pictures:
-        name = _name_of(picture)
+        composed = _composed(picture)
+        name = _name_of(composed)
         if len(name.whole) > CUT and not any(True for _ in _unedited(name.stem)):
             cut[name.whole].append((name.number, picture))
             continue
-        for level in _levels(picture, name):
+        for level in _levels(composed, name):
             matches = {note for form in level for note in index.find(form)}
             if matches:
                 if len(matches) == 1:
@@ -85,7 +91,11 @@ def find_partners(pictures: Iterable[str], notes: Mapping[str, str]) -> dict[str
                 break
     for whole, some in cut.items():
         found |= _paired(some, index.find_cut(whole))
-    return found
+    return {picture: files[note] for picture, note in found.items()}
+
+
+def _composed(name: str) -> str:
+    return name if name.isascii() else normalize("NFC", name)
 
 
 def _paired(pictures: list[tuple[int, str]], notes: list[tuple[int, str]]) -> dict[str, str]:
@@ -123,6 +133,8 @@ def _levels(picture: str, name: _Name) -> Iterator[list[_Form]]:
             likely.append(_Form(inner[1] + ending, int(inner[2])))
         yield likely
         yield [form._replace(any_extension=True) for form in likely]
+    # PXL_1.MP and PXL_1.MP~2, the videos of PXL_1.MP.jpg and PXL_1.MP~2.jpg
+    yield [_Form(f"{name.whole}.jpg", number, any_extension=True)]
     any_extension = [_Form(name.whole, number, any_extension=True)]
     if number:
         any_extension.append(_Form(picture, 0, any_extension=True))

@@ -117,7 +117,7 @@ class TargetFolder:
     def find(self, wanted: Wanted) -> PulledPath:
         """Where the file is, or may go. Raises FileNotWritten when all its names are taken, and
         for a path that leads out of the folder."""
-        if not is_inside(wanted.path):
+        if not is_inside(wanted.path) and not wanted.path.startswith(f"{STAGING}/"):
             raise FileNotWritten(f"{wanted.path!r} is no path below a folder")
         candidates = (
             wanted.path,
@@ -125,7 +125,7 @@ class TargetFolder:
             spare_folder_key(wanted.path, wanted.digest),
         )
         for path in candidates:
-            if path is None:
+            if path is None or not is_inside(path):
                 continue
             found = self._look(path, wanted)
             if found is not Found.TAKEN:
@@ -140,6 +140,8 @@ class TargetFolder:
         except NotADirectoryError:
             return Found.TAKEN
         except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:  # a member of an archive, or another file system
+                return Found.TAKEN
             raise not_written(error) from error
         if not stat.S_ISREG(found.st_mode):
             return Found.TAKEN

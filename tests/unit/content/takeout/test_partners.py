@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import pytest
 
 from bulkup.content.takeout.partners import find_partners
 
+WORD = ".supplemental-metadata"
 LONG = "a very long name of a picture from a camera of 2019 and more.jpg"
 X40 = "x" * 40
 CUT_PICTURE = LONG[:47] + ".jpg"
@@ -61,6 +64,34 @@ def test_a_picture_finds_its_json(picture: str, note: str, title: str) -> None:
 )
 def test_no_partner_is_better_than_a_wrong_one(picture: str, notes: dict[str, str]) -> None:
     assert find_partners([picture], notes) == {}
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("note_form", ["NFC", "NFD"])
+def test_names_are_composed_before_they_are_compared(form: str, note_form: str) -> None:
+    """A Mac unpacks names as NFD; the titles stay NFC."""
+    picture, edited = (normalize(form, name) for name in ("Été.jpg", "Été-modifié.jpg"))
+    note = normalize(note_form, "Été.jpg.supplemental-metadata.json")
+    found = find_partners([picture, edited], {note: "Été.jpg"})
+    assert found == {picture: note, edited: note}
+
+
+def test_each_motion_photo_has_its_own_video() -> None:
+    """PXL_1.MP and PXL_1.MP~2 begin alike, and so do their JSON files."""
+    notes = {f"PXL_1.MP{two}.jpg{WORD}.json": f"PXL_1.MP{two}.jpg" for two in ("", "~2")}
+    pictures = ["PXL_1.MP", "PXL_1.MP.jpg", "PXL_1.MP~2", "PXL_1.MP~2.jpg"]
+    first, second = notes
+    assert find_partners(pictures, notes) == dict(
+        zip(pictures, (first, first, second, second), strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "word", ["змінено", "diedit", "upravené", "uređeno", "редактирано", "แก้ไขแล้ว", "נערך", "编辑"]
+)
+def test_edited_in_more_languages(word: str) -> None:
+    notes = {f"IMG_7.jpg{WORD}.json": "IMG_7.jpg"}
+    assert find_partners([f"IMG_7-{word}.jpg"], notes) == {f"IMG_7-{word}.jpg": next(iter(notes))}
 
 
 def test_all_of_a_folder() -> None:

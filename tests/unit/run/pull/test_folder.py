@@ -46,6 +46,24 @@ def test_the_folder_for_staged_files_is_not_pulled_into(folder: TargetFolder) ->
     assert is_inside("sub/.bulkup-pull/lock")
 
 
+def test_a_file_named_like_the_staging_folder_gets_another_name(folder: TargetFolder) -> None:
+    place = folder.find(wanted(".bulkup-pull/a.jpg"))
+    named = folder.name(folder.stage(BODY), place)
+    assert named.path == f".bulkup-pull~{DIGEST[:8]}/a.jpg"
+    assert folder.find(wanted(".bulkup-pull/a.jpg")).found is Found.THERE
+
+
+def test_a_name_that_is_too_long_here_is_cut(folder: TargetFolder) -> None:
+    """It came from an archive; and one whose spare name would be too long."""
+    place = folder.find(wanted("old.zip#in/" + "x" * 300 + ".jpg"))
+    assert folder.name(folder.stage(BODY), place).path.endswith(f"x~{DIGEST[:8]}.jpg")
+    long = "y" * 251 + ".jpg"
+    Path(folder.absolute(long)).write_bytes(b"other")
+    named = folder.name(folder.stage(BODY), folder.find(wanted(long)))
+    assert len(named.path) == 255
+    assert Path(folder.absolute(long)).read_bytes() == b"other"
+
+
 def test_what_took_the_name_meanwhile_is_kept(folder: TargetFolder) -> None:
     """Another file, and another folder, between the plan and the name."""
     place = folder.find(wanted("a.jpg"))
