@@ -41,6 +41,8 @@ def spare_key(key: str, digest: Digest) -> str:
     a name that is cut where it would be too long for a file."""
     folder, slash, name = key.rpartition("/")
     ending = _ending(name)
+    if len(ending.encode()) > NAME_LIMIT_BYTES // 2:  # no extension of anything
+        ending = ""
     mark = f"~{digest[:8]}{ending}"
     return f"{folder}{slash}{_cut(name[: len(name) - len(ending)], len(mark.encode()))}{mark}"
 
