@@ -274,6 +274,19 @@ class Notice(Event):
 
 
 @dataclass(slots=True, eq=False, repr=False)
+class WorkersChanged(Event):
+    """Workers of a cluster came or went; those that can do the work are counted."""
+
+    kind = "workers"
+    workers: int
+    slots: int
+    tasks_out: int
+
+    def __str__(self) -> str:
+        return f"{self.workers:,} workers with {self.slots:,} slots, {self.tasks_out:,} tasks out"
+
+
+@dataclass(slots=True, eq=False, repr=False)
 class Summary(Event):
     """How the run ended. Only a Notice about a failed webhook or metrics file may follow."""
 

@@ -96,6 +96,8 @@ def test_one_pass_makes_pictures_searchable(bulkup: Bulkup, two_workers: DaskPro
     assert (summary["processed"], summary["embedded"]) == (5, 5)
     said = [one["message"] for one in ended.lines() if one["event"] == "notice"]
     assert f"Dask at tcp://{two_workers.address}: 2 workers with 2 slots" in said
+    counted = [one for one in ended.lines() if one["event"] == "workers"]
+    assert (counted[-1]["workers"], counted[-1]["slots"]) == (2, 2)
 
 
 def test_a_second_run_has_nothing_to_do_and_asks_no_cluster(

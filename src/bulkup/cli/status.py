@@ -91,7 +91,6 @@ def _write_metrics(settings: Settings) -> None:
             settings.manifest,
             now=time.time(),
             stale_after_seconds=settings.run.stale_after_seconds,
-            throttled=0,
         )
     except OSError as error:
         raise UsageError(f"--metrics-file {path}: {error.strerror}") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from bulkup.errors import BulkupError
 from bulkup.manifest.reader import Reader
@@ -43,10 +43,24 @@ class Facts:
     runs_at_work: int
     stale_claims: int
     throttled: int  # requests, over all runs
+    cluster: RunFacts
 
 
-def gather(reader: Reader, *, now: float, stale_after_seconds: float, throttled: int) -> Facts:
-    """Read the manifest; `throttled` counts the requests of a run that has not ended yet."""
+class RunFacts(NamedTuple):
+    """What the manifest does not have of a run that has not ended yet."""
+
+    throttled: int = 0  # requests
+    workers: int = 0  # of a cluster, with so many tasks out
+    tasks_out: int = 0
+
+
+IDLE = RunFacts()
+
+
+def gather(
+    reader: Reader, *, now: float, stale_after_seconds: float, at_work: RunFacts = IDLE
+) -> Facts:
+    """Read the manifest; `at_work` is added to it."""
     machine, claims = here(), reader.reports.claims()
     gone = {
         run.id: machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
@@ -58,7 +72,8 @@ def gather(reader: Reader, *, now: float, stale_after_seconds: float, throttled:
         last_runs=reader.metrics.last_runs(),
         runs_at_work=sum(not is_gone for is_gone in gone.values()),
         stale_claims=sum(claims.get(run_id, 0) for run_id, is_gone in gone.items() if is_gone),
-        throttled=reader.metrics.throttled() + throttled,
+        throttled=reader.metrics.throttled() + at_work.throttled,
+        cluster=at_work,
     )
 
 
@@ -185,6 +200,9 @@ def _runs(facts: Facts) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "bulkup_throttled_requests", "Requests that a server throttled.", value=facts.throttled
     )
+    cluster = facts.cluster
+    yield _gauge("engine_workers", "Workers of the cluster at work.", [((), cluster.workers)])
+    yield _gauge("engine_tasks", "Tasks that they have.", [((), cluster.tasks_out)])
 
 
 def _gauge(
@@ -213,13 +231,16 @@ def is_metrics(head: bytes) -> bool:
 
 
 def write(
-    path: str, manifest: str, *, now: float, stale_after_seconds: float, throttled: int
+    path: str,
+    manifest: str,
+    *,
+    now: float,
+    stale_after_seconds: float,
+    at_work: RunFacts = IDLE,
 ) -> None:
     """Read the manifest and replace the file. Raises ManifestError, OSError."""
     with Reader(manifest) as reader:
-        facts = gather(
-            reader, now=now, stale_after_seconds=stale_after_seconds, throttled=throttled
-        )
+        facts = gather(reader, now=now, stale_after_seconds=stale_after_seconds, at_work=at_work)
     with whole_file(path, mode=MODE) as file:
         file.write(render(facts))
 
@@ -233,14 +254,14 @@ class MetricsFile:
 
     def __init__(
         self,
-        write_once: Callable[[int], None],
-        take_throttled: Callable[[], int],
+        write_once: Callable[[RunFacts], None],
+        take: Callable[[], RunFacts],
         *,
         period_seconds: float = PERIOD_SECONDS,
     ) -> None:
-        """`write_once(throttled)` writes; `take_throttled` is called from the thread."""
+        """`write_once(facts)` writes; `take` is called from the thread."""
         self._write_once = write_once
-        self._take_throttled = take_throttled
+        self._take = take
         self._period_seconds = period_seconds
         self._ended = Event()
         self._thread = Thread(target=self._keep, name="bulkup-metrics", daemon=True)
@@ -254,15 +275,15 @@ class MetricsFile:
         """Write the final metrics; the run has been recorded."""
         self._ended.set()
         self._thread.join()
-        self._write(0)  # the manifest includes this run's count by now
+        self._write(IDLE)  # the manifest includes this run's counts by now
 
     def _keep(self) -> None:
         while not self._ended.wait(self._period_seconds):
-            self._write(self._take_throttled())
+            self._write(self._take())
 
-    def _write(self, throttled: int) -> None:
+    def _write(self, at_work: RunFacts) -> None:
         try:
-            self._write_once(throttled)
+            self._write_once(at_work)
         except OSError as error:
             self.trouble = error.strerror or str(error)
         except BulkupError as error:

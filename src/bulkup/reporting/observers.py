@@ -62,20 +62,24 @@ class Observers:
         return Webhook(self._settings.webhook, take, self._clock, self._random)
 
     def _open_metrics(self, path: str, take: Callable[[], Snapshot]) -> MetricsFile:
-        from bulkup.reporting.metrics_file import MetricsFile, write
+        from bulkup.reporting.metrics_file import MetricsFile, RunFacts, write
 
         settings = self._settings
 
-        def write_once(throttled: int) -> None:
+        def take_facts() -> RunFacts:
+            now = take()
+            return RunFacts(now.throttled, now.workers, now.tasks_out)
+
+        def write_once(at_work: RunFacts) -> None:
             write(
                 path,
                 settings.manifest,
                 now=self._clock.now(),
                 stale_after_seconds=settings.run.stale_after_seconds,
-                throttled=throttled,
+                at_work=at_work,
             )
 
-        return MetricsFile(write_once, lambda: take().throttled)
+        return MetricsFile(write_once, take_facts)
 
     def _emit_trouble(self, emit: Emit) -> None:
         if self._webhook is not None and self._webhook.trouble is not None:

@@ -12,7 +12,15 @@ from bulkup.errors import ErrorClass, ManifestLocked
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.runs import RunRow
-from bulkup.reporting.metrics_file import Facts, MetricsFile, cumulative, gather, render, write
+from bulkup.reporting.metrics_file import (
+    Facts,
+    MetricsFile,
+    RunFacts,
+    cumulative,
+    gather,
+    render,
+    write,
+)
 from tests.unit.manifest.recording import NOW, Pusher, file, folder, run_row
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -33,7 +41,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 def facts_of(path: str, *, now: float = NOW, throttled: int = 0) -> Facts:
     with Reader(path) as reader:
-        return gather(reader, now=now, stale_after_seconds=600, throttled=throttled)
+        return gather(reader, now=now, stale_after_seconds=600, at_work=RunFacts(throttled, 3, 5))
 
 
 def busy_manifest(path: str) -> None:
@@ -113,6 +121,11 @@ def test_without_a_manifest_everything_is_zero(tmp_path: Path) -> None:
     assert not (tmp_path / "none.db").exists()
 
 
+def test_the_cluster_of_a_run_at_work_is_counted(tmp_path: Path) -> None:
+    samples = parsed(render(facts_of(str(tmp_path / "none.db"))))
+    assert (value(samples, "engine_workers"), value(samples, "engine_tasks")) == (3, 5)
+
+
 def test_other_users_may_read_the_file(tmp_path: Path) -> None:
     """The node exporter runs as a user of its own."""
     umask = os.umask(0o022)
@@ -122,7 +135,6 @@ def test_other_users_may_read_the_file(tmp_path: Path) -> None:
             str(tmp_path / "none.db"),
             now=NOW,
             stale_after_seconds=600,
-            throttled=0,
         )
     finally:
         os.umask(umask)
@@ -130,18 +142,18 @@ def test_other_users_may_read_the_file(tmp_path: Path) -> None:
 
 
 def test_it_is_written_during_the_run_and_at_its_end() -> None:
-    written: list[int] = []
+    written: list[RunFacts] = []
     twice = Event()
 
-    def write_once(throttled: int) -> None:
-        written.append(throttled)
+    def write_once(at_work: RunFacts) -> None:
+        written.append(at_work)
         if len(written) == 2:
             twice.set()
 
-    with MetricsFile(write_once, lambda: 5, period_seconds=0.001):
+    with MetricsFile(write_once, lambda: RunFacts(5), period_seconds=0.001):
         assert twice.wait(10)
-    assert written[:2] == [5, 5]
-    assert written[-1] == 0  # by now the run's own count is in the manifest
+    assert written[:2] == [RunFacts(5)] * 2
+    assert written[-1] == RunFacts()  # by now the run's own count is in the manifest
 
 
 def test_trouble_is_kept_until_a_write_succeeds() -> None:
@@ -151,12 +163,12 @@ def test_trouble_is_kept_until_a_write_succeeds() -> None:
         None,
     ]
 
-    def write_once(_throttled: int) -> None:
+    def write_once(_: RunFacts) -> None:
         if (error := outcomes.pop(0)) is not None:
             raise error
 
     for expected in ("No space left on device", "locked", None):
-        metrics = MetricsFile(write_once, lambda: 0, period_seconds=60)
+        metrics = MetricsFile(write_once, RunFacts, period_seconds=60)
         with metrics:
             pass
         assert metrics.trouble == expected

@@ -23,7 +23,7 @@ from bulkup.engines.dask.lateness import Lateness
 from bulkup.engines.dask.places import OUT_EACH, DaskWorker, Places
 from bulkup.engines.engine import Checked, Lost
 from bulkup.errors import EngineUnusable
-from bulkup.events import Emit
+from bulkup.events import Emit, WorkersChanged
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -70,6 +70,7 @@ class DaskEngine(Generic[T, R]):
         self._checks = WorkerChecks(cluster, remote, clock, emit, self._places.wake)
         self._trouble: EngineUnusable | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._said = WorkersChanged(0, 0, 0)
 
     @property
     def slots(self) -> int:
@@ -220,10 +221,18 @@ class DaskEngine(Generic[T, R]):
                 self._checks.start(one)
             for worker in gone:
                 self._lose_all_of(worker, is_expected=False)
+            if self._places.usable or self._said.workers:
+                self._say_workers()
             if not self._places.workers and not woken:
                 self._checks.start(None)  # a task that any worker may do makes a cluster grow
             woken = not self._places.workers
             await self._places.wait(_LOOK_SECONDS)
+
+    def _say_workers(self) -> None:
+        now = WorkersChanged(self.workers, self.slots, self.tasks_out)
+        if (now.workers, now.slots) != (self._said.workers, self._said.slots):
+            self._said = now
+            self._emit(now)
 
     def _removed(self, address: str, is_expected: bool) -> None:
         worker = self._places.remove(address)

@@ -25,7 +25,7 @@ async def metrics(request: Request) -> Response:
     context = context_of(request)
     stale, now = context.settings.run.stale_after_seconds, context.clock.now()
     text = await context.manifest.read(
-        lambda reader: render(gather(reader, now=now, stale_after_seconds=stale, throttled=0))
+        lambda reader: render(gather(reader, now=now, stale_after_seconds=stale))
     )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
