@@ -76,9 +76,15 @@ class Bulkup:
         self.started.append(process)
         return process
 
-    def finish(self, process: subprocess.Popen[str], *, check: int | None = None) -> Ended:
+    def finish(
+        self,
+        process: subprocess.Popen[str],
+        *,
+        check: int | None = None,
+        timeout_seconds: float = LIMIT_SECONDS,
+    ) -> Ended:
         """Wait for a started command; `check` is the exit code that it must end with."""
-        stdout, stderr = process.communicate(timeout=LIMIT_SECONDS)
+        stdout, stderr = process.communicate(timeout=timeout_seconds)
         ended = Ended(process.returncode, stdout, stderr)
         if check is not None and ended.code != check:
             shown = " ".join(map(str, process.args[1:]))  # type: ignore[index]

@@ -1,0 +1,73 @@
+"""Many photos through a server that works on them, with trouble on every way."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Bulkup
+from tests.e2e.pictures import asked, photo
+from tests.e2e.serving import KEYS, Client, Serving, stored
+from tests.fakes.faults import Fault
+from tests.servers.process import wait_until
+
+PHOTOS = int(os.environ.get("BULKUP_BROKER_PHOTOS", "24"))
+"""2000 takes some minutes."""
+SHARED = 10
+"""Photos that both clients have."""
+
+LIMITS = f"[serve]\nburst = {PHOTOS // 4}\nper_minute = {PHOTOS * 60}\n"
+"""Both clients are throttled, for a second at most."""
+
+
+def faults(photos: int) -> list[Fault]:
+    """Every kind of trouble, all along the way."""
+    found = []
+    for at in range(0, photos, max(photos // 20, 6)):
+        put = {"op": "PutObject", "path": "/bucket/p/[0-9]*", "after": at}
+        found += [
+            Fault(**put, status=403),
+            Fault(**put, status=429, retry_after_seconds=0.1),
+            Fault(**put, status=503, retry_after_seconds=0.1),
+            Fault(**put, does="reset"),
+            Fault(**put, does="lose"),
+        ]
+    return found
+
+
+def write(client: Client, numbers: range) -> None:
+    client.photos.mkdir(exist_ok=True)
+    for number in numbers:
+        (client.photos / f"{number}.jpg").write_bytes(photo(number, 160, 120))
+
+
+@pytest.mark.timeout(180 + 2 * PHOTOS)
+def test_all_are_done_once_and_through_all_stages(bulkup: Bulkup, fake_s3: Any) -> None:
+    s3 = fake_s3(keep_bodies=True)
+    bulkup.use_settings(f'[push]\nto = "s3://bucket/p"\n{LIMITS}')
+    env = {"AWS_ENDPOINT_URL": s3.url, "AWS_REGION": "us-east-1", **KEYS}
+    server = Serving(bulkup, ("--work",), env)
+    server.start()
+    half = (PHOTOS + SHARED) // 2
+    clients = [server.client(name) for name in ("laptop", "phone")]
+    write(clients[0], range(half))
+    write(clients[1], range(half - SHARED, PHOTOS))
+    s3.script(*faults(PHOTOS))
+
+    running = [client.start_push() for client in clients]
+    for client, process in zip(clients, running, strict=True):
+        client.bulkup.finish(process, check=0, timeout_seconds=60 + PHOTOS)
+
+    def is_worked_off() -> bool:
+        done = "SELECT count(*) FROM item WHERE state = 'done'"
+        return asked(bulkup.home / "manifest.db", done) == [3 * PHOTOS]
+
+    wait_until(is_worked_off, timeout_seconds=90 + PHOTOS, what="all stages")
+    originals = [key for key in stored(s3) if key.count("/") == 3]
+    assert sorted(originals) == sorted(f"/bucket/p/{n}.jpg" for n in range(PHOTOS))
+    assert server.status()["assets"]["total"] == PHOTOS + SHARED
+    assert s3.count("PutObject", 403) >= PHOTOS // 12
+    for client in clients:
+        assert client.bulkup("status", "--failed", "--json", env=client.env, check=0).json() == []
