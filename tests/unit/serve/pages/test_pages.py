@@ -143,7 +143,8 @@ async def test_notifications_are_unread_until_they_are_read(
 ) -> None:
     manifest.runs.begin(run_row("run-1"))
     manifest.runs.end("run-1", now=5.0, exit_code=4, summary={})
-    assert "ended with exit code 4" in (await viewer.get("/notifications")).text
+    shown = " ".join((await viewer.get("/notifications")).text.split())
+    assert "ended with exit code 4 <small>run run-1" in shown
     assert 'class="unread"' in (await viewer.get("/notifications")).text
 
     found = await viewer.post("/notifications/read", headers=OWN)
