@@ -46,7 +46,7 @@ from bulkup.content.picture.colour.declared import (
 )
 from bulkup.content.picture.colour.srgb import plain
 from bulkup.content.picture.facts import exif
-from bulkup.content.picture.isobmff import PrimaryItem, primary_item
+from bulkup.content.picture.isobmff import PrimaryItem, jpeg_2000_profile, primary_item
 from bulkup.content.picture.quality import jpeg_quality
 from bulkup.content.picture.spec import PictureLimits
 from bulkup.content.picture.tiff import WideTiff, is_misread, wide_tiff
@@ -202,6 +202,8 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
         return _as_displayed(decoded, primary_item(file))
     if kind == "PNG" and (space := of_png(file)) is not None:
         return replace(decoded, space=space)
+    if kind == "JPEG2000" and (profile := jpeg_2000_profile(file)):
+        return replace(decoded, space=of_profile(profile))
     if kind == "PSD" and (composite := psd.with_extra_channels(file)) is not None:
         return replace(decoded, image=composite)
     return decoded
@@ -229,9 +231,9 @@ def _as_displayed(decoded: Decoded, item: PrimaryItem) -> Decoded:
             cropped = decoded.image.crop(item.crop)
             decoded = replace(decoded, image=cropped, stored_px=cropped.size)
         return decoded
+    if item.turn is not None:  # libheif has turned it, whatever EXIF says
+        return replace(decoded, orientation=item.turn)
     said = decoded.image.info.get("original_orientation") or decoded.turn
-    if item.is_turned:  # libheif has turned it
-        return replace(decoded, orientation=said)
     # By the standard EXIF's orientation is information only. But camera apps that write no turn
     # mean it, and Apple's software applies it where the brand does not promise otherwise.
     turn = 1 if _MIAF in item.brands else said

@@ -20,19 +20,25 @@ _ZERO_SIZES: Final = (0, 1)  # "to the end of the file", and "64 bits follow"
 _EPOCH: Final = datetime(1904, 1, 1, tzinfo=UTC)
 _XMP_UUID: Final = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _IPTC_UUID: Final = bytes.fromhex("33c7a4d2b81d4723a0baf1a3e097ad38")
+_WITH_PROFILE: Final = (b"\2", b"\3")  # methods of JPEG 2000: a restricted profile, any profile
 _EXIF_UUIDS: Final = (b"JpgTiffExif->JP2", bytes.fromhex("0537cdab9d0c4431a72afa561f2a113e"))
+
+# EXIF orientations by quarter turns; and those by axis, 0 for up and down, and quarter turns.
+_TURNS: Final = (1, 8, 3, 6)
+_MIRRORED_TURNS: Final = ((4, 5, 2, 7), (2, 7, 4, 5))
 
 
 class PrimaryItem(NamedTuple):
     """Properties of the picture that is shown.
 
     `crop` is left, top, right and bottom of the clean aperture in pixels as they are coded, before
-    any turn; `nclx` are the code points of primaries and transfer.
+    any turn. `turn` is the EXIF orientation that `irot` and `imir` together mean, None without
+    either. `nclx` are the code points of primaries and transfer.
     """
 
     brands: frozenset[bytes] = frozenset()
     crop: tuple[int, int, int, int] | None = None
-    is_turned: bool = False  # there is an `irot` or `imir`
+    turn: int | None = None
     nclx: tuple[int, int] | None = None
 
 
@@ -71,6 +77,19 @@ def metadata_boxes(file: BinaryIO) -> MetadataBoxes:
         pass
     exif = next((found[uuid] for uuid in _EXIF_UUIDS if uuid in found), b"")
     return MetadataBoxes(exif, found.get(_IPTC_UUID, b""), found.get(_XMP_UUID, b""))
+
+
+def jpeg_2000_profile(file: BinaryIO) -> bytes:
+    """The ICC profile of a JPEG 2000 file (ISO/IEC 15444-1, I.5.3.3); empty where it has none."""
+    file.seek(0)
+    try:
+        for kind, size in _box_heads(file, None):
+            if kind == b"jp2h" and size <= _MOST_META_BYTES:
+                bodies = [body for name, body in _boxes(file.read(size)) if name == b"colr"]
+                return next((body[3:] for body in bodies if body[:1] in _WITH_PROFILE), b"")
+    except struct.error:
+        pass
+    return b""
 
 
 def sequence_created(file: BinaryIO) -> datetime | None:
@@ -167,7 +186,7 @@ def _primary(meta: bytes, brands: frozenset[bytes]) -> PrimaryItem:
     if b"colr" in found:
         primaries, transfer = struct.unpack_from(">HH", found[b"colr"], 4)
         nclx = primaries, transfer
-    return PrimaryItem(brands, _crop(found), b"irot" in found or b"imir" in found, nclx)
+    return PrimaryItem(brands, _crop(found), _turn(found), nclx)
 
 
 def _associated(ipma: bytes, item: int) -> list[int]:
@@ -188,6 +207,16 @@ def _associated(ipma: bytes, item: int) -> list[int]:
                 return [value & 0x7F for value in values]
             return [value & 0x7FFF for (value,) in struct.iter_unpack(">H", values)]
     return []
+
+
+def _turn(found: dict[bytes, bytes]) -> int | None:
+    """Quarter turns counter-clockwise, then a mirror (ISO/IEC 23000-22, 7.3.6.7)."""
+    if b"irot" not in found and b"imir" not in found:
+        return None
+    quarters = found[b"irot"][0] & 3 if b"irot" in found else 0
+    if b"imir" not in found:
+        return _TURNS[quarters]
+    return _MIRRORED_TURNS[found[b"imir"][0] & 1][quarters]
 
 
 def _crop(found: dict[bytes, bytes]) -> tuple[int, int, int, int] | None:
