@@ -125,6 +125,8 @@ def _run() -> int:
     except typer.Abort:
         return int(ExitCode.INTERRUPTED)
     except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # the parser's own help, unread
+            return int(ExitCode.DONE)
         return leaving.code if isinstance(leaving.code, int) else int(ExitCode.DONE)
     except BulkupError as error:
         _print_error(str(error), error.hint)

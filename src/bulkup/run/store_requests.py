@@ -33,8 +33,15 @@ class StoreRequests:
         self.store = store
         self.limiter = limiter
         self.backing_off = 0  # requests that wait before their next try
+        self._last_failed: str | None = None
         self._clock = clock
         self._random = random
+
+    @property
+    def failing(self) -> str | None:
+        """Why the last try failed, while requests wait before their next. Safe from any thread."""
+        waiting, reason = self.backing_off, self._last_failed
+        return f"{reason} ({waiting} to be tried again)" if waiting and reason else None
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` returns: a question to the store, without a body."""
@@ -66,8 +73,9 @@ class StoreRequests:
         """
         waiting = 0
 
-        def count_wait(_error: StoreError, _seconds: float) -> None:
+        def count_wait(error: StoreError, _seconds: float) -> None:
             nonlocal waiting
+            self._last_failed = str(error)
             waiting = 1
             self.backing_off += 1
 

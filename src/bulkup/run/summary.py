@@ -176,6 +176,9 @@ def _in_hand(job_runner: JobRunner) -> tuple[tuple[str, int], ...]:
 
 
 def _last_error(job_runner: JobRunner) -> str | None:
+    """Of a try that is to be repeated, else of an attempt."""
+    if (failing := job_runner.requests.failing) is not None:
+        return failing
     found = (stage.results.last_error for stage in job_runner.stages)
     return max((one for one in found if one is not None), default=(0.0, None))[1]
 

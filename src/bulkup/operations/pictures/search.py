@@ -233,12 +233,16 @@ class SearchSession:
 
         check_name(self._options)
         other = embeddings.newest()
-        if other is not None and other.rows:
-            self._notes.append(
-                f"nothing is embedded by {self._options.model}; {other.name} is used"
+        if other is None or not other.rows:
+            return None
+        if self._options.model != EmbedOptions().model:  # it was chosen
+            raise UsageError(
+                f"nothing is embedded by {self._options.model}",
+                hint=f"Embed with it: bulkup embed --model {self._options.model}; "
+                f"pictures are embedded by {other.name}.",
             )
-            return other
-        return None
+        self._notes.append(f"nothing is embedded by {self._options.model}; {other.name} is used")
+        return other
 
     def _matrix(self, row: EmbedderRow) -> Matrix:
         return open_vectors(self._reader, row, self._kept)

@@ -64,6 +64,8 @@ _PATH_ONLY = (
 # Of Go's server, nginx and Apache
 _HTTPS_EXPECTED = rb"(?i)HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL"
 
+_REDIRECTS = frozenset((300, 302, 303, 305, 308))
+
 _KEYS_HINT = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
 PERMISSION_HINT = "The credentials lack a permission for this object."
 
@@ -147,7 +149,10 @@ def _run_level(
     if code in _REFUSED_KEYS or (code is None and refusal.status == 401):
         hint = _REFUSED_KEYS.get(code or "") or _KEYS_HINT
         return errors.CredentialsRefused(said, code=code, hint=hint)
-    if code in _SUSPENDED:
+    if refusal.status in _REDIRECTS:  # S3 redirects by 301 and 307 only
+        hint = "A proxy or a sign-in page answers instead of the endpoint: sign in, then run again."
+        return errors.DestinationUnreachable(said, hint=hint)
+    if code in _SUSPENDED or (code is None and refusal.status == 402):
         hint = "The account at the endpoint is suspended or not set up: its provider can say why."
         return errors.CredentialsRefused(said, code=code, hint=hint)
     if code is None and refusal.status == 400 and re.search(_HTTPS_EXPECTED, refusal.response.body):
@@ -207,7 +212,7 @@ def _item_level(
         kind = errors.ObjectMissing
     elif status in (409, 412) or code == "PreconditionFailed":
         kind = errors.KeyTaken
-    elif status in (401, 403):
+    elif status in (401, 402, 403, 451):
         kind, hint = errors.StoreForbidden, _forbidden_hint(refusal, code)
     return kind(said, hint=hint, code=code, request_id=request_id)
 

@@ -144,11 +144,22 @@ def test_neither_a_file_nor_in_the_manifest(path: Path) -> None:
         asked.like("/root/nothing.jpg", 3)
 
 
-def test_another_embedder_is_used_and_that_is_said(path: Path) -> None:
-    with searching(path, options=EmbedOptions(model="clip")) as asked:
-        answer = asked.text("volcano", 1)
-    assert names(answer) == ["hill.jpg"]
-    assert answer.notes == (f"nothing is embedded by clip; {CLASSIFIER} is used",)
+def test_a_model_that_was_chosen_and_has_embedded_nothing_is_refused(path: Path) -> None:
+    options = EmbedOptions(model="clip")
+    with searching(path, options=options) as asked, pytest.raises(UsageError) as refused:
+        asked.text("volcano", 1)
+    assert str(refused.value) == "nothing is embedded by clip"
+    assert "bulkup embed --model clip" in str(refused.value.hint)
+
+
+def test_without_a_choice_the_model_that_has_embedded_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    with Manifest(str(path)) as manifest:
+        embed(manifest, *SHOWN, name="http")
+    with searching(path) as asked:
+        answer = asked.like("/root/cat.jpg", 1)
+    assert names(answer) == ["cat.jpg"]
+    assert answer.notes == (f"nothing is embedded by {CLASSIFIER}; http is used",)
 
 
 def test_a_model_that_has_not_seen_all_yet_is_said(path: Path) -> None:
