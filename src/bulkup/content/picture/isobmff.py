@@ -109,6 +109,18 @@ def sequence_created(file: BinaryIO) -> datetime | None:
     return None
 
 
+def motion_video_at(file: BinaryIO) -> int | None:
+    """Where the video in a HEIF motion photo begins (`mpvd`, Motion Photo format 1.0, Android)."""
+    file.seek(0)
+    try:
+        for kind, size in _box_heads(file, None):
+            if kind == b"mpvd" and size > 8:
+                return file.tell()
+    except struct.error:
+        pass
+    return None
+
+
 def xmp_packet(file: BinaryIO) -> bytes:
     """The XMP packet of a video: a `uuid` box (XMP specification, part 3, 1.2.7.1), or QuickTime's
     `XMP_` in the user data; empty where there is none."""

@@ -9,6 +9,8 @@ import io
 import struct
 from typing import BinaryIO, Final
 
+from bulkup.content.picture.isobmff import motion_video_at
+
 _SAMSUNG_VIDEO: Final = 0x0A30
 """The kind of the block with the video in Samsung's trailer (exiftool, "Samsung Trailer Tags")."""
 
@@ -18,7 +20,7 @@ _MOST_BLOCKS: Final = 100
 def motion_bytes(file: BinaryIO, announced: int | None) -> int | None:
     """The length of the video that the file has at its end; None when it has none."""
     size = file.seek(0, io.SEEK_END)
-    for length in (announced, _samsung(file, size)):
+    for length in (announced, _samsung(file, size), _heif(file, size)):
         if length is not None and 8 < length < size and _is_video(file, size - length):
             return length
     return None
@@ -27,6 +29,14 @@ def motion_bytes(file: BinaryIO, announced: int | None) -> int | None:
 def _is_video(file: BinaryIO, at: int) -> bool:
     file.seek(at + 4)
     return file.read(4) == b"ftyp"  # ISO/IEC 14496-12, 4.3
+
+
+def _heif(file: BinaryIO, size: int) -> int | None:
+    """From the video to the end of the file, where the video is in a box of its own."""
+    if not _is_video(file, 0):  # HEIF, too, begins with `ftyp`
+        return None
+    at = motion_video_at(file)
+    return None if at is None else size - at
 
 
 def _samsung(file: BinaryIO, size: int) -> int | None:

@@ -78,3 +78,14 @@ def test_a_video_that_is_announced_and_gone_is_none() -> None:
 def test_no_bytes_break_it(body: bytes, announced: int) -> None:
     for tail in (body, body + b"SEFT", b"SEFH" + body + struct.pack("<I", len(body) + 4) + b"SEFT"):
         motion_bytes(io.BytesIO(tail), announced)
+
+
+def test_the_video_in_a_box_of_a_heif_is_found_without_an_announcement() -> None:
+    """Also with a box of the maker behind it."""
+    heif = struct.pack(">I4s8s", 16, b"ftyp", b"heic\0\0\0\0")
+    video = struct.pack(">I4s", len(VIDEO) + 8, b"mpvd") + VIDEO
+    maker = struct.pack(">I4s4s", 12, b"sefd", b"more")
+    for tail in (b"", maker):
+        length = motion_bytes(io.BytesIO(heif + video + tail), None)
+        assert length == len(VIDEO + tail)
+    assert motion_bytes(io.BytesIO(heif + maker), None) is None
