@@ -18,7 +18,7 @@ from bulkup.manifest.server import ServerManifest
 from bulkup.serve.server import Server
 from bulkup.serve.tokens import Role, add_token
 from bulkup.settings.load import load
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.credentials import find_credentials
 from bulkup.stores.s3.transport import S3Transport
 from bulkup.stores.store import Capabilities
@@ -37,10 +37,9 @@ class Subtree:
     def open(self, **options):
         return open_store(
             self.url,
+            Access(endpoint_url=self.endpoint_url, ca_bundle=self.ca_bundle),
             environ=dict(self.environ),
             clock=SystemClock(),
-            endpoint_url=self.endpoint_url,
-            ca_bundle=self.ca_bundle,
             **options,
         )
 

@@ -12,7 +12,7 @@ import pytest
 from bulkup.clock import SystemClock
 from bulkup.errors import ObjectMissing
 from bulkup.model import Attributes, Digest
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 
 PICTURE = Attributes("image/jpeg", {"name": "ü%.jpg", "mtime": "1700000000.000000000"})
 BODY = b"one picture" * 1000
@@ -96,10 +96,9 @@ async def test_a_url_is_for_its_key_its_headers_and_its_time(signing, anybody, p
         assert send(anybody, signed, BODY, without=[name]) == 403
     earlier = open_store(
         place.url,
+        Access(endpoint_url=place.endpoint_url, ca_bundle=place.ca_bundle),
         environ=dict(place.environ),
         clock=TenMinutesAgo(),
-        endpoint_url=place.endpoint_url,
-        ca_bundle=place.ca_bundle,
     )
     assert send(anybody, await sign(earlier, signing.prefix + "a"), BODY) == 403
     await earlier.close()

@@ -14,7 +14,7 @@ import pytest
 from bulkup.clock import SystemClock
 from bulkup.manifest.manifest import Manifest
 from bulkup.operations.clean import find, remove
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from tests.e2e.conftest import Bulkup
 from tests.e2e.places import BucketPlace, DirectoryPlace, Place
 from tests.e2e.trees import access, digest, make_tree
@@ -222,9 +222,9 @@ async def test_variants_go_from_every_kind_of_destination(bulkup: Bulkup, place:
         (row,) = books.destinations.all()
         store = open_store(
             place.url,
+            Access(endpoint_url=row.endpoint_url or None),
             environ={**os.environ, **place.env},
             clock=SystemClock(),
-            endpoint_url=row.endpoint_url or None,
         )
         found = await find(books, row, store, names=(), now=time.time() + 2 * 86_400)
         keys = [one.key.removeprefix(store.prefix) for one in found.variants]

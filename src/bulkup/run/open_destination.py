@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from bulkup.clock import Clock, SystemClock
 from bulkup.manifest.destinations import Destination
 from bulkup.settings.options import RunOptions
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.store import Capabilities, PartStore
 
 StoreFactory = Callable[[Destination], PartStore]
@@ -28,13 +28,15 @@ def open_known(
     """
     return open_store(
         url,
+        Access(
+            options.endpoint_url if known is None else known.endpoint_url,
+            region=options.region or (known.region if known else None),
+            profile=options.profile or (known.profile if known else None),
+            addressing_style=options.addressing_style or (known and known.addressing_style),
+            ca_bundle=options.ca_bundle,
+        ),
         environ=environ,
         clock=clock or SystemClock(),
-        endpoint_url=options.endpoint_url if known is None else known.endpoint_url,
-        region=options.region or (known.region if known else None),
-        profile=options.profile or (known.profile if known else None),
-        ca_bundle=options.ca_bundle,
-        addressing_style=options.addressing_style or (known.addressing_style if known else None),
         capabilities=Capabilities(known.conditional_writes, known.checksums) if known else None,
         holds_objects=known is not None and known.holds_objects,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.errors import UsageError
 from bulkup.stores.store import Capabilities, PartStore
@@ -15,25 +15,32 @@ if TYPE_CHECKING:
     from bulkup.clock import Clock
 
 
+class Access(NamedTuple):
+    """How a bucket is reached; None: the environment or the AWS profile says it."""
+
+    endpoint_url: str | None = None  # '' is Amazon S3
+    region: str | None = None
+    profile: str | None = None
+    addressing_style: str | None = None
+    ca_bundle: str | None = None  # the path of a PEM file; by default AWS_CA_BUNDLE
+
+
+_AS_CONFIGURED = Access()
+
+
 def open_store(
     url: str,
+    access: Access = _AS_CONFIGURED,
     *,
     environ: Mapping[str, str],
     clock: Clock,
-    endpoint_url: str | None = None,
-    region: str | None = None,
-    profile: str | None = None,
-    ca_bundle: str | None = None,
-    addressing_style: str | None = None,
     capabilities: Capabilities | None = None,
     holds_objects: bool = False,
 ) -> PartStore:
     """The store at `url`, see `stores.urls`. Makes no request.
 
-    Without an `endpoint_url`, the environment or the AWS profile names it; '' is Amazon S3.
-    `ca_bundle` is the path of a PEM file (default: AWS_CA_BUNDLE in `environ`), `capabilities`
-    what an earlier run learned; `holds_objects` is for directories. Raises UsageError; missing
-    credentials raise CredentialsRefused at the first request.
+    `capabilities` are what an earlier run learned; `holds_objects` is for directories. Raises
+    UsageError; missing credentials raise CredentialsRefused at the first request.
     """
     place = parse(url)
     if isinstance(place, str):
@@ -41,18 +48,18 @@ def open_store(
 
         return DirectoryStore(place, clock=clock, holds_objects=holds_objects)
     if isinstance(place, BrokerURL):
-        return _open_broker(place, environ, clock, ca_bundle)
-    pem = read_pem(ca_bundle or environ.get("AWS_CA_BUNDLE"))
+        return _open_broker(place, environ, clock, access.ca_bundle)
+    pem = read_pem(access.ca_bundle or environ.get("AWS_CA_BUNDLE"))
     from bulkup.stores.s3.credentials import find_credentials
     from bulkup.stores.s3.store import S3Store
     from bulkup.stores.s3.transport import S3Transport
 
     credentials = find_credentials(
         environ,
-        profile=profile,
-        region=region,
-        endpoint_url=endpoint_url,
-        addressing_style=addressing_style,
+        profile=access.profile,
+        region=access.region,
+        endpoint_url=access.endpoint_url,
+        addressing_style=access.addressing_style,
     )
     transport = S3Transport(place.bucket, credentials, ca_pem=pem, clock=clock)
     return S3Store(place.canonical, prefix_of(url), transport, capabilities or Capabilities())

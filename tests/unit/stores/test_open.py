@@ -10,7 +10,7 @@ import pytest
 from bulkup.clock import SystemClock
 from bulkup.errors import CredentialsRefused, UsageError
 from bulkup.stores.directory.store import DirectoryStore
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.credentials import Credentials, find_credentials
 from bulkup.stores.s3.endpoint import Address, locate, normalise_endpoint
 from bulkup.stores.s3.store import S3Store
@@ -19,7 +19,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "very-secret"}
 
 
 def open_url(url, **options):
-    return open_store(url, environ=KEYS, clock=SystemClock(), **options)
+    return open_store(url, Access(**options), environ=KEYS, clock=SystemClock())
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bulkup.clock import SystemClock
 from bulkup.errors import KeyTaken, StoreRefused
 from bulkup.model import Attributes, Digest, Stored
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.capabilities import probe
 from bulkup.stores.s3.store import PROBES
 from bulkup.stores.store import Capabilities, PartStore
@@ -77,9 +77,9 @@ def store_at(server: FakeS3, capabilities: Capabilities = Capabilities()) -> Par
     environ = ServerEndpoint(server.url).environment
     return open_store(
         "s3://bucket/p",
+        Access(endpoint_url=server.url),
         environ=environ,
         clock=SystemClock(),
-        endpoint_url=server.url,
         capabilities=capabilities,
     )
 

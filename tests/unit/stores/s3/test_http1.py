@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from bulkup.clock import SystemClock
 from bulkup.errors import BulkupError
 from bulkup.model import Attributes, Digest, Stored
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.http1 import BODY_LIMIT_BYTES, HTTPError, Response, ResponseParser
 from bulkup.stores.store import Capabilities
 
@@ -281,9 +281,9 @@ async def test_whatever_a_server_answers_a_put_ends_with_success_or_an_error_of_
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     store = open_store(
         "s3://bucket",
+        Access(endpoint_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"),
         environ={"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"},
         clock=SystemClock(),
-        endpoint_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
         capabilities=Capabilities(conditional_writes=True, checksums=False),
     )
     digest = Digest(sha256(b"body").hexdigest())

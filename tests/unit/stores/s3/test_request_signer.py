@@ -10,7 +10,7 @@ import pytest
 
 from bulkup.errors import CredentialsRefused, KeyTaken, StoreBusy, StoreUnreachable
 from bulkup.model import Attributes, Digest, Stored
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import locate
 from bulkup.stores.s3.request_signer import S3RequestSigner
@@ -41,10 +41,9 @@ def store_at(
 ):
     store = open_store(
         "s3://bucket/p",
+        Access(endpoint_url=url, ca_bundle=ca_bundle),
         environ={**KEYS, **environ},
         clock=FakeClock(),
-        endpoint_url=url,
-        ca_bundle=ca_bundle,
         capabilities=Capabilities(conditional_writes=conditional, checksums=checksums),
     )
     assert isinstance(store, S3Store)

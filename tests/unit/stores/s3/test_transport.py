@@ -28,7 +28,7 @@ from bulkup.errors import (
     WrongRegion,
 )
 from bulkup.model import Attributes, Part
-from bulkup.stores.open import open_store
+from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import Address
 from bulkup.stores.s3.sigv4 import encode_path
@@ -49,9 +49,9 @@ DIGEST = sha256(b"x").hexdigest()
 def open_at(url, capabilities=ABLE, **environ):
     return open_store(
         "s3://bucket/p",
+        Access(endpoint_url=url),
         environ={**KEYS, **environ},
         clock=SystemClock(),
-        endpoint_url=url,
         capabilities=capabilities,
     )
 
