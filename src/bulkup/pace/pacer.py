@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from bulkup.pace.slow_start import FAR_SECONDS, SlowStart
+from bulkup.pace.slow_start import FAR_SECONDS, MOST_LIMIT, SlowStart
 from bulkup.pace.throttle import Throttle
 from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, Window, next_limit, window_at
 
@@ -74,13 +74,15 @@ class Pacer:
         clock: Clock,
         *,
         fixed_limit: int | None = None,
+        ceiling: int = MOST_LIMIT,
         max_rate_per_second: float | None = None,
         learned: Learned | None = None,
         next_limit: Callable[[Window, Sample], Window] = next_limit,
         adapts_rate: bool = True,
     ) -> None:
-        """`fixed_limit` is --concurrency N: then only the rate adapts. What was `learned` more than
-        a day ago is ignored. The last two replace or switch off a controller, to measure it.
+        """`fixed_limit` is --concurrency N: then only the rate adapts. More than `ceiling` requests
+        are never in flight. What was `learned` more than a day ago is ignored. The last two
+        replace or switch off a controller, to measure it.
         """
         now = clock.monotonic()
         self._clock = clock
@@ -90,7 +92,8 @@ class Pacer:
             learned = None
         start = START_LIMIT if learned is None else learned.limit
         most = max(MAX_LIMIT, start)
-        self._window = window_at(fixed_limit or start, max_limit=fixed_limit or most)
+        self._ceiling = ceiling
+        self._window = window_at(fixed_limit or start, max_limit=min(fixed_limit or most, ceiling))
         self.limit = self._window.limit
         self._slow_start: SlowStart | None = None
         if not self._is_fixed and (learned is None or learned.rate_per_second is None):
@@ -210,14 +213,16 @@ class Pacer:
             self._end_slow_start(now)
             return
         self._slow_start = opened
-        self.limit = opened.limit
-        if opened.limit == opened.most:
+        most = min(opened.most, self._ceiling)
+        self.limit = min(opened.limit, most)
+        if self.limit == most:
             self._end_slow_start(now)
 
     def _end_slow_start(self, now: float) -> None:
         """From here on periods decide: the window climbs on while goodput grows."""
         if self._slow_start is not None:
-            self._window = window_at(self.limit, max_limit=self._slow_start.most)
+            most = min(self._slow_start.most, self._ceiling)
+            self._window = window_at(self.limit, max_limit=most)
             self._slow_start = None
             self._begin_period(now)
 

@@ -12,6 +12,9 @@ the middle, and often in a library."""
 
 _ENOUGH = 1024
 
+_BESIDE = 96
+"""For all that is no connection: files that are read, pipes of workers, the manifest, libraries."""
+
 
 def ensure_descriptors() -> None:
     """Raise the limit as far as is useful and allowed. Raises TooFewDescriptors below the least."""
@@ -32,3 +35,11 @@ def check_descriptors() -> None:
             f"only {allowed} open files are allowed; bulkup needs at least {LEAST}",
             hint=f"Raise the limit: ulimit -n {_ENOUGH}",
         )
+
+
+def most_connections() -> int:
+    """How many connections may be open at a time, each a descriptor: 160 of 256."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        allowed = _ENOUGH
+    return max(allowed - _BESIDE, allowed // 4)

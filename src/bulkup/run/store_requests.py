@@ -14,6 +14,7 @@ from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
+from bulkup.run.descriptors import most_connections
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import ObjectStore, PartStore
 
@@ -110,6 +111,7 @@ def requests_to(
     pacer = Pacer(
         clock,
         fixed_limit=options.concurrency,
+        ceiling=most_connections(),
         max_rate_per_second=options.max_rate_per_second,
         learned=learned,
     )

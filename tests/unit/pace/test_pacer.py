@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -214,6 +215,20 @@ def test_a_fixed_window_stays_and_its_rate_still_gives_way() -> None:
     assert {limit for _, limit in course.limits} == {32}
     assert course.refused_share <= 0.1
     assert course.settled_goodput() >= 0.9 * 200
+
+
+@pytest.mark.parametrize("options", [{}, {"fixed_limit": 500}, {"learned": Learned(400, None, 0)}])
+def test_a_ceiling_holds_whatever_was_asked_or_learned(options: dict[str, Any]) -> None:
+    pacer, now = Pacer(FakeClock(), ceiling=40, **options), 0.0
+    limits = {pacer.limit}
+    for _ in range(3000):
+        if pacer.delay_seconds(now) == 0.0 and pacer.in_flight < pacer.limit:
+            pacer.started(now)
+        else:
+            now += 0.001
+            pacer.finished(now, SMALL, 0.2)
+        limits.add(pacer.limit)
+    assert max(limits) == 40
 
 
 def test_one_refused_request_does_not_stop_the_others() -> None:

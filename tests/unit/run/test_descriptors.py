@@ -34,3 +34,12 @@ def test_fewer_than_the_least_are_refused_by_name() -> None:
     assert "TooFewDescriptors: only 32 open files are allowed; bulkup needs at least 64" in (
         ended.stderr
     )
+
+
+@pytest.mark.parametrize(("allowed", "connections"), [(256, 160), (1024, 928), (64, 16)])
+def test_connections_leave_descriptors_for_all_else(allowed: int, connections: int) -> None:
+    probe = _PROBE.replace("print(", "from bulkup.run.descriptors import most_connections; print(")
+    probe = probe.replace("resource.getrlimit(resource.RLIMIT_NOFILE)[0]", "most_connections()")
+    command = [sys.executable, "-c", probe, str(allowed), str(allowed)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(ended.stdout) == connections

@@ -102,7 +102,7 @@ class ReqwestClient:
             response = await request.build().send()
             return _response(response, bytes(await response.bytes()))
         except PyreqwestError as error:
-            raise unreachable(error) from error
+            raise unreachable(error, self._proxy) from error
         except ValueError as error:
             raise unsendable(headers) from error
 
@@ -122,7 +122,7 @@ class ReqwestClient:
                 response = await stack.enter_async_context(request)
                 body = b"" if response.status < 300 else bytes(await response.bytes())
             except PyreqwestError as error:
-                raise unreachable(error) from error
+                raise unreachable(error, self._proxy) from error
             except ValueError as error:
                 raise unsendable(headers) from error
             yield _response(response, body), _chunks(response.body_reader)
@@ -142,7 +142,12 @@ class ReqwestClient:
                     "a proxy in the environment has no usable URL",
                     hint="See HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.",
                 ) from error
-        client = builder.build()
+        try:
+            client = builder.build()
+        except RuntimeError as error:  # its threads need descriptors and memory of this machine
+            raise StoreUnreachable(
+                foreign_text(str(error)), hint="Raise the limit of open files: ulimit -n 1024"
+            ) from error
         self._opened.push_async_callback(client.close)
         return client
 
@@ -255,8 +260,8 @@ def unsendable(headers: Mapping[str, str]) -> StoreRefused:
     return StoreRefused(f"the header {', '.join(odd) or 'of a request'} cannot be sent")
 
 
-def unreachable(error: PyreqwestError) -> StoreUnreachable:
-    """What went wrong below HTTP, in words, without the URL."""
+def unreachable(error: PyreqwestError, proxy: str | None = None) -> StoreUnreachable:
+    """What went wrong below HTTP, in words, without the URL. `proxy` is the one that was asked."""
     details = getattr(error, "details", None) or {}
     causes = [cause["message"] for cause in details.get("causes") or []]
     words = [re.sub(_URL_IN_MESSAGE, "", text) for text in (error.message, *causes)]
@@ -269,4 +274,9 @@ def unreachable(error: PyreqwestError) -> StoreUnreachable:
         hint = "Name the endpoint's certificate authority with --ca-bundle."
     elif "dns" in text.lower() or "Connect" in type(error).__name__:
         hint = "Check --endpoint-url, the network, and HTTP_PROXY/HTTPS_PROXY."
+        if proxy is not None:
+            # Only the place: a proxy's URL may hold a password.
+            place = urlsplit(proxy).netloc.rpartition("@")[2]
+            text = re.sub(r" \(os error \d+\)$", "", text) + f" (proxy {place})"
+            hint = "Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, and the network."
     return StoreUnreachable(text, hint=hint)
