@@ -20,7 +20,16 @@ from bulkup.content.picture.facts.names import date_in_name
         ("Screenshot 2019-03-17 at 12.34.56.png", "2019-03-17T12:34:56"),
         ("2019-03-17 12.34.56.jpg", "2019-03-17T12:34:56"),
         ("signal-2019-03-17-123456.jpg", "2019-03-17T12:34:56"),
+        ("IMG_20190317_12345.jpg", "2019-03-17"),  # a number, no time
         ("in/archive/2019_03_17.jpg", "2019-03-17"),
+        ("Screenshot 2019-03-17 at 9.34.56\u202fPM.png", "2019-03-17T21:34:56"),
+        ("WhatsApp Image 2019-03-17 at 12.34.56 AM.jpeg", "2019-03-17T00:34:56"),
+        ("Bildschirmfoto 2019-03-17 um 12.34.56.png", "2019-03-17T12:34:56"),
+        ("Captura de pantalla 2019-03-17 a las 9.34.56.png", "2019-03-17T09:34:56"),
+        ("Capture d\u2019\u00e9cran 2019-03-17 \u00e0 12.34.56.png", "2019-03-17T12:34:56"),
+        ("Sk\u00e4rmavbild 2019-03-17 kl. 12.34.56.png", "2019-03-17T12:34:56"),
+        ("DSC_20190317123456.jpg", "2019-03-17T12:34:56"),
+        ("00100lrPORTRAIT_00100_BURST20190317123456789_COVER.jpg", "2019-03-17T12:34:56"),
     ],
 )
 def test_a_date(name: str, moment: str) -> None:
