@@ -246,7 +246,8 @@ def _with_known_brand(file: BinaryIO) -> BinaryIO:
     file.seek(0)
     if head[4:8] != b"ftyp" or head[8:12] in _KNOWN_BRANDS:
         return file
-    listed = [head[at : at + 4] for at in range(16, int.from_bytes(head[:4], "big") - 3, 4)]
+    end = min(int.from_bytes(head[:4], "big"), len(head))  # the box may claim 4 GB
+    listed = [head[at : at + 4] for at in range(16, end - 3, 4)]
     known = next((brand for brand in _KNOWN_BRANDS if brand in listed), None)
     if known is None:
         return file
