@@ -217,6 +217,17 @@ async def test_a_worker_that_vanishes_while_it_is_checked_holds_nobody_up(
         assert engine.workers == 1
 
 
+async def test_a_scheduler_that_dies_before_the_first_task_is_said(
+    own_cluster: DaskProcesses,
+) -> None:
+    for worker in own_cluster.workers:  # so that no check ends
+        worker.send_signal(signal.SIGSTOP)
+    asyncio.get_running_loop().call_later(1, own_cluster.scheduler.kill)
+    with pytest.raises(EngineUnusable, match="is gone"):
+        async with asyncio.timeout(60), opened(own_cluster):
+            pass
+
+
 async def test_a_worker_that_joins_has_tasks(own_cluster: DaskProcesses) -> None:
     async with opened(own_cluster) as engine:
         assert engine.slots == 2

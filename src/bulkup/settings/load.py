@@ -327,17 +327,19 @@ def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
     try:
         parsed = kind.parse(source.value)
     except (ValueError, OverflowError) as error:
+        from bulkup.redaction import redact  # a value may hold a password that belongs elsewhere
+
         value = source.value
         if kind.flag_expects and source.where.startswith("--"):
             shown = " ".join(map(str, value)) if isinstance(value, list) else value
             raise SettingsError(
-                f"{source.where} {shown} is not {kind.flag_expects}",
+                f"{source.where} {redact(str(shown))} is not {kind.flag_expects}",
                 hint=f"Write {source.where} {kind.flag_expects}",
             ) from error
         shown = f'"{value}"' if isinstance(value, str) else str(value)
         if kind.secret:
             raise SettingsError(f"{source.where} is not {kind.expects}") from None
-        raise SettingsError(f"{source.where}: {shown} is not {kind.expects}") from error
+        raise SettingsError(f"{source.where}: {redact(shown)} is not {kind.expects}") from error
     return _anchor(parsed, source.folder, environ) if kind.anchored else parsed
 
 

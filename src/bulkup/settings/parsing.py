@@ -182,12 +182,13 @@ def _share(value: object) -> float:
     return share
 
 
+_DASK = re.compile(r"dask://(?:(?:[\w][\w.-]*|\[[0-9A-Fa-f:.]+\]):(\d{1,5})/?)?", re.ASCII)
+
+
 def _engine(value: object) -> str:
     text = _text(value)
-    scheme, found, place = text.partition("://")
-    host, colon, port = place.rstrip("/").rpartition(":")
-    is_place = not place.strip("/") or bool(colon and host and port.isdigit())
-    if text != "local" and not (found and scheme == "dask" and is_place):
+    found = _DASK.fullmatch(text)
+    if text != "local" and not (found and (found[1] is None or 0 < int(found[1]) < 1 << 16)):
         raise ValueError
     return text
 

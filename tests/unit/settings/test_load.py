@@ -247,6 +247,12 @@ def test_a_wrong_value_is_an_error_that_names_file_and_key(
     assert " is not " in str(caught.value)
 
 
+def test_a_password_in_a_wrong_value_is_not_shown(load_here: Load) -> None:
+    with pytest.raises(SettingsError, match=r"dask://\*\*\*host:1") as error:
+        load_here(environ={"BULKUP_ENGINE": "dask://me:hush-hush@host:1"})
+    assert "hush" not in str(error.value)
+
+
 def test_a_wrong_variable_is_named_with_its_value_and_what_is_expected(load_here: Load) -> None:
     with pytest.raises(SettingsError) as caught:
         load_here(environ={"BULKUP_LIMIT": "some"})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.settings.parsing import parse_size
+from bulkup.settings.parsing import ENGINE, parse_size
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,25 @@ def test_whole_sizes_are_exact_however_large(number: int, unit: str) -> None:
 def test_any_text_is_a_size_or_a_value_error(text: str) -> None:
     with suppress(ValueError):
         assert parse_size(text) >= 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["local", "dask://", "dask://host-a:8786", "dask://10.0.0.7:1/", "dask://[fe80::1]:65535"],
+)
+def test_engines_are_this_machine_or_a_scheduler(text: str) -> None:
+    assert ENGINE.parse(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("dask", "dask:/", "dask://host", "dask://host:", "dask://:8786", "ray://host:1"),
+        *("dask://host:0", "dask://host:65536", "dask://host:x", "dask://host:+1", "dask://-h:1"),
+        *("dask://user:word@host:1", "dask://::1:1", "dask://host\n:1", "dask://a:1,dask://b:1"),
+        *("dask://host:\uff11", "dask://host:1/path", "DASK://host:1", "local "),
+    ],
+)
+def test_what_is_no_engine_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        ENGINE.parse(text)

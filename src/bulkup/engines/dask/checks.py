@@ -95,6 +95,8 @@ class WorkerChecks:
         checked = _checked(result)
         result.cancel()
         future.release()
+        if not self._cluster.is_connected:  # the scheduler is gone: that says nothing of the worker
+            return
         if worker is not None and not worker.is_gone:
             worker.is_usable = checked.refusal is None
             self.results[worker.address] = checked

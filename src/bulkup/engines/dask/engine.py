@@ -254,6 +254,8 @@ class DaskEngine(Generic[T, R]):
             raise self._trouble
 
     def _without_workers(self) -> EngineUnusable:
+        if not self._cluster.is_connected:
+            return self._cluster.lost_scheduler()
         reasons = self._checks.refusals
         if not reasons:
             return EngineUnusable(
