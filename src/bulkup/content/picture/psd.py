@@ -9,12 +9,14 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO, Final
 
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFile
 
 _HEADER: Final = struct.Struct(">4sH6xHIIHH")  # signature, version, channels, height, width, …
 _LARGE: Final = 2  # version of PSB
-_BANDS: Final = {1: "L", 3: "RGB", 4: "CMYK", 7: "L", 8: "L", 9: "LAB"}
+_BANDS: Final = {1: "L", 2: "P", 3: "RGB", 4: "CMYK", 7: "L", 8: "L", 9: "LAB"}
 _RUN_LENGTHS: Final = 1
+_MOST_COLOUR_BYTES: Final = 1 << 16  # 768; of duotones some hundred
+_BLACK_RUN: Final = b"\x81\0"  # 128 zeros in PackBits
 
 
 def why_unreadable(head: bytes) -> str | None:
@@ -39,8 +41,8 @@ def with_extra_channels(file: BinaryIO) -> Image.Image | None:
     bands = _BANDS.get(mode)
     if bits != 8 or bands is None or channels <= len(bands):
         return None
-    for _ in range(2):  # colour table and image resources
-        _skip_block(file)
+    colours = _block(file)
+    _skip_block(file)  # image resources
     is_transparent = _has_transparency(file) and bands in ("L", "RGB")
     _skip_block(file)
     read = len(bands) + is_transparent
@@ -48,9 +50,18 @@ def with_extra_channels(file: BinaryIO) -> Image.Image | None:
     if bands == "CMYK":
         found = [ImageChops.invert(channel) for channel in found]
     if is_transparent:
-        *colours, alpha = found
-        return Image.merge("RGBA", (*(colours * 3)[:3], alpha))
-    return found[0] if bands == "L" else Image.merge(bands, found)
+        *shown, alpha = found
+        return Image.merge("RGBA", (*(shown * 3)[:3], alpha))
+    if bands == "P":
+        found[0].putpalette(colours, "RGB;L")  # all reds, all greens, all blues
+    return found[0] if len(bands) == 1 else Image.merge(bands, found)
+
+
+def _block(file: BinaryIO) -> bytes:
+    (size,) = struct.unpack(">I", file.read(4))
+    if size > _MOST_COLOUR_BYTES:
+        raise OSError("a colour table of an impossible size")
+    return file.read(size)
 
 
 def _skip_block(file: BinaryIO) -> None:
@@ -82,7 +93,10 @@ def _channels(file: BinaryIO, channels: int, read: int, size: tuple[int, int]) -
 
 
 def _plane(file: BinaryIO, size: tuple[int, int], count: int, codec: str) -> Image.Image:
+    data = file.read(count)
+    if ImageFile.LOAD_TRUNCATED_IMAGES:  # as Pillow then does: what is missing is black
+        data += bytes(count) if codec == "raw" else _BLACK_RUN * (count + size[1])
     try:
-        return Image.frombytes("L", size, file.read(count), codec, "L")
+        return Image.frombytes("L", size, data, codec, "L")
     except ValueError as error:
         raise OSError("the channels end early") from error

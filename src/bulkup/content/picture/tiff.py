@@ -27,6 +27,7 @@ _PHOTOMETRIC, _BLACK_IS_ZERO = 262, 1
 _ROWS, _COUNTS, _PLANAR, _PREDICTOR, _FORMAT = 278, 279, 284, 317, 339
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _KINDS: Final = {1: "u", 2: "i", 3: "f"}  # sample formats
+_SIGNED: Final = 2
 _UNCOMPRESSED: Final = 1
 _LOSSLESS: Final = (1, 5, 8, 32773, 32946, 34925, 50000)  # LZW, deflate, PackBits, LZMA, Zstandard
 _CHUNKY, _SEPARATE = 1, 2
@@ -89,7 +90,7 @@ class WideTiff:
             target = pixels[top : top + rows, left : left + blocks.columns, bands]
             target[:] = part if self._is_planar else part[:, :, :shown]
         if self._dtype.endswith("u2"):  # with an agreed white, as for Pillow
-            image = of_sixteen_bits(pixels)
+            image = of_sixteen_bits(pixels, self._tags)
         else:
             image = measured(pixels.astype(np.float64), self._tags)
         return Image.fromarray(image if shown == _RGB else image[:, :, 0])
@@ -124,7 +125,9 @@ def is_misread(image: Image.Image) -> bool:
         return False
     tags = image.tag_v2
     is_planar = tags.get(_PLANAR, _CHUNKY) == _SEPARATE
-    return image.mode in ("F", "I") or (is_planar and max(tags.get(_BITS, (1,))) > 8)
+    bits = max(tags.get(_BITS, (1,)))
+    is_signed = bits == 8 and _SIGNED in tags.get(_FORMAT, ())
+    return image.mode in ("F", "I") or (is_planar and bits > 8) or is_signed
 
 
 def wide_tiff(file: BinaryIO) -> WideTiff | None:

@@ -24,6 +24,7 @@ def psd(
     layers: int = 0,
     packed: bool = False,
     resources: bytes = b"",
+    colours: bytes = b"",
 ) -> bytes:
     """A file of these channels. `layers` is the number that its layer section claims."""
     width, height = size
@@ -35,9 +36,10 @@ def psd(
         rows = [
             _packed(one[y * width : (y + 1) * width]) for one in channels for y in range(height)
         ]
-        table = b"".join(struct.pack(">H", len(row)) for row in rows)
-        body = b"\0\1" + table + b"".join(rows)
-    return head + bytes(4) + struct.pack(">I", len(resources)) + resources + section + body
+        lengths = b"".join(struct.pack(">H", len(row)) for row in rows)
+        body = b"\0\1" + lengths + b"".join(rows)
+    table = struct.pack(">I", len(colours)) + colours
+    return head + table + struct.pack(">I", len(resources)) + resources + section + body
 
 
 def _packed(row: bytes) -> bytes:
@@ -104,7 +106,26 @@ def test_what_has_no_decoder_is_skipped_with_the_reason(
     assert words in made.reason
 
 
-def test_channels_that_end_early_are_refused() -> None:
+@pytest.mark.parametrize("packed", [False, True], ids=["raw", "run lengths"])
+def test_a_palette_is_kept_beside_a_selection(packed: bool) -> None:
+    palette = (
+        bytes([200, 30, *[0] * 254]) + bytes([30, 30, *[0] * 254]) + bytes([30, 200] + [0] * 254)
+    )
+    data = psd([halves(0, 1), SELECTION], mode=2, colours=palette, packed=packed)
+    assert near(shown(data), [(200, 30, 30), (30, 30, 200)])
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["raw", "run lengths"])
+def test_channels_that_end_early_are_shown_as_far_as_they_go(packed: bool) -> None:
+    data = psd([*RED_AND_BLUE, SELECTION], mode=3, packed=packed)
+    whole = psd(RED_AND_BLUE, mode=3, packed=packed)
+    made = make_variants(data[: len(whole) - 8])
+    assert isinstance(made, Picture)
+    assert made.metadata.is_truncated
+    assert colours_of(made.variants[0].body, 2)[0][0] > 150
+
+
+def test_a_file_without_channels_is_refused() -> None:
     data = psd([*RED_AND_BLUE, SELECTION], mode=3)
     with pytest.raises(PictureInvalid):
-        make_variants(data[: -WIDTH * HEIGHT * 2])
+        make_variants(data[: -WIDTH * HEIGHT * 4])

@@ -213,3 +213,40 @@ def test_limits_hold_and_short_data_are_refused() -> None:
         struct.pack("<HHII", 257, 4, 1, HEIGHT), struct.pack("<HHII", 257, 4, 1, 4)
     )
     assert isinstance(make_variants(bomb), Picture)
+
+
+def grey(pixels: np.ndarray, kind: int, photometric: int) -> bytes:
+    """A TIFF of one sample per pixel; photometric 0 means that numbers grow towards black."""
+    height, width = pixels.shape
+    fields = (
+        *((256, width), (257, height), (258, pixels.dtype.itemsize * 8), (259, 1)),
+        *((262, photometric), (273, 8), (277, 1), (278, height), (279, pixels.nbytes), (339, kind)),
+    )
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    head = b"II*\0" + struct.pack("<I", 8 + pixels.nbytes)
+    return head + pixels.tobytes() + struct.pack("<H", len(fields)) + directory + bytes(4)
+
+
+@pytest.mark.parametrize("photometric", [0, 1])
+@pytest.mark.parametrize(
+    ("dtype", "kind", "low", "high"),
+    [
+        ("<u1", 1, 0, 255),
+        ("<u2", 1, 0, 65535),
+        ("<u2", 1, 0, 4095),
+        ("<u4", 1, 0, 2**32 - 1),
+        ("<f4", 3, -1, 1),
+        ("<f8", 3, 0, 1),
+        ("<i1", 2, -128, 127),
+        ("<i2", 2, -9000, 9000),
+    ],
+)
+def test_a_ramp_of_every_kind_grows_towards_white(
+    dtype: str, kind: int, low: float, high: float, photometric: int
+) -> None:
+    steps = np.linspace(*((low, high) if photometric else (high, low)), 64)
+    ramp = np.tile(steps.astype(dtype), (32, 1))
+    made = make_variants(grey(ramp, kind, photometric), name="a.tif")
+    assert isinstance(made, Picture)
+    shown = [colour[0] for colour in colours_of(made.variants[0].body, 4)]
+    assert max(abs(a - b) for a, b in zip(shown, (32, 96, 160, 224), strict=True)) <= 6

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 if TYPE_CHECKING:
     import numpy as np
 
 _SAMPLE_FORMAT, _NO_DATA = 339, 42113  # TIFF 6.0, section 19; GDAL's tag
 _UNSIGNED: Final = 1
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _TWELVE_BITS: Final = 4095
 _MOST_SAMPLES: Final = 1 << 18
 _LEAST_VALUES: Final = 16  # a picture with fewer has no outliers
@@ -34,12 +35,19 @@ def eight_bits(image: Image.Image) -> Image.Image:
     is_twelve_bits = bool(tags) and image.getextrema()[1] <= _TWELVE_BITS  # type: ignore[operator]
     scale = 1 / 16 if is_twelve_bits else 1 / 256
     shown = image.point(lambda value: value * scale + 0).convert("L")
+    if is_white_zero(tags):
+        shown = ImageChops.invert(shown)
     if isinstance(transparent, int):
         import numpy as np
 
         opaque = Image.fromarray((np.asarray(image) != transparent).astype(np.uint8) * 255)
         shown = Image.merge("RGBA", (shown, shown, shown, opaque))
     return shown
+
+
+def is_white_zero(tags: Mapping[int, Any]) -> bool:
+    """Whether a TIFF's numbers grow towards black; Pillow heeds this with 8 bits only."""
+    return tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def _measured(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
@@ -51,11 +59,11 @@ def _measured(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
     return Image.fromarray(measured(values.astype(np.float64), tags))
 
 
-def of_sixteen_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def of_sixteen_bits(values: np.ndarray[Any, Any], tags: Mapping[int, Any]) -> np.ndarray[Any, Any]:
     """Numbers of 16 bits, of any shape, in a TIFF as 8 bits; of 12 bits if no more are used."""
     is_twelve_bits = values.max(initial=0) <= _TWELVE_BITS
     shown: np.ndarray[Any, Any] = (values >> (4 if is_twelve_bits else 8)).astype("u1")
-    return shown
+    return 255 - shown if is_white_zero(tags) else shown
 
 
 def measured(values: np.ndarray[Any, Any], tags: Mapping[int, Any]) -> np.ndarray[Any, Any]:
@@ -71,6 +79,8 @@ def measured(values: np.ndarray[Any, Any], tags: Mapping[int, Any]) -> np.ndarra
     with np.errstate(invalid="ignore", over="ignore"):
         is_data &= (values >= black - span) & (values <= white + span)
         grey = np.clip((values - black) * (255 / span if span else 0.0), 0, 255)
+    if is_white_zero(tags):
+        grey = 255 - grey
     return np.asarray(np.where(is_data, grey, 0), np.uint8)
 
 
