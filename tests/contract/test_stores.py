@@ -257,6 +257,22 @@ async def test_64_puts_at_once(store):
         assert await read(store, store.prefix + name) == body
 
 
+async def test_of_many_puts_at_once_each_has_its_own_end(store, place):
+    """One that is refused, one whose key is taken and one that is given up trouble no other."""
+    await put(store, "taken", b"first")
+    others = [asyncio.create_task(put(store, f"{n}.jpg", b"%d" % n * 100)) for n in range(10)]
+    given_up = asyncio.create_task(put(store, "given up.jpg", b"nobody waits"))
+    wrong = [put(store, "a/../b.jpg", b"refused"), put(store, "taken", b"second")]
+    await asyncio.sleep(0)
+    if place.kind != "directory":  # there the file would be closed by the collector only
+        given_up.cancel()
+    refused, taken = await asyncio.gather(*wrong, return_exceptions=True)
+    assert isinstance(refused, StoreRefused)
+    assert isinstance(taken, KeyTaken)
+    for n, key in enumerate(await asyncio.gather(*others)):
+        assert await read(store, key) == b"%d" % n * 100
+
+
 async def test_parts_make_an_object(store, place):
     """Parts sent in any order, resumed by another store, listed, joined."""
     bodies = [b"1" * PART_BYTES, b"2" * PART_BYTES, b"tail"]

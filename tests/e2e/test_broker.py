@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -103,6 +104,19 @@ def test_a_server_that_throttles_is_obeyed(serve: Serve, tmp_path: Path) -> None
     assert failed == []
 
 
+def test_many_files_take_few_of_the_calls_that_are_limited(serve: Serve, fake_s3: Any) -> None:
+    """One call announces what is sent at the same time: 300 files, where 100 calls are allowed."""
+    s3 = fake_s3()
+    server = at_s3(serve, s3.url, "[serve]\nburst = 100\nper_minute = 1\n")
+    client = server.client("laptop")
+    client.write(300)
+    assert client.push()["sent"] == 300
+    assert len(stored(s3)) == 300
+    headers = {"Authorization": f"Bearer {client.env['BULKUP_TOKEN']}"}
+    with urlopen(Request(f"{server.url}/api/v1/stats", headers=headers), timeout=30) as answer:
+        assert int(answer.headers["X-RateLimit-Remaining"]) > 0
+
+
 def test_a_killed_client_goes_on_where_it_was(serve: Serve, fake_s3: Any) -> None:
     s3 = fake_s3()
     server = at_s3(serve, s3.url, MANY + '[s3]\npart_threshold = "6MiB"\npart_size = "5MiB"\n')
@@ -115,13 +129,13 @@ def test_a_killed_client_goes_on_where_it_was(serve: Serve, fake_s3: Any) -> Non
     s3.wait_for("UploadPart", 3)
     pushing.kill()
     pushing.wait()
-    in_flight = s3.arrived["UploadPart"] - 2
     s3.script()
     s3.release()
     client.push()
     assert len(stored(s3)) == 4
     assert s3.count("CreateMultipartUpload") == 1
-    assert s3.count("UploadPart", 200) <= 5 + in_flight
+    # Those in flight may arrive after all, and beside their second try; the first two never again.
+    assert s3.count("UploadPart", 200) <= 5 + 3
     assert client.push()["sent"] == 0
 
 

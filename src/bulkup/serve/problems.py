@@ -67,7 +67,17 @@ def problem_of(error: BulkupError) -> Problem:
 
 def problem_response(problem: Problem, path: str) -> Response:
     """The response to a request for `path`."""
-    document = {
+    return Response(
+        json.dumps(problem_document(problem, path)),
+        problem.status,
+        {"Cache-Control": "no-store", **problem.headers},
+        MEDIA_TYPE,
+    )
+
+
+def problem_document(problem: Problem, path: str) -> dict[str, object]:
+    """The members of RFC 9457, and the problem's own."""
+    return {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,
         "status": problem.status,
@@ -75,9 +85,3 @@ def problem_response(problem: Problem, path: str) -> Response:
         "instance": path,
         **problem.fields,
     }
-    return Response(
-        json.dumps(document),
-        problem.status,
-        {"Cache-Control": "no-store", **problem.headers},
-        MEDIA_TYPE,
-    )

@@ -295,6 +295,36 @@ async def test_announcements_that_are_none_are_refused(uploader, store, fields):
     assert objects(store) == set()
 
 
+async def test_several_files_are_announced_in_one_call(uploader, store):
+    """Each gets the answer that it would have got alone; it takes one from the limit."""
+    await upload(uploader, b"was there", "there.jpg")
+    files = [
+        *(announced(b"%d" % n, f"{n}.jpg") for n in range(60)),
+        announced(b"was there", "copy.jpg"),
+        announced(b"other bytes", "there.jpg", rename=False),
+        announced(b"no path", "../x.jpg"),
+        "no object",
+    ]
+    before = (await uploader.get("/api/v1/stats")).headers["x-ratelimit-remaining"]
+    response = await uploader.post("/api/v1/uploads/batch", json={"files": files})
+    assert response.status_code == 200
+    assert int(response.headers["x-ratelimit-remaining"]) == int(before) - 1
+    found = response.json()["uploads"]
+    assert [one["status"] for one in found] == [201] * 60 + [200, 409, 422, 422]
+    assert found[60]["duplicate"]
+    assert "there.jpg is another file" in found[61]["detail"]
+    for n, one in enumerate(found[:60]):
+        assert await put(uploader, one, b"%d" % n) == 200
+        assert (await complete(uploader, one))[0] == 200
+    assert objects(store) == {"there.jpg", *(f"{n}.jpg" for n in range(60))}
+
+
+@pytest.mark.parametrize("files", [None, [], {}, "x", [{}] * 101])
+async def test_lists_of_announcements_are_bounded(uploader, files):
+    response = await uploader.post("/api/v1/uploads/batch", json={"files": files})
+    assert response.status_code == 422
+
+
 @pytest.mark.parametrize(
     "body",
     [

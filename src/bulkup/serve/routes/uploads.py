@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -17,14 +18,17 @@ from bulkup.operations.uploads.completion import announce, complete
 from bulkup.operations.uploads.own_urls import ROUTE
 from bulkup.serve.access import route
 from bulkup.serve.context import context_of
+from bulkup.serve.documents import Document
 from bulkup.serve.identity import identity_of
-from bulkup.serve.problems import Problem
+from bulkup.serve.problems import Problem, problem_document, problem_of
 from bulkup.serve.routes.parameters import document_in, number_in, text_in
 from bulkup.serve.routes.upload_bodies import receive_body
 from bulkup.serve.tokens import Role
 from bulkup.stores.store import SignedURL
 
 PAGE_FILES = 1000
+MOST_FILES = 100
+"""Of one announcement: what one token may announce at once, one by one."""
 
 _STATUS: tuple[tuple[type[BulkupError], int], ...] = (
     (UploadUnknown, 404),
@@ -36,19 +40,46 @@ _STATUS: tuple[tuple[type[BulkupError], int], ...] = (
 
 async def begin(request: Request) -> Response:
     """POST /uploads: announce a file."""
-    broker, document = _broker(request), await document_in(request)
-    await broker.clean_if_due()
+    document = await document_in(request)
+    await _broker(request).clean_if_due()
+    status, fields = await _begin(request, document)
+    return JSONResponse(fields, status)
+
+
+async def begin_many(request: Request) -> Response:
+    """POST /uploads/batch: {"files": [...]}, each as for POST /uploads; the answers in their order,
+    each with its `status`."""
+    files = (await document_in(request)).get("files")
+    if not isinstance(files, list) or not 0 < len(files) <= MOST_FILES:
+        raise UsageError(f"files: a list of 1 to {MOST_FILES} files is needed")
+    await _broker(request).clean_if_due()
+
+    async def answer(one: object) -> dict[str, Any]:
+        try:
+            if not isinstance(one, dict):
+                raise UsageError("files: each is an object")
+            status, fields = await _begin(request, one)
+        except BulkupError as error:
+            return problem_document(_problem(error), request.url.path)
+        return {"status": status, **fields}
+
+    return Document({"uploads": await asyncio.gather(*map(answer, files))})
+
+
+async def _begin(request: Request, document: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """The status and the fields of the answer to an announcement."""
+    broker = _broker(request)
     found = await announce(broker, document, _name(request))
     if isinstance(found, StoredUpload):
         digest = str(document["sha256"]).lower()
-        return JSONResponse({"duplicate": True, "digest": digest, "key": found.key})
+        return 200, {"duplicate": True, "digest": digest, "key": found.key}
     fields: dict[str, Any] = {"upload_id": found.id, "key": found.key, "path": found.path}
     if found.part_bytes is not None:
         fields["parts"] = {"part_bytes": found.part_bytes, "count": found.parts}
         fields["expires_at"] = _time(found.expires_at)
     else:
         fields |= _url(request, await broker.sign(found))
-    return JSONResponse(fields, 201)
+    return 201, fields
 
 
 async def url(request: Request) -> Response:
@@ -193,17 +224,22 @@ def _classified(
         try:
             return await endpoint(request)
         except BulkupError as error:
-            for kind, status in _STATUS:
-                if isinstance(error, kind):
-                    raise Problem(status, str(error), error_class=str(error.error_class)) from error
-            raise
+            raise _problem(error) from error
 
     return classified
+
+
+def _problem(error: BulkupError) -> Problem:
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            return Problem(status, str(error), error_class=str(error.error_class))
+    return problem_of(error)
 
 
 _ONE = "/uploads/{id}"
 _CALLS = (
     ("POST", "/uploads", begin, 1),
+    ("POST", "/uploads/batch", begin_many, 1),
     ("GET", "/uploads", files, 0),
     ("POST", f"{_ONE}/url", url, 0),
     ("POST", f"{_ONE}/parts/{{number:int}}", part_url, 0),

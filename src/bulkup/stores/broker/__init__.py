@@ -1,7 +1,8 @@
 """A `bulkup serve` as destination: it hands out URLs, and the bytes go where those lead.
 
-store     the store's methods as calls of the server
-calls     one call: JSON there, JSON back
-errors    what a refusal means
-http      the connections, by address
+store          the store's methods as calls of the server
+announcements  files are announced together
+calls          one call: JSON there, JSON back
+errors         what a refusal means
+http           the connections, by address
 """

@@ -7,7 +7,7 @@ its answers.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bulkup import errors
@@ -59,6 +59,18 @@ def classify(
     if response.status in (429, 503) or response.status >= 500:
         return _passing(response, said, now)
     return _of_one(response.status, str(problem.get("error_class")), said, hint)
+
+
+def refused(status: int, problem: Mapping[str, Any], subject: str) -> errors.BulkupError:
+    """The error for the problem of one file among several."""
+    said = f"{subject}: {foreign_text(str(problem.get('detail') or 'refused'))} ({status})"
+    if status in (429, 503):
+        return errors.StoreBusy(said)
+    if status >= 500:
+        return errors.StoreBroken(said)
+    hint = problem.get("hint")
+    hint = foreign_text(hint) if isinstance(hint, str) else None
+    return _of_one(status, str(problem.get("error_class")), said, hint)
 
 
 def _of_one(

@@ -28,6 +28,7 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.broker.announcements import Announcements
 from bulkup.stores.broker.calls import FORBIDDEN, Calls
 from bulkup.stores.broker.errors import no_broker
 from bulkup.stores.s3.http1 import Response
@@ -50,6 +51,7 @@ class BrokerStore:
         self.part_threshold_bytes: int | None = PART_THRESHOLD_BYTES
         self.capabilities = Capabilities(conditional_writes=True, checksums=True)
         self._calls = calls
+        self._announcements = Announcements(calls)
         # Uploads that failed, to go on with: announcing them again would count against the limit
         self._open: dict[tuple[str, Digest], dict[str, Any]] = {}
 
@@ -154,9 +156,7 @@ class BrokerStore:
         )
 
     async def _reserve(self, key: str, fields: dict[str, object]) -> dict[str, Any]:
-        found = await self._calls.call_paced(
-            "POST", "/uploads", subject=f"key {key!r}", document=fields
-        )
+        found = await self._announcements.announce(f"key {key!r}", fields)
         if found.get("duplicate"):
             raise KeyTaken(f"key {key!r}: the server has this content")
         return found
@@ -218,9 +218,7 @@ class BrokerStore:
         assert info.digest is not None
         attributes = Attributes(info.content_type or "application/octet-stream")
         fields = _announcement(key, info.digest, info.size_bytes, attributes)
-        found = await self._calls.call_paced(
-            "POST", "/uploads", subject=f"key {key!r}", document=fields
-        )
+        found = await self._announcements.announce(f"key {key!r}", fields)
         if not found.get("duplicate"):
             raise ObjectMissing(f"key {source_key!r}: the server has it no more")
         return Stored(info.etag)
@@ -282,6 +280,7 @@ class BrokerStore:
             yield page
 
     async def close(self) -> None:
+        await self._announcements.close()
         await self._calls.close()
 
 
