@@ -11,6 +11,7 @@ import pytest
 from bulkup.errors import (
     DestinationError,
     KeyTaken,
+    ObjectDamaged,
     ObjectMissing,
     SourceChanged,
     StoreRefused,
@@ -425,6 +426,15 @@ async def test_a_small_object_is_read_at_once(store, size):
     assert len(await store.read(key)) == (size // 256 + 1) * 256
     with pytest.raises(ObjectMissing):
         await store.read(store.prefix + "none")
+
+
+@pytest.mark.parametrize("wanted", [100, 300_000])
+async def test_an_object_that_is_much_larger_than_it_was_is_not_read(store, wanted):
+    """It is that object's fault, and not the destination's."""
+    key = await put(store, "grown.jpg", bytes(1_000_000))
+    with pytest.raises(ObjectDamaged):
+        await store.read(key, most_bytes=wanted)
+    assert len(await store.read(key, most_bytes=1_000_000)) == 1_000_000
 
 
 async def test_a_range_of_an_object_is_read(store):

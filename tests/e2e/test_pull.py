@@ -9,6 +9,7 @@ import signal
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -232,6 +233,22 @@ def test_an_object_with_other_bytes_gets_no_name(
         b"a.jpg": digest(files["a.jpg"]),
         b"b.jpg": digest(files["b.jpg"]),
     }
+
+
+def test_an_object_that_is_much_larger_than_it_was_stops_no_other(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """It is not read to its end, and no sign that the server is down."""
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
+    s3 = fake_s3(keep_bodies=True)
+    env = access(s3.url)
+    bulkup("push", root, "--to", "s3://bucket/p", env=env)
+    grown = Request(f"{s3.url}/bucket/p/a.jpg", data=bytes(1_000_000), method="PUT")
+    urlopen(grown).close()
+    ended = bulkup("pull", "--into", "back", env=env, check=3)
+    assert "a.jpg: changed: key 'p/a.jpg': it is larger than it was" in ended.stderr
+    assert set(tree(tmp_path / "back")) == {b"b.jpg"}
+    assert s3.count("GetObject") == 2
 
 
 def test_another_destination_helps_out(bulkup: Bulkup, tmp_path: Path) -> None:

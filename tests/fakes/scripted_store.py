@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from bulkup.clock import Clock
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.directory.store import DirectoryStore
-from bulkup.stores.store import Capabilities
+from bulkup.stores.store import READ_BYTES, Capabilities
 
 
 class ScriptedStore(DirectoryStore):
@@ -75,9 +75,9 @@ class ScriptedStore(DirectoryStore):
         await self._called("head")
         return await super().head(key, with_checksum=with_checksum)
 
-    async def read(self, key: str) -> bytes:
+    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         await self._called("read")
-        return await super().read(key)
+        return await super().read(key, most_bytes=most_bytes)
 
     async def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None

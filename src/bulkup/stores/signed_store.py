@@ -14,7 +14,7 @@ from bulkup.stores.broker.http import Clients
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.headers import read_info
 from bulkup.stores.s3.http1 import Response
-from bulkup.stores.store import Capabilities, SignedURL
+from bulkup.stores.store import READ_BYTES, Capabilities, SignedURL
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class SignedStore:
             raise self._error(response, key)
         return read_info(key, response)
 
-    async def read(self, key: str) -> bytes:
+    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         """See ObjectStore."""
         response = await self._clients.request("GET", self._url_of(key), {})
         if response.status >= 300:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+
+READ_BYTES: Final = 64 * 1024 * 1024
+"""What a read of a whole object may give: a larger one is no answer to what is asked here."""
 
 
 class Capabilities(NamedTuple):
@@ -60,9 +63,10 @@ class ObjectStore(Protocol):
         `with_checksum` asks for the checksum that the store itself computed, if it keeps one.
         """
 
-    async def read(self, key: str) -> bytes:
-        """The whole of an object that is known to be small: for fewer than 1 MiB it takes less time
-        than `open`. Raises ObjectMissing, and ObjectArchived until `restore` has made a copy."""
+    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
+        """The whole of an object that is known to be small: for fewer than some MiB it takes less
+        time than `open`. Raises ObjectMissing, ObjectArchived until `restore` has made a copy, and
+        ObjectDamaged when it has far more than `most_bytes`."""
 
     def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None

@@ -118,7 +118,7 @@ class Fetcher:
     async def _read(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
         async def read() -> bytes:
             source.begin()
-            return await source.store.read(key)
+            return await source.store.read(key, most_bytes=content.size_bytes)
 
         body = await source.requests.tries(read, content.size_bytes)
         if len(body) <= SMALL_BYTES:

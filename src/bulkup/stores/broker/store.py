@@ -20,6 +20,7 @@ from bulkup.errors import (
     DestinationError,
     DestinationUnreachable,
     KeyTaken,
+    ObjectDamaged,
     ObjectMissing,
     SourceChanged,
     StoreBroken,
@@ -32,7 +33,7 @@ from bulkup.stores.broker.announcements import Announcements
 from bulkup.stores.broker.calls import FORBIDDEN, Calls
 from bulkup.stores.broker.errors import no_broker
 from bulkup.stores.s3.http1 import Response
-from bulkup.stores.store import Capabilities
+from bulkup.stores.store import READ_BYTES, Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 FRESH_URLS = 5
@@ -175,8 +176,13 @@ class BrokerStore:
             raise ObjectMissing(f"key {key!r}: the server has no such file of this client")
         return files[0]
 
-    async def read(self, key: str) -> bytes:
-        return b"".join([chunk async for chunk in self.open(key)])
+    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
+        body = bytearray()
+        async for chunk in self.open(key):
+            body += chunk
+            if len(body) > most_bytes:
+                raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+        return bytes(body)
 
     async def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None

@@ -26,11 +26,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aiofiles
 
-from bulkup.errors import BucketMissing, CredentialsRefused, DestinationError, SourceChanged
+from bulkup.errors import (
+    BucketMissing,
+    CredentialsRefused,
+    DestinationError,
+    ObjectDamaged,
+    SourceChanged,
+)
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory.part_files import PartFiles
-from bulkup.stores.store import Capabilities
+from bulkup.stores.store import READ_BYTES, Capabilities
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -154,13 +160,21 @@ class DirectoryStore:
             self._files.folder.require()
             raise store_error(error, key, reading=True) from error
 
-    async def read(self, key: str) -> bytes:
+    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         try:
-            with open(self._files.path(key), "rb") as file:  # noqa: ASYNC230 - takes no longer than a thread
-                return file.read()
+            if most_bytes > _IN_PLACE_BYTES:
+                return await asyncio.to_thread(self._read, key, most_bytes)
+            return self._read(key, most_bytes)  # takes no longer than a thread
         except OSError as error:
             self._files.folder.require()
             raise store_error(error, key, reading=True) from error
+
+    def _read(self, key: str, most_bytes: int) -> bytes:
+        with open(self._files.path(key), "rb") as file:
+            body = file.read(most_bytes + 1)
+        if len(body) > most_bytes:
+            raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+        return body
 
     async def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None

@@ -14,12 +14,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from math import inf
 from ssl import SSLContext, SSLError
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
-from bulkup.stores.s3.http1 import HTTPError, Response, ResponseParser, common_lines, request_head
+from bulkup.stores.s3.http1 import (
+    BODY_LIMIT_BYTES,
+    BodyTooLarge,
+    HTTPError,
+    Response,
+    ResponseParser,
+    common_lines,
+    request_head,
+)
 from bulkup.stores.s3.tls import tls_context
 from bulkup.stores.unsent import unsent_bytes
 
@@ -51,8 +59,22 @@ class ConnectionStalled(ConnectionBroken):
     """Nothing moved on the connection for as long as is waited."""
 
 
+class AnswerTooLarge(ConnectionBroken):
+    """The response has more bytes than are wanted."""
+
+
 class NoConnection(Exception):
     """Nothing was sent: no connection, or headers that are not plain text."""
+
+
+class _Kind(NamedTuple):
+    """What response is expected."""
+
+    is_head: bool = False
+    most_bytes: int = BODY_LIMIT_BYTES
+
+
+_WITH_BODY = _Kind()
 
 
 class ConnectionPool:
@@ -81,9 +103,16 @@ class ConnectionPool:
         self._is_closed = False
 
     async def request(
-        self, method: str, path: str, headers: Mapping[str, str], body: Body, limit_seconds: float
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Body,
+        limit_seconds: float,
+        most_bytes: int = BODY_LIMIT_BYTES,
     ) -> Response:
-        """Send one request; its response. Raises NoConnection, ConnectionBroken.
+        """Send one request; its response, with a body of `most_bytes` or less. Raises NoConnection,
+        ConnectionBroken.
 
         The server may close a connection at the moment it is used again: then a HEAD or GET is sent
         once more, over a new one.
@@ -93,15 +122,15 @@ class ConnectionPool:
             raise NoConnection
         if method == "PUT":
             return await self.send(b"".join((head, body)), limit_seconds)
-        is_head = method == "HEAD"
+        kind = _Kind(method == "HEAD", most_bytes)
         connection = self._take_idle()
         if connection is not None:
             with suppress(ConnectionClosed):
-                response = await connection.send(head, limit_seconds, is_head=is_head)
+                response = await connection.send(head, limit_seconds, kind)
                 self._put_back(connection)
                 return response
         connection = await self._connect()
-        response = await connection.send(head, limit_seconds, is_head=is_head)
+        response = await connection.send(head, limit_seconds, kind)
         self._put_back(connection)
         return response
 
@@ -190,10 +219,10 @@ class _Connection(asyncio.Protocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self._used_at
 
-    async def send(self, request: Body, limit_seconds: float, *, is_head: bool = False) -> Response:
+    async def send(self, request: Body, limit_seconds: float, kind: _Kind = _WITH_BODY) -> Response:
         """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
         `limit_seconds` nothing moved: neither the request nor the response."""
-        self._parser = ResponseParser(is_head=is_head)
+        self._parser = ResponseParser(is_head=kind.is_head, most_bytes=kind.most_bytes)
         transport = self._transport
         assert transport is not None
         waiter: asyncio.Future[Response] = self._loop.create_future()
@@ -231,6 +260,9 @@ class _Connection(asyncio.Protocol):
         self._received_bytes += len(data)
         try:
             response = self._parser.feed(data)
+        except BodyTooLarge as error:
+            self._fail(AnswerTooLarge(str(error)))
+            return
         except HTTPError as error:
             self._fail(ConnectionBroken(f"the response is no HTTP: {error}"))
             return

@@ -25,6 +25,10 @@ class HTTPError(ValueError):
     """What was received is no HTTP response."""
 
 
+class BodyTooLarge(HTTPError):
+    """The body has more bytes than are wanted."""
+
+
 def common_lines(host: str, agent: str) -> str:
     """What all request heads to one host have in common; `host` is the Host header as sent."""
     return f" HTTP/1.1\r\nhost: {host}\r\nuser-agent: {agent}\r\n"
@@ -82,15 +86,17 @@ class ResponseParser:
         "_data",
         "_is_head",
         "_missing",
+        "_most",
         "_parts",
         "_response",
         "_size",
         "keeps_alive",
     )
 
-    def __init__(self, *, is_head: bool = False) -> None:
+    def __init__(self, *, is_head: bool = False, most_bytes: int = BODY_LIMIT_BYTES) -> None:
         """`is_head`: the request was HEAD, so that the response has no body."""
         self._is_head = is_head
+        self._most = most_bytes
         self._data = b""
         self._response: Response | None = None  # once its head is complete
         self._at = 0  # where the body, or its next chunk, begins
@@ -222,5 +228,5 @@ class ResponseParser:
         return None if end < 0 else self._complete(b"".join(chunks), end + 4)
 
     def _require_less(self, size_bytes: int) -> None:
-        if size_bytes > BODY_LIMIT_BYTES:
-            raise HTTPError(f"a body of {size_bytes} bytes or more")
+        if size_bytes > self._most:
+            raise BodyTooLarge(f"a body of {size_bytes} bytes or more")

@@ -127,6 +127,19 @@ class ReqwestClient:
                 raise unsendable(headers) from error
             yield _response(response, body), _chunks(response.body_reader)
 
+    async def read(self, url: str, headers: dict[str, str], most_bytes: int) -> Response | None:
+        """Send one GET; its response with its body, None when that has more than `most_bytes`.
+        Raises as `get` does."""
+        body = bytearray()
+        async with self.get(url, headers) as (response, chunks):
+            if response.status < 300:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > most_bytes:
+                        return None
+                response.body = bytes(body)
+        return response
+
     async def close(self) -> None:
         """Close the connections. May be called twice; a later request opens new ones."""
         self._sender = self._reader = None

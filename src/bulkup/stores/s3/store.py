@@ -35,13 +35,16 @@ from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
 from bulkup.stores.s3.xml import read_objects, write_restore
-from bulkup.stores.store import Capabilities
+from bulkup.stores.store import READ_BYTES, Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 """For smaller objects a lost connection costs little."""
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
+_REFUSAL_BYTES = 64 * 1024
+"""The document of an error may be larger than the object."""
+
 _LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
@@ -228,9 +231,11 @@ class S3Store(S3Parts, S3SignedURLs):
             raise
         return read_info(key, response)
 
-    async def read(self, key: str) -> bytes:
+    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         require_addressable(key)
-        response = await self._transport.send("GET", key, {}, has_small_answer=True)
+        response = await self._transport.send(
+            "GET", key, {}, most_bytes=max(most_bytes, _REFUSAL_BYTES)
+        )
         return response.body
 
     def open(

@@ -12,10 +12,17 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from bulkup.clock import Clock
-from bulkup.errors import BulkupError, DestinationError, StoreBroken, StoreUnreachable
+from bulkup.errors import (
+    BulkupError,
+    DestinationError,
+    ObjectDamaged,
+    StoreBroken,
+    StoreUnreachable,
+)
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
 from bulkup.stores.s3.connection_pool import (
+    AnswerTooLarge,
     ConnectionBroken,
     ConnectionPool,
     ConnectionStalled,
@@ -25,7 +32,7 @@ from bulkup.stores.s3.connection_pool import (
 from bulkup.stores.s3.credentials import AskCredentials, Credentials
 from bulkup.stores.s3.endpoint import Address, require_addressable
 from bulkup.stores.s3.errors import OPTIONS, Refusal, classify
-from bulkup.stores.s3.http1 import Response
+from bulkup.stores.s3.http1 import BODY_LIMIT_BYTES, Response
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.reqwest_client import AGENT, STALL_SECONDS, ReqwestClient
 from bulkup.stores.s3.session import Session, Sessions
@@ -51,7 +58,7 @@ class _Request(NamedTuple):
     body: Body
     payload_sha256: str
     limit_seconds: float
-    has_small_answer: bool = False
+    most_bytes: int | None = None  # of a response that is known to be small
 
 
 class S3Transport:
@@ -112,15 +119,16 @@ class S3Transport:
         body: Body = b"",
         payload_sha256: str = EMPTY_SHA256,
         limit_seconds: float = STALL_SECONDS,
-        has_small_answer: bool = False,
+        most_bytes: int | None = None,
     ) -> Response:
         """Send one request for `key`, or for the bucket; the response of a success.
 
         `headers` (lower-case names) are changed by the signing. Raises the error for the endpoint's
-        refusal (see errors.py), and StoreUnreachable.
+        refusal (see errors.py), StoreUnreachable, and ObjectDamaged for a response of more than
+        `most_bytes`.
         """
         request = _Request(
-            method, key, headers, query, body, payload_sha256, limit_seconds, has_small_answer
+            method, key, headers, query, body, payload_sha256, limit_seconds, most_bytes
         )
         session = await self._sessions.get()
         response = await self._exchange(session, request)
@@ -237,15 +245,26 @@ class S3Transport:
         """One request, one response of whatever status. The hot path: every line here costs."""
         path = _sign(session, request)
         pool = self._connect(session)
-        method, key, headers, _, body, _, limit_seconds, has_small_answer = request
-        if pool is not None and (has_small_answer or _is_simple(method, key, len(body))):
+        method, key, headers, _, body, _, limit_seconds, most_bytes = request
+        is_small = most_bytes is not None
+        if pool is not None and (is_small or _is_simple(method, key, len(body))):
+            most = most_bytes or BODY_LIMIT_BYTES
             try:
-                return await pool.request(method, path, headers, body, limit_seconds)
+                return await pool.request(method, path, headers, body, limit_seconds, most)
+            except AnswerTooLarge as error:
+                if is_small:
+                    raise _too_large(key) from error
+                raise _unreachable(error) from error
             except ConnectionBroken as error:
                 raise _unreachable(error) from error
             except NoConnection:
                 pass  # pyreqwest has more ways to connect, and better error messages
         url = session.address.origin + path
+        if most_bytes is not None:
+            response = await self._client.read(url, headers, most_bytes)
+            if response is None:
+                raise _too_large(key)
+            return response
         return await self._client.request(method, url, headers, body, limit_seconds)
 
     def _connect(self, session: Session) -> ConnectionPool | None:
@@ -314,6 +333,10 @@ def _sign(session: Session, request: _Request) -> str:
     path = (prefix or "/") if key is None else f"{prefix}/{encode_path(key)}"
     session.signer.sign(request.method, path, query, request.headers, request.payload_sha256)
     return f"{path}?{query}" if query else path
+
+
+def _too_large(key: str | None) -> ObjectDamaged:
+    return ObjectDamaged(f"key {key!r}: it is larger than it was")
 
 
 def _unreachable(error: ConnectionBroken) -> StoreUnreachable:
