@@ -67,3 +67,63 @@ def test_push_process_embed_search_and_doctor_ask_nobody_for_anything(
         ("verify",),
     ):
         assert run(PROGRAM, *command) == set(), command
+
+
+def test_the_other_verbs_ask_nobody_for_anything(bulkup: Bulkup, tmp_path: Path) -> None:
+    run = Offline(bulkup)
+    photos(tmp_path / "photos", 3)
+    bulkup("push", "photos", "--to", "store")
+    for command in (
+        ("pull", "--into", "back"),
+        ("verify", "--deep"),
+        ("free", "photos"),
+        ("ls",),
+        ("du",),
+        ("files",),
+        ("status",),
+        ("history",),
+        ("query", "SELECT path FROM files"),
+        ("export", "--format", "npz", "--output", "vectors.npz"),
+        ("search", "picture", "--html", "hits.html"),
+        ("search", "--duplicates"),
+        ("models",),
+        ("retry", "--failed"),
+        ("resume",),
+        ("clean",),
+        ("rebuild", "--from", "store", "--root", "photos", "--manifest", "again.db"),
+    ):
+        assert run(PROGRAM, *command) == set(), command
+
+
+RUN_UNTIL_STOPPED = """
+import contextlib, signal, subprocess, sys, urllib.error, urllib.request
+to_here = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+program = subprocess.Popen(sys.argv[1:], text=True, **to_here)
+for line in program.stdout:
+    if "http://" in line:
+        link = line[line.index("http://"):].split()[0]
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.build_opener(urllib.request.HTTPCookieProcessor).open(link).read()
+        break
+    if "ready" in line or "Watching" in line or "uploaded" in line:
+        break
+try:
+    program.wait(6)  # telemetry is posted some seconds after a library is loaded
+except subprocess.TimeoutExpired:
+    program.send_signal(signal.SIGINT)
+program.stdout.read()
+sys.exit(program.wait() not in (0, 130))
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [("watch", "photos"), ("serve", "--port", "0", "--work")], ids=lambda c: c[0]
+)
+def test_what_runs_until_it_is_stopped_asks_nobody_for_anything(
+    bulkup: Bulkup, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    run = Offline(bulkup)
+    photos(tmp_path / "photos", 3)
+    bulkup("push", "photos", "--to", "store", "--stages", "upload")
+    asked = run(sys.executable, "-c", RUN_UNTIL_STOPPED, PROGRAM, *command)
+    assert asked == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -224,6 +225,21 @@ def test_a_full_disk_behind_standard_output_is_named_and_no_bug(filled: Bulkup) 
         assert "No space left on device" in ended.stderr, args
         assert "Traceback" not in ended.stderr, args
         assert ended.returncode == 2, args
+
+
+def test_names_have_the_same_keys_in_every_locale(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Python takes names for Latin-1 or ASCII where the locale is and its UTF-8 mode is off."""
+    make_tree(
+        tmp_path / "photos", {"\u00fc \u5199\u771f.jpg": picture(1), os.fsdecode(b"\xe9.jpg"): b"x"}
+    )
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    bulkup("push", "photos", "--to", "one", "--stages", "upload")
+    bulkup("push", "photos", "--to", "two", "--stages", "upload", env=ascii_only)
+    keys = [sorted(os.listdir(tmp_path / place)) for place in ("one", "two")]
+    assert keys[0] == keys[1]
+    for command in (("verify",), ("free", "photos"), ("pull", "--into", "back"), ("status",)):
+        bulkup(*command, env=ascii_only)
+    assert "\\u5199" in bulkup("files", env=ascii_only).stdout
 
 
 def test_output_in_another_encoding_shows_every_name(bulkup: Bulkup, tmp_path: Path) -> None:

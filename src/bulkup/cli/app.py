@@ -90,6 +90,7 @@ def main() -> None:
     that must last is on disk by now, so nothing is lost by not waiting.
     """
     _open_closed_streams()
+    _require_utf8_names()
     for stream in (sys.stdout, sys.stderr):  # characters that its encoding lacks become \\uNNNN
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
     code = _run()
@@ -102,6 +103,20 @@ def main() -> None:
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
+
+
+def _require_utf8_names() -> None:
+    """Start this process again in Python's UTF-8 mode where names of files are not UTF-8.
+
+    In a Latin-1 locale a name would have another key than in a UTF-8 one, and the manifest's names
+    could not be opened. What is printed keeps the locale's encoding.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or os.environ.get("PYTHONUTF8") == "1":
+        return
+    encoding = os.environ.get("PYTHONIOENCODING") or sys.stdout.encoding
+    environ = os.environ | {"PYTHONUTF8": "1", "PYTHONIOENCODING": encoding}
+    with suppress(OSError):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606
 
 
 def _open_closed_streams() -> None:

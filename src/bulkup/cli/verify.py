@@ -132,7 +132,7 @@ class _TableReport:
         from bulkup.cli.output.text import count, size
 
         found = [
-            f"{count(number)} {_FINDINGS.get(name, name)}"
+            count(number, _FINDINGS[name]) if name in _FINDINGS else f"{count(number)} {name}"
             for name, number in sorted(counts.findings.items())
         ]
         what = count(counts.objects, "object")

@@ -81,5 +81,6 @@ def _ending(path: str) -> str:
 
 
 def is_folder_marker(info: ObjectInfo) -> bool:
-    """Whether the object only stands for a folder, as S3 consoles make them: empty, `name/`."""
-    return info.size_bytes == 0 and info.key.endswith("/")
+    """Whether the object only stands for a folder: empty, and `name/` as S3 consoles make them or
+    `name_$folder$` as Hadoop's tools do."""
+    return info.size_bytes == 0 and info.key.endswith(("/", "_$folder$"))
