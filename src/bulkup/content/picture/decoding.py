@@ -198,6 +198,12 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
         orientation=orientation or exif.orientation(exif.tags_of(image)),
         quality=quality,
     )
+    return _completed(decoded, file)
+
+
+def _completed(decoded: Decoded, file: BinaryIO) -> Decoded:
+    """With what the file says and Pillow's plugin leaves out."""
+    kind = decoded.source.format
     if kind in ("AVIF", "HEIF"):
         return _as_displayed(decoded, primary_item(file))
     if kind == "PNG" and (space := of_png(file)) is not None:
