@@ -166,7 +166,10 @@ class MayBeUnmounted(Protocol):
 
 @runtime_checkable
 class SignsRequests(Protocol):
-    """A store whose exclusive puts may be signed in another process."""
+    """A store whose exclusive puts may be signed in another process, and which has connections."""
+
+    def connect_ahead(self, count: int) -> None:
+        """Open connections in the background for so many small requests that come soon."""
 
     def request_signer(self) -> RequestSigner | None:
         """The signer for `put_signed`: the same object as long as requests stay the same. None

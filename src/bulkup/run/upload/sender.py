@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -69,6 +69,13 @@ class Sender:
             self._checking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             self._checking.cancel()
             self._checking = None
+
+    def connect_ahead(self, ready: Collection[ReadyUpload]) -> None:
+        """While the destination is checked: open connections for the first of these files."""
+        if self._signing is None:
+            return
+        small = sum(one.loaded.size_bytes <= SIDE_BY_SIDE_BYTES for one in ready)
+        self._signing.connect_ahead(min(small, self._requests.limiter.pacer.limit - 1))
 
     async def check(self) -> None:
         """Check the destination, with few tries. Raises as `ObjectStore.check` does."""

@@ -103,6 +103,7 @@ class SenderPool:
             began = self._clock.monotonic()
             try:
                 if not self._sender.is_checked:
+                    self._sender.connect_ahead(self._ready.items)
                     await self._sender.check()
                     self._start_senders(tasks)
                 done, kind = await self._sender.send(ready)

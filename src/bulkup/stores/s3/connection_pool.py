@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from math import inf
 from ssl import SSLContext, SSLError
@@ -99,6 +99,7 @@ class ConnectionPool:
         self._context: asyncio.Future[SSLContext] | None = None
         self._common = common_lines(name, agent)
         self._idle: list[_Connection] = []
+        self._opening: set[asyncio.Future[None]] = set()  # connections that will be idle
         self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
 
@@ -141,9 +142,24 @@ class ConnectionPool:
         self._put_back(connection)
         return response
 
+    def connect_ahead(self, count: int) -> Awaitable[object]:
+        """Open connections in the background until so many are idle: the way there and back, with
+        TLS several times, is then behind the requests that take them. Done when they are there."""
+        for _ in range(count - len(self._idle) - len(self._opening)):
+            opening = asyncio.ensure_future(self._open_idle())
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+        return asyncio.gather(*self._opening, return_exceptions=True)
+
+    async def _open_idle(self) -> None:
+        with suppress(NoConnection):  # the requests will say so
+            self._put_back(await self._connect())
+
     def close(self) -> None:
         """Close all connections; those in use after their response."""
         self._is_closed = True
+        for opening in self._opening:
+            opening.cancel()
         for connection in self._idle:
             connection.close()
         self._idle.clear()

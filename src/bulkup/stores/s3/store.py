@@ -190,6 +190,9 @@ class S3Store(S3Parts, S3SignedURLs):
     def _learn(self, is_refused: bool) -> None:
         self.capabilities = Capabilities(conditional_writes=is_refused, checksums=True)
 
+    def connect_ahead(self, count: int) -> None:
+        self._transport.connect_ahead(count)
+
     def request_signer(self) -> S3RequestSigner | None:
         known = self.capabilities
         if known.conditional_writes is None and not known.was_empty:

@@ -162,6 +162,12 @@ class S3Transport:
             self._request_signer = signer
         return self._request_signer
 
+    def connect_ahead(self, count: int) -> None:
+        """Open connections for so many small requests, once it is known where to."""
+        session = self._sessions.current
+        if session is not None and (pool := self._connect(session)) is not None:
+            pool.connect_ahead(count)
+
     async def send_signed(self, key: str, request: Body, *, conditional: bool) -> Response | None:
         """Send a request that a request signer made; the response of a success. None when `send`
         must be used instead: nothing was stored. Raises as `send` does."""

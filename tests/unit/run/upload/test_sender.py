@@ -178,3 +178,16 @@ async def test_what_need_not_be_sent_needs_no_destination(tmp_path: Path) -> Non
     summary = await pushing.push()
     assert (summary.exit_code, summary.duplicates, summary.error) == (0, 1, None)
     assert store.calls["check"] >= 1
+
+
+async def test_connections_are_opened_while_the_destination_is_checked(tmp_path: Path) -> None:
+    with FakeS3(keep_bodies=True, faults=[Fault(op="ListObjectsV2", does="hold")]) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.write({f"{n}.jpg": b"%d" % n for n in range(6)})
+        push = asyncio.create_task(pushing.push())
+        await asyncio.to_thread(server.wait_for, "ListObjectsV2", 1)
+        async with asyncio.timeout(30):
+            while server.connections < 6:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+        server.release()
+        assert (await push).sent == 6

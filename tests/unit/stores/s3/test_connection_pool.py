@@ -402,3 +402,44 @@ async def test_where_tls_itself_fails_it_is_not_tried_again(
             with pytest.raises(NoConnection):
                 await pool.request("PUT", "/", HEADERS, b"body", 5.0)
     assert seen == connections
+
+
+async def test_requests_take_the_connections_that_were_opened_ahead() -> None:
+    begun = asyncio.Semaphore(0)
+    connections = 0
+    serve_one = answering(OK)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        begun.release()
+        await serve_one(reader, writer)
+
+    async with pool_over(serve) as pool:
+        pool.connect_ahead(3)
+        await pool.connect_ahead(3)  # those are on their way
+        for _ in range(3):
+            await begun.acquire()
+        puts = (pool.request("PUT", "/", HEADERS, b"body", 5.0) for _ in range(3))
+        assert [got.status for got in await asyncio.gather(*puts)] == [200, 200, 200]
+    assert connections == 3
+
+
+async def test_a_server_that_cannot_be_reached_ahead_is_the_requests_trouble() -> None:
+    server = await asyncio.start_server(answering(OK), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    pool = ConnectionPool("127.0.0.1", port, name="n", agent="a")
+    await pool.connect_ahead(2)
+    with pytest.raises(NoConnection):
+        await pool.request("PUT", "/", HEADERS, b"body", 5.0)
+
+
+async def test_a_closed_pool_opens_nothing_more() -> None:
+    async with pool_over(answering(OK)) as pool:
+        ahead = pool.connect_ahead(2)
+        pool.close()
+        await ahead
+        with pytest.raises(NoConnection):
+            await pool.request("PUT", "/", HEADERS, b"body", 5.0)
