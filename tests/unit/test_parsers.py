@@ -196,6 +196,19 @@ def test_a_box_of_brands_that_claims_4_gb_is_read_as_far_as_it_goes() -> None:
         assert header_facts(io.BytesIO(body), name) == header_facts(io.BytesIO(b""), name)
 
 
+@pytest.mark.parametrize("size", [1 << 43, (1 << 63) - 1, (1 << 64) - 1])
+def test_a_box_beyond_the_end_of_what_a_file_can_be_ends_the_boxes(
+    tmp_path: Path, size: int
+) -> None:
+    body = b"\0\0\0\1free" + size.to_bytes(8, "big") + bytes(40)
+    path = tmp_path / "a.mp4"
+    path.write_bytes(body)
+    with path.open("rb") as file:
+        for one in (file, io.BytesIO(body)):
+            for read in (primary_item, metadata_boxes, sequence_created, xmp_packet):
+                read(one)
+
+
 @pytest.mark.parametrize(
     ("read", "document"),
     [(read_objects, LISTING), (read_parts, PARTS), (read_uploads, UPLOADS), (read_error, REFUSAL)],

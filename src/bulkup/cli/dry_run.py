@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkup.cli.output.plan import PlanDetails
 from bulkup.cli.output.summary import summary_line, summary_lines
-from bulkup.cli.output.text import escape, is_screen, printable
+from bulkup.cli.output.text import escape, is_screen, print_folded, printable
 from bulkup.cli.run_command import StopSignals
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def show_plan(push: Push, settings: Settings) -> int:
     with Reader(settings.manifest) as reader, JsonLog(sinks, clock) as json_log:
         target = push.target(reader.destinations, os.environ)
         if target.is_first_use_of_default and not (settings.quiet or settings.json):
-            print(f"No destination given: planning for the local store {escape(target.url)}")
+            text = f"No destination given: planning for the local store {target.url}"
+            print_folded(text, sys.stdout)
         details = PlanDetails()
         emit = _emitter(settings, json_log, details)
         context = DryRunContext(os.environ, clock, Random(), emit, wants_files=True)
@@ -79,10 +80,12 @@ def _print_end(
     if settings.quiet:
         return
     out = sys.stderr if settings.json else sys.stdout
-    lines = [summary_line(summary)]
     if is_screen(out, os.environ) or settings.verbose:
-        lines = [*summary_lines(summary), *map(escape, more)]
-    out.writelines(f"{printable(line, out)}\n" for line in lines)
+        out.writelines(f"{printable(line, out)}\n" for line in summary_lines(summary))
+        for line in more:
+            print_folded(line, out)
+    else:
+        out.write(f"{printable(summary_line(summary), out)}\n")
 
 
 async def _run(dry_run: DryRun) -> tuple[Summary, int]:

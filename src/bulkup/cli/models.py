@@ -116,8 +116,15 @@ def _print(models: Sequence[Model], *, json: bool, quiet: bool) -> None:
     from bulkup.cli.output.table import Column, print_table
     from bulkup.cli.output.text import escape
 
-    columns = [Column("Model"), Column("Version"), Column("Dimension", right=True),
-               Column("License", drop=1), Column("State"), Column("Place", cut=True)]  # fmt: skip
+    # The state last to go: it has the command that mends it.
+    columns = [
+        Column("Model"),
+        Column("Version", drop=2),
+        Column("Dimension", right=True, drop=4),
+        Column("License", drop=3),
+        Column("State"),
+        Column("Place", cut=True, drop=1),
+    ]
     rows = [
         [model.name, model.version, str(model.dimension or ""), model.license, model.state,
          model.place]

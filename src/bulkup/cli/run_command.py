@@ -191,7 +191,7 @@ class RunOutput:
         else:
             shown = settings.verbose or event.is_trouble or isinstance(event, always)
         if shown and (text := str(event)):
-            self._say(text, folds=isinstance(event, always))
+            self._say(text, folds=isinstance(event, (*always, events.RunStarted)))
 
     def report_lost(self) -> None:
         """Print which event logs failed, each once, even with --quiet."""

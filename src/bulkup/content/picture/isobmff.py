@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import BinaryIO, Final, NamedTuple
 
 _MOST_META_BYTES: Final = 16 << 20
+_MOST_BOX_BYTES: Final = 1 << 42  # 4 TiB; a seek beyond what a file may have is an error
 _MOST_BOXES: Final = 100_000
 _ZERO_SIZES: Final = (0, 1)  # "to the end of the file", and "64 bits follow"
 
@@ -165,7 +166,7 @@ def _box_heads(file: BinaryIO, end: int | None) -> Iterator[tuple[bytes, int]]:
         if size == 1:
             (size,) = struct.unpack(">Q", file.read(8))
             before = 16
-        if size < before:
+        if not before <= size <= _MOST_BOX_BYTES:
             return
         at += size
         yield kind, size - before
