@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,39 @@ def test_deep_reads_the_objects(bulkup: Bulkup, tmp_path: Path) -> None:
     reasons = why(bulkup("free", root, "--deep", "--yes", "--json", check=3).json())
     assert reasons["a.jpg"].startswith("different: ")
     assert [path.name for path in root.iterdir()] == ["a.jpg"]
+
+
+def test_files_are_erased_soon_after_their_objects_were_looked_at(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """A hundred at a time: the next objects are looked at when those files are gone."""
+    root = make_tree(tmp_path / "photos", {f"{n:03}.jpg": picture(n) for n in range(130)})
+    s3 = fake_s3()
+    env = access(s3.url)
+    bulkup("push", root, "--to", "s3://bucket/p", env=env)
+    s3.script(Fault(op="HeadObject", after=100, times=None, does="hold"))
+    process = bulkup.start("free", root, "--yes", "--json", env=env)
+    s3.wait_for("HeadObject", 101)
+    assert len(list(root.iterdir())) == 30
+    s3.release()
+    ended = bulkup.finish(process)
+    assert sum(row["erased"] for row in ended.json()) == 130
+    assert not list(root.iterdir())
+
+
+def test_when_the_keys_expire_what_was_erased_is_still_told(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    root = make_tree(tmp_path / "photos", {f"{n:03}.jpg": picture(n) for n in range(130)})
+    s3 = fake_s3()
+    env = access(s3.url)
+    bulkup("push", root, "--to", "s3://bucket/p", env=env)
+    expired = Fault(op="HeadObject", after=100, times=None, status=403, code="ExpiredToken")
+    s3.script(expired, replace(expired, op="GetObject", after=0))
+    rows = bulkup("free", root, "--yes", "--json", env=env, check=3).json()
+    assert sum(row["erased"] for row in rows) == 100
+    assert {row["why"].partition(":")[0] for row in rows if row["why"]} == {"unchecked"}
+    assert len(list(root.iterdir())) == 30
 
 
 def test_only_what_is_named_is_erased(bulkup: Bulkup, tmp_path: Path) -> None:

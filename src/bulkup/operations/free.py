@@ -11,10 +11,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import file_digest
+from typing import NamedTuple
 
-from bulkup.errors import ObjectMissing, StoreError
+from bulkup.errors import DestinationError, ObjectMissing, StoreError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.files.local_files import LocalFile
 from bulkup.manifest.verification import StoredObject
@@ -23,9 +23,12 @@ from bulkup.operations.checks.objects import check_head, check_size
 from bulkup.operations.checks.session import ReadSession
 from bulkup.run.store_reader import StoreReader, for_each_concurrently
 
+ERASED_TOGETHER = 100
+"""Files are erased at once after so many objects were looked at: what was proved hours ago is no
+proof."""
 
-@dataclass(frozen=True, slots=True)
-class FreeableFile:
+
+class FreeableFile(NamedTuple):
     """A file, and why it must stay; None: it may be erased."""
 
     path: str
@@ -44,25 +47,40 @@ async def find_freeable(
     """
     files = session.manifest.local_files
     known = {one.path: one for path in paths for one in files.below(path, destination.id)}
+    everything, together = list(known.values()), ERASED_TOGETHER if erase else max(len(known), 1)
+    found: list[FreeableFile] = []
     async with session.open("free", destination) as reader:
         await reader.check()
-        proof = _Proof(reader, destination.url, deep=deep)
-        await for_each_concurrently(list(known.values()), proof.check)
-    if erase:
-        proved = [one for one in known.values() if proof.why[one.asset_id] is None]
-        files.mark_freed([one.asset_id for one in proved], now=session.clock.now())
-    found = []
-    for one in known.values():
-        why, is_erased = proof.why[one.asset_id], False
-        if erase and why is None:
-            why = _erase(one)
-            is_erased = why is None
-        found.append(FreeableFile(one.path, one.file.size_bytes, why, destination.url, is_erased))
+        for start in range(0, len(everything), together):
+            some = everything[start : start + together]
+            proof = _Proof(reader, destination.url, deep=deep)
+            try:
+                await for_each_concurrently(some, proof.check)
+            except DestinationError as error:
+                if not erase or start == 0:
+                    raise
+                why = f"unchecked: {error}"
+                found += [_kept(one, why, destination) for one in everything[start:]]
+                break
+            if erase:
+                proved = [one.asset_id for one in some if proof.why[one.asset_id] is None]
+                files.mark_freed(proved, now=session.clock.now())
+            found += [_freed(one, proof, destination, erase=erase) for one in some]
     found += [
         FreeableFile(path, size, "it was never pushed", destination.url)
         for path, size in _others(paths, known.keys())
     ]
     return sorted(found, key=lambda one: one.path)
+
+
+def _kept(one: LocalFile, why: str | None, destination: Destination) -> FreeableFile:
+    return FreeableFile(one.path, one.file.size_bytes, why, destination.url)
+
+
+def _freed(one: LocalFile, proof: _Proof, destination: Destination, *, erase: bool) -> FreeableFile:
+    why = proof.why[one.asset_id]
+    is_erased = erase and why is None and (why := _erase(one)) is None
+    return _kept(one, why, destination)._replace(is_erased=is_erased)
 
 
 class _Proof:
