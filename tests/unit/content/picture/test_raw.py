@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from bulkup.content.picture import raw
+from bulkup.content.picture.header import header_facts
 from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.types import Picture, Skipped
 from tests.unit.content.picture.made import mean_error, opened, saved, scene
@@ -111,6 +112,7 @@ def test_the_preview_of_a_fujifilm_file_is_read_with_its_own_metadata() -> None:
     made = make_variants(head + preview, name="DSCF0001.RAF")
     assert isinstance(made, Picture)
     assert made.metadata.facts.camera == "Maker"
+    assert header_facts(io.BytesIO(head + preview), "DSCF0001.RAF").camera == "Maker"
     assert mean_error(opened(made.variants[1].body), PREVIEW) < 6
 
 
