@@ -109,14 +109,15 @@ def served(tmp_path):
             manifest.tokens, "client", Role.UPLOADER, now=time.time(), expires_seconds=None
         )
     server = Server(replace(loaded, serve=options), {})
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=lambda: loop.run_until_complete(server.run()))
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
+    thread = threading.Thread(target=lambda: runner.run(server.run()))
     thread.start()
     environ = (("BULKUP_TOKEN", token),)
     yield Subtree("broker", server.url.rstrip("/"), environ=environ)
     loop.call_soon_threadsafe(server.stop, "the test is over", ExitCode.DONE)
     thread.join()
-    loop.close()
+    runner.close()  # what the last response read is closed, too
 
 
 @pytest.fixture

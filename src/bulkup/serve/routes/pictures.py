@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -141,9 +141,13 @@ async def original(request: Request) -> Response:
     first = await anext(chunks, b"")  # raises what a response must not begin with
 
     async def body() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in chunks:
-            yield chunk
+        try:
+            yield first
+            async for chunk in chunks:
+                yield chunk
+        finally:  # also where the client goes away
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
 
     return StreamingResponse(body(), status, headers, media_type)
 
