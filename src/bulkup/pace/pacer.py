@@ -82,14 +82,12 @@ class Pacer:
     ) -> None:
         """`fixed_limit` is --concurrency N: then only the rate adapts. More than `ceiling` requests
         are never in flight. What was `learned` more than a day ago is ignored. The last two
-        replace or switch off a controller, to measure it.
-        """
+        replace or switch off a controller, to measure it."""
         now = clock.monotonic()
         self._clock = clock
         self._next_limit = next_limit
         self._is_fixed = fixed_limit is not None
-        if learned is not None and not 0 <= clock.now() - learned.measured_at < LEARNED_FOR_SECONDS:
-            learned = None
+        learned = _fresh(learned, clock.now())
         start = START_LIMIT if learned is None else learned.limit
         most = max(MAX_LIMIT, start)
         self._ceiling = ceiling
@@ -287,3 +285,9 @@ class Pacer:
         )
         self._window = self._next_limit(self._window, sample)
         self.limit = self._window.limit
+
+
+def _fresh(learned: Learned | None, now: float) -> Learned | None:
+    """What was learned, unless that is long ago, or in the future."""
+    is_fresh = learned is not None and 0 <= now - learned.measured_at < LEARNED_FOR_SECONDS
+    return learned if is_fresh else None

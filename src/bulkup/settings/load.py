@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
+from bulkup.settings.parsing import anchor_path
 from bulkup.settings.setting import Values, build
 from bulkup.settings.table import LEAVES, Settings, nearest_key
 
@@ -121,7 +122,7 @@ def _file_that_counts(
     if config:
         from bulkup.settings.trust import read_settings_file
 
-        return read_settings_file(Path(_anchor(str(config), cwd, environ)))
+        return read_settings_file(Path(anchor_path(str(config), cwd, environ)))
     home = data_directory(environ, cwd)
     return _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
 
@@ -171,7 +172,7 @@ def _resolve_name(
 def data_directory(environ: Mapping[str, str], cwd: Path) -> Path:
     """bulkup's data directory whatever a settings file says: BULKUP_HOME, or the platform's."""
     home = environ.get("BULKUP_HOME")
-    return Path(_anchor(home, cwd, environ) if home else _platform_data_directory())
+    return Path(anchor_path(home, cwd, environ) if home else _platform_data_directory())
 
 
 def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, _Written]:
@@ -340,13 +341,4 @@ def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
         if kind.secret:
             raise SettingsError(f"{source.where} is not {kind.expects}") from None
         raise SettingsError(f"{source.where}: {redact(shown)} is not {kind.expects}") from error
-    return _anchor(parsed, source.folder, environ) if kind.anchored else parsed
-
-
-def _anchor(path: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """The absolute path, with `~` expanded; URLs and `-` are unchanged."""
-    if path == "-" or path.startswith("file:") or "://" in path:
-        return path
-    if path == "~" or path.startswith("~/"):
-        path = environ.get("HOME", "~") + path[1:]
-    return str(folder / path)
+    return anchor_path(parsed, source.folder, environ) if kind.anchored else parsed

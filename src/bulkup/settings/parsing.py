@@ -313,3 +313,12 @@ ADDRESSING_STYLE = _choice("auto", "path", "virtual")
 NOTIFY_ON = _choice("always", "failure", "never")
 # Amazon S3's "Multipart upload limits": a part has 5 MiB to 5 GiB, a single PUT at most 5 GiB.
 PART_SIZE = Kind('a size from "5MiB" to "5GiB"', _size_between(5 * MIB, 5 * GIB))
+
+
+def anchor_path(path: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """The absolute path, with `~` expanded; URLs and `-` are unchanged."""
+    if path == "-" or path.startswith("file:") or "://" in path:
+        return path
+    if path == "~" or path.startswith("~/"):
+        path = environ.get("HOME", "~") + path[1:]
+    return str(folder / path)

@@ -10,6 +10,7 @@ attributes     what an object carries beside its bytes
 put_once       one content into one object, which nobody else's replaces
 unsent         what a connection has not got acknowledged
 signed_store   single objects by signed URLs, without credentials
+listing_pages  a listing page by page, to its end
 look_first     exclusive writes where the endpoint has none
 directory/     objects as files
 s3/            objects in a bucket

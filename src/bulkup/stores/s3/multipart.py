@@ -14,11 +14,12 @@ from hashlib import sha256
 
 from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
+from bulkup.stores.listing_pages import read_pages
 from bulkup.stores.s3.endpoint import require_addressable
 from bulkup.stores.s3.headers import checksum, put_headers
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.sigv4 import encode_query
-from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
 from bulkup.stores.s3.xml import read_parts, read_uploads, read_value, write_completion
 from bulkup.stores.store import Capabilities
 

@@ -23,6 +23,7 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
+from bulkup.stores.listing_pages import read_pages
 from bulkup.stores.look_first import LookFirst
 from bulkup.stores.s3.capabilities import RepeatedPut, probe
 from bulkup.stores.s3.credentials import Credentials
@@ -33,7 +34,7 @@ from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
-from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport, read_pages
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
 from bulkup.stores.s3.xml import read_objects, write_restore
 from bulkup.stores.store import READ_BYTES, Capabilities
 

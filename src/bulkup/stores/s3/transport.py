@@ -6,15 +6,14 @@ Small requests go through the connection pool, all others through pyreqwest.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from bulkup.clock import Clock
 from bulkup.errors import (
     BulkupError,
-    DestinationError,
     ObjectDamaged,
     StoreBroken,
     StoreUnreachable,
@@ -38,13 +37,8 @@ from bulkup.stores.s3.reqwest_client import AGENT, STALL_SECONDS, ReqwestClient
 from bulkup.stores.s3.session import Session, Sessions
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, encode_path, encode_query
 
-T = TypeVar("T")
-
 PATIENT_SECONDS = 900.0
 """For what the endpoint does by itself before it responds: copying, joining parts."""
-STALLS = 5
-"""Pages of a listing in a row that bring nothing new: more mean that it has no end. Endpoints that
-filter may send some empty ones."""
 _HEAD_BYTES = 1 << 13
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SMALL_BYTES = 256 * 1024
@@ -292,45 +286,6 @@ class S3Transport:
         conditional = "if-none-match" in headers
         secrets, now = self._sessions.secrets, self._clock.now()
         return classify(Refusal(response, subject, now, conditional, secrets, headers))
-
-
-async def read_pages(
-    ask: Callable[[dict[str, str]], Awaitable[Response]],
-    read: Callable[[bytes], tuple[list[T], dict[str, str] | None]],
-    query: dict[str, str],
-    *,
-    position: Callable[[T], bytes] | None = None,
-    after: bytes = b"",
-) -> AsyncIterator[list[T]]:
-    """The pages that hold anything.
-
-    `read` returns the entries of a page and what to add to `query` for the next one, None after
-    the last. `position` of an entry increases from page to page, from `after` on. A page that does
-    not advance, or names a next page that was read already, is asked for again. Raises
-    DestinationError when that goes on, and what `ask` and `read` raise.
-    """
-    known: set[tuple[str, ...]] = set()
-    stalls = 0
-    while True:
-        page, following = read((await ask(query)).body)
-        last = max(map(position, page), default=b"") if position else None
-        token = tuple(following.values()) if following else ()
-        is_stale = token in known or (bool(page) and last is not None and last <= after)
-        stalls = stalls + 1 if is_stale or (not page and following) else 0
-        if stalls >= STALLS:
-            raise DestinationError(
-                "the endpoint's listing does not end: its pages bring nothing new",
-                hint="Is --endpoint-url an S3 endpoint? Its administrator must repair it.",
-            )
-        if is_stale:
-            continue
-        if page:
-            yield page
-            after = last or b""
-        if following is None:
-            return
-        known.add(token)
-        query = query | following
 
 
 def _sign(session: Session, request: _Request) -> str:
