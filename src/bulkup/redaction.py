@@ -6,6 +6,7 @@ Such text is cleaned once, where it enters bulkup; everything after that may pri
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
 from urllib.parse import quote
@@ -17,15 +18,20 @@ KEPT_CHARACTERS = 300
 _LEAST_CHARACTERS = 6  # a shorter "secret" may be part of any word
 
 _SCHEMES = r"AWS4-HMAC-SHA256|AWS4-ECDSA-P256-SHA256|AWS|Bearer|Basic|Digest|Token|ApiKey"
+_NAMES = (
+    r"secret|token|passw(?:or)?d|signature|credential|api[_-]?key|access[_-]?key|customer[_-]?key"
+)
 _VALUE = r"""["']?[^\s"'<>,;&]"""
 _PATTERNS = (
     # Headers, with a scheme or without; the other parts of SigV4 have names of their own
     rf"""(?P<kept>\b(?:proxy-)?authorization\b["']?\s*[:=]\s*)["']?(?:(?:{_SCHEMES})\s+)?[^\s"'<>,;&]+""",
     rf"(?P<kept>\b(?:AWS4-HMAC-SHA256|AWS4-ECDSA-P256-SHA256)\s+){_VALUE}+",
-    r"(?P<kept>\b(?:set-)?cookie\s*:\s*)\S+",
+    r"(?P<kept>\b(?:set-)?cookie\s*:\s*)[^\r\n<>\"']+",
+    # <SecretAccessKey>…</SecretAccessKey>; the key of an object is <Key>
+    rf"(?P<kept><[\w:-]*(?:{_NAMES})[\w:-]*>)[^<]+",
     # AWS4-HMAC-SHA256 Credential=…, Signature=…; X-Amz-Security-Token; password=…; apiKey: …
-    r"(?P<kept>\b[\w-]*(?:secret|token|passw(?:or)?d|signature|credential|api[_-]?key"
-    rf"""|access[_-]?key)[\w-]*["']?\s*(?:=\s*{_VALUE}+|:\s*{_VALUE}{{8,}}))""",
+    rf"(?P<kept>\b[\w-]*(?:{_NAMES})"
+    rf"""[\w-]*["']?\s*(?:=\s*{_VALUE}+|:\s*{_VALUE}{{8,}}))""",
     r"(?P<kept>\b(?:bearer|basic)\s+)(?=\S*[0-9._~+/=-])[\w.~+/=-]{8,}",
     r"(?P<kept>\bInvalid header value:? ?)(?:b?'[^']*'?|b?\"[^\"]*\"?|.+)",
     r"(?P<kept>://)[^\s/@]+@",
@@ -33,6 +39,9 @@ _PATTERNS = (
     r"(?P<kept>)\b(?:AKIA|ASIA|AROA)[A-Z0-9]{12,}",
     r"(?P<kept>)\b(?:FwoG|IQoJ)[\w+/=%-]{16,}",
     r"(?P<kept>)\b[0-9a-f]{64}\b",
+    # Tokens of other services, and JSON Web Tokens, by their beginnings
+    r"(?P<kept>)\b(?:gh[opsur]_|github_pat_|glpat-|hf_|r8_|sk-|xox[abeprs]-)[\w-]{12,}",
+    r"(?P<kept>)\beyJ[\w-]{6,}\.[\w-]+\.[\w-]+",
 )
 _NAME_AND_SIGN = r"[^:=]*[:=]\s*"
 
@@ -41,11 +50,23 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without credentials, tokens, signatures and the values in `secrets`."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) >= _LEAST_CHARACTERS:
-            for form in {secret, quote(secret, safe=""), secret.encode("unicode_escape").decode()}:
-                text = text.replace(form, REPLACEMENT)
+            for form in _forms(secret):
+                text = re.sub(re.escape(form), REPLACEMENT, text, flags=re.IGNORECASE)
     for pattern in _patterns():
         text = pattern.sub(_replaced, text)
     return text
+
+
+def _forms(secret: str) -> set[str]:
+    """How a text may repeat it; capitals do not matter."""
+    raw = secret.encode(errors="surrogateescape")
+    bare = b64encode(raw).decode().rstrip("=")
+    return {
+        secret,
+        quote(raw, safe=""),
+        secret.encode("unicode_escape").decode(),
+        bare,
+    }
 
 
 def foreign_text(

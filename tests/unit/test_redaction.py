@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from urllib.parse import quote
+
 import pytest
 
 from bulkup.redaction import foreign_text, redact
@@ -32,6 +35,13 @@ AUTHORIZATION = (
         ("Invalid header value: FooBarBaz\n", "FooBarBaz"),
         ("Invalid header value b'FooBarBaz\\n'", "FooBarBaz"),
         ("the key AKIAIOSFODNN7EXAMPLE is blocked", "AKIAIOSFODNN7EXAMPLE"),
+        ("<SecretAccessKey>abcdefGHIJ</SecretAccessKey>", "abcdefGHIJ"),
+        ("<SignatureProvided>0a1b2c3d</SignatureProvided>", "0a1b2c3d"),
+        ("x-amz-server-side-encryption-customer-key: MDEyMzQ1Njc4OUE=", "MDEyMzQ1Njc4OUE"),
+        ("Cookie: theme=dark; session=hunter2hunter2", "hunter2hunter2"),
+        ("the token ghp_0123456789abcdefABCDEF is revoked", "ghp_0123456789abcdefABCDEF"),
+        ("no r8_0123456789abcdefABCDEF", "r8_0123456789abcdefABCDEF"),
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-DEF_123 has expired", "eyJzdWIiOiIxIn0"),
     ],
 )
 def test_secrets_are_known_by_their_form(text, secret):
@@ -74,3 +84,18 @@ def test_a_secret_is_replaced_before_the_text_is_cut():
 
 def test_foreign_text_is_one_printable_line():
     assert foreign_text("a\n\x1b[31mb\u2028c\r\n") == "a [31mb c"
+
+
+@pytest.mark.parametrize("shown", [str.upper, str.lower, lambda s: quote(s, safe="").lower()])
+def test_a_secret_is_known_in_other_capitals(shown):
+    secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
+    assert redact(f"you sent {shown(secret)}!", [secret]) == "you sent ***!"
+
+
+def test_a_secret_is_known_in_base64():
+    secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
+    assert redact(f"got {b64encode(secret.encode()).decode()}", [secret]).startswith("got ***")
+
+
+def test_the_key_of_an_object_is_no_secret():
+    assert redact("<Key>photos/a.jpg</Key> key 'a.jpg'") == "<Key>photos/a.jpg</Key> key 'a.jpg'"

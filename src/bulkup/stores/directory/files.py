@@ -42,6 +42,7 @@ _KINDS: dict[int, type[StoreError]] = {
     errno.EISDIR: KeyTaken,
     errno.ENOTDIR: KeyTaken,
     errno.ENOTEMPTY: KeyTaken,
+    errno.ELOOP: KeyTaken,  # a link that leads to itself has the name
     errno.ENAMETOOLONG: StoreRefused,
     errno.EINVAL: StoreRefused,
     errno.EILSEQ: StoreRefused,
@@ -57,7 +58,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK
 
 def store_error(error: OSError, key: str, *, reading: bool = False) -> StoreError:
     """The store error for an operating system error."""
-    if reading and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
+    if reading and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP):
         return ObjectMissing(f"key {key!r}: no such file")
     if error.errno == errno.ENOTDIR:
         return KeyTaken(f"key {key!r}: a part of its path is an object already")
@@ -240,10 +241,21 @@ class Files:
             if deeper:
                 yield from self.walk(prefix, key)
                 continue
-            with suppress(FileNotFoundError):
-                if entry.is_file():
-                    status = entry.stat()
-                    yield ObjectInfo(key, status.st_size, modified_at=status.st_mtime)
+            if (status := _file_status(entry)) is not None:
+                yield ObjectInfo(key, status.st_size, modified_at=status.st_mtime)
+
+
+def _file_status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Of a file or a link to one; None for anything else, links to nothing or in a loop among it.
+    Raises OSError."""
+    try:
+        return entry.stat() if entry.is_file() else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None
+        raise
 
 
 def _link(temporary: str, target: str) -> None:

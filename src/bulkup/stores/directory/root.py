@@ -88,7 +88,9 @@ def _make_folder(path: str, at: int) -> None:
     except FileExistsError as error:
         try:
             is_folder = stat.S_ISDIR(os.stat(path, dir_fd=at).st_mode)
-        except FileNotFoundError:  # a link to nothing
+        except OSError as unreadable:  # a link to nothing, or in a loop
+            if unreadable.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
             is_folder = False
         if not is_folder:
             raise NotADirectoryError(errno.ENOTDIR, "Not a directory") from error

@@ -205,10 +205,16 @@ async def test_an_upload_behind_a_link_is_not_removed(store, tmp_path):
     assert (tmp_path / "elsewhere" / upload / "upload.json").exists()
 
 
-async def test_a_link_to_nothing_is_a_taken_key(store, tmp_path):
-    (tmp_path / "store/k").symlink_to(tmp_path / "nothing")
-    with pytest.raises(KeyTaken):
-        await put(store, "k")
+@pytest.mark.parametrize("target", ["nothing", "store/k"])
+async def test_a_link_to_nothing_or_to_itself_is_a_taken_key(store, tmp_path, target):
+    (tmp_path / "store/k").symlink_to(tmp_path / target)
+    await put(store, "other")
+    for key in ("k", "k/below"):
+        with pytest.raises(KeyTaken):
+            await put(store, key)
+        with pytest.raises(ObjectMissing):
+            await store.head(key)
+    assert [info.key async for page in store.list() for info in page] == ["other"]
 
 
 async def test_without_hard_links(store, monkeypatch):
