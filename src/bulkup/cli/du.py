@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,12 +32,14 @@ def run(
 ) -> None:
     """Show how many objects and bytes a destination holds, by folder."""
     from bulkup.cli.output.rows import print_json
-    from bulkup.operations.destination.listing import FolderUse, folder_of, prefix_of
+    from bulkup.operations.destination.listing import FolderUse, folder_of
+    from bulkup.stores.urls import prefix_of
 
     found: dict[tuple[str, str], FolderUse] = {}
+    prefix = cache(prefix_of)
 
     def add(one: ListedObject) -> None:
-        folder = folder_of(one.key, prefix_of(one.destination), depth)
+        folder = folder_of(one.key, prefix(one.destination), depth)
         found.setdefault((one.destination, folder), FolderUse()).add(one)
 
     for_each_object(flags, to, glob, add)

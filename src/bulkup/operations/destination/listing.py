@@ -19,7 +19,6 @@ from bulkup.run.open_destination import open_known
 from bulkup.run.store_reader import INTERNAL, StoreReader
 from bulkup.run.store_requests import requests_to
 from bulkup.settings.options import RunOptions
-from bulkup.stores.urls import BucketURL, parse
 
 _GLOB = re.compile(r"[*?\[]")
 
@@ -110,9 +109,3 @@ def folder_of(key: str, prefix: str, depth: int) -> str:
     """The folder of a key, `depth` levels below the prefix at most; '' for the prefix itself."""
     folders = key.removeprefix(prefix).split("/")[:-1]
     return "/".join(folders[:depth])
-
-
-def prefix_of(url: str) -> str:
-    """The start of every key at a destination: '' or ending in '/'."""
-    place = parse(url)
-    return f"{place.prefix}/" if isinstance(place, BucketURL) and place.prefix else ""
