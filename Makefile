@@ -103,7 +103,8 @@ test-pythons: dist
 	packaging/test_wheel.sh dist/*.tar.gz $(PYTHONS)
 
 DOCKER ?= docker
-image:
+image: $(VENV)/.dist
+	$(BIN)/hadolint packaging/Dockerfile
 	$(DOCKER) build --tag bulkup --file packaging/Dockerfile .
 
 fuzz: $(VENV)/.test
