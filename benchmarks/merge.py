@@ -1,10 +1,11 @@
-"""How long `merge` takes: two manifests of N assets, of which half are known to both.
+"""How long `merge` takes, and its memory: two manifests of N assets, half of them known to both.
 
 python benchmarks/merge.py [N] [FOLDER]     default: 1000000 in a temporary folder
 """
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 import sys
 import time
@@ -62,7 +63,11 @@ def main() -> None:
                 began = time.monotonic()
                 report = manifest.merge.take_in(str(there), here="here")
                 seconds = time.monotonic() - began
-                print(f"{name}: {seconds:.1f} s, added {report.added}, {report.conflicts}")
+                most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+                print(
+                    f"{name}: {seconds:.1f} s, {most:.0f} MiB, added {report.added}, "
+                    f"{report.conflicts}"
+                )
 
 
 if __name__ == "__main__":

@@ -195,3 +195,26 @@ def _without_ids(row: object) -> object:
     if not isinstance(row, tuple) or not isinstance(row[1], int):
         return row
     return (row[0], *row[2:])
+
+
+ODD = ("/abs.jpg", "a//b.jpg", "dir/", "-rf", "#1%.jpg")
+NO_URL = ("../up.jpg", "a/../../up.jpg", "x/./y.jpg")
+
+
+def test_keys_that_are_odd_paths_are_adopted_and_leave_no_folder(
+    bulkup: Bulkup, s3: Endpoint, tmp_path: Path
+) -> None:
+    place = BucketPlace(s3, s3.make_bucket())
+    for number, key in enumerate((*ODD, *NO_URL)):
+        place.put(key, photo(number))
+    ended = bulkup("rebuild", "--from", place.url, "--engine", "local", env=place.env, check=3)
+    assert "3 failed" in ended.stdout
+    assert "which no URL can name" in ended.stdout
+    found = bulkup("files", "--json").json()
+    assert {row["key"].removeprefix("photos/") for row in found} == set(ODD)
+    assert {row["embed"] for row in found} == {"done"}
+    (tmp_path / "in").mkdir()
+    bulkup("pull", "--into", tmp_path / "in" / "out", env=place.env, check=3)
+    assert not list(tmp_path.rglob("up.jpg"))
+    assert not Path("/abs.jpg").exists()
+    assert set(objects_in(tmp_path / "in")) == {"out/abs.jpg", "out/-rf", "out/#1%.jpg"}
