@@ -31,10 +31,12 @@ class OpenMatrix(Protocol):
     def __call__(self, path: str, /, *, stamp: Stamp) -> Matrix: ...
 
 
-class Pictures:
+class MatrixPictures:
     """The rows of a matrix as pictures: None for one without a file, or one left out."""
 
-    def __init__(self, rows: Sequence[PictureRow | None], whole: Pictures | None = None) -> None:
+    def __init__(
+        self, rows: Sequence[PictureRow | None], whole: MatrixPictures | None = None
+    ) -> None:
         """`whole` has the same pictures, more of them or with more files."""
         self.rows = rows
         self._whole = whole
@@ -57,13 +59,13 @@ class Pictures:
         moments = (None if row is None else moment_of(row.taken_at) for row in self.rows)
         return [None if moment is None else moment.local for moment in moments]
 
-    def filtered(self, filters: Filters) -> Pictures:
+    def filtered(self, filters: Filters) -> MatrixPictures:
         """Those that pass, each with the files that do."""
         rows = [
             None if row is None else with_allowed_files(row, moment, filters)
             for row, moment in zip(self.rows, self._moments, strict=True)
         ]
-        return Pictures(rows, self)
+        return MatrixPictures(rows, self)
 
 
 class KeptPictures:
@@ -85,14 +87,16 @@ class KeptPictures:
 
     def pictures(
         self, searchable: Searchable, embedder_id: int, matrix: Matrix, filters: Filters
-    ) -> Pictures:
+    ) -> MatrixPictures:
         """The pictures of the matrix's rows, of each pair the one that is shown."""
         version = _Version(searchable.data_version(), embedder_id, matrix)
         kept = self._kept
         if kept is None or kept.version != version:
             self._kept = None  # two at once would be twice the memory
             rows = {row.content_id: row for row in searchable.embedded(embedder_id)}
-            whole = Pictures([rows.get(content_id) for content_id in matrix.contents.tolist()])
+            whole = MatrixPictures(
+                [rows.get(content_id) for content_id in matrix.contents.tolist()]
+            )
             pairs = searchable.pairs()
             kept = _Kept(version, whole, pairs, _of_pairs(whole, pairs))
             self._kept = kept if len(rows) <= MOST_KEPT else None
@@ -107,12 +111,12 @@ class _Version(NamedTuple):
 
 class _Kept(NamedTuple):
     version: _Version
-    whole: Pictures
+    whole: MatrixPictures
     pairs: list[tuple[str, str]]
-    shown: Pictures  # of each pair one
+    shown: MatrixPictures  # of each pair one
 
 
-def _of_pairs(pictures: Pictures, pairs: Sequence[tuple[str, str]]) -> Pictures:
+def _of_pairs(pictures: MatrixPictures, pairs: Sequence[tuple[str, str]]) -> MatrixPictures:
     """One picture, one hit: without the partners of what is shown."""
     if not pairs:
         return pictures
@@ -121,7 +125,7 @@ def _of_pairs(pictures: Pictures, pairs: Sequence[tuple[str, str]]) -> Pictures:
     }
     partners = {places[two] for one, two in pairs if one in places and two in places}
     rows = [None if at in partners else row for at, row in enumerate(pictures.rows)]
-    return Pictures(rows, pictures)
+    return MatrixPictures(rows, pictures)
 
 
 def with_allowed_files(

@@ -14,7 +14,7 @@ from bulkup.errors import UsageError
 from bulkup.manifest.embeddings import EmbedderRow
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import PictureRow
-from bulkup.operations.pictures.kept_pictures import KeptPictures, Pictures, below
+from bulkup.operations.pictures.kept_pictures import KeptPictures, MatrixPictures, below
 from bulkup.operations.pictures.matrices import (
     labels_of_embedder,
     open_classes,
@@ -198,16 +198,16 @@ class SearchSession:
 
     # Pictures -----------------------------------------------------------------------------
 
-    def _pictures(self, row: EmbedderRow, matrix: Matrix) -> Pictures:
+    def _pictures(self, row: EmbedderRow, matrix: Matrix) -> MatrixPictures:
         return self._kept.pictures(self._reader.searchable, row.id, matrix, self._filters)
 
     def _processed(self) -> dict[int, PictureRow]:
         """By content id, the processed pictures that pass the filters."""
         rows = list(self._reader.searchable.processed())
-        found = Pictures(rows).filtered(self._filters).rows if self._filters else rows
+        found = MatrixPictures(rows).filtered(self._filters).rows if self._filters else rows
         return {picture.content_id: picture for picture in found if picture is not None}
 
-    def _result(self, pictures: Pictures, scored: Sequence[Hit]) -> SearchResult:
+    def _result(self, pictures: MatrixPictures, scored: Sequence[Hit]) -> SearchResult:
         found = ((pictures.rows[place], score) for place, score in scored)
         hits = tuple(SearchHit(picture, score) for picture, score in found if picture is not None)
         if not hits:
