@@ -34,9 +34,9 @@ class Merge(Statements):
         `here` is this machine's name. `host` is that of the machine where the other manifest's
         own roots are; by default that of its last run. Raises ManifestError and UsageError.
         """
-        check_other(path)
         with self._transaction():  # nothing is attached while another program has the lock
             before = self._counts()
+        check_other(path)
         try:
             return self._join(path, before, here, host)
         except ManifestCorrupt as error:
