@@ -53,6 +53,7 @@ class DestinationTotals:
     url: str
     objects: int
     bytes: int
+    endpoint: str | None = None  # where it is not Amazon's
 
 
 @dataclass(frozen=True, slots=True)
