@@ -100,12 +100,12 @@ dist: $(VENV)/.dist
 # PYTHONS='python3.12 /opt/python3.14/bin/python' chooses others.
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 test-pythons: dist
-	packaging/test_wheel.sh dist/*.tar.gz $(PYTHONS)
+	.ci/test_wheel.sh dist/*.tar.gz $(PYTHONS)
 
 DOCKER ?= docker
 image: $(VENV)/.dist
-	$(BIN)/hadolint packaging/Dockerfile
-	$(DOCKER) build --tag bulkup --file packaging/Dockerfile .
+	$(BIN)/hadolint Dockerfile
+	$(DOCKER) build --tag bulkup .
 
 fuzz: $(VENV)/.test
 	BULKUP_EXAMPLES=100 $(BIN)/pytest -q -n 2 --timeout 3600 tests/unit -m fuzz

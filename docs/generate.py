@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "docs"))
 from man_page import man_page  # noqa: E402 - after the path to it
 
-SHARE = REPOSITORY / "share"
+DOCS = REPOSITORY / "docs"
 WIDTH = 98  # the width of --help in a terminal of 100 columns or more
 
 COMMANDS_HEAD = """\
@@ -147,10 +147,10 @@ def pages() -> dict[Path, str]:
         REPOSITORY / "docs" / "commands.md": commands_page(),
         REPOSITORY / "docs" / "settings.md": settings_page(),
         REPOSITORY / "examples" / "bulkup.toml": toml_text(),
-        SHARE / "man" / "man1" / "bulkup.1": man_page(command_names(), help_at_80),
-        SHARE / "bash-completion" / "completions" / "bulkup": completion("bash"),
-        SHARE / "zsh" / "site-functions" / "_bulkup": completion("zsh"),
-        SHARE / "fish" / "vendor_completions.d" / "bulkup.fish": completion("fish"),
+        DOCS / "man" / "bulkup.1": man_page(command_names(), help_at_80),
+        DOCS / "completions" / "bulkup": completion("bash"),
+        DOCS / "completions" / "_bulkup": completion("zsh"),
+        DOCS / "completions" / "bulkup.fish": completion("fish"),
     }
 
 

@@ -17,7 +17,7 @@ TYPE_CHECKING = False  # type checkers know the name; typing itself costs a star
 
 if TYPE_CHECKING:
     from bulkup import aio
-    from bulkup.api.exports import *  # noqa: F403
+    from bulkup.api.exports import *  # noqa: F403 - __all__ is below
 else:
     # Three functions have names of packages. A package becomes an attribute here when it is first
     # imported, and never again: that is done now, and undone, so that `__getattr__` decides.

@@ -146,14 +146,22 @@ def test_deep_reads_the_objects(bulkup: Bulkup, tmp_path: Path) -> None:
     assert [path.name for path in root.iterdir()] == ["a.jpg"]
 
 
-def test_files_are_erased_soon_after_their_objects_were_looked_at(
+def _pushed_130(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
-) -> None:
-    """A hundred at a time: the next objects are looked at when those files are gone."""
+) -> tuple[Path, FakeS3, dict[str, str]]:
+    """A root of which `free` looks at 100 files first; its server, and the keys to that."""
     root = make_tree(tmp_path / "photos", {f"{n:03}.jpg": picture(n) for n in range(130)})
     s3 = fake_s3()
     env = access(s3.url)
     bulkup("push", root, "--to", "s3://bucket/p", env=env)
+    return root, s3, env
+
+
+def test_files_are_erased_soon_after_their_objects_were_looked_at(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    """A hundred at a time: the next objects are looked at when those files are gone."""
+    root, s3, env = _pushed_130(bulkup, tmp_path, fake_s3)
     s3.script(Fault(op="HeadObject", after=100, times=None, does="hold"))
     process = bulkup.start("free", root, "--yes", "--json", env=env)
     s3.wait_for("HeadObject", 101)
@@ -167,10 +175,7 @@ def test_files_are_erased_soon_after_their_objects_were_looked_at(
 def test_when_the_keys_expire_what_was_erased_is_still_told(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
-    root = make_tree(tmp_path / "photos", {f"{n:03}.jpg": picture(n) for n in range(130)})
-    s3 = fake_s3()
-    env = access(s3.url)
-    bulkup("push", root, "--to", "s3://bucket/p", env=env)
+    root, s3, env = _pushed_130(bulkup, tmp_path, fake_s3)
     expired = Fault(op="HeadObject", after=100, times=None, status=403, code="ExpiredToken")
     s3.script(expired, replace(expired, op="GetObject", after=0))
     rows = bulkup("free", root, "--yes", "--json", env=env, check=3).json()

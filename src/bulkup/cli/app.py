@@ -116,7 +116,7 @@ def _require_utf8_names() -> None:
     encoding = os.environ.get("PYTHONIOENCODING") or sys.stdout.encoding
     environ = os.environ | {"PYTHONUTF8": "1", "PYTHONIOENCODING": encoding}
     with suppress(OSError):
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environ)  # noqa: S606 - itself, without a shell
 
 
 def _open_closed_streams() -> None:

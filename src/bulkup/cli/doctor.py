@@ -121,7 +121,7 @@ def _examine_destinations(settings: Settings, *, cors: bool) -> Iterator[CheckRe
 def _origins(settings: Settings) -> tuple[str, ...]:
     """Where the pages of `bulkup serve` come from, by the settings."""
     options = settings.serve
-    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104
+    host = "127.0.0.1" if options.host in ("0.0.0.0", "::") else options.host  # noqa: S104 - only compared
     return (f"http://{host}:{options.port}", *(f"https://{name}" for name in options.hosts))
 
 

@@ -229,7 +229,7 @@ class _MemberReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # Buffer is of Python 3.12
         """Read up to `len(buffer)` bytes; 0 at the end. Raises SourceInvalid."""
         if self._cursor is None or self._left == 0:
             return 0

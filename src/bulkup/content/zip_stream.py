@@ -56,7 +56,7 @@ class MemberReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # Buffer is of Python 3.12
         """Read up to `len(buffer)` bytes; 0 at the end. Raises SourceInvalid."""
         if self._left == 0 or len(buffer) == 0:
             return 0

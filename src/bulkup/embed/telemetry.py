@@ -24,4 +24,4 @@ def onnxruntime() -> ModuleType:
     import onnxruntime as runtime
 
     runtime.disable_telemetry_events()
-    return runtime  # type: ignore[no-any-return]
+    return runtime  # type: ignore[no-any-return]  # it has no types

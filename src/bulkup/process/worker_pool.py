@@ -87,7 +87,7 @@ class Workers:
                 raise RuntimeError("the workers are closed")
             succeeded, result = await self._ask(request, on_begin)
         if succeeded:
-            return result  # type: ignore[no-any-return]
+            return result  # type: ignore[no-any-return]  # was pickled
         if isinstance(result, MemoryError):
             raise WorkerOutOfMemory(
                 f"needs more than the {self._memory_bytes >> 20} MiB that a worker may have"

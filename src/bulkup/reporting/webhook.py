@@ -252,7 +252,7 @@ def _client(url: str) -> httpx.AsyncClient:
     proxy = proxy_for(url, os.environ)
     direct = None if proxy else {"http://": None, "https://": None}
     # Each request has a time-out
-    return httpx.AsyncClient(timeout=None, proxy=proxy, mounts=direct)  # noqa: S113
+    return httpx.AsyncClient(timeout=None, proxy=proxy, mounts=direct)  # noqa: S113 - see above
 
 
 def _may_change(error: BaseException) -> bool:

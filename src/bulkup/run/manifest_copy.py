@@ -156,7 +156,7 @@ class ManifestCopier:
                 if size_bytes < (store.part_threshold_bytes or size_bytes + 1):
                     body = await asyncio.to_thread(_read, path, 0, size_bytes)
                     await requests.tries(
-                        lambda key=key, body=body: store.put(  # type: ignore[misc]
+                        lambda key=key, body=body: store.put(  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
                             key, body, digest=digest, attributes=attributes, exclusive=True
                         ),
                         size_bytes,
@@ -171,7 +171,7 @@ class ManifestCopier:
     async def _rotate(self) -> None:
         destination, requests = self._destination, self._requests
         for old in (await self._context.call(self._copies.sent, destination.id))[KEPT:]:
-            await requests.ask(lambda old=old: requests.store.delete(old.key))  # type: ignore[misc]
+            await requests.ask(lambda old=old: requests.store.delete(old.key))  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
             await self._context.call(self._copies.remove, destination.id, old.key)
 
 
@@ -186,11 +186,11 @@ async def _send_parts(
     )
     parts = []
     try:
-        for number, start in enumerate(range(0, os.path.getsize(path), _PART_BYTES), start=1):  # noqa: ASYNC240
+        for number, start in enumerate(range(0, os.path.getsize(path), _PART_BYTES), start=1):  # noqa: ASYNC240 - once, of a local file
             body = await asyncio.to_thread(_read, path, start, _PART_BYTES)
             found = Digest(sha256(body).hexdigest())
             part = await requests.tries(
-                lambda number=number, body=body, found=found: store.put_part(  # type: ignore[misc]
+                lambda number=number, body=body, found=found: store.put_part(  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
                     key, upload_id, number, body, digest=found
                 ),
                 len(body),

@@ -36,9 +36,9 @@ _LEAST_STEM: Final = 3
 _LEAST_OF_COMPOUND: Final = 4
 
 _LATIN_ENDINGS: Final = "s n e x i a o y u es en er as os ns em om ow ie ern ami ach"
-_CYRILLIC_ENDINGS: Final = "а ы и е у я ь ю ов ам ах ой ом ей ами ями"  # noqa: RUF001
+_CYRILLIC_ENDINGS: Final = "а ы и е у я ь ю ов ам ах ой ом ей ами ями"  # noqa: RUF001 - Cyrillic
 _ENDINGS: Final = (*_LATIN_ENDINGS.split(), *_CYRILLIC_ENDINGS.split())
-_LAST_LETTERS: Final = "e o a m u us а о я ь й"  # noqa: RUF001
+_LAST_LETTERS: Final = "e o a m u us а о я ь й"  # noqa: RUF001 - Cyrillic
 _LAST: Final = ("", *_LAST_LETTERS.split())
 """Inflected forms lose one of the first and may have had one of the second: 'gatti', 'gatto'."""
 

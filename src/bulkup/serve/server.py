@@ -123,7 +123,7 @@ class BoundedProtocol(H11Protocol):
 
     _head_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always one of TCP
         super().connection_made(transport)
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
 

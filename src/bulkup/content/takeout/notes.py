@@ -87,8 +87,9 @@ def _place(found: dict[str, Any]) -> tuple[float | None, float | None, float | N
 
 def _number(data: dict[str, Any], name: str) -> float | None:
     value = data.get(name)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and abs(value) < 1e6 else None  # type: ignore[arg-type]
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < 1e6:
+        return None
+    return float(value)
 
 
 def _text(value: object) -> str | None:

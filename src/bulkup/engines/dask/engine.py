@@ -126,7 +126,7 @@ class DaskEngine(Generic[T, R]):
                 for one in [copy for copy in copies if copy.result in done]:
                     if self._is_ended(one):
                         self._lateness.add(self._clock.monotonic() - began)
-                        return one.result.result()  # type: ignore[no-any-return]
+                        return one.result.result()  # type: ignore[no-any-return]  # Dask has no types
                 if not done and may_add and late <= 0:
                     spare = self._places.free(avoid=[copies[0].worker])
                     if spare is not None:

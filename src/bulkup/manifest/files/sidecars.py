@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.pictures import sidecar_row
@@ -125,7 +125,7 @@ def _facts(
     latitude: float | None,
     longitude: float | None,
     altitude_metres: float | None,
-    *words: object,
+    *words: Any,
 ) -> PictureFacts:
     """The facts of a row of `picture` that a sidecar may correct."""
     from bulkup.content.picture.facts.moments import moment_of
@@ -135,11 +135,11 @@ def _facts(
     rating, title, description, keywords, taken_from = words
     dates = {("original", "digitised", "modified")[date_rank]: moment_of(taken_at)}
     return PictureFacts(
-        **dates,  # type: ignore[arg-type]
+        **dates,  # type: ignore[arg-type]  # one of three fields
         place=place_of(latitude, longitude, altitude_metres),
-        rating=rating,  # type: ignore[arg-type]
-        title=title,  # type: ignore[arg-type]
-        description=description,  # type: ignore[arg-type]
+        rating=rating,
+        title=title,
+        description=description,
         keywords=tuple(json.loads(keywords)) if isinstance(keywords, str) else (),
-        taken_from=taken_from,  # type: ignore[arg-type]
+        taken_from=taken_from,
     )

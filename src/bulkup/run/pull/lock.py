@@ -82,7 +82,8 @@ class FolderLock:
             return self.take(owner)
         self._descriptor, self._owner = lock, owner
         self._unwritten = _suspicion(self._lines(lock)[1])
-        self._write()
+        with suppress(OSError):  # a full disk: the lock is held without its text
+            self._write()
         return None
 
     def mark(self) -> None:
@@ -94,6 +95,8 @@ class FolderLock:
         self._unwritten = _Unwritten(here().host, since, 0 if found is None else found.suspect_ns)
         self._write()
         os.fsync(self._descriptor)
+        for folder in (self._staging, self._root):  # the names of the file and its folder
+            _sync_folder(folder)
         self._is_marked = True
 
     def release(self, *, is_written: bool) -> None:
@@ -125,9 +128,17 @@ class FolderLock:
     def _write(self) -> None:
         found = self._unwritten
         line = "" if found is None else f"{found.machine} {found.since_ns} {found.suspect_ns}\n"
-        with suppress(OSError):  # a full disk: the lock is held without its text
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, f"{self._owner}\n{line}".encode(), 0)
+        text = f"{self._owner}\n{line}".encode()
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))
+
+
+def _sync_folder(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _suspicion(line: str) -> _Unwritten | None:

@@ -109,7 +109,7 @@ class PartReader:
         if body is None:
             body = memoryview(bytearray(count))
         got = 0
-        while got < count and (more := file.readinto(body[got:])):  # type: ignore[attr-defined]
+        while got < count and (more := file.readinto(body[got:])):  # type: ignore[attr-defined]  # BinaryIO lacks it
             got += more
         if got < count:
             raise SourceChanged(

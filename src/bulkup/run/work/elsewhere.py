@@ -87,7 +87,7 @@ def check_worker(setup: Setup, _task: None, slot: Slot) -> Checked:
     found = versions_here()
     try:
         if "embedder" in setup.versions:
-            embedder = LazyEmbedder(setup.options.embed, SystemClock(), Random())  # noqa: S311
+            embedder = LazyEmbedder(setup.options.embed, SystemClock(), Random())  # noqa: S311 - jitter only
             found["embedder"] = f"{embedder.name} {embedder.get().version}"
         compared = compare(setup.versions, found)
         if compared.refusal is not None:
@@ -105,7 +105,7 @@ class OpenSetup:
 
     def __init__(self, setup: Setup, slots: int) -> None:
         options = setup.options
-        clock, random = SystemClock(), Random()  # noqa: S311 - for waits
+        clock, random = SystemClock(), Random()  # noqa: S311 - jitter only - for waits
         self.users = 0
         self.used_at = monotonic()
         self._clock = clock.monotonic

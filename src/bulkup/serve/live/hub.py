@@ -132,7 +132,7 @@ class Live:
         after, unread = self._filled_to, None
         while True:
             filled = await self._manifest.write(
-                lambda manifest, after=after: manifest.timeline.fill(  # type: ignore[misc]
+                lambda manifest, after=after: manifest.timeline.fill(  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
                     after, limit=FILLED_AT_ONCE
                 )
             )
@@ -171,7 +171,7 @@ class Live:
             if (alert := alert_of(one, self._failure_rate)) is not None:
                 self._version = -1  # it is sent in the next tick
                 await self._manifest.write(
-                    lambda manifest, alert=alert, one=one: manifest.notifications.alert(  # type: ignore[misc]
+                    lambda manifest, alert=alert, one=one: manifest.notifications.alert(  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
                         alert, now=one.at, run_id=one.run_id
                     )
                 )

@@ -28,7 +28,7 @@ def moment(text: str | None) -> str:
 def month(text: str) -> str:
     """2019-05 as May 2019; what has no month stays."""
     try:
-        return datetime.strptime(text[:7], "%Y-%m").strftime("%B %Y")  # noqa: DTZ007
+        return datetime.strptime(text[:7], "%Y-%m").strftime("%B %Y")  # noqa: DTZ007 - a local day has no zone
     except ValueError:
         return text[:4] or "No date"
 
@@ -36,7 +36,7 @@ def month(text: str) -> str:
 def day(text: str) -> str:
     """2019-05-03 as 3 May 2019; what has no day is a month."""
     try:
-        found = datetime.strptime(text[:10], "%Y-%m-%d")  # noqa: DTZ007
+        found = datetime.strptime(text[:10], "%Y-%m-%d")  # noqa: DTZ007 - a local day has no zone
     except ValueError:
         return month(text)
     return f"{found.day} {found:%B %Y}"

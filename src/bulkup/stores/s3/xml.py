@@ -156,7 +156,7 @@ def _parse(body: bytes, root_name: str | None = None) -> Element:
         try:
             root = fromstring(body)  # noqa: S314 (no DOCTYPE, see above)
         except ParseError:
-            root = fromstring(_CONTROL.sub(_stand_in, body))  # noqa: S314
+            root = fromstring(_CONTROL.sub(_stand_in, body))  # noqa: S314 (as above)
             for element in root.iter():
                 element.text = (element.text or "").translate(_CONTROLS_BY_STAND_IN)
     except (ParseError, ValueError, LookupError) as error:  # the last two for odd encodings

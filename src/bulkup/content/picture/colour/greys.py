@@ -32,7 +32,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
     if not image.mode.startswith("I;16") and (tags or image.mode == "F"):
         return _measured(image, tags)
     image = image.convert("I")
-    is_twelve_bits = bool(tags) and image.getextrema()[1] <= _TWELVE_BITS  # type: ignore[operator]
+    is_twelve_bits = bool(tags) and image.getextrema()[1] <= _TWELVE_BITS  # type: ignore[operator]  # one band, so two numbers
     scale = 1 / 16 if is_twelve_bits else 1 / 256
     shown = image.point(lambda value: value * scale + 0).convert("L")
     if is_white_zero(tags):
@@ -106,8 +106,8 @@ def _ends(values: np.ndarray[Any, Any]) -> tuple[float, float]:
     return float(near.min()), float(near.max())
 
 
-def _number(value: object) -> float | None:
+def _number(value: Any) -> float | None:
     try:
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
     except (TypeError, ValueError):
         return None

@@ -246,9 +246,9 @@ def _printable(text: str, most: int) -> str | None:
     return " ".join(kept.split())[:most] or None
 
 
-def _number(value: object) -> float | None:
+def _number(value: Any) -> float | None:
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except BROKEN:
         return None
     return number if math.isfinite(number) else None

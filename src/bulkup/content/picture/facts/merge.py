@@ -107,7 +107,7 @@ def _cut(local: datetime | None, precision: Precision) -> datetime | None:
     first = {"month": 1, "day": 1, "hour": 0, "minute": 0, "second": 0, "microsecond": 0}
     kept = {Precision.YEAR: 0, Precision.MONTH: 1, Precision.DAY: 2, Precision.MINUTE: 4,
             Precision.SECOND: 5}[precision]  # fmt: skip
-    return local.replace(**dict(list(first.items())[kept:]))  # type: ignore[arg-type]
+    return local.replace(**dict(list(first.items())[kept:]))  # type: ignore[arg-type]  # no tzinfo
 
 
 def _completed_place(places: Sequence[Place]) -> Place | None:
@@ -128,10 +128,10 @@ def _is_near(one: Place, other: Place) -> bool:
 
 
 def _exposure(sources: Sequence[PictureFacts]) -> Exposure:
-    found: dict[str, float | int] = {}
+    found: dict[str, Any] = {}
     for source in sources:
         for field in fields(Exposure):
             value = getattr(source.exposure, field.name)
             if value is not None:
                 found.setdefault(field.name, value)
-    return Exposure(**found)  # type: ignore[arg-type]
+    return Exposure(**found)

@@ -1,4 +1,4 @@
-# docker build --tag bulkup --file packaging/Dockerfile .
+# docker build --tag bulkup .
 # docker run --rm --volume bulkup:/data --volume ./photos:/photos:ro --env AWS_ACCESS_KEY_ID … \
 #   bulkup push /photos --to s3://bucket/photos
 FROM python:3.13-slim AS build
@@ -9,7 +9,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
-COPY share share
+COPY docs/man docs/man
+COPY docs/completions docs/completions
 COPY src src
 RUN python -m venv /opt/bulkup \
     && /opt/bulkup/bin/pip install --no-cache-dir --disable-pip-version-check ".[serve,watch]"
