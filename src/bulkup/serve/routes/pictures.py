@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from bulkup.content.media import media_type as media_type_of
 from bulkup.manifest.reports.content import ItemRow, ObjectRow
@@ -141,15 +142,28 @@ async def original(request: Request) -> Response:
     first = await anext(chunks, b"")  # raises what a response must not begin with
 
     async def body() -> AsyncIterator[bytes]:
-        try:
-            yield first
-            async for chunk in chunks:
-                yield chunk
-        finally:  # also where the client goes away
-            if isinstance(chunks, AsyncGenerator):
-                await chunks.aclose()
+        yield first
+        async for chunk in chunks:
+            yield chunk
 
-    return StreamingResponse(body(), status, headers, media_type)
+    return _StoreResponse(chunks, body(), status, headers, media_type)
+
+
+class _StoreResponse(StreamingResponse):
+    """Pieces from a store, which is read no more when the response ends, however that is: a
+    generator that is only dropped keeps its file or connection until the collector runs."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], *response: Any) -> None:
+        super().__init__(*response)
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            for reader in (self.body_iterator, self._chunks):
+                if isinstance(reader, AsyncGenerator):
+                    await reader.aclose()
 
 
 async def _redirect(store: SignsURLs, found: PictureBytes) -> Response:

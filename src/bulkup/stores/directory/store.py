@@ -24,8 +24,6 @@ from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-import aiofiles
-
 from bulkup.errors import (
     BucketMissing,
     CredentialsRefused,
@@ -35,6 +33,7 @@ from bulkup.errors import (
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.directory.files import Files, store_error
+from bulkup.stores.directory.open_file import open_file
 from bulkup.stores.directory.part_files import PartFiles
 from bulkup.stores.store import READ_BYTES, Capabilities
 
@@ -181,9 +180,8 @@ class DirectoryStore:
     ) -> AsyncIterator[bytes]:
         left = sys.maxsize if size_bytes is None else size_bytes
         try:
-            async with aiofiles.open(self._files.path(key), "rb") as file:
-                await file.seek(start)
-                while chunk := await file.read(min(left, _CHUNK_BYTES)):
+            async with open_file(self._files.path(key), start) as read:
+                while chunk := await read(min(left, _CHUNK_BYTES)):
                     left -= len(chunk)
                     yield chunk
         except OSError as error:
