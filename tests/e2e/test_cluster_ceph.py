@@ -1,14 +1,21 @@
-"""A Dask cluster and a real gateway: the same bytes as on one machine, whatever is killed."""
+"""A Dask cluster and a real gateway: the same bytes as on one machine, whatever is killed.
+
+With BULKUP_CLUSTER_PHOTOS=2000 BULKUP_CLUSTER_KILLS=10 this takes half an hour;
+--log-cli-level=INFO shows what the machine and the cluster needed.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import resource
+import secrets
 import shutil
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -19,9 +26,14 @@ from tests.servers.dask import DaskProcesses
 from tests.servers.endpoint import Endpoint
 from tests.servers.process import wait_until
 
-pytestmark = pytest.mark.ceph
+LOG = logging.getLogger(__name__)
+PHOTOS = int(os.environ.get("BULKUP_CLUSTER_PHOTOS", "40"))
+KILLS = int(os.environ.get("BULKUP_CLUSTER_KILLS", "3"))
+EVERY_SECONDS = 5.0 if PHOTOS > 200 else 0.2
+LIMIT_SECONDS = 120 + 3 * PHOTOS
 
-PHOTOS = 40
+pytestmark = [pytest.mark.ceph, pytest.mark.timeout(4 * LIMIT_SECONDS)]
+
 SIZE = {"width": 1200, "height": 900}
 RESULTS = (
     "SELECT lower(hex(digest)), picture.width_px, perceptual_hash, taken_at, picture.format "
@@ -34,13 +46,66 @@ RESULTS = (
 )
 
 
-def uploaded(bulkup: Bulkup, gateway: Endpoint, count: int) -> None:
-    """Photos in a bucket of their own; their files are gone."""
+class Cost(NamedTuple):
+    """What the work cost, here or on the cluster."""
+
+    seconds: float
+    cpu_seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, {self.cpu_seconds:.1f} s of CPU"
+
+
+class Marked:
+    """Processes that can be found by a mark in their environment, with all that they start."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._mark = f"CLUSTER_TEST={secrets.token_hex(8)}"
+        name, _, value = self._mark.partition("=")
+        self.environ = {**environ, name: value}
+
+    def pids(self) -> list[int]:
+        """Those that are alive."""
+        return [int(one.name) for one in Path("/proc").glob("[0-9]*") if self._is_marked(one)]
+
+    def _is_marked(self, process: Path) -> bool:
+        try:
+            return self._mark.encode() in (process / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended
+            return False
+
+    def cpu_seconds(self) -> float:
+        """Of those that are alive, and of what they waited for."""
+        ticks = 0
+        for pid in self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def finished(bulkup: Bulkup, *command: str, env: Mapping[str, str]) -> None:
+    """Run a command, which may take long."""
+    bulkup.finish(bulkup.start(*command, env=env), check=0, timeout_seconds=LIMIT_SECONDS)
+
+
+def uploaded(bulkup: Bulkup, gateway: Endpoint) -> str:
+    """Photos in a bucket of their own, which is returned; their files are gone."""
     bulkup.directory.mkdir(exist_ok=True)
-    tree = photos(bulkup.directory / "tree", count, **SIZE)
-    target = f"s3://{gateway.make_bucket()}/p"
-    bulkup("push", tree, "--to", target, "--stages", "upload", env=gateway.environment)
+    tree = photos(bulkup.directory / "tree", PHOTOS, **SIZE)
+    bucket = gateway.make_bucket()
+    command = ("push", str(tree), "--to", f"s3://{bucket}/p", "--stages", "upload")
+    finished(bulkup, *command, env=gateway.environment)
     shutil.rmtree(tree)
+    return bucket
+
+
+def variants(gateway: Endpoint, bucket: str) -> int:
+    """How many thumbnails the bucket has."""
+    with closing(gateway.client()) as client:
+        pages = client.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix="p/.bulkup/thumb/"
+        )
+        return sum(page["KeyCount"] for page in pages)
 
 
 def results(bulkup: Bulkup) -> list[list[Any]]:
@@ -48,80 +113,86 @@ def results(bulkup: Bulkup) -> list[list[Any]]:
 
 
 @contextmanager
-def four_workers(directory: Path, gateway: Endpoint, workers: int = 4) -> Iterator[DaskProcesses]:
+def four_workers(directory: Path, environ: Mapping[str, str]) -> Iterator[DaskProcesses]:
     directory.mkdir()
-    with dask.running(directory, workers=workers, environ=gateway.environment) as cluster:
+    with dask.running(directory, workers=4, environ=environ) as cluster:
         yield cluster
 
 
-def seconds_of(bulkup: Bulkup, gateway: Endpoint, *commands: tuple[str, ...]) -> float:
-    began = time.monotonic()
-    for command in commands:
-        bulkup(*command, env=gateway.environment)
-    return time.monotonic() - began
+def cost_here(bulkup: Bulkup, env: Mapping[str, str]) -> Cost:
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    for command in ("process", "embed"):
+        finished(bulkup, command, env=env)
+    seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Cost(seconds, cpu)
 
 
-def compared(directory: Path, gateway: Endpoint, count: int) -> tuple[float, float]:
-    """Seconds on one machine and on a cluster, whose results are the same."""
-    here, there = Bulkup(directory / "here"), Bulkup(directory / "there")
-    for one in (here, there):
-        uploaded(one, gateway, count)
-    alone = seconds_of(here, gateway, ("process",), ("embed",))
-    with four_workers(directory / "dask", gateway) as cluster:
-        together = seconds_of(there, gateway, ("process", "--engine", cluster.url))
-    assert results(here) == results(there)
-    assert there("verify", "--deep", "--json", env=gateway.environment).json() == []
-    return alone, together
+def cost_there(bulkup: Bulkup, directory: Path, env: Mapping[str, str]) -> Cost:
+    """The cluster's start is not counted."""
+    marked, before = Marked(env), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with four_workers(directory, marked.environ) as cluster:
+        at_start, began = marked.cpu_seconds(), time.monotonic()
+        finished(bulkup, "process", "--engine", cluster.url, env=env)
+        seconds, cpu = time.monotonic() - began, marked.cpu_seconds() - at_start
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the driver
+    cpu += after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return Cost(seconds, cpu)
 
 
-def survived(bulkup: Bulkup, gateway: Endpoint, count: int, *, kills: int, every: float) -> None:
-    """Workers are killed one after the other, the driver twice, the scheduler once."""
-    uploaded(bulkup, gateway, count)
-    env, lost = gateway.environment, 0
-    for life in range(3):
-        with four_workers(bulkup.directory / f"dask {life}", gateway) as cluster:
-            run = bulkup.start("process", "--engine", cluster.url, env=env)
-            _wait_for_more(bulkup, run)
-            share = -(-(kills - lost) // (3 - life))
-            for _ in range(share):
-                time.sleep(every)
-                cluster.workers[-1].kill()
-                cluster.add_worker(environ=env)
-                lost += 1
-            (cluster.scheduler if life == 2 else run).kill()
-            ended = bulkup.finish(run)
-            assert ended.code in ((0, 4) if life == 2 else (0, -9)), ended.stderr
-    with four_workers(bulkup.directory / "dask", gateway) as cluster:
-        bulkup("process", "--engine", cluster.url, env=env)
-    stages = bulkup("status", "--json").json()["stages"]
-    assert stages["process"]["done"] == stages["embed"]["done"] == count
-    done_twice = asked(
-        bulkup.home / "manifest.db",
-        "SELECT item_id FROM attempt WHERE outcome = 'done' GROUP BY item_id HAVING count(*) > 1",
-    )
-    assert done_twice == []
-    assert bulkup("verify", "--deep", "--json", env=env).json() == []  # foreign objects, too
-    assert lost == kills
-
-
-def _wait_for_more(bulkup: Bulkup, run: subprocess.Popen[str]) -> None:
-    """Until the run has recorded something, or has ended."""
-    before = _processed(bulkup)
-    wait_until(
-        lambda: _processed(bulkup) > before or run.poll() is not None,
-        timeout_seconds=90,
-        what="nothing was made",
-    )
-
-
-def _processed(bulkup: Bulkup) -> int:
+def processed(bulkup: Bulkup) -> int:
     query = "SELECT count(*) FROM item WHERE stage = 'process' AND state = 'done'"
     return int(asked(bulkup.home / "manifest.db", query)[0])
 
 
 def test_results_are_those_of_one_machine_byte_for_byte(tmp_path: Path, ceph: Endpoint) -> None:
-    compared(tmp_path, ceph, PHOTOS)
+    here, there = Bulkup(tmp_path / "here"), Bulkup(tmp_path / "there")
+    for one in (here, there):
+        uploaded(one, ceph)
+    alone = cost_here(here, ceph.environment)
+    together = cost_there(there, tmp_path / "dask", ceph.environment)
+    LOG.info("%d photos: one machine %s; four workers %s", PHOTOS, alone, together)
+    assert results(here) == results(there)
+    assert there("verify", "--deep", "--json", env=ceph.environment).json() == []
 
 
 def test_whatever_is_killed_everything_is_done_once(bulkup: Bulkup, ceph: Endpoint) -> None:
-    survived(bulkup, ceph, PHOTOS, kills=3, every=0.5)
+    """Workers are killed one after the other, the driver twice, the scheduler once."""
+    bucket = uploaded(bulkup, ceph)
+    marked, lost = Marked(ceph.environment), 0
+    env = marked.environ
+    for life in range(3):
+        with four_workers(bulkup.directory / f"dask {life}", env) as cluster:
+            before = variants(ceph, bucket)
+            run = bulkup.start("process", "--engine", cluster.url, env=env)
+            wait_until(
+                lambda before=before, run=run: (  # type: ignore[misc]
+                    variants(ceph, bucket) > before or run.poll() is not None
+                ),
+                timeout_seconds=90,
+                what="nothing was made",
+            )
+            share = -(-(KILLS - lost) // (3 - life))
+            for number in range(share):
+                if number:
+                    cluster.add_worker()
+                time.sleep(EVERY_SECONDS)
+                cluster.workers[-1].kill()
+            lost += share
+            (cluster.scheduler if life == 2 else run).kill()
+            ended = bulkup.finish(run, timeout_seconds=LIMIT_SECONDS)
+            assert ended.code in ((0, 4) if life == 2 else (0, -9)), ended.stderr
+            LOG.info("exit %d, %d processed, %d workers lost", ended.code, processed(bulkup), lost)
+    with four_workers(bulkup.directory / "dask", env) as cluster:
+        finished(bulkup, "process", "--engine", cluster.url, env=env)
+    assert lost == KILLS
+    wait_until(lambda: not marked.pids(), timeout_seconds=60, what="all processes did not end")
+    stages = bulkup("status", "--json").json()["stages"]
+    assert stages["process"]["done"] == stages["embed"]["done"] == PHOTOS
+    done_twice = asked(
+        bulkup.home / "manifest.db",
+        "SELECT item_id FROM attempt WHERE outcome = 'done' GROUP BY item_id HAVING count(*) > 1",
+    )
+    assert done_twice == []
+    # Deep: foreign objects are told, too.
+    assert bulkup("verify", "--deep", "--json", env=ceph.environment).json() == []
