@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import ssl
 from hashlib import sha256
@@ -10,9 +11,10 @@ import httpx
 import pytest
 
 from bulkup.clock import SystemClock
-from bulkup.errors import ObjectMissing
+from bulkup.errors import ObjectMissing, StoreForbidden
 from bulkup.model import Attributes, Digest
-from bulkup.stores.open import Access, open_store
+from bulkup.stores.open import Access, open_store, read_pem
+from bulkup.stores.signed_store import SignedAccess, SignedStore
 
 PICTURE = Attributes("image/jpeg", {"name": "ü%.jpg", "mtime": "1700000000.000000000"})
 BODY = b"one picture" * 1000
@@ -104,6 +106,25 @@ async def test_a_url_is_for_its_key_its_headers_and_its_time(signing, anybody, p
     await earlier.close()
     with pytest.raises(ObjectMissing):
         await signing.head(signing.prefix + "a")
+
+
+async def test_a_url_that_has_ended_is_refused_for_its_object_alone(signing, place):
+    """Whoever signed it may sign another one; the bearer's clock does not matter."""
+    if place.kind == "moto":
+        pytest.skip("moto looks at no time")
+    key = signing.prefix + "a"
+    signed = await signing.sign_get(key, seconds=1)
+    bearer = SignedStore(place.url, signing.prefix, signed, read_pem(place.ca_bundle))
+    bearer.allow(SignedAccess({key: signed.url}, {}, signed.expires_at))
+    try:
+        async with asyncio.timeout(30):
+            while bearer.now() <= signed.expires_at + 1:
+                await asyncio.sleep(0.1)
+                await bearer.check()
+        with pytest.raises(StoreForbidden):
+            await bearer.read(key)
+    finally:
+        await bearer.close()
 
 
 async def test_a_signed_part_is_one_part(signing, anybody, place):

@@ -11,6 +11,8 @@ import os
 import resource
 import secrets
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -196,3 +198,47 @@ def test_whatever_is_killed_everything_is_done_once(bulkup: Bulkup, ceph: Endpoi
     assert done_twice == []
     # Deep: foreign objects are told, too.
     assert bulkup("verify", "--deep", "--json", env=ceph.environment).json() == []
+
+
+def test_workers_without_keys_finish_though_their_urls_expire(
+    bulkup: Bulkup, ceph: Endpoint
+) -> None:
+    """URLs of the first tasks are useless when they come, those of the others soon after."""
+    uploaded(bulkup, ceph)
+    counts = bulkup.directory / "counts"
+    with four_workers(bulkup.directory / "dask", {}) as cluster:
+        command = [sys.executable, "-c", HASTY, "process", "--engine", cluster.url, "--sign"]
+        ended = subprocess.run(
+            command,
+            check=False,
+            env=bulkup.environment({**ceph.environment, "COUNTS": str(counts)}),
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+        )
+    assert ended.returncode == 0, ended.stderr
+    signed = sum(map(int, counts.read_text().split()))
+    assert signed > PHOTOS
+    LOG.info("signed for %d pictures, of which there are %d", signed, PHOTOS)
+    rows = asked(bulkup.home / "manifest.db", "SELECT state, attempts FROM item WHERE attempts > 1")
+    assert rows == []
+    stages = bulkup("status", "--json").json()["stages"]
+    assert stages["process"]["done"] == stages["embed"]["done"] == PHOTOS
+    assert bulkup("verify", "--deep", "--json", env=ceph.environment).json() == []
+
+
+HASTY = """
+import os, sys
+from bulkup.cli.app import main
+from bulkup.run.stages import signing
+from bulkup.run.work.elsewhere import EXPIRY_MARGIN_SECONDS
+sign, calls = signing.TaskSigner.sign, []
+async def counted(self, task):
+    calls.append(len(task.items))
+    with open(os.environ["COUNTS"], "a") as file:
+        print(calls[-1], file=file)
+    signing.SIGNED_SECONDS = int(EXPIRY_MARGIN_SECONDS) + (0 if len(calls) <= 4 else 3)
+    return await sign(self, task)
+signing.TaskSigner.sign = counted
+sys.exit(main())
+"""

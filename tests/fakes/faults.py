@@ -46,6 +46,7 @@ class Fault:
     status: int = 500
     code: str | None = None  # None: S3's usual code for the status
     retry_after_seconds: float | None = None
+    date: str | None = None  # of the answer, by the server's clock
     early: bool = False
     delay_seconds: float = 0.0
 
@@ -64,4 +65,6 @@ class Fault:
         found.headers["x-amz-request-id"] = REQUEST_ID
         if self.retry_after_seconds is not None:
             found.headers["retry-after"] = f"{self.retry_after_seconds:g}"
+        if self.date is not None:
+            found.headers["date"] = self.date
         return found

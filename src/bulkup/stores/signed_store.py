@@ -12,7 +12,7 @@ from bulkup.errors import CredentialsRefused, StoreForbidden
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.broker.http import Clients
 from bulkup.stores.s3.errors import Refusal, classify
-from bulkup.stores.s3.headers import read_info
+from bulkup.stores.s3.headers import http_moment, read_info
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.store import READ_BYTES, Capabilities, SignedURL
 
@@ -45,6 +45,11 @@ class SignedStore:
         self._clients = Clients(ca_pem)
         self._gets: dict[str, str] = {}
         self._puts: dict[str, SignedURL] = {}
+        self._ahead_seconds = 0.0  # the endpoint's clock, compared with this machine's
+
+    def now(self) -> float:
+        """Seconds since 1970 by the endpoint's clock, which is the one that URLs expire by."""
+        return time.time() + self._ahead_seconds
 
     def allow(self, access: SignedAccess) -> None:
         """These URLs may be used, until `forget`."""
@@ -59,7 +64,7 @@ class SignedStore:
 
     async def check(self) -> None:
         """See ObjectStore."""
-        response = await self._clients.request("GET", self._probe.url, {})
+        response = await self._request("GET", self._probe.url, {})
         if response.status >= 500:
             raise self._error(response, "bucket")
 
@@ -78,21 +83,21 @@ class SignedStore:
             raise StoreForbidden(f"key {key!r}: no URL was signed to put it")
         compared = b64encode(md5(body, usedforsecurity=False).digest()).decode()
         headers = {**signed.headers, "content-md5": compared}
-        response = await self._clients.request("PUT", signed.url, headers, body)
+        response = await self._request("PUT", signed.url, headers, body)
         if response.status >= 300:
             raise self._error(response, key)
         return Stored(response.get_header("etag"))
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """See ObjectStore; by a GET of the whole object, which is small."""
-        response = await self._clients.request("GET", self._url_of(key), {})
+        response = await self._request("GET", self._url_of(key), {})
         if response.status >= 300:
             raise self._error(response, key)
         return read_info(key, response)
 
     async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         """See ObjectStore."""
-        response = await self._clients.request("GET", self._url_of(key), {})
+        response = await self._request("GET", self._url_of(key), {})
         if response.status >= 300:
             raise self._error(response, key)
         return response.body
@@ -104,6 +109,7 @@ class SignedStore:
         end = "" if size_bytes is None else str(start + size_bytes - 1)
         headers = {"range": f"bytes={start}-{end}"} if start or end else {}
         async with self._clients.get(self._url_of(key), headers, {}) as (response, chunks):
+            self._read_clock(response)
             if response.status >= 300:
                 raise self._error(response, key)
             async for chunk in chunks:
@@ -112,6 +118,18 @@ class SignedStore:
     async def close(self) -> None:
         """See ObjectStore."""
         await self._clients.close()
+
+    async def _request(
+        self, method: str, url: str, headers: Mapping[str, str], body: Body = b""
+    ) -> Response:
+        response = await self._clients.request(method, url, headers, body)
+        self._read_clock(response)
+        return response
+
+    def _read_clock(self, response: Response) -> None:
+        moment = http_moment(response.get_header("date"))
+        if moment is not None:
+            self._ahead_seconds = moment - time.time()
 
     def _url_of(self, key: str) -> str:
         url = self._gets.get(key)

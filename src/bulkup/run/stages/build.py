@@ -52,7 +52,7 @@ def _attempts(job: JobContext, stages: list[Stage], embedder: LazyEmbedder) -> l
     if elsewhere is not None and job.options.sign:
         from bulkup.run.stages.signing import TaskSigner
 
-        signer = TaskSigner(job)
+        signer = TaskSigner(job.requests.store, job.options.process)
     if Stage.PROCESS in stages:
         from bulkup.run.stages.process import ProcessStage
 

@@ -10,11 +10,11 @@ from bulkup.errors import UsageError
 from bulkup.manifest.rows import WorkItem
 from bulkup.model import Attributes, Stage
 from bulkup.process.task import variant_key
-from bulkup.run.job import JobContext
 from bulkup.run.work.task import Task
+from bulkup.settings.stage_options import ProcessOptions
 from bulkup.stores.s3.store import S3Store
 from bulkup.stores.signed_store import SignedAccess
-from bulkup.stores.store import SignedURL
+from bulkup.stores.store import PartStore, SignedURL
 
 SIGNED_SECONDS: Final = 900
 """A task waits for the one before it and takes 20 s; what expires all the same is signed again."""
@@ -23,13 +23,12 @@ SIGNED_SECONDS: Final = 900
 class TaskSigner:
     """Signs for the tasks of one job."""
 
-    def __init__(self, job: JobContext) -> None:
+    def __init__(self, store: PartStore, options: ProcessOptions) -> None:
         """Raises UsageError for a destination whose URLs cannot be signed."""
-        store = job.requests.store
         if not isinstance(store, S3Store):
             raise no_bucket(store.url)
         self._store = store
-        self._options = job.options.process
+        self._options = options
 
     async def sign(self, task: Task) -> Task:
         """The task with URLs to read what its items are made from, and to put their variants."""

@@ -16,13 +16,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
-from time import monotonic, time
+from time import monotonic
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from bulkup.clock import SystemClock
 from bulkup.content.picture.types import Picture
 from bulkup.engines.engine import Checked, Slot
-from bulkup.errors import BulkupError
+from bulkup.errors import BulkupError, StoreForbidden
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, WorkItem
 from bulkup.model import Digest, Stage
@@ -132,23 +132,29 @@ class OpenSetup:
 
     async def work(self, task: Task, is_wanted: IsWanted) -> TaskReply:
         began, signed = self._clock(), task.signed
-
-        def may_go_on() -> bool:
-            is_expired = signed is not None and time() > signed.expires_at - EXPIRY_MARGIN_SECONDS
-            return is_wanted() and not is_expired
-
-        if self._signed is not None and signed is not None:
-            self._signed.allow(signed)
-        digests: dict[int, Digest] = {}
+        if self._signed is None or signed is None:
+            outcomes, digests = await self._outcomes(task, is_wanted)
+            return TaskReply(outcomes, self._clock() - began, digests)
+        now, until = self._signed.now, signed.expires_at - EXPIRY_MARGIN_SECONDS
+        self._signed.allow(signed)
         try:
-            if task.stage is Stage.PROCESS:
-                outcomes = await self._process(task, may_go_on, digests)
-            else:
-                outcomes = await self._embed(task, may_go_on)
+            outcomes, _ = await self._outcomes(task, lambda: is_wanted() and now() < until)
         finally:
-            if self._signed is not None and signed is not None:
-                self._signed.forget(signed)
-        return TaskReply(outcomes, self._clock() - began, digests)
+            self._signed.forget(signed)
+        if now() >= until:  # what was refused since is not begun: others will be signed for it
+            outcomes = {
+                n: one for n, one in outcomes.items() if not isinstance(one, StoreForbidden)
+            }
+        return TaskReply(outcomes, self._clock() - began)
+
+    async def _outcomes(
+        self, task: Task, may_go_on: IsWanted
+    ) -> tuple[dict[int, Outcome], dict[int, Digest]]:
+        """By item; with the digests of those that had none, which are never signed for."""
+        digests: dict[int, Digest] = {}
+        if task.stage is Stage.PROCESS:
+            return await self._process(task, may_go_on, digests), digests
+        return await self._embed(task, may_go_on), digests
 
     async def _process(
         self, task: Task, is_wanted: IsWanted, digests: dict[int, Digest]
