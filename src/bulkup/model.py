@@ -154,7 +154,7 @@ class StageCount(NamedTuple):
     total_bytes: int = 0
     dead: int = 0  # of `failed`: not tried again
     # Of `done`, at the upload:
-    duplicates: int = 0
+    duplicates: int = 0  # and files that were only touched: nothing follows them
     sent_bytes: int = 0
 
 

@@ -112,15 +112,17 @@ class Registered(NamedTuple):
     """What to do with a file that was read: send it under `key`, or nothing.
 
     `work` names the item that is now claimed; it differs from the one that was read when the
-    content turned out to be known already. `key` is None for a duplicate, and for work that this
-    run has lost (`is_lost`): another run has taken over the claim or the file. `is_begun` when the
-    key was reserved earlier: the content may have been stored without being recorded.
+    content turned out to be known already. `key` is None for a duplicate, for a file that was only
+    touched (`is_same`): its bytes are those that it had before, and for work that this run has lost
+    (`is_lost`): another run has taken over the claim or the file. `is_begun` when the key was
+    reserved earlier: the content may have been stored without being recorded.
     """
 
     work: WorkItem
     key: str | None
     is_lost: bool = False
     is_begun: bool = False
+    is_same: bool = False
 
 
 class Copy(NamedTuple):

@@ -31,6 +31,8 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
     uploads = _counts(job_runners, Stage.UPLOAD)
     processed = _counts(job_runners, Stage.PROCESS)
     embedded = _counts(job_runners, Stage.EMBED)
+    changed = sum(w.changed for w in walked)
+    touched = min(changed, sum(c.touched for c in uploads))  # the scan took them for changed
     return Summary(
         run_id="",
         command="",
@@ -40,8 +42,8 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
         seconds=0.0,
         files=_files(walked),
         new=sum(w.new for w in walked),
-        changed=sum(w.changed for w in walked),
-        unchanged=sum(w.unchanged for w in walked),
+        changed=changed - touched,
+        unchanged=sum(w.unchanged for w in walked) + touched,
         gone=sum(w.gone for w in walked),
         left_out=sum(w.left_out for w in walked),
         sent=sum(c.sent for c in uploads),
@@ -69,10 +71,10 @@ def _stages(job_runners: Sequence[JobRunner], left: Left) -> dict[str, dict[str,
     """The numbers of each stage of these jobs; `total` is the sum of the others.
 
     The upload counts files: `done` (sent or already there), `duplicates`, `unchanged` (at the
-    destination since an earlier run). The later stages count unique files: `done`, `skipped`, and
-    `upcoming`, which wait for an earlier stage. All count what is `ready`, `waiting`, `dead`,
-    `accepted` (dead, and known), or `claimed` by another run. At the upload these are unique
-    files, too: what has the same bytes is a duplicate.
+    destination since an earlier run; a new time alone is no change). The later stages count unique
+    files: `done`, `skipped`, and `upcoming`, which wait for an earlier stage. All count what is
+    `ready`, `waiting`, `dead`, `accepted` (dead, and known), or `claimed` by another run. At the
+    upload these are unique files, too: what has the same bytes is a duplicate.
     """
     stages: dict[str, dict[str, int]] = {}
     upcoming = 0
@@ -150,7 +152,7 @@ def _uploaded(
         total=sum(w.to_do for w in walked) + sum(one.items for one in begun),
         done_bytes=sum(c.done_bytes for c in uploads),
         total_bytes=sum(w.to_do_bytes for w in walked) + sum(one.size_bytes for one in begun),
-        duplicates=sum(c.duplicates for c in uploads),
+        duplicates=sum(c.duplicates + c.touched for c in uploads),
         sent_bytes=sum(c.sent_bytes for c in uploads),
     )
 

@@ -331,5 +331,12 @@ CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
 END;
 """
 
-MIGRATIONS: tuple[Migration, ...] = (migration(1, TABLES + SIDECARS + TAKEOUT + SERVE + VIEWS),)
+# Of the unread content of a changed file: the content that it had before, as its bytes may be the
+# same still. That row may be gone.
+REPLACES = "ALTER TABLE content ADD COLUMN replaces INTEGER;"
+
+MIGRATIONS: tuple[Migration, ...] = (
+    migration(1, TABLES + SIDECARS + TAKEOUT + SERVE + VIEWS),
+    migration(2, REPLACES),
+)
 """Migration number n is at index n - 1."""

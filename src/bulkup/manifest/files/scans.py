@@ -254,7 +254,9 @@ class Scans(Statements):
             content, item = self._next_id("content"), self._next_id("item")
             state = "claimed" if len(works) < hand_over else "ready"
             self._db.execute(
-                "INSERT INTO content (id, size_bytes) VALUES (?, ?)", (content, file[1])
+                "INSERT INTO content (id, size_bytes, replaces) SELECT ?, ?, "
+                "CASE WHEN digest IS NULL THEN replaces ELSE id END FROM content WHERE id = ?",
+                (content, file[1], known.content_id),
             )
             self._db.execute(
                 "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ?, "

@@ -56,12 +56,16 @@ class Registration:
         to_send: list[tuple[int, Read]] = []
         duplicates: list[tuple[Read, int]] = []
         for read in reads:
+            previous_id = self._previous_content(read)
             outcome = self._decide(read)
             if isinstance(outcome, Read):
                 to_send.append((read.work.item_id, outcome))
                 continue
-            registered[read.work.item_id] = Registered(read.work, None, is_lost=outcome is None)
-            if outcome is not None:
+            is_same = outcome is not None and outcome == previous_id
+            registered[read.work.item_id] = Registered(
+                read.work, None, is_lost=outcome is None, is_same=is_same
+            )
+            if outcome is not None and not (is_same and self._has_object(read, outcome)):
                 duplicates.append((read, outcome))
         keys = self._reserve([read for _, read in to_send])
         for (item_id, read), (key, is_begun) in zip(to_send, keys, strict=True):
@@ -112,6 +116,22 @@ class Registration:
             "WHERE id = ? AND (size_bytes, modified_ns, inode, changed_ns) <> (?, ?, ?, ?)",
             (*read.file[1:], read.work.asset_id, *read.file[1:]),
         )
+
+    def _previous_content(self, read: Read) -> int | None:
+        """The content that the file had before it changed; None for a file that is new."""
+        row = self._db.execute(
+            "SELECT replaces FROM content WHERE id = ? AND digest IS NULL", (read.work.content_id,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def _has_object(self, read: Read, content_id: int) -> bool:
+        """Whether the file shares its content with no other, or has an object of its own."""
+        row = self._db.execute(
+            "SELECT assets = 1 OR EXISTS (SELECT 1 FROM object WHERE asset_id = ? "
+            "AND content_id = content.id AND destination_id = ?) FROM content WHERE id = ?",
+            (read.work.asset_id, self._destination_id, content_id),
+        ).fetchone()
+        return bool(row[0])
 
     def _decide(self, read: Read) -> Read | int | None:
         """What to do about one work: send this, or nothing, as it is a duplicate of the content

@@ -80,6 +80,7 @@ class IngestRow(NamedTuple):
     key: str | None
     is_lost: bool
     is_begun: bool
+    is_same: bool
     other: tuple[Any, ...] | None  # the WorkItem, where it is not the one that was asked for
 
     def loaded(self, body: bytes | memoryview) -> Loaded:
@@ -87,7 +88,7 @@ class IngestRow(NamedTuple):
 
     def registered(self, asked: WorkItem) -> Registered:
         item = asked if self.other is None else WorkItem(*self.other)
-        return Registered(item, self.key, self.is_lost, self.is_begun)
+        return Registered(item, self.key, self.is_lost, self.is_begun, self.is_same)
 
 
 class IngestRows(NamedTuple):

@@ -168,7 +168,7 @@ class IngestWorker:
     def _row(
         self, begin: int, asked: WorkItem, loaded: Loaded, registered: Registered
     ) -> IngestRow:
-        item, key, is_lost, is_begun = registered
+        item, key, is_lost, is_begun, is_same = registered
         other = None if item is asked else tuple(item)
         head_bytes = 0
         if self._head_of is not None and key is not None and not is_begun:
@@ -179,7 +179,7 @@ class IngestWorker:
             if head is not None and loaded.size_bytes and len(head) <= HEAD_BYTES:
                 head_bytes = len(head)
                 self._memory[begin - head_bytes : begin] = head
-        return IngestRow(*loaded[:6], begin, head_bytes, key, is_lost, is_begun, other)
+        return IngestRow(*loaded[:6], begin, head_bytes, key, is_lost, is_begun, is_same, other)
 
 
 def _receive(parent: socket.socket) -> Order | None:

@@ -53,6 +53,7 @@ class StageCounts:
     adopted: int = 0
     duplicates: int = 0
     duplicate_bytes: int = 0
+    touched: int = 0  # only: the bytes are those that the file had before
 
     @property
     def failed(self) -> int:
@@ -124,6 +125,12 @@ class StageResults:
             self._duplicates.append(
                 FileDone(item.path, None, loaded.digest, size_bytes, "duplicate", 0.0)
             )
+
+    def add_touched(self, loaded: Loaded) -> None:
+        """The file has a new time and its old bytes, which need not be sent."""
+        self.counts.touched += 1
+        self.counts.done += 1
+        self.counts.done_bytes += loaded.size_bytes
 
     # At the other stages --------------------------------------------------------------------------
 

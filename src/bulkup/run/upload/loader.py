@@ -47,12 +47,13 @@ class ReadyUpload(NamedTuple):
 class LoadedGroup:
     """What became of a group of items."""
 
-    __slots__ = ("duplicates", "failed", "lost", "ready", "replaced")
+    __slots__ = ("duplicates", "failed", "lost", "ready", "replaced", "touched")
 
     def __init__(self) -> None:
         self.ready: list[ReadyUpload] = []
         self.replaced: list[tuple[int, WorkItem]] = []  # ready as another item
         self.duplicates: list[tuple[WorkItem, Loaded]] = []
+        self.touched: list[tuple[WorkItem, Loaded]] = []  # with the bytes that they had
         self.lost: list[WorkItem] = []  # another run has them now
         self.failed: list[tuple[WorkItem, ItemError]] = []
 
@@ -65,9 +66,11 @@ class LoadedGroup:
         signed_at: float = 0.0,
     ) -> None:
         """One that was registered, when `asked` was read."""
-        item, key, is_lost, is_begun = registered
+        item, key, is_lost, is_begun, is_same = registered
         if is_lost:
             self.lost.append(asked)
+        elif is_same:
+            self.touched.append((asked, loaded))
         elif key is None:
             self.duplicates.append((asked, loaded))
         else:

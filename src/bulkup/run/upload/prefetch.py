@@ -57,6 +57,9 @@ class Prefetcher:
         for item, loaded in group.duplicates:
             self._results.add_duplicate(item, loaded)
             self._claims.end(item.item_id, counts=False)
+        for item, loaded in group.touched:
+            self._results.add_touched(loaded)
+            self._claims.end(item.item_id, counts=False)
         for item in group.lost:
             self._claims.end(item.item_id, counts=False)
         for item_id, ready in group.replaced:

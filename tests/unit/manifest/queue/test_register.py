@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import State
+from bulkup.stores.keys import spare_key
 from tests.unit.manifest.recording import (
     NOW,
     Pusher,
+    digest_of,
     file,
     folder,
     recount_differs,
@@ -91,6 +93,25 @@ def test_a_key_of_another_content_is_never_used_again(manifest: Manifest) -> Non
     (outcome,) = pusher.register((work, "new"))
     assert outcome.key is not None
     assert outcome.key.startswith("x~")
+
+
+def test_a_file_with_a_new_time_and_its_old_bytes_is_the_same(manifest: Manifest) -> None:
+    """Also where it was touched again before it was read; with other bytes it is not."""
+    pusher = Pusher.begin(manifest, "a")
+    pusher.push("x.jpg", "y.jpg", "z.jpg")
+    pusher.end()
+    later = Pusher.begin(manifest, "b")
+    for stamp in (2, 3):
+        known = later.known()
+        works = later.record(folder(changed=[(known[n], file(n, stamp=stamp)) for n in known]))
+    outcomes = later.register((works[0], "x.jpg"), (works[1], "new"), (works[2], "x.jpg"))
+    assert [(one.key, one.is_same) for one in outcomes] == [
+        (None, True),
+        (spare_key("y.jpg", digest_of("new")), False),
+        (None, False),  # it has another file's bytes now: a duplicate
+    ]
+    assert states(manifest)["x.jpg"] == "done"
+    assert not recount_differs(manifest)
 
 
 def test_a_key_that_was_only_reserved_is_free_again_when_its_content_is_gone(
