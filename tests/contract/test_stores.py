@@ -437,6 +437,28 @@ async def test_an_object_that_is_much_larger_than_it_was_is_not_read(store, want
     assert len(await store.read(key, most_bytes=1_000_000)) == 1_000_000
 
 
+@pytest.mark.parametrize("size", [0, 1, 20_480, 900_000])
+async def test_an_object_is_read_into_a_buffer(store, size):
+    """Nothing of the buffer after the object is touched."""
+    body = (bytes(range(256)) * (size // 256 + 1))[:size]
+    key = await put(store, "a/photo.jpg", body)
+    room = bytearray(b"x" * 1_000_000)
+    assert await store.read_into(key, memoryview(room)) == size
+    assert room == body + b"x" * (1_000_000 - size)
+    exact = bytearray(size)
+    assert await store.read_into(key, memoryview(exact)) == size
+    assert exact == body
+    with pytest.raises(ObjectMissing):
+        await store.read_into(store.prefix + "none", memoryview(room))
+
+
+@pytest.mark.parametrize("size", [1_001, 300_000])
+async def test_an_object_that_is_larger_than_its_buffer_is_that_objects_fault(store, size):
+    key = await put(store, "grown.jpg", bytes(size))
+    with pytest.raises(ObjectDamaged):
+        await store.read_into(key, memoryview(bytearray(1_000)))
+
+
 async def test_a_range_of_an_object_is_read(store):
     """From the first byte, in the middle, and up to the end."""
     body = bytes(i * 7 % 251 for i in range(3_000_000))

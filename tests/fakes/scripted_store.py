@@ -79,6 +79,10 @@ class ScriptedStore(DirectoryStore):
         await self._called("read")
         return await super().read(key, most_bytes=most_bytes)
 
+    async def read_into(self, key: str, buffer: memoryview) -> int:
+        await self._called("read")
+        return await super().read_into(key, buffer)
+
     async def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None
     ) -> AsyncIterator[bytes]:

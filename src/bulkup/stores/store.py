@@ -100,6 +100,10 @@ class ObjectStore(Protocol):
 class PartStore(ObjectStore, Protocol):
     """A store that takes an object in parts, which outlive the process that sent them."""
 
+    async def read_into(self, key: str, buffer: memoryview) -> int:
+        """The whole of an object into a buffer, which is as large as the object is known to be or
+        larger; its size in bytes. It takes less time than `read`, and raises what that does."""
+
     async def begin_parts(
         self,
         key: str,

@@ -17,10 +17,11 @@ from bulkup.errors import (
     ObjectDamaged,
 )
 from bulkup.manifest.reports.pull import PulledObject
+from bulkup.model import Body
 from bulkup.run.pull.contents import WantedContent
 from bulkup.run.pull.counts import PullCounts
 from bulkup.run.pull.folder import TargetFolder, not_written
-from bulkup.run.pull.memory import Memory
+from bulkup.run.pull.memory import Buffers, Memory
 from bulkup.run.pull.ranges import RangedFile, fetch_ranges
 from bulkup.run.pull.sources import PullSource, Sources
 from bulkup.run.store_requests import chunks_of
@@ -68,6 +69,7 @@ class Fetcher:
         self._options = options
         self._streams = asyncio.Semaphore(STREAMS)
         self._memory = Memory(MEMORY_BYTES)
+        self._buffers = Buffers(MEDIUM_BYTES)
 
     def room(self, content: WantedContent) -> AbstractAsyncContextManager[None]:
         """Room in memory for the content's bytes, to be held until they are written."""
@@ -109,7 +111,8 @@ class Fetcher:
         self, content: WantedContent, one: PulledObject, source: PullSource
     ) -> Fetched:
         if content.size_bytes <= MEDIUM_BYTES:
-            return await source.attempt(lambda: self._read(content, one.key, source))
+            read = self._read if content.size_bytes <= SMALL_BYTES else self._read_medium
+            return await source.attempt(lambda: read(content, one.key, source))
         async with self._streams:
             if content.size_bytes < self._options.large_bytes:
                 return await source.attempt(lambda: self._stream(content, one.key, source))
@@ -121,15 +124,24 @@ class Fetcher:
             return await source.store.read(key, most_bytes=content.size_bytes)
 
         body = await source.requests.tries(read, content.size_bytes)
-        if len(body) <= SMALL_BYTES:
-            _require_digest(sha256(body).hexdigest(), content, key)
-            self._add_bytes(len(body))
-            return Fetched(key, body)
-        staged = await asyncio.to_thread(self._check_and_stage, content, key, body)
+        _require_digest(sha256(body).hexdigest(), content, key)
         self._add_bytes(len(body))
+        return Fetched(key, body)
+
+    async def _read_medium(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
+        with self._buffers.one() as buffer:
+            body = buffer[: content.size_bytes]
+
+            async def read() -> int:
+                source.begin()
+                return await source.store.read_into(key, body)
+
+            body = body[: await source.requests.tries(read, content.size_bytes)]
+            staged = await asyncio.to_thread(self._check_and_stage, content, key, body)
+        self._add_bytes(content.size_bytes)
         return Fetched(key, None, staged)
 
-    def _check_and_stage(self, content: WantedContent, key: str, body: bytes) -> str:
+    def _check_and_stage(self, content: WantedContent, key: str, body: Body) -> str:
         _require_digest(sha256(body).hexdigest(), content, key)
         return self._folder.stage(body)
 

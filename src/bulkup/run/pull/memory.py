@@ -1,11 +1,15 @@
-"""How many bytes of bodies may be in memory at once."""
+"""How many bytes of bodies may be in memory at once, and where they are."""
 
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+_KEPT = 16
+"""Buffers that are kept for the next body."""
 
 
 class Memory:
@@ -46,3 +50,34 @@ class Memory:
                 self._free -= wanted
                 turn.set_result(None)
             self._waiting.popleft()
+
+
+class Buffers:
+    """Buffers of one size, used again and again: the system clears new memory page by page, which
+    takes longer than to receive what goes there. Memory that was never written to is none."""
+
+    def __init__(self, size_bytes: int) -> None:
+        self._size_bytes = size_bytes
+        self._idle: list[memoryview] = []
+
+    @contextmanager
+    def one(self) -> Iterator[memoryview]:
+        """A buffer, which is for others afterwards: unless the task was cancelled, when a thread
+        may still be at it."""
+        buffer = self._idle.pop() if self._idle else self._new()
+        try:
+            yield buffer
+        except Exception:
+            self._keep(buffer)
+            raise
+        self._keep(buffer)
+
+    def _new(self) -> memoryview:
+        pages = mmap.mmap(-1, self._size_bytes)
+        if hasattr(mmap, "MADV_HUGEPAGE"):  # fewer, larger pages, where the system has them
+            pages.madvise(mmap.MADV_HUGEPAGE)
+        return memoryview(pages)
+
+    def _keep(self, buffer: memoryview) -> None:
+        if len(self._idle) < _KEPT:
+            self._idle.append(buffer)

@@ -184,6 +184,16 @@ class BrokerStore:
                 raise ObjectDamaged(f"key {key!r}: it is larger than it was")
         return bytes(body)
 
+    async def read_into(self, key: str, buffer: memoryview) -> int:
+        size_bytes = 0
+        async for chunk in self.open(key):
+            end = size_bytes + len(chunk)
+            if end > len(buffer):
+                raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+            buffer[size_bytes:end] = chunk
+            size_bytes = end
+        return size_bytes
+
     async def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None
     ) -> AsyncIterator[bytes]:

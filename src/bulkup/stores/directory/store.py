@@ -175,6 +175,22 @@ class DirectoryStore:
             raise ObjectDamaged(f"key {key!r}: it is larger than it was")
         return body
 
+    async def read_into(self, key: str, buffer: memoryview) -> int:
+        try:
+            return await asyncio.to_thread(self._read_into, key, buffer)
+        except OSError as error:
+            self._files.folder.require()
+            raise store_error(error, key, reading=True) from error
+
+    def _read_into(self, key: str, buffer: memoryview) -> int:
+        with open(self._files.path(key), "rb", buffering=0) as file:
+            size_bytes = 0
+            while count := file.readinto(buffer[size_bytes:]):
+                size_bytes += count
+            if size_bytes == len(buffer) and file.read(1):
+                raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+        return size_bytes
+
     async def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None
     ) -> AsyncIterator[bytes]:

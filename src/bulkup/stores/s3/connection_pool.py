@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from functools import partial
 from math import inf
 from ssl import SSLContext, SSLError
 from typing import NamedTuple, cast
@@ -40,6 +41,9 @@ has another TLS library, and other ways to find the system's authorities."""
 
 IDLE_SECONDS = 20.0
 """Less than the keep-alive limit of common servers."""
+
+READ_BYTES = 1 << 18
+"""What is read of a connection at once, unless it is known where it belongs."""
 
 PROGRESS_BYTES = 256
 LOOKS = 4
@@ -72,6 +76,7 @@ class _Kind(NamedTuple):
 
     is_head: bool = False
     most_bytes: int = BODY_LIMIT_BYTES
+    into: memoryview | None = None  # see ResponseParser
 
 
 _WITH_BODY = _Kind()
@@ -102,6 +107,7 @@ class ConnectionPool:
         self._opening: set[asyncio.Future[None]] = set()  # connections that will be idle
         self._unreachable_until = 0.0  # on the loop's clock
         self._is_closed = False
+        self._scratch = memoryview(bytearray(READ_BYTES))
 
     async def request(
         self,
@@ -111,9 +117,10 @@ class ConnectionPool:
         body: Body,
         limit_seconds: float,
         most_bytes: int = BODY_LIMIT_BYTES,
+        into: memoryview | None = None,
     ) -> Response:
-        """Send one request; its response, with a body of `most_bytes` or less. Raises NoConnection,
-        ConnectionBroken.
+        """Send one request; its response, with a body of `most_bytes` or less, which may be written
+        `into`. Raises NoConnection, ConnectionBroken.
 
         The server may close a connection at the moment it is used again: then a HEAD or GET is sent
         once more, over a new one.
@@ -123,7 +130,7 @@ class ConnectionPool:
             raise NoConnection
         if method == "PUT":
             return await self.send(b"".join((head, body)), limit_seconds)
-        kind = _Kind(method == "HEAD", most_bytes)
+        kind = _Kind(method == "HEAD", most_bytes, into)
         connection = self._take_idle()
         if connection is not None:
             with suppress(ConnectionClosed):
@@ -187,7 +194,7 @@ class ConnectionPool:
             tls = await self._tls() if self.has_tls else None
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
-                    _Connection, self.host, self.port, ssl=tls
+                    partial(_Connection, self._scratch), self.host, self.port, ssl=tls
                 )
         except OSError as error:  # also TimeoutError
             lasts = isinstance(error, SSLError)
@@ -216,10 +223,14 @@ def pool_for(
     )
 
 
-class _Connection(asyncio.Protocol):
-    """One connection, one request at a time."""
+class _Connection(asyncio.BufferedProtocol):
+    """One connection, one request at a time.
 
-    def __init__(self) -> None:
+    The loop fills the buffer and says so in one step, so that all connections share `scratch`.
+    """
+
+    def __init__(self, scratch: memoryview) -> None:
+        self._scratch = scratch
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Response] | None = None
@@ -238,7 +249,9 @@ class _Connection(asyncio.Protocol):
     async def send(self, request: Body, limit_seconds: float, kind: _Kind = _WITH_BODY) -> Response:
         """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
         `limit_seconds` nothing moved: neither the request nor the response."""
-        self._parser = ResponseParser(is_head=kind.is_head, most_bytes=kind.most_bytes)
+        self._parser = ResponseParser(
+            is_head=kind.is_head, most_bytes=kind.most_bytes, into=kind.into
+        )
         transport = self._transport
         assert transport is not None
         waiter: asyncio.Future[Response] = self._loop.create_future()
@@ -269,13 +282,20 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self.is_open = True
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._parser.rest or self._scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._waiter is None or self._waiter.done():  # nothing was asked
             self.close()
             return
-        self._received_bytes += len(data)
+        self._received_bytes += nbytes
+        parser = self._parser
         try:
-            response = self._parser.feed(data)
+            if parser.rest is not None:
+                response = parser.advance(nbytes)
+            else:
+                response = parser.feed(bytes(self._scratch[:nbytes]))
         except BodyTooLarge as error:
             self._fail(AnswerTooLarge(str(error)))
             return

@@ -51,12 +51,14 @@ def request_head(
 class Response:
     """A whole response: status, headers and body."""
 
-    __slots__ = ("_head", "_lower", "body", "status")
+    __slots__ = ("_head", "_lower", "body", "filled_bytes", "status")
 
     def __init__(self, status: int, head: str = "", body: bytes = b"") -> None:
         """`head` is the status line and the header lines, without an empty line at its end."""
         self.status = status
         self.body = body
+        self.filled_bytes: int | None = None
+        """The size of a body that is in the buffer that was given for it, not in `body`."""
         self._head = head
         self._lower = head.lower()
 
@@ -84,6 +86,7 @@ class ResponseParser:
         "_at",
         "_chunks",
         "_data",
+        "_into",
         "_is_head",
         "_missing",
         "_most",
@@ -91,12 +94,23 @@ class ResponseParser:
         "_response",
         "_size",
         "keeps_alive",
+        "rest",
     )
 
-    def __init__(self, *, is_head: bool = False, most_bytes: int = BODY_LIMIT_BYTES) -> None:
-        """`is_head`: the request was HEAD, so that the response has no body."""
+    def __init__(
+        self,
+        *,
+        is_head: bool = False,
+        most_bytes: int = BODY_LIMIT_BYTES,
+        into: memoryview | None = None,
+    ) -> None:
+        """`is_head`: the request was HEAD, so that the response has no body. The body of a success
+        may be written `into`, where it fits."""
         self._is_head = is_head
         self._most = most_bytes
+        self._into = into
+        self.rest: memoryview | None = None
+        """Where the rest of the body may be written to, for `advance`; None: bytes are fed."""
         self._data = b""
         self._response: Response | None = None  # once its head is complete
         self._at = 0  # where the body, or its next chunk, begins
@@ -124,9 +138,27 @@ class ResponseParser:
         end = self._at + self._size
         if len(received) >= end:
             return self._complete(received[self._at : end], end)
+        into, response = self._into, self._response
+        assert response is not None
+        if into is not None and self._size <= len(into) and response.status < 300:
+            began = len(received) - self._at
+            into[:began] = memoryview(received)[self._at :]
+            self.rest = into[began : self._size]
+            return None
         self._parts = [received[self._at :]]
         self._missing = end - len(received)
         return None
+
+    def advance(self, size_bytes: int) -> Response | None:
+        """So many bytes were written to `rest`. The response, once it is complete."""
+        assert self.rest is not None
+        assert self._response is not None
+        self.rest = self.rest[size_bytes:]
+        if self.rest:
+            return None
+        self.rest, self._data = None, b""
+        self._response.filled_bytes = self._size
+        return self._complete(b"", 0)
 
     def end(self) -> Response | None:
         """The response that the end of the connection completes; None when there is none."""

@@ -34,7 +34,7 @@ from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
-from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
+from bulkup.stores.s3.transport import PATIENT_SECONDS, REFUSAL_BYTES, S3Transport
 from bulkup.stores.s3.xml import read_objects, write_restore
 from bulkup.stores.store import READ_BYTES, Capabilities
 
@@ -43,8 +43,6 @@ PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
-_REFUSAL_BYTES = 64 * 1024
-"""The document of an error may be larger than the object."""
 
 _LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
@@ -238,9 +236,13 @@ class S3Store(S3Parts, S3SignedURLs):
     async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         require_addressable(key)
         response = await self._transport.send(
-            "GET", key, {}, most_bytes=max(most_bytes, _REFUSAL_BYTES)
+            "GET", key, {}, most_bytes=max(most_bytes, REFUSAL_BYTES)
         )
         return response.body
+
+    async def read_into(self, key: str, buffer: memoryview) -> int:
+        require_addressable(key)
+        return await self._transport.read_into(key, buffer)
 
     def open(
         self, key: str, *, start: int = 0, size_bytes: int | None = None

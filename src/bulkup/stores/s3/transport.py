@@ -43,6 +43,9 @@ _HEAD_BYTES = 1 << 13
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SMALL_BYTES = 256 * 1024
 
+REFUSAL_BYTES = 1 << 16
+"""The document of a refusal may have so many bytes, whatever is expected."""
+
 
 class _Request(NamedTuple):
     method: str
@@ -53,6 +56,7 @@ class _Request(NamedTuple):
     payload_sha256: str
     limit_seconds: float
     most_bytes: int | None = None  # of a response that is known to be small
+    into: memoryview | None = None  # where the body of a success may be written to
 
 
 class S3Transport:
@@ -121,9 +125,26 @@ class S3Transport:
         refusal (see errors.py), StoreUnreachable, and ObjectDamaged for a response of more than
         `most_bytes`.
         """
-        request = _Request(
-            method, key, headers, query, body, payload_sha256, limit_seconds, most_bytes
+        return await self._send(
+            _Request(method, key, headers, query, body, payload_sha256, limit_seconds, most_bytes)
         )
+
+    async def read_into(self, key: str, buffer: memoryview) -> int:
+        """GET an object into a buffer; its size in bytes. Raises as `send` does for an object of
+        more bytes than the buffer has."""
+        most_bytes = max(len(buffer), REFUSAL_BYTES)
+        request = _Request("GET", key, {}, "", b"", EMPTY_SHA256, STALL_SECONDS, most_bytes, buffer)
+        response = await self._send(request)
+        if response.filled_bytes is not None:
+            return response.filled_bytes
+        size_bytes = len(response.body)
+        if size_bytes > len(buffer):
+            raise _too_large(key)
+        buffer[:size_bytes] = response.body
+        return size_bytes
+
+    async def _send(self, request: _Request) -> Response:
+        _, key, headers, *_ = request
         session = await self._sessions.get()
         response = await self._exchange(session, request)
         if response.status < 300:
@@ -245,12 +266,12 @@ class S3Transport:
         """One request, one response of whatever status. The hot path: every line here costs."""
         path = _sign(session, request)
         pool = self._connect(session)
-        method, key, headers, _, body, _, limit_seconds, most_bytes = request
+        method, key, headers, _, body, _, limit_seconds, most_bytes, into = request
         is_small = most_bytes is not None
         if pool is not None and (is_small or _is_simple(method, key, len(body))):
             most = most_bytes or BODY_LIMIT_BYTES
             try:
-                return await pool.request(method, path, headers, body, limit_seconds, most)
+                return await pool.request(method, path, headers, body, limit_seconds, most, into)
             except AnswerTooLarge as error:
                 if is_small:
                     raise _too_large(key) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bulkup.run.pull.memory import Memory
+from bulkup.run.pull.memory import Buffers, Memory
 
 
 async def test_no_more_bytes_than_there_is_room_for() -> None:
@@ -40,3 +40,15 @@ async def test_who_gives_up_waiting_leaves_no_gap() -> None:
     waiting[1].cancel()  # it has its turn, and has not heard of it
     await asyncio.wait(waiting, timeout=5)
     assert waiting[2].result() is None
+
+
+def test_a_buffer_is_used_again_unless_somebody_may_still_be_at_it() -> None:
+    buffers = Buffers(1 << 20)
+    with buffers.one() as first, buffers.one() as second:
+        first[:3], second[:3] = b"one", b"two"
+    for error in (ValueError(), asyncio.CancelledError()):
+        one = buffers.one()
+        assert bytes(one.__enter__()[:3]) == b"one"
+        assert not one.__exit__(type(error), error, None)
+    with buffers.one() as left, buffers.one() as new:
+        assert (bytes(left[:3]), bytes(new[:3])) == (b"two", bytes(3))

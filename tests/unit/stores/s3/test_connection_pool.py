@@ -362,6 +362,29 @@ async def test_over_tls_a_connection_is_used_again(tls: TLS):
     assert connections == 1
 
 
+@pytest.mark.parametrize("has_tls", [False, True])
+async def test_a_large_body_is_received_where_it_belongs(has_tls: bool, tls: TLS):
+    body = bytes(i * 7 % 251 for i in range(1_000_000))
+    answers = [answer(200, body), answer(404, b"<Error/>"), answer(200, b"small")]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for one in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(one)
+        await writer.drain()
+
+    room = bytearray(len(body))
+    context = tls.server if has_tls else None
+    async with pool_over(serve, context, ca_pem=tls.ca_pem) as pool:
+        limits = (5.0, 2_000_000, memoryview(room))
+        got = [await pool.request("GET", "/b/k", HEADERS, b"", *limits) for _ in range(3)]
+    assert [one.status for one in got] == [200, 404, 200]
+    assert got[0].filled_bytes == len(body)
+    assert room == body
+    assert got[1].body == b"<Error/>"
+    assert b"small" in (got[2].body, bytes(room[:5]))
+
+
 @pytest.mark.parametrize(
     ("host", "is_known"),
     [

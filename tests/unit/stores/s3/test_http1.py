@@ -211,6 +211,35 @@ def test_generated_responses_are_read_as_they_were_made(
     assert parser.keeps_alive
 
 
+@given(responses(), st.integers(0, 60), st.data())
+def test_a_body_that_is_written_where_it_belongs_is_the_same(
+    made: tuple[bytes, bytes], room: int, data: st.DataObject
+) -> None:
+    """Only that of a success: the document of a refusal is for reading."""
+    sent, body = made
+    into = bytearray(b"?" * room)
+    parser, response, at = ResponseParser(into=memoryview(into)), None, 0
+    while at < len(sent):
+        assert response is None
+        size = data.draw(st.integers(1, len(sent) - at))
+        rest = parser.rest
+        if rest is None:
+            response = parser.feed(sent[at : at + size])
+        else:
+            size = min(size, len(rest))
+            rest[:size] = sent[at : at + size]
+            response = parser.advance(size)
+        at += size
+    assert response is not None
+    assert parser.keeps_alive
+    if response.filled_bytes is None:
+        assert response.body == body
+    else:
+        assert response.status < 300
+        assert response.filled_bytes == len(body)
+        assert into == body + b"?" * (room - len(body))
+
+
 class _Socket:
     def __init__(self, data: bytes) -> None:
         self._data = data
