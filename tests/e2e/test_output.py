@@ -118,6 +118,24 @@ def test_a_reader_that_goes_away_is_no_error(bulkup: Bulkup, tmp_path: Path) -> 
     assert ended.stderr == "code 0\n"
 
 
+@pytest.mark.parametrize("options", ["-v", "--json -v", ""])
+def test_a_push_whose_output_nobody_reads_any_more_goes_on(
+    bulkup: Bulkup, tmp_path: Path, options: str
+) -> None:
+    """It stopped at the next line, with exit code 0."""
+    make_tree(tmp_path / "photos", {**{f"{n}.jpg": picture(n) for n in range(9)}, "z.zip": b"PK"})
+    command = f"{PROGRAM} push photos --to store {options} 2>&1; echo $? >code"
+    subprocess.run(
+        ["bash", "-c", f"({command}) | true"],
+        env=bulkup.environment(),
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert (tmp_path / "code").read_text() == "3\n"
+    assert len(objects_in(tmp_path / "store")) == 9
+
+
 def _on_a_terminal(bulkup: Bulkup, env: dict[str, str], *args: str) -> pexpect.spawn[str]:
     return pexpect.spawn(
         str(PROGRAM),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bulkup.errors import ExitCode, UsageError
@@ -212,8 +212,9 @@ class RunOutput:
         out = sys.stderr if self._settings.json else sys.stdout
         is_drawn = is_screen(out, os.environ)
         lines = in_lines(self._summary) if is_drawn else [in_line(self._summary)]
-        for line in lines:
-            print(line, file=out)
+        with suppress(BrokenPipeError):  # the exit code still says how the run ended
+            for line in lines:
+                print(line, file=out)
 
 
 class Stoppable(Protocol):

@@ -210,6 +210,9 @@ class Run(ABC):
         except (DestinationError, EmbedderUnusable, EngineUnusable, SourceUnmounted) as error:
             self._refused[job.destination.id] = error
             self._context.emit(notice_of(error, job_runner))
+        except Exception as error:
+            self._stop_code = error.exit_code if isinstance(error, BulkupError) else ExitCode.BUG
+            raise
         finally:
             summary = await self._record(job_runner, self._context.clock.monotonic() - began)
         is_refused = job.destination.id in self._refused

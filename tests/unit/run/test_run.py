@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from bulkup.errors import StoreBroken
+from bulkup.errors import ExitCode, StoreBroken
+from bulkup.events import Event, FilesDone
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.model import Stage
@@ -20,6 +21,7 @@ from tests.e2e.trees import objects_in
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing
+from tests.sql import sql
 
 
 class TwoJobs(PushRun):
@@ -60,6 +62,23 @@ async def test_a_store_that_fails_to_close_leaves_no_other_open(
         with pytest.raises(OSError, match="cannot close"):
             await run.run()
     assert [store.is_closed for store in stores] == [True, True]
+
+
+class BrokenAtUploads(list[Event]):
+    """A listener with a bug."""
+
+    def append(self, event: Event) -> None:
+        if event.kind == FilesDone.kind:
+            raise RuntimeError("a bug")
+        super().append(event)
+
+
+async def test_a_run_that_a_bug_ended_is_not_recorded_as_done(pushing: Pushing) -> None:
+    pushing.write({"a.jpg": b"a"})
+    pushing.events = BrokenAtUploads()
+    with pytest.raises(RuntimeError, match="a bug"):
+        await pushing.push()
+    assert sql(pushing.manifest, "SELECT exit_code FROM batches") == [(ExitCode.BUG,)]
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])

@@ -6,6 +6,7 @@ is no terminal, `StatsLines` prints a line now and then instead.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self, TextIO
 
 from bulkup.cli.output.text import escape, fold, is_screen, printable
@@ -107,8 +108,9 @@ class Screen:
 
             self._console.print(Text("\n".join(lines)), soft_wrap=True)
         else:
-            self._stream.write("".join(f"{printable(line, self._stream)}\n" for line in lines))
-            self._stream.flush()
+            with suppress(BrokenPipeError):  # nobody reads any more: that stops no run
+                self._stream.write("".join(f"{printable(line, self._stream)}\n" for line in lines))
+                self._stream.flush()
 
     def _drawn(self) -> Text:
         """All lines, each shorter than the terminal: a wrapped line could not be erased."""
