@@ -30,6 +30,7 @@ from tests.servers.process import ServerFailed, free_port
 MOST_BYTES = 4 << 20  # of one connection under way; about what Linux lets a receiver buffer
 LEAST_BYTES = 8 << 10
 LEAST_BUFFER_BYTES = 128 << 10  # two segments of the loopback device; with less it nearly stops
+BACKLOG = 2048  # connections that wait to be accepted; a SYN beyond them is repeated after 1 s
 QUEUE_SECONDS = 0.1  # what a router holds back beyond a round trip
 
 
@@ -174,11 +175,11 @@ class Server:
         """Until cancelled."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR1, self._toggle)
-        listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+        listener = socket.create_server(("127.0.0.1", port))
         if self.network.bytes_per_second is not None:  # before a connection: its window's scale
             size_bytes = max(self.network.window_bytes, LEAST_BUFFER_BYTES)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
-        server = await loop.create_server(self._accept, sock=listener)
+        server = await loop.create_server(self._accept, sock=listener, backlog=BACKLOG)
         say("ready")
         await server.serve_forever()
 

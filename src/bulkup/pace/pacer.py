@@ -116,6 +116,12 @@ class Pacer:
         return FAR_SECONDS <= self._round_trip < math.inf
 
     @property
+    def ahead(self) -> int:
+        """How many requests more than now may soon be in flight, towards a far server that is still
+        new: as many connections are of use."""
+        return 0 if self._slow_start is None else self._slow_start.ahead
+
+    @property
     def rate_per_second(self) -> float | None:
         """The cap on starts a second; None: there is none."""
         return self._throttle.rate_per_second

@@ -74,3 +74,13 @@ class SlowStart(NamedTuple):
         if self.round_trip == inf:
             return MAX_LIMIT
         return min(max(int(self.round_trip * MOST_REQUESTS_PER_SECOND), MAX_LIMIT), MOST_LIMIT)
+
+    @property
+    def ahead(self) -> int:
+        """How many more than `limit` may be in flight a round trip from now; 0 near by."""
+        if not FAR_SECONDS <= self.round_trip <= FARTHEST_SECONDS:
+            return 0
+        # The first request, which made its connection, took two round trips or more.
+        first = int(self.round_trip / 2 * FIRST_REQUESTS_PER_SECOND)
+        soon = first if self.answers == 0 else 2 * self.limit
+        return max(0, min(soon, self.most) - self.limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkup.content.buffers import BufferPool
@@ -71,11 +72,13 @@ class Sender:
             self._checking = None
 
     def connect_ahead(self, ready: Collection[ReadyUpload]) -> None:
-        """While the destination is checked: open connections for the first of these files."""
+        """Open connections for those of these files that may soon be sent."""
         if self._signing is None:
             return
-        small = sum(one.loaded.size_bytes <= SIDE_BY_SIDE_BYTES for one in ready)
-        self._signing.connect_ahead(min(small, self._requests.limiter.pacer.limit - 1))
+        pacer = self._requests.limiter.pacer
+        most = pacer.ahead if self.is_checked else pacer.limit - 1
+        small = sum(one.loaded.size_bytes <= SIDE_BY_SIDE_BYTES for one in islice(ready, most))
+        self._signing.connect_ahead(small)
 
     async def check(self) -> None:
         """Check the destination, with few tries. Raises as `ObjectStore.check` does."""

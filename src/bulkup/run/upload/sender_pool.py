@@ -23,6 +23,9 @@ from bulkup.run.upload.sender import Sender
 LOOK_SECONDS = 0.1
 """While items are ready: how often the window is compared with the number of senders."""
 
+AHEAD_STEP = 1.1
+"""How much larger the limit has become when more connections are opened ahead of their requests."""
+
 REFUSED_HINT = "These keys may not write here: ask for s3:PutObject."
 
 
@@ -46,6 +49,7 @@ class SenderPool:
         self._results = results
         self._ready = ready
         self._active = 0
+        self._connected_for = 0  # the limit when connections were last opened ahead
 
     async def run(self) -> None:
         """Send until the ready queue is closed and empty, or until stopped.
@@ -70,6 +74,10 @@ class SenderPool:
         for _ in range(min(len(self._ready.items), self._most() - self._active)):
             self._active += 1
             tasks.create_task(self._send_ready(tasks))
+        pacer = self._requests.limiter.pacer
+        if pacer.ahead and pacer.limit >= self._connected_for * AHEAD_STEP:
+            self._connected_for = pacer.limit
+            self._sender.connect_ahead(self._ready.items)
 
     def _most(self) -> int:
         """One sender more than may send would make all of them wait, one behind the other. Those

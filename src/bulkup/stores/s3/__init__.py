@@ -13,7 +13,7 @@ endpoint           the address of a bucket
 sigv4              signatures
 request_signer     requests signed in another process
 signed_urls/       URLs by which others reach single objects
-connection_pool    small requests in the event loop
+connections/       small requests in the event loop
 http1              requests and responses as bytes
 tls                trusted authorities
 reqwest_client     all other requests

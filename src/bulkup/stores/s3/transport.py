@@ -20,14 +20,12 @@ from bulkup.errors import (
 )
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
-from bulkup.stores.s3.connection_pool import (
+from bulkup.stores.s3.connections.connection import (
     AnswerTooLarge,
     ConnectionBroken,
-    ConnectionPool,
     ConnectionStalled,
-    NoConnection,
-    pool_for,
 )
+from bulkup.stores.s3.connections.pool import ConnectionPool, NoConnection, pool_for
 from bulkup.stores.s3.credentials import AskCredentials, Credentials
 from bulkup.stores.s3.endpoint import Address, require_addressable
 from bulkup.stores.s3.errors import OPTIONS, Refusal, classify

@@ -12,13 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.stores.s3.connection_pool import (
-    ConnectionBroken,
-    ConnectionPool,
-    ConnectionStalled,
-    NoConnection,
-    pool_for,
-)
+from bulkup.stores.s3.connections.connection import ConnectionBroken, ConnectionStalled
+from bulkup.stores.s3.connections.pool import ConnectionPool, NoConnection, pool_for
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
 from tests.servers.packages import missing
@@ -410,7 +405,7 @@ async def test_where_tls_itself_fails_it_is_not_tried_again(
     said: bytes, connections: int, monkeypatch: pytest.MonkeyPatch
 ):
     """As it is where the connection fails: pyreqwest's TLS may still succeed."""
-    monkeypatch.setattr("bulkup.stores.s3.connection_pool.UNREACHABLE_SECONDS", 0.0)
+    monkeypatch.setattr("bulkup.stores.s3.connections.pool.UNREACHABLE_SECONDS", 0.0)
     seen = 0
 
     async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,5 @@
+"""Small requests in the event loop's own thread.
+
+pool          the connections to one host
+connection    one of them
+"""
