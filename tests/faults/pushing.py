@@ -16,6 +16,7 @@ from bulkup.model import Stage
 from bulkup.operations.push import Push, PushRun
 from bulkup.run.context import new_context
 from bulkup.run.ingest.process import IngestProcess
+from bulkup.settings.copy_options import ManifestCopyOptions
 from bulkup.settings.options import RunOptions, UploadOptions
 from bulkup.stores.store import PartStore
 from tests.sql import sql
@@ -33,6 +34,7 @@ class Pushing:
     events: list[Event] = field(default_factory=list)
     store: PartStore | None = None  # instead of the one that `to` names
     ingest: IngestProcess | None = None  # for the next run
+    manifest_copy: ManifestCopyOptions | None = None
 
     @property
     def root(self) -> Path:
@@ -66,6 +68,7 @@ class Pushing:
             environ=self.environ,
             wants_files=True,
             ingest=self.ingest,
+            manifest_copy=self.manifest_copy,
         )
         store = self.store
         return PushRun(push, context, store_factory=None if store is None else lambda _: store)

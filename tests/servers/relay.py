@@ -228,6 +228,14 @@ class Relay:
         assert self._process.stdout is not None
         self._process.stdout.readline()
 
+    def pause(self) -> None:
+        """Stop the process, as a machine does that has other work."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Continue it."""
+        os.kill(self._process.pid, signal.SIGCONT)
+
 
 @contextmanager
 def running(port: int, network: Network) -> Iterator[Relay]:

@@ -99,3 +99,13 @@ def test_bytes_leave_one_after_the_other() -> None:
     assert line.arrival(50, now=10.0) == 11.5
     assert line.arrival(50, now=10.0) == 12.0
     assert line.arrival(50, now=20.0) == 21.5
+
+
+def test_connections_wait_while_the_relay_has_no_time_for_them(echo: int) -> None:
+    with running(echo, Network()) as relay:
+        relay.pause()
+        connections = [connected(relay) for _ in range(400)]  # each blocks until the kernel has it
+        relay.go_on()
+        assert ask(connections[-1], b"last") < 5
+        for connection in connections:
+            connection.close()

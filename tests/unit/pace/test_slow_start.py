@@ -86,3 +86,22 @@ def test_it_does_not_grow_while_less_than_half_of_it_is_used() -> None:
     after = state.answered(20 * KIB, 0.1, state.limit // 2 - 1)
     assert after is not None
     assert after.limit == state.limit
+
+
+@pytest.mark.parametrize(("round_trip", "ahead"), [(0.1, 56), (0.001, 0), (1.5, 0)])
+def test_before_the_first_body_as_many_connections_are_of_use_as_its_answer_will_ask_for(
+    round_trip: float, ahead: int
+) -> None:
+    state = SlowStart(8).answered(0, round_trip, 1)  # it also opened its connection
+    assert state is not None
+    assert state.ahead == ahead
+
+
+def test_then_as_many_more_as_one_round_trip_adds() -> None:
+    state = opened(0.1, FIRST_ANSWERS)
+    assert state is not None
+    assert state.ahead == state.limit == 128
+    late = opened(0.1, FIRST_ANSWERS + 600)
+    assert late is not None
+    assert late.limit + late.ahead == late.most
+    assert SlowStart(8).ahead == 0

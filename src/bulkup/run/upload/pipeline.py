@@ -12,6 +12,7 @@ from bulkup.content.buffers import BufferPool
 from bulkup.manifest.rows import UploadedItem
 from bulkup.model import Stage
 from bulkup.run.job import JobContext
+from bulkup.run.manifest_copy import ManifestCopier
 from bulkup.run.stages.claims import ClaimRules, Claims
 from bulkup.run.stages.results import DoneItem, StageResults
 from bulkup.run.stop_signal import task_group
@@ -49,6 +50,7 @@ class UploadPipeline:
         self._sender = Sender(job, buffers)
         self._loader = Loader(job, target, buffers, self._sender.request_signer)
         self._ready = ReadyQueue(job.requests.limiter.pacer, job.stop)
+        self._has_recorded = job.stop.event()  # an upload, or there will be no more
 
     @property
     def held_bytes(self) -> int:
@@ -62,13 +64,20 @@ class UploadPipeline:
         async with task_group() as tasks:
             tasks.create_task(self._load(prefetcher))
             tasks.create_task(senders.run())
+            if self._job.copier is not None:
+                tasks.create_task(self._look_ahead(self._job.copier))
         if self._sender.is_checked and not self._job.stop.is_set:
             await self._sender.finish()
 
     async def _load(self, prefetcher: Prefetcher) -> None:
         await prefetcher.run()
-        if self._job.copier is not None and self._sender.is_checked and not self._job.stop.is_set:
-            await self._job.copier.look_ahead()
+        self._has_recorded.set()
+
+    async def _look_ahead(self, copier: ManifestCopier) -> None:
+        """Look at the listing beside the uploads: at the end it would be one round trip more."""
+        await self._has_recorded.wait()
+        if self._sender.is_checked and not self._job.stop.is_set:
+            await copier.look_ahead()
 
     async def record(self, done: Sequence[DoneItem]) -> None:
         """Record what the destination has: by the second process while that is not behind."""
@@ -77,6 +86,7 @@ class UploadPipeline:
         now, ingest = context.clock.now(), context.ingest
         if ingest is not None and ingest.is_responsive:
             if await ingest.settle(uploaded, now=now, follows=self._follows):
+                self._has_recorded.set()
                 return
             items = [one.item.item_id for one in uploaded]
             if not await context.call(queue.holds_any, items, run_id=context.run_id):
@@ -89,6 +99,7 @@ class UploadPipeline:
             now=now,
             follows=self._follows,
         )
+        self._has_recorded.set()
 
     async def close(self) -> None:
         """End the second process."""

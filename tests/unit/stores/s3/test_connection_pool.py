@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from bulkup.stores.s3.connections.connection import ConnectionBroken, ConnectionStalled
-from bulkup.stores.s3.connections.pool import ConnectionPool, NoConnection, pool_for
+from bulkup.stores.s3.connections.pool import (
+    OPENED_AT_ONCE,
+    OPENED_PER_SECOND,
+    ConnectionPool,
+    NoConnection,
+    pool_for,
+)
+from bulkup.stores.s3.http1 import Response
 from tests.servers.certificate import NEEDED
 from tests.servers.certificate import make as make_certificate
 from tests.servers.packages import missing
@@ -461,3 +468,124 @@ async def test_a_closed_pool_opens_nothing_more() -> None:
         await ahead
         with pytest.raises(NoConnection):
             await pool.request("PUT", "/", HEADERS, b"body", 5.0)
+
+
+@asynccontextmanager
+async def slow_to_accept(tls: TLS, *, refuses: int) -> AsyncIterator[Slow]:
+    """A pool whose server takes the first connection, and of the next so many not a byte."""
+    slow = Slow()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        slow.connections += 1
+        if slow.connections > 1:
+            slow.is_asked.set()
+        if 1 < slow.connections <= 1 + refuses:
+            await reader.read()  # until it is closed
+            return
+        if slow.connections > 2:
+            slow.is_third.set()
+        there, here = await asyncio.open_connection(inner.host, inner.port)
+        await asyncio.gather(pump(reader, here), pump(there, writer))
+
+    async with (
+        pool_over(held_back(slow), tls.server, ca_pem=tls.ca_pem) as inner,
+        pool_over(serve) as outer,
+    ):
+        slow.pool = ConnectionPool(
+            outer.host, outer.port, name="n", agent="a", has_tls=True, ca_pem=tls.ca_pem
+        )
+        yield slow
+        slow.pool.close()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(1 << 16):
+        writer.write(data)
+    writer.close()
+
+
+class Slow:
+    """What `slow_to_accept` gives."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.is_asked = asyncio.Event()  # for the second connection
+        self.is_read = asyncio.Event()  # a request
+        self.may_answer = asyncio.Event()
+        self.is_third = asyncio.Event()
+        self.pool: ConnectionPool
+
+    def put(self) -> asyncio.Task[Response]:
+        return asyncio.create_task(self.pool.request("PUT", "/", HEADERS, b"body", 5.0))
+
+
+def held_back(slow: Slow) -> Serve:
+    """A server that reads a request, and answers when it may."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"body"):
+            slow.is_read.set()
+            await slow.may_answer.wait()
+            writer.write(OK)
+
+    return serve
+
+
+async def test_a_request_takes_a_connection_that_is_free_before_its_own_is_open(tls: TLS) -> None:
+    async with slow_to_accept(tls, refuses=9) as slow:
+        puts = [slow.put(), slow.put()]
+        await slow.is_asked.wait()
+        assert not any(put.done() for put in puts)
+        slow.may_answer.set()
+        assert [got.status for got in await asyncio.gather(*puts)] == [200, 200]
+        assert slow.connections == 2
+
+
+async def test_who_waits_for_a_connection_may_be_cancelled(tls: TLS) -> None:
+    async with slow_to_accept(tls, refuses=9) as slow:
+        first, second, third = slow.put(), slow.put(), slow.put()
+        await slow.is_asked.wait()
+        second.cancel()
+        await asyncio.wait({second})
+        slow.may_answer.set()
+        assert (await first).status == (await third).status == 200
+
+
+async def test_a_connection_that_is_not_accepted_in_time_leaves_the_others_in_use(
+    tls: TLS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with slow_to_accept(tls, refuses=1) as slow:
+        slow.may_answer.set()
+        assert (await slow.put()).status == 200
+        monkeypatch.setattr("bulkup.stores.s3.connections.pool.CONNECT_SECONDS", 0.2)
+        ahead = asyncio.ensure_future(slow.pool.connect_ahead(2))
+        await slow.is_asked.wait()
+        assert (await slow.put()).status == 200
+        assert isinstance((await ahead)[0], NoConnection)
+        slow.may_answer.clear()
+        monkeypatch.undo()
+        puts = [slow.put(), slow.put()]
+        await slow.is_third.wait()
+        slow.may_answer.set()
+        assert [got.status for got in await asyncio.gather(*puts)] == [200, 200]
+
+
+async def test_many_connections_are_not_opened_at_once() -> None:
+    count = 3 * OPENED_AT_ONCE
+    async with pool_over(answering(OK)) as pool:
+        began = asyncio.get_running_loop().time()
+        await pool.connect_ahead(count)
+        seconds = asyncio.get_running_loop().time() - began
+        assert seconds >= 1.9 * OPENED_AT_ONCE / OPENED_PER_SECOND
+
+
+async def test_who_waits_when_the_pool_is_closed_learns_it(tls: TLS) -> None:
+    async with slow_to_accept(tls, refuses=9) as slow:
+        first, second = slow.put(), slow.put()
+        await slow.is_read.wait()
+        await slow.is_asked.wait()
+        slow.pool.close()
+        with pytest.raises(NoConnection):
+            await second
+        slow.may_answer.set()
+        assert (await first).status == 200
