@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -27,18 +28,21 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
     except RuntimeError:
         return _run(work)
     started: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[T]]] = []
+    is_interrupted = threading.Event()
 
     async def noted() -> T:
         task = asyncio.current_task()
         assert task is not None
         started.append((asyncio.get_running_loop(), task))
+        if is_interrupted.is_set():
+            task.cancel()
         return await work
 
     with ThreadPoolExecutor(1, thread_name_prefix="bulkup") as pool:
-        done = pool.submit(_run, noted())
-        try:
-            return done.result()
+        try:  # Ctrl-C may come before submit returns, when the thread is at work already
+            return pool.submit(_run, noted()).result()
         except KeyboardInterrupt:
+            is_interrupted.set()
             for loop, task in started:
                 loop.call_soon_threadsafe(task.cancel)
             raise

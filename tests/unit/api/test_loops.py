@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -65,3 +67,19 @@ def test_ctrl_c_ends_the_thread_in_order_and_is_raised() -> None:
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30)[0] == "ended in order\ninterrupted\n"
+
+
+def test_ctrl_c_as_soon_as_the_thread_is_at_work_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python raises it wherever the caller is, and that may be before the caller waits."""
+    submit = ThreadPoolExecutor.submit
+
+    def interrupted(self: ThreadPoolExecutor, *args: Any) -> None:
+        submit(self, *args)
+        raise KeyboardInterrupt
+
+    async def notebook() -> None:
+        monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            wait_for(asyncio.Event().wait())
+
+    asyncio.run(notebook())
