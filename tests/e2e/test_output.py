@@ -56,6 +56,24 @@ def test_events_give_duplicates_the_key_of_the_object(bulkup: Bulkup, tmp_path: 
     assert set(keys.values()) == {"a/one.jpg"} & objects_in(tmp_path / "store").keys()
 
 
+@pytest.mark.parametrize(
+    ("copies", "original"),
+    [
+        (("copy 0.jpg", "unsorted/0070.jpg", "2004/London/0070.jpg"), "2004/London/0070.jpg"),
+        (("0070 (1).jpg", "0070 copy.jpg", "0070.jpg", "0070-1.jpg"), "0070.jpg"),
+    ],
+    ids=["filed", "name"],
+)
+@pytest.mark.parametrize("size_bytes", [0, 2_000_000], ids=["small", "large"])
+def test_of_equal_files_the_filed_one_is_the_object(
+    bulkup: Bulkup, tmp_path: Path, copies: tuple[str, ...], original: str, size_bytes: int
+) -> None:
+    content = picture(1) + bytes(size_bytes)
+    make_tree(tmp_path / "photos", dict.fromkeys(copies, content))
+    assert bulkup("push", "photos", "--to", "store").code == 0
+    assert set(objects_in(tmp_path / "store")) == {original}
+
+
 def test_a_duplicate_whose_object_is_not_stored_has_no_key(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(1)})
     store = tmp_path / "store"

@@ -46,7 +46,8 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
     A file is unchanged when size, mtime, inode and ctime all agree. A recorded file that no longer
     exists is gone, but only where the listing is exhaustive. A file that a rule now leaves out is
     neither gone nor changed; nor is the entry for a folder or archive that could not be opened,
-    which has a listing of its own.
+    which has a listing of its own. New files are in the order in which they are read: of equal ones
+    the first becomes the object.
     """
     changes: Changes[R] = Changes(broken=broken(listing))
     for row in listing.files:
@@ -66,6 +67,7 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
             for name, known in recorded.items()
             if not known.is_missing and name not in present and not name.endswith("/")
         )
+    changes.new.sort(key=_stem)
     by_rule = {one.name for one in listing.left_out if one.error_class is None}
     changes.excluded.extend(recorded[name] for name in by_rule & recorded.keys())
     return changes
@@ -79,3 +81,8 @@ def broken(listing: FolderListing) -> list[LeftOut]:
     """
     no_failure = (None,) if listing.is_named else (None, ErrorClass.MISSING)
     return [one for one in listing.left_out if one.error_class not in no_failure]
+
+
+def _stem(row: FileRow) -> str:
+    """Sorts `a.jpg` before `a (1).jpg` and `a copy.jpg`."""
+    return row[0].rpartition(".")[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import os
 import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bulkup.errors import ErrorClass, UsageError
@@ -38,9 +40,10 @@ def walk(
 ) -> Iterator[FolderListing]:
     """All listings of `root`, depth first, in an order that depends on names alone.
 
-    A folder's files come first, in chunks of at most CHUNK_NAMES names; then its ZIP archives, as
-    folders; then its subfolders; each by `in_order`. Every folder has at least one listing. Memory
-    holds the names of the folders on the current path only.
+    A folder's subfolders come first; then its files, in chunks of at most CHUNK_NAMES names; then
+    its archives, as folders; each by `in_order`. So of equal files the one that was filed comes
+    before the copy that lies about above it. Every folder has at least one listing. Memory holds
+    the names of the folders on the current path only.
 
     An error inside the root is a LeftOut with an error class. UsageError is raised, before the
     first listing, for a root that cannot be read and for a bad pattern. With `follow_symlinks`,
@@ -93,77 +96,93 @@ class _Tree:
         self._files = FolderFiles(rules)
 
     def listings(self) -> Iterator[FolderListing]:
-        nothing: frozenset[tuple[int, int]] = frozenset()
-        # For each level: folders still to enter, ignore files, ids of the folders above.
-        stack = [(iter([""]), NO_IGNORES, nothing)]
+        stack = [_Level(None, iter([""]), [], NO_IGNORES, frozenset())]
         while stack:
-            folders, ignores, above = stack[-1]
-            folder = next(folders, None)
-            if folder is None:
-                stack.pop()
+            level = stack[-1]
+            folder = next(level.subfolders, None)
+            if folder is not None:
+                below = yield from self._enter(folder, level)
+                if below is not None:
+                    stack.append(below)
                 continue
-            below = yield from self._folder(folder, ignores, above)
-            if below is not None:
-                stack.append(below)
+            stack.pop()
+            if level.folder is not None:
+                yield from self._files_of(level.folder, level)
 
-    def _folder(
-        self, folder: str, ignores: Ignores, above: frozenset[tuple[int, int]]
-    ) -> Generator[
-        FolderListing, None, tuple[Iterator[str], Ignores, frozenset[tuple[int, int]]] | None
-    ]:
-        """Yield the listings of the folder and its archives; return the level below, if any."""
+    def _enter(self, folder: str, outer: _Level) -> Generator[FolderListing, None, _Level | None]:
+        """Return the folder's level, to be walked before its files. One without subfolders, or
+        without files, has its listings at once."""
+        ignores, above = outer.ignores, outer.above
         if folder and self._is_named(folder):
             ignores = NO_IGNORES  # as if it were the root
+        archives: list[str] = []
+        level: _Level | None = None
+        try:
+            with self._opened(folder) as fd:
+                if self._follows:
+                    found = os.fstat(fd)
+                    identity = (found.st_dev, found.st_ino)
+                    if identity in above:
+                        yield _loop(folder)
+                        return None
+                    above |= {identity}
+                names, subfolders = _names(fd, follow_symlinks=self._follows)
+                if IGNORE_FILE in names:
+                    ignores = ignores.with_file(folder, _ignore_text(fd))
+                wanted, left_out = self._wanted_folders(folder, subfolders, ignores)
+                level = _Level(folder, iter(wanted), left_out, ignores, above)
+                if wanted and names:
+                    return level
+                yield from self._chunks(fd, names, level, archives)
+        except (OSError, UsageError) as error:
+            yield _unread(folder, error)
+            return None
+        yield from self._members(folder, archives, ignores)
+        level.folder = None  # its files are listed
+        return level
+
+    def _files_of(self, folder: str, level: _Level) -> Iterator[FolderListing]:
+        """The listings of the folder itself and of its archives."""
+        archives: list[str] = []
+        try:
+            with self._opened(folder) as fd:
+                names, _ = _names(fd, follow_symlinks=self._follows)
+                yield from self._chunks(fd, names, level, archives)
+        except (OSError, UsageError) as error:
+            yield _unread(folder, error)
+            return
+        yield from self._members(folder, archives, level.ignores)
+
+    @contextmanager
+    def _opened(self, folder: str) -> Iterator[int]:
         flags = _OPEN_FOLDER if self._follows or not folder else _OPEN_FOLDER | os.O_NOFOLLOW
+        fd = os.open(self._root + folder, flags)
         try:
-            fd = os.open(self._root + folder, flags)
-        except OSError as error:
-            yield unread(folder, text_of(error), error_class_of(error))
-            return None
-        try:
-            if self._follows:
-                found = os.fstat(fd)
-                identity = (found.st_dev, found.st_ino)
-                if identity in above:
-                    yield _loop(folder)
-                    return None
-                above |= {identity}
-            names, subfolders = _names(fd, follow_symlinks=self._follows)
-            if IGNORE_FILE in names:
-                ignores = ignores.with_file(folder, _ignore_text(fd))
-            archives: list[str] = []
-            yield from self._chunks(fd, folder, in_order(names), ignores, archives, subfolders)
-        except OSError as error:
-            yield unread(folder, text_of(error), error_class_of(error))
-            return None
-        except UsageError as error:  # a bad pattern: rather nothing of this folder than too much
-            yield unread(folder, str(error), ErrorClass.INVALID)
-            return None
+            yield fd
         finally:
             os.close(fd)
+
+    def _members(
+        self, folder: str, archives: list[str], ignores: Ignores
+    ) -> Iterator[FolderListing]:
         for name in archives:
             path = folder + name
             if self._enters is None or self._enters(f"{path}#"):
                 yield from _listings_in(self._root + path, path, self._rules, ignores)
-        return iter(subfolders), ignores, above
 
     def _chunks(
-        self,
-        fd: int,
-        folder: str,
-        names: list[str],
-        ignores: Ignores,
-        archives: list[str],
-        subfolders: list[str],
+        self, fd: int, names: list[str], level: _Level, archives: list[str]
     ) -> Iterator[FolderListing]:
-        """Yield the folder's chunks; fill `archives`; replace `subfolders` by paths to enter."""
+        """Yield the chunks of the open folder; fill `archives`."""
+        folder = level.folder or ""
+        names = in_order(names)
         for start in range(0, len(names) or 1, CHUNK_NAMES):
             chunk = names[start : start + CHUNK_NAMES]
             is_last = start + CHUNK_NAMES >= len(names)
             draft = Draft()
-            self._files.add(draft, fd, folder, chunk, ignores)
+            self._files.add(draft, fd, folder, chunk, level.ignores)
             if is_last:
-                subfolders[:] = self._wanted_folders(draft, folder, subfolders, ignores)
+                draft.left_out += level.left_out
             archives += draft.archives
             yield FolderListing(
                 folder=folder,
@@ -175,9 +194,10 @@ class _Tree:
             )
 
     def _wanted_folders(
-        self, draft: Draft, folder: str, names: list[str], ignores: Ignores
-    ) -> list[str]:
-        wanted = []
+        self, folder: str, names: list[str], ignores: Ignores
+    ) -> tuple[list[str], list[LeftOut]]:
+        """The paths of the subfolders to enter, and why the others are not."""
+        wanted, left_out = [], []
         for name in in_order(names):
             path = f"{folder}{name}/"
             if self._enters is not None and not self._enters(path):
@@ -187,8 +207,19 @@ class _Tree:
             if reason is None:
                 wanted.append(path)
             else:
-                draft.left_out.append(LeftOut(folder, f"{name}/", reason))
-        return wanted
+                left_out.append(LeftOut(folder, f"{name}/", reason))
+        return wanted, left_out
+
+
+@dataclass(slots=True)
+class _Level:
+    """A folder whose subfolders are being walked."""
+
+    folder: str | None  # None: its own files are listed, or are none of the walk's
+    subfolders: Iterator[str]  # paths still to enter
+    left_out: list[LeftOut]  # of the subfolders
+    ignores: Ignores
+    above: frozenset[tuple[int, int]]  # ids of the folder and those above it, if links are followed
 
 
 def _names(fd: int, *, follow_symlinks: bool) -> tuple[list[str], list[str]]:
@@ -227,6 +258,12 @@ def _ignore_text(fd: int) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # of Notepad and PowerShell
         return data.decode("utf-16", "replace")
     return data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+
+
+def _unread(folder: str, error: OSError | UsageError) -> FolderListing:
+    if isinstance(error, UsageError):  # a bad pattern: rather nothing of it than too much
+        return unread(folder, str(error), ErrorClass.INVALID)
+    return unread(folder, text_of(error), error_class_of(error))
 
 
 def _loop(folder: str) -> FolderListing:
