@@ -208,8 +208,7 @@ class EngineUnusable(BulkupError):
 
 
 class FolderUnusable(BulkupError):
-    """The folder that files are written to does not exist, may not be written, or its disk is
-    full."""
+    """The folder that files are written to became read-only, or its disk is full."""
 
     exit_code = ExitCode.DESTINATION
     error_class = ErrorClass.RESOURCE

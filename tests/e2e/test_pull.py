@@ -476,6 +476,38 @@ def test_it_needs_a_manifest_and_a_folder(bulkup: Bulkup, tmp_path: Path) -> Non
     many(tmp_path / "photos", 1)
     bulkup("push", "photos", "--to", "store")
     (tmp_path / "file").write_bytes(b"")
-    ended = bulkup("pull", "--into", "file", check=4)
+    ended = bulkup("pull", "--into", "file", check=2)
     assert "cannot be used" in ended.stderr
     assert json.loads(bulkup("status", "--json").stdout)["runs"] == []
+
+
+def test_a_destination_is_not_pulled_into(bulkup: Bulkup, tmp_path: Path) -> None:
+    """By whatever name; a folder that a destination is in is another one."""
+    many(tmp_path / "photos", 2)
+    (tmp_path / "disk").mkdir()
+    bulkup("push", "photos", "--to", "disk/store")
+    (tmp_path / "link").symlink_to(tmp_path / "disk/store")
+    before = tree(tmp_path / "disk")
+    for into in ("disk/store", "disk/store/new", "link/new"):
+        for options in ((), ("--dry-run",)):
+            ended = bulkup("pull", "--into", into, *options, check=2)
+            assert "is inside the destination" in ended.stderr
+    assert tree(tmp_path / "disk") == before
+    bulkup("pull", "--into", "disk")
+    bulkup("pull", "--into", "disk/store 2")
+    assert tree(tmp_path / "disk/store 2") == tree(tmp_path / "photos")
+
+
+def test_a_pull_of_nothing_leaves_nothing(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Folders that were there stay."""
+    many(tmp_path / "photos", 2)
+    bulkup("push", "photos", "--to", "store")
+    (tmp_path / "old").mkdir()
+    for into in ("new", "old", "old/new/new"):
+        ended = bulkup("pull", "*.none", "--into", into)
+        assert "no file in the manifest matches" in ended.stdout
+    assert (
+        "no file in the manifest matches" in bulkup("pull", "*.none", "--into", "new", "-n").stdout
+    )
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "old").iterdir()) == []

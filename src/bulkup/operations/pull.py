@@ -11,21 +11,20 @@ from typing import ClassVar
 from bulkup.errors import BulkupError, ExitCode, UsageError
 from bulkup.events import Notice, RunStarted
 from bulkup.manifest.destinations import Destination
-from bulkup.manifest.reports.pull import PulledRoot
 from bulkup.model import Snapshot
 from bulkup.operations.pictures.albums import members_of
 from bulkup.run.context import RunContext
 from bulkup.run.heartbeat import Heartbeat, here, machine_of
 from bulkup.run.limits import RunLimits
 from bulkup.run.open_destination import StoreFactory, open_known
-from bulkup.run.pull.contents import PullPlan, PullSelection
+from bulkup.run.pull.contents import PullPlan, PullSelection, chosen_roots
 from bulkup.run.pull.counts import PullCounts
 from bulkup.run.pull.events import PullSummary
 from bulkup.run.pull.fetcher import Fetcher, PullOptions
 from bulkup.run.pull.folder import TargetFolder
 from bulkup.run.pull.pipeline import DryPull, PullPipeline
 from bulkup.run.pull.placing import Placing
-from bulkup.run.pull.sources import PullSource, Sources
+from bulkup.run.pull.sources import PullSource, Sources, require_outside
 from bulkup.run.stop_signal import StopSignal
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import PartStore
@@ -156,6 +155,7 @@ class PullRun:
 
     def _destinations(self) -> list[Destination]:
         known = self._context.manifest.destinations.all()
+        require_outside(self._request.into, known)
         if self._request.source is None:
             return known
         url = canonical(self._request.source)
@@ -274,23 +274,6 @@ def no_manifest(path: str) -> UsageError:
         hint="bulkup restore --from DEST brings a lost one back; "
         "bulkup rebuild --from DEST makes a new one.",
     )
-
-
-def chosen_roots(known: Sequence[PulledRoot], named: Sequence[str]) -> frozenset[int] | None:
-    """The ids of the roots that the user named by their paths, as they are here or as they were on
-    the machine that pushed them, or by the ends of these; None for all. Raises UsageError."""
-    if not named:
-        return None
-    found = set()
-    for name in named:
-        path = os.path.abspath(name)
-        exact = [root.id for root in known if root.path in (path, name.rstrip("/"))]
-        ends = [root.id for root in known if root.path.endswith(f"/{name.strip('/')}")]
-        if not (exact or ends):
-            shown = ", ".join(root.path for root in known) or "none"
-            raise UsageError(f"{name} was never pushed", hint=f"Roots in the manifest: {shown}.")
-        found.update(exact or ends)
-    return frozenset(found)
 
 
 def _local_first(sources: Sequence[PullSource]) -> list[int]:

@@ -38,7 +38,9 @@ def pull_summary_line(summary: PullSummary) -> str:
 
 
 def _nothing_to_do(summary: PullSummary) -> bool:
-    return summary.files == summary.present and not summary.exit_code and not summary.dry_run
+    if summary.dry_run and summary.files:
+        return False
+    return summary.files == summary.present and not summary.exit_code
 
 
 def _nothing_line(summary: PullSummary) -> str:

@@ -7,13 +7,14 @@ without a file go to the path that their key is.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
 
-from bulkup.errors import ErrorClass, FileNotWritten
+from bulkup.errors import ErrorClass, FileNotWritten, UsageError
 from bulkup.manifest.reports.pull import PulledContent, PulledFile, PulledObject, PulledRoot
 from bulkup.manifest.reports.status import matcher
 from bulkup.model import Digest
@@ -151,6 +152,23 @@ class PullPlan:
 
     def _is_match(self, path: str) -> bool:
         return not self._matches or any(matches(path) for matches in self._matches)
+
+
+def chosen_roots(known: Sequence[PulledRoot], named: Sequence[str]) -> frozenset[int] | None:
+    """The ids of the roots that the user named by their paths, as they are here or as they were on
+    the machine that pushed them, or by the ends of these; None for all. Raises UsageError."""
+    if not named:
+        return None
+    found = set()
+    for name in named:
+        path = os.path.abspath(name)
+        exact = [root.id for root in known if root.path in (path, name.rstrip("/"))]
+        ends = [root.id for root in known if root.path.endswith(f"/{name.strip('/')}")]
+        if not (exact or ends):
+            shown = ", ".join(root.path for root in known) or "none"
+            raise UsageError(f"{name} was never pushed", hint=f"Roots in the manifest: {shown}.")
+        found.update(exact or ends)
+    return frozenset(found)
 
 
 def root_labels(roots: Sequence[PulledRoot]) -> dict[int, str]:

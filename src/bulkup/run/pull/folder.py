@@ -81,7 +81,8 @@ class TargetFolder:
     def try_lock(self, owner: str) -> str | None:
         """Make the folder and lock it for this process, or return who holds the lock.
 
-        The system releases the lock however the process ends. Raises FolderUnusable.
+        The system releases the lock however the process ends. Raises UsageError for a folder that
+        cannot be used, FolderUnusable when its disk is full.
         """
         other = self._lock.take(owner)
         if other is None:

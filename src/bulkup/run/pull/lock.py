@@ -9,17 +9,19 @@ size and time may have lost their bytes, and are compared by digest.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from bulkup.errors import FolderUnusable
+from bulkup.errors import FolderUnusable, UsageError
 from bulkup.run.heartbeat import here
 
 _NAME = "lock"
 _LIMIT_BYTES = 1000
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MARGIN_NS = 60 * 10**9
 """A network file system has another clock."""
 
@@ -43,6 +45,7 @@ class FolderLock:
         self._owner = ""
         self._unwritten: _Unwritten | None = None
         self._is_marked = False
+        self._made: list[str] = []  # the folder and those above it, if they were not there
 
     @property
     def is_held(self) -> bool:
@@ -60,12 +63,14 @@ class FolderLock:
         return found is not None and 0 < found.suspect_ns <= changed_ns
 
     def take(self, owner: str) -> str | None:
-        """Make the folder and lock it, or return who holds the lock. Raises FolderUnusable."""
+        """Make the folder and lock it, or return who holds the lock. Raises UsageError for one that
+        cannot be used, FolderUnusable when its disk is full."""
         try:
-            os.makedirs(self._staging, exist_ok=True)
+            self._make()
             lock = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise FolderUnusable(
+            unusable = FolderUnusable if error.errno in _FULL else UsageError
+            raise unusable(
                 f"{self._root!r} cannot be used: {error.strerror}",
                 hint="Name another folder with --into.",
             ) from error
@@ -100,7 +105,8 @@ class FolderLock:
         self._is_marked = True
 
     def release(self, *, is_written: bool) -> None:
-        """Release the lock. Its file goes with the empty folder when all is on the disk."""
+        """Release the lock. Its file goes with the empty folder when all is on the disk, and so do
+        the folders that were made for it and hold nothing."""
         if self._descriptor < 0:
             return
         with suppress(OSError):
@@ -110,8 +116,18 @@ class FolderLock:
                 if os.listdir(self._staging) == [_NAME]:
                     os.unlink(self._path)
                     os.rmdir(self._staging)
+                    for folder in self._made:
+                        os.rmdir(folder)
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def _make(self) -> None:
+        folder, missing = self._root, []
+        while folder and not os.path.lexists(folder):
+            missing.append(folder)
+            folder = os.path.dirname(folder)
+        os.makedirs(self._staging, exist_ok=True)
+        self._made = missing or self._made
 
     def _is_current(self, lock: int) -> bool:
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterable
 from functools import cached_property
 from typing import TypeVar
 
-from bulkup.errors import DestinationError, ItemError, ObjectMissing
+from bulkup.errors import DestinationError, ItemError, ObjectMissing, UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.run.circuit_breaker import CircuitBreaker
 from bulkup.run.context import RunContext
@@ -162,3 +163,18 @@ class Sources:
         """Close all connections."""
         for source in self.all:
             await source.close()
+
+
+def require_outside(into: str, known: Iterable[Destination]) -> None:
+    """Raise UsageError for a folder that is a destination, or lies in one: what is pulled there
+    would be objects that nobody knows."""
+    real = os.path.realpath(into)
+    for one in known:
+        if not is_directory(one.url):
+            continue
+        place = os.path.realpath(one.url)
+        if os.path.commonpath((real, place)) == place:
+            raise UsageError(
+                f"{into!r} is inside the destination {one.url}",
+                hint="Name another folder with --into.",
+            )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.errors import FileNotWritten, FolderUnusable
+from bulkup.errors import FileNotWritten, UsageError
 from bulkup.model import Digest
 from bulkup.run.heartbeat import here
 from bulkup.run.pull.folder import (
@@ -213,5 +213,5 @@ def test_one_process_at_a_time(folder: TargetFolder) -> None:
 
 def test_a_folder_that_cannot_be_made_ends_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(FolderUnusable):
+    with pytest.raises(UsageError):
         TargetFolder(str(tmp_path / "file/sub")).try_lock("run")
