@@ -2,14 +2,14 @@
 
 Every event has two renderings: `str(event)` for people (not escaped: the terminal output escapes
 it) and `event.as_json()` for programs. One event holds many files, since a call per file would
-cost more than the upload of a small one. Nobody compares, prints or changes an event: a dataclass
-without the methods for that is made in a third of the time, and every command makes all of them.
+cost more than the upload of a small one. Nobody compares or changes an event: a dataclass without
+the methods for that is made in a third of the time, and every command makes all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple
 
@@ -32,6 +32,10 @@ class Event:
     """Something that happened in a run."""
 
     kind: ClassVar[str] = "event"
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
+        return f"{type(self).__name__}({said})"
 
     @property
     def is_trouble(self) -> bool:

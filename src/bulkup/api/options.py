@@ -19,6 +19,7 @@ from bulkup.settings.load import load
 from bulkup.settings.table import Settings
 
 LOG = logging.getLogger("bulkup")
+LOG.addHandler(logging.NullHandler())  # without a handler of the caller, logging prints warnings
 
 StrPath = str | os.PathLike[str]
 Paths = StrPath | Iterable[StrPath]

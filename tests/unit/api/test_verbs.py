@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,22 @@ def test_nothing_is_printed_and_trouble_is_logged(
     assert "bad.jpg: invalid" in caplog.text
     assert capfd.readouterr() == ("", "")
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+
+
+def test_a_program_that_sets_up_no_logging_prints_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK")
+    code = "import bulkup; print(bulkup.push('bad.zip', to='there', stages=['upload']).exit_code)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert (ended.stdout, ended.stderr) == ("3\n", "")
+
+
+def test_a_summary_shows_its_numbers(tmp_path: Path) -> None:
+    """As in a notebook."""
+    summary = bulkup.push(photos(tmp_path / "photos", 1), to=tmp_path / "there", dry_run=True)
+    assert repr(summary).startswith("Summary(run_id='', command='push', ")
+    assert f"sent={summary.sent}, " in repr(summary)
 
 
 def test_an_exception_of_a_callback_stops_the_run_and_is_raised(tmp_path: Path) -> None:
