@@ -20,7 +20,9 @@ from xml.sax.saxutils import escape, unescape
 
 from tests.fakes.http1 import Answer, Body, Request
 
-ConditionalWrites = Literal["honoured", "ignored", "refused"]
+ConditionalWrites = Literal[
+    "honoured", "ignored", "refused", "refused with 304", "refused with 400"
+]
 
 KEPT_HEADERS = ("content-type", "cache-control", "content-disposition", "x-amz-storage-class")
 PAGE = 1000  # keys or parts a page: the most that S3 gives
@@ -113,6 +115,10 @@ class Objects:
             return None
         if self.conditional_writes == "refused":
             return error(501, "NotImplemented", "A header you provided is not implemented.")
+        if self.conditional_writes == "refused with 304":
+            return Answer(304)
+        if self.conditional_writes == "refused with 400":
+            return error(400, "InvalidArgument", "A header you provided is not supported.")
         if self.conditional_writes == "honoured" and request.path in self.held:
             return error(412, "PreconditionFailed")
         return None

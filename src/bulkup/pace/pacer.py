@@ -149,7 +149,8 @@ class Pacer:
         about the number of requests. `size_bytes` is the size of its body."""
         self.in_flight -= 1
         if seconds < self._round_trip:
-            self._round_trip = seconds
+            is_first = self._round_trip == math.inf  # it also opened its connection
+            self._round_trip = seconds / 2 if is_first else seconds
         if self._latency == 0.0:
             self._latency = seconds
         self._latency += (seconds - self._latency) * LATENCY_WEIGHT

@@ -116,6 +116,7 @@ class Sender:
         elif body is not None:
             stored = await self._try_once(ready, body)
             if isinstance(stored, Stored):
+                self.is_open = True  # one that is accepted is not refused for its headers
                 if self._store.capabilities is not self._recorded:
                     await self._record_capabilities()
                 seconds = self._context.clock.monotonic() - began

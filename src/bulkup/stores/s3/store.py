@@ -34,7 +34,7 @@ from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
-from bulkup.stores.s3.transport import PATIENT_SECONDS, REFUSAL_BYTES, S3Transport
+from bulkup.stores.s3.transport import HEAD_BYTES, PATIENT_SECONDS, REFUSAL_BYTES, S3Transport
 from bulkup.stores.s3.xml import read_objects, write_restore
 from bulkup.stores.store import READ_BYTES, Capabilities
 
@@ -128,8 +128,11 @@ class S3Store(S3Parts, S3SignedURLs):
         require_addressable(key)
         known = self.capabilities
         if exclusive and known.conditional_writes is None and known.was_empty:
-            with suppress(StoreRefused):
+            try:
                 stored = await self._put(key, body, digest, attributes, True, True)
+            except StoreRefused:
+                self._doubt()
+            else:
                 if self._repeat.is_worth(len(body)):
                     copy = bytes(body)  # the caller may reuse its memory
                     self._repeat.start(
@@ -178,6 +181,11 @@ class S3Store(S3Parts, S3SignedURLs):
         await self._look_first.require_free(key)
         return await put(False, self.capabilities.checksums is not False)
 
+    def _doubt(self) -> None:
+        """A put with the condition was refused, perhaps for its sake: no other is made before it is
+        known."""
+        self.capabilities = self.capabilities._replace(was_empty=False)
+
     @property
     def _may_probe(self) -> bool:
         return self.capabilities.conditional_writes is None and self._probes_left > 0
@@ -203,14 +211,18 @@ class S3Store(S3Parts, S3SignedURLs):
 
     async def put_signed(self, key: str, request: Body) -> Stored | None:
         known = self.capabilities.conditional_writes
-        if known is False:
+        if known is False and not _is_conditional(request):
             await self._look_first.require_free(key)
+        elif known is False or (known is None and not self.capabilities.was_empty):
+            return None  # signed before that was known
         conditional = known is not False
         try:
             response = await self._transport.send_signed(key, request, conditional=conditional)
         except StoreRefused:
             if known:
                 raise
+            if known is None:
+                self._doubt()
             return None  # perhaps for the sake of a header: `put` finds out
         if response is None:
             return None
@@ -314,3 +326,7 @@ class S3Store(S3Parts, S3SignedURLs):
         self._look_first.close()
         self._repeat.close()
         await self._transport.close()
+
+
+def _is_conditional(request: Body) -> bool:
+    return b"\r\nif-none-match:" in bytes(request[:HEAD_BYTES])

@@ -9,6 +9,7 @@ import pytest
 
 from bulkup.errors import ConditionalWritesUnsupported, StoreBroken, StoreBusy
 from bulkup.manifest.manifest import Manifest
+from bulkup.pace.window import START_LIMIT
 from bulkup.stores.store import Capabilities
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Fault
@@ -148,6 +149,40 @@ async def test_small_bodies_go_side_by_side_to_an_empty_destination(tmp_path: Pa
         server.release()
         assert (await push).sent == 6
         assert server.count("HeadObject") == 0
+
+
+@pytest.mark.parametrize("size_bytes", [1 << 10, 300 << 10])
+@pytest.mark.parametrize("how", ["refused", "refused with 304", "refused with 400"])
+async def test_hardly_a_body_is_sent_in_vain_to_an_endpoint_that_refuses_the_condition(
+    tmp_path: Path, how: str, size_bytes: int
+) -> None:
+    """Those that were in flight at the first refusal, and what the probe needs."""
+    with FakeS3(conditional_writes=how) as server:  # type: ignore[arg-type]
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.write({f"{n}.jpg": bytes([n]) * size_bytes for n in range(60)})
+        assert (await pushing.push()).sent == 60
+        assert len(server.held) == 60
+        puts = [one for one in server.seen if one.op == "PutObject"]
+        in_vain = [one for one in puts if one.status != 200]
+        assert len(in_vain) <= START_LIMIT + 2
+        assert all("if-none-match" in one.headers for one in in_vain)
+        assert len(puts) == 60 + len(in_vain)
+
+
+async def test_a_body_is_at_stake_only_until_one_is_accepted(tmp_path: Path) -> None:
+    """The second of two puts of one body is answered late: the others do not wait for it."""
+    second = Fault(op="PutObject", after=1, does="hold")
+    with FakeS3(faults=[second]) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.clock = FakeClock(endless=(15.0,))  # by which the server is near
+        sizes = {f"{n}.jpg": (300 + n) << 10 for n in range(6)} | {"small.jpg": 1 << 10}
+        pushing.write(
+            {name: bytes([number]) * size for number, (name, size) in enumerate(sizes.items())}
+        )
+        push = asyncio.create_task(pushing.push())
+        await asyncio.to_thread(server.wait_for, "PutObject", 8)
+        server.release()
+        assert (await push).sent == 7
 
 
 async def test_large_bodies_go_side_by_side_to_an_empty_destination_that_is_far(

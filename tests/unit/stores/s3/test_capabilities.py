@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -16,7 +17,7 @@ from bulkup.model import Attributes, Digest, Stored
 from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.capabilities import probe
 from bulkup.stores.s3.store import PROBES
-from bulkup.stores.store import Capabilities, PartStore
+from bulkup.stores.store import Capabilities, PartStore, SignsRequests
 from tests.fakes.faults import Fault
 from tests.fakes.s3_server import FakeS3
 from tests.servers.endpoint import Endpoint as ServerEndpoint
@@ -201,3 +202,38 @@ async def test_a_probe_that_fails_is_made_once_more() -> None:
         await put(store, "p/2")
         assert (await store.probed()).conditional_writes is True
         await store.close()
+
+
+@pytest.mark.parametrize("how", ["refused", "refused with 304", "refused with 400"])
+async def test_requests_signed_with_the_condition_are_not_sent_once_one_was_refused(
+    how: str,
+) -> None:
+    with FakeS3(conditional_writes=how) as server:  # type: ignore[arg-type]
+        store = store_at(server)
+        assert isinstance(store, SignsRequests)
+        await store.check()
+        requests = {f"p/{n}": signed(store, f"p/{n}") for n in range(3)}
+        first, *others = requests
+        assert await store.put_signed(first, requests[first]) is None
+        assert store.request_signer() is None
+        for key in others[:1]:
+            assert await store.put_signed(key, requests[key]) is None
+        assert server.count("PutObject") == 1
+        await put(store, first)
+        assert (await store.probed()).conditional_writes is False
+        before = server.count("PutObject")
+        assert await store.put_signed(others[1], requests[others[1]]) is None
+        assert server.count("PutObject") == before
+        fresh = await store.put_signed(others[1], signed(store, others[1]))
+        assert fresh is not None
+        assert len(server.held) == 2
+        await store.close()
+
+
+def signed(store: SignsRequests, key: str, body: bytes = b"ours") -> bytes:
+    signer = store.request_signer()
+    assert signer is not None
+    digest = Digest(sha256(body).hexdigest())
+    head = signer.begin(time.time)(key, digest, len(body), Attributes("image/jpeg", {}))
+    assert head is not None
+    return head + body
