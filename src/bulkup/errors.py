@@ -396,6 +396,12 @@ class FileNotWritten(ItemError):
     error_class = ErrorClass.RESOURCE
 
 
+class ObjectWrong(ItemError):
+    """An object holds other bytes than the client announced that sent it in parts."""
+
+    error_class = ErrorClass.INVALID
+
+
 class PictureInvalid(ItemError):
     """A picture that does not decode, is a bomb or exceeds a limit; with Pillow's reason."""
 

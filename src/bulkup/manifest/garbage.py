@@ -11,6 +11,7 @@ from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.destinations import IS_REACHED, LEADS_TO
 from bulkup.manifest.queue.release import UNANNOUNCED, release_content
 from bulkup.manifest.rows import to_sql
+from bulkup.manifest.uploads.files import ROOT
 from bulkup.model import Digest
 
 _STALE = (
@@ -55,9 +56,17 @@ _WITHOUT_WORK = (
     "WHERE destination_id = destination.id AND items > 0))))"
 )
 
+_HAS_UPLOADS = (
+    # Clients of `bulkup serve` send there, or tried to: their roots lead nowhere.
+    "(EXISTS (SELECT 1 FROM reservation WHERE destination_id = destination.id) "
+    "OR EXISTS (SELECT 1 FROM item JOIN asset ON asset.content_id = item.content_id "
+    "JOIN folder ON folder.id = folder_id JOIN root ON root.id = root_id "
+    f"WHERE item.destination_id = destination.id AND root.path LIKE '{ROOT}%'))"
+)
+
 _USELESS = (
     # Never reached, and no root goes there that has nowhere else to go.
-    f"SELECT id FROM destination WHERE NOT {IS_REACHED} AND NOT EXISTS ("
+    f"SELECT id FROM destination WHERE NOT {IS_REACHED} AND NOT {_HAS_UPLOADS} AND NOT EXISTS ("
     "SELECT 1 FROM run WHERE ended_at IS NULL AND id <> ? AND (id IN (SELECT batch_run.run_id "
     "FROM batch_run JOIN batch ON batch.id = batch_id "
     "WHERE batch.destination_id = destination.id) "

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.reports.status import StatusReport
     from bulkup.manifest.runs import Runs
     from bulkup.manifest.uploads.files import UploadedFiles
+    from bulkup.manifest.uploads.proofs import Proofs
     from bulkup.manifest.uploads.reservations import Reservations
 
 
@@ -73,6 +74,12 @@ class SharedGroups:
         from bulkup.manifest.uploads.reservations import Reservations
 
         return Reservations(self._db)
+
+    @cached_property
+    def proofs(self) -> Proofs:
+        from bulkup.manifest.uploads.proofs import Proofs
+
+        return Proofs(self._db)
 
     @cached_property
     def embeddings(self) -> Embeddings:

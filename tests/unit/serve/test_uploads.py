@@ -349,3 +349,12 @@ async def test_viewers_and_strangers_upload_nothing(viewer, stranger):
 async def test_announcements_are_limited(uploader):
     done = [(await begin(uploader, b"%d" % i, name=f"{i}.jpg"))[0] for i in range(105)]
     assert done == [201] * 100 + [429] * 5
+
+
+async def test_an_announced_upload_outlives_a_run_that_ends_meanwhile(uploader, store, manifest):
+    """Nothing is stored there yet: a run forgets destinations that it took for misspelt."""
+    _, found = await begin(uploader)
+    manifest.garbage.forget_useless("another")
+    assert await put(uploader, found) == 200
+    assert (await complete(uploader, found))[0] == 200
+    assert objects(store) == {"a.jpg"}

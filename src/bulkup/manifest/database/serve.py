@@ -111,6 +111,7 @@ CREATE TABLE reservation (
   part_bytes INTEGER,              -- NULL: it is sent whole
   store_upload_id TEXT,            -- of the multipart upload, once it has begun
   is_done INTEGER NOT NULL DEFAULT 0, -- 1: the object is there; kept for a client that asks again
+                                      -- 2: it is there, and `process` is to prove its digest
   created_at REAL NOT NULL,
   expires_at REAL NOT NULL
 );

@@ -2,4 +2,5 @@
 
 reservations   what they are about to upload, and the keys that it is to have
 files          what they have uploaded
+proofs         which of it nobody has read yet
 """

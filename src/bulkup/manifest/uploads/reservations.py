@@ -179,17 +179,20 @@ class Reservations(Statements):
         *,
         etag: str | None,
         checksum: str | None,
+        is_proved: bool,
         spare: Callable[[str, Digest], str],
         now: float,
     ) -> StoredUpload:
         """The store has the object: the file is recorded, its upload is done, and the content is
-        ready for `process`. One transaction. Another key than the reservation's: the content has
+        ready for `process`, which proves the digest unless it is proved. One transaction. Another
+        key than the reservation's: the content has
         been stored under that one meanwhile, and the second object is of no use."""
         with self._transaction():
             stored = self._stored_key(one.content_id, one.destination_id)
             add_file(self._db, _announced(one), one.content_id, spare)
             self._db.execute(
-                "UPDATE reservation SET is_done = 1, store_upload_id = NULL WHERE id = ?", (one.id,)
+                "UPDATE reservation SET is_done = ?, store_upload_id = NULL WHERE id = ?",
+                (1 if is_proved or stored is not None else 2, one.id),
             )
             if stored is not None:
                 return StoredUpload(stored)
@@ -216,7 +219,9 @@ class Reservations(Statements):
         )
         self._db.execute(
             "INSERT INTO item (content_id, destination_id, stage, state, size_bytes) "
-            "VALUES (?, ?, 'process', 'ready', ?) ON CONFLICT DO NOTHING",
+            "VALUES (?, ?, 'process', 'ready', ?) ON CONFLICT (content_id, destination_id, stage) "
+            "DO UPDATE SET state = 'ready', attempts = 0, reason = NULL, error_class = NULL, "
+            "error = NULL, settled_at = NULL WHERE state = 'dead'",
             (one.content_id, one.destination_id, one.size_bytes),
         )
 
@@ -257,7 +262,7 @@ class Reservations(Statements):
         """Reservations that have expired there, those that expired first at the beginning."""
         rows = self._db.execute(
             f"{_RESERVATION} WHERE expires_at <= ? AND reservation.destination_id = ? "
-            "ORDER BY expires_at LIMIT ?",
+            "AND is_done < 2 ORDER BY expires_at LIMIT ?",
             (now, destination_id, limit),
         )
         return [_reservation(row) for row in rows]

@@ -58,9 +58,10 @@ async def complete(
     to = await broker.destination()
     is_joined = one.part_bytes is not None and await _join(broker, one, to, parts)
     info = await broker.tries(lambda: to.store.head(one.key, with_checksum=True))
-    if not await _is_whole(one, to, info):
+    is_whole = await _is_whole(one, to, info)
+    if is_whole is False:
         await _refuse(broker, one, to, is_ours=is_joined or info.digest == one.digest)
-    return await _settle(broker, one, info)
+    return await _settle(broker, one, info, is_proved=is_whole is True)
 
 
 async def _join(
@@ -102,8 +103,8 @@ def _check_part(one: Reservation, part: Part, etag: str | None) -> None:
         raise SourceChanged(f"part {part.number} was sent again: its ETag is {part.etag}")
 
 
-async def _is_whole(one: Reservation, to: OpenDestination, info: ObjectInfo) -> bool:
-    """Whether the object has the announced bytes, as far as that can be known without reading much.
+async def _is_whole(one: Reservation, to: OpenDestination, info: ObjectInfo) -> bool | None:
+    """Whether the object has the announced bytes; None: `process` is to prove it.
 
     What was sent whole is read only where nobody held the client to the digest. Of parts the
     endpoint knows no digest of the whole: a directory's are read, for others `process` does that.
@@ -118,8 +119,10 @@ async def _is_whole(one: Reservation, to: OpenDestination, info: ObjectInfo) -> 
         if info.checksum != expected:
             return False
     is_held = is_local if to.bindings is None else to.bindings.digest
-    if info.digest is not None and (is_held if is_whole else not is_local):
+    if info.digest is not None and is_whole and is_held:
         return True
+    if info.digest is not None and not is_whole and not is_local:
+        return None
     found = hashlib.sha256()
     async for chunk in to.store.open(one.key):
         found.update(chunk)
@@ -139,13 +142,16 @@ async def _refuse(broker: Broker, one: Reservation, to: OpenDestination, *, is_o
     raise Rekeyed(f"{one.key} holds another object: send it again with a fresh URL")
 
 
-async def _settle(broker: Broker, one: Reservation, info: ObjectInfo) -> StoredUpload:
+async def _settle(
+    broker: Broker, one: Reservation, info: ObjectInfo, *, is_proved: bool
+) -> StoredUpload:
     now = broker.clock.now()
     settled = await broker.manifest.write(
         lambda manifest: manifest.reservations.settle(
             one,
             etag=info.etag,
             checksum=info.checksum if one.part_bytes else None,
+            is_proved=is_proved,
             spare=spare_key,
             now=now,
         )

@@ -7,6 +7,7 @@ results.py        how attempts ended: counted, emitted, settled in batches
 attempts.py       the worker of process and embed: several attempts at the same time
 task_size.py      how many items one attempt takes
 engine.py         the engines of a job's stages: this process, or a cluster
+proof.py          what clients sent in parts is read before it is believed
 process.py        an attempt at process: give contents to the engine
 signing.py        signed URLs for the workers of a cluster
 embed.py          an attempt at embed: give variants to the engine

@@ -11,6 +11,7 @@ from bulkup.model import Stage
 from bulkup.run.job import JobContext
 from bulkup.run.stages.attempts import Attempted
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
+from bulkup.run.stages.proof import prove_uploads
 from bulkup.run.stages.results import DoneItem, Outcome
 from bulkup.run.stages.signing import TaskSigner
 from bulkup.run.stages.task_size import TaskSize
@@ -33,6 +34,7 @@ class ProcessStage:
         signer: TaskSigner | None = None,
     ) -> None:
         """`embedder` is the one whose vectors the engine makes in the same pass, if it does."""
+        self._job = job
         self._context = job.run
         self._destination_id = job.destination_id
         self._follows = job.follows(Stage.PROCESS)
@@ -51,6 +53,14 @@ class ProcessStage:
         return self._size.items(left, self._engine.slots)
 
     async def attempt(self, items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
+        refuted: dict[int, Outcome] = {**await prove_uploads(self._job, items)}
+        items = [item for item in items if item.item_id not in refuted]
+        if not items:
+            return Attempted(refuted)
+        attempted = await self._attempt(items, is_alone=is_alone)
+        return attempted._replace(outcomes={**attempted.outcomes, **refuted})
+
+    async def _attempt(self, items: Sequence[WorkItem], *, is_alone: bool) -> Attempted:
         task = await self._task(items)
         if self._signer is not None:
             task = await self._signer.sign(task)
