@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,7 @@ def own_cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
 
 @asynccontextmanager
 async def opened(
-    processes: DaskProcesses, setup: int = SETUP, emit: Callable[[Event], None] = lambda _: None
+    processes: DaskProcesses, setup: Any = SETUP, emit: Callable[[Event], None] = lambda _: None
 ) -> AsyncIterator[DaskEngine[Order, int]]:
     cluster = await DaskCluster.open(processes.url, workers=1)
     engine: DaskEngine[Order, int] = DaskEngine(
@@ -205,6 +207,52 @@ async def test_workers_that_cannot_do_the_work_are_named_at_the_start(
     said = [str(one) for one in events if isinstance(one, Notice)]
     assert len(said) == 1  # the same reason is given once
     assert "gets no work: it cannot go below 0" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("unpickled", "said"),
+    [
+        ((import_module, ("bulkup.nowhere",)), "another version of bulkup is installed there"),
+        ((pickle.loads, (b"cbulkup.model\nNowhere\n.",)), "another version of bulkup"),
+        ((import_module, ("nowhere",)), "bulkup with its extra cluster is not installed there"),
+    ],
+)
+async def test_a_worker_that_lacks_something_of_bulkup_gets_no_work_and_goes_on(
+    two_workers: DaskProcesses, unpickled: Any, said: str
+) -> None:
+    """Others use the cluster, too: its workers may have no bulkup, or another one."""
+    with pytest.raises(EngineUnusable, match=said):
+        async with opened(two_workers, Unpickled(unpickled)):
+            pass
+    async with opened(two_workers) as engine:
+        assert engine.workers == 2
+
+
+class Unpickled:
+    """Is made by a call, where it is unpickled."""
+
+    def __init__(self, call: tuple[Any, ...]) -> None:
+        self._call = call
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._call
+
+
+async def test_a_worker_that_the_cluster_gives_up_blames_no_task(
+    two_workers: DaskProcesses, tmp_path: Path
+) -> None:
+    """As an adaptive cluster does when it shrinks."""
+    await asyncio.to_thread(two_workers.add_worker)
+    async with opened(two_workers) as engine:
+        runs = [tmp_path / str(n) for n in range(3)]
+        tasks = [asyncio.create_task(engine.run(Order("wait", 1, str(path)))) for path in runs]
+        await _until(lambda: all(path.exists() for path in runs))
+        await asyncio.to_thread(two_workers.retire_worker)
+        assert (await next(asyncio.as_completed(tasks))) == Lost(was_in_hand=False)
+        for path in runs:
+            path.with_name(path.name + ".go").touch()
+        assert (await asyncio.gather(*tasks)).count(SETUP) == 2
+        assert engine.slots == 2
 
 
 async def test_a_worker_that_vanishes_while_it_is_checked_holds_nobody_up(

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from distributed import Client
+
 from tests.servers.process import ServerFailed, free_port, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
@@ -58,6 +60,11 @@ class DaskProcesses:
         self.workers.append(worker)
         self._wait_for(worker, "Starting established connection", name)
         return worker
+
+    def retire_worker(self) -> None:
+        """Have the scheduler give up one worker, as a cluster does that becomes smaller."""
+        with Client(f"tcp://{self.address}", set_as_default=False) as client:
+            client.retire_workers(n=1)
 
     def close(self) -> None:
         """Kill them all."""

@@ -86,7 +86,7 @@ class WorkerChecks:
             )
         except EngineUnusable:  # whoever hands out tasks notices it, too
             return
-        result = asyncio.create_task(result_of(future))
+        result = result_of(future)
         until = self._clock.monotonic() + CHECK_SECONDS
         while not result.done() and self._clock.monotonic() < until:
             if worker is not None and worker.is_gone:
@@ -117,9 +117,18 @@ def _checked(result: asyncio.Task[Any]) -> Checked:
     if result.cancelled() or isinstance(result.exception(), CancelledError):
         return Checked("it vanished while it was checked")
     error = result.exception()
+    if _is_of_another_version(error):
+        return Checked(f"another version of bulkup is installed there ({error})")
     if isinstance(error, ImportError):
         return Checked(f"bulkup with its extra cluster is not installed there ({error})")
     if error is not None:
         return Checked(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
     checked: Checked = result.result()
     return checked
+
+
+def _is_of_another_version(error: BaseException | None) -> bool:
+    """Whether something of bulkup was not found in a bulkup that is there."""
+    if isinstance(error, ImportError):
+        return (error.name or "").startswith("bulkup.")
+    return isinstance(error, AttributeError) and str(error).startswith("Can't get attribute")

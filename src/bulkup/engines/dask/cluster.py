@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 import dask.config
 from distributed import Client, Future, LocalCluster
 
-from bulkup.engines.dask.remote import run_task
+from bulkup.engines.dask.remote import packed
 from bulkup.errors import EngineUnusable
 
 SCHEME: Final = "dask://"
@@ -107,10 +108,8 @@ class DaskCluster:
         if not self.is_connected:
             raise self.lost_scheduler()
         return self._client.submit(
-            run_task,
-            work,
-            setup,
-            task,
+            pickle.loads,
+            packed(work, setup, task),
             key=name,
             pure=False,
             retries=0,
@@ -160,6 +159,12 @@ def _reason(error: BaseException) -> str:
     return (str(error) or type(error).__name__).partition("\n")[0]
 
 
-async def result_of(future: Submitted) -> Any:
-    """The result, in an asyncio task that may be cancelled by itself."""
-    return await future.result()
+def result_of(future: Submitted) -> asyncio.Task[Any]:
+    """Waits for the result; may be cancelled by itself, and nobody has to look at it."""
+
+    async def wait() -> Any:
+        return await future.result()
+
+    waiting = asyncio.create_task(wait())
+    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return waiting

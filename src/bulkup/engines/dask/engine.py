@@ -173,7 +173,7 @@ class DaskEngine(Generic[T, R]):
         future = self._cluster.submit(
             remote.work, remote.setup, task, name=name, worker=worker.address
         )
-        copy = _Copy(name, worker, future, asyncio.create_task(result_of(future)))
+        copy = _Copy(name, worker, future, result_of(future))
         self._copies[name] = copy
         worker.out.append(name)
         return copy
