@@ -5,7 +5,8 @@
 Prints medians of wall time, CPU and peak memory, each with its ratio to the fastest peer. The
 server shares the machine with the client: only the ratios within one table count. A run is right
 when it exits 0 and the server counted exactly the files and bytes of the data set, or, for a
-rerun, nothing; exits 1 when a run was wrong.
+rerun, nothing. Exits 1 when a run of bulkup was wrong; a peer's wrong runs are named below the
+table and not counted.
 
 Needs nginx with Lua, for the rerun Ceph, and an environment in DIR with benchmarks/peers.txt
 installed; `make bench` sees to all of them.
@@ -123,8 +124,31 @@ def expand(template: str, words: Mapping[str, str]) -> list[str]:
     return [part.format_map(words) for part in shlex.split(template)]
 
 
-def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
-    """Run all rounds of one scenario. Raises Wrong for the first wrong run."""
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The right runs of each command, without the warm-up, and what was wrong with the others."""
+
+    right: dict[str, list[Measured]]
+    wrong: dict[str, list[str]]
+
+    def note(self, name: str, error: Wrong) -> None:
+        """A run was wrong: a peer loses this run, bulkup the whole scenario."""
+        if name == tables.OURS:
+            raise error
+        say(f"  {error}")
+        self.wrong[name].append(str(error))
+
+    def remarks(self) -> list[str]:
+        """A line for each peer that had wrong runs."""
+        return [
+            f"{name}: {len(wrong)} of its runs not counted ({'; '.join(sorted(set(wrong)))})"
+            for name, wrong in self.wrong.items()
+            if wrong
+        ]
+
+
+def run_scenario(bench: Bench, scenario: Scenario) -> Runs:
+    """Run all rounds of one scenario. Raises Wrong for the first wrong run of bulkup."""
     made = data.make(bench.data_root, scenario.kind, bench.scale)
     with server_of(scenario) as server, through(scenario.network, server.endpoint) as endpoint:
         words = {**bench.words, "directory": str(made.directory), "endpoint": endpoint.url}
@@ -145,22 +169,30 @@ def run_scenario(bench: Bench, scenario: Scenario) -> dict[str, list[Measured]]:
         for template in scenario.fill:
             once("(first push)", template)
         commands = {k: v for k, v in scenario.commands.items() if k not in bench.missing}
-        results: dict[str, list[Measured]] = {name: [] for name in commands}
+        runs = Runs({name: [] for name in commands}, {name: [] for name in commands})
+
+        def one_run(name: str, template: str) -> Measured:
+            if not scenario.fill:
+                forget(bench.tmp)
+            pulled = bench.tmp / "pulled"
+            shutil.rmtree(pulled, ignore_errors=True)
+            found = once(name, template)
+            expect_stored(name, server, made if scenario.stores else None)
+            if scenario.stores:
+                found = replace(found, sent_share=sent_share(server, made))
+            if scenario.pulls:
+                expect_pulled(name, pulled, made)
+            return found
+
         for number in range(-1 if bench.warm_up else 0, bench.rounds):
             for name, template in commands.items():
-                if not scenario.fill:
-                    forget(bench.tmp)
-                pulled = bench.tmp / "pulled"
-                shutil.rmtree(pulled, ignore_errors=True)
-                found = once(name, template)
-                expect_stored(name, server, made if scenario.stores else None)
-                if scenario.stores:
-                    found = replace(found, sent_share=sent_share(server, made))
-                if scenario.pulls:
-                    expect_pulled(name, pulled, made)
-                if number >= 0:
-                    results[name].append(found)
-    return results
+                try:
+                    found = one_run(name, template)
+                except Wrong as error:
+                    runs.note(name, error)
+                else:
+                    runs.right[name] += [found] if number >= 0 else []
+    return runs
 
 
 def forget(tmp: Path) -> None:
@@ -271,26 +303,27 @@ def run_all(bench: Bench, given: argparse.Namespace) -> bool:
     """Measure and print; return False if a scenario failed. The others continue."""
     machine = f"{os.cpu_count()} cores, Linux {platform.release()}, Python {sys.version.split()[0]}"
     report: dict[str, object] = {"machine": machine, "scale": bench.scale}
-    right = True
+    is_right = True
     print(f"{machine}; medians of {bench.rounds}; ratios are to the fastest other tool")
     for scenario in given.scenarios:
         try:
-            results = run_scenario(bench, scenario)
+            runs = run_scenario(bench, scenario)
         except Wrong as exc:
             say(f"WRONG: {scenario.name}: {exc}")
-            right = False
+            is_right = False
             continue
-        found = {name: tables.medians(runs) for name, runs in results.items()}
+        found = {name: tables.medians(right) for name, right in runs.right.items() if right}
         lines = tables.rows(found)
         table = tables.markdown(lines) if given.markdown else tables.plain(lines)
-        print(f"\n{scenario.name}\n\n{table}\n\n{verdict(scenario, found)}", flush=True)
-        report[scenario.name] = {name: [asdict(r) for r in runs] for name, runs in results.items()}
+        said = "\n".join([*runs.remarks(), verdict(scenario, found)])
+        print(f"\n{scenario.name}\n\n{table}\n\n{said}", flush=True)
+        report[scenario.name] = {n: [asdict(r) for r in right] for n, right in runs.right.items()}
         if given.json:
             given.json.parent.mkdir(parents=True, exist_ok=True)
             given.json.write_text(json.dumps(report, indent=1) + "\n")
     for line in run_large(bench, given.large):
         print(f"\n{line}", flush=True)
-    return right
+    return is_right
 
 
 def run_large(bench: Bench, names: Sequence[str]) -> list[str]:
