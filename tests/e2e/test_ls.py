@@ -78,3 +78,20 @@ def test_a_destination_that_the_manifest_does_not_know_is_listed(
     ended = bulkup("ls", "--to", bulkup.directory / "none", check=4)
     assert "is not there" in ended.stderr
     assert not os.path.exists(bulkup.directory / "none")
+
+
+def test_a_destination_in_the_place_of_the_pattern_is_listed(bulkup: Bulkup, place: Place) -> None:
+    """As by ls of other tools; it was taken for a pattern of keys, and nothing was listed."""
+    make_tree(bulkup.directory / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", place.url, env=place.env)
+    url = "store" if isinstance(place, DirectoryPlace) else place.url
+    assert "original  " in bulkup("ls", url, env=place.env).stdout
+    assert "in total" in bulkup("du", url, env=place.env).stdout
+
+
+def test_a_list_without_objects_says_so(bulkup: Bulkup, place: Place) -> None:
+    make_tree(bulkup.directory / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", place.url, env=place.env)
+    ended = bulkup("ls", "2019/*", "--json", env=place.env)
+    assert ended.json() == []
+    assert ended.stderr == f"bulkup: no object matches 2019/* in {place.url}\n"

@@ -167,21 +167,25 @@ def _on_a_terminal(bulkup: Bulkup, env: dict[str, str], *args: str) -> pexpect.s
 
 
 def test_lines_on_a_narrow_terminal_break_between_words(bulkup: Bulkup, tmp_path: Path) -> None:
-    """Of a dry run, and of the list of models."""
+    """Of a dry run, the list of models, a warning, and the error of the last run."""
     many(tmp_path / "photos", 3)
     (tmp_path / "photos" / "note.txt").write_text("x")
     (tmp_path / "photos" / ".hidden.jpg").write_text("x")
     (tmp_path / "photos" / "Thumbs.db").write_text("x")
     shown = ""
-    for args in (("push", "photos", "-n"), ("models",)):
+    (tmp_path / "bulkup.toml").write_text("")  # not allowed
+    bulkup("push", "photos", "--to", "none/store", check=4)
+    for args in (("push", "photos", "-n"), ("models",), ("status",)):
         command = _on_a_terminal(bulkup, {"NO_COLOR": "1", "COLUMNS": "80"}, *args)
         command.setwinsize(24, 80)
         command.expect(pexpect.EOF)
         command.close()
         shown += command.before
     wide = [line for line in shown.splitlines() if len(line) > 80]
-    assert all(line.startswith(("  /", "/", "Dry run to /")) for line in wide), wide
+    assert all(re.match(r"(Dry run to )? *'?/\S+$", line[:100]) for line in wide), wide
     assert "models add datacomp --from DIRECTORY" in shown, "the state is whole"
+    assert "bulkup allow`" in shown
+    assert "Last: push ended by the destination" in shown
 
 
 @pytest.mark.parametrize("no_color", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,23 +37,49 @@ def for_each_object(
 ) -> None:
     """Call `do` for each object of the destination, or of all that the manifest knows.
 
-    Raises UsageError, DestinationError and ManifestError.
+    A destination in the place of the pattern is taken for one, as `ls` of other tools does; if
+    there is no object, a line on standard error says so. Raises UsageError, DestinationError and
+    ManifestError.
     """
     import asyncio
 
+    from bulkup.cli.output.text import print_folded
     from bulkup.manifest.reader import Reader
     from bulkup.operations.destination.listing import list_objects
 
+    if to is None and glob is not None and _is_destination(flags, glob):
+        to, glob = glob, None
     settings, to = flags.settings_at(to)
+    chosen: list[tuple[str, Destination | None]] = []
 
-    async def list_all(reader: Reader) -> None:
-        for url, known in _chosen(reader, to, settings.run.endpoint_url):
+    async def list_all(reader: Reader) -> bool:
+        has_objects = False
+        chosen.extend(_chosen(reader, to, settings.run.endpoint_url))
+        for url, known in chosen:
             objects = list_objects(reader, url, known, settings.run, os.environ, glob=glob)
             async for one in objects:
+                has_objects = True
                 do(one)
+        return has_objects
 
     with Reader(settings.manifest) as reader:
-        asyncio.run(list_all(reader))
+        has_objects = asyncio.run(list_all(reader))
+    if not has_objects:
+        where = ", ".join(url for url, _ in chosen)
+        print_folded(
+            f"bulkup: no object{f' matches {glob}' if glob else ''} in {where}", sys.stderr
+        )
+
+
+def _is_destination(flags: Flags, text: str) -> bool:
+    """Whether it is the URL of a destination, or the path of a known one."""
+    from bulkup.manifest.reader import Reader
+
+    if "://" in text:
+        return True
+    path = os.path.abspath(os.path.expanduser(text))
+    with Reader(flags.settings().manifest) as reader:
+        return path in {known.url for known in reader.destinations.all()}
 
 
 def _chosen(

@@ -121,9 +121,9 @@ class Flags(NamedTuple):
 @functools.cache
 def warn(message: str) -> None:
     """Print a warning on standard error, once."""
-    from bulkup.cli.output.text import escape
+    from bulkup.cli.output.text import print_folded
 
-    print(f"bulkup: {escape(message)}", file=sys.stderr)
+    print_folded(f"bulkup: {message}", sys.stderr)
 
 
 _WITH_EXAMPLE = (kinds.SIZE, kinds.SPAN, kinds.BANDWIDTH, kinds.MOMENT)

@@ -256,6 +256,7 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
 def _print_runs(runs: Sequence[Mapping[str, Any]], reader: Reader, *, has_open: bool) -> None:
     """The runs that have not ended; with none at work, how the last one ended."""
     from bulkup.cli.output.last_run import last_run_lines
+    from bulkup.cli.output.text import print_lines
 
     for run in runs:
         state = "is running" if run["alive"] else "was killed; the next run takes over its work"
@@ -263,8 +264,7 @@ def _print_runs(runs: Sequence[Mapping[str, Any]], reader: Reader, *, has_open: 
     last = next(iter(reader.reports.history(1)), None)
     if last is not None and not any(run["alive"] for run in runs):
         typer.echo("")
-        for line in last_run_lines(last, time.time(), has_open=has_open):
-            typer.echo(line)
+        print_lines(last_run_lines(last, time.time(), has_open=has_open), sys.stdout)
 
 
 def _print_stages(stages: Mapping[str, Mapping[str, Any]]) -> None:

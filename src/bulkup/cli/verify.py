@@ -111,12 +111,12 @@ class _TableReport:
 
     def refused(self, destination: Destination, error: BulkupError) -> None:
         """Print why a destination could not be compared."""
-        from bulkup.cli.output.text import escape
+        from bulkup.cli.output.text import print_folded
 
         self.any_refused = True
-        typer.echo(f"bulkup: {escape(destination.url)}: {escape(str(error))}", err=True)
+        print_folded(f"bulkup: {destination.url}: {error}", sys.stderr)
         if error.hint:
-            typer.echo(f"  {escape(error.hint)}", err=True)
+            print_folded(f"  {error.hint}", sys.stderr)
 
     def row(self, url: str, one: Discrepancy) -> None:
         """Add one discrepancy, with each of its files."""
@@ -164,7 +164,7 @@ class _TableReport:
         self._end(sys.stdout, quiet=quiet)
 
     def _end(self, out: Any, *, quiet: bool) -> None:
-        from bulkup.cli.output.text import count, printable
+        from bulkup.cli.output.text import count, print_lines
 
         lines = [*self._shown_lines()] or ["Nothing to verify."]
         if self._rows and self.count > len(self._rows):
@@ -172,7 +172,7 @@ class _TableReport:
         if self._repairable:
             lines.append("Next: bulkup retry --failed uploads them again")
         if not quiet:
-            out.writelines(f"{printable(line, out)}\n" for line in lines)
+            print_lines(lines, out)
 
 
 class _StreamedReport(_TableReport):

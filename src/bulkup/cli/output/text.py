@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _SHORT = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 _JOINER = "\u200d"
@@ -143,7 +143,11 @@ def fold(line: str, width: int) -> list[str]:
 
 def print_folded(text: str, out: TextIO) -> None:
     """Print the lines of the text, escaped, on a terminal broken between words."""
-    lines = [escape(line) for line in text.split("\n")]
+    print_lines([escape(line) for line in text.split("\n")], out)
+
+
+def print_lines(lines: Iterable[str], out: TextIO) -> None:
+    """Print escaped lines, on a terminal broken between words."""
     if out.isatty():
         from shutil import get_terminal_size
 
