@@ -177,7 +177,7 @@ def test_no_picture_is_in_two_groups_and_none_is_alone(values) -> None:
 
 
 def test_many_frames_of_one_scene_are_one_group() -> None:
-    count = 5000
+    count = subject._BLOCK + 1
     rng = np.random.default_rng(0)
     frames = np.ones((count, 32)) + rng.normal(0, 0.1, (count, 32))
     vectors = matrix(frames.tolist(), range(count))

@@ -56,7 +56,7 @@ def theirs(method, host, path, query, headers, payload, second, keys, region):
     return request.headers["Authorization"]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     method=st.sampled_from(["PUT", "GET", "HEAD", "POST", "DELETE"]),
     host=hosts,
@@ -142,7 +142,7 @@ def presigned_by_botocore(method, host, path, query, headers, second, keys, regi
     return sorted(request.url.partition("?")[2].split("&"))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     method=st.sampled_from(["PUT", "GET"]),
     host=hosts,
