@@ -118,6 +118,7 @@ def _picture(content_id: int, metadata: Metadata) -> tuple[object, ...]:
         facts.live_id,
         facts.burst_id,
         facts.motion_bytes,
+        _tags(facts),
     )
 
 
@@ -132,6 +133,7 @@ def sidecar_row(asset_id: int, facts: PictureFacts) -> tuple[object, ...]:
         None if place is None else place.altitude_metres,
         *_words(facts),
         facts.taken_from,
+        _tags(facts),
     )
 
 
@@ -142,6 +144,10 @@ def _moment(facts: PictureFacts) -> str | None:
 def _words(facts: PictureFacts) -> tuple[object, ...]:
     keywords = json.dumps(facts.keywords) if facts.keywords else None
     return facts.rating, _text(facts.title), _text(facts.description), keywords
+
+
+def _tags(facts: PictureFacts) -> str | None:
+    return json.dumps([as_text(one) for one in facts.tags]) if facts.tags else None
 
 
 def _text(words: str | None) -> str | None:

@@ -113,6 +113,7 @@ class PictureFacts:
     title: str | None = None
     description: str | None = None
     keywords: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # keywords with those above them: 'Places', 'Places/Rome'
     live_id: str | None = None  # of a Live Photo: the same in the picture and in its video
     burst_id: str | None = None  # the same in all pictures of a burst
     motion_bytes: int | None = None  # of the video at the end of a motion photo's file

@@ -23,7 +23,7 @@ from __future__ import annotations
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import SIDECARS
-from bulkup.manifest.database.takeout import TAKEOUT
+from bulkup.manifest.database.takeout import TAGS, TAKEOUT
 from bulkup.manifest.database.views import VIEWS
 
 TABLES = """
@@ -338,5 +338,6 @@ REPLACES = "ALTER TABLE content ADD COLUMN replaces INTEGER;"
 MIGRATIONS: tuple[Migration, ...] = (
     migration(1, TABLES + SIDECARS + TAKEOUT + SERVE + VIEWS),
     migration(2, REPLACES),
+    migration(3, TAGS),
 )
 """Migration number n is at index n - 1."""

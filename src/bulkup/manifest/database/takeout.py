@@ -8,6 +8,9 @@ album_asset      the files in it
 
 from __future__ import annotations
 
+KEYWORD_ALBUMS = "keywords"
+"""The source of albums that are keywords in a hierarchy."""
+
 TAKEOUT = """
 CREATE TABLE takeout_note (
   id INTEGER PRIMARY KEY,
@@ -37,7 +40,7 @@ CREATE INDEX takeout_partner_note ON takeout_partner (note_id);
 CREATE TABLE album (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL,
-  source TEXT NOT NULL,            -- takeout, folder
+  source TEXT NOT NULL,            -- takeout, folder, keywords
   UNIQUE (name, source)
 );
 CREATE TABLE album_asset (
@@ -51,5 +54,58 @@ CREATE TRIGGER takeout_of_picture AFTER INSERT ON picture BEGIN
     WHERE asset.content_id = new.content_id AND (
       EXISTS (SELECT 1 FROM takeout_partner WHERE asset_id = asset.id AND note_id IS NOT NULL)
       OR new.taken_at IS NULL AND asset.name GLOB '*[12][09][0-9][0-9]*');
+END;
+"""
+
+# In a trigger OR IGNORE is what the statement says that fires it: OR REPLACE would lose members.
+_NEW_ALBUMS = f"""INSERT INTO album (name, source)
+    SELECT DISTINCT value, '{KEYWORD_ALBUMS}' FROM json_each({{tags}}) WHERE NOT EXISTS
+    (SELECT 1 FROM album WHERE name = value AND source = '{KEYWORD_ALBUMS}');"""
+_OF_ASSET = f"""
+  DELETE FROM album_asset WHERE asset_id = {{asset}}
+    AND album_id IN (SELECT id FROM album WHERE source = '{KEYWORD_ALBUMS}');
+  {_NEW_ALBUMS}
+  INSERT OR IGNORE INTO album_asset SELECT album.id, {{asset}} FROM json_each({{tags}})
+    JOIN album ON album.name = value AND album.source = '{KEYWORD_ALBUMS}';
+  DELETE FROM album WHERE source = '{KEYWORD_ALBUMS}'
+    AND NOT EXISTS (SELECT 1 FROM album_asset WHERE album_id = album.id);
+"""
+_OF_PICTURE = (
+    "(SELECT tags FROM picture JOIN asset ON picture.content_id = asset.content_id "
+    "WHERE asset.id = {asset})"
+)
+
+# The keywords of a picture hold for all its files, those of a sidecar for its file.
+TAGS = f"""
+ALTER TABLE picture ADD COLUMN tags TEXT;  -- a JSON array
+ALTER TABLE sidecar ADD COLUMN tags TEXT;
+CREATE TRIGGER tags_of_picture AFTER INSERT ON picture WHEN new.tags IS NOT NULL BEGIN
+  {_NEW_ALBUMS.format(tags="new.tags")}
+  INSERT OR IGNORE INTO album_asset SELECT album.id, asset.id FROM json_each(new.tags)
+    JOIN album ON album.name = value AND album.source = '{KEYWORD_ALBUMS}'
+    JOIN asset ON asset.content_id = new.content_id
+    WHERE NOT EXISTS (SELECT 1 FROM sidecar WHERE asset_id = asset.id AND tags IS NOT NULL);
+END;
+CREATE TRIGGER tags_of_other_content AFTER UPDATE OF content_id ON asset
+WHEN old.content_id <> new.content_id AND EXISTS (SELECT 1 FROM picture
+  WHERE content_id IN (old.content_id, new.content_id) AND tags IS NOT NULL) BEGIN
+  {
+    _OF_ASSET.format(
+        asset="new.id",
+        tags="coalesce((SELECT tags FROM picture WHERE content_id = new.content_id), '[]')",
+    )
+}
+END;
+CREATE TRIGGER tags_of_sidecar AFTER INSERT ON sidecar WHEN new.tags IS NOT NULL BEGIN
+  {_OF_ASSET.format(asset="new.asset_id", tags="new.tags")}
+END;
+CREATE TRIGGER tags_of_no_sidecar AFTER DELETE ON sidecar WHEN old.tags IS NOT NULL
+AND EXISTS (SELECT 1 FROM asset WHERE id = old.asset_id) BEGIN
+  {
+    _OF_ASSET.format(
+        asset="old.asset_id",
+        tags=f"coalesce({_OF_PICTURE.format(asset='old.asset_id')}, '[]')",
+    )
+}
 END;
 """

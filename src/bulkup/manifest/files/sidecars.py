@@ -100,7 +100,7 @@ class Sidecars(Statements):
                 "DELETE FROM sidecar WHERE asset_id = ?", ((asset_id,) for asset_id, _ in read)
             )
             self._db.executemany(  # a file may have been forgotten meanwhile
-                "INSERT INTO sidecar SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
+                "INSERT INTO sidecar SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? "
                 "WHERE EXISTS (SELECT 1 FROM asset WHERE id = ?)",
                 (
                     (*sidecar_row(asset_id, facts), asset_id)

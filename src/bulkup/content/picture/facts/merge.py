@@ -57,6 +57,7 @@ def merged(
     return PictureFacts(
         **found,
         keywords=first("keywords", words) or (),
+        tags=first("tags", words) or (),
         place=_completed_place(places),
         exposure=_exposure(sources),
         taken_from=dated[0] if dated else None,

@@ -45,6 +45,10 @@ _HIERARCHIES: Final = (  # Lightroom and darktable, digiKam, Windows
     (_MICROSOFT + "LastKeywordXMP", "/"),
 )
 
+_DIGIKAM_ROOT: Final = "_Digikam_root_tag_"
+_AUTOMATIC: Final = frozenset({"_Digikam_Internal_Tags_", "darktable"})
+"""Hierarchies that programs keep for themselves: colour labels, 'darktable|exported'."""
+
 # Dates by rank: the property, and those of its offset and fraction where they are separate.
 _ORIGINAL: Final = (
     (_EXIF + "DateTimeOriginal", _EXIF_EX + "OffsetTimeOriginal", _EXIF + "SubSecTimeOriginal"),
@@ -195,6 +199,7 @@ def _facts(properties: Properties) -> PictureFacts:
         title=first(_DC + "title"),
         description=first(_DC + "description") or first(_TIFF + "ImageDescription"),
         keywords=_keywords(properties),
+        tags=_tags(properties),
         burst_id=identifier(first(_CAMERA + "BurstID")),
     )
 
@@ -224,6 +229,20 @@ def _keywords(properties: Properties) -> tuple[str, ...]:
             value.rpartition(separator)[2] for value in properties.get(name, ())
         )
     return found[:MOST_KEYWORDS]
+
+
+def _tags(properties: Properties) -> tuple[str, ...]:
+    """The keywords in their hierarchy, as Lightroom, darktable and digiKam keep them, and those
+    above them."""
+    found: dict[str, None] = {}
+    for name, separator in _HIERARCHIES:
+        for value in properties.get(name, ()):
+            parts = [words for part in value.split(separator) if (words := " ".join(part.split()))]
+            if parts and parts[0] == _DIGIKAM_ROOT:
+                del parts[0]
+            if parts and parts[0] not in _AUTOMATIC:
+                found.update(("/".join(parts[:end]), None) for end in range(1, len(parts) + 1))
+    return tuple(found)[:MOST_KEYWORDS]
 
 
 def _words(values: Iterable[str]) -> tuple[str, ...]:

@@ -221,6 +221,16 @@ def test_keywords_that_are_only_in_a_hierarchy_are_its_last_parts(
     assert read_xmp(xmp(element, plain)).facts.keywords == ("sea",)
 
 
+def test_a_hierarchy_has_those_above_and_nothing_that_programs_keep_for_themselves() -> None:
+    values = ["_Digikam_root_tag_/A/ B  b ", "_Digikam_Internal_Tags_/x", "darktable/y", "/", "A/C"]
+    items = "".join(f"<rdf:li>{value}</rdf:li>" for value in values)
+    element = (
+        '<digiKam:TagsList xmlns:digiKam="http://www.digikam.org/ns/1.0/"><rdf:Seq>'
+        f"{items}</rdf:Seq></digiKam:TagsList>"
+    )
+    assert read_xmp(xmp(element)).facts.tags == ("A", "A/B b", "A/C")
+
+
 def test_an_empty_text_in_the_default_language_gives_way_to_another() -> None:
     items = '<rdf:li xml:lang="x-default"/><rdf:li xml:lang="en">Boat</rdf:li>'
     packet = xmp(f"<dc:title><rdf:Alt>{items}</rdf:Alt></dc:title>", tiff_ImageDescription="A boat")
