@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.e2e.conftest import Bulkup
-from tests.e2e.trees import make_tree
+from tests.e2e.trees import make_tree, picture
 from tests.unit.content.picture.made import saved, scene
 
 pytestmark = pytest.mark.usefixtures("uploads_only")
@@ -91,3 +91,16 @@ def test_metadata_and_vectors_come_with_their_files(bulkup: Bulkup, tmp_path: Pa
     assert table["vector"].to_pylist()[1] == row["vector"]
     bulkup("export", "--format", "parquet", "--no-vectors", "--output", "few.parquet")
     assert "vector" not in pq.read_table(tmp_path / "few.parquet").column_names
+
+
+def test_an_export_never_replaces_a_picture(bulkup: Bulkup, tmp_path: Path) -> None:
+    """As a swapped argument would; an older export, or any other text, is replaced."""
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--stages", "upload")
+    refused = bulkup("export", "--output", root / "a.jpg", check=2)
+    assert "is a file that bulkup did not write" in refused.stderr
+    assert (root / "a.jpg").read_bytes() == picture(1)
+    (tmp_path / "rows").write_text("old")
+    for form in ("csv", "jsonl"):
+        bulkup("export", "--format", form, "--output", "rows")
+    assert json.loads((tmp_path / "rows").read_text())["path"] == "a.jpg"

@@ -50,6 +50,22 @@ def test_a_destination_that_was_never_reached_replaces_none(bulkup: Bulkup, tmp_
         bulkup(command)
 
 
+def test_a_push_of_which_every_file_failed_is_kept_with_its_failures(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """At a second destination, where nothing was ever stored: no less a failure than at a first."""
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    bulkup("push", "photos", "--to", "nas")
+    (root / "a.jpg").unlink()
+    make_tree(root, {"z.zip": b"no archive"})
+    for _ in range(2):
+        assert "1 failed" in bulkup("push", "photos", "--to", "elsewhere", check=3).stdout
+        (failed,) = bulkup("status", "--failed", "--json", check=3).json()
+        assert failed["destination"] == str(tmp_path / "elsewhere")
+    bulkup("forget", "elsewhere", "--yes")
+    assert destinations(bulkup) == [str(tmp_path / "nas")]
+
+
 def test_a_first_push_that_was_refused_is_resumed(bulkup: Bulkup, tmp_path: Path) -> None:
     """By `resume`, by the same push, and by a push that does not name the destination again."""
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})

@@ -71,12 +71,13 @@ def run(
 
 
 def _check_output(form: ExportFormat, output: str) -> None:
+    from bulkup.content.media import is_media_head
     from bulkup.reporting.atomic_file import check_writable
     from bulkup.reporting.row_formats import BINARY, check_format
 
     check_format(form)
     if output != "-":
-        check_writable(output, named="--output")
+        check_writable(output, named="--output", is_ours=lambda head: not is_media_head(head))
     elif form in BINARY and sys.stdout.isatty():
         raise UsageError(
             f"{form} cannot be written to a terminal", hint="Name a file: --output FILE"

@@ -64,14 +64,23 @@ _HAS_UPLOADS = (
     f"WHERE item.destination_id = destination.id AND root.path LIKE '{ROOT}%'))"
 )
 
+_FAILED = (
+    # Its last run did not end with the destination's trouble, but with that of files.
+    "SELECT 1 FROM batch JOIN batch_run AS last "
+    "ON last.batch_id = batch.id AND last.run_id = batch.run_id "
+    "JOIN tally ON tally.destination_id = batch.destination_id AND stage = 'upload' "
+    "WHERE batch.destination_id = destination.id AND last.exit_code = 3 "
+    "AND tally.state IN ('waiting', 'dead') AND items > 0"
+)
+
 _USELESS = (
-    # Never reached, and no root goes there that has nowhere else to go.
+    # Never reached, no root goes there that has nowhere else to go, and no file failed there.
     f"SELECT id FROM destination WHERE NOT {IS_REACHED} AND NOT {_HAS_UPLOADS} AND NOT EXISTS ("
     "SELECT 1 FROM run WHERE ended_at IS NULL AND id <> ? AND (id IN (SELECT batch_run.run_id "
     "FROM batch_run JOIN batch ON batch.id = batch_id "
     "WHERE batch.destination_id = destination.id) "
     "OR NOT EXISTS (SELECT 1 FROM batch WHERE destination_id = destination.id))) "
-    f"AND (({_WITHOUT_WORK}) OR NOT EXISTS (SELECT 1 FROM root "
+    f"AND (({_WITHOUT_WORK}) OR NOT EXISTS ({_FAILED}) AND NOT EXISTS (SELECT 1 FROM root "
     f"WHERE root.destination_id = destination.id AND {LEADS_TO} = destination.id "
     "AND NOT EXISTS (SELECT 1 FROM root AS outer_root JOIN destination "
     f"ON destination.id = outer_root.destination_id WHERE {IS_REACHED} "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
@@ -12,6 +14,10 @@ from bulkup.errors import UsageError
 
 HEAD_BYTES = 2048
 """So many first bytes show whether a file is one of bulkup's."""
+
+
+READER_SECONDS = 5.0
+"""A FIFO's reader may come a little later than its writer."""
 
 
 @contextmanager
@@ -24,7 +30,7 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
     as the body goes. The umask applies to `mode`. Raises OSError.
     """
     if _is_stream(path):
-        with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb") as stream:
+        with open(open_stream(path, os.O_WRONLY | os.O_CLOEXEC), "wb") as stream:
             yield stream
         return
     folder, name = os.path.split(os.path.realpath(path))
@@ -42,6 +48,32 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
         with suppress(OSError):
             os.unlink(part)
         raise
+
+
+def open_stream(path: str, flags: int, mode: int = 0o600) -> int:
+    """A descriptor for writing, as of `os.open`. Of a FIFO that nobody reads it raises OSError
+    after a while: a plain open would wait for ever, deaf to signals."""
+    ends_at = time.monotonic() + READER_SECONDS
+    while _is_fifo(path):
+        try:
+            descriptor = os.open(path, flags | os.O_NONBLOCK, mode)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() >= ends_at:
+                raise OSError(errno.ENXIO, "nobody reads this FIFO") from error
+            time.sleep(0.05)
+        else:
+            os.set_blocking(descriptor, True)
+            return descriptor
+    return os.open(path, flags, mode)
+
+
+def _is_fifo(path: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _is_stream(path: str) -> bool:

@@ -63,6 +63,11 @@ def parse(url: str) -> BucketURL | BrokerURL | str:
         raise UsageError(f"{kind}:// destinations are not supported", hint=_hint_for(kind, url))
     if not _BUCKET(first):
         raise UsageError(f"{redact(url)!r} {_wrong_bucket(first)}", hint=BUCKET_RULES)
+    if not {".", ".."}.isdisjoint(path.split("/")):
+        raise UsageError(
+            f"{redact(url)!r} has a segment '.' or '..', which no URL of an object can have",
+            hint="Name the prefix without it.",
+        )
     return BucketURL(first, path.rstrip("/"))
 
 

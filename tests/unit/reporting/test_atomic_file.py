@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bulkup.cli.output.json_log import open_log
 from bulkup.errors import UsageError
 from bulkup.reporting.atomic_file import check_writable, whole_file
 
@@ -65,6 +66,21 @@ def test_a_fifo_is_written_to_and_stays(tmp_path: Path) -> None:
     assert os.read(reader, 10) == b"rows"
     os.close(reader)
     assert path.is_fifo()
+
+
+def test_a_fifo_that_nobody_reads_is_waited_for_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.reporting.atomic_file.READER_SECONDS", 0.1)
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    with (
+        pytest.raises(OSError, match="nobody reads this FIFO"),
+        whole_file(str(path), mode=0o600) as file,
+    ):
+        file.write(b"rows")
+    with pytest.raises(UsageError, match="nobody reads this FIFO"):
+        open_log(str(path))
 
 
 def test_a_descriptor_and_a_device_are_written_to(tmp_path: Path) -> None:

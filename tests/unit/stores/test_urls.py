@@ -105,6 +105,8 @@ def test_everything_else_is_a_usage_error(url: str) -> None:
         ("s3://ab", "3 to 63"),
         ("s3://photos%202/x", "3 to 63"),
         (f"s3://{'a' * 256}", "3 to 63"),
+        ("s3://photos/a/../b", "without it"),
+        ("s3://photos/.", "without it"),
     ],
 )
 def test_a_usage_error_says_what_to_write(

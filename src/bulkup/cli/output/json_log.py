@@ -33,7 +33,7 @@ _LOG_MODE = 0o600  # names of private pictures are private
 def open_log(path: str) -> int:
     """A file descriptor that appends to the log; created with mode 0600. Raises UsageError, also
     for a file that is no log of bulkup's."""
-    from bulkup.reporting.atomic_file import is_new_or_ours
+    from bulkup.reporting.atomic_file import is_new_or_ours, open_stream
 
     if os.path.isfile(path) and not is_new_or_ours(path, _is_log):
         raise UsageError(
@@ -42,7 +42,7 @@ def open_log(path: str) -> int:
         )
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
-        return os.open(path, flags, _LOG_MODE)
+        return open_stream(path, flags, _LOG_MODE)
     except OSError as error:
         raise UsageError(
             f"--log-file {path}: {error.strerror}",
