@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -264,3 +266,91 @@ def test_a_host_that_is_no_name_is_refused(bulkup: Bulkup, name: str) -> None:
     other = pushed(bulkup)
     ended = bulkup("merge", other, f"--host={name}", check=2)
     assert "is no name of a machine" in ended.stderr
+
+
+def test_what_another_program_is_writing_is_merged_as_far_as_it_is_recorded(
+    bulkup: Bulkup, merging: Bulkup
+) -> None:
+    """A push may be at work there: neither waits for the other."""
+    pushed(bulkup)
+    with closing(sqlite3.connect(bulkup.home / "manifest.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("DELETE FROM asset")
+        merging("merge", bulkup.home / "manifest.db", "--host", "nas")
+        writer.execute("ROLLBACK")
+    assert len(merging("files", "--json").json()) == 3
+
+
+def test_a_manifest_on_a_medium_that_cannot_be_written_is_merged(
+    bulkup: Bulkup, merging: Bulkup
+) -> None:
+    """In WAL mode still. A folder in the place of its -shm file is as good as no permission."""
+    pushed(bulkup)
+    copy = bulkup.directory / "medium" / "manifest.db"
+    copy.parent.mkdir()
+    shutil.copy(bulkup.home / "manifest.db", copy)
+    copy.with_name("manifest.db-shm").mkdir()
+    merging("merge", copy, "--host", "nas")
+    assert len(merging("files", "--json").json()) == 3
+
+
+def test_a_manifest_of_a_newer_bulkup_is_refused_before_anything_is_changed(
+    bulkup: Bulkup, merging: Bulkup
+) -> None:
+    other, before = pushed(bulkup), dump(merging.home / "manifest.db")
+    with closing(sqlite3.connect(other)) as db:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        db.execute(f"PRAGMA user_version = {version + 1}")
+    ended = merging("merge", other, check=5)
+    assert f"{other} was written by a newer bulkup" in ended.stderr
+    assert dump(merging.home / "manifest.db") == before
+
+
+def test_a_manifest_of_an_earlier_schema_is_to_be_migrated_first(
+    bulkup: Bulkup, merging: Bulkup
+) -> None:
+    other, before = pushed(bulkup), dump(merging.home / "manifest.db")
+    with closing(sqlite3.connect(other)) as db:
+        db.execute("PRAGMA user_version = 1")
+    ended = merging("merge", other, check=2)
+    assert f"bulkup status --manifest {other}" in ended.stderr
+    assert dump(merging.home / "manifest.db") == before
+
+
+def test_each_file_stays_at_the_destination_of_its_own_manifest(
+    bulkup: Bulkup, merging: Bulkup, tmp_path: Path
+) -> None:
+    """Two hosts with two stores, and one content that both have."""
+    other = pushed(bulkup, 2)
+    merging("merge", other, "--host", "nas")
+    stores = {str(one.directory / "store") for one in (bulkup, merging)}
+    found = merging("status", "--json").json()
+    assert {one["url"] for one in found["destinations"]} == stores
+    assert merging("verify", "--json").json() == []
+    into = tmp_path / "back"
+    into.mkdir()
+    merging("pull", "--root", f"nas:{bulkup.directory / 'photos'}", "--into", into)
+    assert {path.name: path.read_bytes() for path in into.iterdir()} == {
+        "0.jpg": b"0",
+        "1.jpg": b"1",
+    }
+
+
+def test_facts_and_vectors_that_differ_are_told_and_this_manifest_keeps_its_own(
+    bulkup: Bulkup,
+) -> None:
+    tree = make_tree(bulkup.directory / "photos", {"a.jpg": photo(1)})
+    bulkup("push", tree, "--to", bulkup.directory / "store")
+    manifest, other = bulkup.home / "manifest.db", bulkup.directory / "other.db"
+    with closing(sqlite3.connect(manifest)) as db:
+        db.execute("VACUUM INTO ?", (str(other),))
+    with closing(sqlite3.connect(other)) as db, db:
+        db.execute("UPDATE picture SET width_px = width_px + 1")
+        db.execute("UPDATE embedding SET vector = zeroblob(length(vector))")
+    before = dump(manifest)
+    (report,) = bulkup("merge", other, "--json").json()
+    assert {one["what"]: one["count"] for one in report["conflicts"]} == {
+        "pictures of which the other manifest has other facts": 1,
+        "pictures of which the other manifest has another vector": 1,
+    }
+    assert dump(manifest) == before

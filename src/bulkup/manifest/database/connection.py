@@ -234,7 +234,7 @@ def _open(target: str, *, name: str | None = None) -> ManifestConnection:
             isolation_level=None,
             check_same_thread=False,
             factory=ManifestConnection,
-            uri=target.startswith("file:"),
+            uri=True,  # also of what is attached
         )
     connection.path = path
     try:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from bulkup.errors import ManifestCorrupt
+from bulkup.errors import ManifestCorrupt, ManifestReadOnly
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.merge import history, places, results
 from bulkup.manifest.merge.other import check_other, damage_of
@@ -19,6 +20,9 @@ from bulkup.manifest.rows import Text, from_sql, to_sql
 
 CHUNK_ROWS: Final = 20_000
 """Of the other manifest in one transaction, which takes about half a second."""
+
+_READ_MODES: Final = ("mode=ro", "immutable=1")
+"""The second where no -shm file can be made beside the other manifest."""
 
 _TEMPORARY: Final = "SELECT name FROM temp.sqlite_master WHERE name LIKE 'merge_%'"
 
@@ -56,20 +60,31 @@ class Merge(Statements):
 
     @contextmanager
     def _attached(self, path: str) -> Iterator[None]:
-        self._db.execute("ATTACH ? AS other", (path,))
+        self._attach(path)
         try:
             for statement in places.MAPS.split(";"):
                 self._db.execute(statement)
             try:
                 yield
             finally:
-                names = self._column(
-                    "SELECT name FROM temp.sqlite_master WHERE name LIKE 'merge_%'"
-                )
-                for name in names:
+                for name in self._column(_TEMPORARY):
                     self._db.execute(f"DROP TABLE temp.{name}")
         finally:
             self._db.execute("DETACH other")
+
+    def _attach(self, path: str) -> None:
+        """Attach for reading only: else each transaction would lock the other manifest, too, which
+        a push may be writing to, or which may be on a medium that cannot be written."""
+        for mode in _READ_MODES:
+            self._db.execute("ATTACH ? AS other", (f"{Path(path).absolute().as_uri()}?{mode}",))
+            try:
+                self._db.execute("SELECT count(*) FROM other.sqlite_schema")
+            except ManifestReadOnly:
+                self._db.execute("DETACH other")
+                if mode == _READ_MODES[-1]:
+                    raise
+            else:
+                return
 
     def _host_of_other(self) -> str | None:
         """The machine where the other manifest's last run was; None when it has had none."""
