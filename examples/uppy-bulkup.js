@@ -1,4 +1,5 @@
-// Functions for Uppy's plugin @uppy/aws-s3, so that it uploads through `bulkup serve`:
+// Functions for the plugin @uppy/aws-s3 of Uppy 4 and 5 (that of Uppy 6 signs S3 requests only), so
+// that it uploads through `bulkup serve`:
 //
 //   uppy.use(AwsS3, bulkup("", token));        // a page of the server's own origin
 //

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import Bulkup
-from tests.e2e.pictures import asked, photo
-from tests.e2e.serving import KEYS, Client, Serving, stored
+from tests.e2e.pictures import asked, photo, sidecar
+from tests.e2e.serving import KEYS, MANY, Client, Serving, stored
 from tests.fakes.faults import Fault
 from tests.servers.process import wait_until
 
@@ -75,3 +76,33 @@ def test_all_are_done_once_and_through_all_stages(bulkup: Bulkup, fake_s3: Any) 
     assert s3.count("PutObject", 403) >= PHOTOS // EVERY // 2
     for client in clients:
         assert client.bulkup("status", "--failed", "--json", env=client.env, check=0).json() == []
+
+
+def test_sidecars_reach_their_pictures_whenever_they_are_uploaded(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """With the picture, and after it was processed."""
+    bulkup.use_settings(f'[push]\nto = "{tmp_path / "store"}"\n{MANY}')
+    server = Serving(bulkup, ("--work",), {})
+    server.start()
+    client = server.client("laptop")
+    write(client, range(3))
+    (client.photos / "0.jpg.xmp").write_bytes(sidecar(rating=4))
+    client.push()
+
+    def ratings(*expected: int | None) -> None:
+        found = (
+            "SELECT sidecar.rating FROM asset JOIN picture USING (content_id) "
+            "LEFT JOIN sidecar ON asset_id = asset.id ORDER BY asset.name"
+        )
+        manifest = bulkup.home / "manifest.db"
+        wait_until(
+            lambda: asked(manifest, found) == list(expected),
+            timeout_seconds=90,
+            what=f"the ratings {expected}",
+        )
+
+    ratings(4, None, None)
+    (client.photos / "1.xmp").write_bytes(sidecar(rating=2))
+    assert client.push()["sent"] == 1
+    ratings(4, 2, None)

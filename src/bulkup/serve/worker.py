@@ -16,7 +16,7 @@ LOOK_SECONDS = 2.0
 PAUSE_SECONDS = 300.0
 """After a run that could not work at all, such as one without its model."""
 VAIN_SECONDS = 60.0
-"""After a run that queued nothing of what the counts say has no item."""
+"""After a run that queued nothing of what the counts say has no item, or read no sidecar."""
 STAGES = (Stage.PROCESS, Stage.EMBED)
 
 
@@ -64,7 +64,7 @@ class Worker:
         code = self._runs.take_exit_code(stage)
         if code not in (None, ExitCode.DONE, ExitCode.UNFINISHED):
             self._not_before[stage] = now + PAUSE_SECONDS
-        elif code is not None and due.unqueued == self._unqueued.get(stage):
+        elif code is not None and 0 < due.unqueued == self._unqueued.get(stage):
             self._in_vain_until[stage] = now + VAIN_SECONDS  # the counts are not exact
         if now < self._not_before.get(stage, 0.0):
             return False

@@ -129,3 +129,20 @@ async def test_the_end_of_a_run_is_seen_at_once(manifest: ServerManifest) -> Non
 
     assert runs.take_exit_code("version") is not None
     await runs.wait_for_end(seconds=0.01)  # each end is told once
+
+
+async def test_sidecars_of_processed_pictures_are_worth_a_run(
+    context: ServerContext, manifest: ServerManifest
+) -> None:
+    """Also right after a run that had nothing else to do."""
+    runs = Runs()
+    worker = Worker(context.manifest, runs, context.clock)  # type: ignore[arg-type]
+    requeue(manifest, "process")
+    assert await worker.look() == [Stage.PROCESS]
+    sql(manifest.path, "UPDATE item SET state = 'done' WHERE state = 'ready'")
+    runs.end("process", 0)
+    assert Stage.PROCESS not in await worker.look()
+
+    sql(manifest.path, "INSERT INTO sidecar_unread SELECT min(id) FROM asset")
+
+    assert await worker.look() == [Stage.PROCESS]

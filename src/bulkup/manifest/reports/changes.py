@@ -25,7 +25,8 @@ class FailedAttempt(NamedTuple):
 
 
 class Due(NamedTuple):
-    """Whether items are due, and how many contents have no item yet, as the counts say."""
+    """Whether items are due, and how many contents have no item yet, as the counts say; for
+    process, with one more while there are sidecars to read."""
 
     items: bool
     unqueued: int
@@ -49,9 +50,11 @@ class ChangeQueries(Statements):
             "SELECT coalesce(sum(CASE stage WHEN ? THEN items ELSE -items END), 0) FROM tally "
             "WHERE stage = ? OR stage = ?1 AND state IN ('done', 'skipped')"
         )
+        sidecars = "SELECT EXISTS (SELECT 1 FROM sidecar_unread)"
         return Due(
             bool(self._value(query, stage.value, now)),
-            int(self._value(unqueued, BEFORE[stage].value, stage.value)),
+            int(self._value(unqueued, BEFORE[stage].value, stage.value))
+            + int(stage is Stage.PROCESS and self._value(sidecars)),
         )
 
     def last_attempt(self) -> int:
