@@ -6,7 +6,7 @@ import asyncio
 import mmap
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 _KEPT = 16
 """Buffers that are kept for the next body."""
@@ -74,8 +74,9 @@ class Buffers:
 
     def _new(self) -> memoryview:
         pages = mmap.mmap(-1, self._size_bytes)
-        if hasattr(mmap, "MADV_HUGEPAGE"):  # fewer, larger pages, where the system has them
-            pages.madvise(mmap.MADV_HUGEPAGE)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with suppress(OSError):  # a kernel without larger pages
+                pages.madvise(mmap.MADV_HUGEPAGE)
         return memoryview(pages)
 
     def _keep(self, buffer: memoryview) -> None:
