@@ -6,7 +6,8 @@
 Generates pictures, pushes them in a pseudo-terminal to an S3 server in this process, records the
 terminal, and writes docs/pictures/push.svg (while a push runs, in all three stages) and
 docs/pictures/status.svg (afterwards, with a search). The server is limited to 4 MiB/s so that
-the bars are visible. Needs bulkup.
+the bars are visible. Where Chromium is installed, it also draws docs/pictures/sheet.webp, the
+contact sheet of a search. Needs bulkup.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from PIL import Image  # noqa: E402 - after the path to tests.fakes
 from rich.console import Console  # noqa: E402 - after the path to tests.fakes
 from rich.terminal_theme import MONOKAI  # noqa: E402 - the same
 from rich.text import Text  # noqa: E402 - the same
@@ -132,6 +134,31 @@ def main() -> None:
         ):
             lines += [Text(""), prompt(command), Text.from_ansi(run(command).strip("\n"))]
         save("status", "bulkup", lines)
+        run("bulkup search sailing boat --limit 12 --html hits.html")
+        draw_sheet(directory / "hits.html")
+
+
+def draw_sheet(page: Path) -> None:
+    """Write the top of a contact sheet as docs/pictures/sheet.webp, if Chromium is installed."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        return
+    drawn = page.with_suffix(".png")
+    subprocess.run(  # noqa: S603 - our own page
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--hide-scrollbars",
+            "--window-size=900,640",
+            f"--screenshot={drawn}",
+            page.as_uri(),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with Image.open(drawn) as image:
+        image.convert("RGB").save(PICTURES / "sheet.webp", quality=80, method=6)
 
 
 if __name__ == "__main__":
