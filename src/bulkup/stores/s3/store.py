@@ -34,7 +34,7 @@ from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
-from bulkup.stores.s3.transport import HEAD_BYTES, PATIENT_SECONDS, REFUSAL_BYTES, S3Transport
+from bulkup.stores.s3.transport import PATIENT_SECONDS, REFUSAL_BYTES, S3Transport
 from bulkup.stores.s3.xml import read_objects, write_restore
 from bulkup.stores.store import READ_BYTES, Capabilities
 
@@ -43,6 +43,9 @@ PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 PROBES = 3
 """Objects that may be in the way of the probe; after that the endpoint counts as one without
 conditional writes."""
+
+_SEEN_BYTES = 1 << 10
+"""Most heads of signed requests are shorter."""
 
 _LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
@@ -329,4 +332,5 @@ class S3Store(S3Parts, S3SignedURLs):
 
 
 def _is_conditional(request: Body) -> bool:
-    return b"\r\nif-none-match:" in bytes(request[:HEAD_BYTES])
+    """A header further behind only costs a body that is refused."""
+    return b"\r\nif-none-match:" in bytes(request[:_SEEN_BYTES])

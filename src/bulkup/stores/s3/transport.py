@@ -37,8 +37,7 @@ from bulkup.stores.s3.sigv4 import EMPTY_SHA256, encode_path, encode_query
 
 PATIENT_SECONDS = 900.0
 """For what the endpoint does by itself before it responds: copying, joining parts."""
-HEAD_BYTES = 1 << 13
-"""As much of a signed request holds its head."""
+_HEAD_BYTES = 1 << 13
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SMALL_BYTES = 256 * 1024
 
@@ -196,7 +195,7 @@ class S3Transport:
             return None
         if response.status < 300:
             return response
-        head = bytes(request[:HEAD_BYTES])
+        head = bytes(request[:_HEAD_BYTES])
         names = [name for name in OPTIONS if f"\r\n{name}:".encode() in head]
         refusal = self._error(response, key, [*names, *(["if-none-match"] if conditional else [])])
         used = session if session.has_signed(request) else None

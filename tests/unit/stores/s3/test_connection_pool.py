@@ -589,3 +589,22 @@ async def test_who_waits_when_the_pool_is_closed_learns_it(tls: TLS) -> None:
             await second
         slow.may_answer.set()
         assert (await first).status == 200
+
+
+async def test_over_tls_fewer_connections_are_opened_ahead(
+    tls: TLS, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bulkup.stores.s3.connections.pool.TLS_AHEAD", 2)
+    seen = 0
+    serve_one = answering(OK)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        seen += 1
+        await serve_one(reader, writer)
+
+    async with pool_over(serve, tls.server, ca_pem=tls.ca_pem) as pool:
+        await pool.connect_ahead(5)
+        puts = (pool.request("PUT", "/", HEADERS, b"body", 5.0) for _ in range(2))
+        assert [got.status for got in await asyncio.gather(*puts)] == [200, 200]
+    assert seen == 2

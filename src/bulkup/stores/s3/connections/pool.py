@@ -43,6 +43,11 @@ OPENED_AT_ONCE = 64
 beyond, the kernel answers none, and asks again after a second."""
 
 
+TLS_AHEAD = 128
+"""A handshake of TLS costs as much CPU time as some requests: more are opened when they are needed.
+"""
+
+
 class NoConnection(Exception):
     """Nothing was sent: no connection, or headers that are not plain text."""
 
@@ -117,7 +122,8 @@ class ConnectionPool:
         """Open connections in the background until so many are idle: the way there and back, with
         TLS several times, is then behind the requests that take them. Done when they are there."""
         ahead = len(self._idle) + len(self._opening) - len(self._waiting)
-        for _ in range(count - ahead):
+        most = min(count, TLS_AHEAD) if self.has_tls else count
+        for _ in range(most - ahead):
             self._begin_opening()
         return asyncio.gather(*self._opening, return_exceptions=True)
 
