@@ -21,7 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bulkup.search import text_scores as meaning
-from bulkup.search.matrix import Matrix, MatrixRow, Rows, from_classes, from_float16, open_matrix
+from bulkup.search.matrix import (
+    Matrix,
+    MatrixRow,
+    Rows,
+    from_float16,
+    from_vectors_and_classes,
+    open_matrix,
+)
 from bulkup.search.matrix_file import Stamp
 from bulkup.search.top_k import nearest
 
@@ -46,9 +53,10 @@ class Embeddings:
         self.classes["number"] = random.integers(0, 1000, self.classes.shape)
         self.classes["probability"] = random.random(self.classes.shape, np.float32)
 
-    def rows(self, of: NDArray[np.generic]) -> Rows:
+    def rows(self, *of: NDArray[np.generic]) -> Rows:
         def after(row_id: int) -> Iterator[MatrixRow]:
-            return (MatrixRow(at + 1, at + 1, of[at].tobytes()) for at in range(row_id, len(of)))
+            for at in range(row_id, len(self.vectors)):
+                yield MatrixRow(at + 1, at + 1, b"".join(one[at].tobytes() for one in of))
 
         return after
 
@@ -67,8 +75,12 @@ def searches(folder: Path, made: Embeddings, rounds: int) -> Iterator[str]:
     """Making the files, and searching by example and by words."""
     count = len(made.vectors)
     stamp = Stamp("benchmark", 1, count, count)
-    as_vectors, as_rows = made.rows(made.vectors), made.rows(made.classes)
-    classes = from_classes(meaning.KEPT, meaning.picture_rows)
+    as_vectors, as_rows = made.rows(made.vectors), made.rows(made.vectors, made.classes)
+    classes = from_vectors_and_classes(
+        DIMENSION,
+        meaning.KEPT,
+        lambda numbers, shares, vectors: meaning.picture_rows(numbers, shares, features=vectors),
+    )
 
     def vectors() -> Matrix:
         return open_matrix(str(folder / "vectors"), stamp=stamp, dimension=DIMENSION,

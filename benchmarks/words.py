@@ -131,7 +131,9 @@ def embedded(corpus: Path, variant: str, *, thorough: bool) -> Photos:
     assert len(classes) == len(labels)
     numbers = np.array([seen.numbers for seen in classes], np.uint16)
     probabilities = np.array([seen.probabilities for seen in classes], np.float32)
-    return Photos(tuple(map(frozenset, labels.values())), picture_rows(numbers, probabilities))
+    vectors = np.stack([picture.vector for picture in found]).astype(np.float32)
+    rows = picture_rows(numbers, probabilities, features=vectors)
+    return Photos(tuple(map(frozenset, labels.values())), rows)
 
 
 async def _embed(bodies: Sequence[bytes], *, thorough: bool) -> list[Embedded]:

@@ -27,11 +27,13 @@ What is made (all read by bulkup.search.vocabulary and bulkup.search.label_vecto
     forms.txt    irregular forms, "mice mouse", sorted
     classes.json names, kinds and words of the 1000 classes, see `_class_data`
     classes.npy  float16 (1000, 128): the label vector of each class, from the mean of all
+    features.npy float16 (1280, 128): from the embedder's vectors to the same space
     background.npy  float16 (128 + 2 x 1000): see bulkup.search.label_vectors.Background
 
 A class's label vector is the mean of what an encoder makes of four sentences; a word's vector is
 what it makes of "a photo of a …". Both are taken from the mean label vector. The vectors of both
-encoders stand side by side, and are projected on the 128 main axes of the label vectors.
+encoders stand side by side, and are projected on the 128 main axes of the label vectors. Long axes
+are shortened a little, so that a few of them do not decide alone.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ from numpy.typing import NDArray
 from vocabulary import chosen
 from wordnet import Synset, WordNet
 
+from bulkup.embed.weights import installed_weights
 from bulkup.search.label_vectors import ClassLabels
 from bulkup.search.languages import variants
 from bulkup.search.vocabulary import Words
@@ -56,6 +59,7 @@ from bulkup.search.vocabulary import Words
 DIMENSION = 128
 MOST_BESIDE = 10  # words of a sentence
 RIDGE = 3.0
+EVEN = 0.15  # 0 leaves the axes as they are, 1 makes all equally long
 
 Encoder = Callable[[Iterable[str]], Floats]
 
@@ -107,12 +111,26 @@ def language_map(encode: Encoder, words: list[str], vectors: Floats) -> Floats:
     return found
 
 
+def feature_map(weights: Floats, labels: Floats) -> Floats:
+    """From the features of the classifier's last layer, (1280, DIMENSION), by ridge regression: the
+    `weights` of a class, (1000, 1280), are what a picture of it looks like, and lead to its label
+    vector."""
+    rows = (weights - weights.mean(axis=0)).astype(np.float64)
+    square = rows @ rows.T
+    square += np.trace(square) / len(rows) * np.eye(len(rows))
+    targets = labels / np.linalg.norm(labels, axis=1, keepdims=True)
+    found: Floats = rows.T @ np.linalg.solve(square, targets.astype(np.float64))
+    return found
+
+
 def main_axes(vectors: Floats) -> Floats:
-    """The DIMENSION axes, (n, DIMENSION), along which `vectors` are longest; signs are fixed."""
-    _, found = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
+    """The DIMENSION axes, (n, DIMENSION), along which `vectors` are longest, each divided by their
+    length to the power EVEN; signs are fixed."""
+    squares, found = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
     best = found[:, ::-1][:, :DIMENSION]
     signs = np.sign(best[np.abs(best).argmax(axis=0), np.arange(DIMENSION)])
-    axes: Floats = (best * signs).astype(np.float32)
+    lengths = np.sqrt(squares[::-1][:DIMENSION])
+    axes: Floats = (best * signs * lengths**-EVEN).astype(np.float32)
     return axes
 
 
@@ -198,6 +216,8 @@ def main() -> None:
     languages = language_map(encoders[1], words, vectors @ axes)
     np.save(out / "languages.npy", languages.astype(np.float16))
     np.save(out / "classes.npy", (labels @ axes).astype(np.float16))
+    features = feature_map(installed_weights()["_fc.weight"], labels @ axes)
+    np.save(out / "features.npy", features.astype(np.float16))
     (out / "words.txt").write_text("\n".join(words), "ascii")
     (out / "forms.txt").write_text(
         "\n".join(_irregular((nouns, verbs, adjectives), set(words))), "ascii"

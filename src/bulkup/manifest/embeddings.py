@@ -177,3 +177,13 @@ class Embeddings(Statements):
             "WHERE embedder_id = ? AND id > ? ORDER BY id",
             (embedder_id, after),
         )
+
+    def vector_and_class_rows(
+        self, embedder_id: int, after: int
+    ) -> Iterator[tuple[int, int, bytes]]:
+        """The same with the vector, and the classes after it."""
+        yield from self._db.execute(
+            "SELECT id, content_id, cast(vector || coalesce(classes, x'') AS BLOB) FROM embedding "
+            "WHERE embedder_id = ? AND id > ? ORDER BY id",
+            (embedder_id, after),
+        )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -60,6 +60,7 @@ class ClassLabels:
         data: Mapping[str, Any],
         labels: NDArray[np.float32],
         background: Callable[[ClassLabels], Background],
+        features: Path | None = None,
     ) -> None:
         self._names: list[list[str]] = data["names"]
         self._kinds: list[str] = data["kinds"]
@@ -68,6 +69,7 @@ class ClassLabels:
         self._words: dict[str, int] = data["words"]
         self._context_texts: list[str] = data["context"]
         self._background = background
+        self._features = features
         self.labels = labels
         """Shape (count, DIMENSION): the label vectors minus their mean; not normalised."""
 
@@ -81,7 +83,7 @@ class ClassLabels:
             numbers = np.load(folder / "background.npy").astype(np.float32)
             return Background(numbers[: -2 * COUNT], numbers[-2 * COUNT : -COUNT], numbers[-COUNT:])
 
-        return cls(data, labels, background)
+        return cls(data, labels, background, folder / "features.npy")
 
     @classmethod
     def described(cls, labels: Sequence[Label], words: Words) -> ClassLabels:
@@ -146,10 +148,21 @@ class ClassLabels:
 
     @cached_property
     def version(self) -> str:
-        """Changes with `labels` and `background`."""
-        return (
-            f"{crc32(np.concatenate(self.background).tobytes(), crc32(self.labels.tobytes())):08x}"
-        )
+        """Changes with `labels`, `background` and `feature_axes`."""
+        features = b"" if self._features is None else self._features.read_bytes()
+        parts = (self.labels.tobytes(), *(part.tobytes() for part in self.background), features)
+        return f"{reduce(lambda crc, part: crc32(part, crc), parts, 0):08x}"
+
+    @property
+    def has_feature_axes(self) -> bool:
+        """Whether there are `feature_axes`, which are read when they are asked for."""
+        return self._features is not None
+
+    @cached_property
+    def feature_axes(self) -> NDArray[np.float32] | None:
+        """Shape (dimension of the embedder's vectors, DIMENSION): the map of these vectors into the
+        space of the labels; None where the embedder has none."""
+        return None if self._features is None else np.load(self._features).astype(np.float32)
 
     @cached_property
     def background(self) -> Background:

@@ -113,6 +113,23 @@ def from_classes(most: int, to_rows: Callable[[NDArray[np.uint16], Floats], Floa
     return decode
 
 
+def from_vectors_and_classes(
+    dimension: int, most: int, to_rows: Callable[[NDArray[np.uint16], Floats, Floats], Floats]
+) -> Decode:
+    """A Decode for both at once: a vector as in `from_float16`, then classes as in `from_classes`.
+
+    `to_rows` gets the vectors, too, of shape (n, dimension), as its last argument.
+    """
+    length = 2 * dimension
+
+    def decode(blobs: Sequence[bytes]) -> Floats:
+        vectors = from_float16(dimension)([blob[:length] for blob in blobs])
+        classes = from_classes(most, lambda numbers, shares: to_rows(numbers, shares, vectors))
+        return classes([blob[length:] for blob in blobs])
+
+    return decode
+
+
 def open_matrix(path: str, *, stamp: Stamp, dimension: int, rows: Rows, decode: Decode) -> Matrix:
     """The matrix of the rows that `stamp` describes, from the file at `path` as far as it is valid.
 

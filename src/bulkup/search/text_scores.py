@@ -2,11 +2,12 @@
 
 **ConSE** (Norouzi et al., "Zero-Shot Learning by Convex Combination of Semantic Embeddings", ICLR
 2014): the vector of a picture is the mean of its classes' label vectors, weighted by their
-probabilities. So pictures and words share a space that was never trained with pictures. Four
+probabilities. So pictures and words share a space that was never trained with pictures. Five
 things improve it here: label vectors are means of four sentences each; the mean of all label
 vectors is subtracted; the 20 best classes are weighted by the square root of their probability,
-since classifiers are overconfident; and half of what a picture reaches on average is subtracted,
-since some pictures are near to every word.
+since classifiers are overconfident; a linear map of the embedder's vector, fitted on the weights of
+the classes, is added, since pictures of what is no class have features of many; and half of what a
+picture reaches on average is subtracted, since some pictures are near to every word.
 
     evidence = cosine(words, picture) + 0.2 x lexical + 0.3 x beside
     meaning = evidence - 0.5 x mean evidence of the words of all contexts
@@ -175,34 +176,41 @@ def picture_vectors(
     numbers: NDArray[np.integer],
     probabilities: NDArray[np.floating],
     labels: ClassLabels | None = None,
+    features: Floats | None = None,
 ) -> Floats:
-    """Unit vectors of pictures, shape (n, DIMENSION), from their best classes.
+    """Unit vectors of pictures, shape (n, DIMENSION), from their best classes, and from `features`,
+    the embedder's vectors, where `labels` have a map for them.
 
     `numbers` and `probabilities` have shape (n, k): a picture's k best classes, k up to KEPT, in
-    any order; a probability of 0 is padding. A picture without classes has the vector 0.
+    any order; a probability of 0 is padding. A picture without classes and features has the vector
+    0.
     """
-    rows = (labels or known_classes()).labels
+    labels = labels or known_classes()
+    rows, axes = labels.labels, labels.feature_axes
     weights = np.sqrt(probabilities, dtype=np.float32)
     vectors = np.zeros((len(numbers), DIMENSION), np.float32)
     for rank in range(numbers.shape[1]):  # (n, k, DIMENSION) at once would take 1 GB for 100,000
         vectors += weights[:, rank, None] * rows[numbers[:, rank]]
+    if features is not None and axes is not None:
+        vectors = unit(vectors) + unit(features @ axes)
     return unit(vectors)
 
 
 def rows_version(labels: ClassLabels | None = None) -> str:
     """The version of `picture_rows`: rows of two versions are never mixed."""
-    return f"conse-3.{(labels or known_classes()).version}"
+    return f"conse-4.{(labels or known_classes()).version}"
 
 
 def picture_rows(
     numbers: NDArray[np.integer],
     probabilities: NDArray[np.floating],
     labels: ClassLabels | None = None,
+    features: Floats | None = None,
 ) -> Floats:
-    """All that a search needs of pictures, shape (n, ROW), for a matrix."""
+    """All that a search needs of pictures, shape (n, ROW), for a matrix; see `picture_vectors`."""
     rows = np.zeros((len(numbers), ROW), np.float32)
     count = numbers.shape[1]
-    rows[:, :DIMENSION] = picture_vectors(numbers, probabilities, labels)
+    rows[:, :DIMENSION] = picture_vectors(numbers, probabilities, labels, features)
     rows[:, DIMENSION : DIMENSION + count] = numbers / _NUMBER_SCALE
     rows[:, DIMENSION + KEPT : DIMENSION + KEPT + count] = probabilities
     rows[:, -1] = BACKGROUND * _evidence(*(labels or known_classes()).background, rows)

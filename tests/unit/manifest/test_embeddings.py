@@ -76,6 +76,8 @@ def test_an_embedding_is_written_down_with_its_attempt(manifest: Manifest) -> No
         (b.content_id, VECTOR),
     ]
     assert [one[2] for one in manifest.embeddings.class_rows(row.id, 0)] == [b"1234", b"1234"]
+    both = manifest.embeddings.vector_and_class_rows(row.id, 0)
+    assert [one[2] for one in both] == [VECTOR + b"1234"] * 2
     assert embed_states(manifest)["done"] == 2
     query = (
         "SELECT number, outcome FROM attempt JOIN item ON item.id = item_id WHERE stage = 'embed'"
@@ -94,6 +96,8 @@ def test_rows_are_asked_for_from_an_id_on(manifest: Manifest) -> None:
     assert second.generation == first.generation, "what was there is as it was"
     assert [one[1] for one in manifest.embeddings.rows(first.id, first.highest)] == [b.content_id]
     assert [one[2] for one in manifest.embeddings.class_rows(first.id, first.highest)] == [b""]
+    both = manifest.embeddings.vector_and_class_rows(first.id, first.highest)
+    assert [one[2] for one in both] == [VECTOR]
 
 
 def test_a_vector_in_the_place_of_another_changes_the_generation(manifest: Manifest) -> None:

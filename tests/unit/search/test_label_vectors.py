@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 
 from bulkup.embed.two_towers.labels import ModelLabel
 from bulkup.search.label_vectors import COUNT, ClassLabels, known_classes
-from bulkup.search.vocabulary import DIMENSION, known_words, unit
+from bulkup.search.vocabulary import DATA, DIMENSION, known_words, unit
 
 CLASSES = known_classes()
 TABBY, GOLDFISH, CRANE_BIRD, CRANE_MACHINE, GREY_WHALE = 281, 1, 134, 517, 147
@@ -51,6 +54,14 @@ def test_a_word_of_a_name_or_a_definition_is_mentioned() -> None:
     mentioning = {CLASSES.names(int(n))[0] for n in np.flatnonzero(CLASSES.mentioned("beer"))}
     assert {"beer bottle", "beer glass"} <= mentioning
     assert len(mentioning) < 10
+
+
+def test_the_version_changes_with_the_map_of_features(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(DATA, data, ignore=shutil.ignore_patterns("words*", "foreign*"))
+    assert ClassLabels.read(data).version == CLASSES.version
+    np.save(data / "features.npy", np.zeros((1280, DIMENSION), np.float16))
+    assert ClassLabels.read(data).version != CLASSES.version
 
 
 def test_labels_are_taken_from_their_mean() -> None:

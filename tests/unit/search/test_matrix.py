@@ -17,7 +17,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulkup.search import matrix, matrix_file
-from bulkup.search.matrix import Matrix, MatrixRow, from_classes, from_float16, open_matrix
+from bulkup.search.matrix import (
+    Matrix,
+    MatrixRow,
+    from_classes,
+    from_float16,
+    from_vectors_and_classes,
+    open_matrix,
+)
 from bulkup.search.matrix_file import Stamp
 
 DIMENSION = 16
@@ -217,6 +224,21 @@ def test_classes_are_pairs_of_number_and_probability_filled_up_with_nothing() ->
             [[0.5, 0.25, 0.0], [0.0, 0.0, 0.0], [0.5, 0.25, 0.125]],
         )
     ]
+
+
+def test_a_vector_and_classes_lie_in_one_blob() -> None:
+    seen = []
+
+    def to_rows(numbers: np.ndarray, shares: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        seen.append((numbers.tolist(), shares.tolist(), vectors.tolist()))
+        return vectors
+
+    pair = np.dtype([("number", "<u2"), ("probability", "<f2")])
+    one = np.array([0.5, -1.0], "<f2").tobytes() + np.array([(281, 0.5)], pair).tobytes()
+    none = np.array([0.25, 2.0], "<f2").tobytes()
+    decode = from_vectors_and_classes(2, 1, to_rows)
+    assert decode([one, none]).dtype == np.float32
+    assert seen == [([[281], [0]], [[0.5], [0.0]], [[0.5, -1.0], [0.25, 2.0]])]
 
 
 def test_a_vector_of_another_length_is_a_bug_that_leaves_no_file(

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bulkup.embed.weights import installed_weights
 from bulkup.errors import WordsUnknown
 from bulkup.search.label_vectors import COUNT, known_classes
 from bulkup.search.literal_match import Described
@@ -29,6 +30,7 @@ from bulkup.search.text_scores import (
     rows_version,
 )
 from bulkup.search.texts import matches
+from bulkup.search.vocabulary import unit
 
 Numbers = NDArray[np.uint16]
 
@@ -132,6 +134,16 @@ def test_rows_hold_all_that_a_search_needs() -> None:
 def test_the_version_of_rows_names_the_labels_they_were_made_of() -> None:
     assert rows_version() == rows_version()
     assert known_classes().version in rows_version()
+
+
+def test_features_lead_to_words_where_the_classes_say_nothing() -> None:
+    weights = installed_weights()["_fc.weight"]
+    features = unit(weights[[DAISY, SPORTS_CAR, TABBY]] - weights.mean(axis=0))
+    same = np.full((3, 1), STOCKING, np.uint16), np.full((3, 1), 0.05, np.float32)
+    rows = picture_rows(*same, features=features)
+    for place, text in enumerate(("flower", "vehicle", "cat")):
+        assert int(row_scores(TextQuery.of(text), rows).argmax()) == place
+    assert np.allclose(np.linalg.norm(rows[:, :DIMENSION], axis=1), 1, atol=1e-5)
 
 
 def test_every_number_of_a_class_survives_its_row() -> None:

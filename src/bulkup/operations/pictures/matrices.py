@@ -13,9 +13,13 @@ from bulkup.operations.pictures.kept_pictures import KeptPictures
 from bulkup.settings.stage_options import EmbedOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bulkup.embed.two_towers.labels import ModelLabel
     from bulkup.search.label_vectors import ClassLabels
     from bulkup.search.matrix import Matrix
+    from bulkup.search.matrix_file import Floats
 
 CLASSIFIER: Final = "efficientnet-lite0"
 """The built-in embedder whose classes are compared with words."""
@@ -83,9 +87,25 @@ def open_classes(
 ) -> Matrix:
     """What the classifier saw in all contents, ready to be compared with words."""
     from bulkup.search import text_scores
-    from bulkup.search.matrix import MatrixRow, from_classes, open_matrix
+    from bulkup.search.matrix import (
+        MatrixRow,
+        from_classes,
+        from_vectors_and_classes,
+        open_matrix,
+    )
     from bulkup.search.matrix_file import Stamp
 
+    def to_rows(
+        numbers: NDArray[np.uint16], probabilities: Floats, features: Floats | None = None
+    ) -> Floats:
+        return text_scores.picture_rows(numbers, probabilities, labels, features)
+
+    if labels.has_feature_axes:
+        made_of = reader.embeddings.vector_and_class_rows
+        decode = from_vectors_and_classes(row.dimension, text_scores.KEPT, to_rows)
+    else:
+        made_of = reader.embeddings.class_rows
+        decode = from_classes(text_scores.KEPT, to_rows)
     key = f"{row.token} {text_scores.rows_version(labels)}"
     return kept.matrix(
         f"{reader.path}.words-{row.id}",
@@ -93,7 +113,7 @@ def open_classes(
         partial(
             open_matrix,
             dimension=text_scores.ROW,
-            rows=lambda after: map(MatrixRow._make, reader.embeddings.class_rows(row.id, after)),
-            decode=from_classes(text_scores.KEPT, partial(text_scores.picture_rows, labels=labels)),
+            rows=lambda after: map(MatrixRow._make, made_of(row.id, after)),
+            decode=decode,
         ),
     )
