@@ -8,8 +8,8 @@ So a word that stands in a name or keyword comes before any guess about what is 
 equals the meaning decides.
 
 A meaning is compared with chance: of 3,000 words of the table, drawn at random, and 54 photos, the
-middle pair reaches 2 %, one pair in 10 reaches 14 %, one in 100 reaches 24 %, one in 1,000 reaches
-35 %. Below WEAK a hit may as well be chance.
+middle pair reaches 1 %, one pair in 10 reaches 11 %, one in 100 reaches 21 %, one in 1,000 reaches
+31 %. Below WEAK a hit may as well be chance.
 """
 
 from __future__ import annotations

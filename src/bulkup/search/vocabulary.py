@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache, cached_property
 from heapq import nlargest
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +38,9 @@ _VERB_ENDINGS: Final = (
     *(("s", ""), ("ies", "y"), ("es", "e"), ("es", ""), ("ed", "e"), ("ed", ""), ("ing", "e")),
     ("ing", ""),
 )
-_ADJECTIVE_ENDINGS: Final = (("er", ""), ("est", ""), ("er", "e"), ("est", "e"))
-_ENDINGS: Final = (*_NOUN_ENDINGS, *_VERB_ENDINGS, *_ADJECTIVE_ENDINGS)
+_PLAIN: Final = (*_NOUN_ENDINGS, *_VERB_ENDINGS)
+_COMPARED: Final = (("er", ""), ("est", ""), ("er", "e"), ("est", "e"))
+_SHORT: Final = 2  # letters: no adjective has so few, and 'mer' (sea) is not compared 'me'
 
 _LONGEST_PHRASE: Final = 4  # words: 'lily of the valley'
 _SHOWN: Final = 60  # letters of an unknown word in a message
@@ -103,8 +104,11 @@ class Words:
             return word
         if word in self._forms:
             return self._forms[word]
-        bases = (word.removesuffix(end) + new for end, new in _ENDINGS if word.endswith(end))
-        return next((base for base in bases if len(base) > 1 and base in self), None)
+        bases = (word.removesuffix(end) + new for end, new in _PLAIN if word.endswith(end))
+        compared = (word.removesuffix(end) + new for end, new in _COMPARED if word.endswith(end))
+        known = (base for base in bases if len(base) > 1 and base in self)
+        adjectives = (base for base in compared if len(base) > _SHORT and base in self)
+        return next(chain(known, adjectives), None)
 
     def read(
         self, typed: Sequence[str], stop_words: frozenset[str] = frozenset()

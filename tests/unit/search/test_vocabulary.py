@@ -75,6 +75,8 @@ def test_an_unknown_word_has_no_vector() -> None:
         ("glasses", "glasses"),  # spectacles: a word of its own
         ("easter", "easter"),  # no form of 'east'
         ("cafés", "cafe"),
+        ("colder", "cold"),
+        ("mer", None),  # a sea; 'me' has no comparative
         ("xyzzies", None),
     ],
 )
