@@ -175,8 +175,8 @@ class Hit(NamedTuple):
 def picture_vectors(
     numbers: NDArray[np.integer],
     probabilities: NDArray[np.floating],
-    labels: ClassLabels | None = None,
     features: Floats | None = None,
+    labels: ClassLabels | None = None,
 ) -> Floats:
     """Unit vectors of pictures, shape (n, DIMENSION), from their best classes, and from `features`,
     the embedder's vectors, where `labels` have a map for them.
@@ -204,13 +204,13 @@ def rows_version(labels: ClassLabels | None = None) -> str:
 def picture_rows(
     numbers: NDArray[np.integer],
     probabilities: NDArray[np.floating],
-    labels: ClassLabels | None = None,
     features: Floats | None = None,
+    labels: ClassLabels | None = None,
 ) -> Floats:
     """All that a search needs of pictures, shape (n, ROW), for a matrix; see `picture_vectors`."""
     rows = np.zeros((len(numbers), ROW), np.float32)
     count = numbers.shape[1]
-    rows[:, :DIMENSION] = picture_vectors(numbers, probabilities, labels, features)
+    rows[:, :DIMENSION] = picture_vectors(numbers, probabilities, features, labels)
     rows[:, DIMENSION : DIMENSION + count] = numbers / _NUMBER_SCALE
     rows[:, DIMENSION + KEPT : DIMENSION + KEPT + count] = probabilities
     rows[:, -1] = BACKGROUND * _evidence(*(labels or known_classes()).background, rows)

@@ -13,13 +13,9 @@ from bulkup.operations.pictures.kept_pictures import KeptPictures
 from bulkup.settings.stage_options import EmbedOptions
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from bulkup.embed.two_towers.labels import ModelLabel
     from bulkup.search.label_vectors import ClassLabels
     from bulkup.search.matrix import Matrix
-    from bulkup.search.matrix_file import Floats
 
 CLASSIFIER: Final = "efficientnet-lite0"
 """The built-in embedder whose classes are compared with words."""
@@ -95,11 +91,7 @@ def open_classes(
     )
     from bulkup.search.matrix_file import Stamp
 
-    def to_rows(
-        numbers: NDArray[np.uint16], probabilities: Floats, features: Floats | None = None
-    ) -> Floats:
-        return text_scores.picture_rows(numbers, probabilities, labels, features)
-
+    to_rows = partial(text_scores.picture_rows, labels=labels)
     if labels.has_feature_axes:
         made_of = reader.embeddings.vector_and_class_rows
         decode = from_vectors_and_classes(row.dimension, text_scores.KEPT, to_rows)
