@@ -283,6 +283,8 @@ def unreachable(error: PyreqwestError, proxy: str | None = None) -> StoreUnreach
     if "InvalidContentType" in text or "InvalidMessage" in text:
         text = "the server does not speak TLS"
         hint = "Use http:// in --endpoint-url, or the server's port for https."
+    elif "not valid for name" in text or "NotValidForName" in text:
+        hint = "Correct --endpoint-url; for a bucket with dots, use --addressing-style path."
     elif "certificate" in text or "UnknownIssuer" in text:
         hint = "Name the endpoint's certificate authority with --ca-bundle."
     elif "dns" in text.lower() or "Connect" in type(error).__name__:

@@ -393,6 +393,27 @@ async def test_expired_keys_are_renewed_once():
 
 
 @pytest.mark.skipif(bool(missing(NEEDED)), reason="needs openssl")
+async def test_a_certificate_for_another_name_asks_for_no_authority(tmp_path):
+    """As of a bucket with dots in the host name, below a wildcard's certificate."""
+    certificate = make_certificate(tmp_path)  # for 127.0.0.1
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate.chain, certificate.key)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.2", 0, ssl=tls) as server:
+        url = f"https://127.0.0.2:{server.sockets[0].getsockname()[1]}"
+        transport = S3Transport(
+            "my.bucket",
+            lambda anew: credentials(None, url=url),
+            ca_pem=certificate.ca.read_bytes(),
+            clock=FixedClock(),
+        )
+        for method, body in (("GET", b""), ("PUT", b"small")):
+            with pytest.raises(StoreUnreachable) as caught:
+                await transport.send(method, "k", {}, body=body)
+            assert "--addressing-style path" in caught.value.hint
+        await transport.close()
+
+
+@pytest.mark.skipif(bool(missing(NEEDED)), reason="needs openssl")
 async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
     """Where there is no TLS certificates are not looked at; the client of another address does."""
     certificate = make_certificate(tmp_path)
