@@ -135,6 +135,8 @@ def test_a_page_fits_small_and_large_screens(served: Served, path: str, width: i
     if not path.startswith("sign-in"):  # every page can be reached, without a bar to scroll by
         cut = "const nav = document.querySelector('nav'); return nav.scrollWidth - nav.clientWidth"
         assert served.browser.ask(cut) <= 0
+        tops = "return [...document.querySelectorAll('.top nav a')].map((link) => link.offsetTop)"
+        assert len(set(served.browser.ask(tops))) == 1
 
 
 @pytest.mark.parametrize("path", PAGES)
