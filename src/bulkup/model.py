@@ -44,11 +44,12 @@ INODE_MASK = (1 << 63) - 1
 MAX_NS = (1 << 63) - 1
 """The latest time of a file, in nanoseconds since 1970 (2262-04-11): SQLite has 64 bits. Times
 beyond it, and before its negative, are kept as this limit."""
+LEAST_NS = -MAX_NS
 
 
 def clamp_ns(time_ns: int) -> int:
     """A time within ±MAX_NS: file systems and archives can hold dates of any year."""
-    return max(-MAX_NS, min(time_ns, MAX_NS))
+    return max(LEAST_NS, min(time_ns, MAX_NS))
 
 
 class FileStat(NamedTuple):
@@ -61,13 +62,11 @@ class FileStat(NamedTuple):
 
     @classmethod
     def of(cls, found: stat_result) -> FileStat:
-        """The values as the manifest keeps them."""
-        return cls(
-            found.st_size,
-            clamp_ns(found.st_mtime_ns),
-            found.st_ino & INODE_MASK,
-            clamp_ns(found.st_ctime_ns),
-        )
+        """The values as the manifest keeps them. Made twice for each file: hence no calls."""
+        modified_ns, changed_ns = found.st_mtime_ns, found.st_ctime_ns
+        if not (LEAST_NS <= modified_ns <= MAX_NS and LEAST_NS <= changed_ns <= MAX_NS):
+            modified_ns, changed_ns = clamp_ns(modified_ns), clamp_ns(changed_ns)
+        return cls(found.st_size, modified_ns, found.st_ino & INODE_MASK, changed_ns)
 
 
 class LeftOut(NamedTuple):
