@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.servers.process import unmeasured
+
 PROGRAM = Path(sys.executable).with_name("bulkup")
 LIMIT_SECONDS = 100  # below pytest's own limit, so that the output is shown
+MEASURED: set[tuple[str, ...]] = set()  # sequences of commands, by module
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Bulkup:
 
     directory: Path
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    sequence: tuple[str, ...] = ()
 
     @property
     def home(self) -> Path:
@@ -50,6 +54,21 @@ class Bulkup:
         """The test's clean environment, with this BULKUP_HOME and `more`."""
         own = {"BULKUP_HOME": str(self.home), "PYTHONWARNINGS": "default", "COLUMNS": "200"}
         return {**os.environ, **own, **(more or {})}
+
+    def measured(
+        self, args: tuple[str | os.PathLike[str], ...], more: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The environment of a command, without coverage if another test of the module began with
+        the same verbs, options and variables; most tests begin with the same push."""
+        words = [os.fspath(arg).partition("=")[0] for arg in args]
+        names = sorted(word for word in words if word.startswith("-"))
+        module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
+        self.sequence = (*(self.sequence or (module,)), " ".join([*words[:1], *names, *more]))
+        environ = self.environment(more)
+        if self.sequence in MEASURED:
+            return unmeasured(environ)
+        MEASURED.add(self.sequence)
+        return environ
 
     def use_settings(self, toml: str) -> None:
         """Write bulkup.toml into the directory of the commands, and allow it."""
@@ -65,7 +84,7 @@ class Bulkup:
         """Start a command and return at once; what still runs at the end of the test is killed."""
         process = subprocess.Popen(
             [PROGRAM, *args],
-            env=self.environment(env),
+            env=self.measured(args, env or {}),
             cwd=cwd or self.directory,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -40,7 +40,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.servers.process import ServerFailed
+from tests.servers.process import ServerFailed, unmeasured
 
 DIMENSION = 8
 PATH = "/v1/embeddings"
@@ -87,6 +87,7 @@ def running(*options: str) -> Iterator[EmbeddingServer]:
     """The service in a process of its own, until the end of the `with` block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.servers.embedding", *options],
+        env=unmeasured(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.servers.endpoint import Endpoint
-from tests.servers.process import ServerFailed, free_port, wait_until
+from tests.servers.process import ServerFailed, free_port, unmeasured, wait_until
 
 START_SECONDS = 30  # it imports for 2 s on an idle machine
 
@@ -36,7 +36,11 @@ def running() -> Iterator[Endpoint]:
         str(port),
     ]
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env=unmeasured(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         wait_until(
