@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Bulkup
 from tests.e2e.pictures import photo
-from tests.e2e.trees import make_tree
+from tests.e2e.trees import digest, make_tree
 
 BROKEN = photo(1)[:300]
 
@@ -68,6 +68,18 @@ def test_a_new_failure_is_news(pushed: Bulkup, tmp_path: Path) -> None:
     push(pushed, check=3)
     (failure,) = pushed("status", "--failed", "--json", check=3).json()
     assert failure["path"].endswith("/new.jpg")
+
+
+def test_an_accepted_failure_whose_file_was_touched_is_no_news(
+    pushed: Bulkup, tmp_path: Path
+) -> None:
+    pushed("accept")
+    (tmp_path / "photos/broken.jpg").touch()
+    assert push(pushed, check=0).startswith("Nothing changed: 2 files, all in ")
+    make_tree(tmp_path / "photos", {"broken.jpg": BROKEN[:200]})
+    push(pushed, check=3)
+    (failure,) = pushed("status", "--failed", "--json", check=3).json()
+    assert failure["digest"] == digest(BROKEN[:200])
 
 
 def test_an_accepted_failure_whose_file_changes_is_tried_again(

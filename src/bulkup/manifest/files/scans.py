@@ -265,7 +265,7 @@ class Scans(Statements):
             )
             self._add_items(scope, [(item, content, file[1], state)])
             forget_copies(self._db, known.asset_id)
-            release_content(self._db, known.content_id)
+            release_content(self._db, known.content_id, keeps_accepted=not known.is_missing)
             if state == "claimed":
                 works.append(_claimed(scope, folder, file, item, content, known.asset_id))
         return works

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from bulkup.manifest.queue.accepted import IS_ACCEPTED
+
 UNANNOUNCED = (
     "NOT EXISTS (SELECT 1 FROM reservation WHERE reservation.content_id = object.content_id "
     "AND reservation.destination_id = object.destination_id AND NOT is_done)"
@@ -21,10 +23,14 @@ def retain_content(db: sqlite3.Connection, content_id: int) -> None:
     db.execute("UPDATE item SET live = 1 WHERE content_id = ? AND NOT live", (content_id,))
 
 
-def release_content(db: sqlite3.Connection, content_id: int) -> None:
+def release_content(
+    db: sqlite3.Connection, content_id: int, *, keeps_accepted: bool = False
+) -> None:
     """The content has one asset less. With the last one, its open work ends.
 
-    What reached a destination stays known, so that the same bytes are never sent again.
+    What reached a destination stays known, so that the same bytes are never sent again. With
+    `keeps_accepted` so do accepted failures after the upload, as the asset may turn out to have
+    the same bytes still.
     """
     assets, digest = db.execute(
         "UPDATE content SET assets = assets - 1 WHERE id = ? RETURNING assets, digest",
@@ -37,10 +43,10 @@ def release_content(db: sqlite3.Connection, content_id: int) -> None:
         db.execute("DELETE FROM item WHERE content_id = ?", (content_id,))
         db.execute("DELETE FROM content WHERE id = ?", (content_id,))
     else:
-        forget_open(db, content_id)
+        forget_open(db, content_id, keeps_accepted=keeps_accepted)
 
 
-def forget_open(db: sqlite3.Connection, content_id: int) -> None:
+def forget_open(db: sqlite3.Connection, content_id: int, *, keeps_accepted: bool = False) -> None:
     """No asset has the content: delete its unclaimed items and free the keys that are only
     reserved.
 
@@ -48,8 +54,9 @@ def forget_open(db: sqlite3.Connection, content_id: int) -> None:
     """
     db.execute(
         "DELETE FROM item WHERE content_id = ? AND NOT live "
-        "AND state IN ('ready', 'waiting', 'dead')",
-        (content_id,),
+        "AND state IN ('ready', 'waiting', 'dead') "
+        f"AND NOT (? AND stage <> 'upload' AND {IS_ACCEPTED})",
+        (content_id, keeps_accepted),
     )
     db.execute(
         f"DELETE FROM object WHERE content_id = ? AND stored_at IS NULL AND {UNANNOUNCED} "

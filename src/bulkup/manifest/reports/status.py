@@ -136,7 +136,7 @@ class StatusReport(Statements):
             unique=self._unique(),
             stages={stage: self._stage(stage, tallies) for stage in Stage},
             failures=self._failures(),
-            accepted=sum(count for _, count in self._accepted()),
+            accepted=sum(live for *_, live in self._accepted()),
             searchable=self._searchable(),
             destinations=self._destinations(),
         )
@@ -188,14 +188,14 @@ class StatusReport(Statements):
             "GROUP BY stage, state, error_class"
         ):
             counts[ErrorClass(name or ErrorClass.UNKNOWN)] += count
-        for name, count in self._accepted():
+        for name, count, _ in self._accepted():
             counts[ErrorClass(name or ErrorClass.UNKNOWN)] -= count
         return counts
 
-    def _accepted(self) -> list[tuple[str | None, int]]:
-        """How many failures of each class were accepted."""
+    def _accepted(self) -> list[tuple[str | None, int, int]]:
+        """How many failures of each class were accepted; and of how many there is a file still."""
         return self._db.execute(
-            "SELECT error_class, count(*) FROM accepted_failure AS known "
+            "SELECT error_class, count(*), sum(live) FROM accepted_failure AS known "
             "CROSS JOIN item ON item.id = known.item_id AND item.attempts = known.attempts "
             "AND item.state = 'dead' GROUP BY error_class"
         ).fetchall()
