@@ -217,7 +217,7 @@ async def test_an_error_there_is_raised_here_and_costs_no_slot(
         ingest.start(path, UploadTarget(1, 1, "r", "", "path", False, Extras()))
         item = WorkItem(1, 1, 1, str(tmp_path), "", "no file\0", 1, None, 0, 0)
         for _ in range(SLOTS + 1):
-            with pytest.raises(ValueError, match="null byte"):
+            with pytest.raises(ValueError, match=r"null (byte|character)"):
                 await ingest.load([item], None)
         assert ingest.free_slots == SLOTS
         await ingest.close()
