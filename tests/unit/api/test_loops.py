@@ -38,6 +38,7 @@ async def test_an_error_reaches_the_caller_from_the_thread() -> None:
 
 INTERRUPTED = """
 import asyncio
+import signal
 from bulkup.api.loops import wait_for
 
 async def wait():
@@ -54,7 +55,8 @@ async def notebook():
     except KeyboardInterrupt:
         print("interrupted", flush=True)
 
-# A notebook's kernel leaves Ctrl-C to the code that runs.
+# A notebook's kernel leaves Ctrl-C to the code that runs; a shell's background job ignores it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.new_event_loop().run_until_complete(notebook())
 """
 
