@@ -2,6 +2,7 @@
 
 store          the store's methods as calls of the server
 announcements  files are announced together
+answers        fields of its answers
 calls          one call: JSON there, JSON back
 errors         what a refusal means
 http           the connections, by address

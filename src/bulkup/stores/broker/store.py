@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import builtins  # `list` is a method here
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from bulkup.content.digest import digest_of
 from bulkup.errors import (
-    BulkupError,
     DestinationError,
     DestinationUnreachable,
     KeyTaken,
@@ -30,6 +28,7 @@ from bulkup.errors import (
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.broker.announcements import Announcements
+from bulkup.stores.broker.answers import objects_of, text_of, whole_of
 from bulkup.stores.broker.calls import FORBIDDEN, Calls
 from bulkup.stores.broker.errors import no_broker
 from bulkup.stores.s3.http1 import Response
@@ -81,7 +80,7 @@ class BrokerStore:
         if signed is None:
             fields = _announcement(key, digest, len(body), attributes)
             signed = await self._reserve(key, fields)
-        upload_id, parts = _text(signed, "upload_id"), signed.get("parts")
+        upload_id, parts = text_of(signed, "upload_id"), signed.get("parts")
         self._open[key, digest] = {"upload_id": upload_id, "parts": parts}
         try:
             await self._send_and_complete(key, upload_id, parts, signed, body)
@@ -123,7 +122,7 @@ class BrokerStore:
         self, key: str, upload_id: str, parts: dict[str, Any], body: Body
     ) -> None:
         """The server's limit for whole bodies is lower than ours."""
-        view, size_bytes = memoryview(body), _whole(parts, "part_bytes")
+        view, size_bytes = memoryview(body), whole_of(parts, "part_bytes")
         for number, start in enumerate(range(0, len(body), size_bytes), 1):
             part = view[start : start + size_bytes]
             await self.put_part(key, upload_id, number, part, digest=digest_of(part))
@@ -142,7 +141,7 @@ class BrokerStore:
             if signed is None or "url" not in signed:
                 signed = await self._calls.call("POST", path, subject=subject, document=document)
             headers = signed.get("headers") or {}
-            method, url = _text(signed, "method"), _text(signed, "url")
+            method, url = text_of(signed, "method"), text_of(signed, "url")
             signed = None
             response = await self._calls.send(method, url, headers, body)
             if response.status < 300:
@@ -171,7 +170,7 @@ class BrokerStore:
         found = await self._calls.call(
             "GET", "/uploads", subject=f"key {key!r}", query={"path": key}
         )
-        files = _infos(found)
+        files = objects_of(found)
         if not files:
             raise ObjectMissing(f"key {key!r}: the server has no such file of this client")
         return files[0]
@@ -218,7 +217,7 @@ class BrokerStore:
         while True:
             query = {"prefix": prefix, "after": after}
             found = await self._calls.call("GET", "/uploads", subject=self.url, query=query)
-            page = _infos(found)
+            page = objects_of(found)
             if page:
                 yield page
             following = found.get("next")
@@ -256,7 +255,7 @@ class BrokerStore:
             raise StoreRefused(f"key {key!r}: the server must know digest and size beforehand")
         fields = _announcement(key, digest, size_bytes, attributes)
         found = await self._reserve(key, {**fields, "part_bytes": part_bytes})
-        return _text(found, "upload_id")
+        return text_of(found, "upload_id")
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
@@ -270,7 +269,7 @@ class BrokerStore:
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         found = await self._calls.call("GET", f"/uploads/{upload_id}/parts", subject=f"key {key!r}")
         return [
-            Part(_whole(part, "number"), _whole(part, "size_bytes"), _text(part, "etag"))
+            Part(whole_of(part, "number"), whole_of(part, "size_bytes"), text_of(part, "etag"))
             for part in found.get("parts") or ()
         ]
 
@@ -326,35 +325,3 @@ def _announcement(
         "modified_ns": None if mtime is None else int(Decimal(mtime) * 1_000_000_000),
         "rename": False,
     }
-
-
-def _infos(found: dict[str, Any]) -> list[ObjectInfo]:
-    return [
-        ObjectInfo(
-            key=_text(one, "path"),
-            size_bytes=_whole(one, "size_bytes"),
-            etag=one.get("etag"),
-            modified_at=datetime.fromisoformat(_text(one, "stored_at")).timestamp(),
-            digest=Digest(_text(one, "digest")),
-            content_type=one.get("media_type"),
-        )
-        for one in found.get("files") or ()
-    ]
-
-
-def _text(found: dict[str, Any], field: str) -> str:
-    value = found.get(field)
-    if not isinstance(value, str):
-        raise _malformed(field)
-    return value
-
-
-def _whole(found: dict[str, Any], field: str) -> int:
-    value = found.get(field)
-    if not isinstance(value, int):
-        raise _malformed(field)
-    return value
-
-
-def _malformed(field: str) -> BulkupError:
-    return StoreBroken(f"the server's answer has no {field}")

@@ -37,7 +37,7 @@ class AnswerTooLarge(ConnectionBroken):
     """The response has more bytes than are wanted."""
 
 
-class Kind(NamedTuple):
+class Expected(NamedTuple):
     """What response is expected."""
 
     is_head: bool = False
@@ -45,7 +45,7 @@ class Kind(NamedTuple):
     into: memoryview | None = None  # see ResponseParser
 
 
-WITH_BODY = Kind()
+WITH_BODY = Expected()
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -72,11 +72,13 @@ class Connection(asyncio.BufferedProtocol):
     def idle_seconds(self) -> float:
         return self._loop.time() - self.used_at
 
-    async def send(self, request: Body, limit_seconds: float, kind: Kind = WITH_BODY) -> Response:
+    async def send(
+        self, request: Body, limit_seconds: float, expected: Expected = WITH_BODY
+    ) -> Response:
         """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
         `limit_seconds` nothing moved: neither the request nor the response."""
         self._parser = ResponseParser(
-            is_head=kind.is_head, most_bytes=kind.most_bytes, into=kind.into
+            is_head=expected.is_head, most_bytes=expected.most_bytes, into=expected.into
         )
         transport = self._transport
         assert transport is not None

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
-from bulkup.stores.s3.connections.connection import Connection, ConnectionClosed, Kind
+from bulkup.stores.s3.connections.connection import Connection, ConnectionClosed, Expected
 from bulkup.stores.s3.http1 import BODY_LIMIT_BYTES, Response, common_lines, request_head
 from bulkup.stores.s3.tls import tls_context
 
@@ -103,13 +103,13 @@ class ConnectionPool:
             raise NoConnection
         if method == "PUT":
             return await self.send(b"".join((head, body)), limit_seconds)
-        kind = Kind(method == "HEAD", most_bytes, into)
+        expected = Expected(method == "HEAD", most_bytes, into)
         connection = await self._take()
         if connection.is_used:
             with suppress(ConnectionClosed):
-                return await self._exchange(connection, head, limit_seconds, kind)
+                return await self._exchange(connection, head, limit_seconds, expected)
             connection = await self._connect()
-        return await self._exchange(connection, head, limit_seconds, kind)
+        return await self._exchange(connection, head, limit_seconds, expected)
 
     async def send(self, request: Body, limit_seconds: float) -> Response:
         """Send one whole PUT request; its response. Raises NoConnection, ConnectionBroken."""
@@ -137,9 +137,9 @@ class ConnectionPool:
         self._idle.clear()
 
     async def _exchange(
-        self, connection: Connection, request: Body, limit_seconds: float, kind: Kind
+        self, connection: Connection, request: Body, limit_seconds: float, expected: Expected
     ) -> Response:
-        response = await connection.send(request, limit_seconds, kind)
+        response = await connection.send(request, limit_seconds, expected)
         self._put_back(connection)
         return response
 
