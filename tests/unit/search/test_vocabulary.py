@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup.search.vocabulary import DATA, DIMENSION, QueryPart, Words, known_words, unit
@@ -125,6 +125,7 @@ def test_a_misspelt_word_has_the_right_one_among_its_nearest(wrong: str, meant: 
     assert meant in WORDS.nearest(wrong)
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=20), st.integers(1, 5))
 def test_the_nearest_are_known_and_no_more_than_asked_for(word: str, count: int) -> None:
     nearest = WORDS.nearest(word, count)
