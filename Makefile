@@ -61,7 +61,7 @@ check: $(VENV)/.check
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n auto -W error --cov -m 'not ceph and not nginx and not chromium' $(CHECKED)
+	$(BIN)/pytest -q -n 3 -W error --cov -m 'not ceph and not nginx and not chromium' $(CHECKED)
 
 test-ceph: $(VENV)/.test
 	$(BIN)/python -m tests.servers install

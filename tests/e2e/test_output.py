@@ -59,13 +59,14 @@ def test_events_give_duplicates_the_key_of_the_object(bulkup: Bulkup, tmp_path: 
 @pytest.mark.parametrize(
     ("copies", "original"),
     [
-        (("copy 0.jpg", "unsorted/0070.jpg", "2004/London/0070.jpg"), "2004/London/0070.jpg"),
-        (("0070 (1).jpg", "0070 copy.jpg", "0070.jpg", "0070-1.jpg"), "0070.jpg"),
+        (("copy 0.jpg", "2004/London/0070.jpg"), "2004/London/0070.jpg"),
+        (("0070 (1).jpg", "0070 copy.jpg", "0070.jpg"), "0070.jpg"),
+        (("a.jpg", "backup/a.jpg"), "a.jpg"),
     ],
-    ids=["filed", "name"],
+    ids=["filed", "beside", "above"],
 )
 @pytest.mark.parametrize("size_bytes", [0, 2_000_000], ids=["small", "large"])
-def test_of_equal_files_the_filed_one_is_the_object(
+def test_of_equal_files_none_that_is_named_as_a_copy_is_the_object(
     bulkup: Bulkup, tmp_path: Path, copies: tuple[str, ...], original: str, size_bytes: int
 ) -> None:
     content = picture(1) + bytes(size_bytes)

@@ -111,9 +111,7 @@ def test_only_what_matches_is_retried(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
     """By stage, error class and path; a dry run lists and changes nothing."""
-    _tree(tmp_path / "photos")
-    # Goes first: a later 403 is one file's.
-    make_tree(tmp_path / "photos", {"a/a.jpg": picture(99)})
+    _tree(tmp_path / "photos")  # a.jpg goes first: later a 403 is one file's
     s3 = fake_s3(
         faults=[
             Fault(op="PutObject", path="/bucket/bad/[01].jpg", times=None, status=400),

@@ -13,5 +13,6 @@ changed_paths     the parts of a root that a watcher names
 file_events       what changes below a watched folder
 own_files         bulkup's own files, which are left out
 mounts            file systems that are mounted below a folder
+copy_names        names of copies, which are read last
 diff              a listing compared with what was recorded
 """

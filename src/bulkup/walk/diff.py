@@ -8,6 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 from bulkup.errors import ErrorClass
 from bulkup.model import LeftOut
+from bulkup.walk.copy_names import has_copies, is_copy
 from bulkup.walk.listing import FileRow, FolderListing
 
 
@@ -67,7 +68,8 @@ def compare(listing: FolderListing, recorded: Mapping[str, R]) -> Changes[R]:
             for name, known in recorded.items()
             if not known.is_missing and name not in present and not name.endswith("/")
         )
-    changes.new.sort(key=_stem)
+    if has_copies(row[0] for row in changes.new):
+        changes.new.sort(key=_copies_last)
     by_rule = {one.name for one in listing.left_out if one.error_class is None}
     changes.excluded.extend(recorded[name] for name in by_rule & recorded.keys())
     return changes
@@ -83,6 +85,6 @@ def broken(listing: FolderListing) -> list[LeftOut]:
     return [one for one in listing.left_out if one.error_class not in no_failure]
 
 
-def _stem(row: FileRow) -> str:
+def _copies_last(row: FileRow) -> tuple[bool, str]:
     """Sorts `a.jpg` before `a (1).jpg` and `a copy.jpg`."""
-    return row[0].rpartition(".")[0]
+    return is_copy(row[0]), row[0].rpartition(".")[0]

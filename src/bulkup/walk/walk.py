@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulkup.errors import ErrorClass, UsageError
 from bulkup.model import LeftOut
+from bulkup.walk.copy_names import has_copies
 from bulkup.walk.filters import IGNORE_FILE, NO_IGNORES, Ignores, Rules, Selection
 from bulkup.walk.folder_files import FolderFiles
 from bulkup.walk.listing import (
@@ -40,10 +41,10 @@ def walk(
 ) -> Iterator[FolderListing]:
     """All listings of `root`, depth first, in an order that depends on names alone.
 
-    A folder's subfolders come first; then its files, in chunks of at most CHUNK_NAMES names; then
-    its archives, as folders; each by `in_order`. So of equal files the one that was filed comes
-    before the copy that lies about above it. Every folder has at least one listing. Memory holds
-    the names of the folders on the current path only.
+    A folder's files come first, in chunks of at most CHUNK_NAMES names; then its archives, as
+    folders; then its subfolders; each by `in_order`. Where files are named as copies, subfolders
+    come first: the originals may be there. Every folder has at least one listing. Memory holds the
+    names of the folders on the current path only.
 
     An error inside the root is a LeftOut with an error class. UsageError is raised, before the
     first listing, for a root that cannot be read and for a bad pattern. With `follow_symlinks`,
@@ -110,8 +111,8 @@ class _Tree:
                 yield from self._files_of(level.folder, level)
 
     def _enter(self, folder: str, outer: _Level) -> Generator[FolderListing, None, _Level | None]:
-        """Return the folder's level, to be walked before its files. One without subfolders, or
-        without files, has its listings at once."""
+        """Return the folder's level. Its own files are listed at once, unless some are named as
+        copies of what may be below."""
         ignores, above = outer.ignores, outer.above
         if folder and self._is_named(folder):
             ignores = NO_IGNORES  # as if it were the root
@@ -131,7 +132,7 @@ class _Tree:
                     ignores = ignores.with_file(folder, _ignore_text(fd))
                 wanted, left_out = self._wanted_folders(folder, subfolders, ignores)
                 level = _Level(folder, iter(wanted), left_out, ignores, above)
-                if wanted and names:
+                if wanted and has_copies(names):
                     return level
                 yield from self._chunks(fd, names, level, archives)
         except (OSError, UsageError) as error:

@@ -35,33 +35,37 @@ def found(root: str, selection: Selection | None = None) -> list[str]:
 
 
 class TestOrderAndContent:
-    def test_subfolders_before_files_depth_first_by_bytes(self, tmp_path: Path) -> None:
+    def test_files_before_subfolders_depth_first_by_bytes(self, tmp_path: Path) -> None:
         root = grow(tmp_path, "b.jpg", "a/z.jpg", "a/b/c.jpg", "B.jpg", "a-b/d.jpg", "é.jpg")
-        expected = ["a/b/c.jpg", "a/z.jpg", "a-b/d.jpg", "B.jpg", "b.jpg", "é.jpg"]
+        expected = ["B.jpg", "b.jpg", "é.jpg", "a/z.jpg", "a/b/c.jpg", "a-b/d.jpg"]
         assert found(root) == expected
 
-    def test_every_folder_has_a_listing(self, tmp_path: Path) -> None:
-        root = grow(tmp_path, "a/b/c/d.jpg", "e/")
-        assert set(by_folder(walk(root, Selection()))) == {"", "a/", "a/b/", "a/b/c/", "e/"}
+    def test_files_that_are_named_as_copies_come_after_subfolders(self, tmp_path: Path) -> None:
+        root = grow(tmp_path, "copy 0.jpg", "a/b.jpg", "a/c/d.jpg", "a/e.zip", "z/f.jpg")
+        assert found(root) == ["a/b.jpg", "a/c/d.jpg", "z/f.jpg", "copy 0.jpg"]
 
-    def test_what_came_into_a_folder_while_its_subfolders_were_walked_is_listed(
+    def test_what_comes_into_a_folder_while_its_subfolders_are_walked_is_listed(
         self, tmp_path: Path
     ) -> None:
-        root = grow(tmp_path, "a/b.jpg", "c.jpg")
+        root = grow(tmp_path, "a/b.jpg", "c (1).jpg")
         listings = walk(root, Selection())
         first = next(listings)
-        (tmp_path / "c.jpg").unlink()
+        (tmp_path / "c (1).jpg").unlink()
         grow(tmp_path, "d.jpg")
         assert paths_of([first, *listings]) == ["a/b.jpg", "d.jpg"]
 
     def test_a_folder_that_goes_away_while_its_subfolders_are_walked(self, tmp_path: Path) -> None:
-        root = grow(tmp_path, "a/b/c.jpg", "a/d.jpg", "e.jpg")
+        root = grow(tmp_path, "a/b/c.jpg", "a/d copy.jpg", "e.jpg")
         listings = walk(root, Selection())
-        first = next(listings)
+        first = [next(listings), next(listings)]
         (tmp_path / "a").rename(tmp_path.parent / f"{tmp_path.name} elsewhere")
         rest = list(listings)
-        assert paths_of([first, *rest]) == ["a/b/c.jpg", "e.jpg"]
+        assert paths_of([*first, *rest]) == ["e.jpg", "a/b/c.jpg"]
         assert left_out_of(rest)["a/"][1] is ErrorClass.MISSING
+
+    def test_every_folder_has_a_listing(self, tmp_path: Path) -> None:
+        root = grow(tmp_path, "a/b/c/d.jpg", "e/")
+        assert list(by_folder(walk(root, Selection()))) == ["", "a/", "a/b/", "a/b/c/", "e/"]
 
     def test_rows_are_what_stat_says(self, tmp_path: Path) -> None:
         root = grow(tmp_path, "a/b.jpg")
@@ -140,7 +144,7 @@ class TestChunks:
         """So that a file that is filtered now is not taken for gone."""
         root = grow(tmp_path, "a.jpg", "b.png", "c.txt", ".d.jpg", "e/f.jpg", ".g/h.jpg")
         make_zip(tmp_path / "i.zip", ("j.jpg", JPEG))
-        listing = by_folder(walk(root, Selection(exclude=("*.png",))))[""][0]
+        listing = next(iter(walk(root, Selection(exclude=("*.png",)))))
         expected = {"a.jpg", "b.png", "c.txt", ".d.jpg", ".g/", "i.zip"}
         assert listing.present == expected
         assert listing.unseen == [".g/"]
@@ -192,14 +196,14 @@ class TestRules:
         reasons = {path: why for path, (why, _) in left_out_of(walk(root, Selection())).items()}
         expected = {".a.jpg": HIDDEN, ".b/": HIDDEN, "@eaDir/": JUNK, "._e.jpg": JUNK}
         assert reasons == {**expected, ".bulkupignore": JUNK}
-        assert found(root, Selection(hidden=True)) == [".b/c.jpg", ".a.jpg"]
-        assert found(root, ALL) == [".b/c.jpg", ".a.jpg"]
+        assert found(root, Selection(hidden=True)) == [".a.jpg", ".b/c.jpg"]
+        assert found(root, ALL) == [".a.jpg", ".b/c.jpg"]
 
     def test_ignore_files(self, tmp_path: Path) -> None:
         root = grow(tmp_path, "a.png", "b.jpg", "c/a.png", "c/keep.png", "d/e.jpg", "c/d/f.jpg")
         (tmp_path / ".bulkupignore").write_text("*.png\n/d/\n")
         (tmp_path / "c" / ".bulkupignore").write_text("\ufeff!keep.png\r\n")
-        assert found(root) == ["c/d/f.jpg", "c/keep.png", "b.jpg"]
+        assert found(root) == ["b.jpg", "c/keep.png", "c/d/f.jpg"]
 
     def test_an_ignore_file_in_utf_16_counts(self, tmp_path: Path) -> None:
         """As Notepad and PowerShell write it: else what is private would be sent."""
@@ -220,7 +224,7 @@ class TestRules:
         root = grow(tmp_path, "a/b.jpg", "c.jpg", "d/e.jpg")
         (tmp_path / "a" / ".bulkupignore").write_text("!\n")
         listings = list(walk(root, Selection()))
-        assert paths_of(listings) == ["d/e.jpg", "c.jpg"]
+        assert paths_of(listings) == ["c.jpg", "d/e.jpg"]
         assert left_out_of(listings)["a/"][1] is ErrorClass.INVALID
         assert by_folder(listings)["a/"][0].unseen == ["a/"]
 
@@ -298,7 +302,7 @@ class TestOddThings:
         os.symlink("../else/c.jpg", tmp_path / "root" / "link.jpg")
         os.symlink("nowhere", tmp_path / "root" / "dangling.jpg")
         listings = list(walk(root, FOLLOW))
-        expected = ["a/b.jpg", "folder.txt/b.jpg", "once more/b.jpg", "link.jpg"]
+        expected = ["link.jpg", "a/b.jpg", "folder.txt/b.jpg", "once more/b.jpg"]
         assert paths_of(listings) == expected
         assert left_out_of(listings)["dangling.jpg"][1] is ErrorClass.MISSING
         assert "folder.txt/b.jpg" in found(root, Selection(follow_symlinks=True, include=("b*",)))
@@ -403,7 +407,7 @@ class TestArchives:
         root = grow(tmp_path, "a.jpg", "s/c.jpg", "z/d.jpg")
         make_zip(tmp_path / "s" / "b.ZIP", ("trip/one.jpg", JPEG), ("notes.txt", b"text"))
         listings = list(walk(root, Selection()))
-        assert paths_of(listings) == ["s/c.jpg", "s/b.ZIP#trip/one.jpg", "z/d.jpg", "a.jpg"]
+        assert paths_of(listings) == ["a.jpg", "s/c.jpg", "s/b.ZIP#trip/one.jpg", "z/d.jpg"]
         assert left_out_of(listings) == {"s/b.ZIP#notes.txt": (NO_MEDIA, None)}
         row = by_folder(listings)["s/b.ZIP#"][0].files[0]
         assert row[0] == "trip/one.jpg"

@@ -119,7 +119,7 @@ async def test_a_picture_at_two_places_is_processed_once(pushing: Pushing) -> No
     pushing.write({"a.jpg": photo(1), "b/a.jpg": photo(1)})
     summary = await pushing.push()
     assert (summary.processed, len(variants(pushing))) == (1, 1)
-    assert sorted(asked_of(pushing, "SELECT path FROM pictures")) == ["a.jpg", "b/a.jpg"]
+    assert asked_of(pushing, "SELECT path FROM pictures") == ["a.jpg", "b/a.jpg"]
 
 
 async def test_of_two_places_the_one_that_still_holds_it_is_read(
@@ -127,8 +127,8 @@ async def test_of_two_places_the_one_that_still_holds_it_is_read(
 ) -> None:
     pushing.write({"a.jpg": photo(1), "b/a.jpg": photo(1)})
     await pushing.push(stages=(Stage.UPLOAD,))
-    (pushing.root / "b/a.jpg").write_bytes(b"something else")
-    (Path(pushing.to) / "b/a.jpg").unlink()
+    (pushing.root / "a.jpg").write_bytes(b"something else")
+    (Path(pushing.to) / "a.jpg").unlink()
     await pushing.push(stages=(Stage.PROCESS,))
     assert set(states(pushing).values()) == {"done"}
 
