@@ -185,3 +185,18 @@ async def test_parts_of_other_bytes_are_found_out(clients, store, place):
     assert sha256(b"".join([chunk async for chunk in store.open(key)])).digest() == (
         sha256(FILM).digest()
     )
+
+
+async def test_parts_that_are_gone_before_they_are_read_are_nobodys_duplicate(
+    clients, store, place
+):
+    """As after a run that was killed when it had just removed other bytes."""
+    if place.kind == "directory":
+        pytest.skip("the completion reads the whole")
+    async with clients.client("laptop") as client:
+        assert await upload_parts(clients, client, FILM, FILM[::-1]) == 200
+        (key,) = await objects(store)
+        await store.delete(key)
+        await clients.process()
+        assert sql(clients.manifest_path, "SELECT DISTINCT state FROM item") == [("dead",)]
+        assert (await begin(client, FILM, "copy.mov"))[0] == 201

@@ -6,19 +6,6 @@ import sys
 
 from tests.servers import ceph, chromium, front, packages
 
-
-def main() -> int:
-    """What people type; see the top of this file."""
-    if sys.argv[1:] != ["install"]:
-        sys.stderr.write("usage: python -m tests.servers install\n")
-        return 2
-    try:
-        packages.install({**ceph.NEEDED, **front.NEEDED, **chromium.NEEDED})
-    except packages.PackagesMissing as exc:
-        sys.stderr.write(f"{exc}\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    needed = {**ceph.NEEDED, **front.NEEDED, **chromium.NEEDED}
+    sys.exit(packages.install_command("tests.servers", needed))

@@ -156,18 +156,5 @@ def _send(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
             raise ServerFailed(exc.read().decode(errors="replace")[:2000]) from exc
 
 
-def main() -> int:
-    """What people type; see the top of this file."""
-    if sys.argv[1:] != ["install"]:
-        sys.stderr.write("usage: python -m tests.servers.chromium install\n")
-        return 2
-    try:
-        packages.install(NEEDED)
-    except packages.PackagesMissing as exc:
-        sys.stderr.write(f"{exc}\n")
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(packages.install_command("tests.servers.chromium", NEEDED))

@@ -36,6 +36,19 @@ def missing(needed: Mapping[str, str]) -> list[str]:
     )
 
 
+def install_command(module: str, needed: Mapping[str, str]) -> int:
+    """`python -m MODULE install`: its exit code."""
+    if sys.argv[1:] != ["install"]:
+        sys.stderr.write(f"usage: python -m {module} install\n")
+        return 2
+    try:
+        install(needed)
+    except PackagesMissing as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+    return 0
+
+
 def install(needed: Mapping[str, str]) -> None:
     """Install what is missing with apt-get, as root or with sudo. Raises PackagesMissing."""
     packages = missing(needed)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
+from bulkup.errors import ObjectDamaged
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 
 READ_BYTES: Final = 64 * 1024 * 1024
 """What a read of a whole object may give: a larger one is no answer to what is asked here."""
+
+
+def too_large(key: str | None) -> ObjectDamaged:
+    """The error for an object of more bytes than it is to have."""
+    return ObjectDamaged(f"key {key!r}: it is larger than it was")
 
 
 class Capabilities(NamedTuple):

@@ -97,7 +97,7 @@ class _Tree:
         self._files = FolderFiles(rules)
 
     def listings(self) -> Iterator[FolderListing]:
-        stack = [_Level(None, iter([""]), [], NO_IGNORES, frozenset())]
+        stack = [_Level("", iter([""]), [], NO_IGNORES, frozenset(), is_listed=True)]
         while stack:
             level = stack[-1]
             folder = next(level.subfolders, None)
@@ -107,8 +107,8 @@ class _Tree:
                     stack.append(below)
                 continue
             stack.pop()
-            if level.folder is not None:
-                yield from self._files_of(level.folder, level)
+            if not level.is_listed:
+                yield from self._files_of(level)
 
     def _enter(self, folder: str, outer: _Level) -> Generator[FolderListing, None, _Level | None]:
         """Return the folder's level. Its own files are listed at once, unless some are named as
@@ -117,7 +117,6 @@ class _Tree:
         if folder and self._is_named(folder):
             ignores = NO_IGNORES  # as if it were the root
         archives: list[str] = []
-        level: _Level | None = None
         try:
             with self._opened(folder) as fd:
                 if self._follows:
@@ -139,12 +138,12 @@ class _Tree:
             yield _unread(folder, error)
             return None
         yield from self._members(folder, archives, ignores)
-        level.folder = None  # its files are listed
+        level.is_listed = True
         return level
 
-    def _files_of(self, folder: str, level: _Level) -> Iterator[FolderListing]:
+    def _files_of(self, level: _Level) -> Iterator[FolderListing]:
         """The listings of the folder itself and of its archives."""
-        archives: list[str] = []
+        folder, archives = level.folder, list[str]()
         try:
             with self._opened(folder) as fd:
                 names, _ = _names(fd, follow_symlinks=self._follows)
@@ -175,8 +174,7 @@ class _Tree:
         self, fd: int, names: list[str], level: _Level, archives: list[str]
     ) -> Iterator[FolderListing]:
         """Yield the chunks of the open folder; fill `archives`."""
-        folder = level.folder or ""
-        names = in_order(names)
+        folder, names = level.folder, in_order(names)
         for start in range(0, len(names) or 1, CHUNK_NAMES):
             chunk = names[start : start + CHUNK_NAMES]
             is_last = start + CHUNK_NAMES >= len(names)
@@ -216,11 +214,12 @@ class _Tree:
 class _Level:
     """A folder whose subfolders are being walked."""
 
-    folder: str | None  # None: its own files are listed, or are none of the walk's
+    folder: str
     subfolders: Iterator[str]  # paths still to enter
     left_out: list[LeftOut]  # of the subfolders
     ignores: Ignores
     above: frozenset[tuple[int, int]]  # ids of the folder and those above it, if links are followed
+    is_listed: bool = False  # its own files
 
 
 def _names(fd: int, *, follow_symlinks: bool) -> tuple[list[str], list[str]]:

@@ -68,7 +68,10 @@ def test_ctrl_c_ends_the_thread_in_order_and_is_raised() -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=30)[0] == "ended in order\ninterrupted\n"
+        try:
+            assert process.communicate(timeout=30)[0] == "ended in order\ninterrupted\n"
+        finally:
+            process.kill()
 
 
 def test_ctrl_c_as_soon_as_the_thread_is_at_work_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from bulkup.run.job import JobContext
 from bulkup.run.store_requests import chunks_of
 
 REFUTED = "other bytes arrived than were announced; the object was removed: upload the file again"
+GONE = "the object was removed before anybody had read it: upload the file again"
 
 
 async def prove_uploads(job: JobContext, items: Sequence[WorkItem]) -> dict[int, ItemError]:
@@ -29,15 +30,17 @@ async def prove_uploads(job: JobContext, items: Sequence[WorkItem]) -> dict[int,
             continue
         try:
             found = await _digest(job, key, item.size_bytes)
-        except ObjectMissing:
-            continue  # the attempt says so
-        if found == item.digest:
-            await call(proofs.prove, item.content_id, to)
-            continue
-        await job.requests.ask(partial(job.requests.store.delete, key))
+        except ObjectMissing:  # for instance removed below by a run that was killed right then
+            error = ObjectWrong(GONE)
+        else:
+            if found == item.digest:
+                await call(proofs.prove, item.content_id, to)
+                continue
+            await job.requests.ask(partial(job.requests.store.delete, key))
+            error = ObjectWrong(REFUTED)
         now = job.run.clock.now()
-        await call(proofs.refute, item.content_id, to, error=REFUTED, now=now)
-        refuted[item.item_id] = ObjectWrong(REFUTED)
+        await call(proofs.refute, item.content_id, to, error=str(error), now=now)
+        refuted[item.item_id] = error
     return refuted
 
 

@@ -18,7 +18,6 @@ from bulkup.errors import (
     DestinationError,
     DestinationUnreachable,
     KeyTaken,
-    ObjectDamaged,
     ObjectMissing,
     SourceChanged,
     StoreBroken,
@@ -32,7 +31,7 @@ from bulkup.stores.broker.answers import objects_of, text_of, whole_of
 from bulkup.stores.broker.calls import FORBIDDEN, Calls
 from bulkup.stores.broker.errors import no_broker
 from bulkup.stores.s3.http1 import Response
-from bulkup.stores.store import READ_BYTES, Capabilities
+from bulkup.stores.store import READ_BYTES, Capabilities, too_large
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 FRESH_URLS = 5
@@ -180,7 +179,7 @@ class BrokerStore:
         async for chunk in self.open(key):
             body += chunk
             if len(body) > most_bytes:
-                raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+                raise too_large(key)
         return bytes(body)
 
     async def read_into(self, key: str, buffer: memoryview) -> int:
@@ -188,7 +187,7 @@ class BrokerStore:
         async for chunk in self.open(key):
             end = size_bytes + len(chunk)
             if end > len(buffer):
-                raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+                raise too_large(key)
             buffer[size_bytes:end] = chunk
             size_bytes = end
         return size_bytes

@@ -28,14 +28,13 @@ from bulkup.errors import (
     BucketMissing,
     CredentialsRefused,
     DestinationError,
-    ObjectDamaged,
     SourceChanged,
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory.open_file import open_file
 from bulkup.stores.directory.part_files import PartFiles
-from bulkup.stores.store import READ_BYTES, Capabilities
+from bulkup.stores.store import READ_BYTES, Capabilities, too_large
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -172,7 +171,7 @@ class DirectoryStore:
         with open(self._files.path(key), "rb") as file:
             body = file.read(most_bytes + 1)
         if len(body) > most_bytes:
-            raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+            raise too_large(key)
         return body
 
     async def read_into(self, key: str, buffer: memoryview) -> int:
@@ -188,7 +187,7 @@ class DirectoryStore:
             while count := file.readinto(buffer[size_bytes:]):
                 size_bytes += count
             if size_bytes == len(buffer) and file.read(1):
-                raise ObjectDamaged(f"key {key!r}: it is larger than it was")
+                raise too_large(key)
         return size_bytes
 
     async def open(

@@ -12,12 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bulkup.clock import Clock
-from bulkup.errors import (
-    BulkupError,
-    ObjectDamaged,
-    StoreBroken,
-    StoreUnreachable,
-)
+from bulkup.errors import BulkupError, StoreBroken, StoreUnreachable
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
 from bulkup.stores.s3.connections.connection import (
@@ -34,6 +29,7 @@ from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.reqwest_client import AGENT, STALL_SECONDS, ReqwestClient
 from bulkup.stores.s3.session import Session, Sessions
 from bulkup.stores.s3.sigv4 import EMPTY_SHA256, encode_path, encode_query
+from bulkup.stores.store import too_large
 
 PATIENT_SECONDS = 900.0
 """For what the endpoint does by itself before it responds: copying, joining parts."""
@@ -137,7 +133,7 @@ class S3Transport:
             return response.filled_bytes
         size_bytes = len(response.body)
         if size_bytes > len(buffer):
-            raise _too_large(key)
+            raise too_large(key)
         buffer[:size_bytes] = response.body
         return size_bytes
 
@@ -272,7 +268,7 @@ class S3Transport:
                 return await pool.request(method, path, headers, body, limit_seconds, most, into)
             except AnswerTooLarge as error:
                 if is_small:
-                    raise _too_large(key) from error
+                    raise too_large(key) from error
                 raise _unreachable(error) from error
             except ConnectionBroken as error:
                 raise _unreachable(error) from error
@@ -282,7 +278,7 @@ class S3Transport:
         if most_bytes is not None:
             response = await self._client.read(url, headers, most_bytes)
             if response is None:
-                raise _too_large(key)
+                raise too_large(key)
             return response
         return await self._client.request(method, url, headers, body, limit_seconds)
 
@@ -313,10 +309,6 @@ def _sign(session: Session, request: _Request) -> str:
     path = (prefix or "/") if key is None else f"{prefix}/{encode_path(key)}"
     session.signer.sign(request.method, path, query, request.headers, request.payload_sha256)
     return f"{path}?{query}" if query else path
-
-
-def _too_large(key: str | None) -> ObjectDamaged:
-    return ObjectDamaged(f"key {key!r}: it is larger than it was")
 
 
 def _unreachable(error: ConnectionBroken) -> StoreUnreachable:
