@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 IN_HAND = 4
 """So many files at work are shown."""
 
-_UNFINISHED = ("ready", "waiting", "dead", "accepted", "claimed", "upcoming")
+_STILL_COMING = ("ready", "waiting", "claimed", "upcoming")
+"""States of a stage that bring items to the next one; what is dead brings none unless retried."""
 
 
 def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
@@ -93,7 +94,7 @@ def _stages(job_runners: Sequence[JobRunner], left: Left) -> dict[str, dict[str,
         else:
             done, skipped = (sum(c.done for c in counts), sum(c.skipped for c in counts))
             numbers = {"done": done, "skipped": skipped, **left.at(stage), "upcoming": upcoming}
-        upcoming = sum(numbers[name] for name in _UNFINISHED if name in numbers)
+        upcoming = sum(numbers[name] for name in _STILL_COMING if name in numbers)
         stages[stage.value] = numbers
     not_begun = left.ready - sum(n for _, state, n in left.by_stage if state == "ready")
     if not_begun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -56,11 +57,12 @@ class ServerContext:
     one_time_codes: set[bytes] = field(default_factory=set)  # digests; each is good for one use
 
     async def close(self) -> None:
-        """Close what requests opened."""
-        await self.child_runs.close()
-        await self.broker.close()
-        await self.stores.close()
-        self.manifest.close()
+        """Close what requests opened, all of it, whatever the closing of one raises."""
+        async with AsyncExitStack() as opened:
+            opened.callback(self.manifest.close)
+            opened.push_async_callback(self.stores.close)
+            opened.push_async_callback(self.broker.close)
+            opened.push_async_callback(self.child_runs.close)
 
 
 def new_context(

@@ -12,6 +12,7 @@ from typing import TypeVar
 from bulkup.manifest.server import ServerManifest, ServerReader
 
 T = TypeVar("T")
+R = TypeVar("R", ServerReader, ServerManifest)
 
 READERS = 4
 """SQLite reads run beside each other; more threads than this only wait for the interpreter."""
@@ -66,24 +67,29 @@ class ManifestThreads:
             one.close()
 
     def _reader(self) -> ServerReader:
-        found: ServerReader | None = getattr(self._local, "reader", None)
-        if found is None or self._is_replaced():
-            found = self._local.reader = ServerReader(self.path)
-            self._opened.append(found)
-        return found
+        return self._opened_here(ServerReader)
 
     def _manifest(self) -> ServerManifest:
-        found: ServerManifest | None = getattr(self._local, "manifest", None)
-        if found is None or self._is_replaced():
-            found = self._local.manifest = ServerManifest(self.path)
-            self._opened.append(found)
-        return found
+        return self._opened_here(ServerManifest)
 
-    def _is_replaced(self) -> bool:
-        """Whether the path is another file than when this thread opened it."""
+    def _opened_here(self, kind: Callable[[str], R]) -> R:
+        """What this thread opened, which is always of one kind; anew when the path is another file
+        than it was."""
+        inode = self._inode()
+        found: R | None = getattr(self._local, "opened", None)
+        if found is not None and self._local.inode == inode:
+            return found
+        if found is not None:
+            self._opened.remove(found)
+            found.close()
+            self._local.opened = None
+        opened = kind(self.path)
+        self._opened.append(opened)
+        self._local.opened, self._local.inode = opened, inode
+        return opened
+
+    def _inode(self) -> int:
         try:
-            inode = os.stat(self.path).st_ino
+            return os.stat(self.path).st_ino
         except FileNotFoundError:
-            inode = 0
-        before, self._local.inode = getattr(self._local, "inode", inode), inode
-        return bool(before != inode)
+            return 0

@@ -124,6 +124,16 @@ class ManifestConnection(sqlite3.Connection):
         return self.cursor(ManifestCursor).executemany(statement, rows)
 
 
+@contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    """Close a connection that was opened for the caller if it cannot be made ready."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
 def connect(
     path: str,
     *,
@@ -136,16 +146,13 @@ def connect(
     """
     _create(path)
     connection = _open(path)
-    try:
+    with _closed_on_error(connection):
         with sqlite_errors(path):
             check_version(connection, path, len(migrations))
             if journal_mode == "wal":
                 use_wal(connection)
             migrate(connection, path, migrations)
         connection.execute("PRAGMA foreign_keys = ON")  # not before: a migration may rebuild tables
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
@@ -161,10 +168,11 @@ def connect_to_read(path: str) -> ManifestConnection | None:
         connection.close()
         connect(path).close()
         connection, version = open_to_read(path)
-    connection.execute("PRAGMA query_only = 1")
     if version == 0:
         connection.close()
         return None
+    with _closed_on_error(connection):
+        connection.execute("PRAGMA query_only = 1")
     return connection
 
 
@@ -185,20 +193,19 @@ def _is_there(path: str) -> bool:
 def connect_to_nothing(path: str) -> ManifestConnection:
     """An empty manifest in memory, in place of one that does not exist yet."""
     connection = _open(":memory:", name=path)
-    migrate(connection, path, MIGRATIONS)
+    with _closed_on_error(connection):
+        migrate(connection, path, MIGRATIONS)
     return connection
 
 
 def open_to_read(path: str) -> tuple[ManifestConnection, int]:
     """Open a file that exists for queries, and the number of its schema. Raises ManifestError."""
     for mode in _READ_MODES:
-        connection = None
         try:
             connection = _open(f"{Path(path).absolute().as_uri()}?{mode}", name=path)
-            return connection, check_version(connection, path, len(MIGRATIONS))
+            with _closed_on_error(connection):
+                return connection, check_version(connection, path, len(MIGRATIONS))
         except ManifestError as error:
-            if connection is not None:
-                connection.close()
             may_try_again = isinstance(error, ManifestReadOnly | ManifestFull)
             if not may_try_again or mode == _READ_MODES[-1]:
                 raise
@@ -237,16 +244,13 @@ def _open(target: str, *, name: str | None = None) -> ManifestConnection:
             uri=True,  # also of what is attached
         )
     connection.path = path
-    try:
+    with _closed_on_error(connection):
         # NORMAL under WAL: a crash of the machine may lose the last commits, never consistency;
         # work is then done again (docs/design.md).
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -16000")  # KiB
         # Every checkpoint is two fsyncs; pages that change often are then written once, not often.
         connection.execute("PRAGMA wal_autocheckpoint = 8000")  # pages, 32 MB
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 

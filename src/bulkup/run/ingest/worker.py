@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import pairwise
 from typing import Any, Final
 
@@ -67,19 +67,18 @@ def serve(parent: socket.socket, memory: mmap.mmap, write_lock: WriteLock) -> No
     start = _receive(parent)
     if not isinstance(start, Start):
         return
-    connection = connect(start.manifest)
-    queue = UploadQueue(connection)
-    worker = IngestWorker(queue, memory, write_lock, start.target)
-    gc.freeze()
-    _send(parent, Ok())
-    while (order := _receive(parent)) is not None:
-        answer: Answer
-        try:
-            answer = worker.carry_out(order)
-        except Exception as error:  # noqa: BLE001 - the parent raises it
-            answer = Raised(error)
-        _send(parent, answer)
-    connection.close()
+    with closing(connect(start.manifest)) as connection:
+        queue = UploadQueue(connection)
+        worker = IngestWorker(queue, memory, write_lock, start.target)
+        gc.freeze()
+        _send(parent, Ok())
+        while (order := _receive(parent)) is not None:
+            answer: Answer
+            try:
+                answer = worker.carry_out(order)
+            except Exception as error:  # noqa: BLE001 - the parent raises it
+                answer = Raised(error)
+            _send(parent, answer)
 
 
 class SharedSlot:

@@ -96,11 +96,11 @@ def test_the_later_stages_are_one_sentence() -> None:
     stages = {
         "upload": upload(done=384, duplicates=28, ready=128),
         "process": later(done=88, dead=1, ready=295, upcoming=128),
-        "embed": later(done=84, upcoming=428),
+        "embed": later(done=84, upcoming=427),
     }
     stopped = replace(BUSY, sent=384, stages=stages, dead=1, ready=428, interrupted=True)
     lines = render.summary_lines(stopped, 200)
-    assert lines[2] == "Thumbnails 88 of 512 (1 failed), searchable 84 of 512."
+    assert lines[2] == "Thumbnails 88 of 512 (1 failed), searchable 84 of 511."
 
 
 def test_failures_are_named_by_class_with_what_to_type_next() -> None:
