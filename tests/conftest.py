@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
+import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from bulkup.manifest.database.connection import ManifestConnection
 from tests.fakes.s3_server import FakeS3
 from tests.servers import ceph as ceph_server
 from tests.servers import front as front_server
@@ -21,6 +25,18 @@ from tests.servers.front import Front
 # How long an example takes depends on the machine and on coverage; it says nothing about the code.
 settings.register_profile("bulkup", deadline=None)
 settings.load_profile("bulkup")
+
+
+def _warn_if_open(connection: ManifestConnection) -> None:
+    try:
+        _ = connection.total_changes
+    except sqlite3.ProgrammingError:
+        return  # is closed
+    warnings.warn(f"{connection.path} was left open", ResourceWarning, stacklevel=1)
+
+
+if sys.version_info < (3, 13):  # newer ones do so by themselves
+    ManifestConnection.__del__ = _warn_if_open  # type: ignore[attr-defined]
 
 REPOSITORY = Path(__file__).parents[1]
 FOREIGN = ("AWS_", "BULKUP_", "S3_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")

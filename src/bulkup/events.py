@@ -274,7 +274,8 @@ class Notice(Event):
 
     def __str__(self) -> str:
         prefix = "bulkup: " if self.is_error else ""
-        return f"{prefix}{self.message}" + (f"\n  {self.hint}" if self.hint else "")
+        hint = f"\n{self.hint}".replace("\n", "\n  ") if self.hint else ""
+        return f"{prefix}{self.message}{hint}"
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def everything(folder: Path) -> dict[Path, tuple[int, bytes]]:
 def test_old_batches_go_and_files_stay_known(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos", "--to", "store")
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         db.execute("UPDATE batch SET ended_at = ended_at - 31 * 86400")
         db.execute("UPDATE run SET ended_at = ended_at - 31 * 86400")
     db.close()
@@ -158,7 +159,7 @@ def test_multipart_uploads_that_nobody_finishes(
 def test_keys_that_nothing_will_fill(bulkup: Bulkup, tmp_path: Path) -> None:
     make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", "photos", "--to", "store")
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         db.execute(
             "INSERT INTO object (destination_id, key, content_id, kind, size_bytes) "
             "VALUES (1, 'lost.jpg', 1, 'original', 5)"
@@ -191,7 +192,7 @@ def test_vectors_that_a_newer_embedder_replaced(bulkup: Bulkup, tmp_path: Path) 
     """Shown with their number, removed with --yes; a reader changes nothing."""
     make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})
     bulkup("push", "photos", "--to", "store")
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         for name, contents in (("old", (1, 2)), ("new", (1,))):
             db.execute("INSERT INTO embedder (name, version, dimension) VALUES (?, 1, 2)", (name,))
             db.executemany(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_two_pushes_at_once_send_each_content_once(
     assert set(sent(s3).values()) == {1}
     states = upload_states(bulkup)
     assert states["done"] == 300
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         twice = "SELECT count(*) FROM attempt GROUP BY item_id HAVING count(*) > 1"
         assert db.execute(twice).fetchall() == []

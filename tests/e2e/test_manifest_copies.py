@@ -9,6 +9,7 @@ import shutil
 import socket
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -161,8 +162,8 @@ def test_the_newest_five_are_kept(bulkup: Bulkup, tmp_path: Path) -> None:
     found = copies(place)
     assert len(found) == 6
     assert theirs.items() <= found.items()
-    files = opened(found[max(found)], tmp_path).execute("SELECT count(*) FROM asset").fetchone()
-    assert files == (8,)
+    with closing(opened(found[max(found)], tmp_path)) as copy:
+        assert copy.execute("SELECT count(*) FROM asset").fetchone() == (8,)
 
 
 @pytest.mark.corpus
@@ -177,7 +178,7 @@ def test_a_copy_has_no_vectors_unless_asked_for(
     env = {"BULKUP_MANIFEST_BACKUP": "1h"}
     bulkup("push", "photos", "--to", place.url, env=env)
     (packed,) = copies(place).values()
-    with opened(packed, tmp_path) as copy:
+    with closing(opened(packed, tmp_path)) as copy:
         assert copy.execute("SELECT count(*) FROM embedding").fetchone() == (0,)
     shutil.rmtree(bulkup.home)
     bulkup("restore", "--from", place.url)
@@ -190,7 +191,7 @@ def test_a_copy_has_no_vectors_unless_asked_for(
         env={"BULKUP_MANIFEST_BACKUP": "1ms", "BULKUP_MANIFEST_BACKUP_VECTORS": "true"},
     )
     packed = copies(place)[max(copies(place))]
-    with opened(packed, tmp_path) as copy:
+    with closing(opened(packed, tmp_path)) as copy:
         assert copy.execute("SELECT count(*) FROM embedding").fetchone() == (2,)
 
 

@@ -44,7 +44,7 @@ TABLES = (
 
 def pretend_host(manifest: Path, name: str) -> None:
     """All runs were on another machine."""
-    with sqlite3.connect(manifest) as db:
+    with closing(sqlite3.connect(manifest)) as db, db:
         db.execute("UPDATE run SET host = ?", (f"{name}/boot.1",))
     db.close()
 
@@ -205,7 +205,7 @@ def pushed(bulkup: Bulkup, files: int = 2) -> Path:
     tree = make_tree(bulkup.directory / "photos", {f"{n}.jpg": b"%d" % n for n in range(files)})
     bulkup("push", tree, "--to", bulkup.directory / "store", "--stages", "upload")
     copy = bulkup.directory / "other.db"
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         db.execute("VACUUM INTO ?", (str(copy),))
     db.close()
     return copy
@@ -225,7 +225,7 @@ def test_a_database_of_another_program_is_named_and_nothing_is_merged(
 ) -> None:
     """Also where its own version has the number of bulkup's, and after one that could be merged."""
     other, before = pushed(bulkup), dump(merging.home / "manifest.db")
-    with sqlite3.connect(tmp_path / "foreign.db") as db:
+    with closing(sqlite3.connect(tmp_path / "foreign.db")) as db, db:
         db.execute("CREATE TABLE run (id)")
         db.execute("PRAGMA user_version = 1")
     db.close()
@@ -253,7 +253,7 @@ def test_damage_in_the_other_manifest_is_not_blamed_on_this_one(
 def test_gaps_between_ids_cost_nothing(bulkup: Bulkup, merging: Bulkup) -> None:
     """Ids are never used again, and may be high."""
     other = pushed(bulkup)
-    with sqlite3.connect(other) as db:
+    with closing(sqlite3.connect(other)) as db, db:
         db.execute("UPDATE attempt SET id = id + (1 << 60)")
         db.execute("UPDATE asset SET id = id + (1 << 60)")
     db.close()

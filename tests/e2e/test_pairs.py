@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,10 @@ def test_pairs_of_real_files(bulkup: Bulkup, tmp_path: Path) -> None:
     (photos / "IMG_0001.AAE").write_text("<?xml version='1.0'?><plist></plist>")
     bulkup("push", "photos", "--to", "store")
     assert len([path for path in (tmp_path / "store").iterdir() if path.is_file()]) == 10
-    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+    with (
+        closing(sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True)) as db,
+        db,
+    ):
         pairs = db.execute("SELECT kind, path, partner FROM pairs ORDER BY path, partner")
         assert pairs.fetchall() == [
             ("live", "IMG_0001.JPG", "IMG_0099.MOV"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -209,6 +210,22 @@ def test_history_tells_each_batch(bulkup: Bulkup, tmp_path: Path) -> None:
     assert str(tmp_path / "store") in bulkup("history").stdout
 
 
+def test_history_tells_runs_at_work_from_those_that_were_killed(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3(faults=[Fault(op="PutObject", times=None, does="hold")])
+    push = bulkup.start("push", "photos", "--to", "s3://bucket", env=access(s3.url))
+    s3.wait_for("PutObject", 1)
+    assert bulkup("history").stdout.splitlines()[1].split()[2] == "running"
+    push.kill()
+    s3.release()
+    bulkup.finish(push, check=-signal.SIGKILL)
+    assert bulkup("history").stdout.splitlines()[1].split()[2] == "killed"
+    (row,) = bulkup("history", "--json").json()
+    assert row["exit_code"] is None
+
+
 def test_a_run_at_work_is_shown(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
@@ -257,6 +274,17 @@ def test_files_says_which_destination_and_takes_one(bulkup: Bulkup, tmp_path: Pa
     (row,) = bulkup("files", "--to", "one", "--json").json()
     assert (row["destination"], row["key"]) == (str(tmp_path / "one"), "a.jpg")
     assert "is not known" in bulkup("files", "--to", "three", check=2).stderr
+
+
+def test_status_says_how_to_look_into_a_destination_that_refused(
+    bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    s3 = fake_s3(faults=[Fault(op="*", status=403, code="InvalidAccessKeyId", times=None)])
+    ended = bulkup("push", "photos", "--to", "s3://bucket", env=access(s3.url), check=4)
+    closer = "bulkup doctor --to s3://bucket"
+    assert f"\n  To look closer: {closer}\n" in ended.stderr, "a command stands on its own line"
+    assert f"\nWhy: {closer}\nNext: bulkup resume\n" in bulkup("status").stdout
 
 
 def test_status_says_how_the_last_run_ended_and_what_to_type(

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def _interrupted(
 
 def _forget_the_walk(bulkup: Bulkup) -> None:
     """As if the run had been stopped before its walk came to an end."""
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         db.execute("UPDATE batch_root SET walked_at = NULL")
         db.execute("UPDATE root SET walked_at = NULL")
     db.close()
@@ -215,7 +216,7 @@ def test_resumes_at_once_share_the_work(
     bulkup("resume", env=access(s3.url))
     assert _states(bulkup)["done"] == 200
     assert len(s3.held) == 200
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         twice = "SELECT count(*) FROM attempt GROUP BY item_id HAVING count(*) > 1"
         assert db.execute(twice).fetchall() == []
     db.close()
@@ -266,7 +267,7 @@ def test_keys_that_stay_expired_stop_the_run_and_resume_finishes(
     states = _states(bulkup)
     assert states["dead"] == states["waiting"] == states["claimed"] == 0
     assert states["ready"] == FILES - states["done"] > 0
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         assert db.execute("SELECT sum(attempts) FROM item WHERE state = 'ready'").fetchone() == (0,)
     db.close()
     good = access(s3.url, AWS_ACCESS_KEY_ID="OTHERKEY")

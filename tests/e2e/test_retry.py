@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def _failed(bulkup: Bulkup, *options: str) -> list[Any]:
 
 def _let_waits_end(bulkup: Bulkup, *, attempts: int | None = None) -> None:
     """As if the waits were over, and so many attempts made."""
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         db.execute("UPDATE item SET due_at = 0 WHERE state = 'waiting'")
         if attempts is not None:
             db.execute("UPDATE item SET attempts = ? WHERE state = 'waiting'", (attempts,))
@@ -101,7 +102,7 @@ def test_retry_grants_ten_attempts_and_says_what_still_fails(
     assert {row["state"] for row in _failed(bulkup)} == {"dead"}
     ended = bulkup("retry", "--failed", env=env, check=3)
     assert "5 failed" in ended.stdout
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         rows = db.execute("SELECT DISTINCT attempts, attempts_granted, priority FROM item "
                           "WHERE state = 'dead'").fetchall()  # fmt: skip
     assert rows == [(2, 10, 0)]

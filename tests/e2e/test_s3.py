@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_objects_are_what_was_pushed(bulkup: Bulkup, tmp_path: Path, s3: Endpoin
     listed = client.list_objects_v2(Bucket=bucket)["Contents"]
     keys = {one["Key"] for one in listed}
     assert keys == {f"deep/prefix/{name}" for name in [*NAMES, "large.mp4"]}
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         known = dict(db.execute("SELECT key, digest FROM files").fetchall())
     assert set(known) == keys
     for key in keys:

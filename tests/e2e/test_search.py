@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import zipfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -429,7 +430,7 @@ def test_a_directory_that_cannot_be_written(pushed: Bulkup) -> None:
     expected = pushed("search", "boat", "--json").stdout
     closed = pushed.directory / "closed"
     closed.mkdir()
-    with sqlite3.connect(manifest_of(pushed)) as db:
+    with closing(sqlite3.connect(manifest_of(pushed))) as db, db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()
     shutil.copy(manifest_of(pushed), closed / "manifest.db")

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_a_second_process_that_is_killed_costs_nothing(
     os.kill(child, signal.SIGKILL)
     bulkup.finish(run, check=0)
     assert sorted(s3.digests.values()) == sorted(set(expected.values()))
-    with sqlite3.connect(bulkup.home / "manifest.db") as db:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as db, db:
         assert db.execute("SELECT max(attempts) FROM item").fetchone() == (1,)
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 import zipfile
+from contextlib import closing
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from itertools import permutations
@@ -82,7 +83,10 @@ def make_part(path: Path, names: list[str]) -> None:
 
 
 def rows(bulkup: Bulkup, query: str) -> list[tuple[Any, ...]]:
-    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+    with (
+        closing(sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True)) as db,
+        db,
+    ):
         return db.execute(query).fetchall()
 
 

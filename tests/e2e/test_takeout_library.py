@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ ORDERS = [(0, 1, 2, 3), (3, 1, 0, 2)]
 def found(bulkup: Bulkup) -> tuple[dict[str, str], dict[str, set[str]]]:
     """The JSON of each picture, and the pictures of each album, by their paths in the export."""
     inner = "substr(path, instr(path, '#') + 1)"
-    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+    with (
+        closing(sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True)) as db,
+        db,
+    ):
         notes = db.execute(
             f"SELECT {inner}, 'Takeout/' || takeout.folder || json "
             "FROM takeout JOIN files USING (asset_id)"
@@ -33,7 +37,10 @@ def found(bulkup: Bulkup) -> tuple[dict[str, str], dict[str, set[str]]]:
 
 def without(bulkup: Bulkup) -> set[str]:
     """The pictures for which no JSON was found."""
-    with sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True) as db:
+    with (
+        closing(sqlite3.connect(f"file:{bulkup.home / 'manifest.db'}?mode=ro", uri=True)) as db,
+        db,
+    ):
         query = "SELECT path FROM takeout JOIN files USING (asset_id) WHERE json IS NULL"
         return {path.partition("#")[2] for (path,) in db.execute(query)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
@@ -199,7 +200,7 @@ def test_objects_in_parts_are_known_by_their_composite(bulkup: Bulkup, place: Pl
     env = {**place.env, "BULKUP_PART_THRESHOLD": "5MiB", "BULKUP_PART_SIZE": "5MiB"}
     bulkup("push", "photos", "--to", place.url, env=env)
     assert findings(bulkup, place, check=0) == {}
-    with sqlite3.connect(bulkup.home / "manifest.db") as manifest:
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as manifest, manifest:
         (checksum,) = manifest.execute("SELECT checksum FROM object").fetchone()
         assert checksum.endswith("-3")
         manifest.execute("UPDATE object SET etag = 'another'")

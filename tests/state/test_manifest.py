@@ -246,7 +246,9 @@ class SharedManifest(RuleBasedStateMachine):
 
     @rule(run_id=consumes(runs))
     def end(self, run_id: str) -> None:
-        self.alive.pop(run_id).pusher.end(now=self.now)
+        pusher = self.alive.pop(run_id).pusher
+        pusher.end(now=self.now)
+        pusher.manifest.close()
 
     @rule(run_id=consumes(runs))
     def vanish(self, run_id: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from bulkup import __version__
 from bulkup.cli.commands import CommandGroup
 from bulkup.cli.other_verbs import option_hint
-from bulkup.cli.output.text import escape, fold
+from bulkup.cli.output.text import print_error
 from bulkup.cli.shared_options import (
     GLOBAL_OPTIONS,
     ConfigOption,
@@ -144,7 +144,7 @@ def _run() -> int:
             return int(ExitCode.DONE)
         return leaving.code if isinstance(leaving.code, int) else int(ExitCode.DONE)
     except BulkupError as error:
-        _print_error(str(error), error.hint)
+        print_error(str(error), error.hint)
         return int(error.exit_code)
     except BrokenPipeError:
         return int(ExitCode.DONE)
@@ -171,13 +171,13 @@ def _report_usage(wrong: Any) -> int:
         hint = f"The files of one folder: bulkup files PATH\n{hint}"
     elif message.startswith("Missing") and context is not None and context.command.epilog:
         hint = f"{context.command.epilog.splitlines()[-1]}\n{hint}"
-    _print_error(message[0].lower() + message[1:], hint)
+    print_error(message[0].lower() + message[1:], hint)
     return int(ExitCode.USAGE)
 
 
 def _report_full(error: OSError) -> int:
     """A disk is full, as a rule the one behind standard output."""
-    _print_error(f"{error.filename or 'standard output'}: {error.strerror}", None)
+    print_error(f"{error.filename or 'standard output'}: {error.strerror}", None)
     return int(ExitCode.USAGE)
 
 
@@ -185,17 +185,5 @@ def _report_bug(error: Exception) -> int:
     import traceback
 
     traceback.print_exception(error)
-    _print_error(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
+    print_error(f"unexpected error: {type(error).__name__}: {error}", "Please report this.")
     return int(ExitCode.BUG)
-
-
-def _print_error(message: str, hint: str | None) -> None:
-    lines = [f"bulkup: {escape(message)}"]
-    lines += [f"  {escape(line)}" for line in hint.split("\n")] if hint else []
-    if sys.stderr.isatty():
-        from shutil import get_terminal_size
-
-        width = get_terminal_size().columns
-        lines = [part for line in lines for part in fold(line, width)]
-    for line in lines:
-        print(line, file=sys.stderr)

@@ -156,7 +156,7 @@ def _print_json(own: _InManifest, found: list[_DestinationGarbage], *, removed: 
 
 
 def _print(own: _InManifest, found: list[_DestinationGarbage], *, removed: bool) -> None:
-    from bulkup.cli.output.text import count, escape, printable
+    from bulkup.cli.output.text import count, escape, print_lines
 
     verb = "removed" if removed else "to remove"
     lines = []
@@ -177,7 +177,7 @@ def _print(own: _InManifest, found: list[_DestinationGarbage], *, removed: bool)
                 f"kept: {one.url}: variants that may belong to others, who keep "
                 f"{one.garbage.shared_by} there"
             )
-    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+    print_lines(map(escape, lines), sys.stdout)
 
 
 def _lines_of(url: str, garbage: Garbage) -> Iterator[str]:
@@ -202,8 +202,6 @@ def _lines_of(url: str, garbage: Garbage) -> Iterator[str]:
 
 
 def _print_error(url: str, error: BulkupError) -> None:
-    from bulkup.cli.output.text import escape
+    from bulkup.cli.output.text import print_error
 
-    typer.echo(f"bulkup: {escape(url)}: {escape(str(error))}", err=True)
-    if error.hint:
-        typer.echo(f"  {escape(error.hint)}", err=True)
+    print_error(f"{url}: {error}", error.hint)

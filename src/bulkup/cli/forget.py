@@ -58,7 +58,7 @@ def _print_json(what: Forgettable, *, forgotten: bool) -> None:
 
 
 def _print(what: Forgettable, *, forgotten: bool) -> None:
-    from bulkup.cli.output.text import escape, printable
+    from bulkup.cli.output.text import escape, print_lines
 
     verb = "forgotten" if forgotten else "to forget"
     lines = [f"{verb}: {what.name}"]
@@ -68,4 +68,4 @@ def _print(what: Forgettable, *, forgotten: bool) -> None:
         lines += [f"  destination of {root}" for root in what.roots]
     if not forgotten:
         lines.append("Next: bulkup forget … --yes forgets it; objects and files stay")
-    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+    print_lines(map(escape, lines), sys.stdout)

@@ -112,7 +112,7 @@ def _print_json(found: list[FreeableFile]) -> None:
 
 def _print(found: list[FreeableFile], *, erased: bool) -> None:
     from bulkup.cli.output.table import Column, print_table
-    from bulkup.cli.output.text import count, printable, size
+    from bulkup.cli.output.text import count, print_lines, size
 
     kept = [one for one in found if one.why is not None]
     rows = [(one.path, size(one.size_bytes), one.why or "") for one in kept]
@@ -129,4 +129,4 @@ def _print(found: list[FreeableFile], *, erased: bool) -> None:
     lines = [f"{count(len(free), 'file')} ({total}) {verb}, {count(len(kept))} must stay"]
     if free and not erased:
         lines.append("Next: bulkup free --yes erases them")
-    sys.stdout.writelines(f"{printable(line, sys.stdout)}\n" for line in lines)
+    print_lines(lines, sys.stdout)

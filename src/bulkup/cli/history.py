@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,12 +44,16 @@ def run(
     from bulkup.cli.output.nothing import nothing_pushed
     from bulkup.cli.output.rows import print_csv, print_json
     from bulkup.cli.output.table import print_table
+    from bulkup.cli.output.text import print_folded
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.status import BatchRow
+    from bulkup.operations.status import running_ids
     from bulkup.run.heartbeat import machine_of
 
-    with Reader(flags.settings().manifest) as reader:
+    settings = flags.settings()
+    with Reader(settings.manifest) as reader:
         rows = reader.reports.history(limit)
+        running = running_ids(reader, settings.run.stale_after_seconds, now=time.time())
         nothing = nothing_pushed(reader)
     rows = [row._replace(host=machine_of(row.host)) for row in rows]
     if json:
@@ -56,21 +61,22 @@ def run(
     elif csv:
         print_csv(BatchRow._fields, iter(rows))
     elif not rows:
-        typer.echo(nothing)
+        print_folded(nothing, sys.stdout)
     else:
-        print_table(_COLUMNS, [_cells(row) for row in rows], sys.stdout, os.environ)
+        print_table(_COLUMNS, [_cells(row, running) for row in rows], sys.stdout, os.environ)
 
 
-def _cells(row: BatchRow) -> list[str]:
+def _cells(row: BatchRow, running: Collection[str]) -> list[str]:
     from bulkup.cli.output.last_run import local
     from bulkup.cli.output.text import count, duration, escape, is_screen, rate, size
 
     seconds = row.seconds or 0.0
+    ended = "" if row.exit_code is None else str(row.exit_code)
     return [
         local(row.started_at, time.time()) if is_screen(sys.stdout, os.environ) else row.started_at,
         row.command,
         duration(row.seconds) if row.seconds is not None else "",
-        "" if row.exit_code is None else str(row.exit_code),
+        ended or ("running" if row.run in running else "killed"),
         count(row.files or 0),
         count(row.sent or 0),
         size(row.sent_bytes or 0),

@@ -79,7 +79,7 @@ def _as_json(path: str, report: MergeReport) -> dict[str, Any]:
 
 
 def _print(path: str, report: MergeReport) -> None:
-    from bulkup.cli.output.text import escape, printable
+    from bulkup.cli.output.text import escape, print_lines
 
     added = [f"{report.added[table]:,} {name}" for table, name in _NAMES.items()]
     source = f" from {report.host}" if report.host else ""
@@ -91,4 +91,4 @@ def _print(path: str, report: MergeReport) -> None:
             lines.append("    …")
     if report.not_read:
         lines.append(f"  {report.not_read:,} files were not read there yet: push them there first")
-    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+    print_lines(map(escape, lines), sys.stdout)

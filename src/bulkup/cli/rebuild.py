@@ -88,7 +88,7 @@ def _process(settings: Settings) -> int:
 
 
 def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet: bool) -> None:
-    from bulkup.cli.output.text import count, escape, printable, size
+    from bulkup.cli.output.text import count, escape, print_lines, size
 
     if json:
         from dataclasses import asdict
@@ -113,4 +113,4 @@ def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet
     elif rebuilt.unknown:
         lines.append("Next: bulkup rebuild --deep reads those without a digest")
     if not quiet:
-        sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+        print_lines(map(escape, lines), sys.stdout)

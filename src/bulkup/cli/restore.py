@@ -119,7 +119,7 @@ def _print_table(found: list[FoundCopy]) -> None:
 
 
 def _print(settings: Settings, restored: Restored) -> None:
-    from bulkup.cli.output.text import count, escape, printable
+    from bulkup.cli.output.text import count, escape, print_lines
 
     copy = restored.copy
     lines = [
@@ -129,4 +129,4 @@ def _print(settings: Settings, restored: Restored) -> None:
         *(f"  {root}" for root in restored.roots),
         "Next: bulkup pull --into DIR   bring the files back",
     ]
-    sys.stdout.writelines(f"{printable(escape(line), sys.stdout)}\n" for line in lines)
+    print_lines(map(escape, lines), sys.stdout)

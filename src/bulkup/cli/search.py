@@ -143,11 +143,10 @@ def _why_nothing(result: SearchResult, path: str | None, reader: Reader) -> Sequ
 
 
 def _print_notes(notes: Sequence[str]) -> None:
-    from bulkup.cli.output.text import escape
+    from bulkup.cli.output.text import print_folded
 
     for note in notes:
-        for line in f"bulkup: {note}".split("\n"):
-            print(escape(line), file=sys.stderr)
+        print_folded(f"bulkup: {note}", sys.stderr)
 
 
 def _print(
@@ -217,7 +216,7 @@ def _write_sheet(
     from bulkup.cli.contact_sheet.frames import sections_of
     from bulkup.cli.contact_sheet.sheet import write_sheet
     from bulkup.cli.output.text import count as count_of
-    from bulkup.cli.output.text import escape
+    from bulkup.cli.output.text import print_folded
     from bulkup.operations.pictures.thumbnails import WantedThumb, thumbnails_of
     from bulkup.reporting.atomic_file import whole_file
 
@@ -235,8 +234,8 @@ def _write_sheet(
     except OSError as error:
         raise UsageError(f"--html {html}: {error.strerror}") from error
     if not settings.quiet:
-        print(f"Wrote {count_of(count, 'picture')} to {escape(html)}", file=sys.stderr)
+        print_folded(f"Wrote {count_of(count, 'picture')} to {html}", sys.stderr)
     for where, number in thumbs.missing.items():
         lost = count_of(number, "thumbnail")
-        print(f"bulkup: {lost} could not be fetched from {escape(where)}", file=sys.stderr)
+        print_folded(f"bulkup: {lost} could not be fetched from {where}", sys.stderr)
     return not thumbs.missing

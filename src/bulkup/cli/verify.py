@@ -111,12 +111,10 @@ class _TableReport:
 
     def refused(self, destination: Destination, error: BulkupError) -> None:
         """Print why a destination could not be compared."""
-        from bulkup.cli.output.text import print_folded
+        from bulkup.cli.output.text import print_error
 
         self.any_refused = True
-        print_folded(f"bulkup: {destination.url}: {error}", sys.stderr)
-        if error.hint:
-            print_folded(f"  {error.hint}", sys.stderr)
+        print_error(f"{destination.url}: {error}", error.hint)
 
     def row(self, url: str, one: Discrepancy) -> None:
         """Add one discrepancy, with each of its files."""

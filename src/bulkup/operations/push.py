@@ -78,7 +78,7 @@ class Push:
 
 def plan_of(settings: Settings, paths: Sequence[str], *, cwd: str, now: float) -> Push:
     """The push that the settings describe, checked before any work. Raises UsageError."""
-    require_paths(paths)
+    require_paths(paths, has_destination=settings.upload.to is not None)
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     selection = settings.upload.selection(now=now)
     Rules(selection)  # a bad pattern is found before any work

@@ -45,6 +45,16 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
     }
 
 
+def running_ids(reader: Reader, stale_after_seconds: float, *, now: float) -> set[str]:
+    """The runs that have not ended and whose process is there."""
+    machine = here()
+    return {
+        run.id
+        for run in reader.runs.open_runs()
+        if not machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
+    }
+
+
 def _stage(stage: StageStatus) -> dict[str, object]:
     return {
         **{str(state): count for state, count in stage.states.items()},

@@ -234,6 +234,9 @@ class CircuitBreaker:
         return self._stop.is_set
 
 
-def plain(trouble: DestinationError) -> str:
-    """The last cause in the error of a connection, without what was called to make it."""
+def plain(trouble: BulkupError) -> str:
+    """What an error says; of a connection's only the last cause, without what was called to make
+    it."""
+    if not isinstance(trouble, DestinationUnreachable | StoreUnreachable):
+        return str(trouble)
     return re.sub(r" \(os error \d+\)$", "", str(trouble)).rpartition(": ")[2]

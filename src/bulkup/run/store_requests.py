@@ -14,6 +14,7 @@ from bulkup.pace.limiter import RequestLimiter
 from bulkup.pace.pacer import Learned, Pacer
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
+from bulkup.run.circuit_breaker import plain
 from bulkup.run.descriptors import most_connections
 from bulkup.settings.options import RunOptions
 from bulkup.stores.store import ObjectStore, PartStore
@@ -76,7 +77,7 @@ class StoreRequests:
 
         def count_wait(error: StoreError, _seconds: float) -> None:
             nonlocal waiting
-            self._last_failed = str(error)
+            self._last_failed = plain(error)
             waiting = 1
             self.backing_off += 1
 

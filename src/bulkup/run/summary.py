@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bulkup.errors import BulkupError, DestinationError, DestinationUnreachable
+from bulkup.errors import BulkupError, DestinationError
 from bulkup.events import Notice, Summary
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Snapshot, Stage, StageCount
@@ -227,11 +227,11 @@ def notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
     """What ended a job: where, why and what to do."""
     if not isinstance(error, DestinationError):
         return Notice(str(error), is_error=True, hint=error.hint)
-    hint = f"{error.hint} " if error.hint else ""
+    closer = f"To look closer: bulkup doctor --to {job_runner.job.destination.url}"
     return Notice(
         reason_of(error, job_runner.destination_name),
         is_error=True,
-        hint=f"{hint}To look closer: bulkup doctor --to {job_runner.job.destination.url}",
+        hint=f"{error.hint}\n{closer}" if error.hint else closer,
     )
 
 
@@ -239,8 +239,7 @@ def reason_of(error: BulkupError, destination: str) -> str:
     """What ended a job, in a sentence that names the destination where it is its trouble."""
     if not isinstance(error, DestinationError):
         return str(error)
-    reason = plain(error) if isinstance(error, DestinationUnreachable) else str(error)
-    return f"{destination}: {reason}"
+    return f"{destination}: {plain(error)}"
 
 
 def stages_of(job_runners: Sequence[JobRunner]) -> list[Stage]:

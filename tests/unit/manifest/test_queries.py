@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -237,7 +237,7 @@ def test_latencies_are_counted_by_stage(manifest: Manifest) -> None:
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manifest]:
     """200,000 items; of a thousand one waits, one is claimed, one dead, the rest done or not."""
     path: Path = tmp_path_factory.mktemp("crowded") / "manifest.db"
     manifest = Manifest(str(path))
@@ -263,7 +263,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
         COMMIT;
         """
     )
-    return manifest
+    with manifest:
+        yield manifest
 
 
 def plan_of(manifest: Manifest, ask: Callable[[], object]) -> list[str]:

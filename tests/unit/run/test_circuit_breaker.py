@@ -25,6 +25,7 @@ from bulkup.run.circuit_breaker import (
     OTHER_WAITS_SECONDS,
     SILENCE_SECONDS,
     CircuitBreaker,
+    plain,
 )
 from bulkup.run.stop_signal import StopSignal
 from tests.fakes.clock import FakeClock
@@ -206,3 +207,10 @@ async def test_the_screen_says_when_the_destination_is_asked_next(clock: FakeClo
         await breaker.recover(DestinationUnreachable("Connection refused (os error 111)"))
     assert states[0] == "s3://b: Connection refused; next try now"
     assert breaker.state is None
+
+
+def test_of_a_connections_error_only_the_last_cause_is_shown() -> None:
+    said = "connection error: error sending request: tcp connect error: refused (os error 111)"
+    for kind in (StoreUnreachable, DestinationUnreachable):
+        assert plain(kind(said)) == "refused"
+    assert plain(StoreBroken("key 'a: b': HTTP (500)")) == "key 'a: b': HTTP (500)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -31,7 +32,7 @@ def test_a_token_is_found_until_it_is_revoked(manifest: ServerManifest) -> None:
 def test_the_manifest_has_no_token(manifest: ServerManifest) -> None:
     token = added(manifest)
 
-    with sqlite3.connect(manifest.path) as db:
+    with closing(sqlite3.connect(manifest.path)) as db, db:
         rows = db.execute("SELECT * FROM token").fetchall()
 
     assert token not in repr(rows)

@@ -28,6 +28,8 @@ def last_run_lines(last: BatchRow, now: float, *, has_open: bool) -> Iterator[st
     yield f"Last: {last.command} {ended} {local(last.ended_at or last.started_at, now)}"
     if last.error:
         yield f"  {escape(last.error)}"
+    if last.exit_code == ExitCode.DESTINATION and last.destination:
+        yield f"Why: bulkup doctor --to {escape(last.destination)}"
     if has_open:
         yield "Next: bulkup resume"
 

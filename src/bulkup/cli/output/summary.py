@@ -40,8 +40,10 @@ def summary_line(summary: Summary) -> str:
 def _sentences(summary: Summary) -> list[str]:
     if _nothing_to_do(summary):
         return [_nothing_line(summary)]
-    if summary.error is not None and not _has_done(summary) and not summary.ready:
-        return [_headline(summary)]  # "unchanged" would look like "is there"
+    if summary.error is not None and not _has_done(summary):
+        # "unchanged" would look like "is there"
+        to_upload = Counter(summary.stages.get("upload", {}))["ready"]
+        return [_headline(summary)] + [_uploads(summary)] * bool(to_upload)
     return [
         one
         for one in (

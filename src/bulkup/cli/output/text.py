@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, TextIO
 
@@ -154,6 +155,13 @@ def print_lines(lines: Iterable[str], out: TextIO) -> None:
         width = get_terminal_size().columns
         lines = [part for line in lines for part in fold(line, width)]
     out.writelines(f"{printable(line, out)}\n" for line in lines)
+
+
+def print_error(message: str, hint: str | None) -> None:
+    """What is wrong, and below it what to do: each line of the hint is one."""
+    lines = [f"bulkup: {escape(message)}"]
+    lines += [f"  {escape(line)}" for line in hint.split("\n")] if hint else []
+    print_lines(lines, sys.stderr)
 
 
 def is_screen(stream: TextIO, environ: Mapping[str, str]) -> bool:

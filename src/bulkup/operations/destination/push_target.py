@@ -153,8 +153,11 @@ def _notice(root: str, inside: KnownRoot | None, url: str) -> str | None:
     return None
 
 
-def require_paths(paths: Sequence[str]) -> None:
-    """Raise UsageError when one of the paths, as typed, is meant as a destination."""
+def require_paths(paths: Sequence[str], *, has_destination: bool = False) -> None:
+    """Raise UsageError when one of the paths, as typed, is meant as a destination.
+
+    `has_destination`: it was named elsewhere.
+    """
     for path in paths:
         if os.path.lexists(path):
             continue
@@ -165,6 +168,12 @@ def require_paths(paths: Sequence[str]) -> None:
             to = redact(path)
         else:
             require_no_lookalike(path)
+            if path == paths[-1] and others != "PATH" and not has_destination and "~" not in path:
+                raise UsageError(
+                    f"{path}: No such file or directory",
+                    hint="Check the path you gave.\n"
+                    f"If it is where the files should go: bulkup push {others} --to {path}",
+                )
             continue
         raise UsageError(
             f"{redact(path)} is a destination, not a source", hint=f"bulkup push {others} --to {to}"

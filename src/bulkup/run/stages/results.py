@@ -22,6 +22,7 @@ from bulkup.manifest.rows import (
 from bulkup.manifest.runs import STRIKES
 from bulkup.model import Digest, Stage
 from bulkup.pace.backoff import ATTEMPTS, attempt_wait_seconds
+from bulkup.run.circuit_breaker import plain
 from bulkup.run.context import RunContext
 from bulkup.run.limits import RunLimits
 from bulkup.run.stop_signal import StopSignal
@@ -173,7 +174,7 @@ class StageResults:
             FailedItem(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
         )
         now = self._context.clock.monotonic()
-        self.last_error = (now, f"{item.name}: {error.error_class.value}: {error}")
+        self.last_error = (now, f"{item.name}: {error.error_class.value}: {plain(error)}")
         is_dead = item.strikes + 1 >= STRIKES if is_strike else due_at is None
         counts = self.counts
         counts.dead += is_dead

@@ -103,6 +103,15 @@ def test_the_later_stages_are_one_sentence() -> None:
     assert lines[2] == "Thumbnails 88 of 512 (1 failed), searchable 84 of 511."
 
 
+def test_where_nothing_was_sent_unchanged_files_are_not_called_there() -> None:
+    stages = {"upload": upload(unchanged=12), "process": later(ready=12)}
+    refused = replace(BUSY, sent=0, stages=stages, ready=12, error="no bucket", exit_code=4)
+    assert render.summary_lines(refused, 80) == ["Nothing was sent."]
+    stages = {"upload": upload(ready=6)}
+    refused = replace(refused, stages=stages, ready=6)
+    assert render.summary_lines(refused, 80) == ["Nothing was sent.", "6 files: 6 to upload."]
+
+
 def test_failures_are_named_by_class_with_what_to_type_next() -> None:
     failed = replace(
         BUSY, waiting=3, dead=1, failures={"invalid": 1, "network": 3},

@@ -112,6 +112,14 @@ def test_a_destination_among_the_sources_is_refused(
         require_paths(["photos", "s3://b/x"])
 
 
+def test_a_last_path_that_is_not_there_may_be_meant_as_the_destination(photos: Path) -> None:
+    with pytest.raises(UsageError, match="nas: No such file") as refused:
+        require_paths([str(photos), "nas"])
+    assert f"bulkup push {photos} --to nas" in str(refused.value.hint)
+    require_paths([str(photos), "nas"], has_destination=True)
+    require_paths(["nas"])
+
+
 @pytest.mark.parametrize("inside", ["", "/backup", "/../photos/./b"])
 def test_a_destination_in_the_source_is_refused(
     manifest: Manifest, photos: Path, inside: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -105,8 +105,9 @@ def watch(tmp_path: Path, manifest: Manifest) -> Callable[..., Watching]:
 
 
 @pytest.fixture
-def manifest(tmp_path: Path) -> Manifest:
-    return Manifest(str(tmp_path / "manifest.db"))
+def manifest(tmp_path: Path) -> Iterator[Manifest]:
+    with Manifest(str(tmp_path / "manifest.db")) as manifest:
+        yield manifest
 
 
 def nothing(_: Watching) -> Summary:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+from contextlib import closing
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -184,9 +185,9 @@ async def test_a_manifest_that_is_replaced_is_opened_anew(
     other = f"{manifest.path}.other"
     library.copied_to(Path(other))
     sql(other, "UPDATE asset SET name = 'restored.jpg' WHERE name = '1.jpg'")
-    with sqlite3.connect(manifest.path) as db:
+    with closing(sqlite3.connect(manifest.path)) as db, db:
         rows = db.execute("SELECT * FROM token").fetchall()
-    with sqlite3.connect(other) as db:
+    with closing(sqlite3.connect(other)) as db, db:
         db.executemany("INSERT INTO token VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     os.replace(other, manifest.path)
