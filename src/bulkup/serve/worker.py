@@ -6,7 +6,8 @@ import sys
 
 from bulkup.clock import Clock
 from bulkup.errors import ExitCode, ManifestError
-from bulkup.manifest.reports.changes import Due
+from bulkup.manifest.queue.stages import BEFORE
+from bulkup.manifest.reports.changes import Counts, Due
 from bulkup.model import Stage
 from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.manifest_threads import ManifestThreads
@@ -17,6 +18,9 @@ PAUSE_SECONDS = 300.0
 """After a run that could not work at all, such as one without its model."""
 VAIN_SECONDS = 60.0
 """After a run that queued nothing of what the counts say has no item, or read no sidecar."""
+APART_SECONDS = 15.0
+"""Between two starts while the stage before is at work: a start loads the model (1.5 s of CPU), and
+a run ends as soon as nothing is left to do."""
 STAGES = (Stage.PROCESS, Stage.EMBED)
 
 
@@ -28,8 +32,9 @@ class Worker:
         self._runs = runs
         self._clock = clock
         self._not_before: dict[Stage, float] = {}
-        self._in_vain_until: dict[Stage, float] = {}
-        self._unqueued: dict[Stage, int] = {}  # when the last run was started
+        self._found: dict[Stage, Counts] = {}  # when the last run was started
+        self._in_vain: dict[Stage, tuple[Counts, float]] = {}  # until when
+        self._started_at: dict[Stage, float] = {}
 
     async def run(self) -> None:
         """Look every few seconds, and whenever a run has ended, until cancelled: what the run of
@@ -54,7 +59,8 @@ class Worker:
                     await self._runs.start(stage, [])
                 except Problem:  # enough runs are at work
                     break
-                self._unqueued[stage] = due.unqueued
+                self._found[stage] = due.counts
+                self._started_at[stage] = self._clock.monotonic()
                 started.append(stage)
         return started
 
@@ -64,9 +70,15 @@ class Worker:
         code = self._runs.take_exit_code(stage)
         if code not in (None, ExitCode.DONE, ExitCode.UNFINISHED):
             self._not_before[stage] = now + PAUSE_SECONDS
-        elif code is not None and 0 < due.unqueued == self._unqueued.get(stage):
-            self._in_vain_until[stage] = now + VAIN_SECONDS  # the counts are not exact
-        if now < self._not_before.get(stage, 0.0):
+        elif code is not None and due.unqueued > 0 and due.counts == self._found.get(stage):
+            self._in_vain[stage] = due.counts, now + VAIN_SECONDS  # the counts are not exact
+        if now < self._not_before.get(stage, 0.0) or self._is_soon(stage, now):
             return False
-        is_new = due.unqueued > 0 and now >= self._in_vain_until.get(stage, 0.0)
-        return due.items or is_new
+        vain_counts, until = self._in_vain.get(stage, (None, 0.0))
+        return due.items or (due.unqueued > 0 and (due.counts != vain_counts or now >= until))
+
+    def _is_soon(self, stage: Stage, now: float) -> bool:
+        """Whether the next run had better wait for more from the stage before."""
+        last = self._started_at.get(stage)
+        is_fed = self._runs.is_running(BEFORE[stage])
+        return last is not None and is_fed and now < last + APART_SECONDS

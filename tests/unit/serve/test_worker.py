@@ -11,7 +11,7 @@ from bulkup.manifest.server import ServerManifest
 from bulkup.model import Stage
 from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.context import ServerContext
-from bulkup.serve.worker import PAUSE_SECONDS, VAIN_SECONDS, Worker
+from bulkup.serve.worker import APART_SECONDS, PAUSE_SECONDS, VAIN_SECONDS, Worker
 from bulkup.settings.table import Settings
 from tests.fakes.clock import FakeClock
 from tests.sql import sql
@@ -117,6 +117,46 @@ async def test_contents_without_an_item_are_worth_a_run_but_not_again_and_again(
     assert await worker.look() == []
     clock.advance(VAIN_SECONDS)
     assert await worker.look() == [Stage.EMBED]
+
+
+async def test_a_run_that_left_as_much_as_it_found_was_not_in_vain(
+    context: ServerContext, manifest: ServerManifest, clock: FakeClock
+) -> None:
+    """While process is at work, as many may be through it as the embed run queued meanwhile."""
+    runs = Runs()
+    worker = Worker(context.manifest, runs, clock)  # type: ignore[arg-type]
+    through = "UPDATE tally SET items = items + 1 WHERE stage = 'process' AND state = 'done'"
+    queued = "UPDATE tally SET items = items + 1 WHERE stage = 'embed' AND state = 'done'"
+    sql(manifest.path, through)
+    assert await worker.look() == [Stage.EMBED]
+    sql(manifest.path, through)
+    sql(manifest.path, queued)
+    runs.end("embed", 0)
+
+    assert await worker.look() == [Stage.EMBED]
+    runs.end("embed", 0)  # and this one queued nothing
+    assert await worker.look() == []
+    sql(manifest.path, through)
+    assert await worker.look() == [Stage.EMBED]
+
+
+async def test_a_stage_is_not_started_for_every_few_items_while_it_is_fed(
+    context: ServerContext, manifest: ServerManifest, clock: FakeClock
+) -> None:
+    runs = Runs()
+    worker = Worker(context.manifest, runs, clock)  # type: ignore[arg-type]
+    requeue(manifest, "process")
+    requeue(manifest, "embed")
+    assert await worker.look() == [Stage.PROCESS, Stage.EMBED]
+    runs.end("embed", 0)
+
+    assert await worker.look() == []
+    clock.advance(APART_SECONDS)
+    assert await worker.look() == [Stage.EMBED]
+    runs.end("embed", 0)
+    sql(manifest.path, "UPDATE item SET state = 'done' WHERE stage = 'process'")
+    runs.end("process", 0)
+    assert await worker.look() == [Stage.EMBED]  # nothing more will come
 
 
 async def test_the_end_of_a_run_is_seen_at_once(manifest: ServerManifest) -> None:

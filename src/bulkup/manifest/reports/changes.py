@@ -24,12 +24,24 @@ class FailedAttempt(NamedTuple):
     number: int
 
 
+class Counts(NamedTuple):
+    """How many contents are through the stage before, with one more while there are sidecars that
+    process has to read; how many have an item."""
+
+    through: int
+    queued: int
+
+
 class Due(NamedTuple):
-    """Whether items are due, and how many contents have no item yet, as the counts say; for
-    process, with one more while there are sidecars to read."""
+    """Whether items are due, and the counts, which also tell of contents without an item."""
 
     items: bool
-    unqueued: int
+    counts: Counts
+
+    @property
+    def unqueued(self) -> int:
+        """How many contents have no item yet, as the counts say."""
+        return self.counts.through - self.counts.queued
 
 
 class ChangeQueries(Statements):
@@ -46,16 +58,18 @@ class ChangeQueries(Statements):
             "ON item.destination_id = destination.id WHERE stage = ? AND stage <> 'upload' "
             "AND state IN ('ready', 'waiting') AND due_at <= ? AND live)"
         )
-        unqueued = (
-            "SELECT coalesce(sum(CASE stage WHEN ? THEN items ELSE -items END), 0) FROM tally "
-            "WHERE stage = ? OR stage = ?1 AND state IN ('done', 'skipped')"
+        through = (
+            "SELECT coalesce(sum(items), 0) FROM tally "
+            "WHERE stage = ? AND state IN ('done', 'skipped')"
         )
+        queued = "SELECT coalesce(sum(items), 0) FROM tally WHERE stage = ?"
         sidecars = "SELECT EXISTS (SELECT 1 FROM sidecar_unread)"
-        return Due(
-            bool(self._value(query, stage.value, now)),
-            int(self._value(unqueued, BEFORE[stage].value, stage.value))
-            + int(stage is Stage.PROCESS and self._value(sidecars)),
+        more = int(stage is Stage.PROCESS and self._value(sidecars))
+        counts = Counts(
+            int(self._value(through, BEFORE[stage].value)) + more,
+            int(self._value(queued, stage.value)),
         )
+        return Due(bool(self._value(query, stage.value, now)), counts)
 
     def last_attempt(self) -> int:
         """The id of the newest attempt; 0 when there is none."""
