@@ -44,14 +44,17 @@ class Killed(BaseException):
 
 
 class Killer:
-    """Counts durable steps; after the one with number `last` nothing is done any more."""
+    """Counts durable steps; after the one with number `last`, or with that name, nothing is done
+    any more."""
 
-    def __init__(self, last: int | None) -> None:
+    def __init__(self, last: int | str | None) -> None:
         self.last = last
         self.steps: list[str] = []
 
     @property
     def is_dead(self) -> bool:
+        if isinstance(self.last, str):
+            return self.last in self.steps
         return self.last is not None and len(self.steps) >= self.last
 
     def before(self) -> None:
@@ -100,9 +103,9 @@ def reap_dead_runs(path: str) -> None:
 
 
 async def push(
-    pushing: Pushing, monkeypatch: pytest.MonkeyPatch, *, last: int | None = None
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch, *, last: int | str | None = None
 ) -> list[str]:
-    """One run that ends after the step with number `last`; the names of its steps.
+    """One run that ends after the step with number or name `last`; the names of its steps.
 
     There are fewer when it got to its end first: how many rows one step records varies.
     """

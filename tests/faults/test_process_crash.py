@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from bulkup.content.picture.spec import Format, VariantSpec
+from bulkup.manifest.runs import STRIKES
 from bulkup.model import Stage
 from bulkup.settings.stage_options import ProcessOptions
 from tests.e2e.pictures import asked, photo, sidecar, wrong_variants
@@ -16,6 +18,7 @@ from tests.faults.pushing import Pushing
 from tests.faults.test_crash import push
 
 TREE = {"a.jpg": photo(1), "b.jpg": photo(2), "b.xmp": sidecar(rating=3)}
+STRUCK = "SELECT stage, strikes FROM item WHERE strikes > 0"
 MEANS = ProcessOptions(workers=1, variants=(VariantSpec("thumb", 64, Format.WEBP, 80),))
 
 VIEWS = (
@@ -27,7 +30,7 @@ VIEWS = (
 )
 
 
-def begun(home: Path) -> Pushing:
+def begun(home: Path, tree: Mapping[str, bytes] = TREE) -> Pushing:
     home.mkdir()
     options: dict[str, object] = {
         "stages": (Stage.UPLOAD, Stage.PROCESS),
@@ -35,7 +38,7 @@ def begun(home: Path) -> Pushing:
         "concurrency": 1,
     }
     pushing = Pushing(home, str(home / "to"), options=options)
-    pushing.write(TREE)
+    pushing.write(tree)
     return pushing
 
 
@@ -44,7 +47,7 @@ def comparable(pushing: Pushing) -> list[list[object]]:
 
 
 def strikes(pushing: Pushing) -> list[object]:
-    return asked(Path(pushing.manifest), "SELECT stage, strikes FROM item WHERE strikes > 0")
+    return asked(Path(pushing.manifest), STRUCK)
 
 
 async def test_a_push_that_processes_survives_the_end_of_each_step(
@@ -94,3 +97,14 @@ async def test_a_run_that_is_killed_again_and_again_gets_on(
     await push(pushing, monkeypatch)
     found = asked(Path(pushing.manifest), "SELECT DISTINCT upload, process FROM files")
     assert sorted(found) == [("done", "done"), ("done", "skipped")]
+
+
+async def test_however_often_runs_are_killed_over_one_picture_a_quiet_run_finishes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing = begun(tmp_path / "home", {"a.jpg": TREE["a.jpg"]})
+    for _ in range(STRIKES + 1):
+        assert "mark_in_worker" in await push(pushing, monkeypatch, last="mark_in_worker")
+    assert strikes(pushing) == [("process", STRIKES)]  # the last one comes with the next run
+    await push(pushing, monkeypatch)
+    assert asked(Path(pushing.manifest), "SELECT upload, process FROM files") == [("done", "done")]

@@ -37,6 +37,7 @@ from bulkup.manifest.rows import (
     VariantRow,
     WorkItem,
 )
+from bulkup.manifest.runs import RUN_STRIKES, STRIKES
 from bulkup.model import Digest, LeftOut, Stage, State
 from bulkup.stores.keys import spare_key
 from bulkup.walk.diff import compare
@@ -95,6 +96,7 @@ class SharedManifest(RuleBasedStateMachine):
         self.settled: set[Digest] = set()
         self.processed: set[int] = set()  # contents, at the one destination
         self.strikes: Counter[int] = Counter()
+        self.condemned: set[int] = set()  # items that a live run struck at last
         self.unburied: dict[str, set[int]] = {}  # what workers of vanished runs had in hand
         self.stamp = 0
         self.born = 0
@@ -338,6 +340,8 @@ class SharedManifest(RuleBasedStateMachine):
             later.release([item], run_id=run_id)
         else:
             self.strikes[item.item_id] += how == "strike"
+            if how == "strike" and self.strikes[item.item_id] >= STRIKES:
+                self.condemned.add(item.item_id)
             due_at = self.now + 50 if how == "wait" else None
             error = (ErrorClass.RESOURCE, "SIGKILL", None, due_at, 0.1, how == "strike")
             later.fail([FailedItem(item, *error)], run_id=run_id, now=self.now)
@@ -444,12 +448,13 @@ class SharedManifest(RuleBasedStateMachine):
         assert {one for run in self.alive.values() for one in run.in_hand} <= in_hand
 
     @invariant()
-    def strikes_are_counted_and_three_are_the_end(self) -> None:
+    def strikes_are_counted_and_the_third_of_a_live_run_is_the_end(self) -> None:
         for item_id, strikes, state in self.rows(
             "SELECT id, strikes, state FROM item WHERE stage = 'process'"
         ):
             assert strikes == self.strikes[int(str(item_id))]
-            assert (int(str(strikes)) < 3) or state == "dead"
+            is_over = item_id in self.condemned or int(str(strikes)) >= RUN_STRIKES
+            assert not is_over or state == "dead"
         assert not self.rows("SELECT id FROM item WHERE stage = 'upload' AND strikes > 0")
 
     @invariant()
@@ -485,6 +490,7 @@ class SharedManifest(RuleBasedStateMachine):
         self.reap_dead_runs()
         sql(self.manifest, "UPDATE item SET state = 'ready', strikes = 0 WHERE state = 'dead'")
         self.strikes.clear()
+        self.condemned.clear()
         for item_id, strikes in self.rows("SELECT id, strikes FROM item WHERE stage = 'process'"):
             self.strikes[int(str(item_id))] = int(str(strikes))
         run_id = self.begin()

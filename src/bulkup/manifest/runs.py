@@ -11,7 +11,11 @@ from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.release import forget_unwanted, release_all_claims
 
 STRIKES = 3
-"""After so many lost workers an item is dead."""
+"""With so many strikes an item is dead whose worker is lost while its run goes on."""
+
+RUN_STRIKES = 10
+"""With so many strikes an item is dead whose run vanished. More than STRIKES: whoever kills runs
+may meet the same item again and again, most of all the last one."""
 
 
 class RunRow(NamedTuple):
@@ -75,7 +79,8 @@ class Runs(Statements):
         `is_dead` is asked again inside the transaction, so that two runs that reap at once do not
         strike an item twice. An upload returns to `ready` as if nothing had happened. Of the other
         stages, items that were in a worker's hands come last from now on and are tried one at a
-        time; one that was alone in its stage's hands gets a strike, and at three of them is dead.
+        time; one that was alone in its stage's hands gets a strike. The end of a run says little
+        about an item: it is dead at RUN_STRIKES, by a worker lost in a live run at STRIKES.
         """
         if not any(is_dead(run) for run in self.open_runs()):
             return 0
@@ -106,9 +111,9 @@ class Runs(Statements):
                 "state = CASE WHEN strikes + ?1 >= ?2 THEN 'dead' ELSE 'ready' END, "
                 "error_class = CASE WHEN strikes + ?1 >= ?2 THEN 'resource' END, "
                 "error = CASE WHEN strikes + ?1 >= ?2 "
-                "THEN 'took the worker down three times' END, run_id = NULL, in_hand = 0 "
-                "WHERE id = ?3 AND state = 'claimed'",
-                (int(counts[stage] == 1), STRIKES, item_id),
+                "THEN 'alone in hand when ' || ?2 || ' runs were killed' END, run_id = NULL, "
+                "in_hand = 0 WHERE id = ?3 AND state = 'claimed'",
+                (int(counts[stage] == 1), RUN_STRIKES, item_id),
             )
             forget_unwanted(self._db, item_id)
         return len(in_hand)

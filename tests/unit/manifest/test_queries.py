@@ -192,14 +192,14 @@ def test_reaping_a_dead_run_returns_uploads_and_strikes_the_other_stages(
     sql(
         manifest,
         "INSERT INTO item (content_id, destination_id, stage, state, size_bytes, run_id, in_hand, "
-        "strikes) VALUES (1, 1, 'process', 'claimed', 3, 'a', 1, 2)",
+        "strikes) VALUES (1, 1, 'process', 'claimed', 3, 'a', 1, 9)",
     )
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "nobody", now=NOW) == 0
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 2
     assert manifest.runs.reap_dead_runs(lambda run: True, now=NOW) == 0
     assert rows(manifest, "SELECT stage, state, strikes, error_class FROM item ORDER BY id") == [
         ("upload", "ready", 0, None),
-        ("process", "dead", 3, "resource"),
+        ("process", "dead", 10, "resource"),
     ]
     assert not recount_differs(manifest)
 

@@ -8,6 +8,7 @@ from bulkup.errors import ErrorClass
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.queue.stages import StageScope
 from bulkup.manifest.rows import FailedItem, SkippedItem, WorkItem
+from bulkup.manifest.runs import RUN_STRIKES
 from bulkup.model import Stage
 from tests.sql import sql
 from tests.unit.manifest.recording import (
@@ -167,14 +168,37 @@ def test_a_run_that_vanishes_strikes_what_a_worker_had_and_nothing_else(
     assert manifest.runs.reap_dead_runs(lambda run: run.id == "a", now=NOW) == 0
 
 
-def test_a_run_that_vanishes_three_times_with_an_item_in_hand_kills_it(manifest: Manifest) -> None:
-    scope = followed(manifest, "a.jpg")
-    items = []
-    for run_id in ("a", "b", "c"):
-        items += claim(manifest, scope, run_id)
-        manifest.stage_queue.mark_in_worker(items, run_id=run_id)
+def vanish_with(manifest: Manifest, scope: StageScope, times: int) -> WorkItem:
+    """Runs vanish, one after another, with the only item alone in hand."""
+    for number in range(times):
+        (item,) = claim(manifest, scope, f"run {number}")
+        manifest.stage_queue.mark_in_worker([item], run_id=f"run {number}")
         manifest.runs.reap_dead_runs(lambda run: True, now=NOW)
-    assert state_of(manifest, items[-1]) == ("dead", 0, 3, 3, 0, "resource")
+    return item
+
+
+def test_runs_that_are_killed_do_not_make_the_last_item_dead(manifest: Manifest) -> None:
+    item = vanish_with(manifest, followed(manifest, "a.jpg"), RUN_STRIKES - 1)
+    assert state_of(manifest, item) == ("ready", 0, RUN_STRIKES - 1, 3, 0, None)
+
+
+def test_an_item_that_was_alone_in_hand_in_ten_vanished_runs_is_dead(manifest: Manifest) -> None:
+    """Else what takes each run down, not its worker only, would do so for ever."""
+    item = vanish_with(manifest, followed(manifest, "a.jpg"), RUN_STRIKES)
+    assert state_of(manifest, item) == ("dead", 0, RUN_STRIKES, 3, 0, "resource")
+    (error,) = rows(manifest, "SELECT error FROM failures")
+    assert error == ("alone in hand when 10 runs were killed",)
+
+
+@pytest.mark.parametrize(("killed_runs", "state"), [(1, "ready"), (2, "dead"), (5, "dead")])
+def test_after_killed_runs_a_worker_lost_in_a_live_run_decides(
+    manifest: Manifest, killed_runs: int, state: str
+) -> None:
+    scope = followed(manifest, "a.jpg")
+    vanish_with(manifest, scope, killed_runs)
+    (item,) = claim(manifest, scope)
+    fail(manifest, item, is_strike=True)
+    assert state_of(manifest, item)[:3] == (state, 1, killed_runs + 1)
 
 
 def test_a_run_that_vanishes_with_several_in_hand_strikes_none_and_makes_all_suspects(
