@@ -8,7 +8,8 @@ PEERS := build/peers
 DEMO := .demo
 PHOTOS ?= $(DEMO)/photos
 BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# setuptools warns of each build that ext-modules in pyproject.toml is a new feature.
+PIP := PYTHONWARNINGS=ignore::UserWarning $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What make check measures: all but the slow tests from end to end.
 CHECKED := tests/docs tests/unit tests/state tests/contract \
 	$(patsubst %,tests/e2e/test_%.py,accept adopt broker clean cluster doctor forget free layout_template \
@@ -26,27 +27,32 @@ ENVIRONMENT := $(VENV)/.made-with-$(notdir $(PYTHON))
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo       generates pictures, pushes and searches them; needs no account'
-	@echo 'make serve-demo the same pictures in a browser, until Ctrl-C'
-	@echo 'make test       all tests that need no system package'
-	@echo 'make check      lint, format, types, import rules, tests with branch coverage'
-	@echo 'make test-ceph  tests against a real S3 gateway, nginx and Chromium; installs Debian packages'
-	@echo 'make bench      compares with rclone, s5cmd, obstore and others; takes 50 minutes'
-	@echo '                (its halves: bench-push BENCH="--scale 0.05", bench-pictures PHOTOS=DIR)'
+	@echo 'make demo          pushes and searches generated pictures; needs no account'
+	@echo 'make serve-demo    the same pictures in a browser, until Ctrl-C'
+	@echo 'make test          all tests that need no system package'
+	@echo 'make check         lint, format, types, import rules, tests with coverage'
+	@echo 'make test-ceph     tests against Ceph, nginx and Chromium (Debian packages)'
+	@echo 'make bench         compares with rclone, s5cmd and others in 50 minutes'
+	@echo '                   halves: bench-push BENCH="--scale 0.05",'
+	@echo '                           bench-pictures PHOTOS=DIR'
 	@echo 'make compare-exiftool  facts of PHOTOS=DIR beside those of exiftool'
-	@echo 'make docs       the site of the documentation, in build/site; any warning is an error'
-	@echo 'make dist       sdist and wheel, in dist, checked'
-	@echo 'make test-pythons  the wheel in clean environments of the Pythons that are there'
-	@echo 'make image      the container image bulkup, by docker or podman'
-	@echo 'make fuzz       property tests of all parsers with 100 times as many examples'
-	@echo 'make clean      removes everything that the others made'
+	@echo 'make docs          the site of the documentation, in build/site'
+	@echo 'make dist          sdist and wheel, in dist, checked'
+	@echo 'make test-pythons  the wheel in clean environments of the Pythons found'
+	@echo 'make image         the container image bulkup, by docker or podman'
+	@echo 'make fuzz          property tests of parsers with 100 times the examples'
+	@echo 'make clean         removes everything that the others made'
+
+# Shows a command as it is typed, and runs it.
+show = @printf '\n%s\n' '$$ bulkup $(1)'; $(BULKUP) $(1)
 
 demo: $(VENV)/.demo $(DEMO)/photos $(DEMO)/example
-	$(BULKUP) push $(DEMO)/photos
-	$(BULKUP) status
-	$(BULKUP) search sailing boat --limit 3
-	$(BULKUP) search clock --limit 3
-	$(BULKUP) search --like "$$(find $(DEMO)/example -type f)" --limit 3 --html $(DEMO)/hits.html
+	$(call show,push $(DEMO)/photos)
+	$(call show,status)
+	$(call show,search sailing boat --limit 3)
+	$(call show,search clock --limit 3)
+	$(call show,search --like $(DEMO)/example/*/*/* --limit 3 --html $(DEMO)/hits.html)
+	@printf '\n%s\n' 'Look at $(DEMO)/hits.html; make serve-demo shows all pictures in a browser.'
 
 # SERVE passes options on: make serve-demo SERVE='--port 9000'
 serve-demo: $(VENV)/.serve $(DEMO)/photos
@@ -123,46 +129,46 @@ $(ENVIRONMENT):
 		{ echo '$(PYTHON) is older than 3.11 or missing; try make PYTHON=python3.12' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
-	touch $@
+	@touch $@
 
 $(VENV)/.demo: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable .
-	touch $@
+	@touch $@
 
 $(VENV)/.serve: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable '.[serve]'
-	touch $@
+	@touch $@
 
 $(VENV)/.test: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable . --group test
-	touch $@
+	@touch $@
 
 # In one call: pip resolves and builds once.
 $(VENV)/.check: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable . --group test --group check
-	touch $(VENV)/.test $@
+	@touch $(VENV)/.test $@
 
 $(VENV)/.docs: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --editable . --group docs
-	touch $@
+	@touch $@
 
 $(VENV)/.dist: $(BUILT_FROM) $(ENVIRONMENT)
 	$(PIP) install --group dist
-	touch $@
+	@touch $@
 
 $(PEERS)/.installed: benchmarks/peers.txt
 	$(PYTHON) -m venv --clear $(PEERS)
 	$(PEERS)/bin/python -m pip --quiet --disable-pip-version-check install -r benchmarks/peers.txt
-	touch $@
+	@touch $@
 
 # Under another name first, so that a half made set is never taken for whole.
 $(DEMO)/photos: | $(VENV)/.demo
-	rm -rf $@.part
+	@rm -rf $@.part
 	$(BIN)/python examples/make_pictures.py $@.part
-	mv $@.part $@
+	@mv $@.part $@
 
 # A picture that bulkup has never seen, to search with: a lighthouse.
 $(DEMO)/example: | $(VENV)/.demo
-	rm -rf $@.part
+	@rm -rf $@.part
 	$(BIN)/python examples/make_pictures.py $@.part --count 1 --seed 7 --only Leuchtturm
-	mv $@.part $@
+	@mv $@.part $@

@@ -30,6 +30,15 @@ def test_workflows_call_targets_that_there_are(workflow: Path) -> None:
     assert all("persist-credentials" in step["with"] for step in steps if "checkout" in str(step))
 
 
+def test_the_help_of_make_fits_a_terminal_and_names_targets_that_there_are() -> None:
+    asked = ["make", "--no-print-directory", "help"]
+    said = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, check=True, text=True)
+    lines = said.stdout.splitlines()
+    assert max(map(len, lines)) < 80
+    named = {line.split()[1] for line in lines if line.startswith("make ")}
+    assert named <= TARGETS
+
+
 def test_every_python_that_is_named_has_wheels_and_a_job() -> None:
     named = {
         line.rpartition(" ")[2].replace(".", "")

@@ -8,6 +8,7 @@ import logging
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ def test_a_push_returns_its_summary(tmp_path: Path) -> None:
     assert (summary.files, summary.sent, summary.exit_code) == (3, 3, 0)
     again = bulkup.push([folder])
     assert (again.sent, again.unchanged) == (0, 3)
+
+
+def test_what_the_upload_refuses_is_no_part_of_the_later_stages(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        archive.writestr("good.jpg", photo(1))
+        archive.writestr("../out.jpg", photo(2))
+        archive.writestr("/out.jpg", photo(3))
+    summary = bulkup.push(folder, to=tmp_path / "there", stages=["upload", "process"], workers=1)
+    assert (summary.stages["upload"]["dead"], summary.dead) == (2, 2)
+    assert summary.stages["process"]["total"] == summary.processed == 1
 
 
 def test_a_dry_run_sends_nothing_and_says_what_would_be_sent(tmp_path: Path) -> None:
