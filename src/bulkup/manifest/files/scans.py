@@ -205,46 +205,37 @@ class Scans(Statements):
         )
         execute_rows(
             self._db,
-            "INSERT INTO asset (id, folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
-            "content_id) VALUES {rows}",
-            [
-                (asset + i, folder_id, to_sql(f[0]), f[1], f[2], f[3], f[4], content + i)
-                for i, f in enumerate(folder.new)
-            ],
+            "INSERT INTO asset (id, folder_id, content_id, name, size_bytes, modified_ns, inode, "
+            "changed_ns) SELECT column1 + ?, ?, column1, column2, column3, column4, column5, "
+            "column6 FROM (VALUES {rows})",
+            [(content + i, to_sql(f[0]), f[1], f[2], f[3], f[4]) for i, f in enumerate(folder.new)],
+            before=(asset - content, folder_id),
         )
         mine = max(0, min(hand_over, len(folder.new)))
-        self._add_items(
-            scope,
-            [
-                (item + i, content + i, f[1], "claimed" if i < mine else "ready")
-                for i, f in enumerate(folder.new)
-            ],
-        )
+        self._add_items(scope, item, range(content, content + mine), "claimed")
+        self._add_items(scope, item + mine, range(content + mine, content + len(folder.new)))
         return [
             _claimed(scope, folder, f, item + i, content + i, asset + i)
             for i, f in enumerate(folder.new[:mine])
         ]
 
-    def _add_items(self, scope: ScanScope, rows: list[tuple[int, int, int, str]]) -> None:
-        """Upload items, each with its content, size and state."""
-        to, batch, run = scope.destination_id, scope.batch_id, scope.run_id
-        execute_rows(
-            self._db,
+    def _add_items(
+        self, scope: ScanScope, item: int, contents: range, state: str = "ready"
+    ) -> None:
+        """An upload item for each of these contents, with ids from `item` on."""
+        self._db.execute(
             "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
-            "batch_id, run_id) VALUES {rows}",
-            [
-                (
-                    item,
-                    content,
-                    to,
-                    "upload",
-                    state,
-                    size,
-                    batch,
-                    run if state == "claimed" else None,
-                )
-                for item, content, size, state in rows
-            ],
+            "batch_id, run_id) SELECT id + ?, id, ?, 'upload', ?, size_bytes, ?, ? FROM content "
+            "WHERE id >= ? AND id < ?",
+            (
+                item - contents.start,
+                scope.destination_id,
+                state,
+                scope.batch_id,
+                scope.run_id if state == "claimed" else None,
+                contents.start,
+                contents.stop,
+            ),
         )
 
     def _change(self, scope: ScanScope, folder: Folder, hand_over: int) -> list[WorkItem]:
@@ -263,7 +254,7 @@ class Scans(Statements):
                 "content_id = ?, missing_at = NULL, is_unreadable = 0 WHERE id = ?",
                 (*file[1:5], content, known.asset_id),
             )
-            self._add_items(scope, [(item, content, file[1], state)])
+            self._add_items(scope, item, range(content, content + 1), state)
             forget_copies(self._db, known.asset_id)
             release_content(self._db, known.content_id, keeps_accepted=not known.is_missing)
             if state == "claimed":

@@ -86,18 +86,18 @@ class Registration:
             "UPDATE OR IGNORE content SET digest = v.column2, media_type = v.column3, "
             "size_bytes = v.column4 FROM (VALUES {rows}) AS v JOIN item ON item.id = v.column5 "
             "WHERE content.id = v.column1 AND (digest IS NULL OR digest = v.column2) "
-            "AND item.content_id = v.column1 AND run_id = v.column6 AND state = 'claimed'",
+            "AND item.content_id = v.column1 AND run_id = ? AND state = 'claimed'",
             [
                 (
-                    r.work.content_id,
-                    bytes.fromhex(r.digest),
-                    r.media_type,
-                    r.file.size_bytes,
-                    r.work.item_id,
-                    self._run_id,
+                    work.content_id,
+                    bytearray.fromhex(digest),
+                    media_type,
+                    file.size_bytes,
+                    work.item_id,
                 )
-                for r in reads
+                for work, digest, file, media_type, _ in reads
             ],
+            after=(self._run_id,),
         )
 
     def _update_stats(self, reads: Sequence[Read]) -> None:
@@ -225,12 +225,10 @@ class Registration:
             ]
         reserved = execute_rows(
             self._db,
-            "INSERT OR IGNORE INTO object (destination_id, key, content_id, kind, size_bytes) "
-            "VALUES {rows}",
-            [
-                (self._destination_id, r.key, r.work.content_id, "original", r.file.size_bytes)
-                for r in reads
-            ],
+            "INSERT OR IGNORE INTO object (destination_id, kind, key, content_id, size_bytes) "
+            "SELECT ?, 'original', column1, column2, column3 FROM (VALUES {rows})",
+            [(r.key, r.work.content_id, r.file.size_bytes) for r in reads],
+            before=(self._destination_id,),
         )
         if reserved == len(reads):
             return [(r.key, False) for r in reads]

@@ -38,9 +38,10 @@ def settle_done(
         db,
         "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
         "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
-        "settled_at = v.column3 FROM (VALUES {rows}) AS v "
+        "settled_at = ? FROM (VALUES {rows}) AS v "
         "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'",
-        [(item.item_id, item.content_id, now) for item, _ in ended],
+        [(item.item_id, item.content_id) for item, _ in ended],
+        before=(now,),
     )
     if settled < len(ended):
         ended = _existing(db, ended)
@@ -66,13 +67,12 @@ def settle_uploaded(
     settle_done(db, [(d.item, d.seconds) for d in done], Stage.UPLOAD, run_id, now)
     execute_rows(
         db,
-        "UPDATE object SET etag = v.column1, checksum = v.column2, stored_at = v.column3, "
-        "size_bytes = v.column4 FROM (VALUES {rows}) AS v "
-        "WHERE destination_id = v.column5 AND key = v.column6 AND content_id = v.column7",
-        [
-            (d.etag, d.checksum, now, d.size_bytes, destination_id, d.key, d.item.content_id)
-            for d in done
-        ],
+        "UPDATE object SET etag = nullif(v.column1, ''), checksum = nullif(v.column2, ''), "
+        "stored_at = ?, size_bytes = v.column3 FROM (VALUES {rows}) AS v "
+        "WHERE destination_id = ? AND key = v.column4 AND content_id = v.column5",
+        [(d.etag or "", d.checksum or "", d.size_bytes, d.key, d.item.content_id) for d in done],
+        before=(now,),
+        after=(destination_id,),
     )
     large = [(d.item.item_id,) for d in done if d.checksum is not None]
     db.executemany("DELETE FROM upload WHERE item_id = ?", large)
@@ -124,11 +124,10 @@ def _record_attempts(
 ) -> None:
     execute_rows(
         db,
-        "INSERT INTO attempt (item_id, number, run_id, ended_at, seconds, outcome) VALUES {rows}",
-        [
-            (item.item_id, item.attempts + 1, run_id, now, seconds, outcome)
-            for item, seconds in ended
-        ],
+        "INSERT INTO attempt (run_id, ended_at, outcome, item_id, number, seconds) "
+        "SELECT ?, ?, ?, column1, column2, column3 FROM (VALUES {rows})",
+        [(item.item_id, item.attempts + 1, seconds) for item, seconds in ended],
+        before=(run_id, now, outcome),
     )
     buckets = Counter(latency_bucket(seconds) for _, seconds in ended)
     db.executemany(
