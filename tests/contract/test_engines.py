@@ -47,7 +47,15 @@ def own_cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
 async def opened(
     processes: DaskProcesses, setup: Any = SETUP, emit: Callable[[Event], None] = lambda _: None
 ) -> AsyncIterator[DaskEngine[Order, int]]:
-    cluster = await DaskCluster.open(processes.url, workers=1)
+    async with opened_at(processes.url, setup, emit) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def opened_at(
+    url: str, setup: Any = SETUP, emit: Callable[[Event], None] = lambda _: None
+) -> AsyncIterator[DaskEngine[Order, int]]:
+    cluster = await DaskCluster.open(url, workers=1)
     engine: DaskEngine[Order, int] = DaskEngine(
         cluster, Remote(work, check, setup), SystemClock(), emit
     )
@@ -135,9 +143,9 @@ async def test_what_waited_at_the_lost_worker_was_not_in_its_hands(
     with dask.running(tmp_path, workers=1) as cluster:
         async with opened(cluster) as engine:
             first = asyncio.create_task(engine.run(Order("wait", 1, str(tmp_path / "first"))))
-            await _until((tmp_path / "first").exists)
+            await until((tmp_path / "first").exists)
             second = asyncio.create_task(engine.run(Order("nothing", 2)))
-            await _until(lambda: engine.tasks_out == 2)
+            await until(lambda: engine.tasks_out == 2)
             cluster.workers[0].kill()
             assert await first == Lost(was_in_hand=True)
             assert await second == Lost(was_in_hand=False)
@@ -149,9 +157,9 @@ async def test_a_task_that_nobody_waits_for_stops(
     traces = tmp_path / "traces"
     async with opened(two_workers) as engine:
         task = asyncio.create_task(engine.run(Order("linger", 1, str(traces))))
-        await _until(traces.exists)
+        await until(traces.exists)
         task.cancel()
-        await _until(lambda: "unwanted" in traces.read_text())
+        await until(lambda: "unwanted" in traces.read_text())
 
 
 async def test_a_driver_that_is_gone_stops_its_tasks(
@@ -161,10 +169,10 @@ async def test_a_driver_that_is_gone_stops_its_tasks(
     command = [sys.executable, "-c", _DRIVER, two_workers.url, str(traces)]
     driver = await asyncio.to_thread(subprocess.Popen, command, cwd=dask.REPOSITORY)
     try:
-        await _until(traces.exists)
+        await until(traces.exists)
     finally:
         driver.kill()
-    await _until(lambda: driver.poll() is not None and "unwanted" in traces.read_text())
+    await until(lambda: driver.poll() is not None and "unwanted" in traces.read_text())
 
 
 _DRIVER = """
@@ -184,7 +192,7 @@ async def test_a_scheduler_that_is_gone_makes_the_engine_unusable(
 ) -> None:
     async with opened(own_cluster) as engine:
         task = asyncio.create_task(engine.run(Order("wait", 1, str(tmp_path / "runs"))))
-        await _until((tmp_path / "runs").exists)
+        await until((tmp_path / "runs").exists)
         own_cluster.scheduler.kill()
         with pytest.raises(EngineUnusable, match="is gone"):
             await task
@@ -246,7 +254,7 @@ async def test_a_worker_that_the_cluster_gives_up_blames_no_task(
     async with opened(two_workers) as engine:
         runs = [tmp_path / str(n) for n in range(3)]
         tasks = [asyncio.create_task(engine.run(Order("wait", 1, str(path)))) for path in runs]
-        await _until(lambda: all(path.exists() for path in runs))
+        await until(lambda: all(path.exists() for path in runs))
         await asyncio.to_thread(two_workers.retire_worker)
         assert (await next(asyncio.as_completed(tasks))) == Lost(was_in_hand=False)
         for path in runs:
@@ -280,7 +288,7 @@ async def test_a_worker_that_joins_has_tasks(own_cluster: DaskProcesses) -> None
     async with opened(own_cluster) as engine:
         assert engine.slots == 2
         await asyncio.to_thread(own_cluster.add_worker, 2)
-        await _until(lambda: engine.slots == 4)
+        await until(lambda: engine.slots == 4)
         results = await asyncio.gather(*(engine.run(Order("nothing", n)) for n in range(20)))
         assert results == [SETUP * n for n in range(20)]
 
@@ -298,7 +306,7 @@ async def test_a_task_that_is_late_is_handed_out_again_and_has_one_result(
         own_cluster.workers[0].send_signal(signal.SIGCONT)
 
 
-async def _until(fact: Callable[[], Any]) -> None:
+async def until(fact: Callable[[], Any]) -> None:
     async with asyncio.timeout(60):
         while not fact():  # noqa: ASYNC110 - of other processes
             await asyncio.sleep(0.02)

@@ -63,8 +63,7 @@ class DaskProcesses:
 
     def retire_worker(self) -> None:
         """Have the scheduler give up one worker, as a cluster does that becomes smaller."""
-        with Client(f"tcp://{self.address}", set_as_default=False) as client:
-            client.retire_workers(n=1)
+        retire_worker(self.address)
 
     def close(self) -> None:
         """Kill them all."""
@@ -108,3 +107,38 @@ def running(
         yield cluster
     finally:
         cluster.close()
+
+
+def retire_worker(address: str) -> None:
+    """Have the scheduler at HOST:PORT give up one worker."""
+    with Client(f"tcp://{address}", set_as_default=False) as client:
+        client.retire_workers(n=1)
+
+
+@contextmanager
+def adapting(directory: Path, *, minimum: int, maximum: int) -> Iterator[str]:
+    """A cluster that grows and shrinks by itself; HOST:PORT of its scheduler."""
+    command = [sys.executable, "-m", "tests.servers.adaptive_dask", str(minimum), str(maximum)]
+    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    with (directory / "adaptive.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": path},
+            cwd=directory,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip().removeprefix("tcp://")
+        if not address:
+            raise ServerFailed((directory / "adaptive.log").read_text()[-500:])
+        yield address
+    finally:
+        try:
+            process.communicate(timeout=30)  # closes its standard input
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
