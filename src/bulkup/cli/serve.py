@@ -24,7 +24,12 @@ SETTINGS = ("serve.host", "serve.port", "serve.root_path")
 def run(
     flags: Flags,
     work: Annotated[
-        bool, typer.Option("--work", help="Also process and embed, whenever there is something.")
+        bool,
+        typer.Option(
+            "--work",
+            help="Also process and embed, whenever there is something, and watch the folders of "
+            "serve.watch in bulkup.toml.",
+        ),
     ] = False,
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the gallery in the browser.")

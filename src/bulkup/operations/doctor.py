@@ -22,7 +22,7 @@ from bulkup.manifest.database.filesystem import network_file_system
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.integrity import LEAST_SQLITE, sqlite_version
 from bulkup.model import Attributes
-from bulkup.run.context import RUN_ID
+from bulkup.run.context import RUN_ID, SERVER_PID
 from bulkup.settings.table import LEAVES
 
 if TYPE_CHECKING:
@@ -66,7 +66,14 @@ class CheckResult:
         }
 
 
-_OTHER_VARIABLES = {"BULKUP_HOME", "BULKUP_CONFIG", "BULKUP_PROFILE", "BULKUP_TOKEN", RUN_ID}
+_OTHER_VARIABLES = {
+    "BULKUP_HOME",
+    "BULKUP_CONFIG",
+    "BULKUP_PROFILE",
+    "BULKUP_TOKEN",
+    RUN_ID,
+    SERVER_PID,
+}
 """That are no settings."""
 
 

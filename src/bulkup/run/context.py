@@ -22,6 +22,9 @@ T = TypeVar("T")
 RUN_ID = "BULKUP_RUN_ID"
 """The environment variable by which a server that starts a run decides its id."""
 
+SERVER_PID = "BULKUP_SERVER_PID"
+"""The environment variable that names the server that a watch ends with."""
+
 
 class RunContext(NamedTuple):
     """The manifest, time, randomness and environment of one run, and where its events go."""

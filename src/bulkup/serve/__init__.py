@@ -16,6 +16,7 @@ live/             what changes: counts, phases, events
 searches.py       searches as requests ask for them
 child_runs.py     runs that the server starts
 worker.py         --work: starts process and embed when they are due
+watching.py       --work: keeps a watch of the folders of the settings at work
 bodies/           parts of bodies, and small ones in memory
 middleware/       what is done with every request
 routes/           /api/v1, a module a subject

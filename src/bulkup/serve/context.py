@@ -20,6 +20,7 @@ from bulkup.serve.manifest_threads import READERS, ManifestThreads
 from bulkup.serve.rate_limits import RateLimits
 from bulkup.serve.searches import Searches
 from bulkup.serve.stores import Stores
+from bulkup.serve.watching import Watching
 from bulkup.serve.worker import Worker
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def new_context(
     """The context of a new server. Raises ManifestError."""
     manifest = ManifestThreads(settings.manifest, readers=readers)
     runs = ChildRuns(settings.manifest, environ)
+    watching = Watching(settings.serve.watch, runs, clock)
     overview = Overview(manifest, clock, settings.run.stale_after_seconds)
     return ServerContext(
         settings=settings,
@@ -92,7 +94,7 @@ def new_context(
         live=Live(manifest, overview, clock, failure_rate=settings.webhook.failure_rate),
         searches=Searches(manifest, settings.run, clock, random),
         child_runs=runs,
-        worker=Worker(manifest, runs, clock) if works else None,
+        worker=Worker(manifest, runs, clock, watching) if works else None,
         variants=ByteCache(VARIANTS_BYTES),
         found=Answers(MOST_ANSWERS),
         broker=Broker(

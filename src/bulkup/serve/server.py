@@ -20,6 +20,7 @@ from bulkup.manifest.server import ServerReader
 from bulkup.serve.app import make_app
 from bulkup.serve.context import new_context
 from bulkup.serve.tokens import digest_of
+from bulkup.serve.watching import check_folders
 from bulkup.settings.serve_options import ServeOptions
 from bulkup.stores.urls import is_loopback
 
@@ -41,11 +42,15 @@ class Server:
     def __init__(
         self, settings: Settings, environ: Mapping[str, str], *, works: bool = False
     ) -> None:
-        """With `works`, runs of process and embed are started when they are due.
+        """With `works`, runs of process and embed are started when they are due, and folders of
+        the settings are watched.
 
-        Raises UsageError when the address cannot be used, or nobody could sign in.
+        Raises UsageError when the address cannot be used, nobody could sign in, or what is to be
+        watched is no folder.
         """
         options = settings.serve
+        if works:
+            check_folders(options.watch)
         self._is_local = is_loopback(options.host)
         if not self._is_local:
             _require_tokens(settings)
@@ -102,6 +107,7 @@ class Server:
     def stop(self, reason: str, exit_code: ExitCode) -> None:
         """End soon: streams at once, other responses within a second."""
         self._context.live.stop()
+        self._context.child_runs.stop()
         self._server.should_exit = True
 
     async def run(self) -> None:

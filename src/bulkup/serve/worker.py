@@ -1,4 +1,4 @@
-"""`serve --work`: process and embed, started whenever there is something to do."""
+"""`serve --work`: process and embed, started whenever there is something to do, and a watch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bulkup.model import Stage
 from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.manifest_threads import ManifestThreads
 from bulkup.serve.problems import Problem
+from bulkup.serve.watching import Watching
 
 LOOK_SECONDS = 2.0
 PAUSE_SECONDS = 300.0
@@ -25,12 +26,19 @@ STAGES = (Stage.PROCESS, Stage.EMBED)
 
 
 class Worker:
-    """Starts one run for each stage that has items which are due."""
+    """Starts one run for each stage that has items which are due, and keeps a watch at work."""
 
-    def __init__(self, manifest: ManifestThreads, runs: ChildRuns, clock: Clock) -> None:
+    def __init__(
+        self,
+        manifest: ManifestThreads,
+        runs: ChildRuns,
+        clock: Clock,
+        watching: Watching | None = None,
+    ) -> None:
         self._manifest = manifest
         self._runs = runs
         self._clock = clock
+        self._watching = watching
         self._not_before: dict[Stage, float] = {}
         self._found: dict[Stage, Counts] = {}  # when the last run was started
         self._in_vain: dict[Stage, tuple[Counts, float]] = {}  # until when
@@ -41,6 +49,8 @@ class Worker:
         one stage finished may be due in the next."""
         while True:
             try:
+                if self._watching is not None:
+                    await self._watching.look()
                 await self.look()
             except ManifestError as error:
                 sys.stderr.write(f"bulkup: {error}\n")

@@ -341,4 +341,8 @@ def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
         if kind.secret:
             raise SettingsError(f"{source.where} is not {kind.expects}") from None
         raise SettingsError(f"{source.where}: {redact(shown)} is not {kind.expects}") from error
-    return anchor_path(parsed, source.folder, environ) if kind.anchored else parsed
+    if not kind.anchored:
+        return parsed
+    if isinstance(parsed, tuple):
+        return tuple(anchor_path(path, source.folder, environ) for path in parsed)
+    return anchor_path(parsed, source.folder, environ)

@@ -39,8 +39,8 @@ class Kind(NamedTuple):
     """The values of a setting: `parse` raises ValueError for anything but what `expects` says.
 
     `parse` gets text (from the environment or a flag) or a value of TOML or of the flag parser.
-    `metavar` is what `--help` calls it. With `anchored`, a relative path is made absolute from
-    where it was written. A `secret` value is not repeated in an error message.
+    `metavar` is what `--help` calls it. With `anchored`, relative paths are made absolute from
+    where they were written. A `secret` value is not repeated in an error message.
     """
 
     expects: str
@@ -212,6 +212,15 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(_text(part) for part in value)
 
 
+def _folders(value: object) -> tuple[str, ...]:
+    found = _texts(value)
+    if not all(
+        text.strip() and not text.startswith("file:") and "://" not in text for text in found
+    ):
+        raise ValueError
+    return found
+
+
 def _stages(value: object) -> tuple[Stage, ...]:
     chosen = _texts(value)
     if not chosen or not set(chosen) <= set(Stage):
@@ -281,6 +290,9 @@ SHARE = Kind('a share above 0 such as "10%" or 0.1', _share)
 # Whoever knows the URL of a webhook can post to it.
 WEB_URL = Kind('a URL that begins with "http://" or "https://"', _web_url, secret=True)
 TEXTS = Kind("a list of texts (in the environment: separated by commas)", _texts, "GLOB")
+FOLDERS = Kind(
+    "a list of folders (in the environment: separated by commas)", _folders, "DIR", anchored=True
+)
 PAIRS = Kind(
     'a table of texts (elsewhere: "KEY=VALUE", separated by commas)',
     _pairs,

@@ -40,6 +40,14 @@ class ServeOptions:
         default=[],
         example=["127.0.0.1"],
     )
+    watch: tuple[str, ...] = setting(
+        "serve.watch",
+        kinds.FOLDERS,
+        "Folders that a server with --work watches: what comes to them is pushed.",
+        flag=False,
+        default=[],
+        example=["~/photos"],
+    )
     burst: int = setting(
         "serve.burst",
         kinds.COUNT,

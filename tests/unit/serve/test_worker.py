@@ -11,6 +11,9 @@ from bulkup.manifest.server import ServerManifest
 from bulkup.model import Stage
 from bulkup.serve.child_runs import ChildRuns
 from bulkup.serve.context import ServerContext
+from bulkup.serve.problems import Problem
+from bulkup.serve.watching import PAUSE_SECONDS as WATCH_PAUSE_SECONDS
+from bulkup.serve.watching import REFUSED_PAUSE_SECONDS, Watching
 from bulkup.serve.worker import APART_SECONDS, PAUSE_SECONDS, VAIN_SECONDS, Worker
 from bulkup.settings.table import Settings
 from tests.fakes.clock import FakeClock
@@ -186,3 +189,44 @@ async def test_sidecars_of_processed_pictures_are_worth_a_run(
     sql(manifest.path, "INSERT INTO sidecar_unread SELECT min(id) FROM asset")
 
     assert await worker.look() == [Stage.PROCESS]
+
+
+async def test_the_folders_of_the_settings_have_one_watch(clock: FakeClock) -> None:
+    runs = Runs()
+    watching = Watching(["/photos", "/card"], runs, clock)  # type: ignore[arg-type]
+
+    assert await watching.look()
+    assert not await watching.look()
+    assert runs.started == ["watch"]
+
+
+async def test_without_folders_nothing_is_watched(clock: FakeClock) -> None:
+    assert not await Watching([], Runs(), clock).look()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("code", "pause"),
+    [(1, WATCH_PAUSE_SECONDS), (-9, WATCH_PAUSE_SECONDS), (2, REFUSED_PAUSE_SECONDS)],
+)
+async def test_a_watch_that_ended_is_started_again_after_a_pause(
+    clock: FakeClock, code: int, pause: float
+) -> None:
+    runs = Runs()
+    watching = Watching(["/photos"], runs, clock)  # type: ignore[arg-type]
+    await watching.look()
+    runs.end("watch", code)
+
+    assert not await watching.look()
+    clock.advance(pause - 1)
+    assert not await watching.look()
+    clock.advance(1)
+    assert await watching.look()
+
+
+async def test_nothing_is_started_while_the_server_ends(manifest: ServerManifest) -> None:
+    runs = ChildRuns(manifest.path, os.environ)
+    runs.stop()
+
+    assert not await Watching(["/photos"], runs, FakeClock()).look()
+    with pytest.raises(Problem, match="about to end"):
+        await runs.start("embed", [])

@@ -293,6 +293,23 @@ def test_standard_input_stays_a_dash(load_here: Load) -> None:
     assert load_here(files_from="-").upload.files_from == "-"
 
 
+def test_watched_folders_are_relative_to_where_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('[serve]\nwatch = ["in", "~/photos", "/card"]')
+    environ = {"HOME": "/home/me"}
+    settings = load({"config": tmp_path / "c.toml"}, environ, tmp_path / "cwd", tmp_path)
+    assert settings.serve.watch == (str(tmp_path / "in"), "/home/me/photos", "/card")
+    environ["BULKUP_SERVE_WATCH"] = "a, b"
+    settings = load({"config": tmp_path / "c.toml"}, environ, Path("/cwd"), tmp_path)
+    assert settings.serve.watch == ("/cwd/a", "/cwd/b")
+
+
+@pytest.mark.parametrize("value", ['"s3://b/p"', '["https://h/"]', '["a", ""]', "[1]", "true"])
+def test_what_is_no_folder_to_watch_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "c.toml").write_text(f"[serve]\nwatch = {value}")
+    with pytest.raises(SettingsError, match="list of folders"):
+        load({"config": tmp_path / "c.toml"}, {}, tmp_path, tmp_path)
+
+
 def test_the_manifest_lies_in_home(load_here: Load) -> None:
     settings = load_here("manifest = ''", {"BULKUP_HOME": "~/b", "HOME": "/h"})
     assert (settings.home, settings.manifest) == ("/h/b", "/h/b/manifest.db")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,7 +26,7 @@ from bulkup.operations.push import Push, PushRun
 from bulkup.operations.watch.totals import added
 from bulkup.operations.watch.watched_root import WatchedRoot
 from bulkup.run.async_manifest import AsyncManifest
-from bulkup.run.context import RunContext
+from bulkup.run.context import SERVER_PID, RunContext
 from bulkup.run.summary import snapshot_of, summary_of
 from bulkup.settings.watch_options import WatchOptions
 from bulkup.walk.at_rest import BEING_WRITTEN
@@ -101,7 +102,7 @@ class WatchRun:
         if find_spec("watchfiles") is None:
             raise UsageError("watch needs watchfiles", hint=extra_command("watch"))
         try:
-            while self._stop_code is None:
+            while not self._is_stopped():
                 await self._refresh()
                 if not await self._push_due():
                     await self._context.clock.sleep(TICK_SECONDS)
@@ -109,6 +110,14 @@ class WatchRun:
             for root in self._roots:
                 root.stop()
         return self._end()
+
+    def _is_stopped(self) -> bool:
+        """Whether `stop` was called, or the server that started this is gone without a word: its
+        successor has another watch."""
+        server = self._context.environ.get(SERVER_PID)
+        if server is not None and server != str(os.getppid()):
+            self.stop("the server is gone", ExitCode.TERMINATED)
+        return self._stop_code is not None
 
     def _end(self) -> Summary:
         assert self._stop_code is not None

@@ -64,7 +64,9 @@ class OnePush:
 class Watching:
     """A watch of one folder with one file; its pushes end as the scripts say, then it stops."""
 
-    def __init__(self, folder: Path, manifest: Manifest, scripts: list[Script]) -> None:
+    def __init__(
+        self, folder: Path, manifest: Manifest, scripts: list[Script], **environ: str
+    ) -> None:
         self.clock = FakeClock()
         self.watched = Watched(folder)
         self.watched.fill()
@@ -78,7 +80,7 @@ class Watching:
             clock=self.clock,
             random=Random(1),
             emit=self.events.append,
-            environ={},
+            environ=environ,
             wants_files=False,
         )
         push = Push(roots=(str(folder),), upload=UploadOptions(to="/to"))
@@ -101,7 +103,9 @@ class Watching:
 
 @pytest.fixture
 def watch(tmp_path: Path, manifest: Manifest) -> Callable[..., Watching]:
-    return lambda *scripts: Watching(tmp_path / "photos", manifest, list(scripts))
+    return lambda *scripts, **environ: Watching(
+        tmp_path / "photos", manifest, list(scripts), **environ
+    )
 
 
 @pytest.fixture
@@ -227,3 +231,11 @@ async def test_before_the_first_push_it_stops_at_once(watch: Callable[..., Watch
     summary = await watching.run.run()
     assert (summary.exit_code, summary.sent, watching.pushes) == (143, 0, [])
     assert watching.run.snapshot().stages
+
+
+async def test_it_ends_with_the_server_that_started_it(watch: Callable[..., Watching]) -> None:
+    """Also with one that was killed: its successor has another watch."""
+    watching = watch(nothing, nothing, BULKUP_SERVER_PID="0")
+    summary = await watching.run.run()
+    assert watching.pushes == []
+    assert summary.exit_code == 143
