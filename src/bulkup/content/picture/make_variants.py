@@ -28,6 +28,7 @@ from bulkup.errors import PictureInvalid
 _RAW_KINDS: Final = frozenset(RAW_TYPES.values())
 _VIDEO_KINDS: Final = ("video/", "application/mxf")
 _PHOTOSHOP: Final = "image/vnd.adobe.photoshop"
+_TURNED_BY_DECODERS: Final = ("HEIF", "AVIF", "TIFF")
 _NO_PIXELS: Final = {
     "image/svg+xml": "a drawing, not a picture",
     "image/jxl": "no decoder for JPEG XL",
@@ -100,7 +101,11 @@ def _why_no_picture(kind: str, name: str) -> str | None:
 
 def _of_picture(file: BinaryIO, wanted: Sequence[VariantSpec], limits: PictureLimits) -> Picture:
     decoded = decode(file, size_px=_largest(wanted), limits=limits)
-    return _made(decoded, wanted, Blocks(decoded.source, file).facts())
+    blocks = Blocks(decoded.source, file)
+    if decoded.format not in _TURNED_BY_DECODERS:  # else also by blocks that Pillow leaves
+        orientation = blocks.orientation()
+        decoded = replace(decoded, turn=orientation, orientation=orientation)
+    return _made(decoded, wanted, blocks.facts())
 
 
 def _of_raw(

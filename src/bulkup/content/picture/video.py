@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -13,10 +14,10 @@ from bulkup.content.picture.colour.declared import HLG, PQ, ColourSpace, of_code
 from bulkup.content.picture.decoding import check_pixels, reason_of
 from bulkup.content.picture.facts.apple import identifier
 from bulkup.content.picture.facts.embedded import xmp_facts
-from bulkup.content.picture.facts.exif import made_by
+from bulkup.content.picture.facts.exif import made_by, rating_of_percent
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
-from bulkup.content.picture.facts.places import iso_6709
+from bulkup.content.picture.facts.places import iso_6709, number_of
 from bulkup.content.picture.facts.riff import riff_blocks
 from bulkup.content.picture.isobmff import xmp_packet
 from bulkup.content.picture.spec import PictureLimits
@@ -105,7 +106,7 @@ def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
     is_day = date is not None and date.precision >= Precision.DAY  # QuickTime's, with its zone
     maker = first(_APPLE + "make", "make", "com.android.manufacturer")
     model = first(_APPLE + "model", "model", "com.android.model")
-    words = (word.strip() for word in (first(_APPLE + "keywords") or "").split(","))
+    words = re.split(r"[,;]", first(_APPLE + "keywords", "keywords", "wm/category") or "")
     place = first(_APPLE + "location.iso6709", "location", "location-eng")
     return PictureFacts(
         taken_from="video",
@@ -116,9 +117,19 @@ def container_facts(metadata: Mapping[str, str]) -> PictureFacts:
         place=iso_6709(place),
         title=first(_APPLE + "title", "title"),
         description=first(_APPLE + "description", "description"),
-        keywords=tuple(dict.fromkeys(word for word in words if word))[:MOST_KEYWORDS],
+        keywords=tuple(dict.fromkeys(filter(None, map(str.strip, words))))[:MOST_KEYWORDS],
+        rating=_rating(first(_APPLE + "rating.user", "rating"), first("wm/shareduserrating")),
         live_id=identifier(first(_APPLE + "content.identifier")),
     )
+
+
+def _rating(stars: str | None, percent: str | None) -> int | None:
+    """Stars as QuickTime and Matroska have them, or Windows' percentage; none are no rating."""
+    number, of_windows = number_of(stars), number_of(percent)
+    if number is not None and 1 <= number <= 5:
+        return int(number)
+    is_percent = of_windows is not None and 1 <= of_windows <= 100
+    return rating_of_percent(of_windows) if is_percent and of_windows else None
 
 
 def _created(text: str | None) -> Moment | None:

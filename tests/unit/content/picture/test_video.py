@@ -180,3 +180,46 @@ def test_the_xmp_of_a_video_is_read(where: str) -> None:
 def test_keywords_of_quicktime_are_read() -> None:
     facts = container_facts({"com.apple.quicktime.keywords": "dhow, sea,dhow,"})
     assert facts.keywords == ("dhow", "sea")
+
+
+@pytest.mark.parametrize(
+    ("tags", "keywords"),
+    [({"keywords": "dhow; big boat, sea"}, ("dhow", "big boat", "sea")),
+     ({"KEYWORDS": "dhow"}, ("dhow",)), ({"WM/Category": "dhow"}, ("dhow",))],
+    ids=["mp4", "mkv", "wmv"],
+)  # fmt: skip
+def test_keywords_of_other_containers_are_read(
+    tags: dict[str, str], keywords: tuple[str, ...]
+) -> None:
+    assert container_facts(tags).keywords == keywords
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "stars"),
+    [("com.apple.quicktime.rating.user", "4", 4), ("RATING", "5.0", 5),
+     ("WM/SharedUserRating", "75", 4), ("RATING", "PG-13", None), ("RATING", "0", None)],
+)  # fmt: skip
+def test_ratings_of_containers_are_read(name: str, said: str, stars: int | None) -> None:
+    assert container_facts({name: said}).rating == stars
+
+
+@pytest.mark.parametrize(
+    ("text", "latitude", "longitude", "metres"),
+    [("+4851.498+00221.000/", 48.8583, 2.35, None),
+     ("-335124.48+1511255.1+35.0/", -33.8568, 151.2153, 35),
+     ("+48.8583+2.3500/", 48.8583, 2.35, None), ("+48+002/", 48, 2, None)],
+)  # fmt: skip
+def test_a_place_in_minutes_and_seconds_is_read(
+    text: str, latitude: float, longitude: float, metres: float | None
+) -> None:
+    place = container_facts({"location": text}).place
+    assert place is not None
+    assert (round(place.latitude_degrees, 4), round(place.longitude_degrees, 4)) == (
+        latitude,
+        longitude,
+    )
+    assert place.altitude_metres == metres
+
+
+def test_a_place_with_too_many_minutes_is_none() -> None:
+    assert container_facts({"location": "+4871.498+00221.000/"}).place is None

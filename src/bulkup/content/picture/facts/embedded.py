@@ -13,10 +13,12 @@ from PIL import Image, TiffTags
 
 from bulkup.content.picture.facts.exif import (
     IPTC_BLOCK,
+    ORIENTATION,
     PHOTOSHOP_RESOURCES,
     XMP_PACKET,
     exif_facts,
     exif_of,
+    orientation,
     tags_of,
 )
 from bulkup.content.picture.facts.iptc import iptc_facts
@@ -61,7 +63,7 @@ class Blocks:
         resources = dict(_resources_of(image, info, segments))
         profiles = dict(_raw_profiles(info))
         self.tags = tags_of(image)
-        if not len(self.tags):
+        if set(self.tags) <= {ORIENTATION}:  # Pillow takes that from XMP, where EXIF is silent
             blocks = (
                 info.get("exif"),
                 resources.get(_EXIF),
@@ -69,7 +71,8 @@ class Blocks:
                 boxes.exif,
                 exif_block(segments),
             )
-            self.tags = exif_of(_first_bytes((*blocks, profiles.get("app1"))))
+            tags = exif_of(_first_bytes((*blocks, profiles.get("app1"))))
+            self.tags = tags if len(tags) else self.tags
         self._iptc = _first_bytes(
             (
                 resources.get(_IPTC),
@@ -88,6 +91,15 @@ class Blocks:
         self._created = sequence_created(file) if image.format in ("HEIF", "AVIF") else None
         self._texts = getattr(image, "text", None) or {}
         self._file = file
+
+    def orientation(self) -> int:
+        """1 to 8, by EXIF, else by XMP."""
+        if ORIENTATION in self.tags or not self._xmp:
+            return orientation(self.tags)
+        try:
+            return read_xmp(self._xmp).orientation
+        except PictureInvalid:
+            return 1
 
     def facts(self) -> PictureFacts:
         """What all of them say."""

@@ -108,7 +108,9 @@ def orientation(main: Tags) -> int:
         value = main.get(ORIENTATION)
     except BROKEN:
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+    if isinstance(value, (bytes, str)):  # in a byte, or as a digit
+        value = value[0] if isinstance(value, bytes) and value else _number(value)
+    return int(value) if isinstance(value, (int, float)) and value in range(1, 9) else 1
 
 
 def exif_facts(main: Image.Exif) -> PictureFacts:

@@ -16,7 +16,13 @@ _COORDINATE: Final = re.compile(
     rf"\s*(?:\u00b0|\u00ba|deg|['\u2032\u2019\"\u2033\u201d]+)?\s*,?\s*{_LETTER}?",
     re.IGNORECASE,
 )
-_ISO_6709: Final = re.compile(r"([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)([+-]\d+(?:\.\d*)?)?")
+_ISO_6709: Final = re.compile(
+    r"([+-])(\d\d)(\d\d)?(\d\d)?(\.\d*)?([+-])(\d{3})(\d\d)?(\d\d)?(\.\d*)?"
+    r"([+-]\d+(?:\.\d*)?)?"
+)
+_PLAIN_6709: Final = re.compile(  # of programs that leave zeros in front out
+    r"([+-]\d{1,2}(?:\.\d*)?)([+-]\d{1,3}(?:\.\d*)?)([+-]\d+(?:\.\d*)?)?(?![\d.])"
+)
 
 
 def coordinate_of(text: str | None, reference: str | None, axis: str) -> float | None:
@@ -54,12 +60,28 @@ def place_of(
 
 
 def iso_6709(text: str | None) -> Place | None:
-    """The place of "+32.0929+034.8620+028.516/" in decimal degrees (ISO 6709, annex H)."""
-    found = _ISO_6709.match((text or "").strip())
+    """The place of "+32.0929+034.8620+028.516/" (ISO 6709, annex H), of degrees and minutes
+    ("+4851.498+00217.670/"), or of degrees, minutes and seconds."""
+    text = (text or "").strip()
+    if plain := _PLAIN_6709.match(text):
+        return place_of(*(None if part is None else float(part) for part in plain.groups()))
+    found = _ISO_6709.match(text)
     if found is None:
         return None
-    altitude = None if found[3] is None else float(found[3])
-    return place_of(float(found[1]), float(found[2]), altitude)
+    parts = found.groups()
+    altitude = None if parts[10] is None else float(parts[10])
+    return place_of(_sexagesimal(*parts[:5]), _sexagesimal(*parts[5:10]), altitude)
+
+
+def _sexagesimal(sign: str, *digits: str | None) -> float | None:
+    """Degrees, minutes, seconds, and the fraction of the last of them that is there."""
+    *parts, fraction = digits
+    numbers = [float(part) for part in parts if part is not None]
+    numbers[-1] += float(f"0{fraction or '.0'}")
+    if any(number >= 60 for number in numbers[1:]):
+        return None
+    degrees = sum(number / (1, 60, 3600)[at] for at, number in enumerate(numbers))
+    return -degrees if sign == "-" else degrees
 
 
 def number_of(text: str | None) -> float | None:

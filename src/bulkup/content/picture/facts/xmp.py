@@ -85,10 +85,12 @@ Properties = dict[str, list[str]]
 
 
 class Packet(NamedTuple):
-    """What an XMP packet says; `extension` is that of the file that a sidecar belongs to."""
+    """What an XMP packet says; `extension` is that of the file that a sidecar belongs to, and
+    `orientation` is EXIF's, 1 to 8."""
 
     facts: PictureFacts
     extension: str | None
+    orientation: int = 1
 
 
 def read_xmp(packet: bytes) -> Packet:
@@ -105,7 +107,8 @@ def read_xmp(packet: bytes) -> Packet:
     properties = _properties(root)
     extension = _first(properties, _PHOTOSHOP + "SidecarForExtension")
     facts = replace(_facts(properties), motion_bytes=_motion_bytes(properties, root))
-    return Packet(facts, extension)
+    turn = number_of(_first(properties, _TIFF + "Orientation"))
+    return Packet(facts, extension, int(turn) if turn is not None and turn in range(1, 9) else 1)
 
 
 def _decoded(packet: bytes) -> str:
