@@ -20,6 +20,11 @@ class Clock(Protocol):
         """Return after about `seconds`; 0 lets other tasks run."""
 
 
+def iso_time(seconds: float) -> str:
+    """A time of `Clock.now` as JSON and tables show it: UTC, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
 class SystemClock:
     """The machine's clock."""
 

@@ -134,14 +134,6 @@ class Part(NamedTuple):
     digest: Digest | None = None
 
 
-class Trouble(NamedTuple):
-    """An error as the manifest records it."""
-
-    error_class: ErrorClass
-    message: str
-    request_id: str | None = None
-
-
 class StageCount(NamedTuple):
     """The numbers of one progress bar. `total` grows during the scan."""
 

@@ -6,12 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bulkup.cli.shared_options import Flags
+from bulkup.clock import iso_time
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def _print(tokens: Sequence[TokenRow], *, json: bool) -> None:
                 "name": one.name,
                 "role": one.role,
                 "browser": one.is_browser,
-                "created_at": _iso(one.created_at),
-                "expires_at": None if one.expires_at is None else _iso(one.expires_at),
+                "created_at": iso_time(one.created_at),
+                "expires_at": None if one.expires_at is None else iso_time(one.expires_at),
             }
             for one in tokens
         )
@@ -124,14 +124,10 @@ def _print(tokens: Sequence[TokenRow], *, json: bool) -> None:
         [
             one.name,
             one.role,
-            _iso(one.created_at)[:10],
-            "never" if one.expires_at is None else _iso(one.expires_at)[:10],
+            iso_time(one.created_at)[:10],
+            "never" if one.expires_at is None else iso_time(one.expires_at)[:10],
         ]
         for one in tokens
     ]
     titles = ("Name", "Role", "Created", "Expires")
     print_table([Column(title) for title in titles], rows, sys.stdout, os.environ)
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -68,15 +68,6 @@ HAS_LANES: Final = hash_in_lanes is not None
 """Several contents are hashed at the same time, in 0.6 of the time (decision 17)."""
 
 
-def digest_file(source: BinaryIO) -> Digest:
-    """The digest of `source` from its position to its end. Raises what its `readinto` raises."""
-    sha = hashlib.sha256()
-    view = memoryview(bytearray(BUFFER_BYTES))
-    while count := _readinto(source, view):
-        sha.update(view[:count])
-    return Digest(sha.hexdigest())
-
-
 def digest_parts(source: BinaryIO, part_bytes: int) -> Digests:
     """The digest of `source`, from its position to its end, and of each part of `part_bytes`.
 

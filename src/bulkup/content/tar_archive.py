@@ -17,7 +17,7 @@ from typing import BinaryIO, Final, cast
 from bulkup.content.archive_names import ArchiveMember, RefusedMember, distinct, why_unsafe
 from bulkup.content.gzip_cursor import Checkpoints, Cursor
 from bulkup.content.os_errors import kind_of
-from bulkup.content.tar_headers import BLOCK, TarMember, tar_members
+from bulkup.content.tar_headers import BLOCK, TarMember, read_exactly, tar_members
 from bulkup.errors import SourceChanged, SourceInvalid, SourceMissing
 from bulkup.model import INODE_MASK, MAX_NS, FileStat
 
@@ -276,7 +276,7 @@ def _read_index(path: str, file: BinaryIO, identity: tuple[int, int, int]) -> Ta
         is_note = member.name.lower().endswith(".json") and member.size_bytes <= _NOTE_BYTES
         body = None
         if is_note and not member.refusal and kept + member.size_bytes <= _NOTES_BYTES:
-            body = _body(stream, member.size_bytes)
+            body = read_exactly(stream, member.size_bytes)
             kept += len(body)
         bodies.append(body)
 
@@ -289,17 +289,6 @@ def _read_index(path: str, file: BinaryIO, identity: tuple[int, int, int]) -> Ta
         if body is not None:
             index.notes[name] = body
     return index
-
-
-def _body(stream: _AnyCursor, size: int) -> bytes:
-    parts = []
-    while size:
-        data = stream.read(size)
-        if not data:
-            raise SourceInvalid("the archive is truncated")
-        parts.append(data)
-        size -= len(data)
-    return b"".join(parts)
 
 
 def _judged(name: str, member: TarMember, changed_ns: int) -> ArchiveMember | RefusedMember:

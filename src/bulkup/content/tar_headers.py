@@ -78,7 +78,7 @@ def tar_members(stream: Stream, *, on_member: Callable[[TarMember], None]) -> It
 
 def _header(stream: Stream) -> tarfile.TarInfo | None:
     """The next header; None at the end."""
-    block = _exactly(stream, BLOCK)
+    block = read_exactly(stream, BLOCK)
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
@@ -120,7 +120,7 @@ def _modified_ns(info: tarfile.TarInfo, extra: dict[str, str]) -> int:
 def _extra(stream: Stream, size: int) -> bytes:
     if size > MOST_EXTRA_BYTES:
         raise SourceInvalid(f"broken tar archive (a header of {size} bytes)")
-    return _exactly(stream, size)
+    return read_exactly(stream, size)
 
 
 def _records(data: bytes) -> dict[str, str]:
@@ -136,7 +136,8 @@ def _records(data: bytes) -> dict[str, str]:
     return found
 
 
-def _exactly(stream: Stream, count: int) -> bytes:
+def read_exactly(stream: Stream, count: int) -> bytes:
+    """The next `count` bytes. Raises SourceInvalid where the stream ends before."""
     parts = []
     while count:
         data = stream.read(count)

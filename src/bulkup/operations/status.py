@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from bulkup.clock import iso_time
 from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.status import StageStatus
 from bulkup.run.heartbeat import here, machine_of
@@ -18,12 +17,12 @@ def status_document(reader: Reader, stale_after_seconds: float, *, now: float) -
         is_dead = machine.is_gone(run, now=now, stale_after_seconds=stale_after_seconds)
         stale += claims.get(run.id, 0) if is_dead else 0
         fields = {"id": run.id, "command": run.command, "host": machine_of(run.host)}
-        alive = {"alive": not is_dead, "heartbeat_at": _iso(run.heartbeat_at)}
+        alive = {"alive": not is_dead, "heartbeat_at": iso_time(run.heartbeat_at)}
         runs.append({**fields, "pid": run.pid, **alive})
     return {
         "schema": 1,
         "manifest": reader.path,
-        "generated_at": _iso(now),
+        "generated_at": iso_time(now),
         "assets": {
             "total": status.assets,
             "unique": status.unique,
@@ -63,7 +62,3 @@ def _stage(stage: StageStatus) -> dict[str, object]:
         "p95_ms": stage.p95_ms,
         "p99_ms": stage.p99_ms,
     }
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -43,7 +43,6 @@ _EDITED: Final = (
     *("upravené", "uređeno", "редактирано", "แก้ไขแล้ว", "נערך", "đã chỉnh sửa"),
     *("effects", "smile", "mix"),
 )
-_VIDEOS: Final = frozenset({"mp4", "mov", "mp", "mv", "m4v"})
 
 
 class _Form(NamedTuple):

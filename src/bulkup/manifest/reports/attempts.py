@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import NamedTuple
 
+from bulkup.clock import iso_time
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.reports.status import FailureRow, absolute
 
@@ -44,8 +44,4 @@ class AttemptsReport(Statements):
             "FROM attempt WHERE item_id = ? ORDER BY id",
             (item_id,),
         )
-        return [Attempt(row[0], _iso(row[1]), *row[2:]) for row in rows]
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return [Attempt(row[0], iso_time(row[1]), *row[2:]) for row in rows]

@@ -12,10 +12,9 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bulkup.clock import Clock
+from bulkup.clock import Clock, iso_time
 from bulkup.errors import ManifestError
 from bulkup.manifest.notifications import Notification
 from bulkup.manifest.reports.changes import FailedAttempt
@@ -262,7 +261,7 @@ def notification_document(one: Notification) -> dict[str, Any]:
     return {
         "id": one.id,
         "kind": one.kind,
-        "at": datetime.fromtimestamp(one.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "at": iso_time(one.at),
         "read": one.is_read,
         "message": one.message,
         "run": one.run_id,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bulkup.clock import iso_time
 from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, SourceChanged, UsageError
 from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
 from bulkup.model import Digest
@@ -76,7 +76,7 @@ async def _begin(request: Request, document: dict[str, Any]) -> tuple[int, dict[
     fields: dict[str, Any] = {"upload_id": found.id, "key": found.key, "path": found.path}
     if found.part_bytes is not None:
         fields["parts"] = {"part_bytes": found.part_bytes, "count": found.parts}
-        fields["expires_at"] = _time(found.expires_at)
+        fields["expires_at"] = iso_time(found.expires_at)
     else:
         fields |= _url(request, await broker.sign(found))
     return 201, fields
@@ -157,7 +157,7 @@ async def files(request: Request) -> Response:
             "digest": one.digest,
             "media_type": one.media_type,
             "etag": one.etag,
-            "stored_at": _time(one.stored_at),
+            "stored_at": iso_time(one.stored_at),
         }
         for one in found
     ]
@@ -207,12 +207,8 @@ def _url(request: Request, signed: SignedURL) -> dict[str, Any]:
         "method": signed.method,
         "url": address,
         "headers": dict(signed.headers),
-        "expires_at": _time(signed.expires_at),
+        "expires_at": iso_time(signed.expires_at),
     }
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _classified(

@@ -20,7 +20,6 @@ from bulkup.content.picture.facts.exif import is_adobe_rgb
 PQ, HLG = 16, 18
 _LINEAR: Final = 8
 _GAMMAS: Final = {4: 2.2, 5: 2.8, 17: 2.6}
-_UNSPECIFIED: Final = 2
 _SRGB_PRIMARIES: Final = 1
 
 _PNG_SIGNATURE_BYTES: Final = 8

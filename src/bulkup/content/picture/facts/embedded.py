@@ -60,7 +60,7 @@ class Blocks:
         info = image.info
         boxes = _boxes_of(image, file)
         segments = getattr(image, "applist", ())
-        resources = dict(_resources_of(image, info, segments))
+        resources = dict(_resources_of(image, segments))
         profiles = dict(_raw_profiles(info))
         self.tags = tags_of(image)
         if set(self.tags) <= {ORIENTATION}:  # Pillow takes that from XMP, where EXIF is silent
@@ -176,9 +176,7 @@ def _text_facts(texts: Mapping[str, str]) -> PictureFacts:
     )
 
 
-def _resources_of(
-    image: Image.Image, info: Mapping[Any, Any], segments: Segments
-) -> Iterable[tuple[int, bytes]]:
+def _resources_of(image: Image.Image, segments: Segments) -> Iterable[tuple[int, bytes]]:
     """Photoshop's image resources, by number."""
     if joined := photoshop_resources(segments):  # JPEG
         return _resources(joined)
