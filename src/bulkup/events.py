@@ -152,11 +152,11 @@ class RootWatched(Event):
     kind = "root_watched"
     root: str
     state: RootState
-    reason: str | None = None  # why it is polled
+    reason: str | None = None  # why it is polled, or absent
 
     def __str__(self) -> str:
         if self.state == "absent":
-            return f"{self.root} is not there, or empty: waiting for it"
+            return f"{self.root} {self.reason}: waiting for it"
         how = "Watching" if self.state == "watched" else "Scanning again and again"
         return f"{how}: {self.root}" + (f" ({self.reason})" if self.reason else "")
 

@@ -176,6 +176,29 @@ def test_a_listed_file_that_is_not_there_is_a_failure(bulkup: Bulkup, tmp_path: 
     assert set(objects_in(tmp_path / "store")) == {"a.jpg", "l.jpg"}
 
 
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("trip\n", "trip is a folder: nothing in it was taken"),
+        ("trip\na.jpg\nlake\n", "lake is a folder and 1 more: nothing in it was taken"),
+        (".\ntrip\ntrip/1.jpg\nlake\nlake/2.jpg\nempty\n", ""),  # as find prints them
+    ],
+)
+def test_a_list_of_folders_is_told_what_to_do(
+    bulkup: Bulkup, tmp_path: Path, lines: str, named: str
+) -> None:
+    photos = make_tree(
+        tmp_path / "photos",
+        {"a.jpg": picture(0), "trip/1.jpg": picture(1), "lake/2.jpg": picture(2)},
+    )
+    (photos / "empty").mkdir()
+    (tmp_path / "list").write_text(lines)
+    said = bulkup("push", "photos", "--to", "store", "--files-from", "list").stderr
+    assert ("--files-from: " in said) == bool(named)
+    assert named in said
+    assert ("find FOLDER -type f" in said) == bool(named)
+
+
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
 def test_a_file_and_a_folder_of_one_name_are_both_stored(
     bulkup: Bulkup, tmp_path: Path, order: tuple[str, str]

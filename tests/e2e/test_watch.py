@@ -152,6 +152,27 @@ def test_a_file_is_refused(bulkup: Bulkup, tmp_path: Path) -> None:
     assert "a.jpg is no folder" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("photso", "photso does not exist yet: watch waits for it (did you mean"),
+        ("none/card", "card does not exist yet: watch waits for it ("),
+        ("CARD", "CARD does not exist yet: watch waits for it\n"),
+    ],
+)
+def test_a_folder_that_is_not_there_is_told_even_in_quiet(
+    bulkup: Bulkup, tmp_path: Path, name: str, said: str
+) -> None:
+    """It may be a card, or mistyped."""
+    (tmp_path / "photos").mkdir()
+    watch = bulkup.start("watch", name, "--to", "out", "--quiet")
+    assert watch.stderr is not None
+    line = watch.stderr.readline()
+    watch.send_signal(signal.SIGTERM)
+    watch.communicate()
+    assert said in line
+
+
 def _can_mount() -> bool:
     try:
         command = ["unshare", "--mount", "mount", "-t", "tmpfs", "none", "/mnt"]

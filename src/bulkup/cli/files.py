@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkup.cli.completion import complete_destination
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import Flags, only_one
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """List files with their keys, states and digests."""
+    only_one(json=json, csv=csv)
     from bulkup.cli.output.rows import print_csv, print_json
     from bulkup.manifest.reader import Reader
     from bulkup.manifest.reports.status import FileRow

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkup.cli.output.table import Column
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import Flags, only_one
 
 if TYPE_CHECKING:
     from bulkup.manifest.reports.status import BatchRow
@@ -41,6 +41,7 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """List earlier batches: start, duration, files, bytes and exit code."""
+    only_one(json=json, csv=csv)
     from bulkup.cli.output.nothing import nothing_pushed
     from bulkup.cli.output.rows import print_csv, print_json
     from bulkup.cli.output.table import print_table

@@ -9,7 +9,7 @@ import typer
 
 from bulkup.cli.destination_listing import KeyGlob, ListedDestination, for_each_object
 from bulkup.cli.run_options import S3
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import Flags, only_one
 
 if TYPE_CHECKING:
     from bulkup.operations.destination.listing import ListedObject
@@ -30,6 +30,7 @@ def run(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV with a header line.")] = False,
 ) -> None:
     """List the objects of a destination."""
+    only_one(json=json, csv=csv)
     from bulkup.cli.output.rows import CsvRows, JsonRows
 
     if json:

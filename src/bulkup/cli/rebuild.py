@@ -112,5 +112,8 @@ def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet
         lines.append(f"{count(rebuilt.adopted, 'file')} adopted")
     elif rebuilt.unknown:
         lines.append("Next: bulkup rebuild --deep reads those without a digest")
+    elif root is None and rebuilt.recorded:
+        lines.append("Objects do not tell the names of duplicates, and of what failed")
+        lines.append("Next: bulkup pull --into DIR   bring each content back")
     if not quiet:
         print_lines(map(escape, lines), sys.stdout)

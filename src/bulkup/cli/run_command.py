@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bulkup.errors import ExitCode, UsageError
+from bulkup.errors import ExitCode
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,8 +45,6 @@ def run_to_end(
     from bulkup.api.loops import loop_factory
     from bulkup.run.descriptors import ensure_descriptors
 
-    if settings.quiet and settings.verbose:
-        raise UsageError("quiet and verbose cannot both hold", hint="Leave one of them out.")
     gc.freeze()  # imported modules stay
     gc.set_threshold(50_000, 20, 50)
     ensure_descriptors()

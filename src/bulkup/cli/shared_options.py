@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import typer
 
 from bulkup.cli.completion import COMPLETERS, complete_aws_profile
-from bulkup.errors import ErrorClass, ExitCode
+from bulkup.errors import ErrorClass, ExitCode, UsageError
 from bulkup.settings import parsing as kinds
 from bulkup.settings.load import data_directory, load
 from bulkup.settings.table import LEAVES, Settings
@@ -99,7 +99,10 @@ class Flags(NamedTuple):
 
     def settings(self, **flags: object) -> Settings:
         """The settings: flags > environment > bulkup.toml > defaults."""
-        return load({**self.given, **flags}, os.environ, Path.cwd(), warn=warn)
+        settings = load({**self.given, **flags}, os.environ, Path.cwd(), warn=warn)
+        if settings.quiet and settings.verbose:
+            raise UsageError("quiet and verbose cannot both hold", hint="Leave one of them out.")
+        return settings
 
     def has(self, name: str) -> bool:
         """Whether the flag of this name was given."""
@@ -116,6 +119,15 @@ class Flags(NamedTuple):
     def data_directory(self) -> Path:
         """bulkup's data directory, which no settings file decides."""
         return data_directory(os.environ, Path.cwd())
+
+
+def only_one(**given: object) -> None:
+    """Raise UsageError if two of these options were given: one would be ignored."""
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if len(names) > 1:
+        raise UsageError(
+            f"{names[0]} and {names[1]} contradict each other", hint="Leave one of them out."
+        )
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import Flags, only_one
 from bulkup.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def run(
     ] = None,
 ) -> None:
     """Show counts by stage and state, failures and active runs."""
+    only_one(json=json, csv=csv)
+    only_one(failed=failed, accepted=accepted)
     from bulkup.manifest.reader import Reader
 
     settings = flags.settings(metrics_file=metrics_file)

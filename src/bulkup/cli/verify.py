@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bulkup.cli.shared_options import Flags
-from bulkup.errors import BulkupError, ExitCode
+from bulkup.cli.shared_options import Flags, only_one
+from bulkup.errors import BulkupError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,10 @@ def run(
 
     Lists what is missing, short, different, unreadable or unknown.
     """
+    only_one(json=json, csv=csv)
+    only_one(deep=deep, sample=sample is not None)
+    if seed is not None and sample is None:
+        raise UsageError("--seed is for a sample", hint="Add --sample N.")
     import asyncio
 
     from bulkup.api.verification import VerifyRequest, verify_destinations

@@ -13,7 +13,7 @@ import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import PUSH, RUN, SELECTION
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import Flags, warn
 from bulkup.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def run(
     for root in roots:
         if os.path.lexists(root) and not os.path.isdir(root):
             raise UsageError(f"{root} is no folder", hint=f"To push it once: bulkup push {root}")
+        if not os.path.lexists(root):
+            warn(f"{root} does not exist yet: watch waits for it{_near(root)}")
     present = [root for root in roots if os.path.isdir(root)]
     from bulkup.operations.push import plan_of
 
@@ -60,6 +62,20 @@ def run(
     summaries = (lambda summary: [summary_line(summary)], summary_line)
     uploads = "upload" in settings.upload.stages
     sys.exit(run_to_end(make_run, settings, uploads=uploads, summaries=summaries))
+
+
+def _near(root: str) -> str:
+    """A question where the name may be mistyped: a folder beside it is called nearly so, or the
+    folder that it would be in is not there either."""
+    from difflib import get_close_matches
+
+    folder, name = os.path.split(root)
+    try:
+        beside = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    except OSError:
+        return "" if os.path.isdir(folder) else f" ({folder} does not exist either)"
+    near = get_close_matches(name, beside, n=1)
+    return f" (did you mean {os.path.join(folder, near[0])}?)" if near else ""
 
 
 def _watch(settings: Settings, push: Push, roots: tuple[str, ...], context: RunContext) -> WatchRun:

@@ -81,6 +81,7 @@ def plan_of(settings: Settings, paths: Sequence[str], *, cwd: str, now: float) -
     require_paths(paths, has_destination=settings.upload.to is not None)
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     selection = settings.upload.selection(now=now)
+    _require_some_time(selection)
     Rules(selection)  # a bad pattern is found before any work
     if selection.all_files:
         files = filter(None, (settings.manifest, settings.log_file, settings.metrics_file))
@@ -95,6 +96,15 @@ def plan_of(settings: Settings, paths: Sequence[str], *, cwd: str, now: float) -
     )
     push.check()
     return push
+
+
+def _require_some_time(selection: Selection) -> None:
+    newer, older = selection.newer_than, selection.older_than
+    if newer is not None and older is not None and newer >= older:
+        raise UsageError(
+            "--newer-than is not before --older-than: no file fits",
+            hint="For files of two days to a week ago: --newer-than 7d --older-than 2d",
+        )
 
 
 class PushRun(Run):

@@ -26,7 +26,7 @@ from bulkup.walk.listing import (
     in_order,
     is_archive_name,
 )
-from bulkup.walk.roots import add_named, anchor
+from bulkup.walk.roots import LISTED_FOLDER, add_named, anchor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -110,6 +110,44 @@ def listed(
             names = in_order(list(groups[number, folder]))
             for listing in _listings(place, folder, names, rules):
                 yield place.root, listing
+
+
+class ListedFolders:
+    """The folders that a list names, and which of them it names nothing in.
+
+    A list from `find` names folders and their files; one that names folders alone was made by
+    somebody who expects their files to be taken.
+    """
+
+    def __init__(self) -> None:
+        self._folders: set[str] = set()
+        self._entered: set[str] = set()
+
+    def note(self, root: str, listing: FolderListing) -> None:
+        """Take what one listing says."""
+        base = os.path.join(os.path.abspath(anchor(root)), listing.folder)
+        named = [one.name for one in listing.left_out if one.reason == LISTED_FOLDER]
+        self._folders.update(os.path.normpath(base + name) for name in named)
+        if listing.files or listing.archives or len(named) < len(listing.left_out):
+            self._entered.add(os.path.normpath(base))
+
+    def not_entered(self) -> list[str]:
+        """The paths of folders that hold something, of which the list names nothing."""
+        if not self._folders:
+            return []
+        entered = set(self._folders & self._entered)
+        for path in self._entered | self._folders:
+            while (path := os.path.dirname(path)) not in entered and path not in {"", "/"}:
+                entered.add(path)
+        return sorted(path for path in self._folders - entered if _holds_something(path))
+
+
+def _holds_something(folder: str) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is not None
+    except OSError:
+        return False
 
 
 class _RootPath:

@@ -13,6 +13,8 @@ from bulkup.walk.listing import Draft, error_class_of, text_of
 if TYPE_CHECKING:
     from bulkup.walk.filters import Rules
 
+LISTED_FOLDER: Final = "folder: only files can be listed"
+
 SPECIAL: Final = {
     stat.S_IFIFO: "FIFO",
     stat.S_IFSOCK: "socket",
@@ -59,7 +61,7 @@ def add_named(draft: Draft, disk_path: str, folder: str, name: str, rules: Rules
     reason = rules.why_not_named(folder + name)
     if reason is None and not stat.S_ISREG(found.st_mode):
         kind = stat.S_IFMT(found.st_mode)
-        reason = SPECIAL.get(kind, "folder: only files can be listed")
+        reason = SPECIAL.get(kind, LISTED_FOLDER)
     if reason is None:
         reason = rules.why_not_stat(found.st_size, found.st_mtime_ns)
     if reason is not None:

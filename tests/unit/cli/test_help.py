@@ -112,3 +112,25 @@ def test_without_a_command_the_first_steps_fit_a_small_terminal() -> None:
     shown_commands = re.findall(r"^  bulkup (\w+)", ended.stderr, re.MULTILINE)
     assert set(shown_commands) <= set(NAMES)
     assert {"push", "resume", "status", "search"} <= set(shown_commands)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        *(
+            (f"{verb} --json --csv", "--json and --csv contradict each other")
+            for verb in ("status", "files", "history", "ls", "verify")
+        ),
+        ("files -q -v", "quiet and verbose cannot both hold"),
+        ("search x --json --print0", "--json and --print0 contradict each other"),
+        ("status --failed --accepted", "--failed and --accepted contradict each other"),
+        ("verify --deep --sample 5", "--deep and --sample contradict each other"),
+        ("verify --seed 5", "--seed is for a sample"),
+        ("push . --newer-than 2d --older-than 7d", "no file fits"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(typed: str, said: str) -> None:
+    """Rather than one of them being ignored."""
+    ended = CliRunner().invoke(app, typed.split()).exception
+    assert isinstance(ended, UsageError)
+    assert said in str(ended)

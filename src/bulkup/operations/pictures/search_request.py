@@ -68,6 +68,10 @@ class SearchRequest:
             camera=self.camera,
             near=None if self.near is None else parse_near(self.near),
         )
+        if filters.after and filters.before and filters.after >= filters.before:
+            raise UsageError(
+                f"--after {self.after} is not before --before {self.before}: no picture fits"
+            )
         if self.album is None:
             return filters
         paths, matches = members_of(reader.albums, self.album).paths, filters.path

@@ -83,7 +83,8 @@ class WatchedRoot:
         self._forget()
         self._identity = identity
         if identity is None:
-            return RootWatched(self.path, "absent")
+            is_empty = os.path.isdir(self.path)
+            return RootWatched(self.path, "absent", "is empty" if is_empty else "is not there")
         state, reason = self._begin()
         self._scan_at = now
         return RootWatched(self.path, state, reason)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from bulkup.errors import SourceUnmounted
+from bulkup.events import Notice
 from bulkup.manifest.files.scan_rows import ScanScope
 from bulkup.manifest.rows import Known
 from bulkup.run.job import JobContext, RootToScan
@@ -172,7 +173,7 @@ class Scan:
 
     async def _walk_listed(self, root_scans: dict[str, RootScan]) -> None:
         """Listed files: some of each root, so nothing is ever missing."""
-        from bulkup.walk.files_from import listed, read_paths
+        from bulkup.walk.files_from import ListedFolders, listed, read_paths
 
         order = self._job.order
         assert order.files_from is not None
@@ -180,9 +181,11 @@ class Scan:
             read_paths(order.files_from), list(root_scans), order.selection, cwd=order.cwd
         )
         waiting: dict[str, list[FolderListing]] = {}
+        folders = ListedFolders()
         loop = asyncio.get_running_loop()
         while some := await loop.run_in_executor(None, _some, found):
             for root, listing in some:
+                folders.note(root, listing)
                 waiting.setdefault(root, []).append(_not_exhaustive(listing))
             for root, listings in waiting.items():
                 await root_scans[root].walk(iter(listings), whole_root=False)
@@ -190,6 +193,8 @@ class Scan:
         for one in self._begun.to_scan:
             lost = await self._context.call(root_scans[one.named.root].lost)
             await self._end(one, lost)
+        if left := await asyncio.to_thread(folders.not_entered):
+            self._context.emit(_folders_listed(left))
 
     async def _end(self, one: RootToScan, lost: Sequence[Known] = ()) -> None:
         """Record that the scan of a part of a root has ended."""
@@ -204,6 +209,15 @@ def _unmounted(root: str) -> SourceUnmounted:
         f"{root} had files before and is empty; is the disk mounted?",
         hint="Mount it and push again. If the files were deleted on purpose, remove the "
         "directory: their objects are kept.",
+    )
+
+
+def _folders_listed(folders: Sequence[str]) -> Notice:
+    more = f" and {len(folders) - 1:,} more" if len(folders) > 1 else ""
+    return Notice(
+        f"--files-from: {folders[0]} is a folder{more}: nothing in it was taken",
+        hint="The list names files. To push folders: bulkup push FOLDER…\n"
+        "To list their files: find FOLDER -type f",
     )
 
 

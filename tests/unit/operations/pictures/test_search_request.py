@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
 from bulkup.errors import UsageError
+from bulkup.manifest.reader import Reader
 from bulkup.manifest.reports.search import PictureRow, Placed
 from bulkup.model import Digest
 from bulkup.operations.pictures.search import SearchHit
@@ -32,6 +34,14 @@ def one(hits: Sequence[SearchHit], placed: Mapping[int, Placed]) -> dict[str, ob
 def test_a_search_asks_for_one_thing(request_: SearchRequest) -> None:
     with pytest.raises(UsageError, match="only one of them"):
         request_.check()
+
+
+def test_dates_between_which_nothing_lies_are_refused(tmp_path: Path) -> None:
+    with (
+        Reader(tmp_path / "manifest.db") as reader,
+        pytest.raises(UsageError, match="--after 2020 is not before --before 2019"),
+    ):
+        SearchRequest(text="a", after="2020", before="2019").filters(reader)
 
 
 def test_a_document_for_each_hit() -> None:

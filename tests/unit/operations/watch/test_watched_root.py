@@ -86,7 +86,7 @@ def test_an_empty_folder_counts_as_absent(watched: Watched) -> None:
     watched.path.mkdir()
     event = watched.root.refresh(0.0)
     assert event is not None
-    assert str(event).endswith("is not there, or empty: waiting for it")
+    assert str(event).endswith("is empty: waiting for it")
     assert not watched.root.is_present
 
 
