@@ -112,6 +112,9 @@ def _edited(made: Takeout, folder: str, n: int) -> None:
     made.note(folder, twin, f"P{n:04}.jpg")
     made.picture(folder, f"P{n:04}-{word}(1).jpg", twin)
     made.whole(folder, f"P{n:04}-COLLAGE.jpg")  # has its own
+    made.picture(folder, f"P{n:04}-ANIMATION.gif", file)
+    made.picture(folder, f"P{n:04}-EFFECTS-{word}.jpg", file)
+    made.picture(folder, f"P{n:04}(1)-PANO.jpg", twin)
 
 
 def _live(made: Takeout, folder: str, n: int) -> None:

@@ -8,7 +8,8 @@ What Takeout does to names, and what is done about it:
 - of pictures with one name in a folder, the second is `IMG(1).jpg`, and its JSON
   `IMG.jpg(1).json` or `IMG.jpg.supplemental-metadata(1).json`: the number is never cut;
 - an edited picture (`IMG-edited.jpg`, or that in the user's language) and the video of a live
-  picture (`IMG.MP4` beside `IMG.HEIC`) have no JSON of their own.
+  picture (`IMG.MP4` beside `IMG.HEIC`) have no JSON of their own; what Google made of a picture
+  (`IMG-COLLAGE.jpg`, `IMG-ANIMATION.gif`) often has none either.
 
 Each JSON repeats the name that the picture had when it was uploaded. It must agree: a wrong partner
 is worse than none.
@@ -41,7 +42,8 @@ _EDITED: Final = (
     ),
     *("已編輯", "编辑", "수정됨", "ha editado", "hat bearbeitet", "a modifié", "змінено", "diedit"),
     *("upravené", "uređeno", "редактирано", "แก้ไขแล้ว", "נערך", "đã chỉnh sửa"),
-    *("effects", "smile", "mix"),
+    *("szerkesztve", "urejeno", "muudetud", "redaguota", "відредаговано", "отредактировано"),
+    *("effects", "smile", "mix", "collage", "animation", "motion", "pano"),  # in all languages
 )
 
 
@@ -141,7 +143,8 @@ def _levels(picture: str, name: _Name) -> Iterator[list[_Form]]:
 
 
 def _unedited(stem: str) -> Iterator[str]:
-    """The stem of the picture that this one was edited from."""
+    """The stems of the pictures that this one was edited from: `IMG-EFFECTS-edited` from
+    `IMG-EFFECTS`, and that from `IMG`."""
     original, dash, word = stem.rpartition("-")
     if not (dash and original):
         return
@@ -149,6 +152,7 @@ def _unedited(stem: str) -> Iterator[str]:
     word = word.lower()
     if any(word == one or (is_cut and one.startswith(word)) for one in _EDITED):
         yield original
+        yield from _unedited(original)
 
 
 class _Note(NamedTuple):

@@ -94,6 +94,37 @@ def test_edited_in_more_languages(word: str) -> None:
     assert find_partners([f"IMG_7-{word}.jpg"], notes) == {f"IMG_7-{word}.jpg": next(iter(notes))}
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("EFFECTS", "SMILE", "MIX", "COLLAGE", "ANIMATION", "MOTION", "PANO", "EFFECTS-edited"),
+        *("edited", "bearbeitet", "modifié", "editado", "ha editado", "编辑"),
+    ],
+)
+def test_what_was_made_of_a_picture_has_its_json(word: str) -> None:
+    """With numbers at either place, in other formats, cut off, and with an own JSON."""
+    base, long = "IMG_1", "A name as long as some apps give, 40 chars"[:40]
+    assert_partner(f"{base}-{word}.jpg", f"{base}.jpg{WORD}.json", f"{base}.jpg")
+    assert_partner(f"{base}-{word}.gif", f"{base}.jpg.json", f"{base}.jpg")
+    assert_partner(f"{base}-{word}(2).jpg", f"{base}.jpg{WORD}(2).json", f"{base}.jpg")
+    assert_partner(f"{base}(2)-{word}.jpg", f"{base}.jpg{WORD}(2).json", f"{base}.jpg")
+    note, cut = f"{long}.jpg{WORD}"[:46], f"{long}-{word}"[:47]
+    assert_partner(f"{cut}.jpg", f"{note}.json", f"{long}.jpg")
+    assert_partner(f"{cut}(1).jpg", f"{note}(1).json", f"{long}.jpg")
+    own = f"{base}-{word}.jpg"
+    notes = {f"{base}.jpg.json": f"{base}.jpg", f"{own}{WORD}.json": own}
+    assert find_partners([own], notes) == {own: f"{own}{WORD}.json"}
+    number = {f"{base}.jpg(1).json": f"{base}.jpg"}
+    assert find_partners([own, f"{base}(2)-{word}.jpg", f"{base}-{word}(2).jpg"], number) == {}
+
+
+def assert_partner(picture: str, note: str, title: str) -> None:
+    """The note is the picture's, whatever others there are."""
+    others = {"other.jpg.json": "other.jpg", "IMG_11.jpg.json": "IMG_11.jpg"}
+    others |= {"IMG_1.jpg(7).json": "IMG_1.jpg", "IMG_1.png.json": "IMG_2.png"}
+    assert find_partners([picture], {**others, note: title}) == {picture: note}
+
+
 def test_all_of_a_folder() -> None:
     """A picture, its edited one and its video share a JSON; namesakes have their own."""
     notes = {
