@@ -8,8 +8,8 @@ PEERS := build/peers
 DEMO := .demo
 PHOTOS ?= $(DEMO)/photos
 BUILT_FROM := pyproject.toml src/bulkup/content/_sha256_lanes.c
-# setuptools warns of each build that ext-modules in pyproject.toml is a new feature.
-PIP := PYTHONWARNINGS=ignore::UserWarning $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Quiet: the commands are longer than a line. setuptools warns of each build that ext-modules in pyproject.toml is a new feature.
+PIP := @PYTHONWARNINGS=ignore::UserWarning $(BIN)/python -m pip --quiet --disable-pip-version-check
 # What make check measures: all but the slow tests from end to end.
 CHECKED := tests/docs tests/unit tests/state tests/contract \
 	$(patsubst %,tests/e2e/test_%.py,accept adopt broker clean cluster doctor forget free layout_template \
@@ -127,7 +127,8 @@ clean:
 $(ENVIRONMENT):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo '$(PYTHON) is older than 3.11 or missing; try make PYTHON=python3.12' >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing into $(VENV) …'
+	@$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 	@touch $@
 

@@ -28,6 +28,7 @@ class Attempted(NamedTuple):
 
     outcomes: dict[int, Outcome]
     lost: frozenset[int] = frozenset()
+    unasked: frozenset[int] = frozenset()  # done without a request to the destination
 
 
 class Attempter(Protocol):
@@ -171,11 +172,13 @@ class Attempts:
             return Attempted({}), error
         except ItemError as error:
             return Attempted({item.item_id: error for item in items}), None
-        outcomes = attempted.outcomes.values()
-        for one in outcomes:
-            if isinstance(one, (ProcessedItem, EmbeddedItem)):  # others may have asked for nothing
+        for item_id, one in attempted.outcomes.items():
+            is_done = isinstance(
+                one, (ProcessedItem, EmbeddedItem)
+            )  # others may have asked nothing
+            if is_done and item_id not in attempted.unasked:
                 self._breaker.record_success(self._clock.monotonic())
-        for one in outcomes:
+        for one in attempted.outcomes.values():
             if isinstance(one, ItemError):
                 trouble = self._breaker.trouble_of(one, began, refused_hint=REFUSED_HINT)
                 if trouble is not None:

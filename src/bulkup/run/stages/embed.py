@@ -67,18 +67,20 @@ class EmbedStage:
             for item in items
             if item.content_id in known
         }
+        unasked = frozenset(outcomes)
         new = [item for item in items if item.content_id not in known]
         if not new:
-            return Attempted(outcomes)
+            return Attempted(outcomes, unasked=unasked)
         task = await self._task(new)
+        unasked |= task.fresh.keys()
         if self._signer is not None:
             task = await self._signer.sign(task)
         reply = await self._engine.run(task, is_alone=is_alone)
         if isinstance(reply, Lost):
             attempted = lost(new, reply)
-            return attempted._replace(outcomes={**outcomes, **attempted.outcomes})
+            return attempted._replace(outcomes={**outcomes, **attempted.outcomes}, unasked=unasked)
         self._size.add(len(reply.outcomes), reply.seconds)
-        return Attempted({**outcomes, **reply.outcomes})
+        return Attempted({**outcomes, **reply.outcomes}, unasked=unasked)
 
     async def _task(self, items: Sequence[WorkItem]) -> Task:
         held = {item.item_id: self._variant_cache.take(item.content_id) for item in items}

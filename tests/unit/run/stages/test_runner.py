@@ -15,6 +15,7 @@ from bulkup.errors import (
     BulkupError,
     CredentialsRefused,
     DestinationError,
+    DestinationUnreachable,
     EngineUnusable,
     PictureInvalid,
     SourceMissing,
@@ -77,6 +78,7 @@ class Saying:
         self.records_slowly = False
         self.most_unrecorded = 0
         self.is_closed = False
+        self.unasked: Sequence[str] = ()  # names of items that need no request
         self._run, self._say = run, say
 
     def most_items(self, left: int | None = None) -> int:
@@ -90,7 +92,8 @@ class Saying:
         await asyncio.sleep(0)
         self._in_progress -= len(items)
         return Attempted(
-            {item.item_id: self._say(item, self.attempts.count(item.name)) for item in items}
+            {item.item_id: self._say(item, self.attempts.count(item.name)) for item in items},
+            unasked=frozenset(item.item_id for item in items if item.name in self.unasked),
         )
 
     async def record(self, done: Sequence[DoneItem]) -> None:
@@ -440,6 +443,19 @@ async def test_one_that_is_never_reached_while_others_are_fails_alone(working: W
 
     await working.run(say, concurrency=1)
     assert working.states == {"done": 4, "waiting": 1}
+
+
+async def test_what_needs_no_request_does_not_show_that_the_destination_works(
+    working: Working,
+) -> None:
+    def say(item: WorkItem, _: int) -> Outcome:
+        return done(item) if item.name == "0.jpg" else StoreUnreachable("refused")
+
+    working.prepare(say, concurrency=1)
+    working.saying.unasked = ["0.jpg"]
+    with pytest.raises(DestinationUnreachable, match="refused"):
+        await working.run_prepared()
+    assert working.states == {"done": 1, "ready": 4}
 
 
 async def test_a_full_destination_ends_the_stage_and_blames_nobody(working: Working) -> None:
