@@ -273,7 +273,10 @@ def test_files_says_which_destination_and_takes_one(bulkup: Bulkup, tmp_path: Pa
     assert str(tmp_path / "two") in bulkup("files").stdout
     (row,) = bulkup("files", "--to", "one", "--json").json()
     assert (row["destination"], row["key"]) == (str(tmp_path / "one"), "a.jpg")
-    assert "is not known" in bulkup("files", "--to", "three", check=2).stderr
+    bulkup("rebuild", "--from", "nowhere", check=4)
+    refused = bulkup("files", "--to", "three", check=2).stderr
+    assert "is not known" in refused
+    assert "nowhere" not in refused, "nothing was ever reached there"
 
 
 def test_status_says_how_to_look_into_a_destination_that_refused(

@@ -65,7 +65,7 @@ def _id_of(to: str, reader: Reader) -> int:
     known = reader.destinations.all()
     found = [one.id for one in known if one.url == url]
     if not found:
-        shown = ", ".join(one.url for one in known) or "none"
+        shown = ", ".join(one.url for one in known if one.is_reached) or "none"
         raise UsageError(f"--to {to} is not known", hint=f"Destinations: {shown}")
     return found[-1]
 

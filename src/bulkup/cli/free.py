@@ -128,5 +128,5 @@ def _print(found: list[FreeableFile], *, erased: bool) -> None:
     verb = "erased" if erased else "may be erased"
     lines = [f"{count(len(free), 'file')} ({total}) {verb}, {count(len(kept))} must stay"]
     if free and not erased:
-        lines.append("Next: bulkup free --yes erases them")
+        lines.append("Next: bulkup free … --yes erases them")
     print_lines(lines, sys.stdout)

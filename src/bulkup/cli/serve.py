@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkup.cli.output.text import print_folded
 from bulkup.cli.shared_options import Flags
 from bulkup.errors import UsageError
 
@@ -56,9 +57,9 @@ def run(
     server = Server(settings, environ, works=work)
     link = server.sign_in_link()
     if not settings.quiet:
-        typer.echo(f"Serving {settings.manifest} at {server.url}", err=True)
+        print_folded(f"Serving {settings.manifest} at {server.url}", sys.stderr)
         if link is not None:
-            typer.echo(f"Open this link; it works once: {link}")
+            print_folded(f"Open this link; it works once: {link}", sys.stdout)
         sys.stdout.flush()
     sys.exit(_serve(server, (link or server.url) if open_browser else None))
 
