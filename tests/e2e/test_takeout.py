@@ -174,6 +174,22 @@ def test_an_export_that_was_unpacked(bulkup: Bulkup, tmp_path: Path) -> None:
     assert after == before
 
 
+@pytest.mark.parametrize("root", ["Takeout", "Takeout/Google Photos", "Pictures"])
+def test_a_folder_inside_of_an_export_keeps_its_albums(
+    bulkup: Bulkup, tmp_path: Path, root: str
+) -> None:
+    """Whatever it is called now."""
+    for name, body in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    if root == "Pictures":
+        (tmp_path / "Takeout/Google Photos").rename(tmp_path / root)
+    bulkup("push", root, "--to", "store", "--stages", "upload")
+    albums = rows(bulkup, "SELECT album, source, path FROM albums")
+    assert [(album, source) for album, source, _ in albums] == [("Rome & more", "takeout")]
+
+
 def test_two_exports_of_the_same_names_are_not_mixed(bulkup: Bulkup, tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     for number, stamp in enumerate(("20240131T101112Z", "20240201T101112Z")):

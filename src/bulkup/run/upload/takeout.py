@@ -35,8 +35,20 @@ class FoundNotes(NamedTuple):
 
     @classmethod
     def among(cls, root_id: int, root: str, json_files: Sequence[str]) -> FoundNotes:
-        """Those of the JSON files that may belong to an export."""
-        return cls(root_id, root, [path for path in json_files if may_be_note(path)])
+        """Those of the JSON files that may belong to an export: the root may be inside of one, and
+        an album's JSON is in a folder with those of pictures."""
+        may_be = [may_be_note(f"{root.rstrip('/')}/{path}") for path in json_files]
+        folders = {_folder(path) for path, is_one in zip(json_files, may_be, strict=True) if is_one}
+        paths = [
+            path
+            for path, is_one in zip(json_files, may_be, strict=True)
+            if is_one or _folder(path) in folders
+        ]
+        return cls(root_id, root, paths)
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 async def read_takeout(
