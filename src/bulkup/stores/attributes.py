@@ -94,14 +94,14 @@ def _require_one_line(option: str, text: str) -> None:
 def attributes_for(path: str, modified_ns: int, media_type: str, extras: Extras) -> Attributes:
     """The attributes of one object: type, original name, and mtime in seconds with nine digits,
     the form that rclone shows and restores."""
-    seconds, nanoseconds = divmod(abs(modified_ns), 1_000_000_000)
+    digits = str(abs(modified_ns)).zfill(10)
     sign = "-" if modified_ns < 0 else ""  # before 1970
     return Attributes(
         content_type=media_type,
         metadata={
             **extras.metadata,
             "name": as_utf8(path.rpartition("/")[2]),
-            "mtime": f"{sign}{seconds}.{nanoseconds:09d}",
+            "mtime": f"{sign}{digits[:-9]}.{digits[-9:]}",
         },
         cache_control=extras.cache_control,
         storage_class=extras.storage_class,

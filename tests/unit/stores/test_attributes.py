@@ -23,8 +23,20 @@ def test_name_and_modification_time_have_the_form_that_rclone_uses() -> None:
         "mtime": "1500000000.000000007",
     }
     assert (found.content_type, found.cache_control) == ("image/jpeg", "no-cache")
-    before = attributes_for("x", -1_500_000_000, "a/b", Extras())
-    assert float(before.metadata["mtime"]) == -1.5
+
+
+@pytest.mark.parametrize(
+    ("modified_ns", "mtime"),
+    [
+        (0, "0.000000000"),
+        (7, "0.000000007"),
+        (-1_500_000_000, "-1.500000000"),
+        (-1, "-0.000000001"),
+        ((1 << 63) - 1, "9223372036.854775807"),
+    ],
+)
+def test_a_modification_time_has_seconds_and_nine_digits(modified_ns: int, mtime: str) -> None:
+    assert attributes_for("x", modified_ns, "a/b", Extras()).metadata["mtime"] == mtime
 
 
 async def test_metadata_is_stored_and_an_upper_case_name_is_a_usage_error(tmp_path: Path) -> None:
