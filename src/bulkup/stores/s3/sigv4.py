@@ -99,8 +99,8 @@ class Signer:
             layout = self._layouts[names] = self._lay_out(names)
         values, template, signed_names = layout
         block = template % values(headers)
-        # Whether a value must be trimmed: a regular expression takes 5 µs for this, these take 1 µs
-        if "  " in block or ": " in block or " \n" in block or "\t" in block:
+        # Whether a value must be trimmed; most have no blank at all
+        if "\t" in block or (" " in block and ("  " in block or ": " in block or " \n" in block)):
             block = template % values({k: " ".join(v.split()) for k, v in headers.items()})
         canonical = f"{method}\n{path}\n{query}\n{block}\n{signed_names}\n{payload_sha256}"
         headers["authorization"] = (
