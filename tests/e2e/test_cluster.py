@@ -15,8 +15,8 @@ from tests.e2e.conftest import Bulkup
 from tests.e2e.pictures import asked, photo, photos
 from tests.e2e.trees import access, make_tree, objects_in
 from tests.fakes.s3_server import FakeS3
-from tests.servers import dask
-from tests.servers.dask import DaskProcesses
+from tests.servers import certificate, dask
+from tests.servers.dask import CA_FILE, ENCRYPTED, DaskProcesses
 from tests.servers.endpoint import Endpoint
 from tests.servers.process import wait_until
 
@@ -122,6 +122,31 @@ def test_a_cluster_of_this_machine_is_started_and_ends(bulkup: Bulkup) -> None:
     upload(bulkup, 3)
     bulkup("process", "--engine", "dask://", env={"BULKUP_WORKERS": "1"}, check=3)
     assert states(bulkup, "embed")["done"] == 3
+
+
+def test_a_cluster_that_talks_by_tls_only_is_reached_with_dasks_own_settings(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    upload(bulkup, 3)
+    settings = dask.encrypted(certificate.make(tmp_path / "tls"))
+    (tmp_path / "dask").mkdir()
+    with dask.running(tmp_path / "dask", workers=1, environ=settings) as cluster:
+        refused = bulkup("process", "--engine", cluster.url, check=4)
+        assert "no Dask scheduler answers at tcp://" in refused.stderr
+        assert "set distributed.comm.require-encryption" in refused.stderr
+        assert "<TCP" not in refused.stderr
+        for wrong in ({**settings, CA_FILE: "missing.pem"}, {ENCRYPTED: "true"}):
+            refused = bulkup("process", "--engine", cluster.url, env=wrong, check=4)
+            assert "Set distributed.comm.tls.ca-file" in refused.stderr
+        found = bulkup("doctor", "--engine", cluster.url, "--json", env=settings).json()
+        assert {one["level"] for one in found if one["part"] == "engine"} == {"ok"}
+        ended = bulkup("process", "--engine", cluster.url, "--json", env=settings, check=3)
+    said = [one["message"] for one in ended.lines() if one["event"] == "notice"]
+    assert f"Dask at tls://{cluster.address}: 1 workers with 1 slots" in said
+    assert states(bulkup, "embed")["done"] == 3
+    bulkup(
+        "process", "--force", "--engine", "dask://", env=settings | {"BULKUP_WORKERS": "1"}, check=3
+    )
 
 
 def test_workers_that_are_killed_cost_nothing_that_is_not_done_again(

@@ -12,10 +12,27 @@ from pathlib import Path
 
 from distributed import Client
 
+from tests.servers.certificate import Certificate
 from tests.servers.process import ServerFailed, free_port, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 60
+CA_FILE = "DASK_DISTRIBUTED__COMM__TLS__CA_FILE"
+ENCRYPTED = "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"
+
+
+def encrypted(made: Certificate) -> dict[str, str]:
+    """Dask's settings, as variables, of a cluster that talks by TLS only."""
+    one = {"CERT": str(made.chain), "KEY": str(made.key)}
+    return {
+        ENCRYPTED: "true",
+        CA_FILE: str(made.ca),
+        **{
+            f"DASK_DISTRIBUTED__COMM__TLS__{who}__{what}": value
+            for who in ("SCHEDULER", "WORKER", "CLIENT")
+            for what, value in one.items()
+        },
+    }
 
 
 class DaskProcesses:
@@ -27,6 +44,7 @@ class DaskProcesses:
         # Workers are given functions of the tests by name.
         path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
         self._environ = {**os.environ, "PYTHONPATH": path, **(environ or {})}
+        self._scheme = "tls" if ENCRYPTED in self._environ else "tcp"
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.scheduler = self._start(
@@ -48,7 +66,7 @@ class DaskProcesses:
         worker = self._start(
             name,
             "worker",
-            f"tcp://{self.address}",
+            f"{self._scheme}://{self.address}",
             "--nthreads",
             str(slots),
             "--no-nanny",

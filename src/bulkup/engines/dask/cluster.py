@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import re
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
 import dask.config
 from distributed import Client, Future, LocalCluster
+from distributed.comm import CommClosedError
 
 from bulkup.engines.dask.remote import packed
 from bulkup.errors import EngineUnusable
@@ -24,6 +27,7 @@ CONNECT_SECONDS: Final = 5.0
 """How long a scheduler that has just been started may take to listen."""
 
 _CLOSE_SECONDS: Final = 15.0
+_OBJECT: Final = re.compile(r"^in <.*?>: ")
 _SILENT: Final = logging.CRITICAL + 1
 
 Submitted = Future[Any]
@@ -63,10 +67,10 @@ class DaskCluster:
                 timeout=connect_seconds,
                 name="bulkup",
             )
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, TypeError) as error:
             raise EngineUnusable(
                 f"no Dask scheduler answers at {address}: {_reason(error)}",
-                hint="Start one (dask scheduler), and workers (dask worker ADDRESS).",
+                hint=_hint(address, error),
             ) from error
         return cls(client, local, "this machine" if local else address)
 
@@ -155,8 +159,20 @@ async def _start_local(workers: int) -> LocalCluster:
 
 
 def _reason(error: BaseException) -> str:
-    """The error's first line."""
-    return (str(error) or type(error).__name__).partition("\n")[0]
+    """The error's first line, without the library's own objects in it."""
+    return _OBJECT.sub("", (str(error) or type(error).__name__).partition("\n")[0])
+
+
+def _hint(address: str, error: BaseException) -> str:
+    """What to do about a scheduler that was not reached."""
+    if isinstance(error, TypeError | FileNotFoundError | ssl.SSLError):  # before anything was sent
+        return "Set distributed.comm.tls.ca-file and .client.cert and .key in Dask's configuration."
+    if isinstance(error, CommClosedError) and address.startswith("tcp:"):
+        return (
+            "If it talks by TLS only, set distributed.comm.require-encryption and "
+            "distributed.comm.tls in Dask's configuration here, too."
+        )
+    return "Start one (dask scheduler), and workers (dask worker ADDRESS)."
 
 
 def result_of(future: Submitted) -> asyncio.Task[Any]:
