@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bulkup.manifest.database.connection import connect
+from bulkup.manifest.database.schema import MIGRATIONS
 from tests.e2e.conftest import Bulkup
 from tests.e2e.pictures import asked, photo
 from tests.e2e.trees import make_tree
@@ -306,15 +308,58 @@ def test_a_manifest_of_a_newer_bulkup_is_refused_before_anything_is_changed(
     assert dump(merging.home / "manifest.db") == before
 
 
-def test_a_manifest_of_an_earlier_schema_is_to_be_migrated_first(
+def earlier(manifest: Path, target: Path) -> Path:
+    """The same manifest as a bulkup of the schema before had it."""
+    connect(str(target), journal_mode="delete", migrations=MIGRATIONS[:-1]).close()
+    with closing(sqlite3.connect(target, isolation_level=None)) as db:
+        db.execute("ATTACH ? AS now", (str(manifest),))
+        for (trigger,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
+        ).fetchall():
+            db.execute(f"DROP TRIGGER {trigger}")  # counts are copied, too
+        for (table,) in db.execute(
+            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence'"
+        ).fetchall():
+            names = ", ".join(
+                row[0] for row in db.execute("SELECT name FROM pragma_table_info(?)", (table,))
+            )
+            db.execute(f"DELETE FROM {table}")
+            db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM now.{table}")
+    return target
+
+
+def test_a_manifest_of_an_earlier_schema_is_migrated_in_a_copy(
     bulkup: Bulkup, merging: Bulkup
 ) -> None:
-    other, before = pushed(bulkup), dump(merging.home / "manifest.db")
-    with closing(sqlite3.connect(other)) as db:
-        db.execute("PRAGMA user_version = 1")
-    ended = merging("merge", other, check=2)
-    assert f"bulkup status --manifest {other}" in ended.stderr
-    assert dump(merging.home / "manifest.db") == before
+    other = earlier(pushed(bulkup), bulkup.directory / "earlier.db")
+    before = other.read_bytes()
+    (report,) = merging("merge", other, "--host", "nas", "--json").json()
+    assert report["manifest"] == str(other)
+    assert report["added"]["assets"] == 2
+    assert len(merging("files", "--json").json()) == 3
+    assert other.read_bytes() == before
+    assert [path.name for path in merging.home.iterdir() if path.name.startswith("merge-")] == []
+    (again,) = merging("merge", other, "--host", "nas", "--json").json()
+    assert not any(again["added"].values())
+
+
+def test_what_is_only_in_the_log_of_a_manifest_on_a_medium_is_merged(
+    bulkup: Bulkup, merging: Bulkup
+) -> None:
+    """Copied while a push was at work there, or after one was killed."""
+    pushed(bulkup)
+    copy = bulkup.directory / "medium" / "manifest.db"
+    copy.parent.mkdir()
+    with closing(sqlite3.connect(bulkup.home / "manifest.db")) as writer:
+        writer.execute("PRAGMA wal_autocheckpoint = 0")
+        writer.execute("UPDATE asset SET name = 'later-' || name")
+        writer.commit()
+        for suffix in ("", "-wal"):
+            shutil.copy(f"{bulkup.home / 'manifest.db'}{suffix}", f"{copy}{suffix}")
+    copy.with_name("manifest.db-shm").mkdir()
+    merging("merge", copy, "--host", "nas")
+    found = [Path(one["path"]).name for one in merging("files", "--json").json()]
+    assert sorted(found) == ["0.jpg", "later-0.jpg", "later-1.jpg"]
 
 
 def test_each_file_stays_at_the_destination_of_its_own_manifest(

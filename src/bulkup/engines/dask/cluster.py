@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import dask.config
 from distributed import Client, Future, LocalCluster
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from bulkup.engines.dask.remote import packed
 from bulkup.errors import EngineUnusable

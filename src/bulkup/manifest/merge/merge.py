@@ -14,7 +14,7 @@ from typing import Final
 from bulkup.errors import ManifestCorrupt, ManifestReadOnly
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.merge import history, places, results
-from bulkup.manifest.merge.other import check_other, damage_of
+from bulkup.manifest.merge.other import damage_of, of_this_schema
 from bulkup.manifest.merge.report import MergeReport
 from bulkup.manifest.rows import Text, from_sql, to_sql
 
@@ -40,9 +40,9 @@ class Merge(Statements):
         """
         with self._transaction():  # nothing is attached while another program has the lock
             before = self._counts()
-        check_other(path)
         try:
-            return self._join(path, before, here, host)
+            with of_this_schema(path, beside=self._db.path) as other:
+                return self._join(other, before, here, host)
         except ManifestCorrupt as error:
             raise damage_of(path) or error from error
 
