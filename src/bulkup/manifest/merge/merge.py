@@ -132,6 +132,7 @@ class Merge(Statements):
                     known = (new, True)
                 root_id, is_later = known
                 is_newer = bool(owner) and (not their_host or bool(is_later))
+                is_newer = is_newer and self._is_of_same_machine(other_id, root_id)
                 self._db.execute(
                     "INSERT INTO merge_root VALUES (?, ?, ?)", (other_id, root_id, is_newer)
                 )
@@ -140,6 +141,18 @@ class Merge(Statements):
                         "UPDATE root SET walked_at = max(coalesce(walked_at, 0), ?) WHERE id = ?",
                         (walked_at or 0, root_id),
                     )
+
+    def _is_of_same_machine(self, other_id: int, root_id: int) -> bool:
+        """Whether the root here is theirs, and not that of another machine of this name: it has no
+        files here, or a run or a file that both know."""
+        return any(
+            self._value(query, *values)
+            for query, values in (
+                (places.KNOWN_RUN, ()),
+                (places.KNOWN_FILE, (other_id, root_id)),
+                (places.NO_FILES, (root_id,)),
+            )
+        )
 
     def _take_in_results(self, report: MergeReport) -> None:
         kind = "keys under which the other manifest knows another content"

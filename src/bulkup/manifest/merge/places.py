@@ -34,6 +34,26 @@ CONTENTS = (
     "WHERE theirs.id BETWEEN :first AND :last",
 )
 
+# Whether a known root is of the same machine, not of another one of its name. Runs are forgotten
+# some day; and no two machines give a file of one path the same inode and change time.
+_MACHINE = "substr({0}, 1, instr({0} || '/', '/') - 1)"
+KNOWN_RUN = (
+    "SELECT EXISTS (SELECT 1 FROM other.run AS theirs JOIN run AS ours USING (id) WHERE "
+    f"{_MACHINE.format('theirs.host')} = (SELECT {_MACHINE.format('host')} FROM other.run "
+    "ORDER BY started_at DESC LIMIT 1))"
+)
+KNOWN_FILE = (
+    "SELECT EXISTS (SELECT 1 FROM other.folder AS their_folder "
+    "JOIN other.asset AS theirs ON theirs.folder_id = their_folder.id "
+    "JOIN folder ON folder.root_id = ?2 AND folder.path = their_folder.path "
+    "JOIN asset AS ours ON ours.folder_id = folder.id AND ours.name = theirs.name "
+    "WHERE their_folder.root_id = ?1 "
+    "AND (ours.inode, ours.changed_ns) = (theirs.inode, theirs.changed_ns))"
+)
+NO_FILES = (
+    "SELECT NOT EXISTS (SELECT 1 FROM folder JOIN asset ON folder_id = folder.id WHERE root_id = ?)"
+)
+
 FOLDERS = (
     "INSERT OR IGNORE INTO folder (root_id, path) SELECT merge_root.id, path "
     "FROM other.folder AS theirs JOIN merge_root ON merge_root.other_id = root_id "
