@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
-from bulkup.manifest.database.sidecars import SIDECARS
+from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS
 from bulkup.manifest.database.takeout import TAGS, TAKEOUT
 from bulkup.manifest.database.views import VIEWS
 
@@ -339,5 +339,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(1, TABLES + SIDECARS + TAKEOUT + SERVE + VIEWS),
     migration(2, REPLACES),
     migration(3, TAGS),
+    migration(4, MIXED_CASE),
 )
 """Migration number n is at index n - 1."""

@@ -114,8 +114,15 @@ def sidecar_names(name: str) -> list[str]:
     """What an XMP sidecar of the file may be called, the most specific first: `IMG_1.CR2.xmp`
     (darktable, digiKam), then `IMG_1.xmp` (Lightroom, Bridge)."""
     folder, slash, last = name.rpartition("/")  # a member's name has its archive's folders in it
-    stem = folder + slash + (last.rpartition(".")[0] or last)
-    forms = [form for base in (name, stem) for form in (base, base.lower(), base.upper())]
+    stem, dot, extension = last.rpartition(".")
+    before = folder + slash + stem + dot
+    bases = (name, folder + slash + (stem or last))
+    forms = [
+        form
+        for base in bases
+        for form in (base, base.lower(), base.upper(), base[:1].upper() + base[1:].lower())
+    ]
+    forms[1:1] = [before + extension.lower(), before + extension.upper()]
     return [f"{base}.{ending}" for base in dict.fromkeys(forms) for ending in ("xmp", "XMP", "Xmp")]
 
 

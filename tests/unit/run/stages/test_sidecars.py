@@ -82,11 +82,14 @@ async def test_equal_files_in_two_folders_have_their_own_sidecars(pushing: Pushi
     assert ratings(pushing)["d/x.jpg"] == 4
 
 
-@pytest.mark.parametrize(
-    ("name", "beside"),
-    [("IMG_4.JPG", "img_4.xmp"), ("IMG_4.JPG", "IMG_4.Xmp"), ("img_4.jpg", "IMG_4.XMP"),
-     ("a.b.jpg", "a.b.xmp"), ("a.b.jpg", "a.b.jpg.XMP")],
-)  # fmt: skip
+IN_CASES = [
+    ("IMG_4.JPG", "img_4.xmp"), ("IMG_4.JPG", "IMG_4.Xmp"), ("img_4.jpg", "IMG_4.XMP"),
+    ("a.b.jpg", "a.b.xmp"), ("a.b.jpg", "a.b.jpg.XMP"), ("Photo_1.JPG", "Photo_1.jpg.xmp"),
+    ("Photo_1.jpg", "Photo_1.JPG.XMP"), ("Photo.JPG", "photo.xmp"), ("photo.jpg", "Photo.xmp"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "beside"), IN_CASES)
 async def test_a_sidecar_is_found_in_any_case_of_letters(
     pushing: Pushing, name: str, beside: str
 ) -> None:
@@ -95,6 +98,13 @@ async def test_a_sidecar_is_found_in_any_case_of_letters(
     pushing.write({beside: sidecar(rating=4)})
     await pushing.push()
     assert ratings(pushing) == {name: 4}
+
+
+async def test_a_sidecar_in_any_case_that_comes_with_its_picture_is_found(pushing: Pushing) -> None:
+    for at, (name, beside) in enumerate(IN_CASES):
+        pushing.write({f"{at}/{name}": photo(at), f"{at}/{beside}": sidecar(rating=4)})
+    await pushing.push()
+    assert set(ratings(pushing).values()) == {4}
 
 
 async def test_a_sidecar_of_another_name_is_nobodys(pushing: Pushing) -> None:
