@@ -4,6 +4,7 @@ exports       what `bulkup` exports
 verbs         the verbs as plain functions
 aio           the verbs as async functions; `bulkup.aio` is their public place
 options       options as keyword arguments, and the settings they make
+checks        values that no setting is, and that the command line's parser refuses
 plans         dry runs
 results       what the functions return
 loops         event loops

@@ -14,6 +14,7 @@ from functools import partial
 from random import Random
 from typing import Literal, Unpack, overload
 
+from bulkup.api import checks
 from bulkup.api.listener import OnEvent, OnProgress, listen
 from bulkup.api.options import (
     LOG,
@@ -38,7 +39,7 @@ from bulkup.api.plans import planned_backlog, planned_push, planned_retry
 from bulkup.api.results import FailedFile, StatusResult, VerifyFinding, status_result
 from bulkup.api.verification import Findings, VerifyRequest, depth_of, verify_destinations
 from bulkup.clock import SystemClock
-from bulkup.errors import ErrorClass, UsageError
+from bulkup.errors import ErrorClass
 from bulkup.events import Summary
 from bulkup.manifest.reader import Reader
 from bulkup.operations.pictures.search_request import (
@@ -100,8 +101,7 @@ async def retry(
 ) -> Summary:
     """Try failed files again; see `bulkup.retry`."""
     settings = settings_of(options, RetryKeywords)
-    if error is not None and error not in list(ErrorClass):
-        raise UsageError(f"{error!r} is no error class", hint=f"One of {', '.join(ErrorClass)}.")
+    checks.retry(stage, error)
     error_class = None if error is None else str(error)
     wanted = FailureFilter(stage, error_class, path, frozenset(item) or None)
     if dry_run:
@@ -165,6 +165,7 @@ async def pull(
     **options: Unpack[PullKeywords],
 ) -> PullSummary:
     """Bring files back; see `bulkup.pull`."""
+    checks.pull(duplicates, restore_days)
     settings = settings_of(options, PullKeywords, to=from_)
     digests = await asyncio.to_thread(_digests, settings, search)
     request = PullRequest(
@@ -210,6 +211,7 @@ async def status(
     *, failed: bool = False, accepted: bool = False, **options: Unpack[ManifestKeywords]
 ) -> StatusResult | list[FailedFile]:
     """Counts by stage and state, or failed files; see `bulkup.status`."""
+    checks.only_one(failed=failed, accepted=accepted)
     settings = settings_of(options, ManifestKeywords)
     if failed or accepted:
         return await asyncio.to_thread(_failures, settings, accepted=accepted)
@@ -279,6 +281,7 @@ async def verify(
     **options: Unpack[VerifyKeywords],
 ) -> list[VerifyFinding]:
     """Compare the manifest with the destinations; see `bulkup.verify`."""
+    checks.only_one(deep=deep, sample=sample is not None)
     check_descriptors()
     settings = settings_of(options, VerifyKeywords, to=to)
     request = VerifyRequest(

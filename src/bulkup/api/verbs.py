@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, Unpack, overload
 
-from bulkup.api import aio
+from bulkup.api import aio, checks
 from bulkup.api.listener import OnEvent, OnProgress
 from bulkup.api.loops import wait_for
 from bulkup.api.options import (
@@ -191,6 +191,7 @@ def status(
 ) -> StatusResult | list[FailedFile]:
     """Counts by stage and state; with `failed`, the files that failed or will be retried; with
     `accepted`, those whose failure `bulkup accept` marked."""
+    checks.only_one(failed=failed, accepted=accepted)
     if accepted:
         return wait_for(aio.status(accepted=True, **options))
     if failed:

@@ -78,6 +78,8 @@ class Push:
 
 def plan_of(settings: Settings, paths: Sequence[str], *, cwd: str, now: float) -> Push:
     """The push that the settings describe, checked before any work. Raises UsageError."""
+    if not paths:
+        raise UsageError("push needs a path", hint="For example: bulkup push ./photos")
     require_paths(paths, has_destination=settings.upload.to is not None)
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     selection = settings.upload.selection(now=now)

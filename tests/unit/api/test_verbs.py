@@ -81,6 +81,26 @@ def test_failed_files_are_tried_again(pushed: Path) -> None:
         bulkup.retry(error="wrong")
 
 
+@pytest.mark.parametrize(
+    ("verb", "options"),
+    [
+        ("retry", {"stage": "uploads"}),
+        ("pull", {"into": "back", "duplicates": "links"}),
+        ("pull", {"into": "back", "restore": True, "restore_days": 0}),
+        ("search", {"text": "red", "limit": 0}),
+        ("search", {"text": "red", "limit": -1}),
+        ("status", {"failed": True, "accepted": True}),
+        ("verify", {"deep": True, "sample": 10}),
+        ("push", {"paths": []}),
+    ],
+)
+def test_what_the_command_line_refuses_is_refused_here(
+    verb: str, options: dict[str, object]
+) -> None:
+    with pytest.raises(bulkup.UsageError):
+        getattr(bulkup, verb)(**options)
+
+
 def test_a_dry_run_of_retry_lists_the_failures_and_changes_nothing(pushed: Path) -> None:
     before = bulkup.status(failed=True)
     events: list[bulkup.Event] = []

@@ -49,6 +49,8 @@ class SearchRequest:
                 "search needs words, --like FILE or --duplicates, and only one of them",
                 hint="For example: bulkup search sailing boat",
             )
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"the limit is {self.limit}; it is 1 or more")
 
     def filters(self, reader: Reader) -> Filters:
         """The conditions. Raises UsageError for one that cannot be read."""
