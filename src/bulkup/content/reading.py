@@ -64,7 +64,10 @@ class BufferSource(Protocol):
 def hashed(files: Sequence[Whole]) -> list[Loaded]:
     """The same files with their digests. Several together take less time than one by one."""
     digests = digests_of([file.body for file in files])
-    return [Loaded(digest, *file) for digest, file in zip(digests, files, strict=True)]
+    new = tuple.__new__  # as in manifest/rows.py
+    return [
+        new(Loaded, (digest, *file, (), 0)) for digest, file in zip(digests, files, strict=True)
+    ]
 
 
 def read_whole(root: str, folder: str, name: str, buffers: BufferSource | None = None) -> Whole:

@@ -1,7 +1,8 @@
 """The values that go into and come out of the manifest's hot statements.
 
 They are named tuples rather than frozen dataclasses: a run makes a million of them, and SQLite
-takes and returns tuples.
+takes and returns tuples. Where one is made for each small file, of values that are a tuple already,
+`tuple.__new__(WorkItem, values)` takes 2,600 instructions, `WorkItem(*values)` 4,000.
 """
 
 from __future__ import annotations

@@ -59,7 +59,8 @@ class SettleUploads(NamedTuple):
         return SettleUploads(now, follows, [(tuple(one.item), *one[1:]) for one in done])
 
     def uploaded(self) -> list[UploadedItem]:
-        return [UploadedItem(WorkItem(*one[0]), *one[1:]) for one in self.done]
+        new = tuple.__new__
+        return [new(UploadedItem, (new(WorkItem, item), *rest)) for item, *rest in self.done]
 
 
 class Ok(NamedTuple):
@@ -84,11 +85,12 @@ class IngestRow(NamedTuple):
     other: tuple[Any, ...] | None  # the WorkItem, where it is not the one that was asked for
 
     def loaded(self, body: bytes | memoryview) -> Loaded:
-        return Loaded(*self[:6], body)
+        return tuple.__new__(Loaded, (*self[:6], body, (), 0))
 
     def registered(self, asked: WorkItem) -> Registered:
         item = asked if self.other is None else WorkItem(*self.other)
-        return Registered(item, self.key, self.is_lost, self.is_begun, self.is_same)
+        values = (item, self.key, self.is_lost, self.is_begun, self.is_same)
+        return tuple.__new__(Registered, values)
 
 
 class IngestRows(NamedTuple):

@@ -199,7 +199,7 @@ class IngestProcess:
         _raise_error(answer)
         assert isinstance(answer, IngestRows)
         return [
-            None if row is None else self._take(item, IngestRow(*row))
+            None if row is None else self._take(item, tuple.__new__(IngestRow, row))
             for item, row in zip(items, answer.rows, strict=True)
         ]
 

@@ -26,7 +26,6 @@ from bulkup.model import Attributes, Digest, Stage
 from bulkup.run.ingest.messages import (
     HEADER,
     Answer,
-    IngestRow,
     IngestRows,
     LoadFiles,
     Ok,
@@ -129,7 +128,7 @@ class IngestWorker:
         read: list[WorkItem] = []
         whole: list[Whole] = []
         for one in order.items:
-            item = WorkItem(*one)
+            item = tuple.__new__(WorkItem, one)
             place = slot.begin + HEAD_BYTES
             try:
                 content = read_whole(item.root, item.folder, item.name, slot)
@@ -146,9 +145,7 @@ class IngestWorker:
         reads = [*map(self._target.read_of, read, loaded)]
         registered = self._register(reads) if reads else []
         found = zip(read, loaded, registered, strict=True)
-        return [
-            None if place is None else tuple(self._row(place, *next(found))) for place in places
-        ]
+        return [None if place is None else self._row(place, *next(found)) for place in places]
 
     def _settle(self, order: SettleUploads) -> None:
         with self._write_lock:
@@ -166,7 +163,8 @@ class IngestWorker:
 
     def _row(
         self, begin: int, asked: WorkItem, loaded: Loaded, registered: Registered
-    ) -> IngestRow:
+    ) -> tuple[Any, ...]:
+        """An IngestRow, as it is sent."""
         item, key, is_lost, is_begun, is_same = registered
         other = None if item is asked else tuple(item)
         head_bytes = 0
@@ -178,7 +176,7 @@ class IngestWorker:
             if head is not None and loaded.size_bytes and len(head) <= HEAD_BYTES:
                 head_bytes = len(head)
                 self._memory[begin - head_bytes : begin] = head
-        return IngestRow(*loaded[:6], begin, head_bytes, key, is_lost, is_begun, is_same, other)
+        return (*loaded[:6], begin, head_bytes, key, is_lost, is_begun, is_same, other)
 
 
 def _receive(parent: socket.socket) -> Order | None:
