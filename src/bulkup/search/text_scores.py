@@ -37,7 +37,7 @@ from bulkup.errors import WordsUnknown
 from bulkup.installation import extra_command
 from bulkup.search.foreign_words import known_foreign_words
 from bulkup.search.label_vectors import ClassLabels, known_classes
-from bulkup.search.languages import Languages, Understood
+from bulkup.search.languages import Languages
 from bulkup.search.literal_match import STOP_WORDS, Term, is_english, terms_of, typed
 from bulkup.search.scale import hit_score
 from bulkup.search.vocabulary import (
@@ -92,9 +92,9 @@ class TextQuery:
         languages: Callable[[], Languages | None] = lambda: None,
         labels: ClassLabels | None = None,
     ) -> TextQuery:
-        """`text` in any case. `languages` is asked where a word is not English; the table of
-        foreign words, too. `labels` are the default embedder's, unless given. Raises WordsUnknown
-        when it has no words."""
+        """`text` in any case. Where a word is not English the table of foreign words is asked, and
+        `languages` where that lacks one, too. `labels` are the default embedder's, unless given.
+        Raises WordsUnknown when it has no words."""
         labels = labels or known_classes()
         words = known_words()
         parsed = typed(text)
@@ -107,10 +107,11 @@ class TextQuery:
         if not parts or (english and all(part.words for part in parts)):
             return cls._made(text, parts, terms, labels)
         foreign = known_foreign_words().read(parsed.words, is_english=english)
-        other = languages()
-        if other is not None:
-            plain = " ".join(parsed.words) if parsed.dates else text
-            return cls._understood(text, foreign or (), terms, labels, other.understood(plain))
+        if not foreign or not all(part.words for part in foreign):
+            other = languages()
+            if other is not None:
+                plain = " ".join(parsed.words) if parsed.dates else text
+                foreign = [QueryPart(text, (other.understood(plain),))]
         if foreign is None:
             return cls._made(text, parts, terms, labels)
         return cls._made(text, foreign, terms, labels, understood_as=_in_english(foreign))
@@ -123,41 +124,16 @@ class TextQuery:
         terms: tuple[Term, ...],
         labels: ClassLabels,
         *,
-        direction: Vector | None = None,
         understood_as: str | None = None,
     ) -> TextQuery:
-        """From the words of `parts`; `direction` is added to theirs."""
         words = known_words()
         known = [part for part in parts if part.words]
         directions = [_direction(part, words) for part in known]
-        if directions and direction is not None:
-            directions = [unit(np.sum(directions, axis=0)), direction]
         whole = unit(np.sum(directions, axis=0)) if directions else None
         named, beside = (
             _shares(known, share, len(labels)) for share in (labels.named, labels.beside)
         )
         return cls(text, tuple(parts), terms, whole, labels, named, beside, understood_as)
-
-    @classmethod
-    def _understood(
-        cls,
-        text: str,
-        foreign: Sequence[QueryPart],
-        terms: tuple[Term, ...],
-        labels: ClassLabels,
-        understood: Understood,
-    ) -> TextQuery:
-        """By the words of the table where it has all of them, else by the one that is nearest."""
-        is_known = bool(foreign) and all(part.words for part in foreign)
-        parts = foreign if is_known else (QueryPart(text, (understood.word,)),)
-        return cls._made(
-            text,
-            parts,
-            terms,
-            labels,
-            direction=understood.direction,
-            understood_as=_in_english(parts),
-        )
 
     @property
     def unknown(self) -> tuple[str, ...]:

@@ -88,11 +88,13 @@ class Words:
             raise KeyError(word)
         return unit(self._rows[row].astype(np.float32))
 
-    def closest(self, direction: Vector, among: Collection[str]) -> str:
-        """Of the words of the table that are `among` these, the one nearest to `direction`."""
+    def closest(self, direction: Vector, among: Collection[str], count: int) -> list[str]:
+        """Of the words of the table that are `among` these, the `count` nearest to `direction`, the
+        nearest first."""
         known = [at for at, word in enumerate(self._words) if word in among]
         vectors = unit(self._rows[known].astype(np.float32))
-        return self._words[known[int((vectors @ direction).argmax())]]
+        order = np.argsort(-(vectors @ direction), kind="stable")[:count]
+        return [self._words[known[int(place)]] for place in order]
 
     def base(self, word: str) -> str | None:
         """`word` itself if it is in the table, else its base form, else None.
