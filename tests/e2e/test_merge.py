@@ -313,10 +313,11 @@ def earlier(manifest: Path, target: Path) -> Path:
     connect(str(target), journal_mode="delete", migrations=MIGRATIONS[:-1]).close()
     with closing(sqlite3.connect(target, isolation_level=None)) as db:
         db.execute("ATTACH ? AS now", (str(manifest),))
-        for (trigger,) in db.execute(
-            "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
-        ).fetchall():
-            db.execute(f"DROP TRIGGER {trigger}")  # counts are copied, too
+        triggers = db.execute(
+            "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:
+            db.execute(f"DROP TRIGGER {name}")  # counts are copied, too
         for (table,) in db.execute(
             "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'sqlite_sequence'"
         ).fetchall():
@@ -325,6 +326,8 @@ def earlier(manifest: Path, target: Path) -> Path:
             )
             db.execute(f"DELETE FROM {table}")
             db.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM now.{table}")
+        for _, statement in triggers:
+            db.execute(statement)
     return target
 
 
