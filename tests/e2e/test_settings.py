@@ -176,7 +176,10 @@ def test_the_help_knows_every_exit_code(bulkup: Bulkup) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        (("process", "-q", "-v"), "quiet and verbose cannot both hold\n  Leave one of them out.\n"),
+        (
+            ("process", "-q", "-v"),
+            "quiet and verbose contradict each other\n  Leave one of them out.\n",
+        ),
         (
             ("status", "photos"),
             "got unexpected extra argument(s) (photos)\n"

@@ -27,7 +27,9 @@ def only_one(**given: bool) -> None:
     """Raise UsageError when several of these options are given."""
     chosen = [name for name, is_given in given.items() if is_given]
     if len(chosen) > 1:
-        raise UsageError(f"{' and '.join(chosen)} cannot both hold", hint="Leave one of them out.")
+        raise UsageError(
+            f"{' and '.join(chosen)} contradict each other", hint="Leave one of them out."
+        )
 
 
 def _one_of(value: str, known: Collection[str], what: str) -> None:

@@ -101,7 +101,9 @@ class Flags(NamedTuple):
         """The settings: flags > environment > bulkup.toml > defaults."""
         settings = load({**self.given, **flags}, os.environ, Path.cwd(), warn=warn)
         if settings.quiet and settings.verbose:
-            raise UsageError("quiet and verbose cannot both hold", hint="Leave one of them out.")
+            raise UsageError(
+                "quiet and verbose contradict each other", hint="Leave one of them out."
+            )
         return settings
 
     def has(self, name: str) -> bool:

@@ -121,7 +121,7 @@ def test_without_a_command_the_first_steps_fit_a_small_terminal() -> None:
             (f"{verb} --json --csv", "--json and --csv contradict each other")
             for verb in ("status", "files", "history", "ls", "verify")
         ),
-        ("files -q -v", "quiet and verbose cannot both hold"),
+        ("files -q -v", "quiet and verbose contradict each other"),
         ("search x --json --print0", "--json and --print0 contradict each other"),
         ("status --failed --accepted", "--failed and --accepted contradict each other"),
         ("verify --deep --sample 5", "--deep and --sample contradict each other"),

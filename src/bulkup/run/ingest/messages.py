@@ -85,6 +85,7 @@ class IngestRow(NamedTuple):
     other: tuple[Any, ...] | None  # the WorkItem, where it is not the one that was asked for
 
     def loaded(self, body: bytes | memoryview) -> Loaded:
+        """The fields of Loaded in their order: see manifest/rows.py for the cost of naming them."""
         return tuple.__new__(Loaded, (*self[:6], body, (), 0))
 
     def registered(self, asked: WorkItem) -> Registered:

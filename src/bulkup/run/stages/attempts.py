@@ -173,9 +173,8 @@ class Attempts:
         except ItemError as error:
             return Attempted({item.item_id: error for item in items}), None
         for item_id, one in attempted.outcomes.items():
-            is_done = isinstance(
-                one, (ProcessedItem, EmbeddedItem)
-            )  # others may have asked nothing
+            # What failed may have asked the destination for nothing.
+            is_done = isinstance(one, (ProcessedItem, EmbeddedItem))
             if is_done and item_id not in attempted.unasked:
                 self._breaker.record_success(self._clock.monotonic())
         for one in attempted.outcomes.values():
