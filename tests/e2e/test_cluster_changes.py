@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +78,13 @@ def test_a_cluster_that_becomes_smaller_loses_no_work(
 def test_a_cluster_that_adapts_may_be_without_workers_at_times(
     uploaded: Bulkup, tmp_path: Path
 ) -> None:
-    """As at its start; what it gives up in mid-run it starts anew."""
+    """As at its start; what it gives up in mid-run it starts again."""
     with dask.adapting(tmp_path, minimum=0, maximum=3) as address:
-        run = uploaded.start("process", "--engine", f"dask://{address}", "--json")
+        run = uploaded.start("process", "--engine", f"dask://{address}")
         for count in (1, PHOTOS // 3):
             wait_for_thumbnails(uploaded, count)
             dask.retire_worker(address)
-        ended = uploaded.finish(run, check=0).lines()
-    workers = [one["workers"] for one in ended if one["event"] == "workers"]
-    assert sum(later < earlier for earlier, later in pairwise(workers)) >= 2
+        uploaded.finish(run, check=0)
     assert_all_are_done_once(uploaded)
 
 

@@ -128,9 +128,13 @@ def running(
 
 
 def retire_worker(address: str) -> None:
-    """Have the scheduler at HOST:PORT give up one worker."""
+    """Have the scheduler at HOST:PORT give up one worker: returns when it has."""
     with Client(f"tcp://{address}", set_as_default=False) as client:
-        client.retire_workers(n=1)
+        wait_until(
+            lambda: bool(client.retire_workers(n=1)),
+            timeout_seconds=30,
+            what="no worker could be retired",
+        )
 
 
 @contextmanager
