@@ -161,7 +161,7 @@ class Simulation:
                 self._at(number / arrivals_per_second, "due", size, 0, 0.0)
 
     def run(self, until: float = float("inf")) -> Course:
-        """Go on until all is accepted, or until a time."""
+        """Run until all is accepted, or until a time."""
         if self.clock.at == 0.0:
             self._check()
         self._dispatch()

@@ -59,7 +59,7 @@ def index_of_decisions() -> str:
 
 
 def main() -> None:
-    """Write all pages anew."""
+    """Rewrite all pages."""
     out = Path(sys.argv[1])
     shutil.rmtree(out, ignore_errors=True)
     pages = [REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *sorted(DOCS.rglob("*.md"))]

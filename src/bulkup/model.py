@@ -62,7 +62,7 @@ class FileStat(NamedTuple):
 
     @classmethod
     def of(cls, found: stat_result) -> FileStat:
-        """The values as the manifest keeps them. Made twice for each file: hence no calls."""
+        """The values as the manifest keeps them. Made twice for each file: so it makes no calls."""
         modified_ns, changed_ns = found.st_mtime_ns, found.st_ctime_ns
         if not (LEAST_NS <= modified_ns <= MAX_NS and LEAST_NS <= changed_ns <= MAX_NS):
             modified_ns, changed_ns = clamp_ns(modified_ns), clamp_ns(changed_ns)

@@ -313,7 +313,7 @@ def lose_manifest(bulkup: Bulkup) -> None:
 
 
 def test_a_rebuilt_manifest_adopts_the_variants(bulkup: Bulkup, place: Place) -> None:
-    """They are no files' objects; processing finds them and reads the metadata anew."""
+    """They are no files' objects; processing finds them and reads the metadata again."""
     push(bulkup, place)
     before = place.objects()
     pictures = bulkup("export", "--no-vectors").stdout

@@ -101,7 +101,7 @@ class Front:
         return {**found.pop("counts"), **found}
 
     def reset(self) -> None:
-        """Count from nothing again; rates and expiry begin anew too."""
+        """Count from nothing again; rates and expiry restart, too."""
         self._ask("/reset")
 
     def _ask(self, path: str) -> bytes:

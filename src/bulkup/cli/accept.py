@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.queue.requeue import RetryCandidate
 
 EXAMPLE = """An accepted failure is no longer listed by status --failed, tried by retry --failed, or
-counted for exit code 3; another attempt makes it news again.
+counted for exit code 3; another attempt makes it count again.
 
 Example: bulkup accept --error invalid"""
 

@@ -49,7 +49,7 @@ def run(
 
     A folder has model.json and image.onnx, and either text.onnx and tokenizer.json or labels.json.
     The files of a known model
-    are downloaded once, from embed.hub; an interrupted download goes on where it stopped. Their
+    are downloaded once, from embed.hub; an interrupted download continues where it stopped. Their
     digests are kept, so that the model stays what it was.
     """
     from bulkup.operations.pictures.models import list_models, remove_model
@@ -116,7 +116,7 @@ def _print(models: Sequence[Model], *, json: bool, quiet: bool) -> None:
     from bulkup.cli.output.table import Column, print_table
     from bulkup.cli.output.text import escape
 
-    # The state last to go: it has the command that mends it.
+    # The state last to go: it has the command that fixes it.
     columns = [
         Column("Model"),
         Column("Version", drop=2),

@@ -22,7 +22,7 @@ EXAMPLE = """Rebuild only adds to the manifest. The next push of the same tree u
 
 With --engine, objects that nobody pushed with bulkup are adopted: they are files of a root called
 like the destination, and are read once, for their digest, thumbnails, metadata and search.
-bulkup process goes on with what is left.
+bulkup process continues with what is left.
 
 Example: bulkup rebuild --from s3://bucket/photos --root ./photos
 Example: bulkup rebuild --from s3://bucket/archive --engine dask://scheduler:8786"""

@@ -90,7 +90,7 @@ async def _run(
 
 
 def _reopen_on_hangup(settings: Settings, sinks: list[tuple[str, int]]) -> None:
-    """SIGHUP, as logrotate sends it, opens the log file anew; from a terminal it still ends all."""
+    """SIGHUP, as logrotate sends it, reopens the log file; from a terminal it still ends all."""
     import asyncio
 
     from bulkup.cli.output.json_log import reopen_log

@@ -22,7 +22,7 @@ from bulkup.model import Body
 
 POOL_BYTES = 192 << 20
 """The most bytes of files that a run holds (run/upload/ready_queue.py). Memory is mapped on first
-use. Parts of large files share the pool; what does not fit is allocated afresh."""
+use. Parts of large files share the pool; what does not fit is allocated separately."""
 
 UNIT_BYTES = 64 << 10
 """Buffers begin and end at multiples of this: few gaps, and whole pages."""

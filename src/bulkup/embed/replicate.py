@@ -135,7 +135,7 @@ async def _ended(
         except EmbedderBusy as busy:
             wait = max(wait, busy.retry_after_seconds or 0.0)
         except (EmbedderUnreachable, EmbedderBroken):
-            continue  # the prediction goes on meanwhile
+            continue  # the prediction continues meanwhile
         except (EmbedderRefused, EmbedderUnusable) as error:
             raise EmbedderBroken(f"the prediction was lost: {error}") from error
     return prediction

@@ -23,7 +23,7 @@ def accept(manifest: Manifest, wanted: FailureFilter, *, now: float) -> int:
 
 
 def undo(manifest: Manifest, wanted: FailureFilter) -> int:
-    """Make accepted failures that match news again; returns how many files there are."""
+    """Count accepted failures that match as failures again; returns how many files there are."""
     found = list(matching(manifest.retry_queue, wanted, accepted=True))
     manifest.accepted_failures.undo([one.item_id for one in found])
     return len(found)

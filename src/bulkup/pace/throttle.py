@@ -100,7 +100,7 @@ class Throttle:
         return True
 
     def restart(self, began: float, latency_seconds: float) -> None:
-        """Measure anew from `began` on."""
+        """Restart the measurement, from `began` on."""
         self._began = self._began_before = began
         self.accepted = self._accepted_before = 0
         self.refused = self._refused_before = 0

@@ -43,7 +43,7 @@ QUICK_SECONDS = 0.05
 then noise of this machine, and there is no queue in the network to keep short."""
 
 REQUEST_COST_BYTES = 64 * 1024
-"""The overhead of a request, in bytes. The goodput of far smaller files is thus objects a second,
+"""The overhead of a request, in bytes. So the goodput of far smaller files is objects a second,
 of far larger ones bytes a second."""
 
 

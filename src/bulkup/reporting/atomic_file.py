@@ -52,7 +52,7 @@ def whole_file(path: str, *, mode: int) -> Iterator[BinaryIO]:
 
 def open_stream(path: str, flags: int, mode: int = 0o600) -> int:
     """A descriptor for writing, as of `os.open`. Of a FIFO that nobody reads it raises OSError
-    after a while: a plain open would wait for ever, deaf to signals."""
+    after a while: a plain open would wait forever and ignore signals."""
     ends_at = time.monotonic() + READER_SECONDS
     while _is_fifo(path):
         try:

@@ -75,7 +75,7 @@ class AsyncManifest:
 
 
 async def _acquire(write_lock: ProcessLock) -> None:
-    """Take the lock, or go on without it after a while: SQLite has its own."""
+    """Take the lock, or continue without it after a while: SQLite has its own."""
     until = time.monotonic() + QUICK_SECONDS
     while not write_lock.try_acquire() and time.monotonic() < until:  # noqa: ASYNC110 - no event reaches
         await asyncio.sleep(LOCK_POLL_SECONDS)  # from one process into the other's loop

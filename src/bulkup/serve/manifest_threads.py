@@ -19,7 +19,7 @@ READERS = 4
 
 
 class ManifestThreads:
-    """The manifest of a server. A manifest that another file replaced (`restore`) is opened anew.
+    """The manifest of a server. A manifest that another file replaced (`restore`) is reopened.
 
     All calls raise what the function raises, ManifestError included.
     """
@@ -73,8 +73,8 @@ class ManifestThreads:
         return self._opened_here(ServerManifest)
 
     def _opened_here(self, kind: Callable[[str], R]) -> R:
-        """What this thread opened, which is always of one kind; anew when the path is another file
-        than it was."""
+        """What this thread opened, which is always of one kind. It is reopened when the path
+        has become another file."""
         inode = self._inode()
         found: R | None = getattr(self._local, "opened", None)
         if found is not None and self._local.inode == inode:

@@ -33,7 +33,7 @@ HEADER_SECONDS = 10.0
 IDLE_SECONDS = 75
 MOST_CONNECTIONS = 1000
 END_SECONDS = 1
-"""How long responses may go on after the server was stopped."""
+"""How long responses may continue after the server was stopped."""
 
 
 class Server:

@@ -17,7 +17,7 @@ from bulkup.serve.watching import Watching
 LOOK_SECONDS = 2.0
 PAUSE_SECONDS = 300.0
 """After a run that could not work at all, such as one without its model."""
-VAIN_SECONDS = 60.0
+RECHECK_SECONDS = 60.0
 """After a run that queued nothing of what the counts say has no item, or read no sidecar."""
 APART_SECONDS = 15.0
 """Between two starts while the stage before is at work: a start loads the model (1.5 s of CPU), and
@@ -41,7 +41,7 @@ class Worker:
         self._watching = watching
         self._not_before: dict[Stage, float] = {}
         self._found: dict[Stage, Counts] = {}  # when the last run was started
-        self._in_vain: dict[Stage, tuple[Counts, float]] = {}  # until when
+        self._unchanged: dict[Stage, tuple[Counts, float]] = {}  # until when
         self._started_at: dict[Stage, float] = {}
 
     async def run(self) -> None:
@@ -81,11 +81,11 @@ class Worker:
         if code not in (None, ExitCode.DONE, ExitCode.UNFINISHED):
             self._not_before[stage] = now + PAUSE_SECONDS
         elif code is not None and due.unqueued > 0 and due.counts == self._found.get(stage):
-            self._in_vain[stage] = due.counts, now + VAIN_SECONDS  # the counts are not exact
+            self._unchanged[stage] = due.counts, now + RECHECK_SECONDS  # counts are inexact
         if now < self._not_before.get(stage, 0.0) or self._is_soon(stage, now):
             return False
-        vain_counts, until = self._in_vain.get(stage, (None, 0.0))
-        return due.items or (due.unqueued > 0 and (due.counts != vain_counts or now >= until))
+        same_counts, until = self._unchanged.get(stage, (None, 0.0))
+        return due.items or (due.unqueued > 0 and (due.counts != same_counts or now >= until))
 
     def _is_soon(self, stage: Stage, now: float) -> bool:
         """Whether the next run had better wait for more from the stage before."""

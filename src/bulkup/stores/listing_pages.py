@@ -30,7 +30,7 @@ async def read_pages(
     `read` returns the entries of a page and what to add to `query` for the next one, None after
     the last. `position` of an entry increases from page to page, from `after` on. A page that does
     not advance, or names a next page that was read already, is asked for again. Raises
-    DestinationError when that goes on, and what `ask` and `read` raise.
+    DestinationError when that continues, and what `ask` and `read` raise.
     """
     known: set[tuple[str, ...]] = set()
     stalls = 0

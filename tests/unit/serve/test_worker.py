@@ -14,7 +14,7 @@ from bulkup.serve.context import ServerContext
 from bulkup.serve.problems import Problem
 from bulkup.serve.watching import PAUSE_SECONDS as WATCH_PAUSE_SECONDS
 from bulkup.serve.watching import REFUSED_PAUSE_SECONDS, Watching
-from bulkup.serve.worker import APART_SECONDS, PAUSE_SECONDS, VAIN_SECONDS, Worker
+from bulkup.serve.worker import APART_SECONDS, PAUSE_SECONDS, RECHECK_SECONDS, Worker
 from bulkup.settings.table import Settings
 from tests.fakes.clock import FakeClock
 from tests.sql import sql
@@ -118,11 +118,11 @@ async def test_contents_without_an_item_are_worth_a_run_but_not_again_and_again(
     runs.end("embed", 0)  # it queued nothing
 
     assert await worker.look() == []
-    clock.advance(VAIN_SECONDS)
+    clock.advance(RECHECK_SECONDS)
     assert await worker.look() == [Stage.EMBED]
 
 
-async def test_a_run_that_left_as_much_as_it_found_was_not_in_vain(
+async def test_a_run_that_left_as_much_as_it_found_has_worked(
     context: ServerContext, manifest: ServerManifest, clock: FakeClock
 ) -> None:
     """While process is at work, as many may be through it as the embed run queued meanwhile."""

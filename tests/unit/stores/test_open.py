@@ -149,7 +149,7 @@ def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     }
     ask = find({**KEYS, **files}, profile="p")
     assert not isinstance(ask, Credentials)
-    credentials = ask(anew=False)
+    credentials = ask(refresh=False)
     assert (credentials.access_key, credentials.secret_key, credentials.region) == (
         "PK",
         "PS",
@@ -158,13 +158,13 @@ def test_profiles_go_through_boto3(tmp_path, monkeypatch):
     assert credentials.endpoint_url == "https://s3.example.net"
     assert credentials.good_for_seconds is not None
     with pytest.raises(CredentialsRefused):
-        find({}, profile="no-such-profile")(anew=False)
+        find({}, profile="no-such-profile")(refresh=False)
 
 
 def test_no_credentials(tmp_path):
     """The chain ends with a hint."""
     with pytest.raises(CredentialsRefused) as caught:
-        find({})(anew=False)
+        find({})(refresh=False)
     assert "AWS_ACCESS_KEY_ID" in caught.value.hint
 
 
@@ -173,7 +173,7 @@ def test_a_credential_process_that_fails_is_no_bug(tmp_path, monkeypatch, proces
     (tmp_path / "config").write_text(f"[profile p]\ncredential_process = {process}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     with pytest.raises(CredentialsRefused) as caught:
-        find({}, profile="p")(anew=False)
+        find({}, profile="p")(refresh=False)
     assert "profile" in caught.value.hint
 
 

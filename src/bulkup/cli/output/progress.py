@@ -183,7 +183,7 @@ class StatsLines:
         self._seconds = seconds
 
     async def run(self) -> None:
-        """Print, for ever."""
+        """Print until cancelled."""
         from datetime import datetime
 
         from bulkup.cli.output.bars import stats_line

@@ -1,4 +1,4 @@
-"""Photoshop files (Adobe Photoshop File Formats Specification, 2019) that Pillow misreads.
+"""Photoshop files (Adobe Photoshop File Formats Specification, 2019) that Pillow reads wrongly.
 
 Pillow takes any fourth channel for transparency, and reads the table of run lengths as if there
 were no channels beyond those of the colour mode.

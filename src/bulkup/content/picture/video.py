@@ -25,7 +25,7 @@ from bulkup.content.picture.types import MOST_KEYWORDS, Moment, PictureFacts, Pr
 from bulkup.errors import PictureInvalid
 
 _PART: Final = 10
-"""The frame is sought at a tenth of the video: the first one is often black."""
+"""The frame is taken at a tenth of the video: the first one is often black."""
 
 _MOST_FRAMES: Final = 120
 """A seek ends at the key frame before; at most this many frames are decoded from there."""

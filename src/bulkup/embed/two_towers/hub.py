@@ -6,7 +6,7 @@
     GET  the same of the commit, with a Range where a part is there
 
 The commit and the digests of all files are read first and kept beside the parts, so a download
-that goes on tomorrow takes the same files. Proxies and certificates come from the environment.
+that continues tomorrow takes the same files. Proxies and certificates come from the environment.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class Hub:
             return
         raise EmbedderUnusable(
             f"{repository} cannot be downloaded from {urlsplit(self._url).hostname}: {why}",
-            hint="The same command goes on where it stopped. Another hub: embed.hub; without a"
+            hint="The same command continues where it stopped. Another hub: embed.hub; without a"
             " network: bulkup models add NAME --from DIRECTORY",
         )
 

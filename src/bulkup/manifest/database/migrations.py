@@ -98,7 +98,7 @@ def back_up(connection: sqlite3.Connection, target: str) -> None:
     with suppress(FileNotFoundError):
         Path(target).unlink()
     os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    # A lock is waited for here, for as long as for any statement: `backup` would wait for ever.
+    # A lock is waited for here, for as long as for any statement: `backup` would wait forever.
     connection.execute("BEGIN")
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()

@@ -147,7 +147,7 @@ CREATE TABLE attempt (
 CREATE INDEX attempt_item ON attempt (item_id);
 CREATE TABLE accepted_failure (
   item_id INTEGER PRIMARY KEY REFERENCES item (id) ON DELETE CASCADE,
-  attempts INTEGER NOT NULL,       -- the item's when it was accepted: one more is news again
+  attempts INTEGER NOT NULL,       -- the item's when accepted; one more, and it counts again
   accepted_at REAL NOT NULL
 );
 CREATE TABLE upload (
@@ -184,7 +184,7 @@ CREATE TABLE batch (
   id INTEGER PRIMARY KEY,
   run_id TEXT NOT NULL REFERENCES run (id), -- the last one that worked on it
   destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
-  options TEXT NOT NULL,           -- JSON: all that is needed to go on with it
+  options TEXT NOT NULL,           -- JSON: all that is needed to continue it
   started_at REAL NOT NULL,
   ended_at REAL
 );

@@ -57,7 +57,7 @@ def _is_unsent(db: sqlite3.Connection, content_id: int) -> bool:
 def _accept_failures(
     db: sqlite3.Connection, content_id: int, unwanted: Sequence[int], now: float
 ) -> None:
-    """What failed for good of a content whose files are all gone or `unwanted` is no news: nobody
+    """What failed for good of a content whose files are all gone or `unwanted` is accepted: nobody
     wants its thumbnail. What `free` erased is still wanted."""
     db.execute(
         "INSERT OR IGNORE INTO accepted_failure (item_id, attempts, accepted_at) "

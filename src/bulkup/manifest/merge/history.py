@@ -21,7 +21,7 @@ NOTES = (
     "JOIN takeout_note AS ours ON ours.root_id = merge_root.id AND ours.path = theirs.path",
 )
 
-# Ended, all of them: only their own host can go on with them.
+# Ended, all of them: only their own host can continue them.
 RUNS = (
     "INSERT OR IGNORE INTO run SELECT id, command, host, pid, process_started, started_at, "
     "heartbeat_at, coalesce(ended_at, heartbeat_at), exit_code, summary FROM other.run",

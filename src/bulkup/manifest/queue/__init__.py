@@ -7,5 +7,5 @@ stages.py    process and embed: enqueue, claim, settle, what is left
 settle.py    the end of attempts: done, skipped, waiting or dead
 release.py   claims that are given back; contents that gain or lose an asset
 requeue.py   `retry`: waiting or dead → ready
-accepted.py  `accept`: dead items that are no news any more
+accepted.py  `accept`: dead items that are no longer reported as failures
 """

@@ -1,4 +1,4 @@
-"""Failures that the user accepted: dead items that are no news any more."""
+"""Failures that the user accepted: dead items that are no longer reported as failures."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 from bulkup.manifest.database.sql import Statements
 
 IS_ACCEPTED: Final = (
-    # Another attempt is news again.
+    # After another attempt it is a failure again.
     "(item.state = 'dead' AND EXISTS (SELECT 1 FROM accepted_failure AS known "
     "WHERE known.item_id = item.id AND known.attempts = item.attempts))"
 )
 """Of a row of `item`."""
 
-NEWS_OR_ACCEPTED: Final = f"CASE WHEN {IS_ACCEPTED} THEN 'accepted' ELSE item.state END"
+STATE_OR_ACCEPTED: Final = f"CASE WHEN {IS_ACCEPTED} THEN 'accepted' ELSE item.state END"
 """The state of a row of `item`, accepted failures told apart."""
 
 
@@ -34,7 +34,7 @@ class AcceptedFailures(Statements):
         )
 
     def undo(self, items: Sequence[int]) -> int:
-        """Make failures news again; returns how many."""
+        """Count accepted failures as failures again; returns how many."""
         return self._write(
             "DELETE FROM accepted_failure WHERE item_id IN (SELECT value FROM json_each(?))",
             json.dumps(items),

@@ -136,7 +136,7 @@ def requeue_with_other_options(
 ) -> list[tuple[int]]:
     """Make the content's upload `ready` in the batch if it failed with other options; its size.
 
-    Its key is chosen anew: the layout may be another. Part of the caller's transaction.
+    Its key is chosen again: the layout may be another. Part of the caller's transaction.
     """
     values = {"content": content_id, "destination": destination_id, "batch": batch_id}
     rows = db.execute(

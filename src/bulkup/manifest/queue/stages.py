@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.queue.accepted import NEWS_OR_ACCEPTED
+from bulkup.manifest.queue.accepted import STATE_OR_ACCEPTED
 from bulkup.manifest.queue.claim import (
     ITEM_COLUMNS,
     ITEMS_WITH_FILES,
@@ -185,7 +185,7 @@ class StageQueue(Statements):
             )
             for which in ("state IN ('waiting', 'dead')", "state = 'claimed' AND run_id > ''"):
                 found += self._db.execute(
-                    f"SELECT stage, {NEWS_OR_ACCEPTED}, run_id, error_class, count(*) FROM item "
+                    f"SELECT stage, {STATE_OR_ACCEPTED}, run_id, error_class, count(*) FROM item "
                     "WHERE stage = ? "
                     f"AND {which} AND live AND run_id IS NOT ? GROUP BY 1, 2, 3, 4",
                     (stage.value, run_id),

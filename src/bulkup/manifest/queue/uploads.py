@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.queue.accepted import NEWS_OR_ACCEPTED
+from bulkup.manifest.queue.accepted import STATE_OR_ACCEPTED
 from bulkup.manifest.queue.claim import ITEM_COLUMNS, ITEMS_WITH_FILES, work_item
 from bulkup.manifest.queue.register import Registration, SpareKey, reserve
 from bulkup.manifest.queue.settle import enqueue_after, settle_uploaded
@@ -24,7 +24,7 @@ from bulkup.model import Stage
 
 _FAILED_OR_TAKEN = (
     # CROSS JOIN: from the few items to their files, never from all files to their items.
-    f"SELECT item.stage, {NEWS_OR_ACCEPTED} AS news, item.run_id, item.error_class, "
+    f"SELECT item.stage, {STATE_OR_ACCEPTED} AS counted_as, item.run_id, item.error_class, "
     "count(DISTINCT item.id) "
     "FROM item "
     "CROSS JOIN asset ON asset.content_id = item.content_id "
@@ -41,7 +41,7 @@ _FAILED_OR_TAKEN = (
     "FROM batch WHERE batch.id IN (SELECT value FROM json_each(:batches)) "
     "AND +batch.destination_id IN (SELECT value FROM json_each(:to)) "
     "AND NOT EXISTS (SELECT 1 FROM batch_root WHERE batch_id = batch.id)))) "
-    "GROUP BY item.stage, news, item.run_id, item.error_class"
+    "GROUP BY item.stage, counted_as, item.run_id, item.error_class"
 )
 
 
@@ -55,7 +55,7 @@ class Left(NamedTuple):
     claimed_by: tuple[tuple[str, int], ...] = ()  # run id and how many
     failures: tuple[tuple[str, int], ...] = ()  # error class and how many wait or are dead
     by_stage: tuple[tuple[str, str, int], ...] = ()  # stage, state and how many
-    accepted: int = 0  # of the dead, those that are no news; `dead` has the others
+    accepted: int = 0  # of the dead, those that were accepted; `dead` has the others
 
     @classmethod
     def of(cls, items: Iterable[tuple[str, str, str | None, str | None, int]]) -> Left:

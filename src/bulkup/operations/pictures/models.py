@@ -3,7 +3,7 @@
 A model by name is made by its recipe (bulkup.embed.two_towers.recipes), from a hub once or from a
 directory. bulkup publishes no digests of its own for these: the first download is trusted, after
 the hub's digests, and the commit and the SHA-256 of its files are kept in pins.json. Whoever adds
-the model again gets the same bytes or an error. Another revision is pinned anew.
+the model again gets the same bytes or an error. A new revision is pinned again.
 """
 
 from __future__ import annotations

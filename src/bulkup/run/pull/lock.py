@@ -3,7 +3,7 @@
 The file's first line names the owner. Once the first file gets its name there is a second line: the
 machine with the id of its boot, when the pull began, and since when files may lack their bytes. It
 is removed with the lock, after all files are on the disk. So a pull that finds it knows that the
-one before was cut off; when the machine was started anew since then, files that are there by name,
+one before was cut off; when the machine was restarted since then, files that are there by name,
 size and time may have lost their bytes, and are compared by digest.
 """
 

@@ -48,7 +48,7 @@ class ReadyQueue:
         self.begun = stop.event()
         """Set when the first group is being read, or when none will be."""
         self._room = stop.event()
-        self._news = stop.event()
+        self._changed = stop.event()
 
     # For the loads --------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ class ReadyQueue:
         self._ahead_bytes += more_bytes
         self.items.extend(ready)
         self._room.set()
-        self._news.set()
+        self._changed.set()
 
     async def wait_for_room(self) -> None:
         """Wait until another group may be read."""
@@ -81,7 +81,7 @@ class ReadyQueue:
         """Nothing more will come."""
         self.is_closed = True
         self.begun.set()
-        self._news.set()
+        self._changed.set()
 
     def _has_room(self) -> bool:
         if self._loads >= LOADS or len(self.items) >= 2 * self._pacer.limit + AHEAD_ITEMS:
@@ -102,7 +102,7 @@ class ReadyQueue:
         return ready
 
     def put_smallest_first(self) -> None:
-        """The first bodies may be sent in vain, or twice."""
+        """The first bodies may be wasted, or sent twice."""
         if self.items:
             smallest = min(self.items, key=lambda one: one.loaded.size_bytes)
             self.items.remove(smallest)
@@ -115,13 +115,13 @@ class ReadyQueue:
         if self._has_waiter and self._has_room():
             self._room.set()
 
-    async def wait_for_news(self, seconds: float) -> None:
+    async def wait_for_change(self, seconds: float) -> None:
         """Wait until there are new items, or none will come; not longer than `seconds` while
         there are any."""
         if self.items:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), seconds)
+                await asyncio.wait_for(self._changed.wait(), seconds)
         else:
-            await self._news.wait()
+            await self._changed.wait()
         if not self.is_closed and not self._stop.is_set:
-            self._news.clear()
+            self._changed.clear()

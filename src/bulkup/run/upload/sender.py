@@ -30,7 +30,7 @@ FIRST_TRIES = 2
 where each connection takes its full ten seconds to time out."""
 
 SIDE_BY_SIDE_BYTES = 256 << 10
-"""The first bodies: smaller ones may be sent in vain, eight of them. To a far server larger ones
+"""The first bodies: smaller ones may be wasted, eight of them. To a far server larger ones
 may, too: to wait for one of them takes as long as all of them."""
 
 FRESH_SECONDS = 300.0

@@ -68,7 +68,7 @@ class SenderPool:
         async with task_group() as tasks:
             while not self._stop.is_set and (self._ready.items or not self._ready.is_closed):
                 self._start_senders(tasks)
-                await self._ready.wait_for_news(LOOK_SECONDS)
+                await self._ready.wait_for_change(LOOK_SECONDS)
 
     def _start_senders(self, tasks: asyncio.TaskGroup) -> None:
         for _ in range(min(len(self._ready.items), self._most() - self._active)):

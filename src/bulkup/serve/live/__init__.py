@@ -1,6 +1,6 @@
 """What changes: looked for once for all who ask.
 
-aggregation.py  a value that is made for all, kept, and served stale while it is made anew
+aggregation.py  a value computed for all, cached, and served stale while it is recomputed
 phases.py       Uploading, Processing, Searchable (pure)
 overview.py     `status --json` and the phases
 alerts.py       which ends of runs are worth an alert (pure)

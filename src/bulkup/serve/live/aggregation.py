@@ -1,5 +1,5 @@
-"""What is costly to find out: made once for all who ask, kept for a while, served stale while it is
-made anew."""
+"""Values that are costly to compute: computed once for all who ask, cached for a while, and served
+stale while they are recomputed."""
 
 from __future__ import annotations
 

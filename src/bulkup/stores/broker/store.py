@@ -51,7 +51,7 @@ class BrokerStore:
         self.capabilities = Capabilities(conditional_writes=True, checksums=True)
         self._calls = calls
         self._announcements = Announcements(calls)
-        # Uploads that failed, to go on with: announcing them again would count against the limit
+        # Uploads that failed and are continued: announcing them again would count against the limit
         self._open: dict[tuple[str, Digest], dict[str, Any]] = {}
 
     async def check(self) -> None:

@@ -46,8 +46,8 @@ class Credentials:
 class AskCredentials(Protocol):
     """Finds the credentials to use now; may block."""
 
-    def __call__(self, *, anew: bool) -> Credentials:
-        """With `anew`, nothing read before is used again. Raises CredentialsRefused."""
+    def __call__(self, *, refresh: bool) -> Credentials:
+        """With `refresh`, nothing read before is used again. Raises CredentialsRefused."""
 
 
 def find_credentials(
@@ -134,12 +134,12 @@ class _Chain:
         self._addressing_style = addressing_style
         self._session: boto3.Session | None = None
 
-    def __call__(self, *, anew: bool) -> Credentials:
+    def __call__(self, *, refresh: bool) -> Credentials:
         import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            if self._session is None or anew:  # a session reads its files and asks programs once
+            if self._session is None or refresh:  # a session reads its files and asks programs once
                 self._session = boto3.Session(profile_name=self._profile)
             found = self._session.get_credentials()
             if found is None:

@@ -61,7 +61,7 @@ class Sessions:
         if self._clock.now() >= self._renew_at:
             async with self._renewing:
                 if self.is_due:
-                    await self._renew(anew=self._has_only_expired)
+                    await self._renew(refresh=self._has_only_expired)
         assert self.current is not None
         return self.current
 
@@ -80,7 +80,7 @@ class Sessions:
             if used is None or used is not self.current:
                 return True
             if not self._has_only_expired:
-                await self._renew(anew=True)
+                await self._renew(refresh=True)
                 self._has_only_expired = used is self.current
             return not self._has_only_expired
 
@@ -94,9 +94,9 @@ class Sessions:
         self._use(current.credentials, region)
         return True
 
-    async def _renew(self, *, anew: bool) -> None:
+    async def _renew(self, *, refresh: bool) -> None:
         assert self._ask is not None
-        credentials = await asyncio.to_thread(self._ask, anew=anew)
+        credentials = await asyncio.to_thread(self._ask, refresh=refresh)
         keeps_region = self.current is not None and not credentials.region_given
         self._use(credentials, self.current.region if self.current and keeps_region else None)
 

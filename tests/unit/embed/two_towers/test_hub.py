@@ -43,7 +43,7 @@ def test_a_cut_download_goes_on_with_the_same_commit(hub: ModelHub, tmp_path: Pa
     hub.cut_after = 4000
     with pytest.raises(EmbedderUnusable, match="cannot be downloaded from") as caught:
         fetched(hub, tmp_path)
-    assert "goes on where it stopped" in str(caught.value.hint)
+    assert "continues where it stopped" in str(caught.value.hint)
     hub.asked.clear()
     assert fetched(hub, tmp_path) == FILES
     assert any(one.endswith("bytes=4000-") for one in hub.asked)

@@ -123,7 +123,7 @@ async def test_the_smallest_can_be_put_first(queue: ReadyQueue) -> None:
 async def test_a_stop_ends_all_waiting(queue: ReadyQueue, stop: StopSignal) -> None:
     for _ in range(LOADS):
         queue.begin_load(1)
-    room, news = await waits(queue), asyncio.create_task(queue.wait_for_news(1000.0))
+    room, news = await waits(queue), asyncio.create_task(queue.wait_for_change(1000.0))
     await asyncio.sleep(0)
     stop.set("SIGINT")
     await asyncio.wait_for(asyncio.gather(room, news), 5)

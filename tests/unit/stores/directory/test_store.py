@@ -107,7 +107,7 @@ async def test_variants_are_listed_and_our_own_folders_are_not(store):
 
 
 async def test_missing_folder_above(tmp_path):
-    """An unmounted disk is not created anew."""
+    """An unmounted disk is not created again."""
     with pytest.raises(BucketMissing):
         await DirectoryStore(str(tmp_path / "a" / "b"), clock=SystemClock()).check()
     assert os.listdir(tmp_path) == []

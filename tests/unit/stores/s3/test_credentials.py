@@ -66,5 +66,5 @@ def test_a_wrong_value_in_a_file_is_named_as_it_is_there(
     ask = find_credentials({}, profile=None, region=None, endpoint_url=None)
     assert not isinstance(ask, Credentials)
     with pytest.raises(CredentialsRefused, match="aws_secret_access_key") as refused:
-        ask(anew=False)
+        ask(refresh=False)
     assert SECRET not in str(refused.value)

@@ -166,7 +166,7 @@ async def test_renewed_credentials_send_put_instead():
     """What was signed with the old ones is refused; the store has new ones by then."""
     asked = 0
 
-    def credentials(*, anew: bool) -> Credentials:
+    def credentials(*, refresh: bool) -> Credentials:
         nonlocal asked
         asked += 1
         return Credentials(

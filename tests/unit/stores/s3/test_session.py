@@ -35,8 +35,8 @@ class Keys:
             "KEY0", "s", None, "r", region_given=True, endpoint_url=url, good_for_seconds=60.0
         )
 
-    def __call__(self, *, anew: bool) -> Credentials:
-        self.asked.append(anew)
+    def __call__(self, *, refresh: bool) -> Credentials:
+        self.asked.append(refresh)
         if self._left:
             self._left -= 1
             name = f"KEY{int(self._current.access_key[3:]) + 1}"

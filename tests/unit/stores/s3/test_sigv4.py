@@ -105,7 +105,7 @@ def test_kept_keys_never_outlive_their_day(seconds):
 
 
 def test_signing_again_replaces_the_signature():
-    """A dict that was signed once may be signed anew; the old signature is not signed with it."""
+    """A dict that was signed once may be signed again; the old signature is not signed with it."""
     clock = [1_700_000_000.0]
     signer = Signer(keys("A", "s", "t"), region="r", host="h", now=lambda: clock[0])
     headers = {"x-amz-meta-a": "1"}

@@ -376,7 +376,7 @@ async def test_expired_keys_are_renewed_once():
         clock = FixedClock()
         transport = S3Transport(
             "bucket",
-            lambda anew: credentials(next(tokens), url=server.url),
+            lambda refresh: credentials(next(tokens), url=server.url),
             ca_pem=None,
             clock=clock,
         )
@@ -402,7 +402,7 @@ async def test_a_certificate_for_another_name_asks_for_no_authority(tmp_path):
         url = f"https://127.0.0.2:{server.sockets[0].getsockname()[1]}"
         transport = S3Transport(
             "my.bucket",
-            lambda anew: credentials(None, url=url),
+            lambda refresh: credentials(None, url=url),
             ca_pem=certificate.ca.read_bytes(),
             clock=FixedClock(),
         )
@@ -423,7 +423,7 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
         urls = iter([plain.url, secured.url])
         clock = FixedClock()
         transport = S3Transport(
-            "bucket", lambda anew: credentials(None, url=next(urls)), ca_pem=None, clock=clock
+            "bucket", lambda refresh: credentials(None, url=next(urls)), ca_pem=None, clock=clock
         )
         await transport.send("GET", None, {})
         clock.seconds += 61
@@ -498,7 +498,7 @@ async def test_an_error_inside_a_success_is_an_error():
 async def test_no_keys_at_all_is_said_at_the_first_request():
     """Not when the store is opened: that must stay cheap."""
 
-    def none(*, anew):
+    def none(*, refresh):
         raise CredentialsRefused("no credentials were found")
 
     transport = S3Transport("bucket", none, ca_pem=None, clock=SystemClock())

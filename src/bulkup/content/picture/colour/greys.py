@@ -46,7 +46,7 @@ def eight_bits(image: Image.Image) -> Image.Image:
 
 
 def is_white_zero(tags: Mapping[int, Any]) -> bool:
-    """Whether a TIFF's numbers grow towards black; Pillow heeds this with 8 bits only."""
+    """Whether a TIFF's numbers grow towards black; Pillow respects this with 8 bits only."""
     return tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 

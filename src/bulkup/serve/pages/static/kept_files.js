@@ -1,4 +1,4 @@
-// Files whose upload has not ended, kept by the browser (IndexedDB), so that a reload goes on.
+// Files whose upload has not ended, kept by the browser (IndexedDB), so that a reload continues it.
 const NAME = "bulkup-uploads";
 
 function request(made) {
