@@ -14,5 +14,6 @@ explain           why a picture is a hit
 query             a matrix searched by words, by a vector, or by both
 top_k             the best scores
 filters           which pictures may be shown
+filter_columns    all pictures filtered at once
 duplicates        groups of near-duplicates
 """

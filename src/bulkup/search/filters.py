@@ -49,22 +49,10 @@ class Filters:
         conditions = (self.path, self.after, self.before, self.camera, self.near)
         return any(condition is not None for condition in conditions)
 
-    def allow(
-        self,
-        path: str,
-        *,
-        taken_at: datetime | None = None,
-        camera: str | None = None,
-        place_degrees: tuple[float, float] | None = None,
-    ) -> bool:
-        """Whether a picture with these facts may be shown. `taken_at` is by the camera's clock,
-        `place_degrees` north and east. Without a date that of the path counts."""
-        return (
-            (self.path is None or self.path(path))
-            and self._allow_time(taken_at, path)
-            and self._allow_camera(camera)
-            and self._allow_place(place_degrees)
-        )
+    def allow(self, path: str, taken_at: datetime | None = None) -> bool:
+        """Whether a file may be shown, if its picture may. `taken_at` is by the camera's clock;
+        without it the date of the path counts."""
+        return (self.path is None or self.path(path)) and self._allow_time(taken_at, path)
 
     def _allow_time(self, taken_at: datetime | None, path: str) -> bool:
         if self.after is None and self.before is None:
@@ -77,12 +65,14 @@ class Filters:
             self.before is None or local < self.before
         )
 
-    def _allow_camera(self, camera: str | None) -> bool:
+    def allow_camera(self, camera: str | None) -> bool:
+        """Whether a picture by this camera may be shown."""
         if self.camera is None:
             return True
         return camera is not None and self.camera.casefold() in camera.casefold()
 
-    def _allow_place(self, place_degrees: tuple[float, float] | None) -> bool:
+    def allow_place(self, place_degrees: tuple[float, float] | None) -> bool:
+        """Whether a picture from here, degrees north and east, may be shown."""
         if self.near is None:
             return True
         return place_degrees is not None and self.near.holds(*place_degrees)

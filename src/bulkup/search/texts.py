@@ -52,15 +52,16 @@ class Texts:
             found[list(self._replaced)] = matches(asked, self._replaced.values())
         return np.where(self.is_here, found, np.int32(0))
 
-    def replaced(self, places: Mapping[int, Described | None]) -> Texts:
-        """The same texts but for those of these places."""
+    def only(self, is_here: Sequence[bool], others: Mapping[int, Described]) -> Texts:
+        """The texts of pictures that are still here, with `others` in their places."""
         found = copy(self)
-        pictures, found.is_here = list(self.pictures), self.is_here.copy()
-        for place, picture in places.items():
-            pictures[place], found.is_here[place] = picture, picture is not None
-        found.pictures = tuple(pictures)
-        changed = {place: one for place, one in places.items() if one is not None}
-        found._replaced = {**self._replaced, **changed}
+        found.is_here = self.is_here & np.fromiter(is_here, np.bool_, len(self))
+        if others:
+            pictures = list(self.pictures)
+            for place, picture in others.items():
+                pictures[place] = picture
+            found.pictures = tuple(pictures)
+            found._replaced = {**self._replaced, **others}
         return found
 
     def _with_word(self, word: Word) -> NDArray[np.bool_]:

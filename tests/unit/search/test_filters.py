@@ -40,7 +40,7 @@ def test_the_clock_of_the_camera_counts_whatever_its_zone() -> None:
 )
 def test_a_picture_without_the_fact_is_out(filters: Filters) -> None:
     assert filters
-    assert not filters.allow(PATH)
+    assert not (filters.allow(PATH) and filters.allow_camera(None) and filters.allow_place(None))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +72,8 @@ def test_no_filter_allows_everything() -> None:
 
 def test_a_camera_is_found_by_a_part_of_its_name_in_any_case() -> None:
     camera = "Canon PowerShot S40"
-    assert Filters(camera="powershot").allow(PATH, camera=camera)
-    assert not Filters(camera="Nikon").allow(PATH, camera=camera)
+    assert Filters(camera="powershot").allow_camera(camera)
+    assert not Filters(camera="Nikon").allow_camera(camera)
 
 
 def test_the_path_is_asked() -> None:
@@ -107,8 +107,8 @@ def test_a_distance_is_the_same_both_ways_and_never_over_half_the_earth(one, oth
 
 def test_near_holds_what_lies_within_its_radius() -> None:
     near = parse_near("0, 179.9, 30")
-    assert Filters(near=near).allow(PATH, place_degrees=(0, -179.9))
-    assert not Filters(near=near).allow(PATH, place_degrees=(0, 0))
+    assert Filters(near=near).allow_place((0, -179.9))
+    assert not Filters(near=near).allow_place((0, 0))
 
 
 @pytest.mark.parametrize(

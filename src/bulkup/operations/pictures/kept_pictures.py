@@ -12,6 +12,7 @@ from bulkup.manifest.reports.search import PictureRow, Searchable
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from bulkup.search.filter_columns import FilterColumns
     from bulkup.search.filters import Filters
     from bulkup.search.literal_match import Described
     from bulkup.search.matrix import Matrix
@@ -47,11 +48,14 @@ class MatrixPictures:
         from bulkup.search.texts import Texts
 
         if self._whole is None:
-            return Texts(map(described, self.rows))
+            return Texts(None if row is None else described(row) for row in self.rows)
         both = enumerate(zip(self.rows, self._whole.rows, strict=True))
-        return self._whole.texts.replaced(
-            {place: described(row) for place, (row, before) in both if row is not before}
-        )
+        with_other_files = {
+            place: described(row)
+            for place, (row, before) in both
+            if row is not None and row is not before
+        }
+        return self._whole.texts.only([row is not None for row in self.rows], with_other_files)
 
     @cached_property
     def _moments(self) -> list[datetime | None]:
@@ -59,12 +63,27 @@ class MatrixPictures:
         moments = (None if row is None else moment_of(row.taken_at) for row in self.rows)
         return [None if moment is None else moment.local for moment in moments]
 
+    @cached_property
+    def _columns(self) -> FilterColumns:
+        from bulkup.search.filter_columns import FilterColumns
+
+        return FilterColumns(
+            self._moments,
+            [None if row is None else row.camera for row in self.rows],
+            [None if row is None else place_degrees(row) for row in self.rows],
+        )
+
     def filtered(self, filters: Filters) -> MatrixPictures:
         """Those that pass, each with the files that do."""
-        rows = [
-            None if row is None else with_allowed_files(row, moment, filters)
-            for row, moment in zip(self.rows, self._moments, strict=True)
-        ]
+        from bulkup.search.filter_columns import BY_FILE, IN
+
+        rows: list[PictureRow | None] = []
+        decided = self._columns.decide(filters)
+        for row, moment, how in zip(self.rows, self._moments, decided, strict=True):
+            if row is not None and how == BY_FILE:
+                rows.append(with_allowed_files(row, moment, filters))
+            else:
+                rows.append(row if how == IN else None)
         return MatrixPictures(rows, self)
 
 
@@ -97,7 +116,7 @@ class KeptPictures:
             whole = MatrixPictures(
                 [rows.get(content_id) for content_id in matrix.contents.tolist()]
             )
-            pairs = searchable.pairs()
+            pairs = _places_of(searchable.pairs(), whole)
             kept = _Kept(version, whole, pairs, _of_pairs(whole, pairs))
             self._kept = kept if len(rows) <= MOST_KEPT else None
         return _of_pairs(kept.whole.filtered(filters), kept.pairs) if filters else kept.shown
@@ -112,20 +131,27 @@ class _Version(NamedTuple):
 class _Kept(NamedTuple):
     version: _Version
     whole: MatrixPictures
-    pairs: list[tuple[str, str]]
+    pairs: list[tuple[int, int]]  # places
     shown: MatrixPictures  # of each pair one
 
 
-def _of_pairs(pictures: MatrixPictures, pairs: Sequence[tuple[str, str]]) -> MatrixPictures:
-    """One picture, one hit: without the partners of what is shown."""
+def _places_of(pairs: Sequence[tuple[str, str]], pictures: MatrixPictures) -> list[tuple[int, int]]:
+    """The places of both, where both are there."""
     if not pairs:
-        return pictures
+        return []
     places: dict[str, int] = {
         row.digest: place for place, row in enumerate(pictures.rows) if row is not None
     }
-    partners = {places[two] for one, two in pairs if one in places and two in places}
-    rows = [None if at in partners else row for at, row in enumerate(pictures.rows)]
-    return MatrixPictures(rows, pictures)
+    return [(places[one], places[two]) for one, two in pairs if one in places and two in places]
+
+
+def _of_pairs(pictures: MatrixPictures, pairs: Sequence[tuple[int, int]]) -> MatrixPictures:
+    """One picture, one hit: without the partners of what is shown."""
+    rows = list(pictures.rows)
+    for one, two in pairs:
+        if pictures.rows[one] is not None:
+            rows[two] = None
+    return MatrixPictures(rows, pictures) if pairs else pictures
 
 
 def with_allowed_files(
@@ -133,31 +159,30 @@ def with_allowed_files(
 ) -> PictureRow | None:
     """The picture with the files that pass; None where none does. `taken_at` is by the camera's
     clock."""
-    place = None
-    if picture.latitude is not None and picture.longitude is not None:
-        place = (picture.latitude, picture.longitude)
     files = tuple(
-        (root, path)
-        for root, path in picture.files
-        if filters.allow(
-            f"{root.rstrip('/')}/{path}",
-            taken_at=taken_at,
-            camera=picture.camera,
-            place_degrees=place,
-        )
+        [
+            file
+            for file in picture.files
+            if filters.allow(f"{file[0].rstrip('/')}/{file[1]}", taken_at)
+        ]
     )
     if not files:
         return None
     return picture if len(files) == len(picture.files) else picture._replace(files=files)
 
 
-def described(picture: PictureRow | None) -> Described | None:
+def place_degrees(picture: PictureRow) -> tuple[float, float] | None:
+    """North and east; None where either is unknown."""
+    if picture.latitude is None or picture.longitude is None:
+        return None
+    return picture.latitude, picture.longitude
+
+
+def described(picture: PictureRow) -> Described:
     """The texts that a query's words are matched with. Of the root only its name: its path would
     match for every picture."""
     from bulkup.search.literal_match import Described
 
-    if picture is None:
-        return None
     paths = "\n".join(map(below, picture.files))
     return Described(paths, picture.camera, picture.lens, picture.taken_at, picture.words)
 
