@@ -1,5 +1,5 @@
 # Everything from a fresh clone, with nothing but Python 3.11 or newer: `make demo`, `make test`.
-# PYTHON=python3.12 chooses another interpreter; the environment is then made anew.
+# PYTHON=python3.12 chooses another interpreter; the environment is then made again.
 
 PYTHON ?= python3
 VENV := .venv

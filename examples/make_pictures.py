@@ -177,7 +177,8 @@ def main() -> None:
     for shot in shots:
         make(shot, given.directory)
     copies = sum(shot.copy_of is not None for shot in shots)
-    sys.stdout.write(f"{len(shots)} pictures in {given.directory}, {copies} of them exact copies\n")
+    pictures = f"{len(shots)} picture{'' if len(shots) == 1 else 's'} in {given.directory}"
+    sys.stdout.write(f"{pictures}, {copies} of them exact copies\n" if copies else f"{pictures}\n")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def test_the_first_ctrl_c_is_answered_at_once_and_the_second_says_so(
     assert "stopped at once\n  Resume: bulkup resume\n" in bulkup.finish(push, check=130).stderr
 
 
-def test_a_hangup_opens_the_log_anew(
+def test_a_hangup_opens_the_log_again(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:
     """As logrotate does it: the file is moved away, the signal sent, the run continues."""

@@ -420,7 +420,7 @@ def test_ranges_that_are_damaged_on_the_disk_are_fetched_again(
     assert tree(tmp_path / "back") == tree(root)
 
 
-def test_a_file_that_was_cut_off_by_a_crash_is_made_anew(bulkup: Bulkup, tmp_path: Path) -> None:
+def test_a_file_that_was_cut_off_by_a_crash_is_made_again(bulkup: Bulkup, tmp_path: Path) -> None:
     """It has its name and time, but not all its bytes: the disk had not written them."""
     root = make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     bulkup("push", root, "--to", "store")

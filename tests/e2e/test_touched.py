@@ -101,7 +101,7 @@ def test_a_file_that_was_moved_and_touched_is_what_a_moved_file_is(
     assert not is_read_again(bulkup)
 
 
-def test_members_of_an_archive_that_was_written_anew_are_unchanged(
+def test_members_of_an_archive_that_was_written_again_are_unchanged(
     bulkup: Bulkup, tmp_path: Path
 ) -> None:
     archive = make_tree(tmp_path / "photos", {"z.jpg": picture(9)}) / "album.zip"

@@ -253,7 +253,7 @@ class TestDamage:
         with pytest.raises(SourceInvalid, match="broken or truncated"):
             list(members(str(tmp_path / "a.zip")))
 
-    def test_an_archive_that_is_replaced_is_read_anew(self, tmp_path: Path) -> None:
+    def test_an_archive_that_is_replaced_is_read_again(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "a.zip", ("a.jpg", b"old"))
         assert read(path, "a.jpg") == b"old"
         make_zip(tmp_path / "b.zip", ("a.jpg", b"longer and new"))

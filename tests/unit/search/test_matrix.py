@@ -128,7 +128,7 @@ def test_many_new_rows_get_a_new_file(
     assert manifest.asked == [23]
 
 
-def test_a_row_that_went_makes_it_anew(path: str, manifest: Manifest) -> None:
+def test_a_row_that_went_makes_it_again(path: str, manifest: Manifest) -> None:
     opened(path, manifest)
     manifest.remove(7)
     assert held(opened(path, manifest)) == manifest.truth()
@@ -144,7 +144,7 @@ def test_a_row_that_went_is_noticed_though_its_generation_is_not(
     assert held(opened(path, manifest)) == manifest.truth()
 
 
-def test_a_changed_row_makes_it_anew(path: str, manifest: Manifest) -> None:
+def test_a_changed_row_makes_it_again(path: str, manifest: Manifest) -> None:
     opened(path, manifest)
     manifest.rows[7] = manifest.rows[7]._replace(blob=unit(99))
     manifest.generation += 1
@@ -256,7 +256,7 @@ def test_a_vector_of_another_length_is_a_bug_that_leaves_no_file(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
-def test_a_file_cut_off_anywhere_is_made_anew(path: str, data: st.DataObject) -> None:
+def test_a_file_cut_off_anywhere_is_made_again(path: str, data: st.DataObject) -> None:
     manifest = Manifest()
     manifest.add(20)
     opened(path, manifest)
@@ -288,7 +288,7 @@ def test_lost_bytes_anywhere_behind_the_head_are_noticed(path: str, at: int, fil
         b"SQLite format 3\0",
     ],
 )
-def test_a_foreign_file_is_made_anew(path: str, manifest: Manifest, content: bytes) -> None:
+def test_a_foreign_file_is_made_again(path: str, manifest: Manifest, content: bytes) -> None:
     Path(path).write_bytes(content)
     assert held(opened(path, manifest)) == manifest.truth()
     opened(path, manifest)

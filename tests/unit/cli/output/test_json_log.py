@@ -163,7 +163,7 @@ def test_a_slow_reader_does_not_hold_up_the_run() -> None:
     assert [json.loads(line)["path"] for line in first[::2]] == [str(n) for n in range(1000)]
 
 
-def test_a_log_that_was_moved_away_is_opened_anew(tmp_path: Path) -> None:
+def test_a_log_that_was_moved_away_is_reopened(tmp_path: Path) -> None:
     path, moved = tmp_path / "log", tmp_path / "log.1"
     log = open_log(str(path))
     with JsonLog([("log", log)], StoppedClock()) as json_log:

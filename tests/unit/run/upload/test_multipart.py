@@ -83,7 +83,7 @@ async def test_parts_that_the_store_lost_are_sent_again(
     assert held(pushing) == BIG
 
 
-async def test_an_upload_that_the_store_forgot_is_begun_anew(
+async def test_an_upload_that_the_store_forgot_is_begun_again(
     pushing: Pushing, store: ScriptedStore
 ) -> None:
     await broken_after(pushing, store, 3)

@@ -36,7 +36,7 @@ async def test_many_who_ask_at_once_cause_one() -> None:
     assert (set(found), maker.made) == ({1}, 1)
 
 
-async def test_an_old_one_is_served_while_it_is_made_anew() -> None:
+async def test_an_old_one_is_served_while_it_is_made_again() -> None:
     maker, clock = Maker(), FakeClock()
     aggregation = Aggregation(maker, 5.0, clock)
     await aggregation.get()

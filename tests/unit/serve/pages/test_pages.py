@@ -177,7 +177,7 @@ async def test_counts_are_sent_once_while_nothing_changes(viewer: httpx.AsyncCli
     assert "bulkup_items" in (await viewer.get("/api/v1/metrics")).text
 
 
-async def test_a_manifest_that_is_replaced_is_opened_anew(
+async def test_a_manifest_that_is_replaced_is_reopened(
     viewer: httpx.AsyncClient, library: Library, manifest: ServerManifest
 ) -> None:
     shown = f"/picture/{library.digest('trip/1.jpg')}"

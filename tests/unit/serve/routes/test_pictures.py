@@ -151,7 +151,7 @@ async def test_only_the_page_for_uploads_may_talk_to_the_bucket(
     assert "example.org" not in gallery
 
 
-async def test_a_variant_that_is_made_anew_is_served_once_the_server_knows(
+async def test_a_variant_that_is_made_again_is_served_once_the_server_knows(
     viewer: httpx.AsyncClient, library: Library, manifest: ServerManifest, context: ServerContext
 ) -> None:
     url = f"/api/v1/thumb/{library.digest('trip/1.jpg')}"

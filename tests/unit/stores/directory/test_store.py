@@ -113,7 +113,7 @@ async def test_missing_folder_above(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-async def test_a_directory_that_held_objects_is_not_made_anew(tmp_path):
+async def test_a_directory_that_held_objects_is_not_made_again(tmp_path):
     """Neither where it is gone nor where it is empty, as a mount point without its disk is."""
     path = tmp_path / "store"
     store = DirectoryStore(str(path), clock=SystemClock(), holds_objects=True)
@@ -128,7 +128,7 @@ async def test_a_directory_that_held_objects_is_not_made_anew(tmp_path):
     await store.check()
 
 
-async def test_a_directory_that_goes_while_it_is_used_is_not_made_anew(store, tmp_path):
+async def test_a_directory_that_goes_while_it_is_used_is_not_made_again(store, tmp_path):
     """The run rides the trouble out, until the disk is back."""
     (tmp_path / "store").rename(tmp_path / "unmounted")
     with pytest.raises(BucketMissing):
