@@ -284,6 +284,21 @@ def test_loops_and_special_files_are_left_out(bulkup: Bulkup, tmp_path: Path) ->
     assert objects_in(tmp_path / "store") == {"a.jpg": picture(1)}
 
 
+def test_a_destination_that_links_lead_to_is_no_source(bulkup: Bulkup, tmp_path: Path) -> None:
+    """It would grow at each push."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "photos" / "up").symlink_to("..")
+    for _ in range(3):
+        bulkup("push", "photos", "--to", "store", "--follow-symlinks", "--on-duplicate", "copy")
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg"}
+    (tmp_path / "photos" / "up").unlink()
+    make_tree(tmp_path / "store", {"2024/b.jpg": picture(2)})
+    (tmp_path / "photos" / "year").symlink_to("../store/2024")
+    ended = bulkup("push", "photos", "--follow-symlinks", "--verbose")
+    assert "year/: the destination, reached from the source" in ended.stderr
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg", "2024/b.jpg"}
+
+
 def test_links_are_left_out_by_default(bulkup: Bulkup, tmp_path: Path) -> None:
     root = make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     (root / "link.jpg").symlink_to(root / "a.jpg")

@@ -1,4 +1,4 @@
-"""Patterns that leave bulkup's own files out of a walk of everything: they change while it runs."""
+"""bulkup's own files and folders, which a walk leaves out: they change while it runs."""
 
 from __future__ import annotations
 
@@ -23,3 +23,21 @@ def _inside(path: str, root: str) -> str | None:
     """The path relative to the root, if it lies in it."""
     real, outer = os.path.realpath(path), os.path.realpath(root).rstrip("/") + "/"
     return real[len(outer) :] if real.startswith(outer) else None
+
+
+class OwnFolder:
+    """The folder of a destination: a walk that reached it through a link or a mount would push what
+    was pushed, and more at each time."""
+
+    def __init__(self, path: str) -> None:
+        """It need not be there yet."""
+        self._path = path
+
+    def holds(self, folder: str, fd: int, *, follows: bool) -> bool:
+        """Whether the open folder is this one; with `follows`, also whether it lies in it."""
+        try:
+            if os.path.samestat(os.fstat(fd), os.stat(self._path)):
+                return True
+        except FileNotFoundError:
+            return False
+        return follows and _inside(folder, self._path) is not None

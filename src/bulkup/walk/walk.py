@@ -29,7 +29,12 @@ from bulkup.walk.roots import OPEN_FILE, add_named, check_root
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from bulkup.walk.own_files import OwnFolder
+
 _OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
+
+LOOP: Final = "symbolic link loop: the folder contains the link"
+DESTINATION: Final = "the destination, reached from the source"
 
 
 def walk(
@@ -38,6 +43,7 @@ def walk(
     *,
     enters: Callable[[str], bool] | None = None,
     is_named: Callable[[str], bool] = lambda _: False,
+    destination: OwnFolder | None = None,
 ) -> Iterator[FolderListing]:
     """All listings of `root`, depth first, in an order that depends on names alone.
 
@@ -54,12 +60,12 @@ def walk(
 
     With `enters`, folders (ending in '/') and archives (ending in '#') for which it is false are
     skipped, as if they did not exist. Folders for which `is_named` is true are entered whatever the
-    rules say.
+    rules say. The folder of `destination` is left out wherever it is reached.
     """
     check_root(root)
     rules = Rules(selection)
     if os.path.isdir(root):
-        yield from _Tree(root, rules, enters, is_named).listings()
+        yield from _Tree(root, rules, enters, is_named, destination).listings()
         return
     name = os.path.basename(root)
     if is_archive_name(name) and not selection.all_files:
@@ -88,7 +94,9 @@ class _Tree:
         rules: Rules,
         enters: Callable[[str], bool] | None,
         is_named: Callable[[str], bool],
+        destination: OwnFolder | None,
     ) -> None:
+        self._destination = destination
         self._enters = enters
         self._is_named = is_named
         self._root = root.rstrip("/") + "/"
@@ -119,11 +127,14 @@ class _Tree:
         archives: list[str] = []
         try:
             with self._opened(folder) as fd:
+                if self._is_destination(folder, fd):
+                    yield _not_entered(folder, DESTINATION)
+                    return None
                 if self._follows:
                     found = os.fstat(fd)
                     identity = (found.st_dev, found.st_ino)
                     if identity in above:
-                        yield _loop(folder)
+                        yield _not_entered(folder, LOOP)
                         return None
                     above |= {identity}
                 names, subfolders = _names(fd, follow_symlinks=self._follows)
@@ -161,6 +172,10 @@ class _Tree:
             yield fd
         finally:
             os.close(fd)
+
+    def _is_destination(self, folder: str, fd: int) -> bool:
+        own = self._destination
+        return own is not None and own.holds(self._root + folder, fd, follows=self._follows)
 
     def _members(
         self, folder: str, archives: list[str], ignores: Ignores
@@ -266,7 +281,6 @@ def _unread(folder: str, error: OSError | UsageError) -> FolderListing:
     return unread(folder, text_of(error), error_class_of(error))
 
 
-def _loop(folder: str) -> FolderListing:
+def _not_entered(folder: str, reason: str) -> FolderListing:
     above = folder.rfind("/", 0, -1) + 1
-    reason = "symbolic link loop: the folder contains the link"
     return FolderListing(folder, left_out=(LeftOut(folder[:above], folder[above:], reason),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -13,11 +13,14 @@ from bulkup.events import Notice
 from bulkup.manifest.files.scan_rows import ScanScope
 from bulkup.manifest.rows import Known
 from bulkup.run.job import JobContext, RootToScan
+from bulkup.run.options import NamedRoot
 from bulkup.run.stages.claims import Claims
 from bulkup.run.upload.nested_roots import NestedRoots
 from bulkup.run.upload.scan_root import RootScan, Walked
+from bulkup.stores.urls import is_directory
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.mounts import absent_mounts, mounts_below, read_mounts
+from bulkup.walk.own_files import OwnFolder
 from bulkup.walk.walk import walk
 
 MANY_FILES = 10
@@ -119,7 +122,7 @@ class Scan:
             def enters(folder: str) -> bool:
                 return changed.leads_to(folder) and not folder.startswith(absent)
 
-            listings = walk(named.root, order.selection, enters=enters)
+            listings = self._listings(named, enters)
             await root_scan.walk(
                 changed.only(listings), whole_root=False, gone_below=changed.gone_below
             )
@@ -127,17 +130,13 @@ class Scan:
             from bulkup.run.upload.rescan import UnreadablePaths, recover
 
             subtrees = UnreadablePaths(named.path, order.subtrees)
-            listings = walk(
-                named.root, order.selection, enters=subtrees.leads_to, is_named=subtrees.names
-            )
+            listings = self._listings(named, subtrees.leads_to, is_named=subtrees.names)
             await root_scan.walk(subtrees.only(listings), whole_root=False)
             await recover(self._context, one.root_id, subtrees)
         else:
             await self._require_disk(one)
-            listings = walk(
-                named.root,
-                order.selection,
-                enters=(lambda folder: not folder.startswith(absent)) if absent else None,
+            listings = self._listings(
+                named, (lambda folder: not folder.startswith(absent)) if absent else None
             )
             is_whole = named.is_whole and not self._nested.is_nested(one)
             if self._nested.is_nested(one):
@@ -147,6 +146,22 @@ class Scan:
             await root_scan.walk(self._nested.noting(one, listings), whole_root=is_whole)
         if order.changed or order.subtrees or not is_whole:
             await self._end(one)
+
+    def _listings(
+        self,
+        named: NamedRoot,
+        enters: Callable[[str], bool] | None,
+        *,
+        is_named: Callable[[str], bool] = lambda _: False,
+    ) -> Iterator[FolderListing]:
+        url = self._job.destination.url
+        return walk(
+            named.root,
+            self._job.order.selection,
+            enters=enters,
+            is_named=is_named,
+            destination=OwnFolder(url) if is_directory(url) else None,
+        )
 
     async def _absent_mounts(self, one: RootToScan) -> tuple[str, ...]:
         """Prefixes of folders below the root where a file system was mounted once, and is not now.
