@@ -147,6 +147,83 @@ def test_parts_come_in_any_order(bulkup: Bulkup, tmp_path: Path, order: tuple[in
     assert bulkup("push", "parts").stdout.startswith("Nothing changed")
 
 
+BEST = "Takeout/Google Photos/Best of/"
+TWINS = {
+    YEAR + "IMG_1.jpg": jpeg(1),
+    YEAR + "IMG_1.jpg.json": note("IMG_1.jpg", TAKEN + 1, people=[{"name": "Ann"}]),
+    YEAR + "IMG_2.jpg": jpeg(2),
+    YEAR + "IMG_2.jpg.json": note("IMG_2.jpg", TAKEN + 2),
+    YEAR + "copy.jpg": jpeg(2),
+    YEAR + "copy.jpg.json": note("copy.jpg", TAKEN + 3),
+    YEAR + "nothing.jpg": b"",
+    YEAR + "nothing.jpg.json": note("nothing.jpg"),
+    BEST + "IMG_1.jpg": jpeg(1),
+    BEST + "renamed.jpg": jpeg(1),
+    BEST + "IMG_2.jpg": jpeg(2),
+    BEST + "unclear.jpg": jpeg(2),
+    BEST + "IMG_3.jpg": jpeg(3),
+    BEST + "empty.jpg": b"",
+    BEST + "metadata.json": json.dumps({"title": "Best of", "access": "protected"}).encode(),
+    "Takeout/Google Photos/Rome/IMG_1.jpg": jpeg(1),
+}
+
+
+@pytest.mark.parametrize("order", list(permutations("abc")), ids="".join)
+def test_an_album_without_json_files_has_those_of_equal_pictures(
+    bulkup: Bulkup, tmp_path: Path, order: tuple[str, ...]
+) -> None:
+    """In whatever part the year is, and whichever is read first. Not where two notes of one content
+    contradict each other, and not because both files are empty."""
+    parts = {
+        "a": [name for name in TWINS if not name.startswith(YEAR)],
+        "b": [name for name in TWINS if name.startswith(YEAR) and not name.endswith(".json")],
+        "c": [name for name in TWINS if name.startswith(YEAR) and name.endswith(".json")],
+    }
+    (tmp_path / "parts").mkdir()
+    for letter in order:
+        number = "abc".index(letter) + 1
+        with zipfile.ZipFile(
+            tmp_path / f"parts/takeout-20240131T101112Z-00{number}.zip", "w"
+        ) as archive:
+            for name in parts[letter]:
+                archive.writestr(name, TWINS[name])
+        ended = bulkup("push", "parts", "--to", "store")
+    found = pictures(bulkup)
+    assert {path: found[path][:2] for path in found if BEST in path} == {
+        BEST + "IMG_1.jpg": (at("12:34:57"), "takeout"),
+        BEST + "renamed.jpg": (at("12:34:57"), "takeout"),
+        BEST + "IMG_2.jpg": (at("12:34:58"), "takeout"),
+        BEST + "unclear.jpg": (found[BEST + "unclear.jpg"][0], "mtime"),
+        BEST + "IMG_3.jpg": (found[BEST + "IMG_3.jpg"][0], "mtime"),
+    }
+    assert found[ROME + "IMG_1.jpg"][:2] == (at("12:34:57"), "takeout")
+    assert found[YEAR + "copy.jpg"][:2] == (at("12:34:59"), "takeout")
+    assert "Takeout: 8 files have their JSON, 3 have none" in ended.stderr
+    lost = rows(bulkup, "SELECT path FROM takeout JOIN files USING (asset_id) WHERE json IS NULL")
+    assert {Path(path).name for (path,) in lost} == {"unclear.jpg", "IMG_3.jpg", "empty.jpg"}
+    people = rows(bulkup, "SELECT DISTINCT keywords FROM pictures WHERE path LIKE '%/IMG_1.jpg'")
+    assert people == [('["Ann"]',)]
+
+
+def test_equal_pictures_have_their_json_in_the_run_that_reads_them(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """All pushed at once: that they are equal is known after the scan. They keep it later."""
+    for name, body in TWINS.items():
+        path = tmp_path / "all" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(body)
+    ended = bulkup("push", "all", "--to", "store")
+    assert "Takeout: 8 files have their JSON, 3 have none" in ended.stderr
+    for _ in range(2):
+        assert pictures(bulkup)[BEST + "renamed.jpg"][:2] == (at("12:34:57"), "takeout")
+        (tmp_path / "all" / BEST / "new.jpg").write_bytes(jpeg(9))
+        bulkup("push", "all")
+    (tmp_path / "all" / YEAR / "IMG_1.jpg.json").write_bytes(note("IMG_1.jpg", TAKEN + 60))
+    bulkup("push", "all")
+    assert pictures(bulkup)[BEST + "renamed.jpg"][:2] == (at("12:35:56"), "takeout")
+
+
 def test_parts_that_lie_in_two_folders_are_one_export(bulkup: Bulkup, tmp_path: Path) -> None:
     for number, part in enumerate(PARTS):
         folder = tmp_path / f"disk{number}"

@@ -118,6 +118,8 @@ class JobRunner:
                 for stage in self.stages:
                     if stage.stage is not Stage.UPLOAD:
                         tasks.create_task(self._run_later(stage))
+            if self.scan is not None and not self.stop_signal.is_set:
+                await self._until_error(self.scan.end_takeout())
             await self._read_sidecars()
             if not self._errors and isinstance(self._store, MayBeUnmounted):
                 await self._until_error(self._look_at(self._store))

@@ -23,7 +23,7 @@ from __future__ import annotations
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS
-from bulkup.manifest.database.takeout import TAGS, TAKEOUT
+from bulkup.manifest.database.takeout import TAGS, TAKEOUT, TWINS
 from bulkup.manifest.database.views import VIEWS
 
 TABLES = """
@@ -340,5 +340,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(2, REPLACES),
     migration(3, TAGS),
     migration(4, MIXED_CASE),
+    migration(5, TWINS),
 )
 """Migration number n is at index n - 1."""

@@ -2,6 +2,7 @@
 
 takeout_note     what one JSON file says, and its place in the export
 takeout_partner  the JSON of a picture's file; NULL: others in its folder have one, it has none
+takeout_join     how often files turned out to be equal to others, in all and at the last join
 album            a set of pictures with a name, and where that is from
 album_asset      the files in it
 """
@@ -107,5 +108,15 @@ AND EXISTS (SELECT 1 FROM asset WHERE id = old.asset_id) BEGIN
         tags=f"coalesce({_OF_PICTURE.format(asset='old.asset_id')}, '[]')",
     )
 }
+END;
+"""
+
+# Whether two files are equal is known when both were read, after the notes were joined with them.
+TWINS = """
+CREATE TABLE takeout_join (changes INTEGER NOT NULL, joined INTEGER NOT NULL);
+INSERT INTO takeout_join SELECT count(*), 0 FROM takeout_partner;
+CREATE TRIGGER takeout_of_other_content AFTER UPDATE OF content_id ON asset
+WHEN old.content_id <> new.content_id AND EXISTS (SELECT 1 FROM takeout_note) BEGIN
+  UPDATE takeout_join SET changes = changes + 1;
 END;
 """

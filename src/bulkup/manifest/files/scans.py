@@ -70,6 +70,10 @@ class Scans(Statements):
         """Whether JSON files of a Takeout were ever read."""
         return bool(self._value("SELECT EXISTS (SELECT 1 FROM takeout_note)"))
 
+    def notes_are_joined(self) -> bool:
+        """Whether they were joined since files last turned out to be equal to others."""
+        return bool(self._value("SELECT changes = joined FROM takeout_join"))
+
     def unopened(self, root_id: int) -> dict[str, Known]:
         """Assets that stand for a folder or an archive that could not be opened, by path."""
         rows = self._db.execute(

@@ -29,6 +29,16 @@ class NoteRow(NamedTuple):
     name: str
     is_album: bool
     title: str
+    facts: tuple[object, ...]  # all else that it says of a picture
+
+
+class ExportFile(NamedTuple):
+    """A file that may have a note. Files with the same `content_id` are equal; None: it is empty,
+    like others that have nothing to do with it."""
+
+    asset_id: int
+    name: str
+    content_id: int | None
 
 
 class FolderAssets(NamedTuple):
@@ -36,7 +46,7 @@ class FolderAssets(NamedTuple):
 
     root: str
     folder: str
-    files: list[tuple[int, str]]  # asset id, name
+    files: list[ExportFile]
 
 
 class TakeoutNotes(Statements):
@@ -75,13 +85,14 @@ class TakeoutNotes(Statements):
     def notes(self, export: str) -> list[NoteRow]:
         """The notes of an export. Of JSON files that two parts hold, the last one that was read."""
         rows = self._db.execute(
-            "SELECT max(id), folder, name, is_album, title FROM takeout_note "
+            "SELECT max(id), folder, name, is_album, title, taken_at, latitude, longitude, "
+            "altitude_metres, description, people, is_favourite FROM takeout_note "
             "WHERE export = ? AND title IS NOT NULL GROUP BY folder, name",
             (to_sql(export),),
         )
         return [
-            NoteRow(note_id, from_sql(folder), from_sql(name), bool(is_album), title)
-            for note_id, folder, name, is_album, title in rows
+            NoteRow(note_id, from_sql(folder), from_sql(name), bool(is_album), title, tuple(facts))
+            for note_id, folder, name, is_album, title, *facts in rows
         ]
 
     def folders(self) -> Iterator[FolderAssets]:
@@ -92,12 +103,22 @@ class TakeoutNotes(Statements):
         ).fetchall()
         for folder_id, root, folder in folders:
             rows = self._db.execute(
-                "SELECT id, name FROM asset WHERE folder_id = ? AND NOT is_unreadable ORDER BY id",
+                "SELECT id, name, iif(size_bytes, content_id, NULL) FROM asset "
+                "WHERE folder_id = ? AND NOT is_unreadable ORDER BY id",
                 (folder_id,),
             )
-            files = [(asset_id, from_sql(name)) for asset_id, name in rows]
+            files = [ExportFile(asset, from_sql(name), content) for asset, name, content in rows]
             if files:
                 yield FolderAssets(from_sql(root), from_sql(folder), files)
+
+    def changes(self) -> int:
+        """How often files turned out to be equal to others, where there are notes."""
+        return int(self._value("SELECT changes FROM takeout_join"))
+
+    def set_joined(self, changes: int) -> None:
+        """Remember that notes were joined, when there had been so many changes."""
+        with self._transaction():
+            self._db.execute("UPDATE takeout_join SET joined = ?", (changes,))
 
     def set_partners(self, asset_ids: Iterable[int], partners: dict[int, int | None]) -> None:
         """The note of each of the assets, by ids; None for one that should have one and has none.

@@ -43,6 +43,7 @@ class Scan:
         self._requeues_failed = False  # what failed with other options
         self.is_under_way = True
         self._nested = NestedRoots(())
+        self._takeout: str | None = None  # what is to be said about notes
 
     @property
     def walked(self) -> list[Walked]:
@@ -87,7 +88,7 @@ class Scan:
             return
         from bulkup.run.upload.takeout import FoundNotes, read_takeout
 
-        await read_takeout(
+        self._takeout = await read_takeout(
             self._context,
             [
                 FoundNotes.among(one.root_id, one.named.path, root_scan.json_files)
@@ -95,6 +96,16 @@ class Scan:
             ],
             has_new_files=any(one.new or one.changed for one in self.walked),
         )
+
+    async def end_takeout(self) -> None:
+        """Give notes to pictures that turned out to be equal to others when they were read, and
+        say which have none. Raises ManifestError."""
+        if not await self._context.call(self._context.manifest.scans.notes_are_joined):
+            from bulkup.run.upload.takeout import join_equal_files
+
+            self._takeout = await join_equal_files(self._context)
+        if self._takeout is not None:
+            self._context.emit(Notice(self._takeout))
 
     def _root_scan(self, one: RootToScan, *, is_settled: bool) -> RootScan:
         return RootScan(self._context, self._scope(one), self._claims, is_settled=is_settled)

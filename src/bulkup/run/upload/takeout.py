@@ -1,7 +1,8 @@
 """The JSON files of Google Takeout that the scan met: read, and joined with their pictures.
 
 They are read when they are new or have changed. Pictures are joined again after each scan that
-found new files, so that the parts of an export may come in any order.
+found new files, so that the parts of an export may come in any order, and when files turned out to
+be equal to others as they were read: those of one picture have one JSON, whatever folder it is in.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from bulkup.content.archive import open_member
 from bulkup.content.takeout.notes import NOTE_BYTES, read_note
 from bulkup.content.takeout.partners import find_partners
 from bulkup.content.takeout.places import is_year_folder, may_be_note, place_in_export
+from bulkup.content.takeout.twins import NotedPicture, note_of_twin
 from bulkup.errors import SourceError
-from bulkup.events import Notice
-from bulkup.manifest.files.takeout import FolderAssets, ReadNote
+from bulkup.manifest.files.takeout import ExportFile, FolderAssets, NoteRow, ReadNote
 from bulkup.run.context import RunContext
 
 BATCH = 1000
@@ -53,8 +54,11 @@ def _folder(path: str) -> str:
 
 async def read_takeout(
     context: RunContext, found: Sequence[FoundNotes], *, has_new_files: bool
-) -> None:
-    """Read what is new, and join it with the pictures. Raises ManifestError."""
+) -> str | None:
+    """Read what is new, and join it with the pictures; a message about those that have no JSON.
+
+    Raises ManifestError.
+    """
     notes = context.manifest.takeout
     is_changed = False
     for one in found:
@@ -66,9 +70,13 @@ async def read_takeout(
             await context.call(notes.record, one.root_id, some)
             is_changed = True
     if (is_changed or has_new_files) and await context.call(context.manifest.scans.has_notes):
-        message = await context.call(_join, context)
-        if message is not None:
-            context.emit(Notice(message))
+        return await context.call(_join, context)
+    return None
+
+
+async def join_equal_files(context: RunContext) -> str | None:
+    """Join again, if files turned out to be equal to others since; the message about the rest."""
+    return await context.call(_join, context)
 
 
 def _some(notes: Iterator[ReadNote]) -> list[ReadNote]:
@@ -106,10 +114,10 @@ def make_folder_albums(context: RunContext, roots: Collection[str]) -> None:
     for some in context.manifest.takeout.folders():
         if some.root not in roots:
             continue
-        for asset_id, name in some.files:
-            path = f"{some.root}/{some.folder}{name}".replace("#", "/")
-            if not name.lower().endswith(".xmp"):
-                albums[path.split("/")[-2]].append(asset_id)
+        for file in some.files:
+            path = f"{some.root}/{some.folder}{file.name}".replace("#", "/")
+            if not file.name.lower().endswith(".xmp"):
+                albums[path.split("/")[-2]].append(file.asset_id)
     everything = [one for members in albums.values() for one in members]
     context.manifest.takeout.set_albums(albums, everything, source="folder")
 
@@ -118,46 +126,76 @@ class _Export:
     """The pictures of one export, by folder."""
 
     def __init__(self) -> None:
-        self.folders: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        self.folders: dict[str, list[ExportFile]] = defaultdict(list)
 
     @property
     def assets(self) -> list[int]:
-        return [asset_id for files in self.folders.values() for _, asset_id in files]
+        return [file.asset_id for files in self.folders.values() for file in files]
+
+    def partners(self, notes: Sequence[NoteRow]) -> dict[int, int | None]:
+        """The notes of assets, by ids: by the names in their folders, else by equal files. None
+        for files that should have one, as others in their folder do, and have none."""
+        noted_folders = {note.folder for note in notes}
+        by_name: dict[str, dict[str, NoteRow]] = defaultdict(dict)
+        for note in notes:
+            if not note.is_album:
+                by_name[note.folder][note.name] = note
+        found: dict[int, int | None] = {}
+        noted: dict[int, list[NotedPicture]] = defaultdict(list)
+        rest: list[tuple[str, ExportFile]] = []
+        for folder, files in self.folders.items():
+            of_folder = by_name[folder]
+            titles = {name: note.title for name, note in of_folder.items()}
+            partners = find_partners([file.name for file in files], titles)
+            for file in files:
+                if file.name not in partners:
+                    rest.append((folder, file))
+                    continue
+                note = of_folder[partners[file.name]]
+                found[file.asset_id] = note.id
+                if file.content_id is not None:
+                    twin = NotedPicture(folder, file.name, note.id, note.name, note.facts)
+                    noted[file.content_id].append(twin)
+        for folder, file in rest:
+            twins = noted.get(file.content_id, ()) if file.content_id is not None else ()
+            shared = note_of_twin(file.name, twins)
+            if shared is not None or folder in noted_folders:
+                found[file.asset_id] = shared
+        return found
+
+    def without(self, partners: dict[int, int | None]) -> Iterator[str]:
+        """The paths of the files that have no note and should have one."""
+        for folder, files in self.folders.items():
+            for file in files:
+                if partners.get(file.asset_id, 0) is None:
+                    yield folder + file.name
+
+    def albums(self, notes: Sequence[NoteRow]) -> dict[str, list[int]]:
+        """The assets of each album, by its name."""
+        albums: dict[str, list[int]] = defaultdict(list)
+        for title, folder in [(one.title, one.folder) for one in notes if one.is_album]:
+            if not is_year_folder(folder) and folder in self.folders:
+                albums[title] += [file.asset_id for file in self.folders[folder]]
+        return albums
 
 
 def _join(context: RunContext) -> str | None:
     """Find the partners and albums of all exports; a message about what found none."""
     manifest = context.manifest.takeout
+    changes = manifest.changes()
     exports = {export: _Export() for export in manifest.exports()}
     for some in manifest.folders():
         _add(some, exports)
     without: list[str] = []
     total = 0
     for export, held in exports.items():
-        titles: dict[str, dict[str, str]] = defaultdict(dict)
-        ids: dict[tuple[str, str], int] = {}
-        album_of: dict[str, str] = {}
-        for note in manifest.notes(export):
-            if note.is_album:
-                album_of[note.folder] = note.title
-            else:
-                titles[note.folder][note.name] = note.title
-                ids[note.folder, note.name] = note.id
-        partners: dict[int, int | None] = {}
-        albums: dict[str, list[int]] = defaultdict(list)
-        for folder, files in held.folders.items():
-            found = find_partners([name for name, _ in files], titles[folder])
-            for name, asset_id in files:
-                if name in found:
-                    partners[asset_id] = ids[folder, found[name]]
-                elif titles[folder]:
-                    partners[asset_id] = None
-                    without.append(folder + name)
-                if folder in album_of and not is_year_folder(folder):
-                    albums[album_of[folder]].append(asset_id)
+        notes = manifest.notes(export)
+        partners = held.partners(notes)
+        without += held.without(partners)
         total += sum(note is not None for note in partners.values())
         manifest.set_partners(held.assets, partners)
-        manifest.set_albums(albums, held.assets)
+        manifest.set_albums(held.albums(notes), held.assets)
+    manifest.set_joined(changes)
     if not without:
         return None
     names = ", ".join(sorted(without)[:SHOWN]) + (", …" if len(without) > SHOWN else "")
@@ -172,9 +210,9 @@ def _add(some: FolderAssets, exports: dict[str, _Export]) -> None:
     if not some.folder.endswith("#"):
         place = place_in_export(some.root, f"{some.folder}x")
         if (export := exports.get(place.export)) is not None:
-            export.folders[place.folder] += [(name, asset_id) for asset_id, name in some.files]
+            export.folders[place.folder] += some.files
         return
-    for asset_id, name in some.files:
-        place = place_in_export(some.root, some.folder + name)
+    for file in some.files:
+        place = place_in_export(some.root, some.folder + file.name)
         if (export := exports.get(place.export)) is not None:
-            export.folders[place.folder].append((place.name, asset_id))
+            export.folders[place.folder].append(file._replace(name=place.name))
