@@ -168,9 +168,9 @@ TWINS = {
 }
 
 
-@pytest.mark.parametrize("order", list(permutations("abc")), ids="".join)
+@pytest.mark.parametrize("order", ["abc", "cba"])
 def test_an_album_without_json_files_has_those_of_equal_pictures(
-    bulkup: Bulkup, tmp_path: Path, order: tuple[str, ...]
+    bulkup: Bulkup, tmp_path: Path, order: str
 ) -> None:
     """In whatever part the year is, and whichever is read first. Not where two notes of one content
     contradict each other, and not because both files are empty."""
