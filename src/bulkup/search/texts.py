@@ -61,7 +61,7 @@ class Texts:
             for place, picture in others.items():
                 pictures[place] = picture
             found.pictures = tuple(pictures)
-            found._replaced = {**self._replaced, **others}
+            found._replaced = {**self._replaced, **others}  # noqa: SLF001 - of its own class
         return found
 
     def _with_word(self, word: Word) -> NDArray[np.bool_]:

@@ -80,6 +80,15 @@ def test_bytes_go_in_and_several_results_come_out() -> None:
     assert negative.tolist() == [0, -7, -255]
 
 
+def test_integers_of_any_shape_go_in_and_come_out() -> None:
+    graph = OnnxGraph("integers")
+    graph.node("Add", ["x", graph.constant("one", np.ones(1, np.int64))], "y")
+    model = graph.model({"x": (np.int64, None)}, {"y": (np.int64, None)})
+    for shape in ((2,), (3, 1)):
+        (y,) = run(model, x=np.zeros(shape, np.int64))
+        assert np.array_equal(y, np.ones(shape))
+
+
 def test_an_element_type_without_a_number_is_an_error() -> None:
     with pytest.raises(KeyError):
         OnnxGraph("none").constant("c", np.zeros(1, np.float64))

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.embed import weights
-from bulkup.embed.weights import installed_weights, read_weights
+from bulkup.embed.weights import FILE, installed_weights, read_weights
 from bulkup.errors import EmbedderUnusable
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
@@ -195,7 +194,7 @@ def package(folder: Path, body: bytes | None) -> None:
     (inner / "models").mkdir(parents=True)
     (inner / "__init__.py").touch()
     if body is not None:
-        (inner / weights._FILE).write_bytes(body)
+        (inner / FILE).write_bytes(body)
 
 
 @pytest.mark.parametrize("body", [None, b"", SOUND], ids=["missing", "empty", "others"])

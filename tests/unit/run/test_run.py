@@ -11,24 +11,15 @@ from bulkup.errors import ExitCode, StoreBroken
 from bulkup.events import Event, FilesDone
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
-from bulkup.model import Stage
-from bulkup.operations.push import Push, PushRun
 from bulkup.operations.resume import ResumeRun
+from bulkup.operations.stages import ProcessRun
 from bulkup.run.context import new_context
-from bulkup.run.job import Job
-from bulkup.settings.options import RunOptions, UploadOptions
+from bulkup.settings.options import RunOptions
 from tests.e2e.trees import objects_in
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
 from tests.faults.pushing import Pushing
 from tests.sql import sql
-
-
-class TwoJobs(PushRun):
-    """The same push twice."""
-
-    def _jobs(self) -> list[Job]:
-        return super()._jobs() * 2
 
 
 class Unclosable(ScriptedStore):
@@ -41,13 +32,15 @@ async def test_a_store_that_fails_to_close_leaves_no_other_open(
     pushing: Pushing, clock: FakeClock
 ) -> None:
     pushing.write({"a.jpg": b"a"})
+    await pushing.push()
+    pushing.to += "-2"
+    await pushing.push()
     stores = [kind(pushing.to, clock=clock) for kind in (ScriptedStore, Unclosable)]
     waiting = iter(stores)
 
     def next_store(_: Destination) -> ScriptedStore:
         return next(waiting)
 
-    upload = UploadOptions(to=pushing.to, default_to=pushing.to, stages=(Stage.UPLOAD,))
     with Manifest(pushing.manifest) as manifest:
         context = new_context(
             manifest,
@@ -57,8 +50,7 @@ async def test_a_store_that_fails_to_close_leaves_no_other_open(
             environ={},
             wants_files=False,
         )
-        push = Push(roots=(str(pushing.root),), upload=upload)
-        run = TwoJobs(push, context, store_factory=next_store)
+        run = ProcessRun(RunOptions(), context, force=True, store_factory=next_store)
         with pytest.raises(OSError, match="cannot close"):
             await run.run()
     assert [store.is_closed for store in stores] == [True, True]

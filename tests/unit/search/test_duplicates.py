@@ -10,8 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulkup.search import duplicates as subject
-from bulkup.search.duplicates import DuplicateCandidate, find_groups
+from bulkup.search.duplicates import (
+    BLOCK,
+    EXACT_COUNT,
+    DuplicateCandidate,
+    DuplicateGroup,
+    Hashes,
+    find_groups,
+)
 from bulkup.search.matrix import Matrix
 from bulkup.search.matrix_file import MatrixPart
 
@@ -42,7 +48,7 @@ def at_cosine(cosine: float) -> list[float]:
     return [cosine, (1 - cosine * cosine) ** 0.5, 0.0]
 
 
-def numbers(groups: Sequence[subject.DuplicateGroup]) -> list[list[int]]:
+def numbers(groups: Sequence[DuplicateGroup]) -> list[list[int]]:
     return [[member.candidate.content_id for member in group.members] for group in groups]
 
 
@@ -152,7 +158,7 @@ near_hashes = st.lists(st.sets(st.integers(0, 63), max_size=5).map(lambda bits: 
 @given(near_hashes, st.lists(hashes))
 def test_hash_pairs_are_those_of_comparing_all(near: list[str], far: list[str]) -> None:
     values = near + far
-    found = subject._Hashes([candidate(at, value) for at, value in enumerate(values)]).near_pairs()
+    found = Hashes([candidate(at, value) for at, value in enumerate(values)]).near_pairs()
     telling = [4 <= int(value, 16).bit_count() <= 60 for value in values]
     expected = {
         (one, other)
@@ -177,7 +183,7 @@ def test_no_picture_is_in_two_groups_and_none_is_alone(values) -> None:
 
 
 def test_many_frames_of_one_scene_are_one_group() -> None:
-    count = subject._BLOCK + 1
+    count = BLOCK + 1
     rng = np.random.default_rng(0)
     frames = np.ones((count, 32)) + rng.normal(0, 0.1, (count, 32))
     vectors = matrix(frames.tolist(), range(count))
@@ -193,7 +199,7 @@ def test_more_pictures_than_are_compared_with_each_other() -> None:
     found = scenes[rng.integers(0, 400, count)] + 1.2 * rng.standard_normal((count, 64))
     near = found[:copies] + 0.15 * rng.standard_normal((copies, 64))
     vectors = matrix(np.concatenate([found, near]), range(count + copies))
-    assert count > subject._EXACT_COUNT
+    assert count > EXACT_COUNT
     groups = find_groups([candidate(number) for number in range(count + copies)], vectors)
     pairs = {frozenset(group) for group in numbers(groups)}
     # Without hashes a cosine of 0.98 is asked for, which these copies have.

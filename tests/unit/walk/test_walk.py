@@ -6,6 +6,8 @@ import gc
 import os
 import socket
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -381,12 +383,16 @@ class TestTrouble:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, selection: Selection
     ) -> None:
         """Gone between the folder's listing and the file's stat."""
-        root = grow(tmp_path, "a.jpg", "b.jpg")
+        root, scandir = grow(tmp_path, "a.jpg", "b.jpg", "gone.jpg"), os.scandir
 
-        def names(fd: int, *, follow_symlinks: bool) -> tuple[list[str], list[str]]:
-            return ["a.jpg", "b.jpg", "gone.jpg"], []
+        @contextmanager
+        def scandir_then_remove(folder: int | str) -> Iterator[Iterator[os.DirEntry[str]]]:
+            with scandir(folder) as entries:
+                yield entries
+            if isinstance(folder, int):  # not the first check of the root
+                (tmp_path / "gone.jpg").unlink()
 
-        monkeypatch.setattr(walk_module, "_names", names)
+        monkeypatch.setattr(os, "scandir", scandir_then_remove)
         [listing] = walk(root, selection)
         assert [row[0] for row in listing.files] == ["a.jpg", "b.jpg"]
         assert left_out_of([listing])["gone.jpg"][1] is ErrorClass.MISSING
