@@ -292,6 +292,10 @@ def test_a_host_or_a_key_chooses_the_copy(bulkup: Bulkup, tmp_path: Path) -> Non
     listed = bulkup("restore", "--from", place.url, "--list", "--json").json()
     assert [row["key"] for row in listed][:2] == [second, first]
     assert {row["host"] for row in listed} == {socket.gethostname(), "other-host"}
+    of_host = ("--list", "--json", "--host", "other-host")
+    assert {row["host"] for row in bulkup("restore", "--from", place.url, *of_host).json()} == {
+        "other-host"
+    }
     for options, files in (
         ([], 3),
         (["--key", first], 2),
@@ -303,6 +307,9 @@ def test_a_host_or_a_key_chooses_the_copy(bulkup: Bulkup, tmp_path: Path) -> Non
     shutil.rmtree(bulkup.home)
     ended = bulkup("restore", "--from", place.url, "--host", "nobody", check=2)
     assert "other-host" in ended.stderr
+    for option in ("--list", "--host=other-host"):
+        ended = bulkup("restore", "--from", place.url, "--key", first, option, check=2)
+        assert "contradict each other" in ended.stderr
 
 
 def test_verify_knows_the_copies(bulkup: Bulkup, place: Place) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -334,14 +336,23 @@ def earlier(manifest: Path, target: Path) -> Path:
 def test_a_manifest_of_an_earlier_schema_is_migrated_in_a_copy(
     bulkup: Bulkup, merging: Bulkup
 ) -> None:
+    """The folder of the copy is removed, and one that a killed merge left; not one in use."""
     other = earlier(pushed(bulkup), bulkup.directory / "earlier.db")
     before = other.read_bytes()
+    merging("files")
+    killed, used = (merging.home / f"manifest.db-merge-{name}" for name in ("killed", "used"))
+    for folder in (killed, used):
+        folder.mkdir(parents=True)
+        (folder / "manifest.db").write_bytes(before[:5000])
+    lock = os.open(used, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     (report,) = merging("merge", other, "--host", "nas", "--json").json()
     assert report["manifest"] == str(other)
     assert report["added"]["assets"] == 2
     assert len(merging("files", "--json").json()) == 3
     assert other.read_bytes() == before
-    assert [path.name for path in merging.home.iterdir() if path.name.startswith("merge-")] == []
+    os.close(lock)
+    assert [path.name for path in merging.home.iterdir() if "merge-" in path.name] == [used.name]
     (again,) = merging("merge", other, "--host", "nas", "--json").json()
     assert not any(again["added"].values())
 

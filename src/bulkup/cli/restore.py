@@ -10,7 +10,7 @@ import typer
 
 from bulkup.cli.completion import complete_destination
 from bulkup.cli.run_options import S3
-from bulkup.cli.shared_options import Flags
+from bulkup.cli.shared_options import Flags, only_one
 
 if TYPE_CHECKING:
     from bulkup.operations.restore import FoundCopy, Restored
@@ -36,7 +36,7 @@ def run(
         ),
     ],
     host: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The host whose manifest was copied.")
+        str | None, typer.Option(metavar="NAME", help="Only copies of this host.")
     ] = None,
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="An older copy, as --list shows it.")
@@ -49,6 +49,8 @@ def run(
 
     from bulkup.cli.output.rows import print_json
 
+    only_one(key=key, host=host)
+    only_one(list=show, key=key)
     settings, url = flags.settings_at(source)
     assert url is not None
     found, restored = asyncio.run(_restore(settings, url, host, key, only_list=show))
@@ -78,7 +80,7 @@ async def _restore(
     try:
         found = await reader.copies()
         if only_list:
-            return found, None
+            return [one for one in found if host in (None, one.host)], None
         if key is None:
             chosen = choose_copy(found, reader.url, host)
         else:
