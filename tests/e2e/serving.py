@@ -43,9 +43,9 @@ class Client:
     def start_push(self, **env: str) -> Popen[str]:
         return self.bulkup.start("push", "photos", "--to", self.url, env={**self.env, **env})
 
-    def push(self, *, check: int = 0, **env: str) -> dict[str, Any]:
+    def push(self, *more: str, check: int = 0, **env: str) -> dict[str, Any]:
         """The last event of a push: its summary."""
-        options = ("--to", self.url, "--json")
+        options = ("--to", self.url, "--json", *more)
         ended = self.bulkup("push", "photos", *options, env={**self.env, **env}, check=check)
         summary: dict[str, Any] = ended.lines()[-1]
         return summary

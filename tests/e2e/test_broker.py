@@ -46,12 +46,15 @@ def test_a_client_without_keys_pushes_to_a_bucket(serve: Serve, fake_s3: Any) ->
     client = server.client("laptop")
     client.write(20)
     (client.photos / "same.jpg").write_bytes((client.photos / "0-1.jpg").read_bytes())
-    assert client.push()["sent"] == 20
+    planned = client.push("--dry-run")
+    assert (planned["sent"], planned["duplicates"], planned["copied"]) == (20, 1, 0)
+    pushed = client.push()
+    assert (pushed["sent"], pushed["duplicates"], pushed["copied"]) == (20, 1, 1)
     assert stored(s3) == sorted(f"/bucket/p/0-{n}.jpg" for n in range(20))
     assert client.push()["sent"] == 0
     stages = server.status()["stages"]
     assert (stages["upload"]["done"], stages["process"]["ready"]) == (20, 20)
-    assert server.status()["assets"]["total"] == 20
+    assert (server.status()["assets"]["total"], server.status()["assets"]["unique"]) == (21, 20)
 
 
 def test_two_clients_with_the_same_files_make_each_object_once(serve: Serve, fake_s3: Any) -> None:

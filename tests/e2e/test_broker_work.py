@@ -106,3 +106,40 @@ def test_sidecars_reach_their_pictures_whenever_they_are_uploaded(
     (client.photos / "1.xmp").write_bytes(sidecar(rating=2))
     assert client.push()["sent"] == 1
     ratings(4, 2, None)
+
+
+def test_each_of_equal_pictures_has_the_facts_of_its_own_sidecar(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    """Of pictures, and of sidecars, that are equal on one host; before and after the first is
+    processed."""
+    bulkup.use_settings(f'[push]\nto = "{tmp_path / "store"}"\n{MANY}')
+    server = Serving(bulkup, ("--work",), {})
+    server.start()
+    client = server.client("laptop")
+    client.photos.mkdir()
+
+    def push(**rated: int) -> None:
+        for name, rating in rated.items():
+            (client.photos / f"{name}.jpg").write_bytes(photo(1, 160, 120))
+            (client.photos / f"{name}.xmp").write_bytes(sidecar(rating=rating))
+        client.push()
+
+    def ratings(**expected: int) -> None:
+        found = (
+            "SELECT rtrim(asset.name, '.jpg'), sidecar.rating FROM asset "
+            "JOIN picture USING (content_id) LEFT JOIN sidecar ON asset_id = asset.id "
+            "ORDER BY asset.name"
+        )
+        manifest, rated = bulkup.home / "manifest.db", list(expected.items())
+        wait_until(
+            lambda: asked(manifest, found) == rated,
+            timeout_seconds=90,
+            what=f"the ratings {expected}",
+        )
+
+    push(a=4, b=2)
+    ratings(a=4, b=2)
+    push(c=5, d=4)
+    ratings(a=4, b=2, c=5, d=4)
+    assert client.push()["copied"] == 0

@@ -183,6 +183,7 @@ class _Plan:
             sent=summary.sent + summary.adopted,
             sent_bytes=self._sent_bytes,
             adopted=0,
+            copied=0 if self._held_back is None else summary.copied,
             throttled=0,
             dry_run=True,
             exit_code=0,
@@ -203,12 +204,14 @@ class _Plan:
                 return planned
             self._held_back[file.path] = planned
             return None
+        if file.how == "copied" and self._held_back is None:  # its path is recorded by a server
+            return None
         if file.how == "copied":
             assert file.key is not None  # only a duplicate may be without
             content = self._planned.content_at(file.key, self.destination_id)
             digest = None if content is None else content[0]
-            if self._held_back is not None:
-                self._held_back.pop(file.path, None)
+            assert self._held_back is not None
+            self._held_back.pop(file.path, None)
             return FilePlanned(file.path, "copy", file.key, digest, file.size_bytes)
         return FilePlanned(file.path, "send", file.key, file.digest, file.size_bytes)
 

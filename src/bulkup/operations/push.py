@@ -161,7 +161,8 @@ class PushRun(Run):
         return [Job(destination, order, begin, makes_copies=order.copies_duplicates)]
 
     def _order_for_server(self, order: BatchOptions, *, is_first: bool) -> BatchOptions:
-        """The order for a `bulkup serve`: only uploading is for this side. Raises UsageError."""
+        """The order for a `bulkup serve`: only uploading is for this side. A copy is a path that
+        the server records: pairs and sidecars go by paths. Raises UsageError."""
         if Stage.UPLOAD not in order.stages:
             raise UsageError(
                 "process and embed are done by the server, not by its clients",
@@ -171,7 +172,7 @@ class PushRun(Run):
             self._found.append(
                 Notice("thumbnails and search are made by the server, if it runs with --work")
             )
-        return replace(order, stages=(Stage.UPLOAD,))
+        return replace(order, stages=(Stage.UPLOAD,), copies_duplicates=True)
 
     def _open_store(self, destination: Destination) -> PartStore:
         if destination.url == self._push.upload.default_to:

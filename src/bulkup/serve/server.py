@@ -56,15 +56,19 @@ class Server:
             _require_tokens(settings)
         self._socket = bind(options)
         self._port: int = self._socket.getsockname()[1]
-        self._context = new_context(
-            settings,
-            clock=SystemClock(),
-            random=Random(),  # noqa: S311 - for jitter
-            environ=environ,
-            root_path=root_path_of(options),
-            cookie=f"bulkup-{self._port}",
-            works=works,
-        )
+        try:
+            self._context = new_context(
+                settings,
+                clock=SystemClock(),
+                random=Random(),  # noqa: S311 - for jitter
+                environ=environ,
+                root_path=root_path_of(options),
+                cookie=f"bulkup-{self._port}",
+                works=works,
+            )
+        except BaseException:
+            self._socket.close()
+            raise
         self._server = _Uvicorn(
             uvicorn.Config(
                 make_app(self._context),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.errors import ExitCode, UsageError
+from bulkup.errors import ExitCode, ManifestError, UsageError
 from bulkup.manifest.server import ServerManifest
 from bulkup.serve import server as module
 from bulkup.serve.server import Server
@@ -97,6 +97,18 @@ def test_a_port_in_use_is_a_usage_error(tmp_path: Path) -> None:
         pytest.raises(UsageError, match="cannot listen"),
     ):
         Server(settings_of(tmp_path, port=other.getsockname()[1]), {})
+
+
+def test_a_manifest_that_cannot_be_opened_leaves_no_socket_open(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+    (tmp_path / "manifest.db").write_bytes(b"no database" * 100)
+    with pytest.raises(ManifestError) as raised:
+        Server(settings_of(tmp_path, port=port), {})
+
+    assert raised.traceback  # whose frames hold the server
+    with socket.socket() as client:
+        assert client.connect_ex(("127.0.0.1", port)) != 0
 
 
 async def test_other_machines_need_a_token(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 from bulkup.cli.output.text import count, duration, escape, rate, size
+from bulkup.stores.urls import is_broker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -110,10 +111,15 @@ def _has_done(summary: Summary) -> bool:
     return any(done)
 
 
+def _copied(summary: Summary) -> str:
+    """What became of duplicates; a `bulkup serve` needs no second object."""
+    return "recorded" if is_broker(summary.destination) else "copied"
+
+
 def _uploads(summary: Summary) -> str:
     """The files of the upload: the numbers add up to the first one."""
     numbers = Counter(summary.stages.get("upload", {}))
-    copied = f"{count(summary.copied)} copied on the server"
+    copied = f"{count(summary.copied)} {_copied(summary)} on the server"
     if not numbers["total"]:
         return f"{copied}." if summary.copied else ""
     sent = size(summary.sent_bytes)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
+from bulkup.manifest.files.sidecars import sidecar_names
 from bulkup.manifest.queue.release import retain_content
 from bulkup.model import Digest
 
@@ -113,12 +114,28 @@ def add_file(
         ).rowcount
         if added:
             retain_content(db, content_id)
+            _mark_sidecars_unread(db, folder_id, name, content_id)
             return
         (holder,) = db.execute(
             "SELECT content_id FROM asset WHERE folder_id = ? AND name = ?", (folder_id, name)
         ).fetchone()
         if holder == content_id:
             return
+
+
+def _mark_sidecars_unread(
+    db: sqlite3.Connection, folder_id: int, name: str, content_id: int
+) -> None:
+    """Of a file whose content is a picture that is processed already: the triggers see other files
+    change to a content, and this one begins with it."""
+    names = sidecar_names(name)
+    db.execute(
+        "INSERT OR IGNORE INTO sidecar_unread SELECT id FROM asset WHERE folder_id = ? "
+        "AND name = ? AND EXISTS (SELECT 1 FROM picture WHERE content_id = ?) "
+        "AND EXISTS (SELECT 1 FROM asset AS file WHERE file.folder_id = asset.folder_id "
+        f"AND file.name IN ({', '.join('?' * len(names))}))",
+        (folder_id, name, content_id, *names),
+    )
 
 
 def split(path: str) -> tuple[str, str]:
