@@ -68,6 +68,8 @@ def test_missing_and_different_objects_keep_their_files(bulkup: Bulkup, place: P
         "empty.jpg",
     }
     assert {os.path.basename(path) for path in tree(root)} == {os.fsencode(n) for n in reasons}
+    again = bulkup("free", root, "--json", env=place.env, check=3).json()
+    assert {Path(row["path"]).name for row in again} == set(reasons)  # what is gone is no file
 
     bulkup("push", root, env=place.env, check=None)
     bulkup("pull", "sub/*", "empty.jpg", "--into", root, env=place.env)

@@ -233,6 +233,27 @@ def test_parts_that_lie_in_two_folders_are_one_export(bulkup: Bulkup, tmp_path: 
     require_all(bulkup)
 
 
+def test_folders_with_a_number_sign_are_no_archives(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Neither those that parts lie in, nor albums."""
+    for number, name in enumerate((YEAR + "a.jpg", YEAR + "a.jpg.json")):
+        part = tmp_path / f"disk #{number}/takeout-20240131T101112Z-00{number + 1}.zip"
+        part.parent.mkdir()
+        with zipfile.ZipFile(part, "w") as archive:
+            archive.writestr(name, note("a.jpg") if name.endswith("json") else jpeg(1))
+    album = tmp_path / "disk #2/Takeout/Google Photos/Trip #2/b.jpg"
+    album.parent.mkdir(parents=True)
+    album.write_bytes(jpeg(2))
+    album.with_name("b.jpg.json").write_bytes(note("b.jpg", TAKEN + 1))
+    roots = [f"disk #{number}" for number in range(3)]
+    bulkup("push", *roots, "--to", "store", "--album-from-folder")
+    found = rows(bulkup, "SELECT taken_at, taken_from FROM pictures ORDER BY path DESC")
+    assert found == [(at("12:34:56"), "takeout"), (at("12:34:57"), "takeout")]
+    assert rows(bulkup, "SELECT album FROM albums ORDER BY 1") == [
+        ("Photos from 2019",),
+        ("Trip #2",),
+    ]
+
+
 def test_an_export_that_was_unpacked(bulkup: Bulkup, tmp_path: Path) -> None:
     """And a JSON that changes is read again, without a new variant."""
     for name, body in FILES.items():

@@ -42,11 +42,13 @@ async def find_freeable(
     session: ReadSession, destination: Destination, paths: Sequence[str], *, deep: bool, erase: bool
 ) -> list[FreeableFile]:
     """All files below the absolute paths, in order; with `erase`, those that may be are erased.
+    What was there at the last scan and is gone is left out.
 
     Raises DestinationError and ManifestError.
     """
     files = session.manifest.local_files
-    known = {one.path: one for path in paths for one in files.below(path, destination.id)}
+    below = (one for path in paths for one in files.below(path, destination.id))
+    known = {one.path: one for one in below if _is_there(one)}
     everything, together = list(known.values()), ERASED_TOGETHER if erase else max(len(known), 1)
     found: list[FreeableFile] = []
     async with session.open("free", destination) as reader:
@@ -73,6 +75,10 @@ async def find_freeable(
     return sorted(found, key=lambda one: one.path)
 
 
+def _is_there(one: LocalFile) -> bool:
+    return os.path.lexists(one.archive or one.path)
+
+
 def _kept(one: LocalFile, why: str | None, destination: Destination) -> FreeableFile:
     return FreeableFile(one.path, one.file.size_bytes, why, destination.url)
 
@@ -97,7 +103,7 @@ class _Proof:
         self.why[one.asset_id] = await self._why(one)
 
     async def _why(self, one: LocalFile) -> str | None:
-        if one.is_member:
+        if one.archive is not None:
             return "it is in an archive, which itself is not at the destination"
         if one.digest is None or one.upload != "done" or one.stored is None:
             return f"its upload is {one.upload or 'not begun'}"

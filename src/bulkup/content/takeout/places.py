@@ -10,7 +10,8 @@ import re
 from typing import Final, NamedTuple
 
 _PART: Final = re.compile(
-    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz|tar\.gz|tar)$", re.IGNORECASE
+    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz|tar\.gz|tar)#",
+    re.IGNORECASE | re.DOTALL,
 ).match
 _TOP: Final = "Takeout/"
 _YEAR: Final = re.compile(
@@ -36,9 +37,9 @@ def place_in_export(root: str, path: str) -> ExportPlace:
     from parts is an export of its own, and so is any other root.
     """
     whole = f"{root.rstrip('/')}/{path}"
-    archive, mark, inner = whole.partition("#")
-    part = _PART(archive) if mark else None
-    before, top, inside = (inner if part else whole).partition(_TOP)
+    part = _PART(whole)
+    inner = whole[part.end() :] if part is not None else whole
+    before, top, inside = inner.partition(_TOP)
     if part is not None:
         export, inside = part[1].lower(), inside if top else inner
     elif top:

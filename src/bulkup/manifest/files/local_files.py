@@ -20,7 +20,7 @@ class LocalFile(NamedTuple):
     digest: Digest | None  # None until somebody has read it
     upload: str | None  # the state of the upload; None where there is none
     stored: StoredObject | None  # None until the content is stored
-    is_member: bool  # of an archive
+    archive: str | None  # the path of the archive that it is in
 
 
 class LocalFiles(Statements):
@@ -64,7 +64,7 @@ class LocalFiles(Statements):
                     digest,
                     upload,
                     None if key is None else StoredObject(key, *stored),
-                    start.endswith("#"),
+                    start[:-1] if start.endswith("#") else None,
                 )
             )
         return found

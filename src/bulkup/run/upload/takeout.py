@@ -86,18 +86,27 @@ def _some(notes: Iterator[ReadNote]) -> list[ReadNote]:
 def _fresh(found: FoundNotes, stamps: dict[str, str]) -> Iterator[ReadNote]:
     """The JSON files that are new or have changed, read."""
     for path in found.paths:
-        archive, mark, member = path.partition("#")
-        disk_path = f"{found.root.rstrip('/')}/{archive}"
+        disk_path, member = _on_disk(f"{found.root.rstrip('/')}/{path}")
         try:
             seen = os.stat(disk_path)
             stamp = f"{seen.st_size}:{seen.st_mtime_ns}"
             if stamps.get(path) == stamp:
                 continue
-            body = _body(disk_path, member if mark else None)
+            body = _body(disk_path, member)
         except (OSError, SourceError):
             continue  # the next scan tries again
         place = place_in_export(found.root, path)
         yield ReadNote(path, stamp, place, read_note(body))
+
+
+def _on_disk(path: str) -> tuple[str, str | None]:
+    """The file to read; with the member's name where it is an archive. Names may have a '#'."""
+    at = -1 if os.path.lexists(path) else path.find("#")
+    while at >= 0:
+        if os.path.isfile(path[:at]):
+            return path[:at], path[at + 1 :]
+        at = path.find("#", at + 1)
+    return path, None
 
 
 def _body(disk_path: str, member: str | None) -> bytes:
@@ -114,8 +123,11 @@ def make_folder_albums(context: RunContext, roots: Collection[str]) -> None:
     for some in context.manifest.takeout.folders():
         if some.root not in roots:
             continue
+        folder = f"{some.root}/{some.folder}"
+        if folder.endswith("#"):
+            folder = folder[:-1] + "/"
         for file in some.files:
-            path = f"{some.root}/{some.folder}{file.name}".replace("#", "/")
+            path = folder + file.name
             if not file.name.lower().endswith(".xmp"):
                 albums[path.split("/")[-2]].append(file.asset_id)
     everything = [one for members in albums.values() for one in members]
