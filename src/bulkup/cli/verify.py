@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
     from bulkup.operations.checks.objects import Depth
     from bulkup.operations.verify import Discrepancy, VerifyCounts
+    from bulkup.settings.table import Settings
 
 EXAMPLE = """An object is good if the listing shows the size and ETag it was stored with. Others are
 checked by HEAD (checksum, SHA-256), or read if the store has no digest. Missing, short, different
@@ -60,22 +61,28 @@ def run(
     only_one(deep=deep, sample=sample is not None)
     if seed is not None and sample is None:
         raise UsageError("--seed is for a sample", hint="Add --sample N.")
+    settings, to = flags.settings_at(to)
+    roots = [os.path.abspath(path) for path in paths or ()]
+    output = _output(json=json, csv=csv)
+    _verify(to, roots, _depth(deep, sample, seed), settings, output)
+    output.end(quiet=settings.quiet)
+    if output.any_refused:
+        raise typer.Exit(ExitCode.DESTINATION)
+    if output.count:
+        raise typer.Exit(ExitCode.UNFINISHED)
+
+
+def _verify(
+    to: str | None, roots: list[str], depth: Depth, settings: Settings, output: _TableReport
+) -> None:
     import asyncio
 
     from bulkup.api.verification import VerifyRequest, verify_destinations
     from bulkup.run.descriptors import ensure_descriptors
 
     ensure_descriptors()
-    settings, to = flags.settings_at(to)
-    roots = [os.path.abspath(path) for path in paths or ()]
-    request = VerifyRequest(to=to, roots=roots, depth=_depth(deep, sample, seed))
-    output = _output(json=json, csv=csv)
+    request = VerifyRequest(to=to, roots=roots, depth=depth)
     asyncio.run(verify_destinations(request, settings, output))
-    output.end(quiet=settings.quiet)
-    if output.any_refused:
-        raise typer.Exit(ExitCode.DESTINATION)
-    if output.count:
-        raise typer.Exit(ExitCode.UNFINISHED)
 
 
 def _depth(deep: bool, sample: str | None, seed: int | None) -> Depth:

@@ -26,7 +26,7 @@ from bulkup.errors import (
     EmbedderUnusable,
 )
 from bulkup.pace.token_bucket import TokenBucket
-from bulkup.pace.tries import WAIT_LIMIT_SECONDS, with_tries_while
+from bulkup.pace.tries import WAIT_LIMIT_SECONDS, RetryRule, with_tries_while
 from bulkup.proxies import proxy_for
 from bulkup.redaction import foreign_text
 
@@ -98,11 +98,10 @@ class Service:
         """
         return await with_tries_while(
             partial(self._create, body, headers or {}),
-            _may_change,
+            RetryRule(_may_change, _wished_seconds),
             tries=self._tries,
             clock=self._clock,
             random=self._random,
-            wished_seconds=lambda e: e.retry_after_seconds if isinstance(e, EmbedderBusy) else None,
         )
 
     async def request(
@@ -229,3 +228,7 @@ def _may_change(error: BaseException) -> bool:
     if isinstance(error, EmbedderBusy):
         return (error.retry_after_seconds or 0.0) <= WAIT_LIMIT_SECONDS
     return isinstance(error, EmbedderUnreachable | EmbedderBroken)
+
+
+def _wished_seconds(error: BaseException) -> float | None:
+    return error.retry_after_seconds if isinstance(error, EmbedderBusy) else None

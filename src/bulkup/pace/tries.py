@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from bulkup.errors import StoreBroken, StoreBusy, StoreError, StoreUnreachable
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from bulkup.clock import Clock
 
 T = TypeVar("T")
+
+
+class RetryRule(NamedTuple):
+    """Which errors may not occur again, and how many seconds the server wishes to have between:
+    None for full jitter."""
+
+    may_change: Callable[[BaseException], bool]
+    wished_seconds: Callable[[BaseException], float | None] = lambda _: None
+
 
 PUT_TRIES = 5
 """1 + 2 + 4 + 8 s at most, 7.5 s on average: enough for a failover, not for an outage. For that
@@ -61,11 +70,10 @@ async def with_tries(
         failed = error
     return await with_tries_while(
         call,
-        _may_change,
+        RetryRule(_may_change, _wished_seconds),
         tries=tries,
         clock=clock,
         random=random,
-        wished_seconds=_wished_seconds,
         failed=failed,
         on_try=on_try,
     )
@@ -73,24 +81,22 @@ async def with_tries(
 
 async def with_tries_while(
     call: Callable[[], Awaitable[T]],
-    may_change: Callable[[BaseException], bool],
+    rule: RetryRule,
     *,
     tries: int,
     clock: Clock,
     random: Random,
-    wished_seconds: Callable[[BaseException], float | None] = lambda _: None,
     failed: BaseException | None = None,
     on_try: Callable[[Any, float], None] | None = None,
 ) -> T:
     """As `with_tries`, for services that are no stores.
 
-    Calls again while `may_change` says that the error may not occur again, after the wait that
-    `wished_seconds` reads from the error, else with full jitter.
+    Calls again while `rule` says that the error may not occur again.
     """
     import tenacity
 
     def wait_seconds(state: RetryCallState) -> float:
-        wished = wished_seconds(_error_of(state))
+        wished = rule.wished_seconds(_error_of(state))
         return _jitter(state.attempt_number, random) if wished is None else max(wished, 0.0)
 
     def before_sleep(state: RetryCallState) -> None:
@@ -101,7 +107,7 @@ async def with_tries_while(
         sleep=clock.sleep,
         stop=tenacity.stop_after_attempt(tries),
         wait=wait_seconds,
-        retry=tenacity.retry_if_exception(may_change),
+        retry=tenacity.retry_if_exception(rule.may_change),
         before_sleep=before_sleep,
         reraise=True,
     )

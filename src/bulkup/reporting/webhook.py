@@ -20,7 +20,7 @@ from bulkup.errors import BulkupError
 from bulkup.events import AttemptFailed, Event, Json, RunStarted, Summary
 from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.model import Snapshot, total_of
-from bulkup.pace.tries import with_tries_while
+from bulkup.pace.tries import RetryRule, with_tries_while
 from bulkup.proxies import proxy_for
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ class Webhook:
         tries = 1 if message.get("interrupted") else TRIES
         try:
             await with_tries_while(
-                call, _may_change, tries=tries, clock=self._clock, random=self._random
+                call, RetryRule(_may_change), tries=tries, clock=self._clock, random=self._random
             )
         except TimeoutError:
             why = f"no response within {self._timeout_seconds:g} s"

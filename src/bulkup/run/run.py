@@ -175,19 +175,20 @@ class Run(ABC):
             beating.cancel()
             await asyncio.gather(beating, return_exceptions=True)
 
-    async def _run_job(self, job: Job, store: PartStore) -> None:
-        engine: Engine[Task, TaskReply] | None = None
-        if self._cluster is not None:
-            try:
+    async def _begin_job(self, job: Job, store: PartStore) -> JobRunner | None:
+        """The runner of the job; None when its engine is unusable or another run has it now."""
+        try:
+            engine: Engine[Task, TaskReply] | None = None
+            if self._cluster is not None:
                 engine = await self._cluster.engine_for(job.destination, self._embedder)
-            except (EngineUnusable, EmbedderUnusable) as error:
-                self._refused[job.destination.id] = error
-                self._not_begun += job.items
-                self._context.emit(Notice(str(error), is_error=True, hint=error.hint))
-                return
+        except (EngineUnusable, EmbedderUnusable) as error:
+            self._refused[job.destination.id] = error
+            self._not_begun += job.items
+            self._context.emit(Notice(str(error), is_error=True, hint=error.hint))
+            return None
         begun = await self._context.call(job.begin, self._context.run_id, self._context.clock.now())
         if begun is None:
-            return  # another run has it now
+            return None
         job_runner = JobRunner(
             job,
             begun,
@@ -201,6 +202,12 @@ class Run(ABC):
         self.job_runners.append(job_runner)
         if self._stop_reason is not None:
             job_runner.stop(self._stop_reason)
+        return job_runner
+
+    async def _run_job(self, job: Job, store: PartStore) -> None:
+        job_runner = await self._begin_job(job, store)
+        if job_runner is None:
+            return
         began = self._context.clock.monotonic()
         try:
             await job_runner.run()

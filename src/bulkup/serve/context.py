@@ -26,6 +26,7 @@ from bulkup.serve.worker import Worker
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
+    from bulkup.settings.serve_options import ServeOptions
     from bulkup.settings.table import Settings
 
 VARIANTS_BYTES = 64 << 20
@@ -73,7 +74,6 @@ def new_context(
     random: Random,
     environ: Mapping[str, str],
     readers: int = READERS,
-    root_path: str = "",
     cookie: str = "bulkup",
     works: bool = False,
 ) -> ServerContext:
@@ -97,19 +97,34 @@ def new_context(
         worker=Worker(manifest, runs, clock, watching) if works else None,
         variants=ByteCache(VARIANTS_BYTES),
         found=Answers(MOST_ANSWERS),
-        broker=Broker(
-            manifest,
-            settings.upload,
-            settings.run,
-            environ,
-            clock,
-            random,
-            new_id=lambda: secrets.token_urlsafe(18),
-            secret=secrets.token_bytes(32),
-        ),
-        root_path=root_path,
+        broker=_new_broker(settings, manifest, environ, clock, random),
+        root_path=root_path_of(settings.serve),
         cookie=cookie,
     )
+
+
+def _new_broker(
+    settings: Settings,
+    manifest: ManifestThreads,
+    environ: Mapping[str, str],
+    clock: Clock,
+    random: Random,
+) -> Broker:
+    return Broker(
+        manifest,
+        settings,
+        environ,
+        clock,
+        random,
+        new_id=lambda: secrets.token_urlsafe(18),
+        secret=secrets.token_bytes(32),
+    )
+
+
+def root_path_of(options: ServeOptions) -> str:
+    """The path of the settings, without a slash at its end; '' or beginning with one."""
+    path = (options.root_path or "").strip("/")
+    return f"/{path}" if path else ""
 
 
 def context_of(request: HTTPConnection) -> ServerContext:

@@ -18,7 +18,7 @@ from bulkup.clock import SystemClock
 from bulkup.errors import ExitCode, UsageError
 from bulkup.manifest.server import ServerReader
 from bulkup.serve.app import make_app
-from bulkup.serve.context import new_context
+from bulkup.serve.context import ServerContext, new_context
 from bulkup.serve.tokens import digest_of
 from bulkup.serve.watching import check_folders
 from bulkup.settings.serve_options import ServeOptions
@@ -62,31 +62,13 @@ class Server:
                 clock=SystemClock(),
                 random=Random(),  # noqa: S311 - for jitter
                 environ=environ,
-                root_path=root_path_of(options),
                 cookie=f"bulkup-{self._port}",
                 works=works,
             )
         except BaseException:
             self._socket.close()
             raise
-        self._server = _Uvicorn(
-            uvicorn.Config(
-                make_app(self._context),
-                http=BoundedProtocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                log_level="error",
-                access_log=False,
-                proxy_headers=bool(options.proxies),
-                forwarded_allow_ips=list(options.proxies),
-                server_header=False,
-                limit_concurrency=MOST_CONNECTIONS,
-                timeout_keep_alive=IDLE_SECONDS,
-                timeout_graceful_shutdown=END_SECONDS,
-                h11_max_incomplete_event_size=HEADER_BYTES,
-            )
-        )
+        self._server = _Uvicorn(_config(self._context))
 
     @property
     def url(self) -> str:
@@ -118,6 +100,26 @@ class Server:
         """Serve until `stop` is called."""
         with self._socket:
             await self._server.serve(sockets=[self._socket])
+
+
+def _config(context: ServerContext) -> uvicorn.Config:
+    proxies = list(context.settings.serve.proxies)
+    return uvicorn.Config(
+        make_app(context),
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=END_SECONDS,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+    )
 
 
 class _Uvicorn(uvicorn.Server):
@@ -174,12 +176,6 @@ def bind(options: ServeOptions) -> socket.socket:
     with suppress(OSError):  # small responses leave at once
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return found
-
-
-def root_path_of(options: ServeOptions) -> str:
-    """The path of the settings, without a slash at its end; '' or beginning with one."""
-    path = (options.root_path or "").strip("/")
-    return f"/{path}" if path else ""
 
 
 def _require_tokens(settings: Settings) -> None:

@@ -22,7 +22,7 @@ from bulkup.operations.uploads.expiry import EVERY_SECONDS, give_up, give_up_exp
 from bulkup.operations.uploads.own_urls import OwnURLs
 from bulkup.pace.tries import CONTROL_TRIES, with_tries
 from bulkup.run.upload.part_reader import ByteLimit
-from bulkup.settings.options import RunOptions, UploadOptions
+from bulkup.settings.table import Settings
 from bulkup.stores.attributes import attributes_for
 from bulkup.stores.keys import key_for, spare_key
 from bulkup.stores.store import PartStore, SignedURL, SignsURLs, URLBindings
@@ -57,8 +57,7 @@ class Broker:
     def __init__(
         self,
         manifest: ManifestAccess,
-        upload: UploadOptions,
-        run: RunOptions,
+        settings: Settings,
         environ: Mapping[str, str],
         clock: Clock,
         random: Random,
@@ -71,8 +70,8 @@ class Broker:
         self.clock = clock
         self.own_urls = OwnURLs(secret)
         self.memory = ByteLimit(IN_MEMORY_BYTES)
-        self.upload = upload
-        self._run = run
+        self.upload = settings.upload
+        self._run = settings.run
         self._environ = environ
         self._random = random
         self._new_id = new_id

@@ -34,7 +34,7 @@ from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
-from bulkup.stores.s3.transport import PATIENT_SECONDS, REFUSAL_BYTES, S3Transport
+from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
 from bulkup.stores.s3.xml import read_objects, write_restore
 from bulkup.stores.store import READ_BYTES, Capabilities
 
@@ -250,10 +250,7 @@ class S3Store(S3Parts, S3SignedURLs):
 
     async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
         require_addressable(key)
-        response = await self._transport.send(
-            "GET", key, {}, most_bytes=max(most_bytes, REFUSAL_BYTES)
-        )
-        return response.body
+        return await self._transport.read(key, most_bytes)
 
     async def read_into(self, key: str, buffer: memoryview) -> int:
         require_addressable(key)

@@ -36,9 +36,7 @@ PATIENT_SECONDS = 900.0
 _HEAD_BYTES = 1 << 13
 _NONE: Mapping[str, str] = MappingProxyType({})
 _SMALL_BYTES = 256 * 1024
-
-REFUSAL_BYTES = 1 << 16
-"""The document of a refusal may have so many bytes, whatever is expected."""
+_REFUSAL_BYTES = 1 << 16  # the document of a refusal may have so many, whatever is expected
 
 
 class _Request(NamedTuple):
@@ -111,22 +109,27 @@ class S3Transport:
         body: Body = b"",
         payload_sha256: str = EMPTY_SHA256,
         limit_seconds: float = STALL_SECONDS,
-        most_bytes: int | None = None,
     ) -> Response:
         """Send one request for `key`, or for the bucket; the response of a success.
 
         `headers` (lower-case names) are changed by the signing. Raises the error for the endpoint's
-        refusal (see errors.py), StoreUnreachable, and ObjectDamaged for a response of more than
-        `most_bytes`.
+        refusal (see errors.py), and StoreUnreachable.
         """
         return await self._send(
-            _Request(method, key, headers, query, body, payload_sha256, limit_seconds, most_bytes)
+            _Request(method, key, headers, query, body, payload_sha256, limit_seconds)
         )
 
+    async def read(self, key: str, most_bytes: int) -> bytes:
+        """GET an object. Raises as `send` does, and ObjectDamaged for one of more than
+        `most_bytes`, which are _REFUSAL_BYTES at least."""
+        most_bytes = max(most_bytes, _REFUSAL_BYTES)
+        request = _Request("GET", key, {}, "", b"", EMPTY_SHA256, STALL_SECONDS, most_bytes)
+        return (await self._send(request)).body
+
     async def read_into(self, key: str, buffer: memoryview) -> int:
-        """GET an object into a buffer; its size in bytes. Raises as `send` does for an object of
-        more bytes than the buffer has."""
-        most_bytes = max(len(buffer), REFUSAL_BYTES)
+        """GET an object into a buffer; its size in bytes. Raises as `read` does, for an object
+        of more bytes than the buffer has."""
+        most_bytes = max(len(buffer), _REFUSAL_BYTES)
         request = _Request("GET", key, {}, "", b"", EMPTY_SHA256, STALL_SECONDS, most_bytes, buffer)
         response = await self._send(request)
         if response.filled_bytes is not None:

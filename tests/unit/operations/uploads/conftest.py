@@ -94,8 +94,7 @@ def make(tmp_path: Any, fake_s3: Callable[..., FakeS3]) -> Callable[..., Any]:
         manifest, clock, ids = Manifest(settings.manifest), clock or FakeClock(), itertools.count()
         broker = Broker(
             Direct(manifest),
-            settings.upload,
-            settings.run,
+            settings,
             {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtest"},
             clock,
             Random(1),

@@ -16,9 +16,9 @@ from typing import Any, Final
 from bulkup.content.picture.types import Exposure, Moment, PictureFacts, Place, Precision
 
 _SAME_PLACE_DEGREES: Final = 1e-4  # about 10 m: coordinates are rounded differently
-
-
 _FIRST: Final = ("camera", "lens", "live_id", "burst_id", "motion_bytes")
+_FIRST_OF_WORDS: Final = ("title", "description", "rating")
+_MOMENTS: Final = ("original", "digitised", "modified")
 
 
 def merged(
@@ -44,14 +44,8 @@ def merged(
         return next((value for value in found if value not in (None, ())), None)
 
     found: dict[str, Any] = {name: first(name, sources) for name in _FIRST}
-    found |= {name: first(name, words) for name in ("title", "description", "rating")}
-    dated = [
-        source.taken_from
-        for name in ("original", "digitised", "modified")
-        for source in sources
-        if getattr(source, name) is not None
-    ]
-    for name in ("original", "digitised", "modified"):
+    found |= {name: first(name, words) for name in _FIRST_OF_WORDS}
+    for name in _MOMENTS:
         moment = first(name, sources)
         found[name] = None if moment is None else _completed(moment, moments)
     return PictureFacts(
@@ -60,7 +54,7 @@ def merged(
         tags=first("tags", words) or (),
         place=_completed_place(places),
         exposure=_exposure(sources),
-        taken_from=dated[0] if dated else None,
+        taken_from=_taken_from(sources),
     )
 
 
@@ -70,6 +64,15 @@ def with_sidecars(own: PictureFacts, sidecars: Sequence[PictureFacts]) -> Pictur
     A sidecar's date of change says nothing about the picture.
     """
     return merged((*(replace(one, modified=None) for one in sidecars), own))
+
+
+def _taken_from(sources: Sequence[PictureFacts]) -> str | None:
+    """Where the moment comes from that says when the picture was taken."""
+    for name in _MOMENTS:
+        for source in sources:
+            if getattr(source, name) is not None:
+                return source.taken_from
+    return None
 
 
 def _completed(moment: Moment, others: Sequence[Moment]) -> Moment:
