@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pexpect
 import pytest
@@ -284,6 +285,42 @@ def test_a_full_disk_behind_standard_output_is_named_and_no_bug(filled: Bulkup) 
         assert "No space left on device" in ended.stderr, args
         assert "Traceback" not in ended.stderr, args
         assert ended.returncode == 2, args
+
+
+def test_a_full_disk_behind_the_messages_changes_no_exit_code(
+    bulkup: Bulkup, tmp_path: Path
+) -> None:
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "list").write_text("a.jpg\ngone.jpg\n")
+    listed = ("push", "photos", "--to", "store", "--stages", "upload", "--files-from", "list")
+    expected = {
+        ("push", "photos", "--to", "store", "--stages", "upload", "--verbose"): 0,
+        listed: 3,
+        ("push", "photos", "--to", "away/too/far"): 4,
+        ("push", "away"): 2,
+        ("status", "--manifest", "list"): 5,
+        ("status", "--wrong"): 2,
+    }
+    for args, code in expected.items():
+        with Path("/dev/full").open("w") as full:
+            assert _code(bulkup, args, stderr=full) == code, args
+            if code != 0 and args[0] == "push":
+                assert _code(bulkup, args, stdout=full, stderr=full) == code, args
+    assert set(objects_in(tmp_path / "store")) == {"a.jpg"}
+
+
+def _code(
+    bulkup: Bulkup, args: tuple[str, ...], *, stderr: IO[str], stdout: IO[str] | None = None
+) -> int:
+    ended = subprocess.run(
+        [PROGRAM, *args],
+        stdout=stdout or subprocess.DEVNULL,
+        stderr=stderr,
+        env=bulkup.environment(),
+        cwd=bulkup.directory,
+        check=False,
+    )
+    return ended.returncode
 
 
 def test_names_have_the_same_keys_in_every_locale(bulkup: Bulkup, tmp_path: Path) -> None:

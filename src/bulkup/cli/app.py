@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import suppress
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
@@ -23,6 +24,9 @@ from bulkup.cli.shared_options import (
     VerboseOption,
 )
 from bulkup.errors import BulkupError, ExitCode
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 EXIT_CODES = """\b
 Exit codes:
@@ -91,8 +95,9 @@ def main() -> None:
     """
     _open_closed_streams()
     _require_utf8_names()
-    for stream in (sys.stdout, sys.stderr):  # characters that its encoding lacks become \\uNNNN
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
+    # Characters that its encoding lacks become \\uNNNN.
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a TextIOWrapper
+    sys.stderr = _messages(sys.stderr)
     code = _run()
     try:
         sys.stdout.flush()
@@ -103,6 +108,24 @@ def main() -> None:
     with suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
+
+
+class _MessageFile(io.FileIO):
+    """Standard error: what a full disk behind it does not take is lost, and ends no run."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return memoryview(data).nbytes
+
+
+def _messages(stderr: TextIO) -> TextIO:
+    raw = _MessageFile(stderr.fileno(), "w", closefd=False)
+    buffered = io.BufferedWriter(raw)
+    return io.TextIOWrapper(buffered, stderr.encoding, "backslashreplace", line_buffering=True)
 
 
 def _require_utf8_names() -> None:

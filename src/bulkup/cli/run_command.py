@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bulkup.errors import ExitCode
@@ -86,7 +86,10 @@ async def _run(
             ingest=ingest,
         )
     output.report_lost()
-    return output.exit_code or summary.exit_code
+    code = output.exit_code or summary.exit_code
+    if output.unprinted is not None and not code:
+        raise output.unprinted
+    return code
 
 
 def _reopen_on_hangup(settings: Settings, sinks: list[tuple[str, int]]) -> None:
@@ -125,6 +128,7 @@ class RunOutput:
         self._screen: Screen | None = None
         self._signals: StopSignals | None = None
         self._summary: Any = None  # as `summaries` take it
+        self.unprinted: OSError | None = None  # why the summary could not be printed
 
     @property
     def exit_code(self) -> int | None:
@@ -210,9 +214,13 @@ class RunOutput:
         out = sys.stderr if self._settings.json else sys.stdout
         is_drawn = is_screen(out, os.environ)
         lines = in_lines(self._summary) if is_drawn else [in_line(self._summary)]
-        with suppress(BrokenPipeError):  # the exit code still says how the run ended
+        try:
             for line in lines:
                 print(line, file=out)
+        except BrokenPipeError:
+            pass  # the exit code still says how the run ended
+        except OSError as error:
+            self.unprinted = error
 
 
 class Stoppable(Protocol):
