@@ -367,7 +367,7 @@ class SourceMissing(SourceError):
 
 
 class SourceUnreadable(SourceError):
-    """Permission denied, or not a regular file."""
+    """Permission denied."""
 
     error_class = ErrorClass.AUTH
 

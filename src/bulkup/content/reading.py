@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol, cast
 from bulkup.content.digest import digest_parts, digests_of
 from bulkup.content.media import HEAD_BYTES, media_type
 from bulkup.content.os_errors import kind_of
-from bulkup.errors import SourceChanged, SourceError, SourceMissing, SourceUnreadable
+from bulkup.errors import SourceChanged, SourceError, SourceMissing
 from bulkup.model import Body, Digest, FileStat
 
 
@@ -208,7 +208,7 @@ def _errors_named(path: str) -> Iterator[None]:
 
 def _require_file(mode: int, path: str) -> None:
     if not stat_module.S_ISREG(mode):
-        raise SourceUnreadable(f"{path} is no longer a regular file")
+        raise SourceMissing(f"{path} is no longer a regular file")
 
 
 def _named(error: OSError, path: str) -> SourceError:

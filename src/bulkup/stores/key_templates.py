@@ -83,7 +83,7 @@ def templated_key(template: str, path: str, digest: Digest, facts: KeyFacts) -> 
     parts: list[str] = []
     for part in template.split("/"):
         text = _filled(part, values, digest, facts.taken)
-        if text == UNDATED and parts[-1:] == [UNDATED]:
+        if text == UNDATED and parts[-1:] == [UNDATED] and "{taken" in part:
             continue
         parts += [one for one in text.split("/") if one not in ("", ".", "..")]
     return "/".join(parts)

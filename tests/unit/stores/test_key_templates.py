@@ -43,6 +43,8 @@ def test_what_has_no_date_goes_to_one_folder() -> None:
     assert key(BY_MONTH) == "undated/a.jpg"
     assert key("by date/{taken:%Y}/x/{taken:%m}/{name}") == "by date/undated/x/undated/a.jpg"
     assert key("{taken:%Y}-{name}") == "undated-a.jpg"
+    named_so = templated_key("{taken:%Y}/{name}", "undated", DIGEST, KeyFacts())
+    assert named_so == "undated/undated"
     assert key("{camera}/{name}") == "unknown/a.jpg"
 
 
