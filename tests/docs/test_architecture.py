@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +17,8 @@ PAGE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
 ROWS = PAGE.partition("## Where to find")[2]
 PATHS = set(re.findall(r"`([\w/]+\.py|[\w/]+/)`", PAGE))
 NAMES = re.findall(r"`([\w/]+\.py)` \(`([\w.]+)`", PAGE)
+RULES = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+CONTRACTS: list[dict[str, Any]] = RULES["tool"]["importlinter"]["contracts"]
 PACKAGES = sorted(
     str(init.parent.relative_to(SOURCE))
     for init in SOURCE.rglob("__init__.py")
@@ -37,14 +43,28 @@ def test_every_function_it_names_exists(path: str, name: str) -> None:
 
 
 def test_the_layers_are_those_that_the_import_rules_check() -> None:
-    rules = (REPOSITORY / "pyproject.toml").read_text("utf-8")
-    checked = re.search(r"^layers = \[\n(.*?)^\]", rules, re.DOTALL | re.MULTILINE)
     shown = re.search(r"^```\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
-    assert checked
     assert shown
-    named = [line.strip().strip('",') for line in checked[1].splitlines()]
-    layers = [name for name in named if not name.startswith("(")]  # those are not there yet
-    assert [re.split(r"  +", line)[0] for line in shown[1].splitlines()] == layers
+    layers = [re.split(r"  +", line)[0] for line in shown[1].splitlines()]
+    assert layers == CONTRACTS[0]["layers"]
+
+
+def test_rules_name_what_is_allowed_so_that_a_new_module_keeps_to_them() -> None:
+    assert CONTRACTS[0]["exhaustive"]
+    assert [one["name"] for one in CONTRACTS[1:] if one["source_modules"] != ["bulkup"]] == []
+
+
+def test_each_outside_library_may_be_imported_in_the_named_places_only() -> None:
+    ruled = {name for one in CONTRACTS for name in one.get("forbidden_modules", ())}
+    found = {
+        name
+        for module in SOURCE.rglob("*.py")
+        for name in re.findall(r"^ *(?:import|from) (\w+)", module.read_text("utf-8"), re.MULTILINE)
+    }
+    # Words behind "from" in docstrings are no packages.
+    assert {name for name in found - sys.stdlib_module_names if find_spec(name)} - ruled == {
+        "bulkup"
+    }
 
 
 @pytest.mark.parametrize("package", PACKAGES)
