@@ -251,7 +251,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manifest]:
           (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) SELECT i FROM n;
         INSERT INTO folder (id, root_id, path) SELECT i, 1, 'd' || i || '/' FROM n WHERE i <= 200;
         INSERT INTO content (id, digest, size_bytes) SELECT i, CAST(i AS BLOB), 3 FROM n;
-        INSERT INTO asset SELECT i, 1 + i / 1001, i || '.jpg', 3, 0, 0, 0, i, NULL, 0 FROM n;
+        INSERT INTO asset SELECT i, 1 + i / 1001, i || '.jpg', 3, 0, 0, 0, i, NULL, 0, 0 FROM n;
         INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, batch_id,
           run_id, due_at, error_class)
           SELECT i, i, 1, 'upload',

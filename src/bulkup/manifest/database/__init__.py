@@ -1,6 +1,7 @@
 """The manifest's file.
 
 schema.py      tables, indexes and triggers
+counts.py      counts that statements about many rows keep in place of triggers
 sidecars.py    tables and triggers of XMP sidecars
 pairs.py       the view of files that are one picture
 takeout.py     tables of albums and of the JSON of Google Takeout

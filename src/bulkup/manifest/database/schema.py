@@ -20,9 +20,10 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 
 from __future__ import annotations
 
+from bulkup.manifest.database.counts import COUNTED
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
-from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS
+from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS, SUFFIX_FIRST
 from bulkup.manifest.database.takeout import TAGS, TAKEOUT, TWINS
 from bulkup.manifest.database.views import VIEWS
 
@@ -341,5 +342,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(3, TAGS),
     migration(4, MIXED_CASE),
     migration(5, TWINS),
+    migration(6, COUNTED + SUFFIX_FIRST),
 )
 """Migration number n is at index n - 1."""

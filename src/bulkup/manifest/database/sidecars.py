@@ -148,3 +148,11 @@ MIXED_CASE = (
         "AND EXISTS (SELECT 1 FROM picture WHERE picture.content_id = picture_asset.content_id)"
     )
 )
+
+# Of every new file: `lower` and `substr` took three times as many instructions.
+SUFFIX_FIRST = f"""
+DROP TRIGGER sidecar_added;
+CREATE TRIGGER sidecar_added AFTER INSERT ON asset WHEN CAST(new.name AS TEXT) LIKE '%.xmp' BEGIN
+  {_mark_pictures(_in_cases(_BASE), (*_BASES, _CAPITALISED.format(_BASE)))}
+END;
+"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from bulkup.manifest.database.counts import count_assets, count_items
 from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.files import absent_files
 from bulkup.manifest.files.scan_rows import Folder, RecordedScan, ScanScope
@@ -210,37 +211,44 @@ class Scans(Statements):
         execute_rows(
             self._db,
             "INSERT INTO asset (id, folder_id, content_id, name, size_bytes, modified_ns, inode, "
-            "changed_ns) SELECT column1 + ?, ?, column1, column2, column3, column4, column5, "
-            "column6 FROM (VALUES {rows})",
+            "changed_ns, counted) SELECT column1 + ?, ?, column1, column2, column3, column4, "
+            "column5, column6, 1 FROM (VALUES {rows})",
             [(content + i, to_sql(f[0]), f[1], f[2], f[3], f[4]) for i, f in enumerate(folder.new)],
             before=(asset - content, folder_id),
         )
+        sizes = [f[1] for f in folder.new]
+        count_assets(self._db, sizes)
         mine = max(0, min(hand_over, len(folder.new)))
-        self._add_items(scope, item, range(content, content + mine), "claimed")
-        self._add_items(scope, item + mine, range(content + mine, content + len(folder.new)))
+        self._add_items(scope, item, content, sizes[:mine], "claimed")
+        self._add_items(scope, item + mine, content + mine, sizes[mine:], "ready")
         return [
             _claimed(scope, folder, f, item + i, content + i, asset + i)
             for i, f in enumerate(folder.new[:mine])
         ]
 
     def _add_items(
-        self, scope: ScanScope, item: int, contents: range, state: str = "ready"
+        self, scope: ScanScope, item: int, content: int, sizes: Sequence[int], state: str
     ) -> None:
-        """An upload item for each of these contents, with ids from `item` on."""
+        """An upload item for each of the contents from `content` on, whose sizes these are, with
+        ids from `item` on."""
+        if not sizes:
+            return
         self._db.execute(
             "INSERT INTO item (id, content_id, destination_id, stage, state, size_bytes, "
-            "batch_id, run_id) SELECT id + ?, id, ?, 'upload', ?, size_bytes, ?, ? FROM content "
+            "batch_id, run_id, counted) "
+            "SELECT id + ?, id, ?, 'upload', ?, size_bytes, ?, ?, 1 FROM content "
             "WHERE id >= ? AND id < ?",
             (
-                item - contents.start,
+                item - content,
                 scope.destination_id,
                 state,
                 scope.batch_id,
                 scope.run_id if state == "claimed" else None,
-                contents.start,
-                contents.stop,
+                content,
+                content + len(sizes),
             ),
         )
+        count_items(self._db, scope.destination_id, "upload", state, sizes)
 
     def _change(self, scope: ScanScope, folder: Folder, hand_over: int) -> list[WorkItem]:
         """Changed files: a new, unread content each; the old one may lose its last asset."""
@@ -258,7 +266,7 @@ class Scans(Statements):
                 "content_id = ?, missing_at = NULL, is_unreadable = 0 WHERE id = ?",
                 (*file[1:5], content, known.asset_id),
             )
-            self._add_items(scope, item, range(content, content + 1), state)
+            self._add_items(scope, item, content, [file[1]], state)
             forget_copies(self._db, known.asset_id)
             release_content(self._db, known.content_id, keeps_accepted=not known.is_missing)
             if state == "claimed":

@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
+from bulkup.manifest.database.counts import count_items, uncount_items
 from bulkup.manifest.database.sql import execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
 from bulkup.manifest.rows import (
@@ -27,6 +28,23 @@ Ended = Sequence[tuple[WorkItem, float]]
 """Items, each with the seconds that its attempt took."""
 
 
+_DONE = (
+    "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
+    "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
+    "settled_at = ?{more} FROM (VALUES {{rows}}) AS v "
+    "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'{which}"
+)
+_COUNTED_BY_TRIGGERS = _DONE.format(more="", which="")
+_COUNTED_HERE = _DONE.format(
+    more=", counted = NOT counted",
+    which=" AND size_bytes = v.column3 AND live AND destination_id = ? AND stage = 'upload'",
+)
+
+
+class NotAsExpected(Exception):
+    """An item was taken over or deleted meanwhile, or its file has another size now."""
+
+
 def settle_done(
     db: sqlite3.Connection, ended: Ended, stage: Stage, run_id: str, now: float
 ) -> None:
@@ -36,16 +54,32 @@ def settle_done(
     """
     settled = execute_rows(
         db,
-        "UPDATE item SET state = 'done', run_id = NULL, in_hand = 0, reason = NULL, "
-        "attempts = attempts + 1, priority = 1, error_class = NULL, error = NULL, "
-        "settled_at = ? FROM (VALUES {rows}) AS v "
-        "WHERE id = v.column1 AND content_id = v.column2 AND state = 'claimed'",
+        _COUNTED_BY_TRIGGERS,
         [(item.item_id, item.content_id) for item, _ in ended],
         before=(now,),
     )
     if settled < len(ended):
         ended = _existing(db, ended)
     _record_attempts(db, ended, "done", stage, run_id, now)
+
+
+def _settle_claimed_uploads(
+    db: sqlite3.Connection, ended: Ended, destination_id: int, run_id: str, now: float
+) -> None:
+    """As `settle_done`, with one change of the counts. Raises NotAsExpected: roll back then."""
+    sizes = [item.size_bytes for item, _ in ended]
+    settled = execute_rows(
+        db,
+        _COUNTED_HERE,
+        [(item.item_id, item.content_id, item.size_bytes) for item, _ in ended],
+        before=(now,),
+        after=(destination_id,),
+    )
+    if settled < len(ended):
+        raise NotAsExpected
+    uncount_items(db, destination_id, Stage.UPLOAD, "claimed", sizes)
+    count_items(db, destination_id, Stage.UPLOAD, "done", sizes)
+    _record_attempts(db, ended, "done", Stage.UPLOAD, run_id, now)
 
 
 def _existing(db: sqlite3.Connection, ended: Ended) -> Ended:
@@ -62,9 +96,19 @@ def settle_uploaded(
     destination_id: int,
     run_id: str,
     now: float,
+    *,
+    as_claimed: bool,
 ) -> None:
-    """The destination has these contents. What is known of their multipart uploads is dropped."""
-    settle_done(db, [(d.item, d.seconds) for d in done], Stage.UPLOAD, run_id, now)
+    """The destination has these contents. What is known of their multipart uploads is dropped.
+
+    With `as_claimed` all items must be as they were claimed, which is quicker; raises
+    NotAsExpected, and the transaction is to be rolled back, where one is not.
+    """
+    ended = [(d.item, d.seconds) for d in done]
+    if as_claimed:
+        _settle_claimed_uploads(db, ended, destination_id, run_id, now)
+    else:
+        settle_done(db, ended, Stage.UPLOAD, run_id, now)
     execute_rows(
         db,
         "UPDATE object SET etag = nullif(v.column1, ''), checksum = nullif(v.column2, ''), "

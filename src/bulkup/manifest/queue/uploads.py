@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.accepted import STATE_OR_ACCEPTED
 from bulkup.manifest.queue.claim import ITEM_COLUMNS, ITEMS_WITH_FILES, work_item
 from bulkup.manifest.queue.register import Registration, SpareKey, reserve
-from bulkup.manifest.queue.settle import enqueue_after, settle_uploaded
+from bulkup.manifest.queue.settle import NotAsExpected, enqueue_after, settle_uploaded
 from bulkup.manifest.rows import (
     Copy,
     Read,
@@ -152,10 +153,12 @@ class UploadQueue(Statements):
         """
         if not done:
             return
-        with self._transaction():
-            settle_uploaded(self._db, done, destination_id, run_id, now)
-            if follows is not None:
-                enqueue_after(self._db, [d.item for d in done], follows)
+        for as_claimed in (True, False):
+            with suppress(NotAsExpected), self._transaction():
+                settle_uploaded(self._db, done, destination_id, run_id, now, as_claimed=as_claimed)
+                if follows is not None:
+                    enqueue_after(self._db, [d.item for d in done], follows)
+                return
 
     def stored_keys(self, digests: Iterable[str], destination_id: int) -> dict[str, str]:
         """The keys of the contents' objects, by digest; without those that are not stored."""

@@ -35,6 +35,53 @@ def test_an_attempt_at_a_deleted_item_is_not_recorded(manifest: Manifest) -> Non
     assert not recount_differs(manifest)
 
 
+def test_an_upload_of_a_file_that_grew_since_its_scan_is_counted_with_its_new_size(
+    manifest: Manifest,
+) -> None:
+    pusher = Pusher.begin(manifest, "a")
+    grown, kept = pusher.record(folder(new=[file("x.jpg", size_bytes=3), file("y.jpg")]))
+    sql(manifest, "UPDATE item SET size_bytes = 5 WHERE id = ?", grown.item_id)
+    pusher.done((grown, "x.jpg"), (kept, "y.jpg"))
+    uploaded = "SELECT items, bytes FROM tally WHERE state = 'done'"
+    assert sql(manifest, uploaded) == [(2, 8)]
+    assert sql(manifest, "SELECT count(*) FROM attempt") == [(2,)]
+    assert not recount_differs(manifest)
+
+
+def test_an_upload_of_which_no_file_is_left_is_not_counted(manifest: Manifest) -> None:
+    pusher = Pusher.begin(manifest, "a")
+    work, other = pusher.record(folder(new=[file("x.jpg"), file("y.jpg")]))
+    pusher.register((work, "x"))
+    (gone,) = (known for known in pusher.known().values() if known.asset_id == work.asset_id)
+    manifest.scans.record(
+        pusher.scope,
+        lambda: [folder(changed=[(gone, file("x.jpg", stamp=2))])],
+        now=NOW,
+        hand_over=0,
+    )
+    pusher.done((work, "x.jpg"), (other, "y.jpg"))
+    assert sql(manifest, "SELECT sum(live) FROM item WHERE state = 'done'") == [(1,)]
+    assert not recount_differs(manifest)
+
+
+def test_a_statement_of_another_program_is_counted(manifest: Manifest) -> None:
+    pusher = Pusher.begin(manifest, "a")
+    done, _ = pusher.record(folder(new=[file("x.jpg"), file("y.jpg")]))
+    pusher.done((done, "x.jpg"))
+    for statement in (
+        "UPDATE item SET state = 'ready'",
+        "INSERT INTO content (id, size_bytes) VALUES (77, 9)",
+        "INSERT INTO item (content_id, destination_id, stage, state, size_bytes) "
+        "VALUES (77, 1, 'upload', 'dead', 9)",
+        "INSERT INTO asset (folder_id, name, size_bytes, modified_ns, inode, changed_ns, "
+        "content_id) VALUES (1, 'z.jpg', 9, 0, 0, 0, 77)",
+        "UPDATE item SET size_bytes = 8 WHERE content_id = 77",
+        "DELETE FROM item WHERE state = 'ready' AND id = 1",
+    ):
+        sql(manifest, statement)
+        assert not recount_differs(manifest), statement
+
+
 def test_attempts_end_with_their_item(manifest: Manifest) -> None:
     pusher = Pusher.begin(manifest, "a")
     (work,) = pusher.record(folder(new=[file("x.jpg")]))
