@@ -83,7 +83,12 @@ def bucket_of(request: Request) -> str:
     identity = identity_of(request)
     if identity is not None:
         return identity.bucket
-    return f"address {request.client.host if request.client else ''}"
+    return address_bucket(request.client)
+
+
+def address_bucket(client: tuple[str, int] | None) -> str:
+    """The key of the bucket of an address without a token."""
+    return f"address {client[0] if client else ''}"
 
 
 def take(request: Request, cost: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.routing import BaseRoute, Mount, Router
@@ -72,12 +72,12 @@ def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIA
     options = context.settings.serve
 
     @asynccontextmanager
-    async def lifespan(_: object) -> AsyncIterator[None]:
+    async def lifespan(_: object) -> AsyncIterator[Mapping[str, ServerContext]]:
         tasks = [asyncio.create_task(context.live.run())]
         if context.worker is not None:
             tasks.append(asyncio.create_task(context.worker.run()))
         try:
-            yield
+            yield {"context": context}
         finally:
             for task in tasks:
                 task.cancel()

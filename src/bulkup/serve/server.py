@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from random import Random
@@ -17,14 +18,19 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from bulkup.clock import SystemClock
 from bulkup.errors import ExitCode, UsageError
 from bulkup.manifest.server import ServerReader
+from bulkup.serve.access import address_bucket
 from bulkup.serve.app import make_app
 from bulkup.serve.context import ServerContext, new_context
+from bulkup.serve.middleware.responses import with_headers
+from bulkup.serve.problems import Problem, problem_response
 from bulkup.serve.tokens import digest_of
 from bulkup.serve.watching import check_folders
 from bulkup.settings.serve_options import ServeOptions
 from bulkup.stores.urls import is_loopback
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from bulkup.settings.table import Settings
 
 HEADER_BYTES = 16 << 10
@@ -115,7 +121,6 @@ def _config(context: ServerContext) -> uvicorn.Config:
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=END_SECONDS,
         h11_max_incomplete_event_size=HEADER_BYTES,
@@ -137,6 +142,8 @@ class BoundedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always one of TCP
         super().connection_made(transport)
+        if len(self.connections) > MOST_CONNECTIONS:
+            self.app = refusing(self.app)
         self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
 
     def data_received(self, data: bytes) -> None:
@@ -145,6 +152,27 @@ class BoundedProtocol(H11Protocol):
             self._cancel_timer()
         elif self._head_timer is None:
             self._head_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request as other errors are answered. uvicorn calls this while it
+        handles h11's error."""
+        error = sys.exception()
+        hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        status, detail = (
+            (431, "the head of the request is too large") if hint == 431 else (400, msg)
+        )
+        self.transport.write(self._response(Problem(status, detail)))
+        self.transport.close()
+
+    def _response(self, problem: Problem) -> bytes:
+        response = problem_response(problem, "")
+        headers = [*response.raw_headers, (b"connection", b"close")]
+        context: ServerContext | None = self.app_state.get("context")
+        if context is not None:
+            headers = with_headers(headers, context, address_bucket(self.client))
+        sent = self.conn.send(h11.Response(status_code=problem.status, headers=headers)) or b""
+        sent += self.conn.send(h11.Data(data=bytes(response.body))) or b""
+        return sent + (self.conn.send(h11.EndOfMessage()) or b"")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
@@ -159,6 +187,18 @@ class BoundedProtocol(H11Protocol):
         self._head_timer = None
         if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
             self.transport.close()
+
+
+def refusing(app: ASGIApp) -> ASGIApp:
+    """The application for a connection beyond the bound: it says that there are too many."""
+
+    async def refused(scope: Scope, receive: Receive, send: Send) -> None:
+        problem = Problem(
+            503, "too many connections", headers={"Retry-After": "5", "Connection": "close"}
+        )
+        await app({**scope, "state": {**scope["state"], "refusal": problem}}, receive, send)
+
+    return refused
 
 
 def bind(options: ServeOptions) -> socket.socket:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,17 @@ async def exchange(server: Server, sent: bytes) -> bytes:
         writer.close()
 
 
+def problem_in(answer: bytes) -> dict[str, Any]:
+    """The problem of a raw answer, which has the headers of every other."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    names = {line.partition(b":")[0].lower().decode() for line in head.split(b"\r\n")}
+    assert {"x-ratelimit-remaining", "ratelimit-policy", "x-content-type-options"} <= names
+    assert b"content-type: application/problem+json" in head.lower()
+    problem: dict[str, Any] = json.loads(body)
+    assert int(head.split()[1]) == problem["status"]
+    return problem
+
+
 async def test_it_serves_until_it_is_stopped(tmp_path: Path) -> None:
     async with running(settings_of(tmp_path)) as server:
         found = await exchange(
@@ -65,6 +78,30 @@ async def test_ten_megabytes_of_headers_are_refused(tmp_path: Path) -> None:
         found = await exchange(server, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines)
 
     assert found == b"" or found.startswith(b"HTTP/1.1 4")
+
+
+async def test_a_head_that_is_too_large_is_a_problem_that_says_so(tmp_path: Path) -> None:
+    async with running(settings_of(tmp_path)) as server:
+        found = await exchange(server, b"GET /" + b"a" * 20_000)
+
+    assert problem_in(found)["status"] == 431
+
+
+async def test_connections_beyond_the_bound_are_told_to_come_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_CONNECTIONS", 1)
+    request = b"GET /api/v1/stats HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with running(settings_of(tmp_path)) as server, asyncio.timeout(30):
+        port = int(server.url.rsplit(":", 1)[1].split("/")[0])
+        reader, first = await asyncio.open_connection("127.0.0.1", port)
+        first.write(request)
+        assert b" 401 " in await reader.readline()
+        found = await exchange(server, request)
+        first.close()
+
+    assert problem_in(found)["status"] == 503
+    assert b"retry-after: 5\r\n" in found.lower()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT"])
@@ -201,7 +238,7 @@ async def test_requests_that_could_be_read_in_two_ways_end_the_connection(
     async with running(settings_of(tmp_path)) as server, asyncio.timeout(30):
         found = await exchange(server, sent)
 
-    assert found.startswith(b"HTTP/1.1 400 ")
+    assert problem_in(found)["status"] == 400
     assert found.count(b"HTTP/1.1 ") == 1
 
 

@@ -1,9 +1,13 @@
-"""The headers of every response; and errors as responses: problem details, or pages."""
+"""The headers of every response; and errors as responses: problem details, or pages.
+
+A request whose connection is one too many has the Problem as `scope["state"]["refusal"]`.
+"""
 
 from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.datastructures import MutableHeaders
@@ -53,6 +57,10 @@ class Responses:
                 self._add(request, message)
             await send(message)
 
+        if (refusal := scope["state"].get("refusal")) is not None:
+            response = problem_response(refusal, request.url.path)
+            await response(scope, receive, send_with_headers)
+            return
         try:
             await self._app(scope, receive, send_with_headers)
         except ClientDisconnect:  # nobody is there to be told
@@ -64,12 +72,18 @@ class Responses:
             await response(scope, receive, send_with_headers)
 
     def _add(self, request: Request, message: Message) -> None:
-        headers = MutableHeaders(scope=message)
-        for name, value in _HEADERS.items():
-            headers.setdefault(name, value)
-        context = self._context
-        allowance = context.rate_limits.allowance(bucket_of(request), context.clock.monotonic())
-        message["headers"] = [*message["headers"], *allowance.headers()]
+        message["headers"] = with_headers(message["headers"], self._context, bucket_of(request))
+
+
+def with_headers(
+    headers: Sequence[tuple[bytes, bytes]], context: ServerContext, bucket: str
+) -> list[tuple[bytes, bytes]]:
+    """The headers of a response with those that every one has. `bucket` is whoever asks."""
+    found = MutableHeaders(raw=list(headers))
+    for name, value in _HEADERS.items():
+        found.setdefault(name, value)
+    allowance = context.rate_limits.allowance(bucket, context.clock.monotonic())
+    return [*found.raw, *allowance.headers()]
 
 
 def error_response(request: Request, problem: Problem) -> Response:
