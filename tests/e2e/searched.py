@@ -40,9 +40,11 @@ def as_jpeg(image: Image.Image, quality: int = 90) -> bytes:
 
 
 def upright(path: Path) -> Image.Image:
-    """The picture as it is displayed, in RGB."""
+    """The picture as it is displayed, in RGB, at most 2,000 pixels wide and high."""
     with Image.open(path) as image:
-        return ImageOps.exif_transpose(image).convert("RGB")
+        found = ImageOps.exif_transpose(image).convert("RGB")
+    found.thumbnail((2000, 2000))
+    return found
 
 
 def cropped(image: Image.Image, share: float = 0.1) -> Image.Image:
