@@ -35,6 +35,9 @@ AUTHORIZATION = (
         ("Invalid header value: FooBarBaz\n", "FooBarBaz"),
         ("Invalid header value b'FooBarBaz\\n'", "FooBarBaz"),
         ("the key AKIAIOSFODNN7EXAMPLE is blocked", "AKIAIOSFODNN7EXAMPLE"),
+        (f"you sent {quote(AUTHORIZATION, safe='')}", SIGNATURE),
+        (f"you sent {quote(AUTHORIZATION, safe='')}", "AKIDEXAMPLE"),
+        (f"GET %2Fb%3FX-Amz-Signature%3D{SIGNATURE[:20]}%26x%3D1", SIGNATURE[:20]),
         ("<SecretAccessKey>abcdefGHIJ</SecretAccessKey>", "abcdefGHIJ"),
         ("<SignatureProvided>0a1b2c3d</SignatureProvided>", "0a1b2c3d"),
         ("x-amz-server-side-encryption-customer-key: MDEyMzQ1Njc4OUE=", "MDEyMzQ1Njc4OUE"),
@@ -95,6 +98,22 @@ def test_a_secret_is_known_in_other_capitals(shown):
 def test_a_secret_is_known_in_base64():
     secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
     assert redact(f"got {b64encode(secret.encode()).decode()}", [secret]).startswith("got ***")
+
+
+@pytest.mark.parametrize(
+    ("shown", "left"),
+    [
+        (lambda s: s[:24], "***"),
+        (lambda s: s[9:], "***"),
+        (lambda s: f"{s[:17]}\n  {s[17:]}", "***\n  ***"),
+        (lambda s: s.replace("/", r"\/"), "***"),
+        (lambda s: f"{quote(s, safe='')[:24]}...", "***..."),
+        (lambda s: s[:12], "wJalrXUtnFEM"),
+    ],
+)
+def test_a_long_part_of_a_secret_is_one_too(shown, left):
+    secret = "wJalrXUtnFEMIxyz7MDE/G+bPxRfiCYEXAMPLEKEY"
+    assert redact(f"got {shown(secret)} of you", [secret]) == f"got {left} of you"
 
 
 def test_the_key_of_an_object_is_no_secret():

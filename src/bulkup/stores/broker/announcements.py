@@ -93,7 +93,7 @@ async def _answer(some: list[_Waiting], calls: Calls) -> None:
             continue
         status = fields.get("status")
         if isinstance(status, int) and status >= 300:
-            one.answer.set_exception(refused(status, fields, one.subject))
+            one.answer.set_exception(refused(status, fields, one.subject, calls.secrets))
         else:
             one.answer.set_result(fields)
 

@@ -108,7 +108,9 @@ class Calls:
         """The error for a response to `send` that is no success."""
         if is_problem(response):
             return self._error(response, subject)
-        refusal = s3_errors.Refusal(response, subject, self._clock.now(), conditional=True)
+        refusal = s3_errors.Refusal(
+            response, subject, self._clock.now(), conditional=True, secrets=self.secrets
+        )
         return s3_errors.classify(refusal)
 
     @asynccontextmanager
@@ -126,11 +128,15 @@ class Calls:
         """Close the connections. May be called twice."""
         await self._clients.close()
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text of the server may repeat."""
+        return (self._token,) if self._token else ()
+
     def _secret(self) -> dict[str, str]:
         if not self._token:
             raise CredentialsRefused("a token is needed, and none is given", hint=SIGN_IN_HINT)
         return {"authorization": f"Bearer {self._token}"}
 
     def _error(self, response: Response, subject: str) -> Exception:
-        secrets = (self._token,) if self._token else ()
-        return classify(response, subject, self.url, self._clock.now(), secrets)
+        return classify(response, subject, self.url, self._clock.now(), self.secrets)

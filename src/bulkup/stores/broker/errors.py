@@ -61,15 +61,18 @@ def classify(
     return _of_one(response.status, str(problem.get("error_class")), said, hint)
 
 
-def refused(status: int, problem: Mapping[str, Any], subject: str) -> errors.BulkupError:
+def refused(
+    status: int, problem: Mapping[str, Any], subject: str, secrets: tuple[str, ...]
+) -> errors.BulkupError:
     """The error for the problem of one file among several."""
-    said = f"{subject}: {foreign_text(str(problem.get('detail') or 'refused'))} ({status})"
+    detail = foreign_text(str(problem.get("detail") or "refused"), secrets)
+    said = f"{subject}: {detail} ({status})"
     if status in (429, 503):
         return errors.StoreBusy(said)
     if status >= 500:
         return errors.StoreBroken(said)
     hint = problem.get("hint")
-    hint = foreign_text(hint) if isinstance(hint, str) else None
+    hint = foreign_text(hint, secrets) if isinstance(hint, str) else None
     return _of_one(status, str(problem.get("error_class")), said, hint)
 
 
