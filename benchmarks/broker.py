@@ -1,6 +1,9 @@
 """Compare a push to a bucket with the same files pushed through `bulkup serve`.
 
-    python -m benchmarks.broker PHOTOS [--clients 2] [--fail-percent 5] [--per-minute 2000]
+    python -m benchmarks.broker PHOTOS [--clients 2] [--fail-percent 5] [--late-percent 5]
+                                       [--per-minute 2000]
+
+`--late-percent` of the URLs that the server signs are refused as expired (403).
 
 Both end when all three stages are done. The clients of the server push half of the files each, and
 ten files that are the same; the server processes and embeds meanwhile (`--work`). Prints the times
@@ -132,12 +135,15 @@ def main() -> int:
     parser.add_argument("photos", type=Path)
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--fail-percent", type=float, default=0.0)
+    parser.add_argument("--late-percent", type=float, default=0.0)
     parser.add_argument("--per-minute", type=int, default=100_000)
     given = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="bulkup-broker-"))
     with ceph.running() as gateway:
         gateway.client().create_bucket(Bucket="bench")
-        faults = Faults(fail_percent=given.fail_percent or None)
+        faults = Faults(
+            fail_percent=given.fail_percent or None, late_percent=given.late_percent or None
+        )
         with front.running(upstream=gateway, faults=faults) as before:
             endpoint = before.endpoint
             env = {**os.environ, **endpoint.environment, "BULKUP_MANIFEST_BACKUP": "never"}
@@ -147,6 +153,7 @@ def main() -> int:
                 given.photos, work, env, clients=given.clients, per_minute=given.per_minute
             )
             served_cpu = cpu_seconds() - direct_cpu
+            by_status = before.stats()["by_status"]["PUT"]
         pages = gateway.client().get_paginator("list_objects_v2")
         keys = [
             one["Key"]
@@ -157,6 +164,7 @@ def main() -> int:
     shutil.rmtree(work)
     print(f"direct {direct:.1f} s, served {served:.1f} s: {served / direct:.2f} times")
     print(f"CPU {direct_cpu:.1f} s and {served_cpu:.1f} s: {served_cpu / direct_cpu:.2f} times")
+    print(f"PUTs by status: {json.dumps(by_status)}")
     print(f"{files} files, {len(keys)} objects, {json.dumps(stages)}")
     return 0 if is_over(stages, files) and len(keys) == files else 1
 

@@ -230,6 +230,10 @@ local function faults()
     if length > 1 then drop(math.max(1, math.min(CHUNK, math.floor(length / 2)))) end
     return ngx.exit(444)
   end
+  local is_signed_put = ngx.req.get_method() == "PUT" and ngx.var["arg_X-Amz-Signature"]
+  if is_signed_put and chance(options.late_percent) then
+    return refuse(403, "AccessDenied", "Request has expired")
+  end
   if chance(options.fail_percent) then
     return refuse(500, "InternalError", "We encountered an internal error. Please try again.")
   end

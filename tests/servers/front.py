@@ -82,6 +82,7 @@ class Faults:
     retry_after: float | None = None  # seconds, in the Retry-After header of a SlowDown
     latency: float | None = None  # milliseconds before a good answer
     fail_percent: float | None = None  # of the requests get 500 InternalError
+    late_percent: float | None = None  # of the PUTs by a signed URL get 403: it has expired
     reset_percent: float | None = None  # of the connections are dropped after part of the body
     expire_after: float | None = None  # seconds after the first request: 403 ExpiredToken ...
     expire_for: float = 10  # ... for so many seconds
