@@ -2,6 +2,7 @@
 
 schema.py      tables, indexes and triggers
 counts.py      counts that statements about many rows keep in place of triggers
+data/          schema.sql: what the migrations make of a new file, all at once
 sidecars.py    tables and triggers of XMP sidecars
 pairs.py       the view of files that are one picture
 takeout.py     tables of albums and of the JSON of Google Takeout

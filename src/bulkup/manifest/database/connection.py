@@ -19,7 +19,7 @@ from bulkup.errors import (
     ManifestReadOnly,
 )
 from bulkup.manifest.database.migrations import Migration, check_version, migrate
-from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.manifest.database.schema import MIGRATIONS, create
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -151,7 +151,8 @@ def connect(
             check_version(connection, path, len(migrations))
             if journal_mode == "wal":
                 use_wal(connection)
-            migrate(connection, path, migrations)
+            is_of_now = tuple(migrations[: len(MIGRATIONS)]) == MIGRATIONS
+            migrate(connection, path, migrations, at_once=create if is_of_now else None)
         connection.execute("PRAGMA foreign_keys = ON")  # not before: a migration may rebuild tables
     return connection
 
@@ -194,7 +195,7 @@ def connect_to_nothing(path: str) -> ManifestConnection:
     """An empty manifest in memory, in place of one that does not exist yet."""
     connection = _open(":memory:", name=path)
     with _closed_on_error(connection):
-        migrate(connection, path, MIGRATIONS)
+        migrate(connection, path, MIGRATIONS, at_once=create)
     return connection
 
 

@@ -33,6 +33,20 @@ def migration(number: int, statements: str) -> Migration:
     return run
 
 
+def newest_schema(migrations: Sequence[Migration]) -> str:
+    """The statements that make at once what the migrations make of a new file."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        for migrate_to_next in migrations:
+            migrate_to_next(db)
+        made = db.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY rowid").fetchall()
+        made = [one for one in made if one[2] and not one[1].startswith("sqlite_")]
+        statements = [f"{sql};\n" for *_, sql in made]
+        for name in (name for kind, name, _ in made if kind == "table"):
+            rows = db.execute(f"SELECT * FROM {name}").fetchall()
+            statements += [f"INSERT INTO {name} VALUES ({', '.join(map(str, r))});\n" for r in rows]
+    return "".join(statements)
+
+
 def check_version(connection: sqlite3.Connection, path: str, newest: int) -> int:
     """The schema's number. Raises ManifestCorrupt for another program's database, ManifestNewer
     for a schema above `newest`."""
@@ -53,8 +67,17 @@ def check_version(connection: sqlite3.Connection, path: str, newest: int) -> int
     return version
 
 
-def migrate(connection: sqlite3.Connection, path: str, migrations: Sequence[Migration]) -> None:
-    """Run the migrations that are missing. Other processes may do the same at the same time."""
+def migrate(
+    connection: sqlite3.Connection,
+    path: str,
+    migrations: Sequence[Migration],
+    *,
+    at_once: Migration | None = None,
+) -> None:
+    """Run the migrations that are missing. Other processes may do the same at the same time.
+
+    In a new file `at_once` takes the place of those that it stands for.
+    """
     version = _version(connection)
     if version == len(migrations):
         return
@@ -64,7 +87,8 @@ def migrate(connection: sqlite3.Connection, path: str, migrations: Sequence[Migr
         _back_up_before(connection, path, version)
     while version < len(migrations):
         try:
-            migrations[version](connection)
+            step = migrations[version] if version or at_once is None else at_once
+            step(connection)
         except sqlite3.OperationalError:
             # Another process may have been quicker with the same migration.
             if connection.in_transaction:

@@ -20,6 +20,9 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
+
 from bulkup.manifest.database.counts import COUNTED
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
@@ -345,3 +348,9 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(6, COUNTED + SUFFIX_FIRST),
 )
 """Migration number n is at index n - 1."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the newest schema in a new file, with 40 % of the instructions of all migrations."""
+    statements = Path(__file__).with_name("data").joinpath("schema.sql").read_text(encoding="utf-8")
+    migration(len(MIGRATIONS), statements)(connection)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import sqlite3
 import stat
+from collections.abc import Sequence
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -29,7 +30,11 @@ BROKEN = migration(NEWEST + 2, "CREATE TABLE more (x); ALTER TABLE nowhere ADD y
 
 
 def migrated(path: Path, *more: Migration) -> None:
-    connect(str(path), migrations=(*MIGRATIONS, *more)).close()
+    migrated_by(path, (*MIGRATIONS, *more))
+
+
+def migrated_by(path: Path, steps: Sequence[Migration]) -> None:
+    connect(str(path), migrations=steps).close()
 
 
 @pytest.fixture
@@ -53,6 +58,22 @@ def test_an_older_schema_is_migrated_after_a_backup_beside_it(path: Path) -> Non
     with Manifest(str(backup)) as old:
         assert old.reports.status().assets == len(FILES)
         assert not recount_differs(old)
+
+
+def test_a_new_manifest_is_what_the_migrations_make_of_an_empty_file(tmp_path: Path) -> None:
+    """When this fails: python docs/generate.py."""
+    for name, steps in (("at-once", MIGRATIONS), ("in-steps", MIGRATIONS[:1])):
+        migrated_by(tmp_path / name, steps)
+        migrated(tmp_path / name)
+    found = [
+        [
+            sorted(sql(tmp_path / name, "SELECT type, name, tbl_name, sql FROM sqlite_schema")),
+            sql(tmp_path / name, "SELECT * FROM asset_tally, takeout_join, pragma_user_version"),
+        ]
+        for name in ("at-once", "in-steps")
+    ]
+    assert found[0] == found[1]
+    assert found[0][1] == [(0, 0, 0, 0, 0, NEWEST), (1, 0, 0, 0, 0, NEWEST)]
 
 
 def test_a_migrated_manifest_is_not_migrated_again(path: Path) -> None:
