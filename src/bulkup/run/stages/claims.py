@@ -43,17 +43,18 @@ class Claims:
         limits: RunLimits,
         stop: StopSignal,
         *,
-        settle: Callable[[], Awaitable[None]],
+        wait_until_settled: Callable[[], Awaitable[None]],
         is_limited: bool,
     ) -> None:
-        """`settle` records what has ended. With `is_limited`, --limit counts these items."""
+        """`wait_until_settled` returns when what has ended is recorded. With `is_limited`, --limit
+        counts these items."""
         self._context = context
         self._queue = context.manifest.stage_queue
         self._scope = scope
         self._rules = rules
         self._limits = limits
         self._stop = stop
-        self._settle = settle
+        self._wait_until_settled = wait_until_settled
         self._is_limited = is_limited
         self._is_fed = False  # the scan or the stage before may bring more
         self._may_claim = True  # there may be items to claim in the manifest
@@ -228,7 +229,7 @@ class Claims:
 
     async def _wait_until_due(self) -> bool:
         """Wait for an item that falls due within the patience; False when none does."""
-        await self._settle()
+        await self._wait_until_settled()
         due_at = await self._context.call(self._queue.next_due_at, self._scope)
         if due_at is None:
             return False

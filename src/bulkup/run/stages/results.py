@@ -155,6 +155,13 @@ class StageResults:
             self._has_settled.clear()
             await self._has_settled.wait()
 
+    async def wait_until_settled(self) -> None:
+        """Wait until all that has ended is recorded, which is asked for at once."""
+        while self._unsettled or self._settling.locked():
+            self.are_many.set()
+            self._has_settled.clear()
+            await self._has_settled.wait()
+
     # At all stages --------------------------------------------------------------------------------
 
     def add_failure(self, item: WorkItem, error: ItemError, seconds: float) -> None:

@@ -77,7 +77,7 @@ class StageRunner:
             worker.rules,
             limits,
             job.stop,
-            settle=self._settle,
+            wait_until_settled=self.results.wait_until_settled,
             is_limited=is_limited,
         )
         job.breaker.watch(self.claims)

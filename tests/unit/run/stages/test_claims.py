@@ -47,14 +47,14 @@ class Uploads:
             ClaimRules(low=2, most=3, gather_seconds=gather_seconds),
             RunLimits(RunOptions(**options), clock),  # type: ignore[arg-type]
             self.stop,
-            settle=self._settle,
+            wait_until_settled=self._wait_until_settled,
             is_limited=True,
         )
         claims.begin_feed()
         claims.end_feed()
         return claims
 
-    async def _settle(self) -> None:
+    async def _wait_until_settled(self) -> None:
         self.settled += 1
 
     @property
