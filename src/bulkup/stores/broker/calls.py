@@ -36,6 +36,7 @@ class Calls:
         self._clients = Clients(ca_pem)
         self._turn = asyncio.Lock()
         self._not_before = 0.0  # on the monotonic clock: what a 429 said
+        self._busy_since: float | None = None  # on it, too: the first 429 since a call was taken
 
     async def call(
         self,
@@ -70,7 +71,8 @@ class Calls:
         self, method: str, path: str, *, subject: str, document: Mapping[str, object]
     ) -> dict[str, Any]:
         """As `call`, for what the server limits: after a 429 the calls are made one after the
-        other, none before the server says so. That is no failure of anything."""
+        other, none before the server says so. That is no failure of anything, unless it takes
+        none at all for WAIT_LIMIT_SECONDS."""
         while True:
             async with self._turn:
                 wait = self._not_before - self._clock.monotonic()
@@ -78,7 +80,7 @@ class Calls:
                     await self._clock.sleep(wait)
                     return await self._call_throttled(method, path, subject, document)
             try:
-                return await self.call(method, path, subject=subject, document=document)
+                return await self._taken(method, path, subject, document)
             except StoreBusy as busy:
                 self._put_off(busy)
 
@@ -88,17 +90,27 @@ class Calls:
         """A call whose turn it is, as often as the server says that it is too early."""
         while True:
             try:
-                return await self.call(method, path, subject=subject, document=document)
+                return await self._taken(method, path, subject, document)
             except StoreBusy as busy:
                 self._put_off(busy)
             await self._clock.sleep(max(0.0, self._not_before - self._clock.monotonic()))
 
+    async def _taken(
+        self, method: str, path: str, subject: str, document: Mapping[str, object]
+    ) -> dict[str, Any]:
+        found = await self.call(method, path, subject=subject, document=document)
+        self._busy_since = None
+        return found
+
     def _put_off(self, busy: StoreBusy) -> None:
-        """Raises the error where the server does not say when, or says hours."""
-        wait = busy.retry_after_seconds
-        if wait is None or wait > WAIT_LIMIT_SECONDS:
+        """Raises the error where the server does not say when, says hours, or says it for ever."""
+        wait, now = busy.retry_after_seconds, self._clock.monotonic()
+        if self._busy_since is None:
+            self._busy_since = now
+        is_endless = now - self._busy_since > WAIT_LIMIT_SECONDS
+        if wait is None or wait > WAIT_LIMIT_SECONDS or is_endless:
             raise busy
-        self._not_before = max(self._not_before, self._clock.monotonic() + max(wait, 0.1))
+        self._not_before = max(self._not_before, now + max(wait, 0.1))
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Response:
         """A request by a URL that the server made; the response, of whatever status."""

@@ -222,6 +222,8 @@ class BrokerStore:
             following = found.get("next")
             if not isinstance(following, str) or following <= after:
                 return
+            if not page:  # such pages may have no end
+                raise no_broker(self.url, "a page of its listing has no files")
             after = following
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
