@@ -35,7 +35,7 @@ from tests.servers.front import Front
 from tests.servers.relay import Network
 
 from benchmarks import data, large_manifest, tables
-from benchmarks.measure import Measured, measure
+from benchmarks.measure import Measured, make_bytecode, measure
 from benchmarks.scenarios import BUCKET, SCENARIOS, Scenario
 
 WALK = (
@@ -354,6 +354,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     right = False
     try:
         words = words_of(given, tmp)
+        make_bytecode(given.bulkup)
         bench = Bench(
             words=words,
             data_root=given.data or made_root,

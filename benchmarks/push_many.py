@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from tests.servers import front
 
 from benchmarks.bench import environment
-from benchmarks.measure import Measured, measure
+from benchmarks.measure import Measured, make_bytecode, measure
 
 IN_FOLDER = 1000
 PROGRAM = Path(sys.executable).with_name("bulkup")
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=1_000_000)
     given = parser.parse_args()
+    make_bytecode(PROGRAM)
     root = given.folder / f"{given.files}"
     write(root, given.files)
     with TemporaryDirectory(dir=given.folder) as place, front.running() as sink:

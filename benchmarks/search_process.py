@@ -20,7 +20,7 @@ from statistics import median
 import numpy as np
 
 from benchmarks.make_manifest import NOW, make, state_of
-from benchmarks.measure import measure
+from benchmarks.measure import make_bytecode, measure
 from bulkup.search.text_scores import KEPT
 
 DIMENSION = 1280
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--bulkup", default=str(Path(sys.executable).with_name("bulkup")))
     given = parser.parse_args()
+    make_bytecode(given.bulkup)
     print(f"{given.pictures} pictures, goal {GOAL_MS} ms")
     with tempfile.TemporaryDirectory() as name:
         for line in lines(Path(name), given.pictures, given.rounds, given.bulkup):
