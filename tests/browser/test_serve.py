@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import axe_core_python
 import pytest
 
-from tests.e2e.pictures import photo
+from tests.e2e.pictures import photo, sidecar
 from tests.servers import chromium, packages
 from tests.servers.chromium import ARROWS, ENTER, ESCAPE, Browser
+from tests.servers.process import wait_until
 from tests.unit.serve.library import Library, pushed
 
 pytestmark = pytest.mark.chromium
@@ -227,6 +228,32 @@ def test_files_are_uploaded_and_duplicates_are_named_first(served: Served, tmp_p
     puts = [url for url in served.browser.requested() if "/api/v1/uploads" in url]
     assert any(url.endswith("/complete") for url in puts)
     served.wait("document.querySelector('[data-list]').innerText.includes('Searchable')")
+
+
+def test_a_sidecar_that_is_dropped_beside_its_picture_tells_about_it(
+    served: Served, tmp_path: Path
+) -> None:
+    picture, facts = tmp_path / "sailing.jpg", tmp_path / "sailing.xmp"
+    picture.write_bytes(photo(904))
+    facts.write_bytes(sidecar(rating=5))
+
+    upload(served, picture, facts)
+
+    def row(name: str) -> str:
+        rows = "[...document.querySelectorAll('[data-list] li')]"
+        return f"{rows}.find((one) => one.innerText.includes('{name}'))"
+
+    served.wait(f"{row('.xmp')}.innerText.includes('Uploaded: a sidecar')")
+    served.wait(f"{row('.jpg')}.innerText.includes('Searchable')")
+    assert served.browser.ask("return document.querySelectorAll('[data-list] .error').length") == 0
+    page = served.browser.ask(f"return {row('.jpg')}.querySelector('a').href")
+    rating = (
+        f"fetch({page!r}).then((found) => found.text()).then((text) => text.includes("
+        "'<dt>Rating</dt><dd>5</dd>'))"
+    )
+    wait_until(
+        lambda: served.browser.ask(f"return {rating}"), timeout_seconds=60, what="the rating"
+    )
 
 
 def test_an_upload_goes_on_after_a_reload(served: Served, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from bulkup.errors import (
@@ -53,6 +54,11 @@ _STATUS: tuple[tuple[type[BulkupError], int], ...] = (
     (StoreError, 502),
     (DestinationError, 502),
 )
+
+
+def shows_pages(request: Request) -> bool:
+    """Whether a browser asks, to show what comes; programs get problem details."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 def problem_of(error: BulkupError) -> Problem:

@@ -163,7 +163,13 @@ async def test_too_large_a_body_is_refused(uploader: httpx.AsyncClient) -> None:
     assert (await uploader.post("/api/v1/echo", content=body())).status_code == 413
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("evil.example", "127.0.0.1.evil.example", "", "localhost.evil", "127.0.0.1@evil.example"),
+        *("127.0.0.1, evil.example", "127.0.0.1:80, evil.example", "localhost:evil", "[::1]evil"),
+    ],
+)
 async def test_a_foreign_host_is_refused(viewer: httpx.AsyncClient, host: str) -> None:
     found = await viewer.get("/api/v1/stats", headers={"Host": host})
 

@@ -48,10 +48,19 @@ async def test_a_token_signs_in_with_its_role(
 
 
 async def test_a_wrong_token_shows_the_form_again(stranger: httpx.AsyncClient) -> None:
+    browser = {**OWN, "Accept": "text/html"}
+    found = await stranger.post("/sign-in", data={"token": "no"}, headers=browser)
+
+    assert found.status_code == 401
+    assert "<form" in found.text
+    assert "no valid token" in found.text
+
+
+async def test_a_program_s_wrong_token_is_a_problem(stranger: httpx.AsyncClient) -> None:
     found = await stranger.post("/sign-in", data={"token": "no"}, headers=OWN)
 
     assert found.status_code == 401
-    assert "no valid token" in found.text
+    assert found.json()["detail"] == "This is no valid token."
 
 
 async def test_guesses_are_bounded(stranger: httpx.AsyncClient) -> None:

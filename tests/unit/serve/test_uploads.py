@@ -285,6 +285,8 @@ async def test_others_uploads_are_none_of_a_clients_business(client_of):
         {"modified_at": "yesterday"},
         {"modified_at": []},
         {"modified_at": 1e400},
+        {"rename": "no"},
+        {"rename": None},
     ],
 )
 async def test_announcements_that_are_none_are_refused(uploader, store, fields):

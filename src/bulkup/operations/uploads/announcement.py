@@ -62,7 +62,14 @@ def read_announcement(
         owner,
         _part_bytes(document, size_bytes, part_bytes) if has_parts else None,
     )
-    return Announcement(file, may_rename=document.get("rename") is not False)
+    return Announcement(file, may_rename=_may_rename(document))
+
+
+def _may_rename(document: Mapping[str, Any]) -> bool:
+    value = document.get("rename", True)
+    if not isinstance(value, bool):
+        raise UsageError("rename: true or false is needed")
+    return value
 
 
 def _integer(document: Mapping[str, Any], field: str, *, least: int, most: int) -> int:

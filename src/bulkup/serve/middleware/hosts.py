@@ -7,6 +7,7 @@ this address (DNS rebinding), and by forms and scripts.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
 
@@ -35,11 +36,14 @@ class AllowedHosts:
         return name in self._names or _is_address(name)
 
 
+_HOST = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::[0-9]{0,5})?")
+
+
 def host_name(host: str) -> str:
-    """The name or address in a Host header, without the port and the brackets of IPv6."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()
+    """The name or address in a Host header, without the port and the brackets of IPv6; '' for what
+    is no such header."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else (found[1] or found[2] or "").lower()
 
 
 def _is_address(name: str) -> bool:

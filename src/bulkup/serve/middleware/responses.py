@@ -21,7 +21,7 @@ from bulkup.serve.access import bucket_of
 from bulkup.serve.context import ServerContext, context_of
 from bulkup.serve.pages.policy import content_security_policy
 from bulkup.serve.pages.templates import page
-from bulkup.serve.problems import Problem, problem_of, problem_response
+from bulkup.serve.problems import Problem, problem_of, problem_response, shows_pages
 
 _HEADERS = {
     "content-security-policy": content_security_policy(),
@@ -90,7 +90,7 @@ def error_response(request: Request, problem: Problem) -> Response:
     """For browsers that show a page, a page; nobody is signed in: the form to sign in."""
     root = context_of(request).root_path
     path = request.url.path.removeprefix(root)
-    if path.startswith("/api/") or "text/html" not in request.headers.get("accept", ""):
+    if path.startswith("/api/") or not shows_pages(request):
         return problem_response(problem, request.url.path)
     if problem.status == 401:
         return RedirectResponse(f"{root}/sign-in", 303, {"Cache-Control": "no-store"})

@@ -12,6 +12,7 @@ from bulkup.serve.access import route
 from bulkup.serve.context import ServerContext, context_of
 from bulkup.serve.identity import COOKIE_SECONDS, identify, sent_token
 from bulkup.serve.pages.templates import page
+from bulkup.serve.problems import Problem, shows_pages
 from bulkup.serve.tokens import Role, add_token, digest_of
 
 
@@ -23,7 +24,7 @@ async def show(request: Request) -> Response:
     context = context_of(request)
     if digest_of(code) not in context.one_time_codes:
         error = "This link was used already or is of an earlier start. Restart bulkup serve."
-        return page(request, "sign_in.html", status=401, error=error)
+        return _refused(request, error)
     context.one_time_codes.discard(digest_of(code))
     name, now = f"browser-{secrets.token_hex(4)}", context.clock.now()
     token = await context.manifest.write(
@@ -44,7 +45,7 @@ async def sign_in(request: Request) -> Response:
     fields = parse_qs((await request.body()).decode(errors="replace"))
     token = fields.get("token", [""])[0].strip()
     if await identify(token, context_of(request)) is None:
-        return page(request, "sign_in.html", status=401, error="This is no valid token.")
+        return _refused(request, "This is no valid token.")
     return _signed_in(request, token)
 
 
@@ -59,6 +60,13 @@ async def sign_out(request: Request) -> Response:
     response = RedirectResponse(f"{context.root_path}/sign-in", 303)
     response.delete_cookie(context.cookie, path=_path(context))
     return response
+
+
+def _refused(request: Request, error: str) -> Response:
+    """The form again, for browsers. Raises Problem (401) for programs."""
+    if not shows_pages(request):
+        raise Problem(401, error, headers={"WWW-Authenticate": 'Bearer realm="bulkup"'})
+    return page(request, "sign_in.html", status=401, error=error)
 
 
 def _signed_in(request: Request, token: str) -> Response:

@@ -86,7 +86,10 @@ async def test_a_failure_shows_its_attempts(viewer: httpx.AsyncClient, library: 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"only": "x"}, {"only": "-1"}, {"ticked": "1", "item": "1;2"}, {"stage": "all", "all": "1"}],
+    [
+        *({"only": "x"}, {"only": "-1"}, {"only": "9" * 5000}, {"only": "9" * 19}),
+        *({"ticked": "1", "item": "1;2"}, {"stage": "all", "all": "1"}, {"path": "\0"}),
+    ],
 )
 async def test_a_wrong_form_starts_nothing(
     operator: httpx.AsyncClient, fields: dict[str, str]

@@ -210,8 +210,10 @@ async function follow(row) {
     if (found === null) return;
     const isOpen = (one) => ["ready", "claimed", "waiting"].includes(one.state);
     const state = (stage) => found.stages.find((one) => one.stage === stage);
-    if (state("embed") && !isOpen(state("embed"))) {
-      row.end(state("embed").state === "done" ? "Searchable" : "Uploaded", link);
+    const last = state("embed");
+    if (last && !isOpen(last)) { // the reason of what is skipped: a sidecar, for example
+      const uploaded = last.reason ? `Uploaded: ${last.reason}` : "Uploaded";
+      row.end(last.state === "done" ? "Searchable" : uploaded, link);
       return;
     }
     const open = STAGES.find(([stage]) => state(stage) && isOpen(state(stage)));
