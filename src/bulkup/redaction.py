@@ -93,12 +93,10 @@ def _without_parts(text: str, secrets: Iterable[str]) -> str:
     return "".join(kept) if any(is_secret) else text
 
 
-def foreign_text(
-    text: str, secrets: Iterable[str] = (), *, characters: int = KEPT_CHARACTERS
-) -> str:
-    """`text` for a message: redacted, on one printable line, of so many characters at most."""
+def foreign_text(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` for a message: redacted, on one printable line, of KEPT_CHARACTERS at most."""
     line = " ".join(redact(text, secrets).split())
-    return "".join(c for c in line if c.isprintable())[:characters]
+    return "".join(c for c in line if c.isprintable())[:KEPT_CHARACTERS]
 
 
 @cache

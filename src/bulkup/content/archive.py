@@ -47,14 +47,13 @@ _STORED, _DEFLATED = 0, 8  # methods (APPNOTE 4.4.5)
 _DOS_EPOCH_SECONDS: Final = 315_532_800  # 1980-01-01, for dates that are none
 
 
-def members(
-    path: str, *, limit_bytes: int = LIMIT_BYTES
-) -> Iterator[ArchiveMember | RefusedMember]:
+def members(path: str) -> Iterator[ArchiveMember | RefusedMember]:
     """All members but folders, in the order of the central directory, or of the tar archive.
 
     Encrypted members, symbolic links and other special files, paths that leave the archive,
-    unknown methods, and declared sizes or ratios above the limits are refused. Raises
-    SourceInvalid for a broken central directory, and what `kind_of` says for the file's errors.
+    unknown methods, and declared sizes or ratios above LIMIT_BYTES and RATIO_LIMIT are refused.
+    Raises SourceInvalid for a broken central directory, and what `kind_of` says for the file's
+    errors.
     """
     if is_tar_name(path):
         from bulkup.content.tar_archive import tar_index
@@ -62,11 +61,11 @@ def members(
         yield from tar_index(path).members.values()
         return
     with _opened(path) as file:
-        directory = _directory(path, file, limit_bytes)
+        directory = _directory(path, file)
     yield from directory.values()
 
 
-def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> ArchiveMember:
+def find_member(path: str, name: str) -> ArchiveMember:
     """The member called `name`, by `ArchiveMember.name`.
 
     Raises SourceMissing when the archive or the member is gone, SourceInvalid when it is refused.
@@ -76,7 +75,7 @@ def find_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Arch
 
         return find_tar_member(path, name)
     with _opened(path) as file:
-        return _find(path, file, name, limit_bytes)
+        return _find(path, file, name)
 
 
 def open_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> BinaryIO:
@@ -109,7 +108,7 @@ def open_member(path: str, name: str, *, limit_bytes: int = LIMIT_BYTES) -> Bina
 
 
 _Directory = dict[str, ArchiveMember | RefusedMember]
-_cached: OrderedDict[tuple[str, int, int, int, int], _Directory] = OrderedDict()
+_cached: OrderedDict[tuple[str, int, int, int], _Directory] = OrderedDict()
 _cache_lock = threading.Lock()
 
 
@@ -122,23 +121,27 @@ def _opened(path: str) -> io.BufferedReader:
         raise kind_of(error)(f"{path}: {error.strerror}") from error
 
 
-def _find(path: str, file: io.BufferedReader, name: str, limit_bytes: int) -> ArchiveMember:
-    found = _directory(path, file, limit_bytes).get(name)
+def _find(
+    path: str, file: io.BufferedReader, name: str, limit_bytes: int = LIMIT_BYTES
+) -> ArchiveMember:
+    found = _directory(path, file).get(name)
     if found is None:
         raise SourceMissing(f"{path}#{name}: the archive has no such member")
     if isinstance(found, RefusedMember):
         raise SourceInvalid(f"{path}#{name}: {found.reason}")
+    if found.stat.size_bytes > limit_bytes:
+        raise SourceInvalid(f"{path}#{name}: larger than the limit of {limit_bytes} bytes")
     return found
 
 
-def _directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directory:
+def _directory(path: str, file: io.BufferedReader) -> _Directory:
     found = os.fstat(file.fileno())
-    key = (path, found.st_size, found.st_mtime_ns, found.st_ino, limit_bytes)
+    key = (path, found.st_size, found.st_mtime_ns, found.st_ino)
     with _cache_lock:
         if (cached := _cached.get(key)) is not None:
             _cached.move_to_end(key)
             return cached
-    directory = _read_directory(path, file, limit_bytes)
+    directory = _read_directory(path, file)
     with _cache_lock:
         _cached[key] = directory
         while len(_cached) > _CACHED_DIRECTORIES:
@@ -146,7 +149,7 @@ def _directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directo
     return directory
 
 
-def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Directory:
+def _read_directory(path: str, file: io.BufferedReader) -> _Directory:
     import zipfile  # late: most runs read no archive
 
     try:
@@ -158,15 +161,15 @@ def _read_directory(path: str, file: io.BufferedReader, limit_bytes: int) -> _Di
         # ValueError: a seek before the start, or a name that is flagged as UTF-8 and is not.
         raise SourceInvalid(f"{path}: broken or truncated ZIP archive ({error})") from error
     names = distinct([_name(info) for info in infos])
-    return {name: _judged(info, name, limit_bytes) for name, info in zip(names, infos, strict=True)}
+    return {name: _judged(info, name) for name, info in zip(names, infos, strict=True)}
 
 
 def _is_folder(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith("/") or stat.S_ISDIR(info.external_attr >> 16)
 
 
-def _judged(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> ArchiveMember | RefusedMember:
-    reason = _why_refused(info, name, limit_bytes)
+def _judged(info: zipfile.ZipInfo, name: str) -> ArchiveMember | RefusedMember:
+    reason = _why_refused(info, name)
     if reason is not None:
         return RefusedMember(name, reason)
     return ArchiveMember(
@@ -182,7 +185,7 @@ def _judged(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> ArchiveMember
     )
 
 
-def _why_refused(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> str | None:
+def _why_refused(info: zipfile.ZipInfo, name: str) -> str | None:
     escape = why_unsafe(name)
     if escape is not None:
         return escape
@@ -195,8 +198,8 @@ def _why_refused(info: zipfile.ZipInfo, name: str, limit_bytes: int) -> str | No
         return "neither file nor folder"
     if info.compress_type not in (_STORED, _DEFLATED):
         return f"compression method {info.compress_type} is not supported"
-    if info.file_size > limit_bytes:
-        return f"declares {info.file_size} bytes, more than the limit of {limit_bytes}"
+    if info.file_size > LIMIT_BYTES:
+        return f"declares {info.file_size} bytes, more than the limit of {LIMIT_BYTES}"
     if is_bomb(info.compress_size, info.file_size):
         return f"decompression bomb: {info.compress_size} bytes declare {info.file_size}"
     return None

@@ -17,9 +17,7 @@ from bulkup.model import Body, Digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-BUFFER_BYTES: Final = 1 << 20  # large enough to hide the cost of a call, small enough for a cache
-
-SHARED_BUFFER_BYTES: Final = 4 << 20  # the switch to another thread (60 µs) is small against 2.4 ms
+BUFFER_BYTES: Final = 4 << 20  # the switch to another thread (60 µs) is small against 2.4 ms
 
 
 class Digests(NamedTuple):
@@ -81,7 +79,7 @@ def digest_parts(source: BinaryIO, part_bytes: int) -> Digests:
     parts: list[Digest] = []
     left = part_bytes
     size = 0
-    view = memoryview(bytearray(min(SHARED_BUFFER_BYTES, part_bytes)))
+    view = memoryview(bytearray(min(BUFFER_BYTES, part_bytes)))
     with ThreadPoolExecutor(1) as executor:
         while count := _readinto(source, view[: min(left, len(view))]):
             data = view[:count]

@@ -77,13 +77,11 @@ def gather(
     )
 
 
-def cumulative(
-    latencies: Sequence[tuple[float, int]], bounds: Sequence[float] = BOUNDS_SECONDS
-) -> list[tuple[str, float]]:
+def cumulative(latencies: Sequence[tuple[float, int]]) -> list[tuple[str, float]]:
     """(upper bound, attempts that took at most that long), ending with ('+Inf', all)."""
     buckets = [
         (str(bound), float(sum(count for seconds, count in latencies if seconds <= bound)))
-        for bound in bounds
+        for bound in BOUNDS_SECONDS
     ]
     return [*buckets, ("+Inf", float(sum(count for _, count in latencies)))]
 

@@ -38,14 +38,13 @@ class Allowance(NamedTuple):
 class RateLimits:
     """A bucket of `burst` requests for each key, refilled evenly with `per_minute`.
 
-    A bucket that is full is as good as none: such ones, and beyond `most_buckets` those that were
+    A bucket that is full is as good as none: such ones, and beyond MOST_BUCKETS those that were
     used least recently, are forgotten while others are used. For one thread.
     """
 
-    def __init__(self, burst: int, per_minute: float, *, most_buckets: int = MOST_BUCKETS) -> None:
+    def __init__(self, burst: int, per_minute: float) -> None:
         self._burst = burst
         self._rate = per_minute / 60
-        self._most = most_buckets
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()  # level, at
 
     def __len__(self) -> int:
@@ -77,7 +76,7 @@ class RateLimits:
         """Two at each use, so that the map never has to be looked through as a whole."""
         for _ in range(2):
             oldest = next(iter(self._levels))
-            if len(self._levels) > self._most or self._level(oldest, now) >= self._burst:
+            if len(self._levels) > MOST_BUCKETS or self._level(oldest, now) >= self._burst:
                 del self._levels[oldest]
             if not self._levels:
                 break

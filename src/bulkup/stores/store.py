@@ -231,8 +231,8 @@ class SignsURLs(Protocol):
     ) -> SignedURL:
         """A `put_part`; with a digest, of these bytes only."""
 
-    async def sign_get(self, key: str, *, seconds: int, file_name: str | None = None) -> SignedURL:
-        """A GET of the object; a browser saves it as `file_name`, if that is given."""
+    async def sign_get(self, key: str, *, seconds: int) -> SignedURL:
+        """A GET of the object, or of a range of it."""
 
     async def probe_bindings(self, name: str) -> URLBindings:
         """What URLs for a PUT are found to bind, by a few requests for a key that ends in `name`

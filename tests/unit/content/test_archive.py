@@ -200,7 +200,7 @@ class TestLimits:
     def test_declared_size_above_the_limit(self, tmp_path: Path) -> None:
         path = make_zip(tmp_path / "a.zip", ("a.jpg", bytes(range(256)) * 8))
         assert read(path, "a.jpg", limit_bytes=2048)
-        with pytest.raises(SourceInvalid, match="more than the limit of 2047"):
+        with pytest.raises(SourceInvalid, match="larger than the limit of 2047"):
             open_member(path, "a.jpg", limit_bytes=2047)
 
     def test_a_film_of_any_size_is_a_member(self, tmp_path: Path) -> None:

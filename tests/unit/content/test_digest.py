@@ -175,7 +175,6 @@ def test_parts_in_one_pass(data: bytes, part_bytes: int, most: int) -> None:
 def test_buffer_size_does_not_change_the_digests(data: bytes, buffer_bytes: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(digest_module, "BUFFER_BYTES", buffer_bytes)
-        patch.setattr(digest_module, "SHARED_BUFFER_BYTES", buffer_bytes)
         assert digest_parts(io.BytesIO(data), 100).whole == sha(data)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from urllib.parse import quote
 
 from bulkup.content.digest import digest_of
 from bulkup.errors import StoreRefused
@@ -78,12 +77,8 @@ class S3SignedURLs(ABC):
         query = {"partNumber": str(number), "uploadId": upload_id}
         return await self._signed("PUT", key, query, headers, seconds)
 
-    async def sign_get(self, key: str, *, seconds: int, file_name: str | None = None) -> SignedURL:
-        query = {}
-        if file_name is not None:  # RFC 6266
-            disposition = f"attachment; filename*=UTF-8''{quote(file_name, safe='')}"
-            query["response-content-disposition"] = disposition
-        return await self._signed("GET", key, query, {}, seconds)
+    async def sign_get(self, key: str, *, seconds: int) -> SignedURL:
+        return await self._signed("GET", key, {}, {}, seconds)
 
     async def _signed(
         self,
