@@ -26,6 +26,7 @@ from bulkup.walk.listing import (
     in_order,
     is_archive_name,
 )
+from bulkup.walk.mounts import has_entries
 from bulkup.walk.roots import LISTED_FOLDER, add_named, anchor
 
 if TYPE_CHECKING:
@@ -139,15 +140,7 @@ class ListedFolders:
         for path in self._entered | self._folders:
             while (path := os.path.dirname(path)) not in entered and path not in {"", "/"}:
                 entered.add(path)
-        return sorted(path for path in self._folders - entered if _holds_something(path))
-
-
-def _holds_something(folder: str) -> bool:
-    try:
-        with os.scandir(folder) as entries:
-            return next(entries, None) is not None
-    except OSError:
-        return False
+        return sorted(path for path in self._folders - entered if has_entries(path))
 
 
 class _RootPath:

@@ -57,7 +57,7 @@ def mount_of(path: str, mounts: list[Mount]) -> Mount | None:
 
 def absent_mounts(root: str, known: frozenset[str], present: frozenset[str]) -> frozenset[str]:
     """Of the `known` mount points those without a file system now: the folder is empty or gone."""
-    return frozenset(path for path in known - present if not _has_entries(os.path.join(root, path)))
+    return frozenset(path for path in known - present if not has_entries(os.path.join(root, path)))
 
 
 def _mount(line: str) -> Mount:
@@ -70,7 +70,8 @@ def _is_within(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _has_entries(directory: str) -> bool:
+def has_entries(directory: str) -> bool:
+    """Whether the directory can be listed and is not empty."""
     try:
         with os.scandir(directory) as entries:
             return next(entries, None) is not None
