@@ -138,6 +138,20 @@ def test_archives_and_links_stay(bulkup: Bulkup, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere.jpg").exists()
 
 
+def test_what_is_reached_through_a_link_stays(bulkup: Bulkup, tmp_path: Path) -> None:
+    """A folder that was moved elsewhere and left a link, perhaps to the only other copy."""
+    root = make_tree(tmp_path / "photos", {"a.jpg": picture(1), "2024/may/b.jpg": picture(2)})
+    bulkup("push", root, "--to", "store")
+    os.rename(root / "2024", tmp_path / "elsewhere")
+    (root / "2024").symlink_to(tmp_path / "elsewhere")
+    os.rename(root, tmp_path / "real")
+    root.symlink_to(tmp_path / "real")  # a root may be one
+    reasons = why(bulkup("free", root, "--yes", "--json", check=3).json())
+    assert reasons == {"b.jpg": "it is reached through a link"}
+    assert (tmp_path / "elsewhere/may/b.jpg").exists()
+    assert not (root / "a.jpg").exists()
+
+
 def test_deep_reads_the_objects(bulkup: Bulkup, tmp_path: Path) -> None:
     """A bit that was flipped on the destination's disk is not seen by a HEAD."""
     root = make_tree(tmp_path / "photos", {"a.jpg": picture(1), "b.jpg": picture(2)})

@@ -2,17 +2,18 @@
 
 A file may be erased when it is unchanged since its digest was computed, its upload is done, and the
 object answers a HEAD with its size and digest (with `deep`: its bytes have that digest). Nothing
-else is ever erased: no file that the manifest does not know, no archive, no link, and no file that
-is the object itself.
+else is ever erased: no file that the manifest does not know, no archive, no link, nothing behind a
+link, and no file that is the object itself.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from hashlib import file_digest
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bulkup.errors import DestinationError, ObjectMissing, StoreError
 from bulkup.manifest.destinations import Destination
@@ -22,6 +23,8 @@ from bulkup.model import FileStat
 from bulkup.operations.checks.objects import check_head, check_size
 from bulkup.operations.checks.session import ReadSession
 from bulkup.run.store_reader import StoreReader, for_each_concurrently
+
+_OPEN_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 ERASED_TOGETHER = 100
 """Files are erased at once after so many objects were looked at: what was proved hours ago is no
@@ -85,7 +88,7 @@ def _kept(one: LocalFile, why: str | None, destination: Destination) -> Freeable
 
 def _freed(one: LocalFile, proof: _Proof, destination: Destination, *, erase: bool) -> FreeableFile:
     why = proof.why[one.asset_id]
-    is_erased = erase and why is None and (why := _erase(one)) is None
+    is_erased = erase and why is None and (why := _in_its_folder(one, _erase)) is None
     return _kept(one, why, destination)._replace(is_erased=is_erased)
 
 
@@ -141,22 +144,46 @@ def local_change(one: LocalFile) -> str | None:
 
     A file that was moved or copied, so that only its inode or ctime are others, is read.
     """
+    return _in_its_folder(one, _change)
+
+
+def _in_its_folder(one: LocalFile, do: Callable[[LocalFile, str, int], str | None]) -> str | None:
+    """Do something with the file by its name in its open folder; why it cannot be done.
+
+    No link below the root is followed: behind it are files of another place.
+    """
+    *folders, name = one.path.removeprefix(one.root.rstrip("/") + "/").split("/")
+    at = None
     try:
-        found = os.lstat(one.path)
-        if not stat.S_ISREG(found.st_mode):
-            return "it is no regular file"
-        now, then = FileStat.of(found), FileStat(*one.file[1:])
-        if now == then:
-            return None
-        if now.size_bytes != then.size_bytes:
-            return "it has changed since it was pushed"
-        with open(one.path, "rb") as file:
-            digest = file_digest(file, "sha256").hexdigest()
+        at = os.open(one.root, os.O_RDONLY | os.O_DIRECTORY)
+        for folder in folders:
+            above, at = at, os.open(folder, _OPEN_FOLDER, dir_fd=at)
+            os.close(above)
+        return do(one, name, at)
     except FileNotFoundError:
         return "it is not there"
     except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            return "it is reached through a link"
         return f"it cannot be read: {error.strerror}"
-    return None if digest == one.digest else "it has changed since it was pushed"
+    finally:
+        if at is not None:
+            os.close(at)
+
+
+def _change(one: LocalFile, name: str, folder: int) -> str | None:
+    found = os.lstat(name, dir_fd=folder)
+    if not stat.S_ISREG(found.st_mode):
+        return "it is no regular file"
+    now, then = FileStat.of(found), FileStat(*one.file[1:])
+    if now == then:
+        return None
+    if now.size_bytes == then.size_bytes:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        with os.fdopen(fd, "rb") as file:
+            if file_digest(file, "sha256").hexdigest() == one.digest:
+                return None
+    return "it has changed since it was pushed"
 
 
 def _is_object_itself(path: str, url: str, key: str) -> bool:
@@ -169,12 +196,12 @@ def _is_object_itself(path: str, url: str, key: str) -> bool:
         return False
 
 
-def _erase(one: LocalFile) -> str | None:
+def _erase(one: LocalFile, name: str, folder: int) -> str | None:
     """Erase the file unless it has changed meanwhile; the reason if it stays."""
-    if (why := local_change(one)) is not None:
+    if (why := _change(one, name, folder)) is not None:
         return why
     try:
-        os.unlink(one.path)
+        os.unlink(name, dir_fd=folder)
     except OSError as error:
         return f"it cannot be erased: {error.strerror}"
     return None

@@ -21,6 +21,7 @@ class LocalFile(NamedTuple):
     upload: str | None  # the state of the upload; None where there is none
     stored: StoredObject | None  # None until the content is stored
     archive: str | None  # the path of the archive that it is in
+    root: str  # absolute
 
 
 class LocalFiles(Statements):
@@ -33,14 +34,17 @@ class LocalFiles(Statements):
             "SELECT root.path, folder.id, folder.path FROM folder "
             "JOIN root ON root.id = root_id ORDER BY folder.id"
         ).fetchall():
-            start = f"{from_sql(root).rstrip('/')}/{from_sql(folder)}"
+            top = from_sql(root)
+            start = f"{top.rstrip('/')}/{from_sql(folder)}"
             is_below = start == f"{path}/" or start.startswith((f"{path}/", f"{path}#"))
             if is_below or path.startswith(start):
-                for found in self._in_folder(folder_id, start, destination_id):
+                for found in self._in_folder(folder_id, top, start, destination_id):
                     if is_below or found.path == path:
                         yield found
 
-    def _in_folder(self, folder_id: int, start: str, destination_id: int) -> list[LocalFile]:
+    def _in_folder(
+        self, folder_id: int, root: str, start: str, destination_id: int
+    ) -> list[LocalFile]:
         rows = self._db.execute(
             "SELECT asset.id, name, asset.size_bytes, modified_ns, inode, changed_ns, "
             "nullif(lower(hex(content.digest)), ''), item.state, object.key, object.content_id, "
@@ -65,6 +69,7 @@ class LocalFiles(Statements):
                     upload,
                     None if key is None else StoredObject(key, *stored),
                     start[:-1] if start.endswith("#") else None,
+                    root,
                 )
             )
         return found
