@@ -73,7 +73,10 @@ def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIA
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[Mapping[str, ServerContext]]:
-        tasks = [asyncio.create_task(context.live.run())]
+        tasks = [
+            asyncio.create_task(context.live.run()),
+            asyncio.create_task(context.broker.clean_regularly()),
+        ]
         if context.worker is not None:
             tasks.append(asyncio.create_task(context.worker.run()))
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from dataclasses import replace
@@ -202,7 +203,7 @@ async def send_parts(client, found, body, numbers):
 async def test_large_files_are_sent_in_parts(uploader, store):
     status, found = await begin(uploader, LARGE, name="film.mov")
     assert (status, found["parts"]) == (201, {"part_bytes": 5 * MIB, "count": 3})
-    assert "url" not in found
+    assert (found["method"], found["headers"], "url" in found) == ("PUT", {}, False)
     await send_parts(uploader, found, LARGE, [3, 1])
     assert (await complete(uploader, found))[0] == 409
     again = (await begin(uploader, LARGE, name="film.mov"))[1]  # after the client was killed
@@ -246,6 +247,19 @@ async def test_what_nobody_completes_is_given_up_after_a_day(uploader, store, cl
     await begin(uploader, b"2", name="2.jpg")
     assert objects(store) == set()
     assert list((store / ".bulkup/parts").iterdir()) == []
+    assert (await complete(uploader, whole))[0] == 404
+
+
+async def test_what_nobody_completes_is_given_up_though_nobody_else_announces(
+    uploader, store, context
+):
+    _, whole = await begin(uploader)
+    assert await put(uploader, whole) == 200
+    cleaning = asyncio.create_task(context.broker.clean_regularly())
+    async with asyncio.timeout(30):
+        while objects(store):  # noqa: ASYNC110 - the cleaning tells nobody
+            await asyncio.sleep(0)
+    cleaning.cancel()
     assert (await complete(uploader, whole))[0] == 404
 
 

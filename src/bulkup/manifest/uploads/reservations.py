@@ -267,6 +267,15 @@ class Reservations(Statements):
         )
         return [_reservation(row) for row in rows]
 
+    def has_expired(self, now: float) -> bool:
+        """Whether a reservation has expired, at any destination."""
+        return bool(
+            self._value(
+                "SELECT EXISTS (SELECT 1 FROM reservation WHERE expires_at <= ? AND is_done < 2)",
+                now,
+            )
+        )
+
     def open_uploads(self, destination_id: int) -> set[str]:
         """The ids, at the store, of the multipart uploads that clients are sending to."""
         return set(

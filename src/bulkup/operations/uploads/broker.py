@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, TypeVar
 
 from bulkup.clock import Clock
 from bulkup.content.digest import digest_of
-from bulkup.errors import KeyTaken, ObjectMissing, UsageError
+from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.uploads.files import Announced
@@ -275,6 +276,16 @@ class Broker:
         self._clean_at = now + EVERY_SECONDS
         to = await self.destination()
         await give_up_expired(to.store, to.row.id, self.manifest, now=self.clock.now())
+
+    async def clean_regularly(self) -> None:
+        """Give up what expires while nobody announces anything, until cancelled. Trouble is tried
+        again; the destination is opened only where something has expired."""
+        while True:
+            await self.clock.sleep(EVERY_SECONDS)
+            now = self.clock.now()
+            with suppress(BulkupError):
+                if await self.manifest.read(lambda reader: reader.reservations.has_expired(now)):  # noqa: B023 - called at once
+                    await self.clean_if_due()
 
     async def close(self) -> None:
         """Close the connections to the destination."""

@@ -11,12 +11,15 @@ from bulkup.clock import Clock
 
 T = TypeVar("T")
 
+STALE_SECONDS = 60.0
+"""An older value says nothing any more: whoever asks waits for the next."""
+
 
 class Aggregation(Generic[T]):
     """A value that `make` returns, at most `seconds` old when it is asked for often enough.
 
-    Who asks first waits. Who asks for an older one gets it at once, and starts the next one. A
-    `make` that raised is tried again by the next who asks.
+    Who asks first waits. Who asks for an older one gets it at once, and starts the next one; nobody
+    gets one from before a long silence. A `make` that raised is tried again by the next who asks.
     """
 
     def __init__(self, make: Callable[[], Awaitable[T]], seconds: float, clock: Clock) -> None:
@@ -29,13 +32,13 @@ class Aggregation(Generic[T]):
 
     async def get(self, *, fresh: bool = False) -> T:
         """The value. With `fresh`, one that is not older than `seconds`."""
-        is_old = self._clock.monotonic() - self._made_at >= self._seconds
-        if self._value is not None and not is_old:
+        age_seconds = self._clock.monotonic() - self._made_at
+        if self._value is not None and age_seconds < self._seconds:
             return self._value
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._renew())
             self._task.add_done_callback(_retrieve)
-        if self._value is not None and not fresh:
+        if self._value is not None and age_seconds < STALE_SECONDS and not fresh:
             return self._value
         return await asyncio.shield(self._task)
 

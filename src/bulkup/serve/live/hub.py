@@ -217,6 +217,8 @@ class Live:
         if last is not None:
             missed = await self._manifest.read(lambda reader: _missed(reader, last, here))
         snapshot = await self._overview.get()
+        if len(self._queues) == 1:  # all who listen have these
+            self._stats_tag = snapshot.etag
         return [*missed, self._stats(snapshot.body)._replace(position=here)]
 
     def stop(self) -> None:

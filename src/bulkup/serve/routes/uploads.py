@@ -76,7 +76,7 @@ async def _begin(request: Request, document: dict[str, Any]) -> tuple[int, dict[
     fields: dict[str, Any] = {"upload_id": found.id, "key": found.key, "path": found.path}
     if found.part_bytes is not None:
         fields["parts"] = {"part_bytes": found.part_bytes, "count": found.parts}
-        fields["expires_at"] = iso_time(found.expires_at)
+        fields |= {"method": "PUT", "headers": {}, "expires_at": iso_time(found.expires_at)}
     else:
         fields |= _url(request, await broker.sign(found))
     return 201, fields

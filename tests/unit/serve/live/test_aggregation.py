@@ -55,6 +55,16 @@ async def test_an_old_one_is_served_while_it_is_made_again() -> None:
     assert (await aggregation.get(), maker.made) == (2, 2)
 
 
+async def test_after_a_long_silence_the_next_one_is_waited_for() -> None:
+    maker, clock = Maker(), FakeClock()
+    aggregation = Aggregation(maker, 5.0, clock)
+    await aggregation.get()
+
+    clock.advance(3600)
+
+    assert await aggregation.get() == 2
+
+
 async def test_a_failure_is_raised_and_tried_again() -> None:
     answers = iter([RuntimeError("no"), 7])
 

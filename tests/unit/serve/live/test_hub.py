@@ -83,6 +83,19 @@ async def test_stats_come_every_five_seconds_and_only_when_something_changed(
         assert [event.name for event in taken(queue)] == ["run_ended", "stats"]
 
 
+async def test_what_a_listener_began_with_is_not_sent_again(
+    context: ServerContext, clock: FakeClock
+) -> None:
+    with context.live.listening() as queue:
+        begun = await context.live.since(None)
+        for _ in range(12):
+            await context.live.tick()
+            clock.advance(1)
+
+    assert [event.name for event in begun] == ["stats"]
+    assert taken(queue) == []
+
+
 async def test_who_comes_back_gets_what_was_missed(
     context: ServerContext, manifest: ServerManifest
 ) -> None:
