@@ -69,9 +69,11 @@ def folder_of(options: EmbedderOptions) -> Path:
             hint=f"bulkup models add {options.model}",
         )
     if options.model not in folders:
+        from bulkup.redaction import redact
+
         nearest = _nearest(options.model, (*EMBEDDERS, *folders))
         raise UsageError(
-            f'there is no embedder "{options.model}"; the nearest is "{nearest}"',
+            f'there is no embedder "{redact(options.model)}"; the nearest is "{nearest}"',
             hint="bulkup models lists them.",
         )
     return folders[options.model]

@@ -27,6 +27,12 @@ async def test_every_name_opens_the_embedder_that_calls_itself_so(name):
     await embedder.close()
 
 
+def test_the_password_of_a_url_in_the_place_of_a_name_is_not_repeated():
+    with pytest.raises(UsageError, match="the nearest is") as caught:
+        opened("https://user:pa55word@host/v1?token=pa55word")
+    assert "pa55word" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [("CLIP", "clip"), ("efficientnet", "efficientnet-lite0"), ("https", "http"), ("", "")],

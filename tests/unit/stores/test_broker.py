@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bulkup.errors import DestinationError, StoreBusy, StoreRefused
+from bulkup.errors import CredentialsRefused, DestinationError, StoreBusy, StoreRefused
 from bulkup.model import Digest
 from bulkup.stores.attributes import Attributes
 from bulkup.stores.broker.calls import Calls
@@ -21,7 +21,9 @@ TOKEN = "bku_0123456789abcdefghij"
 
 
 def at_server(
-    answer_to: Callable[[Any], tuple[int, Any]], use: Callable[[BrokerStore], Awaitable[Any]]
+    answer_to: Callable[[Any], tuple[int, Any]],
+    use: Callable[[BrokerStore], Awaitable[Any]],
+    token: str = TOKEN,
 ) -> int:
     """Use a store whose server answers JSON with JSON; the number of requests that came."""
 
@@ -36,7 +38,7 @@ def at_server(
                 return answer(status, body, content_type=kind, retry_after="20")
 
             server.answer_to = answered
-            calls = Calls(server.url, server.url, TOKEN, ca_pem=None, clock=FakeClock())
+            calls = Calls(server.url, server.url, token, ca_pem=None, clock=FakeClock())
             store = BrokerStore(server.url, calls)
             try:
                 await use(store)
@@ -90,3 +92,13 @@ def test_the_token_is_in_no_answer_about_one_of_several_files() -> None:
             assert TOKEN not in f"{error} {error.hint}"
 
     assert at_server(refuse, send_three) < 3
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r\n", " ", "\x00", "\u201c"])
+def test_a_token_that_no_header_holds_is_refused_by_the_name_of_its_variable(odd: str) -> None:
+    async def check(store: BrokerStore) -> None:
+        with pytest.raises(CredentialsRefused, match="BULKUP_TOKEN") as caught:
+            await store.check()
+        assert "bku_" not in f"{caught.value} {caught.value.hint}"
+
+    assert at_server(lambda _: (200, {}), check, f"bku_01234{odd}56789") == 0

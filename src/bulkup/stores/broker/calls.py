@@ -148,6 +148,11 @@ class Calls:
     def _secret(self) -> dict[str, str]:
         if not self._token:
             raise CredentialsRefused("a token is needed, and none is given", hint=SIGN_IN_HINT)
+        if " " in self._token or not (self._token.isascii() and self._token.isprintable()):
+            raise CredentialsRefused(
+                "BULKUP_TOKEN holds a character that cannot be part of it",
+                hint="Set BULKUP_TOKEN again, to what bulkup token add printed.",
+            )
         return {"authorization": f"Bearer {self._token}"}
 
     def _error(self, response: Response, subject: str) -> Exception:
