@@ -286,7 +286,10 @@ def test_a_host_or_a_key_chooses_the_copy(bulkup: Bulkup, tmp_path: Path) -> Non
     root = make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
     for number in range(2):
         (root / f"{number}.jpg").write_bytes(picture(number + 10))
+        left = bulkup.home / "manifest.db-scratch-killed"
+        left.mkdir(parents=True)  # by a run that was killed while it made a copy
         bulkup("push", root, "--to", place.url, env=ALWAYS)
+        assert not left.exists()
     first, second = copies(place)
     place.put(".bulkup/manifest/other-host/20200101T000000Z.db.zst", copies(place)[first])
     listed = bulkup("restore", "--from", place.url, "--list", "--json").json()

@@ -340,7 +340,7 @@ def test_a_manifest_of_an_earlier_schema_is_migrated_in_a_copy(
     other = earlier(pushed(bulkup), bulkup.directory / "earlier.db")
     before = other.read_bytes()
     merging("files")
-    killed, used = (merging.home / f"manifest.db-merge-{name}" for name in ("killed", "used"))
+    killed, used = (merging.home / f"manifest.db-scratch-{name}" for name in ("killed", "used"))
     for folder in (killed, used):
         folder.mkdir(parents=True)
         (folder / "manifest.db").write_bytes(before[:5000])
@@ -352,7 +352,7 @@ def test_a_manifest_of_an_earlier_schema_is_migrated_in_a_copy(
     assert len(merging("files", "--json").json()) == 3
     assert other.read_bytes() == before
     os.close(lock)
-    assert [path.name for path in merging.home.iterdir() if "merge-" in path.name] == [used.name]
+    assert [path.name for path in merging.home.iterdir() if "scratch" in path.name] == [used.name]
     (again,) = merging("merge", other, "--host", "nas", "--json").json()
     assert not any(again["added"].values())
 

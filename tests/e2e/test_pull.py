@@ -473,6 +473,8 @@ def test_a_manifest_that_was_rebuilt_gives_every_content(bulkup: Bulkup, place: 
 def test_it_needs_a_manifest_and_a_folder(bulkup: Bulkup, tmp_path: Path) -> None:
     assert "bulkup restore --from" in bulkup("pull", "--into", "x", check=2).stderr
     assert "--into" in bulkup("pull", check=2).stderr
+    ended = bulkup("pull", "--into", "x", "--restore-days", "3", check=2)
+    assert "--restore is missing" in ended.stderr
     many(tmp_path / "photos", 1)
     bulkup("push", "photos", "--to", "store")
     (tmp_path / "file").write_bytes(b"")

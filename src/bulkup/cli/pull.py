@@ -22,6 +22,7 @@ A member of an archive becomes a file named archive.zip#member.
 
 Example: bulkup pull '*.heic' --into ./photos"""
 SETTINGS = (*RUN, *S3)
+RESTORE_DAYS = 7
 
 
 def run(
@@ -63,8 +64,9 @@ def run(
         bool, typer.Option("--restore", help="Ask for objects in cold storage; pull again later.")
     ] = False,
     restore_days: Annotated[
-        int, typer.Option(metavar="N", min=1, help="How long restored objects can be read.")
-    ] = 7,
+        int | None,
+        typer.Option(metavar="N", min=1, help="How long restored objects can be read (7 days)."),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", "-n", help="Print what would be done; no request, no write."),
@@ -81,6 +83,8 @@ def run(
         raise UsageError("pull needs a folder", hint="Name one: bulkup pull --into ./photos")
     if duplicates not in ("link", "copy"):
         raise UsageError(f"--duplicates is link or copy, not {duplicates!r}")
+    if restore_days is not None and not restore:
+        raise UsageError("--restore-days says how long, and --restore is missing")
     settings, source = flags.settings_at(source)
     with Reader(settings.manifest) as reader:
         if not reader.exists:
@@ -99,7 +103,7 @@ def run(
         source=source,
         deleted=deleted,
         links=duplicates == "link",
-        restore_days=restore_days if restore else None,
+        restore_days=(restore_days or RESTORE_DAYS) if restore else None,
         dry_run=dry_run,
     )
     summaries = (pull_summary_lines, pull_summary_line)

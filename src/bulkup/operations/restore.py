@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,6 +14,7 @@ from typing import NamedTuple
 from bulkup.clock import Clock
 from bulkup.content.zstd import NotCompressed, decompress_file
 from bulkup.errors import ManifestCorrupt, ObjectDamaged, UsageError
+from bulkup.manifest.database.scratch import scratch_folder
 from bulkup.manifest.manifest import Manifest
 from bulkup.run.manifest_copy import COPY_KEY, FOLDER, host_name
 from bulkup.run.open_destination import open_known
@@ -78,7 +78,7 @@ class CopyReader:
         """
         require_absent(path)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bulkup-copy-", dir=os.path.dirname(path)) as at:
+        with scratch_folder(path) as at:
             packed, plain = f"{at}/manifest.db.zst", f"{at}/manifest.db"
             await self._fetch(copy, packed)
             try:

@@ -11,13 +11,13 @@ import asyncio
 import os
 import re
 import socket
-import tempfile
 from datetime import UTC, datetime
 from typing import Final
 
 from bulkup.errors import BulkupError, KeyTaken, ManifestError, StoreError
 from bulkup.events import Notice
 from bulkup.manifest.copies import SentCopy
+from bulkup.manifest.database.scratch import scratch_folder
 from bulkup.manifest.destinations import Destination
 from bulkup.model import Attributes, Digest
 from bulkup.pace.tries import CONTROL_TRIES
@@ -128,8 +128,7 @@ class ManifestCopier:
             self._notice(f"its listing does not show the object {stored}")
             await self._context.call(self._copies.unmark_due, destination.id)
             return
-        folder = os.path.dirname(self._context.manifest.path)
-        with tempfile.TemporaryDirectory(prefix=".bulkup-copy-", dir=folder) as scratch:
+        with scratch_folder(self._context.manifest.path) as scratch:
             path = f"{scratch}/manifest{_ENDING}"
             digest, size_bytes = await asyncio.to_thread(self._make, scratch, path)
             key = await self._send(path, digest, size_bytes)

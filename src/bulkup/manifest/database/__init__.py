@@ -11,5 +11,6 @@ views.py       the views that docs/manifest.md describes
 migrations.py  brings a file to the newest schema, after a backup
 connection.py  opens it; turns SQLite's errors into ManifestError
 sql.py         what all groups of statements share
+scratch.py     a folder beside it for a copy, for a while
 filesystem.py  whether it lies on a network file system
 """

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final
 
 from bulkup.errors import ManifestCorrupt, ManifestNewer, UsageError
 from bulkup.manifest.database.connection import connect, open_to_read
 from bulkup.manifest.database.migrations import back_up
 from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.manifest.database.scratch import scratch_folder
 
 _LOG: Final = "-wal"
-_FOLDER: Final = "-merge-"
-"""Between the name of the manifest beside which a copy is made and what is random."""
 _UNHARMED: Final = "This machine's manifest is as it was. Copy the other one again."
 
 
@@ -34,14 +31,11 @@ def check_other(path: str) -> None:
 def of_this_schema(path: str, *, beside: str) -> Iterator[str]:
     """Where the manifest at `path` can be read with this schema: there, or in a copy next to the
     file `beside` for as long as the context lasts. Raises what `check_other` raises."""
-    own = Path(beside).absolute()
-    with _locked(own.parent):
-        _remove_left_behind(own)
     has_log = _has_log_out_of_reach(path)
     if not has_log and _version_of(path) == len(MIGRATIONS):
         yield path
         return
-    with _folder_beside(own) as directory:
+    with scratch_folder(beside) as directory:
         copy = str(Path(directory, "manifest.db"))
         if has_log:
             for suffix in ("", _LOG):
@@ -53,47 +47,6 @@ def of_this_schema(path: str, *, beside: str) -> Iterator[str]:
         _version_of(copy)
         connect(copy).close()  # migrates it
         yield copy
-
-
-@contextmanager
-def _folder_beside(own: Path) -> Iterator[str]:
-    """A folder beside this machine's manifest. It is locked, so that no other merge takes it for
-    one that was left behind."""
-    with _locked(own.parent):
-        directory = mkdtemp(prefix=f"{own.name}{_FOLDER}", dir=own.parent)
-        lock = os.open(directory, os.O_RDONLY)
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(lock)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _remove_left_behind(own: Path) -> None:
-    """Remove the folders of merges that were killed: nobody has a lock on them."""
-    for folder in own.parent.iterdir():
-        if not folder.name.startswith(f"{own.name}{_FOLDER}"):
-            continue
-        with suppress(OSError):
-            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-            finally:
-                os.close(lock)
 
 
 def _has_log_out_of_reach(path: str) -> bool:
