@@ -55,6 +55,19 @@ def test_a_fresh_machine_stays_fresh(bulkup: Bulkup, tmp_path: Path) -> None:
     assert not bulkup.home.exists()
 
 
+@pytest.mark.parametrize("where", ["no/such", "file", "file/below"])
+def test_a_directory_that_cannot_be_used_is_told(
+    bulkup: Bulkup, tmp_path: Path, where: str
+) -> None:
+    """In the words and with the exit code of the push."""
+    make_tree(tmp_path / "photos", {"a.jpg": picture(1)})
+    (tmp_path / "file").write_bytes(b"")
+    told = bulkup("push", "photos", "--to", where, "--dry-run", check=4)
+    done = bulkup("push", "photos", "--to", where, check=4)
+    assert str(tmp_path / where) in told.stderr
+    assert told.stderr == done.stderr
+
+
 def test_nothing_is_written_and_nothing_asked(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:

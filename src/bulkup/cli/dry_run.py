@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkup.cli.output.plan import PlanDetails
 from bulkup.cli.output.summary import summary_line, summary_lines
-from bulkup.cli.output.text import escape, is_screen, print_folded, printable
+from bulkup.cli.output.text import escape, is_screen, print_folded, print_lines, printable
 from bulkup.cli.run_command import StopSignals
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LAST_BATCHES = 20  # among them the last push to the destination that sent anyt
 def show_plan(push: Push, settings: Settings) -> int:
     """Print what a push would do: a line per file with --verbose or --json, and the summary.
 
-    Returns the exit code: 0 unless it was interrupted.
+    Returns the exit code: 0 unless it was interrupted, or the directory cannot be used.
     """
     import asyncio
     from random import Random
@@ -102,7 +102,9 @@ def _emitter(settings: Settings, json_log: JsonLog, details: PlanDetails) -> Emi
     def emit(event: Event) -> None:
         details.add(event)
         json_log.emit(event)
-        if shows_lines and (text := str(event)):
+        if event.is_trouble:
+            print_lines((escape(line) for line in str(event).split("\n")), sys.stderr)
+        elif shows_lines and (text := str(event)):
             lines = (printable(escape(line), sys.stdout) for line in text.split("\n"))
             sys.stdout.writelines(f"{line}\n" for line in lines)
 

@@ -23,6 +23,7 @@ from bulkup.events import (
     FileDone,
     FilesDone,
     FilesLeftOut,
+    Notice,
     RootWalked,
     Summary,
 )
@@ -85,6 +86,10 @@ class DryRun:
         self._reader = reader
         self._context = context
         self._run: PushRun | None = None
+        # The push makes the folder of its manifest, in which the default store lies.
+        self._foresees = not push.target(
+            reader.destinations, context.environ
+        ).is_first_use_of_default
 
     def stop(self, reason: str, exit_code: ExitCode) -> None:
         """End soon; see `Run.stop`."""
@@ -110,7 +115,7 @@ class DryRun:
                         wants_files=True,
                     ),
                     store_factory=lambda destination: plan.store(
-                        self._open(destination), destination.id
+                        self._open(destination), destination.id, foresees=self._foresees
                     ),
                 )
                 if self._push.upload.on_duplicate == "copy":
@@ -151,10 +156,12 @@ class _Plan:
         self._failed: set[str] = set()  # paths
         self._held_back: dict[str, FilePlanned] | None = None  # duplicates that may be copied
 
-    def store(self, real: PartStore, destination_id: int) -> PartStore:
-        """The planned store; no method of `real` but `close` is called."""
+    def store(self, real: PartStore, destination_id: int, *, foresees: bool) -> PartStore:
+        """The planned store; no method of `real` is called that asks or writes anything."""
         self.destination_id = destination_id
-        store = PlannedStore(real, lambda key: self._planned.content_at(key, destination_id))
+        store = PlannedStore(
+            real, lambda key: self._planned.content_at(key, destination_id), foresees=foresees
+        )
         return cast("PartStore", store)  # parts, listings and probes are never asked for
 
     def hold_back_duplicates(self) -> None:
@@ -169,7 +176,9 @@ class _Plan:
                 self._emit_planned(filter(None, map(self._planned_file, event.files)))
         elif isinstance(event, AttemptFailed):
             self._failed.add(event.path)
-        elif isinstance(event, FilesLeftOut | RootWalked):
+        elif isinstance(event, FilesLeftOut | RootWalked) or (
+            isinstance(event, Notice) and event.is_error
+        ):
             self._emit(event)
 
     def end(self, summary: Summary) -> Summary:
@@ -186,7 +195,7 @@ class _Plan:
             copied=0 if self._held_back is None else summary.copied,
             throttled=0,
             dry_run=True,
-            exit_code=0,
+            exit_code=summary.exit_code if summary.exit_code == ExitCode.DESTINATION else 0,
         )
 
     def emit_later(self, stages: Iterable[Stage], limit: int | None) -> None:
@@ -235,7 +244,11 @@ class PlannedStore:
     """
 
     def __init__(
-        self, real: PartStore, content_at: Callable[[str], tuple[Digest, int] | None]
+        self,
+        real: PartStore,
+        content_at: Callable[[str], tuple[Digest, int] | None],
+        *,
+        foresees: bool,
     ) -> None:
         self.url = real.url
         self.prefix = real.prefix
@@ -243,9 +256,14 @@ class PlannedStore:
         self.capabilities = Capabilities(conditional_writes=True, checksums=True)
         self._real = real
         self._content_at = content_at
+        self._foresees = foresees
 
     async def check(self) -> None:
-        pass
+        """Raise DestinationError for a directory that the push could not use."""
+        from bulkup.stores.directory.store import DirectoryStore
+
+        if self._foresees and isinstance(self._real, DirectoryStore):
+            self._real.foresee()
 
     async def probed(self) -> Capabilities:
         return self.capabilities

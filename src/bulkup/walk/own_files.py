@@ -36,8 +36,9 @@ class OwnFolder:
     def holds(self, folder: str, fd: int, *, follows: bool) -> bool:
         """Whether the open folder is this one; with `follows`, also whether it lies in it."""
         try:
-            if os.path.samestat(os.fstat(fd), os.stat(self._path)):
-                return True
-        except FileNotFoundError:
+            own = os.stat(self._path)
+        except OSError:  # not there, or none that can be: the check of the destination says why
             return False
+        if os.path.samestat(os.fstat(fd), own):
+            return True
         return follows and _inside(folder, self._path) is not None

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import builtins  # `list` is a method here
+import errno
 import os
 import secrets
+import stat
 import sys
 from contextlib import suppress
 from hashlib import sha256
@@ -91,18 +93,23 @@ class DirectoryStore:
             fd, path = self._files.create()
             os.close(fd)
             os.unlink(path)
-        except FileNotFoundError as error:
-            raise BucketMissing(
-                f"the directory above {root!r} does not exist",
-                hint="Create it, or mount its disk, and run again.",
-            ) from error
-        except PermissionError as error:
-            raise CredentialsRefused(
-                f"{root!r} may not be written", hint="Change its permissions, or name another --to."
-            ) from error
         except OSError as error:
-            raise DestinationError(f"{root!r} cannot be used: {error.strerror}") from error
+            raise _unusable(root, error) from error
         self.holds_objects = True
+
+    def foresee(self) -> None:
+        """Raise what `check` would raise, as far as that shows without a write."""
+        root = self._files.root
+        if self.holds_objects:
+            self.look()
+        folder = root if os.path.lexists(root) else os.path.dirname(root)
+        try:
+            if not stat.S_ISDIR(os.stat(folder).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise _unusable(root, error) from error
 
     def look(self) -> None:
         """Raise DestinationError unless the directory exists and is not empty: a mount point
@@ -291,3 +298,16 @@ async def _in_thread(key: str, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise store_error(error, key) from error
+
+
+def _unusable(root: str, error: OSError) -> DestinationError:
+    if isinstance(error, FileNotFoundError):
+        return BucketMissing(
+            f"the directory above {root!r} does not exist",
+            hint="Create it, or mount its disk, and run again.",
+        )
+    if isinstance(error, PermissionError):
+        return CredentialsRefused(
+            f"{root!r} may not be written", hint="Change its permissions, or name another --to."
+        )
+    return DestinationError(f"{root!r} cannot be used: {error.strerror}")
