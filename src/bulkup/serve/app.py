@@ -87,8 +87,9 @@ def make_app(context: ServerContext, *, more: Sequence[BaseRoute] = ()) -> ASGIA
             await asyncio.gather(*tasks, return_exceptions=True)
             await context.close()
 
+    api = Router([*API, *more], redirect_slashes=False)
     router = Router(
-        [Mount("/api/v1", routes=[*API, *more]), *PAGES],
+        [Mount("/api/v1", api), *PAGES],
         redirect_slashes=False,
         lifespan=lifespan,
     )

@@ -121,7 +121,9 @@ async def test_a_bug_is_a_problem_without_its_details(
 
 
 async def test_unknown_paths_and_methods_are_problems(viewer: httpx.AsyncClient) -> None:
-    assert (await viewer.get("/api/v1/none")).json()["status"] == 404
+    for path in ("none", "stats/", "files/x/", "/stats", "", "/"):
+        found = await viewer.get(f"/api/v1/{path}")
+        assert found.status_code == found.json()["status"] == 404
     found = await viewer.delete("/api/v1/stats")
     assert found.json()["status"] == 405
     assert "GET" in found.headers["allow"]

@@ -73,6 +73,15 @@ async def test_roles_are_those_of_the_routes(
         assert (code == 403) is (role in ("uploader", "operator")), path
 
 
+async def test_every_error_is_described_as_a_problem(document: dict[str, Any]) -> None:
+    for _, path, operation in operations(document):
+        errors = {code: one for code, one in operation["responses"].items() if code >= "400"}
+        assert "default" in errors, path
+        assert {str(one) for one in errors.values()} == {
+            "{'$ref': '#/components/responses/Problem'}"
+        }
+
+
 @pytest.mark.parametrize("path", READS)
 async def test_responses_are_as_described(
     document: dict[str, Any], viewer: httpx.AsyncClient, library: Library, path: str
