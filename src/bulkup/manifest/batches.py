@@ -195,14 +195,14 @@ class Batches(Statements):
                 "INSERT INTO batch_run (batch_id, run_id, started_at) VALUES (?, ?, ?)",
                 (batch_id, run_id, now),
             )
-            found = [self._add_root(path, destination_id, remembers) for path in roots]
+            found = [self._add_root(path, destination_id, remembers=remembers) for path in roots]
             self._db.executemany(
                 "INSERT OR IGNORE INTO batch_root (batch_id, root_id, walked_at) VALUES (?, ?, ?)",
                 ((batch_id, root_id, None if walks else now) for root_id, _ in found),
             )
         return batch_id, found
 
-    def _add_root(self, path: str, destination_id: int, remembers: bool) -> tuple[int, bool]:
+    def _add_root(self, path: str, destination_id: int, *, remembers: bool) -> tuple[int, bool]:
         self._db.execute("INSERT OR IGNORE INTO root (path) VALUES (?)", (to_sql(path),))
         root_id, last, walked_at = self._db.execute(
             "SELECT id, destination_id, walked_at FROM root WHERE path = ?", (to_sql(path),)

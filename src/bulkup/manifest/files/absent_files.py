@@ -31,7 +31,7 @@ def mark_missing(db: sqlite3.Connection, gone: Sequence[Known], now: float) -> N
 def mark_folders_missing(db: sqlite3.Connection, folders: Sequence[int], now: float) -> int:
     """All files of the folders are missing; returns how many more are."""
     gone = [
-        Known(File("", 0, 0, 0, 0), row[0], row[1], False)
+        Known(File("", 0, 0, 0, 0), row[0], row[1], is_missing=False)
         for folder_id in folders
         for row in db.execute(
             "SELECT id, content_id FROM asset WHERE folder_id = ? AND missing_at IS NULL",

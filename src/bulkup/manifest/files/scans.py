@@ -86,7 +86,7 @@ class Scans(Statements):
         )
         return {
             from_sql(folder) + from_sql(name): Known(
-                File(from_sql(name), 0, 0, 0, 0), asset_id, content_id, False
+                File(from_sql(name), 0, 0, 0, 0), asset_id, content_id, is_missing=False
             )
             for folder, name, asset_id, content_id in rows
             if not from_sql(folder).endswith("#")

@@ -53,7 +53,7 @@ class UserQueries(Statements):
             columns = tuple(one[0] for one in cursor.description or ())
             yield QueryRows(columns, iter(cursor))
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise _refused(error, is_over()) from error
+            raise _refused(error, is_over=is_over()) from error
         finally:
             self._db.set_progress_handler(None, 0)
             self._db.set_authorizer(None)
@@ -69,7 +69,7 @@ def _authorize(
     return sqlite3.SQLITE_OK if is_allowed else sqlite3.SQLITE_DENY
 
 
-def _refused(error: sqlite3.Error | sqlite3.Warning, is_over: bool) -> UsageError:
+def _refused(error: sqlite3.Error | sqlite3.Warning, *, is_over: bool) -> UsageError:
     if is_over:
         return UsageError(
             "the query took too long", hint="Give it more time: --timeout 10m; or ask for less."

@@ -224,9 +224,9 @@ class Scan:
 
     async def _end(self, one: RootToScan, lost: Sequence[Known] = ()) -> None:
         """Record that the scan of a part of a root has ended."""
-        walks = self._context.manifest.scans
+        scans = self._context.manifest.scans
         await self._context.call(
-            walks.end_part, self._scope(one), lost, now=self._context.clock.now()
+            scans.end_part, self._scope(one), lost, now=self._context.clock.now()
         )
 
 

@@ -114,7 +114,7 @@ class RootScan:
             for some in batched(chunk):  # each is one transaction, which may be repeated
                 if self._skips is not None:
                     some = await self._context.call(self._skips, some, self._scans)
-                self._add(some, await self._context.call(self._record, some, whole_root))
+                self._add(some, await self._context.call(self._record, some, whole_root=whole_root))
             self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
             self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
         if whole_root:
@@ -180,17 +180,17 @@ class RootScan:
 
     # In the manifest's thread ---------------------------------------------------------------
 
-    def _record(self, listings: Sequence[FolderListing], whole_root: bool) -> _Recorded:
+    def _record(self, listings: Sequence[FolderListing], *, whole_root: bool) -> _Recorded:
         folders: list[Folder] = []
         walked = Walked()
         if self._is_settled:  # mostly there is nothing to write: then without the lock
-            folders, walked = self._compared_all(listings, whole_root)
+            folders, walked = self._compared_all(listings, whole_root=whole_root)
             if not folders:
-                return _Recorded([], False, walked)
+                return _Recorded([], has_more=False, walked=walked)
 
         def find() -> list[Folder]:
             nonlocal folders, walked
-            folders, walked = self._compared_all(listings, whole_root)
+            folders, walked = self._compared_all(listings, whole_root=whole_root)
             return folders
 
         found = self._scans.record(
@@ -205,21 +205,23 @@ class RootScan:
         return _Recorded(found.works, has_more, walked)
 
     def _compared_all(
-        self, listings: Sequence[FolderListing], whole_root: bool
+        self, listings: Sequence[FolderListing], *, whole_root: bool
     ) -> tuple[list[Folder], Walked]:
         """What to write about the listings, and their numbers."""
         walked = Walked()
-        compared = [self._compared(listing, walked, whole_root) for listing in listings]
+        compared = [self._compared(listing, walked, whole_root=whole_root) for listing in listings]
         return [folder for folder in compared if folder is not None], walked
 
-    def _compared(self, listing: FolderListing, walked: Walked, whole_root: bool) -> Folder | None:
+    def _compared(
+        self, listing: FolderListing, walked: Walked, *, whole_root: bool
+    ) -> Folder | None:
         """What to write about the listing; None for nothing."""
-        walks = self._scans
+        scans = self._scans
         files = listing.files
         opened = self._opened(listing)
         walked.files += len(files)
         walked.size_bytes += sum([row[1] for row in files])
-        folder_id = walks.folder_id(self._scope.root_id, listing.folder)
+        folder_id = scans.folder_id(self._scope.root_id, listing.folder)
         if folder_id is None:
             recorded = {}
         else:
@@ -230,7 +232,7 @@ class RootScan:
                 return None
             recorded = {
                 known.file.name: known
-                for known in walks.known(folder_id, listing.after, listing.upto)
+                for known in scans.known(folder_id, listing.after, listing.upto)
             }
         changes = compare(listing, recorded)
         marks_gone = bool(changes.gone) and (whole_root or bool(self._gone_below))
@@ -295,9 +297,9 @@ class RootScan:
         ]
 
     def _end(self) -> int:
-        walks, now, lost = self._scans, self._context.clock.now(), self.lost()
+        scans, now, lost = self._scans, self._context.clock.now(), self.lost()
         missing, excluded = self._not_met(("",))
-        return walks.end_walk(self._scope, missing, excluded, lost, now=now)
+        return scans.end_walk(self._scope, missing, excluded, lost, now=now)
 
     def _end_changed(self) -> int:
         missing, _ = self._not_met(self._gone_below)

@@ -9,7 +9,8 @@ Nothing is ever replaced or removed there by a client.
 from __future__ import annotations
 
 import builtins  # `list` is a method here
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -74,7 +75,7 @@ class BrokerStore:
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
     ) -> Stored:
         """Reserve, send, complete. Raises KeyTaken also where the server has the content."""
-        _require_exclusive(key, exclusive)
+        _require_exclusive(key, exclusive=exclusive)
         signed = self._open.pop((key, digest), None)
         if signed is None:
             fields = _announcement(key, digest, len(body), attributes)
@@ -229,7 +230,7 @@ class BrokerStore:
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """The server records the path: it has the content. Raises KeyTaken when another content
         has it."""
-        _require_exclusive(key, exclusive)
+        _require_exclusive(key, exclusive=exclusive)
         info = await self.head(source_key)
         assert info.digest is not None
         attributes = Attributes(info.content_type or "application/octet-stream")
@@ -277,15 +278,14 @@ class BrokerStore:
     async def complete_parts(
         self, key: str, upload_id: str, parts: Sequence[Part], *, exclusive: bool
     ) -> Stored:
-        _require_exclusive(key, exclusive)
+        _require_exclusive(key, exclusive=exclusive)
         named = [{"number": part.number, "etag": part.etag} for part in parts]
         await self._complete(key, upload_id, {"parts": named})
         return Stored()
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
-        await _ignore_missing(
-            lambda: self._calls.call("DELETE", f"/uploads/{upload_id}", subject=f"key {key!r}")
-        )
+        with suppress(ObjectMissing):
+            await self._calls.call("DELETE", f"/uploads/{upload_id}", subject=f"key {key!r}")
 
     async def list_uploads(
         self, prefix: str = ""
@@ -300,14 +300,7 @@ class BrokerStore:
         await self._calls.close()
 
 
-async def _ignore_missing(call: Callable[[], Awaitable[object]]) -> None:
-    try:
-        await call()
-    except ObjectMissing:
-        return
-
-
-def _require_exclusive(key: str, exclusive: bool) -> None:
+def _require_exclusive(key: str, *, exclusive: bool) -> None:
     if not exclusive:
         raise StoreRefused(f"key {key!r}: a client replaces nothing at the server")
 

@@ -117,7 +117,13 @@ class Files:
             os.unlink(os.path.basename(path), dir_fd=fd)
 
     def write(
-        self, key: str, body: Body, digest: Digest | None, attributes: Attributes, exclusive: bool
+        self,
+        key: str,
+        body: Body,
+        digest: Digest | None,
+        attributes: Attributes,
+        *,
+        exclusive: bool,
     ) -> None:
         """Put `body` at `key`. Raises OSError; FileExistsError when the key is taken."""
         target = self.path(key)

@@ -146,7 +146,7 @@ class DirectoryStore:
 
         def write() -> None:
             _require_digest(body, digest, key)
-            self._files.write(key, body, digest, attributes, exclusive)
+            self._files.write(key, body, digest, attributes, exclusive=exclusive)
 
         if self._files.is_durable or len(body) > _IN_PLACE_BYTES:
             await _in_thread(key, write)

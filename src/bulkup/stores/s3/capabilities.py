@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from itertools import product
+from typing import Protocol
 
 from bulkup.errors import DestinationError, ItemError, KeyTaken, StoreRefused
 from bulkup.model import Stored
@@ -23,25 +24,29 @@ REPEATED_SHARE = 0.01
 """A body is sent twice if it is small, or no more than so much of what was sent before."""
 
 
-async def probe(
-    put: Callable[[bool, bool], Awaitable[Stored]], known: Capabilities
-) -> tuple[Capabilities, Stored]:
+class TryPut(Protocol):
+    """Puts the same bytes under the same key, each time it is called."""
+
+    def __call__(self, *, conditional: bool, checksums: bool) -> Awaitable[Stored]:
+        """With a condition or without, and with a checksum or without."""
+
+
+async def probe(put: TryPut, known: Capabilities) -> tuple[Capabilities, Stored]:
     """Store an object by one to five puts, and learn what `known` leaves open.
 
-    `put(conditional, checksums)` puts the same bytes under the same key, which was free just now.
-    Raises the last refusal when no kind of put is accepted.
+    The key of `put` was free just now. Raises the last refusal when no kind of put is accepted.
     """
     refusal: StoreRefused | None = None
     for conditional, checksums in product(
         _candidates(known.conditional_writes), _candidates(known.checksums)
     ):
         try:
-            stored = await put(conditional, checksums)
+            stored = await put(conditional=conditional, checksums=checksums)
         except StoreRefused as error:
             refusal = error
             continue
         if conditional and known.conditional_writes is None:
-            conditional = await _is_refused(partial(put, True, checksums))
+            conditional = await _is_refused(partial(put, conditional=True, checksums=checksums))
         return Capabilities(conditional_writes=conditional, checksums=checksums), stored
     assert refusal is not None
     raise refusal

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
@@ -25,7 +25,7 @@ from bulkup.errors import (
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.listing_pages import read_pages
 from bulkup.stores.look_first import LookFirst
-from bulkup.stores.s3.capabilities import RepeatedPut, probe
+from bulkup.stores.s3.capabilities import RepeatedPut, TryPut, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable, suspicion
 from bulkup.stores.s3.errors import PERMISSION_HINT
@@ -132,24 +132,35 @@ class S3Store(S3Parts, S3SignedURLs):
         known = self.capabilities
         if exclusive and known.conditional_writes is None and known.was_empty:
             try:
-                stored = await self._put(key, body, digest, attributes, True, True)
+                stored = await self._put(
+                    key, body, digest, attributes, conditional=True, checksums=True
+                )
             except StoreRefused:
                 self._doubt()
             else:
                 if self._repeat.is_worth(len(body)):
                     copy = bytes(body)  # the caller may reuse its memory
                     self._repeat.start(
-                        partial(self._put, key, copy, digest, attributes, True, True)
+                        partial(
+                            self._put,
+                            key,
+                            copy,
+                            digest,
+                            attributes,
+                            conditional=True,
+                            checksums=True,
+                        )
                     )
                 return stored
         if exclusive and not known.conditional_writes:
-
-            async def put(conditional: bool, checksums: bool) -> Stored:
-                return await self._put(key, body, digest, attributes, conditional, checksums)
-
-            return await self._look_and_put(key, put)
+            return await self._look_and_put(key, partial(self._put, key, body, digest, attributes))
         return await self._put(
-            key, body, digest, attributes, exclusive, known.checksums is not False
+            key,
+            body,
+            digest,
+            attributes,
+            conditional=exclusive,
+            checksums=known.checksums is not False,
         )
 
     async def _put(
@@ -158,6 +169,7 @@ class S3Store(S3Parts, S3SignedURLs):
         body: Body,
         digest: Digest,
         attributes: Attributes,
+        *,
         conditional: bool,
         checksums: bool,
     ) -> Stored:
@@ -165,9 +177,7 @@ class S3Store(S3Parts, S3SignedURLs):
         response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
         return Stored(response.get_header("etag"))
 
-    async def _look_and_put(
-        self, key: str, put: Callable[[bool, bool], Awaitable[Stored]]
-    ) -> Stored:
+    async def _look_and_put(self, key: str, put: TryPut) -> Stored:
         """An exclusive put to an endpoint that cannot make it, or that was not probed."""
         if self._may_probe:
             async with self._probing:
@@ -179,10 +189,11 @@ class S3Store(S3Parts, S3SignedURLs):
                         raise
                     self.capabilities, stored = await probe(put, self.capabilities)
                     return stored
-        if self.capabilities.conditional_writes:
-            return await put(True, self.capabilities.checksums is not False)
-        await self._look_first.require_free(key)
-        return await put(False, self.capabilities.checksums is not False)
+        conditional = self.capabilities.conditional_writes is True
+        if not conditional:
+            await self._look_first.require_free(key)
+        checksums = self.capabilities.checksums is not False
+        return await put(conditional=conditional, checksums=checksums)
 
     def _doubt(self) -> None:
         """A put with the condition was refused, perhaps for its sake: no other is made before it is
@@ -197,8 +208,8 @@ class S3Store(S3Parts, S3SignedURLs):
         await self._repeat.wait()
         return self.capabilities
 
-    def _learn(self, is_refused: bool) -> None:
-        self.capabilities = Capabilities(conditional_writes=is_refused, checksums=True)
+    def _learn(self, conditional_writes: bool) -> None:
+        self.capabilities = Capabilities(conditional_writes=conditional_writes, checksums=True)
 
     def connect_ahead(self, count: int) -> None:
         self._transport.connect_ahead(count)

@@ -268,7 +268,7 @@ def test_listing_order_is_that_of_the_keys_bytes(tmp_path_factory, keys):
     stored = set()
     for key in keys:
         try:
-            store.write(key, b"", None, Attributes(), True)
+            store.write(key, b"", None, Attributes(), exclusive=True)
         except (StoreRefused, OSError):
             continue
         stored.add(key)

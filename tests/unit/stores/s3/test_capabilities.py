@@ -32,7 +32,7 @@ class Endpoint:
     is_taken: bool = False
     puts: int = 0
 
-    async def put(self, conditional: bool, checksums: bool) -> Stored:
+    async def put(self, *, conditional: bool, checksums: bool) -> Stored:
         self.puts += 1
         if (conditional and self.condition == "refuses") or (
             checksums and self.checksum == "refuses"
@@ -67,7 +67,7 @@ async def test_what_is_known_is_not_tried_again() -> None:
 
 
 async def test_a_refusal_of_the_object_itself_is_raised() -> None:
-    async def refuse(conditional: bool, checksums: bool) -> Stored:
+    async def refuse(*, conditional: bool, checksums: bool) -> Stored:
         raise StoreRefused("EntityTooLarge")
 
     with pytest.raises(StoreRefused, match="EntityTooLarge"):
