@@ -160,10 +160,10 @@ def _print(
 
         print_json(found.as_json() for found in found_pictures(result.hits, placed))
     elif result.hits:
-        _print_table(result.hits, is_groups)
+        _print_table(result.hits, is_groups=is_groups)
 
 
-def _print_table(hits: Sequence[SearchHit], is_groups: bool) -> None:
+def _print_table(hits: Sequence[SearchHit], *, is_groups: bool) -> None:
     from bulkup.cli.output.table import Column, below_one_folder, print_table
     from bulkup.cli.output.text import escape, is_screen, percent, size
 

@@ -64,7 +64,7 @@ def run(
     settings, to = flags.settings_at(to)
     roots = [os.path.abspath(path) for path in paths or ()]
     output = _output(json=json, csv=csv)
-    _verify(to, roots, _depth(deep, sample, seed), settings, output)
+    _verify(to, roots, _depth(deep=deep, sample=sample, seed=seed), settings, output)
     output.end(quiet=settings.quiet)
     if output.any_refused:
         raise typer.Exit(ExitCode.DESTINATION)
@@ -85,7 +85,7 @@ def _verify(
     asyncio.run(verify_destinations(request, settings, output))
 
 
-def _depth(deep: bool, sample: str | None, seed: int | None) -> Depth:
+def _depth(*, deep: bool, sample: str | None, seed: int | None) -> Depth:
     import secrets
 
     from bulkup.api.verification import depth_of
