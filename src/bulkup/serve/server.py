@@ -21,6 +21,7 @@ from bulkup.manifest.server import ServerReader
 from bulkup.serve.access import address_bucket
 from bulkup.serve.app import make_app
 from bulkup.serve.context import ServerContext, new_context
+from bulkup.serve.middleware.hosts import HEAD_BYTES
 from bulkup.serve.middleware.responses import with_headers
 from bulkup.serve.problems import Problem, problem_response
 from bulkup.serve.tokens import digest_of
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from bulkup.settings.table import Settings
 
-HEADER_BYTES = 16 << 10
 HEADER_SECONDS = 10.0
 """How long a client may take for the head of a request."""
 IDLE_SECONDS = 75
@@ -123,7 +123,7 @@ def _config(context: ServerContext) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=END_SECONDS,
-        h11_max_incomplete_event_size=HEADER_BYTES,
+        h11_max_incomplete_event_size=HEAD_BYTES,
     )
 
 

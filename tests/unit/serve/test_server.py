@@ -80,9 +80,21 @@ async def test_ten_megabytes_of_headers_are_refused(tmp_path: Path) -> None:
     assert found == b"" or found.startswith(b"HTTP/1.1 4")
 
 
-async def test_a_head_that_is_too_large_is_a_problem_that_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /" + b"a" * 20_000,
+        b"GET /sign-in?" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
+        b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"a" * 20_000 + b"\r\n\r\n",
+        b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: a\r\n" * 4_000 + b"\r\n",
+    ],
+    ids=["begun", "target", "header", "headers"],
+)
+async def test_a_head_that_is_too_large_is_a_problem_that_says_so(
+    tmp_path: Path, sent: bytes
+) -> None:
     async with running(settings_of(tmp_path)) as server:
-        found = await exchange(server, b"GET /" + b"a" * 20_000)
+        found = await exchange(server, sent)
 
     assert problem_in(found)["status"] == 431
 

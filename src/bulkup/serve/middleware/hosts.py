@@ -17,6 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bulkup.serve.problems import Problem
 from bulkup.stores.urls import is_loopback
 
+HEAD_BYTES = 16 << 10
+"""Of a request's target and headers."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -64,6 +66,7 @@ class Hosts:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
+            _require_short_head(scope)
             if "transfer-encoding" in headers and "content-length" in headers:
                 # A proxy before us may believe the other one: where does the next request begin?
                 raise Problem(
@@ -81,6 +84,14 @@ class Hosts:
             if scope["method"] not in SAFE_METHODS:
                 check_origin(headers, host)
         await self._app(scope, receive, send)
+
+
+def _require_short_head(scope: Scope) -> None:
+    """Raise Problem (431): a head that arrives at once is not measured by the connection."""
+    size_bytes = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    size_bytes += len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    if size_bytes > HEAD_BYTES:
+        raise Problem(431, "the head of the request is too large", headers={"Connection": "close"})
 
 
 def check_origin(headers: Headers, host: str) -> None:
