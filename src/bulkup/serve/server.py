@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 HEADER_SECONDS = 10.0
 """How long a client may take for the head of a request."""
 IDLE_SECONDS = 75
+UNREAD_SECONDS = 120.0
+"""How long a client may read nothing of a response."""
 MOST_CONNECTIONS = 1000
 END_SECONDS = 1
 """How long responses may continue after the server was stopped."""
@@ -136,9 +138,11 @@ class _Uvicorn(uvicorn.Server):
 
 
 class BoundedProtocol(H11Protocol):
-    """Closes connections on which the head of a request does not arrive in time."""
+    """Closes connections on which the head of a request does not arrive in time, or whose client
+    does not read."""
 
     _head_timer: asyncio.TimerHandle | None = None
+    _unread_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always one of TCP
         super().connection_made(transport)
@@ -176,7 +180,21 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_timer()
+        self._cancel_unread_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._cancel_unread_timer()
+        super().resume_writing()
+
+    def _cancel_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _cancel_timer(self) -> None:
         if self._head_timer is not None:

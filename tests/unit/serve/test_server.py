@@ -7,7 +7,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,23 @@ async def test_a_head_that_does_not_come_is_not_waited_for(
     monkeypatch.setattr(module, "HEADER_SECONDS", 0.05)
     async with running(settings_of(tmp_path)) as server, asyncio.timeout(5):
         assert await exchange(server, sent) == b""
+
+
+async def test_a_client_that_reads_nothing_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "UNREAD_SECONDS", 0.05)
+    request = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    async with running(settings_of(tmp_path)) as server:
+        port = int(server.url.rsplit(":", 1)[1].split("/")[0])
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            client.setblocking(False)
+            with suppress(ConnectionError):
+                async with asyncio.timeout(30):
+                    while True:  # until the connection is reset
+                        await asyncio.get_running_loop().sock_sendall(client, request)
 
 
 async def test_a_path_below_which_a_proxy_shows_it(tmp_path: Path) -> None:
