@@ -12,7 +12,7 @@ from bulkup.errors import CredentialsRefused, StoreForbidden
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.broker.http import Clients
 from bulkup.stores.s3.errors import Refusal, classify
-from bulkup.stores.s3.headers import http_moment, read_info
+from bulkup.stores.s3.headers import etag_of, http_moment, read_info
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.store import READ_BYTES, Capabilities, SignedURL
 
@@ -86,7 +86,7 @@ class SignedStore:
         response = await self._request("PUT", signed.url, headers, body)
         if response.status >= 300:
             raise self._error(response, key)
-        return Stored(response.get_header("etag"))
+        return Stored(etag_of(response))
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """See ObjectStore; by a GET of the whole object, which is small."""

@@ -31,6 +31,7 @@ from bulkup.stores.broker.announcements import Announcements
 from bulkup.stores.broker.answers import objects_of, text_of, whole_of
 from bulkup.stores.broker.calls import FORBIDDEN, Calls
 from bulkup.stores.broker.errors import no_broker
+from bulkup.stores.s3.headers import etag_of
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.store import READ_BYTES, Capabilities, too_large
 
@@ -266,7 +267,7 @@ class BrokerStore:
         response = await self._send(key, path, {"sha256": digest}, body)
         if response is None:
             raise StoreBroken(f"key {key!r}: the server refuses a part as if it were an object")
-        return Part(number, len(body), response.get_header("etag") or "", digest)
+        return Part(number, len(body), etag_of(response) or "", digest)
 
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         found = await self._calls.call("GET", f"/uploads/{upload_id}/parts", subject=f"key {key!r}")

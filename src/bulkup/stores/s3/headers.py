@@ -105,3 +105,16 @@ def http_moment(date: str | None) -> float | None:
         return parsedate_to_datetime(date).timestamp() if date else None
     except (ValueError, OverflowError):
         return None
+
+
+def etag_of(response: Response) -> str | None:
+    """The ETag of what was put; None from an endpoint that sends none.
+
+    Raises StoreBroken for a page in its place, of a portal or a proxy: nothing was stored.
+    """
+    etag = response.get_header("etag")
+    if etag is None and response.body:
+        raise StoreBroken(
+            "a PUT was answered with a page instead of an ETag: does a portal or a proxy intervene?"
+        )
+    return etag

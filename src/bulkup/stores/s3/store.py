@@ -29,7 +29,7 @@ from bulkup.stores.s3.capabilities import RepeatedPut, TryPut, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable, suspicion
 from bulkup.stores.s3.errors import PERMISSION_HINT
-from bulkup.stores.s3.headers import http_moment, object_headers, read_info
+from bulkup.stores.s3.headers import etag_of, http_moment, object_headers, read_info
 from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
@@ -175,7 +175,7 @@ class S3Store(S3Parts, S3SignedURLs):
     ) -> Stored:
         headers = object_headers(attributes, digest, checksums=checksums, conditional=conditional)
         response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
-        return Stored(response.get_header("etag"))
+        return Stored(etag_of(response))
 
     async def _look_and_put(self, key: str, put: TryPut) -> Stored:
         """An exclusive put to an endpoint that cannot make it, or that was not probed."""
@@ -244,7 +244,7 @@ class S3Store(S3Parts, S3SignedURLs):
             self._repeat.start(
                 partial(self._transport.send_signed, key, request, conditional=conditional)
             )
-        return Stored(response.get_header("etag"))
+        return Stored(etag_of(response))
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         """One HEAD; when it is refused, a GET of one byte, to learn why. Raises ObjectMissing."""

@@ -27,7 +27,7 @@ from bulkup.errors import (
     StoreUnreachable,
     WrongRegion,
 )
-from bulkup.model import Attributes, Part
+from bulkup.model import Attributes, Digest, Part
 from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import Address
@@ -535,3 +535,22 @@ def test_bundles_are_split():
     """Each certificate by itself, comments left out."""
     one = b"-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----\n"
     assert split_pem(b"# first\n" + one + b"# second\n" + one) == [one, one]
+
+
+@pytest.mark.parametrize("uses_pool", [True, False])
+async def test_a_page_in_answer_to_a_put_is_no_object(uses_pool):
+    """A portal answers 200 to everything. An endpoint that sends no ETag is one all the same."""
+    page = answer(200, b"<html>Sign in</html>", content_type="text/html")
+    async with raw_server() as server:
+        mine = credentials(None, url=server.url, good_for_seconds=None)
+        transport = S3Transport(
+            "bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool
+        )
+        store = S3Store("s3://bucket", "", transport, ABLE)
+        server.answers = [page, page, answer(200)]
+        with pytest.raises(StoreBroken, match="instead of an ETag"):
+            await put(store)
+        with pytest.raises(StoreBroken, match="instead of an ETag"):
+            await store.put_part("k", "u", 1, b"x", digest=Digest("ab" * 32))
+        await put(store)
+        await store.close()
