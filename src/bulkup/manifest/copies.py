@@ -100,7 +100,7 @@ class ManifestCopies(Statements):
         return [SentCopy(*row) for row in rows]
 
     def remove(self, destination_id: int, key: str, *, is_bad: bool = False) -> None:
-        """The copy is there no more; one that `is_bad` is to be made again."""
+        """The copy is gone; one that `is_bad` is to be made again."""
         with self._transaction():
             self._db.execute(
                 "DELETE FROM manifest_copy WHERE destination_id = ? AND key = ?",

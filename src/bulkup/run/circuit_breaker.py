@@ -28,15 +28,17 @@ from bulkup.events import Emit, Paused
 from bulkup.run.stop_signal import StopSignal
 
 AUTH_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 10.0)
-"""Expired keys: whoever renews them does so within seconds, or a person has to."""
+"""After expired keys: a program renews them within seconds, or a person has to."""
 
 NETWORK_WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """A line that is down is asked for so often, and then each time after the last of these waits, for
 as long as --wait-online says."""
 
 WAIT_ONLINE_SECONDS = 900.0
+"""How long a line may be down, unless --wait-online says otherwise."""
 
 OTHER_WAITS_SECONDS = (1.0, 2.0, 4.0)
+"""After any other trouble of the destination."""
 
 SILENCE_SECONDS = 1.0
 """Without a success, and with a file's tries used up: the tries alone take seven on average. If it
@@ -147,6 +149,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
+        """Whether requests have to wait until the destination works again."""
         return self._recovery is not None
 
     async def wait_until_closed(self) -> bool:
@@ -175,7 +178,7 @@ class CircuitBreaker:
         return await asyncio.shield(self._recovery)
 
     def cancel(self) -> None:
-        """Wait for the destination no more: nobody is left to send anything there."""
+        """Stop waiting for the destination: nothing is left to be sent there."""
         if self._recovery is not None:
             self._recovery.cancel()
 

@@ -131,7 +131,7 @@ def learned_of(destination: Destination) -> Learned | None:
 
 
 async def chunks_of(store: ObjectStore, key: str) -> AsyncIterator[bytes]:
-    """The object's bytes. Whoever reads only some of them ends the request, too."""
+    """The object's bytes. The request ends with its reader, also when that stops early."""
     chunks = store.open(key)
     try:
         async for chunk in chunks:

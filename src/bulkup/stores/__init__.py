@@ -7,7 +7,7 @@ store          what every store does; the contract
 keys           the key of a file
 key_templates  keys by date, camera, name
 attributes     what an object carries beside its bytes
-put_once       one content into one object, which nobody else's replaces
+put_once       one content into one object, which replaces none
 unsent         what a connection has not got acknowledged
 signed_store   single objects by signed URLs, without credentials
 listing_pages  a listing page by page, to its end

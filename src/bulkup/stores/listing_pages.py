@@ -1,4 +1,4 @@
-"""A listing page by page, whatever its server says of the next one."""
+"""A listing page by page, also where the server names the wrong next one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store for whoever has no credentials but signed URLs: single objects, by key."""
+"""A store that has signed URLs instead of credentials: single objects, by key."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class IngestProcess:
         *,
         worth_files: int,
     ) -> None:
-        """`write_lock` is to be held by whoever else writes into the manifest here."""
+        """Other writers of this run into the manifest must hold `write_lock`."""
         self.write_lock = write_lock
         self.worth_files = worth_files
         self.pid: int | None = pid  # None once it has ended
@@ -245,7 +245,7 @@ class IngestProcess:
                 slot, asked = self._asked.popleft()
                 if not asked.done():
                     asked.set_result(answer)
-                elif slot is not None:  # whoever asked was cancelled
+                elif slot is not None:  # the caller was cancelled
                     self._free.append(slot)
         except (OSError, asyncio.IncompleteReadError):
             pass  # there is none, or it is gone: this process does all of it

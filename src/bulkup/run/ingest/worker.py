@@ -51,7 +51,7 @@ def main(parent: socket.socket, memory: mmap.mmap, write_lock: WriteLock) -> Non
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):  # whoever reads the parent's output must see it end
+    for standard in (0, 1, 2):  # a reader of the parent's output must see it end
         os.dup2(nothing, standard)
     own = parent.detach()
     kept = sorted((own, write_lock.fileno()))

@@ -66,7 +66,7 @@ class Claims:
         self._changed = stop.event()
         self.unclaimed = 0  # items left in the manifest, when they were last counted
 
-    # For whoever brings items ---------------------------------------------------------------------
+    # For the scan and the stage before -----------------------------------------------------------
 
     def begin_feed(self, *, may_claim: bool = True) -> None:
         """Items will come until `end_feed`. Without `may_claim` none are in the manifest yet."""
@@ -74,6 +74,7 @@ class Claims:
         self._may_claim = may_claim
 
     def end_feed(self) -> None:
+        """Nothing else will be added."""
         self._is_fed = False
         self._changed.set()
 
@@ -94,7 +95,7 @@ class Claims:
         self._may_claim = True
         self._changed.set()
 
-    # For whoever attempts items -------------------------------------------------------------------
+    # For the worker of the stage -----------------------------------------------------------------
 
     @property
     def waiting(self) -> int:

@@ -24,7 +24,7 @@ def key_facts(item: WorkItem, loaded: Loaded) -> KeyFacts:
     try:
         with open(f"{item.root}/{item.folder}{item.name}", "rb") as file:
             return _facts(file, name)
-    except OSError:  # it vanished; whoever sends it will find out
+    except OSError:  # it vanished, which the loader reports
         return _facts(io.BytesIO(), name)
 
 

@@ -27,7 +27,7 @@ FIRST_ITEMS = 32
 """The first group: sending begins when it is read. The next ones are larger and larger."""
 
 MAX_PARTS = 10_000
-"""S3 takes no more parts in one upload (S3 user guide, "Amazon S3 multipart upload limits")."""
+"""The most parts of one upload (S3 user guide, "Amazon S3 multipart upload limits")."""
 
 PART_STEP_BYTES = 1 << 20
 

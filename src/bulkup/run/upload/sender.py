@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_TRIES = 2
-"""The very first request: who mistyped the endpoint should learn of it within half a minute, also
-where each connection takes its full ten seconds to time out."""
+"""For the first request: after a typing error in the endpoint the user should see the error within
+half a minute, also where each connection takes its full ten seconds to time out."""
 
 SIDE_BY_SIDE_BYTES = 256 << 10
 """The first bodies: smaller ones may be wasted, eight of them. To a far server larger ones

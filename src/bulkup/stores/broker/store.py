@@ -238,7 +238,7 @@ class BrokerStore:
         fields = _announcement(key, info.digest, info.size_bytes, attributes)
         found = await self._announcements.announce(f"key {key!r}", fields)
         if not found.get("duplicate"):
-            raise ObjectMissing(f"key {source_key!r}: the server has it no more")
+            raise ObjectMissing(f"key {source_key!r}: the server has no such object any more")
         return Stored(info.etag)
 
     async def delete(self, key: str) -> None:

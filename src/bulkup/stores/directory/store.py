@@ -21,7 +21,7 @@ import os
 import secrets
 import stat
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -39,7 +39,7 @@ from bulkup.stores.directory.part_files import PartFiles
 from bulkup.stores.store import READ_BYTES, Capabilities, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from bulkup.clock import Clock
 
@@ -157,22 +157,25 @@ class DirectoryStore:
                 raise store_error(error, key) from error
         return Stored()
 
-    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
-        """Size, times and attributes of the file; a directory computes no checksum."""
+    @contextmanager
+    def _reading(self, key: str) -> Iterator[None]:
+        """Raises BucketMissing where an unmounted disk is behind an OSError, else StoreError."""
         try:
-            return self._files.info(key)
+            yield
         except OSError as error:
             self._files.folder.require()
             raise store_error(error, key, reading=True) from error
 
+    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
+        """Size, times and attributes of the file; a directory computes no checksum."""
+        with self._reading(key):
+            return self._files.info(key)
+
     async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
-        try:
+        with self._reading(key):
             if most_bytes > _IN_PLACE_BYTES:
                 return await asyncio.to_thread(self._read, key, most_bytes)
             return self._read(key, most_bytes)  # takes no longer than a thread
-        except OSError as error:
-            self._files.folder.require()
-            raise store_error(error, key, reading=True) from error
 
     def _read(self, key: str, most_bytes: int) -> bytes:
         with open(self._files.path(key), "rb") as file:
@@ -182,11 +185,8 @@ class DirectoryStore:
         return body
 
     async def read_into(self, key: str, buffer: memoryview) -> int:
-        try:
+        with self._reading(key):
             return await asyncio.to_thread(self._read_into, key, buffer)
-        except OSError as error:
-            self._files.folder.require()
-            raise store_error(error, key, reading=True) from error
 
     def _read_into(self, key: str, buffer: memoryview) -> int:
         with open(self._files.path(key), "rb", buffering=0) as file:
@@ -201,14 +201,11 @@ class DirectoryStore:
         self, key: str, *, start: int = 0, size_bytes: int | None = None
     ) -> AsyncIterator[bytes]:
         left = sys.maxsize if size_bytes is None else size_bytes
-        try:
+        with self._reading(key):
             async with open_file(self._files.path(key), start) as read:
                 while chunk := await read(min(left, _CHUNK_BYTES)):
                     left -= len(chunk)
                     yield chunk
-        except OSError as error:
-            self._files.folder.require()
-            raise store_error(error, key, reading=True) from error
 
     async def restore(self, key: str, *, days: int) -> None:
         """Files are never archived: only looks whether there is one."""

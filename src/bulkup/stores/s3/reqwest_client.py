@@ -195,7 +195,7 @@ class _Steps:
         return self._body[start : self._next]
 
     def close(self) -> None:
-        """Ask for no more: the body is free once what was taken of it is sent."""
+        """Take nothing more of the body: it is free once what was taken is sent."""
         self._timer.cancel()
         self._size_bytes = 0
         self._body = memoryview(b"")

@@ -196,8 +196,8 @@ class S3Store(S3Parts, S3SignedURLs):
         return await put(conditional=conditional, checksums=checksums)
 
     def _doubt(self) -> None:
-        """A put with the condition was refused, perhaps for its sake: no other is made before it is
-        known."""
+        """A put with the condition was refused, perhaps because of it: no other is made until that
+        is known."""
         self.capabilities = self.capabilities._replace(was_empty=False)
 
     @property
@@ -237,7 +237,7 @@ class S3Store(S3Parts, S3SignedURLs):
                 raise
             if known is None:
                 self._doubt()
-            return None  # perhaps for the sake of a header: `put` finds out
+            return None  # perhaps because of a header: `put` finds out
         if response is None:
             return None
         if known is None and self._repeat.is_worth(len(request)):
