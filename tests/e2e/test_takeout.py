@@ -233,6 +233,30 @@ def test_parts_that_lie_in_two_folders_are_one_export(bulkup: Bulkup, tmp_path: 
     require_all(bulkup)
 
 
+@pytest.mark.parametrize("root", ["downloads", "each part", "inside"])
+def test_parts_that_were_unpacked_into_folders_of_their_names(
+    bulkup: Bulkup, tmp_path: Path, root: str
+) -> None:
+    """As a Mac does; the third was downloaded twice and not unpacked."""
+    downloads = tmp_path / "downloads"
+    for number, part in enumerate(PARTS[:2]):
+        folder = downloads / f"takeout-20240131T101112Z-00{number + 1}{' 2' * number}"
+        for name in part:
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(FILES[name])
+    make_part(downloads / "takeout-20240131T101112Z-003 (1).zip", PARTS[2])
+    inside = "Takeout/Google Photos" if root == "inside" else ""
+    parts = [path / inside if path.is_dir() else path for path in sorted(downloads.iterdir())]
+    bulkup("push", *(["downloads"] if root == "downloads" else parts), "--to", "store")
+    found = rows(
+        bulkup, "SELECT count(DISTINCT export), count(json) FROM takeout WHERE asset_id IS NOT NULL"
+    )
+    assert found == [(1, 5)]
+    dates = rows(bulkup, "SELECT taken_at FROM pictures WHERE taken_from = 'takeout' ORDER BY 1")
+    assert dates == [(at("12:34:57"),)] * 3 + [(at("12:34:58"),)]
+
+
 def test_folders_with_a_number_sign_are_no_archives(bulkup: Bulkup, tmp_path: Path) -> None:
     """Neither those that parts lie in, nor albums."""
     for number, name in enumerate((YEAR + "a.jpg", YEAR + "a.jpg.json")):

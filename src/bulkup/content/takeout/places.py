@@ -10,7 +10,8 @@ import re
 from typing import Final, NamedTuple
 
 _PART: Final = re.compile(
-    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*\.(?:zip|tgz|tar\.gz|tar)#",
+    # A second download is `… (1).zip`; a Mac unpacks each part into a folder of its name.
+    r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*(?: ?\(\d+\)| \d+)?(?:\.(?:zip|tgz|tar\.gz|tar)#|/)",
     re.IGNORECASE | re.DOTALL,
 ).match
 _TOP: Final = "Takeout/"
@@ -33,8 +34,9 @@ class ExportPlace(NamedTuple):
 def place_in_export(root: str, path: str) -> ExportPlace:
     """The place of the file at `path` below `root`; of a member, `path` has its archive and '#'.
 
-    Parts with the name of one export belong together wherever they lie. A folder that was unpacked
-    from parts is an export of its own, and so is any other root.
+    Parts with the name of one export belong together wherever they lie, also when they were
+    unpacked into folders of their names. Any other folder with an export is one of its own, and so
+    is any other root.
     """
     whole = f"{root.rstrip('/')}/{path}"
     part = _PART(whole)

@@ -120,3 +120,10 @@ WHEN old.content_id <> new.content_id AND EXISTS (SELECT 1 FROM takeout_note) BE
   UPDATE takeout_join SET changes = changes + 1;
 END;
 """
+
+# Parts that were unpacked into folders of their names, or downloaded twice, are one export now:
+# their JSON files are read again.
+UNPACKED_PARTS = (
+    "UPDATE takeout_note SET stamp = '' WHERE NOT (typeof(export) = 'text' "
+    "AND export LIKE 'takeout-%');"
+)
