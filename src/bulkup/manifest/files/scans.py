@@ -203,27 +203,30 @@ class Scans(Statements):
         if not folder.new:
             return []
         asset, content, item = (self._next_id(t) for t in ("asset", "content", "item"))
+        sizes = [file.size_bytes for file in folder.new]
         execute_rows(
             self._db,
             "INSERT INTO content (id, size_bytes) VALUES {rows}",
-            [(content + i, f[1]) for i, f in enumerate(folder.new)],
+            [(content + i, size_bytes) for i, size_bytes in enumerate(sizes)],
         )
         execute_rows(
             self._db,
             "INSERT INTO asset (id, folder_id, content_id, name, size_bytes, modified_ns, inode, "
             "changed_ns, counted) SELECT column1 + ?, ?, column1, column2, column3, column4, "
             "column5, column6, 1 FROM (VALUES {rows})",
-            [(content + i, to_sql(f[0]), f[1], f[2], f[3], f[4]) for i, f in enumerate(folder.new)],
+            [
+                (content + i, to_sql(name), size_bytes, modified_ns, inode, changed_ns)
+                for i, (name, size_bytes, modified_ns, inode, changed_ns) in enumerate(folder.new)
+            ],
             before=(asset - content, folder_id),
         )
-        sizes = [f[1] for f in folder.new]
         count_assets(self._db, sizes)
         mine = max(0, min(hand_over, len(folder.new)))
         self._add_items(scope, item, content, sizes[:mine], "claimed")
         self._add_items(scope, item + mine, content + mine, sizes[mine:], "ready")
         return [
-            _claimed(scope, folder, f, item + i, content + i, asset + i)
-            for i, f in enumerate(folder.new[:mine])
+            _claimed(scope, folder, file, item + i, content + i, asset + i)
+            for i, file in enumerate(folder.new[:mine])
         ]
 
     def _add_items(
@@ -259,14 +262,14 @@ class Scans(Statements):
             self._db.execute(
                 "INSERT INTO content (id, size_bytes, replaces) SELECT ?, ?, "
                 "CASE WHEN digest IS NULL THEN replaces ELSE id END FROM content WHERE id = ?",
-                (content, file[1], known.content_id),
+                (content, file.size_bytes, known.content_id),
             )
             self._db.execute(
                 "UPDATE asset SET size_bytes = ?, modified_ns = ?, inode = ?, changed_ns = ?, "
                 "content_id = ?, missing_at = NULL, is_unreadable = 0 WHERE id = ?",
                 (*file[1:5], content, known.asset_id),
             )
-            self._add_items(scope, item, content, [file[1]], state)
+            self._add_items(scope, item, content, [file.size_bytes], state)
             forget_copies(self._db, known.asset_id)
             release_content(self._db, known.content_id, keeps_accepted=not known.is_missing)
             if state == "claimed":
@@ -283,34 +286,44 @@ class Scans(Statements):
                 "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
                 "batch_id) SELECT content_id, ?, 'upload', 'ready', size_bytes, ? FROM asset "
                 "WHERE folder_id = ? AND name = ? RETURNING size_bytes",
-                (scope.destination_id, scope.batch_id, folder_id, to_sql(file[0])),
+                (scope.destination_id, scope.batch_id, folder_id, to_sql(file.name)),
             ).fetchall()
             rows += self._db.execute(
                 "UPDATE item SET batch_id = ? WHERE stage = 'upload' AND destination_id = ? "
                 "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
                 "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?) "
                 "RETURNING size_bytes",
-                (scope.batch_id, scope.destination_id, scope.batch_id, folder_id, to_sql(file[0])),
+                (
+                    scope.batch_id,
+                    scope.destination_id,
+                    scope.batch_id,
+                    folder_id,
+                    to_sql(file.name),
+                ),
             ).fetchall()
             if scope.requeues_failed:
                 rows += self._requeue(scope, folder_id, file)
             yield from ((size, True) for (size,) in rows)
-            if not rows and scope.is_new_batch and self._is_another_ones(scope, folder_id, file):
-                yield file[1], False
+            if (
+                not rows
+                and scope.is_new_batch
+                and self._came_with_another_file(scope, folder_id, file)
+            ):
+                yield file.size_bytes, False
 
-    def _is_another_ones(self, scope: ScanScope, folder_id: int, file: File) -> bool:
+    def _came_with_another_file(self, scope: ScanScope, folder_id: int, file: File) -> bool:
         """Whether another file with the same bytes brought its upload into this batch."""
         found = self._value(
             "SELECT 1 FROM asset JOIN item ON item.content_id = asset.content_id "
             "WHERE folder_id = ? AND name = ? AND stage = 'upload' AND destination_id = ? "
             "AND batch_id = ?",
-            *(folder_id, to_sql(file[0]), scope.destination_id, scope.batch_id),
+            *(folder_id, to_sql(file.name), scope.destination_id, scope.batch_id),
         )
         return found is not None
 
     def _requeue(self, scope: ScanScope, folder_id: int, file: File) -> list[tuple[int]]:
         query = "SELECT content_id FROM asset WHERE folder_id = ? AND name = ?"
-        content_id = self._value(query, folder_id, to_sql(file[0]))
+        content_id = self._value(query, folder_id, to_sql(file.name))
         return requeue_with_other_options(
             self._db, content_id, destination_id=scope.destination_id, batch_id=scope.batch_id
         )
@@ -319,7 +332,9 @@ class Scans(Statements):
 def _claimed(
     scope: ScanScope, folder: Folder, file: File, item: int, content: int, asset: int
 ) -> WorkItem:
-    return WorkItem(item, content, asset, scope.root, folder.path, file[0], file[1], None, 0, 0)
+    return WorkItem(
+        item, content, asset, scope.root, folder.path, file.name, file.size_bytes, None, 0, 0
+    )
 
 
 def _range(after: str | None, upto: str | None) -> tuple[str, list[str | bytes]]:
