@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from bulkup.serve.pages.words import FILTERS
 from bulkup.serve.tokens import Role
 
 _FOLDER = Path(__file__).with_name("templates")
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+"""Control characters, and those that turn the direction: a name would not look like what it is."""
 
 
 @cache
@@ -48,5 +53,6 @@ def page(request: Request, template: str, *, status: int = 200, **values: object
             **values,
         )
     )
+    text = _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     body = text.encode(errors="backslashreplace")  # bytes of paths that are no UTF-8
     return HTMLResponse(body, status, {"Cache-Control": "no-store", "Vary": "Cookie"})

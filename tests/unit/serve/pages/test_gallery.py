@@ -97,6 +97,13 @@ async def test_names_with_html_are_text(viewer: httpx.AsyncClient, library: Libr
     assert "&lt;img src=x" in (await viewer.get(f"/picture/{library.digest(HOSTILE)}")).text
 
 
+async def test_names_look_like_what_they_are(viewer: httpx.AsyncClient) -> None:
+    page = (await viewer.get("/", params={"q": "photo\u202egpj.exe \x1b[31m \u2067\u05d0"})).text
+
+    assert "photo\\u202egpj.exe \\u001b[31m \\u2067\u05d0" in page
+    assert not {"\u202e", "\x1b", "\u2067"} & set(page)
+
+
 @pytest.mark.parametrize(
     "query",
     ["from=<script>", "from=2019-05~x", "until='", "like=zz", "cursor=-1&q=x", "from=%00",
