@@ -56,6 +56,7 @@ app = typer.Typer(
 # The class of all usage errors, which typer does not export.
 _WRONG_USAGE = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_EXHAUSTED = (errno.ENOMEM, errno.EAGAIN, errno.EMFILE, errno.ENFILE)
 
 
 def _print_version(value: bool) -> None:
@@ -176,9 +177,12 @@ def _run() -> int:
     except OSError as error:
         if error.errno in _FULL:
             return _report_full(error)
-        return _report_bug(error)
+        return _report_exhausted(error) if error.errno in _EXHAUSTED else _report_bug(error)
     except Exception as error:  # noqa: BLE001 - the last place where a bug can be reported
-        return _report_bug(error)
+        is_exhausted = isinstance(error, MemoryError) or any(
+            text in str(error) for text in ("start new thread", "map segment", "allocate memory")
+        )  # a RuntimeError of Python, and ImportErrors of the system's loader
+        return _report_exhausted(error) if is_exhausted else _report_bug(error)
 
 
 def _report_usage(wrong: Any) -> int:
@@ -202,6 +206,16 @@ def _report_full(error: OSError) -> int:
     """A disk is full, as a rule the one behind standard output."""
     print_error(f"{error.filename or 'standard output'}: {error.strerror}", None)
     return int(ExitCode.USAGE)
+
+
+def _report_exhausted(error: Exception) -> int:
+    """A limit of this machine, or of this process, was reached."""
+    reason = str(error).strip().splitlines()[-1:] or ["out of memory"]
+    print_error(
+        f"there is no more memory, or no more threads or open files: {reason[0]}",
+        "Raise the limit (ulimit -v, -u, -n), or use less: --concurrency 4, --workers 1.",
+    )
+    return int(ExitCode.MANIFEST)
 
 
 def _report_bug(error: Exception) -> int:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bulkup.cli.commands import NAMES
 
 MOST = {"status": 56, "push": 175}
@@ -96,3 +98,23 @@ def test_a_start_is_not_held_up_by_looking_for_garbage() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) <= 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "MemoryError()",
+        'RuntimeError("can\'t start new thread")',
+        "ImportError('x.so: failed to map segment from shared object')",
+        "OSError(12, 'Cannot allocate memory')",
+        "OSError(24, 'Too many open files')",
+    ],
+)
+def test_a_limit_that_is_reached_is_no_bug(error: str) -> None:
+    program = f"from bulkup.cli import app\ndef run(**_): raise {error}\napp.app = run\napp.main()"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 5
+    assert "ulimit" in ended.stderr
+    assert "Traceback" not in ended.stderr
