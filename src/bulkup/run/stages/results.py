@@ -177,11 +177,12 @@ class StageResults:
         )
         due_at = None if wait is None else self._context.clock.now() + wait
         request_id = error.request_id if isinstance(error, StoreError) else None
+        said = plain(error)
         self._failed.append(
-            FailedItem(item, error.error_class, str(error), request_id, due_at, seconds, is_strike)
+            FailedItem(item, error.error_class, said, request_id, due_at, seconds, is_strike)
         )
         now = self._context.clock.monotonic()
-        self.last_error = (now, f"{item.name}: {error.error_class.value}: {plain(error)}")
+        self.last_error = (now, f"{item.name}: {error.error_class.value}: {said}")
         is_dead = item.strikes + 1 >= STRIKES if is_strike else due_at is None
         counts = self.counts
         counts.dead += is_dead
@@ -192,7 +193,7 @@ class StageResults:
                 stage=self._stage.value,
                 attempt=attempt,
                 error_class=error.error_class.value,
-                error=str(error),
+                error=said,
                 state="dead" if is_dead else "ready" if is_strike else "waiting",
                 next_attempt_at=None if is_strike else due_at,
                 seconds=seconds,

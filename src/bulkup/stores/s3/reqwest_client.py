@@ -273,6 +273,15 @@ def unsendable(headers: Mapping[str, str]) -> StoreRefused:
     return StoreRefused(f"the header {', '.join(odd) or 'of a request'} cannot be sent")
 
 
+_IN_OTHER_WORDS = (
+    ("message completed", "the server closed the connection before it had answered"),
+    ("end of file before message length", "the server closed the connection within its answer"),
+    ("reset by peer", "the server broke off the connection before it had answered"),
+    ("Broken pipe", "the server broke off the connection before it had answered"),
+)
+"""What the library and the system call the end of a connection, and what is said of it."""
+
+
 def unreachable(error: PyreqwestError, proxy: str | None = None) -> StoreUnreachable:
     """What went wrong below HTTP, in words, without the URL. `proxy` is the one that was asked."""
     details = getattr(error, "details", None) or {}
@@ -280,6 +289,9 @@ def unreachable(error: PyreqwestError, proxy: str | None = None) -> StoreUnreach
     words = [re.sub(_URL_IN_MESSAGE, "", text) for text in (error.message, *causes)]
     text = foreign_text(": ".join(dict.fromkeys(word for word in words if word)))
     hint = None
+    for found, said in _IN_OTHER_WORDS:
+        if found in text:
+            return StoreUnreachable(said)
     if "InvalidContentType" in text or "InvalidMessage" in text:
         text = "the server does not speak TLS"
         hint = "Use http:// in --endpoint-url, or the server's port for https."

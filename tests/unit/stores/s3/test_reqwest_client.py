@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
@@ -107,6 +108,25 @@ async def test_a_body_that_stops_moving_is_given_up(size_bytes: int) -> None:
             await put(url, bytes(size_bytes))
         ended.set()
     assert raised.value.is_stalled
+
+
+@pytest.mark.parametrize(
+    ("resets", "said"), [(False, "closed the connection"), (True, "broke off the connection")]
+)
+async def test_an_end_of_the_connection_is_told_in_plain_words(resets: bool, said: str) -> None:
+    async def ending(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if resets:
+            linger = struct.pack("ii", 1, 0)
+            connection = writer.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        else:
+            await reader.readexactly(1000)
+
+    async with server_of(ending) as url:
+        with pytest.raises(StoreUnreachable) as raised:
+            await put(url, bytes(1000))
+    assert str(raised.value) == f"the server {said} before it had answered"
 
 
 @pytest.mark.parametrize("proxy", ["http://proxy:port", "http://[::1", "http://proxy:99999"])

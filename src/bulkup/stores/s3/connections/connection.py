@@ -142,8 +142,7 @@ class Connection(asyncio.BufferedProtocol):
         if response is not None:
             self._finish(response, keeps_alive=False)
         else:
-            reason = f"the connection was closed before the response came: {error or 'no error'}"
-            self._fail(ConnectionClosed(reason))
+            self._fail(ConnectionClosed(_how_it_ended(error)))
 
     # The end of a request --------------------------------------------------------------------
 
@@ -183,3 +182,12 @@ class Connection(asyncio.BufferedProtocol):
         if not self.is_open:
             return buffered_bytes
         return buffered_bytes + unsent_bytes(self._transport.get_extra_info("socket").fileno())
+
+
+def _how_it_ended(error: Exception | None) -> str:
+    if error is None:
+        return "the server closed the connection before it had answered"
+    if isinstance(error, ConnectionResetError | BrokenPipeError):
+        return "the server broke off the connection before it had answered"
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"the connection broke before the server had answered: {said}"
