@@ -68,6 +68,14 @@ def test_a_directory_that_cannot_be_used_is_told(
     assert told.stderr == done.stderr
 
 
+def test_a_folder_without_pictures_is_named(bulkup: Bulkup, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for options in ((), ("--dry-run",)):
+        said = bulkup("push", "empty", "--to", "store", *options).stdout
+        assert "no picture or video was found in " in said
+        assert "empty (--all-files" in said
+
+
 def test_nothing_is_written_and_nothing_asked(
     bulkup: Bulkup, tmp_path: Path, fake_s3: Callable[..., FakeS3]
 ) -> None:

@@ -50,7 +50,7 @@ def show_plan(push: Push, settings: Settings) -> int:
         summary, exit_code = asyncio.run(_run(DryRun(push, reader, context)))
         json_log.emit(summary)
         more = details.lines(target.url, reader.reports.history(_LAST_BATCHES))
-    _print_end(settings, summary, json_log, more)
+    _print_end(settings, summary, json_log, more, pushed=push.roots)
     return exit_code
 
 
@@ -72,7 +72,12 @@ def show_backlog(run: type[BacklogRun], settings: Settings, *, force: bool) -> i
 
 
 def _print_end(
-    settings: Settings, summary: Summary, json_log: JsonLog, more: Sequence[str]
+    settings: Settings,
+    summary: Summary,
+    json_log: JsonLog,
+    more: Sequence[str],
+    *,
+    pushed: Sequence[str] = (),
 ) -> None:
     """Print the summary, and `more` lines below it on a terminal."""
     for message in json_log.take_lost():
@@ -81,11 +86,13 @@ def _print_end(
         return
     out = sys.stderr if settings.json else sys.stdout
     if is_screen(out, os.environ) or settings.verbose:
-        out.writelines(f"{printable(line, out)}\n" for line in summary_lines(summary))
+        out.writelines(
+            f"{printable(line, out)}\n" for line in summary_lines(summary, pushed=pushed)
+        )
         for line in more:
             print_folded(line, out)
     else:
-        out.write(f"{printable(summary_line(summary), out)}\n")
+        out.write(f"{printable(summary_line(summary, pushed=pushed), out)}\n")
 
 
 async def _run(dry_run: DryRun) -> tuple[Summary, int]:

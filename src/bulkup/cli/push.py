@@ -6,13 +6,18 @@ import os
 import sys
 import time
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkup.cli.run_command import run_to_end
 from bulkup.cli.run_options import PUSH, RUN, SELECTION
 from bulkup.cli.shared_options import DryRunOption, Flags, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkup.events import Summary
 
 EXAMPLE = "Example: bulkup push ./photos --to s3://bucket/photos --exclude 'drafts/'"
 SETTINGS = (*SELECTION, "push.newer_than", "push.older_than", "push.files_from", *PUSH, *RUN)
@@ -37,8 +42,25 @@ def run(
 
         sys.exit(show_plan(push, settings))
     sys.exit(
-        run_to_end(partial(PushRun, push), settings, uploads="upload" in settings.upload.stages)
+        run_to_end(
+            partial(PushRun, push),
+            settings,
+            uploads="upload" in settings.upload.stages,
+            summaries=(partial(_in_lines, push.roots), partial(_in_line, push.roots)),
+        )
     )
+
+
+def _in_lines(roots: Sequence[str], summary: Summary) -> list[str]:
+    from bulkup.cli.output.summary import summary_lines  # at the end: a start does without
+
+    return summary_lines(summary, pushed=roots)
+
+
+def _in_line(roots: Sequence[str], summary: Summary) -> str:
+    from bulkup.cli.output.summary import summary_line
+
+    return summary_line(summary, pushed=roots)
 
 
 def _explain_patterns(include: tuple[str, ...]) -> None:

@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 
     from bulkup.events import Summary
 
+_NAMED = 3  # folders of a push
 _LATER = (("process", "thumbnails"), ("embed", "searchable"))
 
 
-def summary_lines(summary: Summary, width: int | None = None) -> list[str]:
+def summary_lines(
+    summary: Summary, width: int | None = None, *, pushed: Sequence[str] = ()
+) -> list[str]:
     """The summary for a terminal, `width` columns wide or as the real one: what happened, what
     failed and why, what to run next."""
     width = get_terminal_size().columns if width is None else width
-    sentences, hints = _sentences(summary), _hints(summary)
+    sentences, hints = _sentences(summary, pushed), _hints(summary)
     lines = [
         line
         for sentence in sentences
@@ -32,15 +35,15 @@ def summary_lines(summary: Summary, width: int | None = None) -> list[str]:
     return lines + [f"{label + ':':<{label_width}} {command}" for label, command in hints]
 
 
-def summary_line(summary: Summary) -> str:
+def summary_line(summary: Summary, *, pushed: Sequence[str] = ()) -> str:
     """The same in one line, for logs and pipes."""
     hints = [f"{label}: {command}" for label, command in _hints(summary)[:1]]
-    return " ".join([*_sentences(summary), *hints])
+    return " ".join([*_sentences(summary, pushed), *hints])
 
 
-def _sentences(summary: Summary) -> list[str]:
+def _sentences(summary: Summary, pushed: Sequence[str]) -> list[str]:
     if _nothing_to_do(summary):
-        return [_nothing_line(summary)]
+        return [_nothing_line(summary, pushed)]
     if summary.error is not None and not _has_done(summary):
         # "unchanged" would look like "is there"
         to_upload = Counter(summary.stages.get("upload", {}))["ready"]
@@ -79,7 +82,7 @@ def _nothing_to_do(summary: Summary) -> bool:
     return not summary.duplicates and is_clean
 
 
-def _nothing_line(summary: Summary) -> str:
+def _nothing_line(summary: Summary, pushed: Sequence[str]) -> str:
     if summary.files:
         where = escape(summary.destination)
         known = f", but {count(summary.accepted, 'accepted failure')}" * bool(summary.accepted)
@@ -91,7 +94,10 @@ def _nothing_line(summary: Summary) -> str:
         return f"Nothing to {summary.command}."
     if summary.stages and "upload" not in summary.stages:
         return "Nothing to do: every uploaded file is through with these stages."
-    return "Nothing to do: no picture or video was found (--all-files takes all files)."
+    where = f" in {', '.join(map(escape, pushed[:_NAMED]))}" if pushed else ""
+    more = f" and {len(pushed) - _NAMED} more" if len(pushed) > _NAMED else ""
+    found = f"no picture or video was found{where}{more}"
+    return f"Nothing to do: {found} (--all-files takes all files)."
 
 
 def _headline(summary: Summary) -> str:
