@@ -230,6 +230,12 @@ def test_files_are_uploaded_and_duplicates_are_named_first(served: Served, tmp_p
     served.wait("document.querySelector('[data-list]').innerText.includes('Searchable')")
 
 
+def test_an_original_is_shown(served: Served) -> None:
+    served.open("api/v1/original/{digest}")
+
+    served.wait("document.querySelector('img')?.naturalWidth > 0")
+
+
 def test_a_sidecar_that_is_dropped_beside_its_picture_tells_about_it(
     served: Served, tmp_path: Path
 ) -> None:

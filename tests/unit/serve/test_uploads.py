@@ -235,6 +235,25 @@ async def test_an_upload_may_be_given_up(uploader, store):
     assert (await complete(uploader, found))[0] == 404
 
 
+@pytest.mark.parametrize(
+    "media_type",
+    ["text/html", "text/javascript", "image/svg+xml", "image/SVG+XML", "image/svg+xml; charset=x",
+     "image/x+xml", "application/xhtml+xml"],
+)  # fmt: skip
+async def test_what_was_uploaded_runs_no_scripts_here(uploader, media_type):
+    body = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"
+    done = await upload(uploader, body, "a.svg", media_type=media_type)
+    found = await uploader.get(f"/api/v1/original/{done['digest']}")
+    assert found.content == body
+    assert found.headers["content-type"] == "application/octet-stream"
+    assert found.headers["content-disposition"].startswith("attachment")
+    policy = found.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+    assert "; sandbox" in policy
+    assert "allow-scripts" not in policy
+
+
 async def test_what_nobody_completes_is_given_up_after_a_day(uploader, store, clock, manifest):
     _, whole = await begin(uploader)
     assert await put(uploader, whole) == 200

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SANDBOX = (
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; sandbox allow-same-origin"
+)
+"""Of an original, whose bytes and type are those of whoever uploaded it: no scripts. The styles are
+the browser's own, around a picture."""
+
 
 def content_security_policy(buckets: Sequence[str] = ()) -> str:
     """Of a page that talks to this server, and to these origins, where signed URLs lead."""

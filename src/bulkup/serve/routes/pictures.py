@@ -17,6 +17,7 @@ from bulkup.model import Digest
 from bulkup.serve.access import Endpoint, route
 from bulkup.serve.bodies.ranges import ByteRange, Unsatisfiable, range_of
 from bulkup.serve.context import ServerContext, context_of
+from bulkup.serve.pages.policy import SANDBOX
 from bulkup.serve.problems import Problem
 from bulkup.serve.routes.parameters import digest_in
 from bulkup.stores.store import SignsURLs
@@ -25,7 +26,8 @@ URL_SECONDS = 300
 VARIANT_BYTES = 16 << 20
 """A variant is far smaller; a larger object is none of ours."""
 _INLINE = ("image/", "video/")
-_ACTIVE = ("image/svg+xml",)  # may hold scripts
+_ACTIVE = ("xml", "svg", "html")  # may hold scripts
+_ANYTHING = "application/octet-stream"
 
 
 class PictureBytes(NamedTuple):
@@ -134,7 +136,8 @@ async def original(request: Request) -> Response:
         status, headers["Content-Range"] = 206, _content_range(part, size)
     headers["Content-Length"] = str(size if part is None else part.size_bytes)
     headers["Content-Disposition"] = _disposition(found)
-    media_type = found.media_type or "application/octet-stream"
+    headers["Content-Security-Policy"] = SANDBOX
+    media_type = (found.media_type or _ANYTHING) if _is_harmless(found) else _ANYTHING
     if request.method == "HEAD" or size == 0:
         return Response(status_code=status, headers=headers, media_type=media_type)
     start, count = (0, None) if part is None else part
@@ -197,10 +200,14 @@ def _content_range(part: ByteRange, size_bytes: int) -> str:
 
 def _disposition(found: PictureBytes) -> str:
     """Shown by the browser where that is harmless (RFC 6266)."""
-    media_type = found.media_type or ""
-    is_shown = media_type.startswith(_INLINE) and media_type not in _ACTIVE
     name = quote(found.name.encode(errors="replace"), safe="")
-    return f"{'inline' if is_shown else 'attachment'}; filename*=UTF-8''{name}"
+    return f"{'inline' if _is_harmless(found) else 'attachment'}; filename*=UTF-8''{name}"
+
+
+def _is_harmless(found: PictureBytes) -> bool:
+    """Whether it is of a kind that runs no scripts and is none. Who uploaded it named its type."""
+    kind = (found.media_type or "").partition(";")[0].strip().lower()
+    return kind.startswith(_INLINE) and not kind.endswith(_ACTIVE)
 
 
 ROUTES = (
