@@ -13,6 +13,7 @@ from PIL import Image
 from bulkup.content.picture.colour.declared import HLG, PQ, ColourSpace, of_code_points
 from bulkup.content.picture.decoding import check_pixels, reason_of
 from bulkup.content.picture.facts.apple import identifier
+from bulkup.content.picture.facts.asf import asf_date
 from bulkup.content.picture.facts.embedded import xmp_facts
 from bulkup.content.picture.facts.exif import made_by, rating_of_percent
 from bulkup.content.picture.facts.merge import merged
@@ -86,8 +87,8 @@ def facts_of(container: Any, file: BinaryIO) -> PictureFacts:
     streams = container.streams.video
     tags = {**(streams[0].metadata if streams else {}), **container.metadata}
     riff = riff_blocks(file)
-    if riff.date:  # FFmpeg understands few of its spellings
-        tags["creation_time"] = riff.date
+    if date := riff.date or asf_date(file):  # FFmpeg understands few spellings of the former
+        tags["creation_time"] = date
     said, xmp = container_facts(tags), xmp_facts(riff.xmp or xmp_packet(file))
     return merged((said, xmp), words=(xmp, said))
 

@@ -154,6 +154,23 @@ def test_the_date_of_an_avi_is_read_as_cameras_write_it(text: str, moment: str) 
     assert str(header_facts(io.BytesIO(data), "clip.avi").taken_at) == moment
 
 
+@pytest.mark.parametrize(
+    ("ticks", "moment"),
+    [
+        (128_271_382_742_500_000, "2007-06-24T05:57:54.250000+00:00"),
+        (0, "None"),
+        (2**64 - 1, "None"),
+    ],
+)
+def test_the_date_of_a_wmv_is_read(ticks: int, moment: str) -> None:
+    """Windows' time: 100 ns since 1601, UTC."""
+    plain = clip(3, codec="msmpeg4v3", format="asf")
+    at = plain.index(bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")) + 48
+    data = plain[:at] + struct.pack("<Q", ticks) + plain[at + 8 :]
+    assert str(picture(data, "clip.wmv").metadata.facts.taken_at) == moment
+    assert str(header_facts(io.BytesIO(data), "clip.wmv").taken_at) == moment
+
+
 def test_the_xmp_of_an_avi_is_read() -> None:
     packet = xmp(xmp_Rating="4", exif_DateTimeOriginal="1985-07-04T12:00:00")
     plain = clip(3, codec="mpeg4", format="avi")

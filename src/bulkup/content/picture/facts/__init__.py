@@ -9,6 +9,7 @@ iptc       IPTC IIM records
 xmp        XMP packets, in pictures and in sidecars
 segments   the segments of a JPEG
 riff       the chunks of WebP and AVI
+asf        the date of ASF and WMV files
 embedded   the blocks of one decoded picture
 takeout    what Google Takeout adds to a picture
 zones      offsets from UTC by place

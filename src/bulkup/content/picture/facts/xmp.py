@@ -53,6 +53,8 @@ _AUTOMATIC: Final = frozenset({"_Digikam_Internal_Tags_", "darktable"})
 _ORIGINAL: Final = (
     (_EXIF + "DateTimeOriginal", _EXIF_EX + "OffsetTimeOriginal", _EXIF + "SubSecTimeOriginal"),
     (_PHOTOSHOP + "DateCreated", "", ""),
+    ("{http://ns.acdsee.com/iptc/1.0/}datetime", "", ""),
+    ("{http://ns.adobe.com/xmp/1.0/DynamicMedia/}shotDate", "", ""),
 )
 _DIGITISED: Final = (
     (_EXIF + "DateTimeDigitized", _EXIF_EX + "OffsetTimeDigitized", _EXIF + "SubSecTimeDigitized"),

@@ -135,6 +135,20 @@ def test_a_date_is_read_as_far_as_it_goes(text: str, moment: str) -> None:
     assert str(said(exif_DateTimeOriginal=text).taken_at) == moment
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{http://ns.acdsee.com/iptc/1.0/}datetime",
+        "{http://ns.adobe.com/xmp/1.0/DynamicMedia/}shotDate",
+    ],
+)
+def test_the_dates_of_acdsee_and_of_films_are_read(name: str) -> None:
+    namespace, _, local = name[1:].partition("}")
+    element = f"<a:{local} xmlns:a='{namespace}'>2009-05-05T12:13:14.250</a:{local}>"
+    found = said(element, xmp_CreateDate="2020-01-01")
+    assert str(found.taken_at) == "2009-05-05T12:13:14.250000"
+
+
 def test_dates_are_ranked() -> None:
     dates = {"xmp_ModifyDate": "2020-01-01", "xmp_CreateDate": "2010-01-01"}
     assert str(said(**dates).taken_at) == "2010-01-01"
