@@ -22,13 +22,14 @@ from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Snapshot, Stage
 from bulkup.run.context import RunContext
-from bulkup.run.heartbeat import Heartbeat, machine_of
+from bulkup.run.heartbeat import Heartbeat
 from bulkup.run.job import Job
 from bulkup.run.job_runner import JobRunner
 from bulkup.run.limits import RunLimits
 from bulkup.run.open_destination import StoreFactory, open_known
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.summary import (
+    claims_notice,
     destinations_of,
     notice_of,
     reason_of,
@@ -345,10 +346,4 @@ class Run(ABC):
         for run in await self._context.call(self._context.manifest.runs.open_runs):
             count = dict(left.claimed_by).get(run.id)
             if count:
-                files = "1 file is" if count == 1 else f"{count:,} files are"
-                self._context.emit(
-                    Notice(
-                        f"{files} in progress in another run: {run.command} {run.id}, "
-                        f"pid {run.pid} on {machine_of(run.host)}"
-                    )
-                )
+                self._context.emit(claims_notice(run, count))

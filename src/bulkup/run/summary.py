@@ -10,8 +10,10 @@ from bulkup.events import Notice, Summary
 from bulkup.manifest.queue.uploads import Left
 from bulkup.model import Snapshot, Stage, StageCount
 from bulkup.run.circuit_breaker import plain
+from bulkup.run.heartbeat import machine_of
 
 if TYPE_CHECKING:
+    from bulkup.manifest.runs import RunRow
     from bulkup.run.job import Job
     from bulkup.run.job_runner import JobRunner
     from bulkup.run.stages.results import StageCounts
@@ -233,6 +235,13 @@ def notice_of(error: BulkupError, job_runner: JobRunner) -> Notice:
         is_error=True,
         hint=f"{error.hint}\n{closer}" if error.hint else closer,
     )
+
+
+def claims_notice(run: RunRow, count: int) -> Notice:
+    """Which run has claimed so many files of this one."""
+    files = "1 file is" if count == 1 else f"{count:,} files are"
+    where = f"pid {run.pid} on {machine_of(run.host)}"
+    return Notice(f"{files} in progress in another run: {run.command} {run.id}, {where}")
 
 
 def reason_of(error: BulkupError, destination: str) -> str:

@@ -135,14 +135,14 @@ class Scan:
 
             listings = self._listings(named, enters)
             await root_scan.walk(
-                changed.only(listings), whole_root=False, gone_below=changed.gone_below
+                changed.only(listings), is_whole=False, gone_below=changed.gone_below
             )
         elif order.subtrees:
             from bulkup.run.upload.rescan import UnreadablePaths, recover
 
             subtrees = UnreadablePaths(named.path, order.subtrees)
             listings = self._listings(named, subtrees.leads_to, is_named=subtrees.names)
-            await root_scan.walk(subtrees.only(listings), whole_root=False)
+            await root_scan.walk(subtrees.only(listings), is_whole=False)
             await recover(self._context, one.root_id, subtrees)
         else:
             await self._require_disk(one)
@@ -154,7 +154,7 @@ class Scan:
                 root_scan.skip(partial(self._nested.without_covered, one))
             elif not is_whole:
                 listings = map(_not_exhaustive, listings)
-            await root_scan.walk(self._nested.noting(one, listings), whole_root=is_whole)
+            await root_scan.walk(self._nested.noting(one, listings), is_whole=is_whole)
         if order.changed or order.subtrees or not is_whole:
             await self._end(one)
 
@@ -214,7 +214,7 @@ class Scan:
                 folders.note(root, listing)
                 waiting.setdefault(root, []).append(_not_exhaustive(listing))
             for root, listings in waiting.items():
-                await root_scans[root].walk(iter(listings), whole_root=False)
+                await root_scans[root].walk(iter(listings), is_whole=False)
             waiting.clear()
         for one in self._begun.to_scan:
             lost = await self._context.call(root_scans[one.named.root].lost)

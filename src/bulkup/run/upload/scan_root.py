@@ -100,12 +100,12 @@ class RootScan:
         self,
         listings: Iterator[FolderListing],
         *,
-        whole_root: bool,
+        is_whole: bool,
         gone_below: Sequence[str] = (),
     ) -> None:
         """Record all `listings`.
 
-        With `whole_root`, files that are in none of them are missing; with `gone_below`, those that
+        With `is_whole`, files that are in none of them are missing; with `gone_below`, those that
         are not in the listings of their folders, and those below these prefixes.
         """
         self._gone_below = tuple(gone_below)
@@ -114,10 +114,10 @@ class RootScan:
             for some in batched(chunk):  # each is one transaction, which may be repeated
                 if self._skips is not None:
                     some = await self._context.call(self._skips, some, self._scans)
-                self._add(some, await self._context.call(self._record, some, whole_root=whole_root))
+                self._add(some, await self._context.call(self._record, some, is_whole=is_whole))
             self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
             self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
-        if whole_root:
+        if is_whole:
             self.walked.gone += await self._context.call(self._end)
         elif gone_below:
             self.walked.gone += await self._context.call(self._end_changed)
@@ -180,17 +180,17 @@ class RootScan:
 
     # In the manifest's thread ---------------------------------------------------------------
 
-    def _record(self, listings: Sequence[FolderListing], *, whole_root: bool) -> _Recorded:
+    def _record(self, listings: Sequence[FolderListing], *, is_whole: bool) -> _Recorded:
         folders: list[Folder] = []
         walked = Walked()
         if self._is_settled:  # mostly there is nothing to write: then without the lock
-            folders, walked = self._compared_all(listings, whole_root=whole_root)
+            folders, walked = self._compared_all(listings, is_whole=is_whole)
             if not folders:
                 return _Recorded([], has_more=False, walked=walked)
 
         def find() -> list[Folder]:
             nonlocal folders, walked
-            folders, walked = self._compared_all(listings, whole_root=whole_root)
+            folders, walked = self._compared_all(listings, is_whole=is_whole)
             return folders
 
         found = self._scans.record(
@@ -205,16 +205,14 @@ class RootScan:
         return _Recorded(found.works, has_more, walked)
 
     def _compared_all(
-        self, listings: Sequence[FolderListing], *, whole_root: bool
+        self, listings: Sequence[FolderListing], *, is_whole: bool
     ) -> tuple[list[Folder], Walked]:
         """What to write about the listings, and their numbers."""
         walked = Walked()
-        compared = [self._compared(listing, walked, whole_root=whole_root) for listing in listings]
+        compared = [self._compared(listing, walked, is_whole=is_whole) for listing in listings]
         return [folder for folder in compared if folder is not None], walked
 
-    def _compared(
-        self, listing: FolderListing, walked: Walked, *, whole_root: bool
-    ) -> Folder | None:
+    def _compared(self, listing: FolderListing, walked: Walked, *, is_whole: bool) -> Folder | None:
         """What to write about the listing; None for nothing."""
         scans = self._scans
         files = listing.files
@@ -235,7 +233,7 @@ class RootScan:
                 for known in scans.known(folder_id, listing.after, listing.upto)
             }
         changes = compare(listing, recorded)
-        marks_gone = bool(changes.gone) and (whole_root or bool(self._gone_below))
+        marks_gone = bool(changes.gone) and (is_whole or bool(self._gone_below))
         if marks_gone:
             self._require_root()
         walked.gone += len(changes.gone) if marks_gone else 0

@@ -131,26 +131,8 @@ class S3Store(S3Parts, S3SignedURLs):
         require_addressable(key)
         known = self.capabilities
         if exclusive and known.conditional_writes is None and known.was_empty:
-            try:
-                stored = await self._put(
-                    key, body, digest, attributes, conditional=True, checksums=True
-                )
-            except StoreRefused:
-                self._doubt()
-            else:
-                if self._repeat.is_worth(len(body)):
-                    copy = bytes(body)  # the caller may reuse its memory
-                    self._repeat.start(
-                        partial(
-                            self._put,
-                            key,
-                            copy,
-                            digest,
-                            attributes,
-                            conditional=True,
-                            checksums=True,
-                        )
-                    )
+            stored = await self._put_unprobed(key, body, digest, attributes)
+            if stored is not None:
                 return stored
         if exclusive and not known.conditional_writes:
             return await self._look_and_put(key, partial(self._put, key, body, digest, attributes))
@@ -162,6 +144,21 @@ class S3Store(S3Parts, S3SignedURLs):
             conditional=exclusive,
             checksums=known.checksums is not False,
         )
+
+    async def _put_unprobed(
+        self, key: str, body: Body, digest: Digest, attributes: Attributes
+    ) -> Stored | None:
+        """A conditional put, which may be repeated to probe the endpoint; None when refused."""
+        put = partial(self._put, key, conditional=True, checksums=True)
+        try:
+            stored = await put(body, digest, attributes)
+        except StoreRefused:
+            self._doubt()
+            return None
+        if self._repeat.is_worth(len(body)):
+            copy = bytes(body)  # the caller may reuse its memory
+            self._repeat.start(partial(put, copy, digest, attributes))
+        return stored
 
     async def _put(
         self,
