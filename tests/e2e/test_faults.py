@@ -161,6 +161,9 @@ def test_a_disk_that_was_pushed_to_and_is_gone(
     _one_message(ended, "is it mounted?")
     _nothing_dead(bulkup, 1)
     assert "is it mounted?" in bulkup("doctor", check=None).stdout
+    verified = bulkup("verify", check=4)
+    assert "is it mounted?" in verified.stderr
+    assert verified.stdout == ""
     if leaves_mount_point:
         assert list((tmp_path / "nas").iterdir()) == []
         (tmp_path / "nas").rmdir()

@@ -175,7 +175,9 @@ class _TableReport:
     def _end(self, out: Any, *, quiet: bool) -> None:
         from bulkup.cli.output.text import count, print_lines
 
-        lines = [*self._shown_lines()] or ["Nothing to verify."]
+        lines = [*self._shown_lines()]
+        if not lines and not self.any_refused:
+            lines.append("Nothing to verify.")
         if self._rows and self.count > len(self._rows):
             lines.append(f"{count(self.count)} in total; --csv lists them")
         if self._repairable:
