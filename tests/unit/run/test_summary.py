@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkup.errors import StoreBroken, StoreRefused
-from bulkup.events import Summary
+from bulkup.events import Notice, Summary
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.runs import RunRow
 from bulkup.operations.resume import ResumeRun
 from bulkup.operations.retry import FailureFilter, RetryRun
 from bulkup.run.context import RunContext, new_context
 from bulkup.run.heartbeat import HEARTBEAT_SECONDS
 from bulkup.run.run import Run
+from bulkup.run.summary import claims_notice
 from bulkup.settings.options import RunOptions
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
@@ -107,3 +109,10 @@ def test_the_files_of_a_push_are_the_sum_of_what_became_of_them(
                 assert total == summary.files == places.files
             elif verb == "resume":
                 assert total <= places.files
+
+
+@pytest.mark.parametrize(("count", "files"), [(1, "1 file is"), (2000, "2,000 files are")])
+def test_work_that_another_run_has_claimed_is_said_to_be_there(count: int, files: str) -> None:
+    run = RunRow("ab12", "resume", "nas/boot.1", 77, "", 0.0, 0.0)
+    said = f"{files} in progress in another run: resume ab12, pid 77 on nas"
+    assert claims_notice(run, count) == Notice(said)
