@@ -37,6 +37,7 @@ class BatchStart(NamedTuple):
     items: int = 0  # ready or waiting
     size_bytes: int = 0
     is_new: bool = False  # no other run has worked on it
+    newest_item: int = 0  # the highest id before this run's scan
     earlier: Mapping[Stage, tuple[int, int]] = MappingProxyType({})
     # done by earlier runs: items and bytes
 

@@ -190,9 +190,10 @@ class Run(ABC):
         begun = await self._context.call(job.begin, self._context.run_id, self._context.clock.now())
         if begun is None:
             return None
+        newest = await self._context.call(self._context.manifest.scans.newest_item)
         job_runner = JobRunner(
             job,
-            begun,
+            begun._replace(newest_item=newest),
             store,
             self._context,
             self._options,

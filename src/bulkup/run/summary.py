@@ -35,7 +35,8 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
     processed = _counts(job_runners, Stage.PROCESS)
     embedded = _counts(job_runners, Stage.EMBED)
     changed = sum(w.changed for w in walked)
-    touched = min(changed, sum(c.touched for c in uploads))  # the scan took them for changed
+    # The scan took them for changed.
+    touched = sum(c.touched - c.touched_earlier for c in uploads)
     return Summary(
         run_id="",
         command="",

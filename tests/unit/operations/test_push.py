@@ -22,6 +22,7 @@ from bulkup.errors import (
     StoreUnreachable,
 )
 from bulkup.manifest.manifest import Manifest
+from bulkup.manifest.rows import File
 from bulkup.manifest.runs import RunRow, Runs
 from bulkup.run.heartbeat import here, process_started
 from bulkup.run.upload import scan as finding
@@ -155,6 +156,24 @@ async def test_one_that_let_us_in_before_keeps_what_is_ready(
     store.fail("check", StoreUnreachable("refused"), always=True)
     summary = await pushing.push()
     assert (summary.exit_code, summary.ready) == (ExitCode.DESTINATION, 5)
+
+
+async def test_a_touched_file_that_an_earlier_scan_found_is_not_taken_from_the_changed(
+    pushing: Pushing,
+) -> None:
+    pushing.write(FILES)
+    await pushing.push()
+    first, second, *_ = sorted(FILES)
+    os.utime(pushing.root / first, ns=(1, 1))
+    found = os.stat(pushing.root / first)
+    touched = File(first, found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+    with Manifest(pushing.manifest) as manifest:
+        earlier = Pusher.begin(manifest, "earlier", root=str(pushing.root), to=pushing.to)
+        earlier.record(folder(changed=[(earlier.known()[first], touched)]), hand_over=0)
+        earlier.end()
+    (pushing.root / second).write_bytes(b"other bytes")
+    summary = await pushing.push()
+    assert (summary.changed, summary.unchanged, summary.sent) == (1, 4, 1)
 
 
 async def test_one_file_that_is_refused_after_others_were_taken_is_dead_alone(

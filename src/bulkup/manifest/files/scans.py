@@ -189,6 +189,10 @@ class Scans(Statements):
             "INSERT INTO folder (root_id, path) VALUES (?, ?)", root_id, to_sql(path)
         )
 
+    def newest_item(self) -> int:
+        """The highest id that an item has or had."""
+        return self._next_id("item") - 1
+
     def _next_id(self, table: str) -> int:
         """The id that the table would give the next row: for content and item a fresh one."""
         last = self._value("SELECT seq FROM sqlite_sequence WHERE name = ?", table) or self._value(

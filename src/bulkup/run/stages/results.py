@@ -55,6 +55,7 @@ class StageCounts:
     duplicates: int = 0
     duplicate_bytes: int = 0
     touched: int = 0  # only: the bytes are those that the file had before
+    touched_earlier: int = 0  # of these: since before this run's scan, which saw no change
 
     @property
     def failed(self) -> int:
@@ -127,9 +128,11 @@ class StageResults:
                 FileDone(item.path, None, loaded.digest, size_bytes, "duplicate", 0.0)
             )
 
-    def add_touched(self, loaded: Loaded) -> None:
-        """The file has a new time and its old bytes, which need not be sent."""
+    def add_touched(self, loaded: Loaded, *, is_new: bool) -> None:
+        """The file has a new time and its old bytes, which need not be sent. `is_new`: this run's
+        scan took it for changed, not that of an earlier run that ended before it was read."""
         self.counts.touched += 1
+        self.counts.touched_earlier += not is_new
         self.counts.done += 1
         self.counts.done_bytes += loaded.size_bytes
 

@@ -59,7 +59,9 @@ class UploadPipeline:
 
     async def work(self, claims: Claims, results: StageResults) -> None:
         """See `StageWorker`."""
-        prefetcher = Prefetcher(self._loader, claims, results, self._ready)
+        prefetcher = Prefetcher(
+            self._loader, claims, results, self._ready, newest_before=self._job.begun.newest_item
+        )
         senders = SenderPool(self._job, self._sender, claims, results, self._ready)
         async with task_group() as tasks:
             tasks.create_task(self._load(prefetcher))

@@ -30,12 +30,20 @@ class Prefetcher:
     """Loads groups, several at the same time, as long as the ready queue has room."""
 
     def __init__(
-        self, loader: Loader, claims: Claims, results: StageResults, ready: ReadyQueue
+        self,
+        loader: Loader,
+        claims: Claims,
+        results: StageResults,
+        ready: ReadyQueue,
+        *,
+        newest_before: int,
     ) -> None:
+        """`newest_before` is the highest id of an item before this run's scan."""
         self._loader = loader
         self._claims = claims
         self._results = results
         self._ready = ready
+        self._newest_before = newest_before
 
     async def run(self) -> None:
         """Load until nothing is left, or until stopped; then close the ready queue."""
@@ -58,7 +66,7 @@ class Prefetcher:
             self._results.add_duplicate(item, loaded)
             self._claims.end(item.item_id, counts=False)
         for item, loaded in group.touched:
-            self._results.add_touched(loaded)
+            self._results.add_touched(loaded, is_new=item.item_id > self._newest_before)
             self._claims.end(item.item_id, counts=False)
         for item in group.lost:
             self._claims.end(item.item_id, counts=False)
