@@ -207,7 +207,7 @@ def _completed(decoded: Decoded, file: BinaryIO) -> Decoded:
     if kind in ("AVIF", "HEIF"):
         return _as_displayed(decoded, primary_item(file))
     if kind == "PNG" and (space := of_png(file)) is not None:
-        return replace(decoded, space=space)
+        return replace(decoded, space=space, image=space.in_full_range(decoded.image))
     if kind == "JPEG2000" and (profile := jpeg_2000_profile(file)):
         return replace(decoded, space=of_profile(profile))
     if kind == "PSD" and (composite := psd.with_extra_channels(file)) is not None:

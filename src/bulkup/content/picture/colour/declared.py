@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, BinaryIO, Final, NamedTuple
 
+from PIL import Image
+
 from bulkup.content.picture.colour.profiles import (
     ADOBE_RGB,
     LINEAR,
@@ -31,12 +33,27 @@ _MOST_CHUNKS: Final = 10_000
 class ColourSpace(NamedTuple):
     """Where pixels' numbers get their meaning: `profile`, or `hdr` for a high dynamic range.
 
-    Both None: sRGB. `hdr` is PQ or HLG, `primaries` its code point (H.273, table 2).
+    Both None: sRGB. `hdr` is PQ or HLG, `primaries` its code point (H.273, table 2). `is_narrow`:
+    black is 16 and white 235.
     """
 
     profile: bytes | None = None
     hdr: int | None = None
     primaries: int = _SRGB_PRIMARIES
+    is_narrow: bool = False
+
+    def in_full_range(self, image: Image.Image) -> Image.Image:
+        """The picture with black at 0 and white at 255."""
+        if not self.is_narrow:
+            return image
+        if image.mode == "P":
+            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        if image.mode not in ("L", "LA", "RGB", "RGBA"):
+            return image
+        stretched = [min(255, max(0, round((x - 16) * 255 / 219))) for x in range(256)]
+        has_alpha = image.mode.endswith("A")
+        bands = len(image.getbands()) - has_alpha
+        return image.point(stretched * bands + [*range(256)] * has_alpha)
 
 
 def of_code_points(primaries: int, transfer: int) -> ColourSpace:
@@ -85,7 +102,7 @@ def of_png(file: BinaryIO) -> ColourSpace | None:
     """
     chunks = _png_chunks(file)
     if len(cicp := chunks.get(b"cICP", b"")) == 4:
-        return of_code_points(cicp[0], cicp[1])
+        return of_code_points(cicp[0], cicp[1])._replace(is_narrow=cicp[3] == 0)
     if b"iCCP" in chunks or b"sRGB" in chunks:
         return None
     gamma = chunks.get(b"gAMA", b"")

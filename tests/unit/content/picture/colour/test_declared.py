@@ -96,6 +96,16 @@ def test_the_gamma_of_a_grey_png_counts() -> None:
     assert colours_of(made.variants[0].body, 1)[0][0] in range(124, 133)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_a_png_whose_white_is_235_is_as_bright_as_others(mode: str) -> None:
+    narrow = encoded(1).point([round(16 + x * 219 / 255) for x in range(256)] * 3)
+    narrow = narrow.quantize(16) if mode == "P" else narrow.convert(mode)
+    made = make_variants(png(narrow, (b"cICP", bytes((1, 13, 0, 0)))))
+    assert isinstance(made, Picture)
+    for shown, true in zip(colours_of(made.variants[0].body, 4), TRUTH, strict=True):
+        assert max(abs(a - b) for a, b in zip(shown, true, strict=True)) <= 8
+
+
 @pytest.mark.parametrize(
     "chunks",
     [[(b"cHRM", bytes(32))], [gamma(0)], [(b"cICP", b"\xff\xff\0\1")]],
