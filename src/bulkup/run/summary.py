@@ -40,9 +40,7 @@ def summary_of(job_runners: Sequence[JobRunner], left: Left) -> Summary:
     return Summary(
         run_id="",
         command="",
-        destination=", ".join(
-            dict.fromkeys(job_runner.job.destination.url for job_runner in job_runners)
-        ),
+        destination=urls_of([job_runner.job for job_runner in job_runners]),
         seconds=0.0,
         files=_files(walked),
         new=sum(w.new for w in walked),
