@@ -23,6 +23,7 @@ class RequestLimiter:
         self.throttled = 0
         self.errors = 0
         self._clock = clock
+        self.is_slowed = bandwidth is not None
         self._bandwidth = bandwidth
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
         self._timer: asyncio.Task[None] | None = None
@@ -34,6 +35,8 @@ class RequestLimiter:
         began = self._clock.monotonic()
         try:
             result = await call()
+            if self.is_slowed:
+                await self.wait_as_sent(began, size_bytes)
         except BaseException as error:
             self.release_failed(began, error)
             raise
@@ -58,6 +61,15 @@ class RequestLimiter:
             if turn.done() and not turn.cancelled():
                 self._cancel()
             raise
+
+    async def wait_as_sent(self, began: float, size_bytes: int) -> None:
+        """Wait as long as so many bytes take at the bandwidth: a store that cannot send slowly is
+        no quicker for it, nor is the last body of a run."""
+        if self._bandwidth is not None:
+            elapsed = self._clock.monotonic() - began
+            wait = size_bytes / self._bandwidth.rate_per_second - elapsed
+            if wait > 0.0:
+                await self._clock.sleep(wait)
 
     def release(self, began: float, size_bytes: int) -> None:
         """The request has ended with an answer."""

@@ -17,7 +17,7 @@ from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
 from bulkup.run.circuit_breaker import plain
 from bulkup.run.descriptors import most_connections
 from bulkup.settings.options import RunOptions
-from bulkup.stores.store import ObjectStore, PartStore
+from bulkup.stores.store import LimitsBodies, ObjectStore, PartStore
 
 T = TypeVar("T")
 
@@ -120,6 +120,8 @@ def requests_to(
     if bandwidth:
         burst = bandwidth * BANDWIDTH_BURST_SECONDS
         bucket = TokenBucket(bandwidth, burst, now=clock.monotonic())
+        if isinstance(store, LimitsBodies):
+            store.limit_bodies(bandwidth)
     return StoreRequests(store, RequestLimiter(pacer, clock, bucket), clock, random)
 
 

@@ -47,6 +47,9 @@ class SignedStore:
         self._puts: dict[str, SignedURL] = {}
         self._ahead_seconds = 0.0  # the endpoint's clock, compared with this machine's
 
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        self._clients.limit_bodies(bytes_per_second)
+
     def now(self) -> float:
         """Seconds since 1970 by the endpoint's clock, which is the one that URLs expire by."""
         return time.time() + self._ahead_seconds

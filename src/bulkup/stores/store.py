@@ -165,6 +165,14 @@ class RequestSigner(Protocol):
 
 
 @runtime_checkable
+class LimitsBodies(Protocol):
+    """A store behind a network, whose bodies may be sent and received slowly."""
+
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        """Send and receive no large body faster than this. Before the first request."""
+
+
+@runtime_checkable
 class MayBeUnmounted(Protocol):
     """A store on a disk of this machine, which may be taken away."""
 

@@ -160,4 +160,17 @@ async def test_a_bandwidth_is_kept_over_all_requests(clock: FakeClock) -> None:
         return None
 
     await asyncio.gather(*(limiter.request(at_once, 500) for _ in range(20)))
-    assert clock.now() - began == pytest.approx(9.3, abs=1.0)
+    assert clock.now() - began == pytest.approx(9.8, abs=1.0)
+
+
+async def test_a_bandwidth_is_kept_for_a_single_body(clock: FakeClock) -> None:
+    """Also where the store takes it at once."""
+    bucket = TokenBucket(1000, 250, now=clock.monotonic())
+    limiter = limiter_of(clock, limit=8, bandwidth=bucket)
+    began = clock.now()
+
+    async def at_once() -> None:
+        return None
+
+    await limiter.request(at_once, 60_000)
+    assert clock.now() - began == pytest.approx(60, abs=1.0)

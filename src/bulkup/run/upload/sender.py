@@ -138,6 +138,8 @@ class Sender:
         entered = self._context.clock.monotonic()
         try:
             stored = await self._put(ready, body, entered)
+            if limiter.is_slowed:
+                await limiter.wait_as_sent(entered, size_bytes)
         except BaseException as error:
             limiter.release_failed(entered, error)
             if not isinstance(error, StoreError):

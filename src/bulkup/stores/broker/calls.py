@@ -38,6 +38,10 @@ class Calls:
         self._not_before = 0.0  # on the monotonic clock: what a 429 said
         self._busy_since: float | None = None  # on it, too: the first 429 since a call was taken
 
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        """Send and receive no body faster. Before the first call."""
+        self._clients.limit_bodies(bytes_per_second)
+
     async def call(
         self,
         method: str,

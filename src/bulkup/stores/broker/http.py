@@ -22,6 +22,11 @@ class Clients:
     def __init__(self, ca_pem: bytes | None) -> None:
         self._ca_pem = ca_pem
         self._by_origin: dict[str, ReqwestClient] = {}
+        self._bytes_per_second: int | None = None
+
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        """Send and receive no body faster. Before the first request."""
+        self._bytes_per_second = bytes_per_second
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body = b""
@@ -58,7 +63,12 @@ class Clients:
         if found is None:
             proxy = proxy_for(origin, os.environ)
             has_tls = origin.startswith("https:") or proxy is not None
-            found = ReqwestClient(self._ca_pem, has_tls=has_tls, proxy=proxy)
+            found = ReqwestClient(
+                self._ca_pem,
+                has_tls=has_tls,
+                proxy=proxy,
+                bytes_per_second=self._bytes_per_second,
+            )
             self._by_origin[origin] = found
         return found
 

@@ -56,6 +56,9 @@ class BrokerStore:
         # Uploads that failed and are continued: announcing them again would count against the limit
         self._open: dict[tuple[str, Digest], dict[str, Any]] = {}
 
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        self._calls.limit_bodies(bytes_per_second)
+
     async def check(self) -> None:
         """One call, which shows that it is a `bulkup serve` and takes the token."""
         try:

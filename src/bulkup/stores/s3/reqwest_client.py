@@ -54,9 +54,18 @@ _URL_IN_MESSAGE = r"\s*(?:for )?url \([^)]*\)|https?://\S+"
 class ReqwestClient:
     """Requests to one address. Connects at the first one."""
 
-    def __init__(self, ca_pem: bytes | None, *, has_tls: bool, proxy: str | None) -> None:
+    def __init__(
+        self,
+        ca_pem: bytes | None,
+        *,
+        has_tls: bool,
+        proxy: str | None,
+        bytes_per_second: int | None = None,
+    ) -> None:
+        """No body is sent or received faster than at `bytes_per_second`."""
         self._ca_pem = ca_pem
         self._proxy = proxy
+        self._bytes_per_second = bytes_per_second
         self._has_tls = has_tls
         self._movement: Movement | None = None
         self._sender: Client | None = None
@@ -77,7 +86,7 @@ class ReqwestClient:
             self._movement = Movement(_port(self._proxy or url))
         try:
             async with asyncio.timeout(limit_seconds) as limit:
-                steps = _Steps(body, limit, limit_seconds, self._movement)
+                steps = _Steps(body, limit, limit_seconds, self._movement, self._bytes_per_second)
                 try:
                     return await self._request(method, url, headers, body, steps)
                 finally:
@@ -92,7 +101,7 @@ class ReqwestClient:
             if self._sender is None:
                 self._sender = self._open(reading=False)
             request = self._sender.request(method, url).headers(headers)
-            if len(body) > _STEP_BYTES and not IS_KNOWN:
+            if len(body) > steps.step_bytes and (self._bytes_per_second or not IS_KNOWN):
                 request = request.header("content-length", str(len(body)))
                 request = request.body_stream(steps)
             elif body:
@@ -125,7 +134,7 @@ class ReqwestClient:
                 raise unreachable(error, self._proxy) from error
             except ValueError as error:
                 raise unsendable(headers) from error
-            yield _response(response, body), _chunks(response.body_reader)
+            yield _response(response, body), _chunks(response.body_reader, self._bytes_per_second)
 
     async def read(self, url: str, headers: dict[str, str], most_bytes: int) -> Response | None:
         """Send one GET; its response with its body, None when that has more than `most_bytes`.
@@ -170,8 +179,15 @@ class _Steps:
     kernel says, puts off the end of the time for it."""
 
     def __init__(
-        self, body: Body, limit: asyncio.Timeout, limit_seconds: float, movement: Movement
+        self,
+        body: Body,
+        limit: asyncio.Timeout,
+        limit_seconds: float,
+        movement: Movement,
+        bytes_per_second: int | None,
     ) -> None:
+        self.step_bytes = _step_bytes(_STEP_BYTES, bytes_per_second)
+        self._pace = _Pace(bytes_per_second)
         self._body = memoryview(body)
         self._size_bytes = len(body)
         self._next = 0
@@ -187,11 +203,12 @@ class _Steps:
 
     async def __anext__(self) -> memoryview:
         start = self._next
-        self._next += _STEP_BYTES
+        self._next += self.step_bytes
         if start:
             self._put_off(self._loop.time())
         if start >= self._size_bytes:
             raise StopAsyncIteration
+        await self._pace.wait(start)
         return self._body[start : self._next]
 
     def close(self) -> None:
@@ -215,6 +232,27 @@ class _Steps:
             seconds += min(self._size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_PER_SECOND
         with suppress(RuntimeError):  # it was answered early
             self._limit.reschedule(moved_at + seconds)
+
+
+class _Pace:
+    """When the bytes of one body may be sent or received."""
+
+    def __init__(self, bytes_per_second: int | None) -> None:
+        self._bytes_per_second = bytes_per_second
+        self._began = asyncio.get_running_loop().time()
+
+    async def wait(self, size_bytes: int) -> None:
+        """Wait until `size_bytes` may have passed."""
+        if self._bytes_per_second is not None:
+            elapsed = asyncio.get_running_loop().time() - self._began
+            await asyncio.sleep(size_bytes / self._bytes_per_second - elapsed)
+
+
+def _step_bytes(most_bytes: int, bytes_per_second: int | None) -> int:
+    """The size of a step of a body: a quarter of a second's bytes, where they are limited."""
+    if bytes_per_second is None:
+        return most_bytes
+    return max(1, min(most_bytes, bytes_per_second // 4))
 
 
 def _port(url: str) -> int:
@@ -259,9 +297,13 @@ def _response(response: BaseResponse, body: bytes) -> Response:
     return Response(response.status, "\r\n".join(lines), body)
 
 
-async def _chunks(reader: ResponseBodyReader) -> AsyncIterator[bytes]:
+async def _chunks(reader: ResponseBodyReader, bytes_per_second: int | None) -> AsyncIterator[bytes]:
+    most_bytes = _step_bytes(_CHUNK_BYTES, bytes_per_second)
+    pace, received = _Pace(bytes_per_second), 0
     try:
-        while (chunk := await reader.read(_CHUNK_BYTES)) is not None:
+        while (chunk := await reader.read(most_bytes)) is not None:
+            received += len(chunk)
+            await pace.wait(received)
             yield bytes(chunk)
     except PyreqwestError as error:
         raise unreachable(error) from error

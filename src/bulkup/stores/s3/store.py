@@ -75,6 +75,9 @@ class S3Store(S3Parts, S3SignedURLs):
         self._probes_left = PROBES
         self._repeat = RepeatedPut(self._learn)
 
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        self._transport.limit_bodies(bytes_per_second)
+
     async def identify(self) -> Credentials:
         """The credentials, region and endpoint in use. Makes no request."""
         return await self._transport.identify()

@@ -76,6 +76,7 @@ class S3Transport:
         self._uses_pool = uses_pool
         self._address: Address | None = None  # that pool and client are for
         self._pool: ConnectionPool | None = None
+        self._bytes_per_second: int | None = None
         self._client = ReqwestClient(ca_pem, has_tls=True, proxy=None)
         self._request_signer: S3RequestSigner | None = None
 
@@ -90,6 +91,10 @@ class S3Transport:
         """The bucket's address; None while no credentials are known."""
         session = self._sessions.current
         return None if session is None else session.address
+
+    def limit_bodies(self, bytes_per_second: int) -> None:
+        """Send and receive no body of more than some KiB faster. Before the first request."""
+        self._bytes_per_second = bytes_per_second
 
     async def identify(self) -> Credentials:
         """The credentials, with the region and endpoint in use. Makes no request to the store.
@@ -265,7 +270,7 @@ class S3Transport:
         pool = self._connect(session)
         method, key, headers, _, body, _, limit_seconds, most_bytes, into = request
         is_small = most_bytes is not None
-        if pool is not None and (is_small or _is_simple(method, key, len(body))):
+        if pool is not None and self._is_for_pool(request):
             most = most_bytes or BODY_LIMIT_BYTES
             try:
                 return await pool.request(method, path, headers, body, limit_seconds, most, into)
@@ -285,6 +290,15 @@ class S3Transport:
             return response
         return await self._client.request(method, url, headers, body, limit_seconds)
 
+    def _is_for_pool(self, request: _Request) -> bool:
+        """Whether body and response are small, and the response comes soon."""
+        method, key, *_, most_bytes, _ = request
+        if most_bytes is not None:
+            return self._bytes_per_second is None
+        if method == "PUT":  # an empty one may be a copy, which takes its time
+            return 0 < len(request.body) <= _SMALL_BYTES
+        return method == "HEAD" or (method == "GET" and key is None)
+
     def _connect(self, session: Session) -> ConnectionPool | None:
         """The pool for the session's address; None when all requests are pyreqwest's."""
         address = session.address
@@ -295,7 +309,12 @@ class S3Transport:
             pool = pool_for(address.origin, address.host, AGENT, self._ca_pem)
             has_tls = pool is None or pool.has_tls  # a proxy may be reached over TLS, too
             proxy = proxy_for(address.origin, os.environ)
-            self._client = ReqwestClient(self._ca_pem, has_tls=has_tls, proxy=proxy)
+            self._client = ReqwestClient(
+                self._ca_pem,
+                has_tls=has_tls,
+                proxy=proxy,
+                bytes_per_second=self._bytes_per_second,
+            )
             self._pool = pool if self._uses_pool else None
         return self._pool
 
@@ -316,10 +335,3 @@ def _sign(session: Session, request: _Request) -> str:
 
 def _unreachable(error: ConnectionBroken) -> StoreUnreachable:
     return StoreUnreachable(str(error), is_stalled=isinstance(error, ConnectionStalled))
-
-
-def _is_simple(method: str, key: str | None, size_bytes: int) -> bool:
-    """Whether body and response are small, and the response comes soon."""
-    if method == "PUT":
-        return 0 < size_bytes <= _SMALL_BYTES  # an empty one may be a copy, which takes its time
-    return method == "HEAD" or (method == "GET" and key is None)

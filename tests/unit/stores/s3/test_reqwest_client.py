@@ -135,3 +135,32 @@ async def test_a_proxy_whose_url_is_none_is_the_destinations_trouble(proxy: str)
     with pytest.raises(DestinationUnreachable, match="no usable URL"):
         await client.request("PUT", "http://127.0.0.1:1/b/k", {}, bytes(1 << 20), LIMIT)
     await client.close()
+
+
+async def test_bodies_of_limited_bandwidth_move_evenly_both_ways() -> None:
+    """Not as one burst after which nothing is sent."""
+    body, per_second = bytes(60_000), 100_000
+    arrived: list[float] = []
+    clock = asyncio.get_running_loop().time
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        left = 0 if head.startswith(b"GET") else len(body)
+        while left:
+            left -= len(await reader.read(1 << 16))
+            arrived.append(clock())
+        size = len(body) if head.startswith(b"GET") else 0
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + bytes(size))
+        await writer.drain()
+
+    async with server_of(serve) as url:
+        client = ReqwestClient(None, has_tls=False, proxy=None, bytes_per_second=per_second)
+        try:
+            assert (await client.request("PUT", url, {}, body, 10 * LIMIT)).status == 200
+            assert arrived[-1] - arrived[0] > 0.2
+            began = clock()
+            async with client.get(url, {}) as (_, chunks):
+                assert b"".join([chunk async for chunk in chunks]) == body
+            assert clock() - began > 0.5
+        finally:
+            await client.close()
