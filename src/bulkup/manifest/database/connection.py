@@ -18,11 +18,13 @@ from bulkup.errors import (
     ManifestLocked,
     ManifestReadOnly,
 )
-from bulkup.manifest.database.migrations import Migration, check_version, migrate
-from bulkup.manifest.database.schema import MIGRATIONS, create
+from bulkup.manifest.database.migrations import Migration, all_at_once, check_version, migrate
+from bulkup.manifest.database.schema import MIGRATIONS
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_CREATE = all_at_once(len(MIGRATIONS))
 
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's transaction; those take milliseconds."""
@@ -152,7 +154,7 @@ def connect(
             if journal_mode == "wal":
                 use_wal(connection)
             is_of_now = tuple(migrations[: len(MIGRATIONS)]) == MIGRATIONS
-            migrate(connection, path, migrations, at_once=create if is_of_now else None)
+            migrate(connection, path, migrations, at_once=_CREATE if is_of_now else None)
         connection.execute("PRAGMA foreign_keys = ON")  # not before: a migration may rebuild tables
     return connection
 
@@ -195,7 +197,7 @@ def connect_to_nothing(path: str) -> ManifestConnection:
     """An empty manifest in memory, in place of one that does not exist yet."""
     connection = _open(":memory:", name=path)
     with _closed_on_error(connection):
-        migrate(connection, path, MIGRATIONS, at_once=create)
+        migrate(connection, path, MIGRATIONS, at_once=_CREATE)
     return connection
 
 

@@ -20,9 +20,6 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 from bulkup.manifest.database.counts import COUNTED
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
@@ -349,9 +346,3 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(7, UNPACKED_PARTS),
 )
 """Migration number n is at index n - 1."""
-
-
-def create(connection: sqlite3.Connection) -> None:
-    """Make the newest schema in a new file, with 40 % of the instructions of all migrations."""
-    statements = Path(__file__).with_name("data").joinpath("schema.sql").read_text(encoding="utf-8")
-    migration(len(MIGRATIONS), statements)(connection)
