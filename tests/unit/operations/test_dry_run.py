@@ -21,6 +21,7 @@ from bulkup.events import Event, FileDone, FilesDone, Summary
 from bulkup.manifest.files.scan_rows import Folder, ScanScope
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
+from bulkup.manifest.rows import File
 from bulkup.manifest.runs import RunRow
 from bulkup.model import Stage
 from bulkup.operations.dry_run import DryRun, DryRunContext
@@ -256,7 +257,7 @@ async def test_only_claims_of_runs_at_work_hold(tmp_path: Path, alive: bool, ver
         batch_id, [(root_id, _)] = manifest.batches.begin(
             "r", to.id, list(push.roots), options={}, now=now
         )
-        row = ("a", found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
+        row = File("a", found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
         scope = ScanScope(root_id, push.roots[0], to.id, batch_id, "r")
         manifest.scans.record(
             scope, lambda: [Folder("", [row], [], [], [], [], [])], now=now, hand_over=1
