@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _REDRAWS_PER_SECOND = 10  # looks smooth, and costs about 2 % of a core
 _SLOW_SECONDS = 2.0  # a file that is in hand so long is named
 _MOST_SLOW = 2
+_SPEED_SECONDS = 1.0  # between looks at speeds, where there are no bars
 
 
 class Speeds:
@@ -188,10 +189,16 @@ class StatsLines:
 
         from bulkup.cli.output.bars import stats_line
 
-        speeds = Speeds()
-        speeds.after(self._take())
+        speeds, left_seconds = Speeds(), self._seconds
         while True:
-            await self._clock.sleep(self._seconds)
+            # Speeds count from when a stage has begun, which is to be seen before the first line.
+            step_seconds = min(left_seconds, _SPEED_SECONDS)
+            await self._clock.sleep(step_seconds)
             snapshot = self._take()
+            measured = speeds.after(snapshot)
+            left_seconds -= step_seconds
+            if left_seconds > 0:
+                continue
+            left_seconds = self._seconds
             at = datetime.fromtimestamp(self._clock.now()).astimezone()
-            self._say(stats_line(snapshot, speeds.after(snapshot), f"{at:%H:%M}"))
+            self._say(stats_line(snapshot, measured, f"{at:%H:%M}"))

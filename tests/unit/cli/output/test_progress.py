@@ -99,8 +99,26 @@ async def test_without_a_terminal_there_is_a_line_now_and_then() -> None:
     said: list[str] = []
     clock = FakeClock()
     lines = asyncio.create_task(StatsLines(lambda: SNAPSHOT, said.append, clock, 60.0).run())
-    for _ in range(50):
+    for _ in range(500):
         await asyncio.sleep(0)
     lines.cancel()
     assert "upload 25 % 1,000/4,000" in said[0]
     assert clock.monotonic() >= 60 * len(said) > 0
+
+
+async def test_the_first_line_has_the_speeds_of_stages_that_began_after_the_start() -> None:
+    said: list[str] = []
+    clock = FakeClock()
+    began = clock.monotonic()
+
+    def take() -> Snapshot:
+        seconds = clock.monotonic() - began
+        done = int(10 * seconds)
+        stage = StageCount(done=done, total=1000 if seconds else 0)
+        return SNAPSHOT._replace(stages={"process": stage}, elapsed_seconds=seconds)
+
+    lines = asyncio.create_task(StatsLines(take, said.append, clock, 30.0).run())
+    for _ in range(500):
+        await asyncio.sleep(0)
+    lines.cancel()
+    assert "process 30 % 300/1,000 10.0/s ETA 1m 10s" in said[0]
