@@ -23,7 +23,8 @@ from tests.servers.endpoint import Endpoint
 from tests.servers.front import Front
 
 # How long an example takes depends on the machine and on coverage; it says nothing about the code.
-settings.register_profile("bulkup", deadline=None)
+# The same examples in each run, so that a change is judged by itself; `make fuzz` tries new ones.
+settings.register_profile("bulkup", deadline=None, derandomize="BULKUP_EXAMPLES" not in os.environ)
 settings.load_profile("bulkup")
 
 
