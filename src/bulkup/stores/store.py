@@ -169,7 +169,7 @@ class LimitsBodies(Protocol):
     """A store behind a network, whose bodies may be sent and received slowly."""
 
     def limit_bodies(self, bytes_per_second: int) -> None:
-        """Send and receive no large body faster than this. Before the first request."""
+        """Send and receive no large body faster than this."""
 
 
 @runtime_checkable

@@ -39,7 +39,7 @@ class Calls:
         self._busy_since: float | None = None  # on it, too: the first 429 since a call was taken
 
     def limit_bodies(self, bytes_per_second: int) -> None:
-        """Send and receive no body faster. Before the first call."""
+        """Send and receive no body faster."""
         self._clients.limit_bodies(bytes_per_second)
 
     async def call(

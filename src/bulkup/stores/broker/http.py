@@ -25,8 +25,10 @@ class Clients:
         self._bytes_per_second: int | None = None
 
     def limit_bodies(self, bytes_per_second: int) -> None:
-        """Send and receive no body faster. Before the first request."""
+        """Send and receive no body faster."""
         self._bytes_per_second = bytes_per_second
+        for client in self._by_origin.values():
+            client.bytes_per_second = bytes_per_second
 
     async def request(
         self, method: str, url: str, headers: Mapping[str, str], body: Body = b""

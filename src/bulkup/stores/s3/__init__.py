@@ -17,4 +17,5 @@ connections/       small requests in the event loop
 http1              requests and responses as bytes
 tls                trusted authorities
 reqwest_client     all other requests
+bodies             their bodies, in steps and at a bandwidth
 """

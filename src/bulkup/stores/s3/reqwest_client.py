@@ -16,7 +16,6 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
-from typing import Self
 from urllib.parse import urlsplit
 
 from pyreqwest.client import Client, ClientBuilder
@@ -28,6 +27,7 @@ from bulkup import __version__
 from bulkup.errors import DestinationUnreachable, StoreRefused, StoreUnreachable
 from bulkup.model import Body
 from bulkup.redaction import foreign_text
+from bulkup.stores.s3.bodies import Pace, Steps, step_bytes
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.tls import split_pem
 from bulkup.stores.unsent import IS_KNOWN, Movement
@@ -36,14 +36,6 @@ AGENT = f"bulkup/{__version__}"
 STALL_SECONDS = 60.0
 """A connection on which nothing was acknowledged, or nothing came, for so long is closed. A body
 that moves may take as long as it needs: a slow uplink is no fault."""
-_STEP_BYTES = 64 * 1024
-"""A body's progress is seen in these steps where the kernel does not say. They cost: 60 µs each."""
-_LOOKS = 4
-"""So often within the limit the kernel is asked whether something was acknowledged."""
-_BUFFERED_BYTES = 4 * 1024 * 1024
-_SLOWEST_BYTES_PER_SECOND = 4 * 1024
-"""Where it cannot be asked: so much may be in its buffers, and a step takes as long as to send that
-at this rate."""
 _CONNECT_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(seconds=20)  # less than the keep-alive limit of common servers
 _CHUNK_BYTES = 1024 * 1024
@@ -62,10 +54,10 @@ class ReqwestClient:
         proxy: str | None,
         bytes_per_second: int | None = None,
     ) -> None:
-        """No body is sent or received faster than at `bytes_per_second`."""
+        """No body is sent or received faster than at `bytes_per_second`, which may be changed."""
         self._ca_pem = ca_pem
         self._proxy = proxy
-        self._bytes_per_second = bytes_per_second
+        self.bytes_per_second = bytes_per_second
         self._has_tls = has_tls
         self._movement: Movement | None = None
         self._sender: Client | None = None
@@ -86,7 +78,7 @@ class ReqwestClient:
             self._movement = Movement(_port(self._proxy or url))
         try:
             async with asyncio.timeout(limit_seconds) as limit:
-                steps = _Steps(body, limit, limit_seconds, self._movement, self._bytes_per_second)
+                steps = Steps(body, limit, limit_seconds, self._movement, self.bytes_per_second)
                 try:
                     return await self._request(method, url, headers, body, steps)
                 finally:
@@ -95,13 +87,13 @@ class ReqwestClient:
             raise StoreUnreachable("no answer came in time", is_stalled=True) from error
 
     async def _request(
-        self, method: str, url: str, headers: dict[str, str], body: Body, steps: _Steps
+        self, method: str, url: str, headers: dict[str, str], body: Body, steps: Steps
     ) -> Response:
         try:
             if self._sender is None:
                 self._sender = self._open(reading=False)
             request = self._sender.request(method, url).headers(headers)
-            if len(body) > steps.step_bytes and (self._bytes_per_second or not IS_KNOWN):
+            if len(body) > steps.step_bytes and (self.bytes_per_second or not IS_KNOWN):
                 request = request.header("content-length", str(len(body)))
                 request = request.body_stream(steps)
             elif body:
@@ -134,7 +126,7 @@ class ReqwestClient:
                 raise unreachable(error, self._proxy) from error
             except ValueError as error:
                 raise unsendable(headers) from error
-            yield _response(response, body), _chunks(response.body_reader, self._bytes_per_second)
+            yield _response(response, body), _chunks(response.body_reader, self.bytes_per_second)
 
     async def read(self, url: str, headers: dict[str, str], most_bytes: int) -> Response | None:
         """Send one GET; its response with its body, None when that has more than `most_bytes`.
@@ -172,87 +164,6 @@ class ReqwestClient:
             ) from error
         self._opened.push_async_callback(client.close)
         return client
-
-
-class _Steps:
-    """The steps of a body. The next one is asked for as the one before moves; that, and what the
-    kernel says, puts off the end of the time for it."""
-
-    def __init__(
-        self,
-        body: Body,
-        limit: asyncio.Timeout,
-        limit_seconds: float,
-        movement: Movement,
-        bytes_per_second: int | None,
-    ) -> None:
-        self.step_bytes = _step_bytes(_STEP_BYTES, bytes_per_second)
-        self._pace = _Pace(bytes_per_second)
-        self._body = memoryview(body)
-        self._size_bytes = len(body)
-        self._next = 0
-        self._limit = limit
-        self._limit_seconds = limit_seconds
-        self._movement = movement
-        self._loop = asyncio.get_running_loop()
-        self._moved_at = self._loop.time()
-        self._timer = self._loop.call_later(limit_seconds / _LOOKS, self._look)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> memoryview:
-        start = self._next
-        self._next += self.step_bytes
-        if start:
-            self._put_off(self._loop.time())
-        if start >= self._size_bytes:
-            raise StopAsyncIteration
-        await self._pace.wait(start)
-        return self._body[start : self._next]
-
-    def close(self) -> None:
-        """Take nothing more of the body: it is free once what was taken is sent."""
-        self._timer.cancel()
-        self._size_bytes = 0
-        self._body = memoryview(b"")
-
-    def _look(self) -> None:
-        every = self._limit_seconds / _LOOKS
-        now = self._loop.time()
-        moved_at = self._movement.moved_at(now, shortest_seconds=every / 2)
-        if moved_at > self._moved_at:
-            self._put_off(moved_at)
-        self._timer = self._loop.call_later(every, self._look)
-
-    def _put_off(self, moved_at: float) -> None:
-        self._moved_at = moved_at
-        seconds = self._limit_seconds
-        if not IS_KNOWN:
-            seconds += min(self._size_bytes, _BUFFERED_BYTES) / _SLOWEST_BYTES_PER_SECOND
-        with suppress(RuntimeError):  # it was answered early
-            self._limit.reschedule(moved_at + seconds)
-
-
-class _Pace:
-    """When the bytes of one body may be sent or received."""
-
-    def __init__(self, bytes_per_second: int | None) -> None:
-        self._bytes_per_second = bytes_per_second
-        self._began = asyncio.get_running_loop().time()
-
-    async def wait(self, size_bytes: int) -> None:
-        """Wait until `size_bytes` may have passed."""
-        if self._bytes_per_second is not None:
-            elapsed = asyncio.get_running_loop().time() - self._began
-            await asyncio.sleep(size_bytes / self._bytes_per_second - elapsed)
-
-
-def _step_bytes(most_bytes: int, bytes_per_second: int | None) -> int:
-    """The size of a step of a body: a quarter of a second's bytes, where they are limited."""
-    if bytes_per_second is None:
-        return most_bytes
-    return max(1, min(most_bytes, bytes_per_second // 4))
 
 
 def _port(url: str) -> int:
@@ -298,8 +209,8 @@ def _response(response: BaseResponse, body: bytes) -> Response:
 
 
 async def _chunks(reader: ResponseBodyReader, bytes_per_second: int | None) -> AsyncIterator[bytes]:
-    most_bytes = _step_bytes(_CHUNK_BYTES, bytes_per_second)
-    pace, received = _Pace(bytes_per_second), 0
+    most_bytes = step_bytes(_CHUNK_BYTES, bytes_per_second)
+    pace, received = Pace(bytes_per_second), 0
     try:
         while (chunk := await reader.read(most_bytes)) is not None:
             received += len(chunk)

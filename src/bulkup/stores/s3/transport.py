@@ -93,8 +93,8 @@ class S3Transport:
         return None if session is None else session.address
 
     def limit_bodies(self, bytes_per_second: int) -> None:
-        """Send and receive no body of more than some KiB faster. Before the first request."""
-        self._bytes_per_second = bytes_per_second
+        """Send and receive no body of more than some KiB faster."""
+        self._bytes_per_second = self._client.bytes_per_second = bytes_per_second
 
     async def identify(self) -> Credentials:
         """The credentials, with the region and endpoint in use. Makes no request to the store.
