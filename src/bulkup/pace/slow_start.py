@@ -22,11 +22,13 @@ FIRST_ANSWERS = 8
 """So many bodies are answered before more is tried: on a slow line they share it and take longer
 than a round trip, and a server with a low rate refuses some of them."""
 
+FIRST_REQUESTS = 32
 FIRST_REQUESTS_PER_SECOND = 1280.0
-"""What is tried then: 128 in flight at 100 ms, 38 at 30 ms."""
+"""What is tried then: 160 in flight at 100 ms, 70 at 30 ms."""
 
-MOST_REQUESTS_PER_SECOND = 10_000.0
-"""About as many as one process sends: 1,000 in flight at 100 ms."""
+MOST_REQUESTS_PER_SECOND = 14_000.0
+"""About as many as one process sends: 420 in flight at 30 ms. With 10,000 the process waited for
+answers: 5,000 small files at 30 ms took 0.98 s instead of 0.86; with 20,000 it is no faster."""
 
 MOST_LIMIT = 1024
 """A connection costs memory here and at the server, and common limits of open files are near."""
@@ -65,7 +67,7 @@ class SlowStart(NamedTuple):
             return None if is_over else self._replace(slow=self.slow + 1)
         answers, limit = self.answers + 1, self.limit
         if answers >= FIRST_ANSWERS and in_flight >= limit * FULL_SHARE:
-            limit = max(limit + 1, int(round_trip * FIRST_REQUESTS_PER_SECOND))
+            limit = max(limit + 1, _first(round_trip))
         return SlowStart(min(limit, self.most), round_trip, answers)
 
     @property
@@ -81,6 +83,10 @@ class SlowStart(NamedTuple):
         if not FAR_SECONDS <= self.round_trip <= FARTHEST_SECONDS:
             return 0
         # The first request, which made its connection, took two round trips or more.
-        first = int(self.round_trip / 2 * FIRST_REQUESTS_PER_SECOND)
-        soon = first if self.answers == 0 else 2 * self.limit
+        soon = _first(self.round_trip / 2) if self.answers == 0 else 2 * self.limit
         return max(0, min(soon, self.most) - self.limit)
+
+
+def _first(round_trip: float) -> int:
+    """The limit after the first quick answers."""
+    return FIRST_REQUESTS + int(round_trip * FIRST_REQUESTS_PER_SECOND)

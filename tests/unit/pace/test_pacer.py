@@ -11,6 +11,7 @@ from simulate_window import KIB, MIB, Course, Endpoint, FakeClock, Simulation
 
 from bulkup.pace.pacer import LEARNED_FOR_SECONDS, PAUSE_LIMIT_SECONDS, Learned, Pacer
 from bulkup.pace.rate_limit import FLOOR_PER_SECOND
+from bulkup.pace.slow_start import MOST_LIMIT
 from bulkup.pace.window import START_LIMIT
 
 SMALL = 20 * KIB
@@ -145,12 +146,12 @@ def test_a_far_server_gets_a_window_that_fits_its_distance_within_eight_round_tr
     course = Simulation(Endpoint(0.1), [SMALL] * 15_000).run()
     assert course.limit_at(0.35) >= 128
     assert course.limit_at(0.9) >= 900
-    assert max(limit for _, limit in course.limits) == 1000
+    assert max(limit for _, limit in course.limits) == MOST_LIMIT
     assert course.seconds < 3.0  # at 256 in flight: 6
 
 
-def test_a_window_opens_to_256_at_most_where_a_round_trip_takes_25_ms() -> None:
-    course = Simulation(Endpoint(0.025), [SMALL] * 15_000).run()
+def test_a_window_opens_to_256_at_most_where_a_round_trip_takes_18_ms() -> None:
+    course = Simulation(Endpoint(0.018), [SMALL] * 15_000).run()
     assert course.limit_at(0.3) >= 200
     assert max(limit for _, limit in course.limits) == 256
 
@@ -191,7 +192,7 @@ def test_a_home_uplink_is_full_with_few_in_flight(sizes: list[int]) -> None:
     course = Simulation(endpoint, sizes).run()
     assert course.seconds <= sum(sizes) / speed / 0.93
     assert course.limits[-1][1] <= 12
-    assert course.most_in_flight <= 100  # for two seconds, at the start
+    assert course.most_in_flight <= 160  # for a second, at the start
 
 
 def test_a_slow_walk_does_not_raise_the_window() -> None:

@@ -18,7 +18,7 @@ def opened(round_trip: float, bodies: int, limit: int = 8) -> SlowStart | None:
     return state
 
 
-@pytest.mark.parametrize(("round_trip", "limit"), [(0.1, 128), (0.03, 38), (0.3, 384)])
+@pytest.mark.parametrize(("round_trip", "limit"), [(0.1, 160), (0.03, 70), (0.3, 416)])
 def test_the_first_answers_open_it_as_far_as_the_distance_asks_for(
     round_trip: float, limit: int
 ) -> None:
@@ -33,11 +33,11 @@ def test_the_first_answers_open_it_as_far_as_the_distance_asks_for(
 def test_then_each_answer_adds_one() -> None:
     state = opened(0.1, FIRST_ANSWERS + 50)
     assert state is not None
-    assert state.limit == 128 + 50
+    assert state.limit == 160 + 50
 
 
 @pytest.mark.parametrize(
-    ("round_trip", "most"), [(0.02, MAX_LIMIT), (0.05, 500), (0.1, 1000), (0.9, MOST_LIMIT)]
+    ("round_trip", "most"), [(0.015, MAX_LIMIT), (0.03, 420), (0.05, 700), (0.1, MOST_LIMIT)]
 )
 def test_the_most_grows_with_the_distance(round_trip: float, most: int) -> None:
     state = opened(round_trip, 3000)
@@ -88,7 +88,7 @@ def test_it_does_not_grow_while_less_than_half_of_it_is_used() -> None:
     assert after.limit == state.limit
 
 
-@pytest.mark.parametrize(("round_trip", "ahead"), [(0.1, 56), (0.001, 0), (1.5, 0)])
+@pytest.mark.parametrize(("round_trip", "ahead"), [(0.1, 88), (0.001, 0), (1.5, 0)])
 def test_before_the_first_body_as_many_connections_are_of_use_as_its_answer_will_ask_for(
     round_trip: float, ahead: int
 ) -> None:
@@ -100,7 +100,7 @@ def test_before_the_first_body_as_many_connections_are_of_use_as_its_answer_will
 def test_then_as_many_more_as_one_round_trip_adds() -> None:
     state = opened(0.1, FIRST_ANSWERS)
     assert state is not None
-    assert state.ahead == state.limit == 128
+    assert state.ahead == state.limit == 160
     late = opened(0.1, FIRST_ANSWERS + 600)
     assert late is not None
     assert late.limit + late.ahead == late.most

@@ -51,6 +51,8 @@ class UploadPipeline:
         self._loader = Loader(job, target, buffers, self._sender.request_signer)
         self._ready = ReadyQueue(job.requests.limiter.pacer, job.stop)
         self._has_recorded = job.stop.event()  # an upload, or there will be no more
+        if job.begun.to_scan and not job.job.destination.is_reached:
+            self._sender.begin_check(is_early=True)  # its round trip passes beside the scan
 
     @property
     def held_bytes(self) -> int:

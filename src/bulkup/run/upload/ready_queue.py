@@ -87,7 +87,9 @@ class ReadyQueue:
         if self._loads >= LOADS or len(self.items) >= 2 * self._pacer.limit + AHEAD_ITEMS:
             return False
         if self._pacer.is_far:
-            return self._ahead_bytes < AHEAD_BYTES and self.held_bytes < FAR_HELD_BYTES
+            # While the window opens, all that fits will soon be sent together.
+            ahead_bytes = FAR_HELD_BYTES if self._pacer.ahead else AHEAD_BYTES
+            return self._ahead_bytes < ahead_bytes and self.held_bytes < FAR_HELD_BYTES
         is_dry = not self.items and not self._loads
         return self.held_bytes < (HELD_BYTES if is_dry else AHEAD_BYTES)
 

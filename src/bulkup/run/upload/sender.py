@@ -59,8 +59,11 @@ class Sender:
             return None
         return self._signing.request_signer()
 
-    def begin_check(self) -> None:
-        """Start to check the destination, while the first files are read."""
+    def begin_check(self, *, is_early: bool = False) -> None:
+        """Start to check the destination, while files are found and read; only the first call
+        counts. When it `is_early`, perhaps nothing will be sent: then only what changes nothing."""
+        if is_early and self._signing is None:
+            return
         if self._checking is None and not self.is_checked:
             self._checking = asyncio.ensure_future(self._check())
 

@@ -56,10 +56,10 @@ class SenderPool:
 
         Raises DestinationError when the destination is full or was given up.
         """
-        await self._ready.begun.wait()
-        if not self._ready.is_closed and not self._stop.is_set:
-            self._sender.begin_check()
         try:
+            await self._ready.begun.wait()
+            if not self._ready.is_closed and not self._stop.is_set:
+                self._sender.begin_check()
             await self._send_all()
         finally:
             self._sender.end_check()

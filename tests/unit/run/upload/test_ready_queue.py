@@ -112,6 +112,23 @@ async def test_towards_a_far_server_reading_keeps_ahead_of_what_is_in_flight(
     stop.set("done")
 
 
+async def test_while_the_window_opens_all_that_fits_is_read(
+    clock: FakeClock, stop: StopSignal
+) -> None:
+    """Soon it is sent together: with 32 MiB, the line would wait for the disk."""
+    pacer = Pacer(clock)
+    queue = ReadyQueue(pacer, stop)
+    pacer.started(clock.monotonic())
+    pacer.finished(clock.monotonic(), 0, 0.1)
+    assert pacer.ahead > 0
+    while queue.held_bytes < FAR_HELD_BYTES:
+        await asyncio.wait_for(queue.wait_for_room(), 5)
+        queue.begin_load(AHEAD_BYTES)
+        queue.end_load(AHEAD_BYTES, [ready(AHEAD_BYTES)])
+    assert not (await waits(queue)).done()
+    stop.set("done")
+
+
 async def test_the_smallest_can_be_put_first(queue: ReadyQueue) -> None:
     large, small = ready(9), ready(3)
     queue.begin_load(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,33 @@ async def test_large_bodies_are_not_sent_in_vain_to_an_endpoint_that_nothing_is_
         assert puts[0] == "/bucket/p/small.jpg"
         assert sum(path != "/bucket/p/small.jpg" for path in puts) == 6
         assert len(server.held) == 7
+
+
+async def test_a_new_destination_is_checked_while_files_are_still_being_found(
+    tmp_path: Path,
+) -> None:
+    """To a far server the first body leaves a round trip sooner."""
+    with FakeS3(keep_bodies=True) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.write({"a.jpg": b"a"})
+        listed = tmp_path / "list"
+        os.mkfifo(listed)
+        push = asyncio.create_task(pushing.push(files_from=str(listed)))
+        await asyncio.to_thread(server.wait_for, "ListObjectsV2", 1)
+        assert server.count("PutObject") == 0
+        await asyncio.to_thread(listed.write_text, f"{pushing.root}/a.jpg\n")
+        assert (await push).sent == 1
+        assert server.count("ListObjectsV2") == 1
+
+
+async def test_a_destination_that_refuses_does_not_matter_where_nothing_is_found(
+    tmp_path: Path,
+) -> None:
+    faults = [Fault(op="ListObjectsV2", status=403, times=9)]
+    with FakeS3(faults=faults) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.root.mkdir()
+        assert (await pushing.push()).exit_code == 0
 
 
 async def test_small_bodies_go_side_by_side_to_an_empty_destination(tmp_path: Path) -> None:
