@@ -1,6 +1,12 @@
-"""The verbs as async functions, for the caller's own event loop.
+"""The verbs as async functions, for the caller's own event loop; `verbs` has them as plain ones.
 
-Each has the arguments of the function of the same name in `bulkup`, which waits for it.
+Each raises BulkupError: UsageError and SettingsError for a wrong call, DestinationError where a
+destination refused requests or could not be reached, ManifestError for a manifest that cannot be
+used. Files that failed raise nothing: they are counted in the summary, and `status(failed=True)`
+lists them.
+
+`on_event` gets each event as it happens. `on_progress` gets the progress twice a second. Both are
+called in the thread that works, and must be quick.
 """
 
 from __future__ import annotations
@@ -68,7 +74,12 @@ async def push(
     on_progress: OnProgress | None = None,
     **options: Unpack[PushKeywords],
 ) -> Summary:
-    """Upload, process and embed; see `bulkup.push`."""
+    """Upload files, make thumbnails, and make pictures searchable.
+
+    `paths` is a directory, a file or a ZIP archive, or several. `options` are those of
+    `bulkup push`: `to="s3://bucket/photos"`, `exclude=["drafts/"]`, `max_duration="10m"`. With
+    `dry_run` nothing is requested or written, and `on_event` gets the plan (FilesPlanned).
+    """
     settings = settings_of(options, PushKeywords)
     plan = plan_of(settings, listed(paths), cwd=absolute("."), now=time.time())
     if dry_run:
@@ -82,7 +93,7 @@ async def resume(
     on_progress: OnProgress | None = None,
     **options: Unpack[WorkKeywords],
 ) -> Summary:
-    """Continue interrupted pushes; see `bulkup.resume`."""
+    """Continue every push that was interrupted."""
     settings = settings_of(options, WorkKeywords)
     return await listen(partial(ResumeRun, settings.run), settings, on_event, on_progress)
 
@@ -99,7 +110,12 @@ async def retry(
     on_progress: OnProgress | None = None,
     **options: Unpack[RetryKeywords],
 ) -> Summary:
-    """Try failed files again; see `bulkup.retry`."""
+    """Try failed files again now, with ten more attempts each.
+
+    `stage`, `error` (an error class), `path` (a folder or a shell pattern) and `item` (ids in the
+    view `failures`) choose among them. `failed` is the command line's flag. With `dry_run` nothing
+    is changed, and `on_event` gets the files (FilesPlanned, with their last error as reason).
+    """
     settings = settings_of(options, RetryKeywords)
     checks.retry(stage, error)
     error_class = None if error is None else str(error)
@@ -123,7 +139,7 @@ async def process(
     on_progress: OnProgress | None = None,
     **options: Unpack[ProcessKeywords],
 ) -> Summary:
-    """Make thumbnails and read metadata; see `bulkup.process`."""
+    """Make thumbnails and read metadata of what is uploaded and not processed; `force`: of all."""
     settings = settings_of(options, ProcessKeywords)
     if dry_run:
         return await asyncio.to_thread(planned_backlog, ProcessRun, settings, force, on_event)
@@ -139,7 +155,7 @@ async def embed(
     on_progress: OnProgress | None = None,
     **options: Unpack[EmbedKeywords],
 ) -> Summary:
-    """Make processed pictures searchable; see `bulkup.embed`."""
+    """Make processed pictures searchable that this model has not embedded; `force`: all."""
     settings = settings_of(options, EmbedKeywords)
     if dry_run:
         return await asyncio.to_thread(planned_backlog, EmbedRun, settings, force, on_event)
@@ -164,7 +180,11 @@ async def pull(
     on_progress: OnProgress | None = None,
     **options: Unpack[PullKeywords],
 ) -> PullSummary:
-    """Bring files back; see `bulkup.pull`."""
+    """Bring files back into the folder `into`, each under its own name, with its time.
+
+    `globs`, `root`, `album` and `search` choose among them; `from_` is the command line's `--from`.
+    Nothing is overwritten: a file whose name is taken becomes `name~<8 hex>.ext`.
+    """
     checks.pull(duplicates, restore_days)
     settings = settings_of(options, PullKeywords, to=from_)
     digests = await asyncio.to_thread(_digests, settings, search)
@@ -210,7 +230,8 @@ async def status(
 async def status(
     *, failed: bool = False, accepted: bool = False, **options: Unpack[ManifestKeywords]
 ) -> StatusResult | list[FailedFile]:
-    """Counts by stage and state, or failed files; see `bulkup.status`."""
+    """Counts by stage and state; with `failed`, the files that failed or will be retried; with
+    `accepted`, those whose failure `bulkup accept` marked."""
     checks.only_one(failed=failed, accepted=accepted)
     settings = settings_of(options, ManifestKeywords)
     if failed or accepted:
@@ -244,7 +265,12 @@ async def search(
     explain: bool = False,
     **options: Unpack[SearchKeywords],
 ) -> list[FoundPicture]:
-    """Find pictures; see `bulkup.search`."""
+    """Find pictures by words or by example, closest matches first, or near-duplicates by group.
+
+    One of `text`, `like` (a picture file, or a path in the manifest) and `duplicates` is given.
+    `limit` is 20 by default; of near-duplicates it counts groups, and all is the default. `near` is
+    latitude, longitude and kilometres. Notes, such as that all hits are weak, are logged as INFO.
+    """
     request = SearchRequest(
         text=text,
         like=None if like is None else os.fspath(like),
@@ -280,7 +306,12 @@ async def verify(
     seed: int | None = None,
     **options: Unpack[VerifyKeywords],
 ) -> list[VerifyFinding]:
-    """Compare the manifest with the destinations; see `bulkup.verify`."""
+    """Compare the manifest with the destinations; what is missing, different or unknown.
+
+    `deep` reads every object, `sample` some (`100` or `"5%"`). What is missing or different is
+    marked failed in the manifest, and `retry` uploads it again. Raises the DestinationError of the
+    first destination that cannot be read, after the others have been compared.
+    """
     checks.only_one(deep=deep, sample=sample is not None)
     check_descriptors()
     settings = settings_of(options, VerifyKeywords, to=to)

@@ -203,11 +203,8 @@ class PullRun:
         self._pipeline = PullPipeline(
             self._context,
             plan,
-            self._folder,
-            self._sources,
-            fetcher=Fetcher(self._folder, self._sources, self._counts, options),
-            placing=Placing(self._folder, links=request.links),
-            counts=self._counts,
+            Fetcher(self._folder, self._sources, self._counts, options),
+            Placing(self._folder, links=request.links),
             limits=self._limits,
             stop=self._stop,
         )

@@ -63,9 +63,9 @@ class Fetcher:
     def __init__(
         self, folder: TargetFolder, sources: Sources, counts: PullCounts, options: PullOptions
     ) -> None:
-        self._folder = folder
-        self._sources = sources
-        self._counts = counts
+        self.folder = folder
+        self.sources = sources
+        self.counts = counts
         self._options = options
         self._streams = asyncio.Semaphore(STREAMS)
         self._memory = Memory(MEMORY_BYTES)
@@ -86,7 +86,7 @@ class Fetcher:
             return Fetched(None, b"")
         errors: list[ItemError | DestinationError] = []
         for one in content.objects:
-            source = self._sources[one.destination_id]
+            source = self.sources[one.destination_id]
             try:
                 return await self._fetch(content, one, source)
             except FileNotWritten:
@@ -105,7 +105,7 @@ class Fetcher:
             await source.attempt(
                 lambda: source.requests.ask(lambda: source.store.restore(one.key, days=days))
             )
-            self._counts.requested += 1
+            self.counts.requested += 1
 
     async def _fetch(
         self, content: WantedContent, one: PulledObject, source: PullSource
@@ -143,10 +143,10 @@ class Fetcher:
 
     def _check_and_stage(self, content: WantedContent, key: str, body: Body) -> str:
         _require_digest(sha256(body).hexdigest(), content, key)
-        return self._folder.stage(body)
+        return self.folder.stage(body)
 
     async def _stream(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
-        path = self._folder.staging_path()
+        path = self.folder.staging_path()
 
         async def stream() -> str:
             source.begin()
@@ -188,7 +188,7 @@ class Fetcher:
 
     async def _fetch_ranges(self, content: WantedContent, key: str, source: PullSource) -> Fetched:
         options = self._options
-        file = RangedFile(self._folder, content.digest, content.size_bytes, options.range_bytes)
+        file = RangedFile(self.folder, content.digest, content.size_bytes, options.range_bytes)
 
         async def attempt(request: Callable[[], Awaitable[None]]) -> None:
             await source.attempt(request)
@@ -197,7 +197,7 @@ class Fetcher:
         return Fetched(key, None, file.path)
 
     def _add_bytes(self, size_bytes: int) -> None:
-        self._counts.done_bytes += size_bytes
+        self.counts.done_bytes += size_bytes
 
 
 def _require_digest(found: str, content: WantedContent, key: str) -> None:

@@ -21,7 +21,7 @@ from bulkup.run.pull.events import (
 from bulkup.run.pull.fetcher import Fetched, Fetcher
 from bulkup.run.pull.folder import PulledPath, TargetFolder
 from bulkup.run.pull.placing import PlacedFile, Placing
-from bulkup.run.pull.sources import Sources, Stopped
+from bulkup.run.pull.sources import Stopped
 from bulkup.run.stop_signal import StopSignal, task_group
 
 PAGE = 1000
@@ -45,22 +45,17 @@ class PullPipeline:
         self,
         context: RunContext,
         plan: PullPlan,
-        folder: TargetFolder,
-        sources: Sources,
-        *,
         fetcher: Fetcher,
         placing: Placing,
-        counts: PullCounts,
+        *,
         limits: RunLimits,
         stop: StopSignal,
     ) -> None:
         self._context = context
         self._plan = plan
-        self._folder = folder
-        self._sources = sources
+        self._folder, self._sources, self._counts = fetcher.folder, fetcher.sources, fetcher.counts
         self._fetcher = fetcher
         self._placing = placing
-        self._counts = counts
         self._limits = limits
         self._stop = stop
         self._queue: asyncio.Queue[WantedContent | None] = asyncio.Queue(AHEAD)
