@@ -69,6 +69,9 @@ class Pacer:
     in_flight: int
     """Requests started and not answered yet."""
 
+    round_trip_seconds: float
+    """The shortest request so far; inf before the first answer."""
+
     def __init__(
         self,
         clock: Clock,
@@ -98,7 +101,7 @@ class Pacer:
             self._slow_start = SlowStart(self.limit)
         self.in_flight = 0
         self._latency = 0.0
-        self._round_trip = math.inf  # the shortest request so far
+        self.round_trip_seconds = math.inf
         self._paused_until = now
         self._throttle = Throttle(
             now,
@@ -113,7 +116,7 @@ class Pacer:
     @property
     def is_far(self) -> bool:
         """Whether a round trip takes so long that more bytes than usual have to be in flight."""
-        return FAR_SECONDS <= self._round_trip < math.inf
+        return FAR_SECONDS <= self.round_trip_seconds < math.inf
 
     @property
     def ahead(self) -> int:
@@ -148,9 +151,9 @@ class Pacer:
         """A request that took `seconds` was answered: with success, or with a refusal that is not
         about the number of requests. `size_bytes` is the size of its body."""
         self.in_flight -= 1
-        if seconds < self._round_trip:
-            is_first = self._round_trip == math.inf  # it also opened its connection
-            self._round_trip = seconds / 2 if is_first else seconds
+        if seconds < self.round_trip_seconds:
+            is_first = self.round_trip_seconds == math.inf  # it also opened its connection
+            self.round_trip_seconds = seconds / 2 if is_first else seconds
         if self._latency == 0.0:
             self._latency = seconds
         self._latency += (seconds - self._latency) * LATENCY_WEIGHT

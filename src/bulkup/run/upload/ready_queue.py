@@ -25,8 +25,13 @@ HELD_BYTES = 96 << 20
 """File bytes in memory, read ahead or in flight."""
 
 FAR_HELD_BYTES = 192 << 20
-"""The same towards a far server, where a line holds more of them: the larger part of the 300 MB
+"""The most towards a far server, where a line holds more of them: the larger part of the 300 MB
 budget."""
+
+LEAST_FAR_BYTES = 64 << 20
+FAR_BYTES_PER_SECOND = 4 << 30
+"""A line of so many bytes a second, more than this process sends, holds what is enough: the first
+measure of the round trip may be half of it."""
 
 AHEAD_BYTES = 32 << 20
 """From here on only what can be sent at once is read: memory that was never used before costs more
@@ -87,9 +92,11 @@ class ReadyQueue:
         if self._loads >= LOADS or len(self.items) >= 2 * self._pacer.limit + AHEAD_ITEMS:
             return False
         if self._pacer.is_far:
+            line_bytes = int(self._pacer.round_trip_seconds * FAR_BYTES_PER_SECOND)
+            most_bytes = min(max(line_bytes, LEAST_FAR_BYTES), FAR_HELD_BYTES)
             # While the window opens, all that fits will soon be sent together.
-            ahead_bytes = FAR_HELD_BYTES if self._pacer.ahead else AHEAD_BYTES
-            return self._ahead_bytes < ahead_bytes and self.held_bytes < FAR_HELD_BYTES
+            ahead_bytes = most_bytes if self._pacer.ahead else AHEAD_BYTES
+            return self._ahead_bytes < ahead_bytes and self.held_bytes < most_bytes
         is_dry = not self.items and not self._loads
         return self.held_bytes < (HELD_BYTES if is_dry else AHEAD_BYTES)
 

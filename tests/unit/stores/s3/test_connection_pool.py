@@ -201,6 +201,20 @@ async def test_a_connection_with_a_body_half_sent_is_not_used_again():
     assert came == 2
 
 
+async def test_a_refusal_is_read_though_the_server_breaks_off_a_photo_s_body():
+    """What it has not read resets the connection, behind its answer."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer(403))
+        await writer.drain()
+        writer.close()
+
+    async with pool_over(refuse) as pool:
+        for _ in range(5):
+            assert (await pool.request("PUT", "/", {}, bytes(4 << 20), 5.0)).status == 403
+
+
 BROKEN = {
     "nothing": b"",
     "half a head": b"HTTP/1.1 200 OK\r\ncont",

@@ -73,10 +73,17 @@ class Connection(asyncio.BufferedProtocol):
         return self._loop.time() - self.used_at
 
     async def send(
-        self, request: Body, limit_seconds: float, expected: Expected = WITH_BODY
+        self,
+        request: Body,
+        limit_seconds: float,
+        expected: Expected = WITH_BODY,
+        *,
+        body: Body = b"",
     ) -> Response:
-        """Send a request; its response. Raises ConnectionBroken, and ConnectionStalled when for
-        `limit_seconds` nothing moved: neither the request nor the response."""
+        """Send a request, whose `body` may be apart from its head; its response.
+
+        Raises ConnectionBroken, and ConnectionStalled when for `limit_seconds` nothing moved:
+        neither the request nor the response."""
         self._parser = ResponseParser(
             is_head=expected.is_head, most_bytes=expected.most_bytes, into=expected.into
         )
@@ -86,11 +93,13 @@ class Connection(asyncio.BufferedProtocol):
         waiter: asyncio.Future[Response] = self._loop.create_future()
         self._waiter = waiter
         self._deadline = self._loop.time() + limit_seconds
-        self._limit_seconds, self._unsent_bytes = limit_seconds, len(request)
+        self._limit_seconds, self._unsent_bytes = limit_seconds, len(request) + len(body)
         self._received_bytes = 0
         if self._timer is None:
             self._timer = self._loop.call_later(limit_seconds / LOOKS, self._check_time)
         transport.write(request)
+        if body:
+            transport.write(body)
         try:
             return await waiter
         except BaseException:  # cancelled or broken: what comes next would be unknown
