@@ -66,11 +66,12 @@ class Sender:
             return
         if self._checking is None and not self.is_checked:
             self._checking = asyncio.ensure_future(self._check())
+            # Perhaps nobody asks for its result: nothing is found, or the run ends before.
+            self._checking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
 
     def end_check(self) -> None:
         """Nothing had to be sent, or nothing may be any more: what was found does not matter."""
         if self._checking is not None:
-            self._checking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             self._checking.cancel()
             self._checking = None
 

@@ -1,6 +1,7 @@
 """Signed requests to one bucket, without an SDK in between.
 
-Small requests go through the connection pool, all others through pyreqwest.
+Small requests go through the connection pool, and without TLS also whole bodies of some MiB; all
+others go through pyreqwest.
 """
 
 from __future__ import annotations
