@@ -100,6 +100,7 @@ class Pacer:
         if not self._is_fixed and (learned is None or learned.rate_per_second is None):
             self._slow_start = SlowStart(self.limit)
         self.in_flight = 0
+        self._started_at = now  # when there was none in flight before
         self._latency = 0.0
         self.round_trip_seconds = math.inf
         self._paused_until = now
@@ -117,6 +118,14 @@ class Pacer:
     def is_far(self) -> bool:
         """Whether a round trip takes so long that more bytes than usual have to be in flight."""
         return FAR_SECONDS <= self.round_trip_seconds < math.inf
+
+    @property
+    def least_round_trip_seconds(self) -> float:
+        """The shortest request so far; before the first answer half of how long it has been waited
+        for, since the first request also opens its connection."""
+        if self.round_trip_seconds < math.inf:
+            return self.round_trip_seconds
+        return (self._clock.monotonic() - self._started_at) / 2 if self.in_flight else 0.0
 
     @property
     def ahead(self) -> int:
@@ -143,6 +152,8 @@ class Pacer:
         """A request starts."""
         self.in_flight = in_flight = self.in_flight + 1
         self._starts += 1
+        if in_flight == 1:
+            self._started_at = now
         if in_flight >= self.limit:
             self._full_starts += 1
         self._throttle.started(now, self._latency)

@@ -186,8 +186,12 @@ class MayBeUnmounted(Protocol):
 class SignsRequests(Protocol):
     """A store whose exclusive puts may be signed in another process, and which has connections."""
 
+    @property
+    def pooled_bytes(self) -> int:
+        """Bodies of up to this size take the connections that are opened ahead."""
+
     def connect_ahead(self, count: int) -> None:
-        """Open connections in the background for so many small requests that come soon."""
+        """Open connections in the background for so many of those bodies, which come soon."""
 
     def request_signer(self) -> RequestSigner | None:
         """The signer for `put_signed`: the same object as long as requests stay the same. None

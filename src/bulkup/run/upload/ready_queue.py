@@ -9,9 +9,11 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 
 from bulkup.content.buffers import release
 from bulkup.pace.pacer import Pacer
+from bulkup.pace.slow_start import FAR_SECONDS
 from bulkup.run.stop_signal import StopSignal
 from bulkup.run.upload.loader import ReadyUpload
 
@@ -36,6 +38,9 @@ measure of the round trip may be half of it."""
 AHEAD_BYTES = 32 << 20
 """From here on only what can be sent at once is read: memory that was never used before costs more
 than the bytes that are read into it."""
+
+LOOK_SECONDS = 0.02
+"""Until the first answer: how often there may be more room, since the server must be farther."""
 
 
 class ReadyQueue:
@@ -79,7 +84,10 @@ class ReadyQueue:
         while not self._stop.is_set and not self._has_room():
             self._room.clear()
             self._has_waiter = True
-            await self._room.wait()
+            # Nothing but time tells that the server, which has not answered yet, is a far one.
+            seconds = LOOK_SECONDS if self._pacer.round_trip_seconds == inf else None
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), seconds)
             self._has_waiter = False
 
     def close(self) -> None:
@@ -91,14 +99,22 @@ class ReadyQueue:
     def _has_room(self) -> bool:
         if self._loads >= LOADS or len(self.items) >= 2 * self._pacer.limit + AHEAD_ITEMS:
             return False
-        if self._pacer.is_far:
-            line_bytes = int(self._pacer.round_trip_seconds * FAR_BYTES_PER_SECOND)
-            most_bytes = min(max(line_bytes, LEAST_FAR_BYTES), FAR_HELD_BYTES)
+        most_bytes = self._most_bytes()
+        if self._pacer.least_round_trip_seconds >= FAR_SECONDS:
             # While the window opens, all that fits will soon be sent together.
-            ahead_bytes = most_bytes if self._pacer.ahead else AHEAD_BYTES
+            is_opening = self._pacer.ahead or not self._pacer.is_far
+            ahead_bytes = most_bytes if is_opening else AHEAD_BYTES
             return self._ahead_bytes < ahead_bytes and self.held_bytes < most_bytes
         is_dry = not self.items and not self._loads
-        return self.held_bytes < (HELD_BYTES if is_dry else AHEAD_BYTES)
+        return self.held_bytes < (most_bytes if is_dry else AHEAD_BYTES)
+
+    def _most_bytes(self) -> int:
+        """How many bytes may be held."""
+        round_trip = self._pacer.least_round_trip_seconds
+        if round_trip < FAR_SECONDS:
+            return HELD_BYTES
+        line_bytes = int(round_trip * FAR_BYTES_PER_SECOND)
+        return min(max(line_bytes, LEAST_FAR_BYTES), FAR_HELD_BYTES)
 
     # For the senders ------------------------------------------------------------------------------
 
@@ -123,6 +139,15 @@ class ReadyQueue:
         release(ready.loaded.body)
         if self._has_waiter and self._has_room():
             self._room.set()
+
+    def expected(self, most_bytes: int) -> int:
+        """How many bodies of up to so many bytes there may soon be in memory at the same time,
+        judged by those that are ready now."""
+        count = sum(one.loaded.size_bytes <= most_bytes for one in self.items)
+        if self.is_closed:
+            return count
+        held_bytes = sum(one.held_bytes for one in self.items)
+        return count * self._most_bytes() // max(held_bytes, 1)
 
     async def wait_for_change(self, seconds: float) -> None:
         """Wait until there are new items, or none will come; not longer than `seconds` while

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkup.content.buffers import BufferPool
@@ -15,6 +14,7 @@ from bulkup.manifest.rows import UploadedItem
 from bulkup.model import Attributes, Body, Stored
 from bulkup.run.job import JobContext
 from bulkup.run.upload.loader import ReadyUpload
+from bulkup.run.upload.ready_queue import ReadyQueue
 from bulkup.stores.attributes import attributes_for
 from bulkup.stores.keys import spare_folder_key, spare_key
 from bulkup.stores.put_once import Sent, is_same, send_whole
@@ -75,14 +75,13 @@ class Sender:
             self._checking.cancel()
             self._checking = None
 
-    def connect_ahead(self, ready: Collection[ReadyUpload]) -> None:
-        """Open connections for those of these files that may soon be sent."""
-        if self._signing is None:
+    def connect_ahead(self, ready: ReadyQueue) -> None:
+        """Open connections for the bodies that may soon be sent together."""
+        if self._signing is None or not ready.items:
             return
         pacer = self._requests.limiter.pacer
         most = pacer.ahead if self.is_checked else pacer.limit - 1
-        small = sum(one.loaded.size_bytes <= SIDE_BY_SIDE_BYTES for one in islice(ready, most))
-        self._signing.connect_ahead(small)
+        self._signing.connect_ahead(min(ready.expected(self._signing.pooled_bytes), most))
 
     async def check(self) -> None:
         """Check the destination, with few tries. Raises as `ObjectStore.check` does."""

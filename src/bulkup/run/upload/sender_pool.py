@@ -77,7 +77,7 @@ class SenderPool:
         pacer = self._requests.limiter.pacer
         if pacer.ahead and pacer.limit >= self._connected_for * AHEAD_STEP:
             self._connected_for = pacer.limit
-            self._sender.connect_ahead(self._ready.items)
+            self._sender.connect_ahead(self._ready)
 
     def _most(self) -> int:
         """One sender more than may send would make all of them wait, one behind the other. Those
@@ -111,7 +111,7 @@ class SenderPool:
             began = self._clock.monotonic()
             try:
                 if not self._sender.is_checked:
-                    self._sender.connect_ahead(self._ready.items)
+                    self._sender.connect_ahead(self._ready)
                     await self._sender.check()
                     self._start_senders(tasks)
                 done, kind = await self._sender.send(ready)

@@ -211,6 +211,10 @@ class S3Store(S3Parts, S3SignedURLs):
     def _learn(self, conditional_writes: bool) -> None:
         self.capabilities = Capabilities(conditional_writes=conditional_writes, checksums=True)
 
+    @property
+    def pooled_bytes(self) -> int:
+        return self._transport.pooled_bytes
+
     def connect_ahead(self, count: int) -> None:
         self._transport.connect_ahead(count)
 

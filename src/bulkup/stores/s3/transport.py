@@ -183,8 +183,14 @@ class S3Transport:
             self._request_signer = signer
         return self._request_signer
 
+    @property
+    def pooled_bytes(self) -> int:
+        """The pool takes bodies of up to this size."""
+        is_plain = self._pool is not None and not self._pool.has_tls
+        return _WHOLE_BYTES if is_plain and self._bytes_per_second is None else _SMALL_BYTES
+
     def connect_ahead(self, count: int) -> None:
-        """Open connections for so many small requests, once it is known where to."""
+        """Open connections for so many bodies that the pool takes, once it is known where to."""
         session = self._sessions.current
         if session is not None and (pool := self._connect(session)) is not None:
             pool.connect_ahead(count)
@@ -301,8 +307,7 @@ class S3Transport:
         if most_bytes is not None:
             return not is_limited
         if method == "PUT":  # an empty one may be a copy, which takes its time
-            most = _SMALL_BYTES if pool.has_tls or is_limited else _WHOLE_BYTES
-            return 0 < len(request.body) <= most
+            return 0 < len(request.body) <= self.pooled_bytes
         return method == "HEAD" or (method == "GET" and key is None)
 
     def _connect(self, session: Session) -> ConnectionPool | None:

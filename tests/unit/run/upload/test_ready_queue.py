@@ -16,6 +16,7 @@ from bulkup.run.upload.ready_queue import (
     AHEAD_BYTES,
     AHEAD_ITEMS,
     FAR_HELD_BYTES,
+    HELD_BYTES,
     LOADS,
     ReadyQueue,
 )
@@ -127,6 +128,41 @@ async def test_while_the_window_opens_all_that_fits_is_read(
         queue.end_load(AHEAD_BYTES, [ready(AHEAD_BYTES)])
     assert not (await waits(queue)).done()
     stop.set("done")
+
+
+async def test_a_server_that_has_not_answered_yet_is_known_to_be_far(
+    clock: FakeClock, stop: StopSignal
+) -> None:
+    """What is read during the first two round trips need not be read when the window opens."""
+    pacer = Pacer(clock)
+    queue = ReadyQueue(pacer, stop)
+    pacer.started(clock.monotonic())
+    queue.begin_load(AHEAD_BYTES)
+    queue.end_load(AHEAD_BYTES, [ready(AHEAD_BYTES)])
+    waiting = await waits(queue)
+    assert not waiting.done()
+    clock.advance(0.2)
+    await asyncio.wait_for(waiting, 5)
+    while queue.held_bytes < FAR_HELD_BYTES:
+        await asyncio.wait_for(queue.wait_for_room(), 5)
+        queue.begin_load(AHEAD_BYTES)
+        queue.end_load(AHEAD_BYTES, [ready(AHEAD_BYTES)])
+    assert not (await waits(queue)).done()
+    stop.set("done")
+
+
+async def test_how_many_bodies_there_will_be_is_judged_by_those_that_are_ready(
+    queue: ReadyQueue,
+) -> None:
+    assert queue.expected(9) == 0
+    queue.begin_load(0)
+    queue.end_load(0, [ready(1 << 20)] * 3 + [ready(5 << 20)])
+    assert queue.expected(9 << 20) == HELD_BYTES // (2 << 20)  # 2 MiB on average
+    assert queue.expected(1 << 20) == HELD_BYTES * 3 // (8 << 20)
+    assert queue.expected(9) == 0
+    queue.close()
+    assert queue.expected(9 << 20) == 4
+    assert queue.expected(1 << 20) == 3
 
 
 async def test_the_smallest_can_be_put_first(queue: ReadyQueue) -> None:

@@ -243,10 +243,13 @@ async def test_what_need_not_be_sent_needs_no_destination(tmp_path: Path) -> Non
     assert store.calls["check"] >= 1
 
 
-async def test_connections_are_opened_while_the_destination_is_checked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size_bytes", [1 << 10, 400 << 10])
+async def test_connections_are_opened_while_the_destination_is_checked(
+    tmp_path: Path, size_bytes: int
+) -> None:
     with FakeS3(keep_bodies=True, faults=[Fault(op="ListObjectsV2", does="hold")]) as server:
         pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
-        pushing.write({f"{n}.jpg": b"%d" % n for n in range(6)})
+        pushing.write({f"{n}.jpg": bytes([n]) * size_bytes for n in range(6)})
         push = asyncio.create_task(pushing.push())
         await asyncio.to_thread(server.wait_for, "ListObjectsV2", 1)
         async with asyncio.timeout(30):
@@ -254,3 +257,24 @@ async def test_connections_are_opened_while_the_destination_is_checked(tmp_path:
                 await asyncio.sleep(0.01)
         server.release()
         assert (await push).sent == 6
+
+
+@pytest.mark.parametrize("size_bytes", [1 << 10, 400 << 10])
+async def test_connections_to_a_far_server_are_opened_before_the_window_is(
+    tmp_path: Path, size_bytes: int
+) -> None:
+    """Else each of the bodies that follow the first eight waits a round trip for its own."""
+    faults = [
+        Fault(op="ListObjectsV2", does="delay", delay_seconds=0.05),
+        Fault(op="PutObject", does="hold", times=None),
+    ]
+    with FakeS3(keep_bodies=True, faults=faults) as server:
+        pushing = Pushing(tmp_path, "s3://bucket/p", Endpoint(server.url).environment)
+        pushing.write({f"{n}.jpg": bytes([n]) * size_bytes for n in range(40)})
+        push = asyncio.create_task(pushing.push())
+        async with asyncio.timeout(30):
+            while server.connections < 24:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+        assert server.count("PutObject") <= 8
+        server.release()
+        assert (await push).sent == 40
