@@ -4,7 +4,7 @@ events.py    what happens in a pull, as values
 contents.py  which contents are wanted, and the names of their files
 lock.py      one pull at a time, and what its file says after a machine went down
 folder.py    the folder that files are pulled into: what is there, and how a file gets its name
-file_system.py  syncfs, renameat2 and an early write-out
+file_system.py  what depends on it: names that replace nothing, links, syncfs
 sources.py   the destinations that objects are read from
 ranges.py    a large object, in ranges that outlive the process
 memory.py    how many bytes of bodies may be in memory

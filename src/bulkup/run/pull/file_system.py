@@ -1,4 +1,4 @@
-"""What the os module has not everywhere: syncfs(2), renameat2(2) and an early write-out."""
+"""What depends on the file system: a name that replaces nothing, links, syncfs, early write-out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from contextlib import suppress
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1
 _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.EOPNOTSUPP})
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
+"""Errors of a file system that has no hard links, or no more for this file."""
 _libc = ctypes.CDLL(None, use_errno=True)
 _renameat2 = getattr(_libc, "renameat2", None)
 
@@ -44,6 +46,24 @@ def rename_new(source: str, target: str) -> bool:
     if number in _NOT_SUPPORTED:
         return False
     raise OSError(number, os.strerror(number), target)
+
+
+def give_name(source: str, target: str, *, is_staged: bool) -> None:
+    """Name a file `target` unless something has that name; a staged one has no other name then.
+    Raises FileExistsError."""
+    if is_staged and rename_new(source, target):
+        return
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in NO_LINKS or not is_staged:
+            raise
+        # No hard links here (exFAT, some network shares): create the name, then replace it.
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        os.replace(source, target)
+    else:
+        if is_staged:
+            os.unlink(source)
 
 
 def begin_writing_out(descriptor: int) -> None:

@@ -25,7 +25,12 @@ from typing import Final, NamedTuple
 
 from bulkup.errors import FileNotWritten, FolderUnusable
 from bulkup.model import Body, Digest
-from bulkup.run.pull.file_system import begin_writing_out, rename_new, sync_file_system
+from bulkup.run.pull.file_system import (
+    NO_LINKS,
+    begin_writing_out,
+    give_name,
+    sync_file_system,
+)
 from bulkup.run.pull.lock import FolderLock
 from bulkup.stores.keys import spare_folder_key, spare_key
 
@@ -34,7 +39,6 @@ RANGES: Final = ".ranges"
 _PARTIAL = re.compile(r"[0-9a-f]{64}").fullmatch
 _TEMPORARY = re.compile(r"[0-9a-f]{12}-[0-9]+").fullmatch
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 _TAKEN = (FileExistsError, NotADirectoryError, IsADirectoryError)
 _TRIES = 3
 
@@ -220,7 +224,7 @@ class TargetFolder:
             target = self.absolute(place.path)
             try:
                 if place.found is not Found.TORN:
-                    _link(source, target, is_staged=is_staged)
+                    give_name(source, target, is_staged=is_staged)
                 elif is_staged:
                     os.replace(source, target)
                 else:
@@ -255,7 +259,7 @@ class TargetFolder:
         try:
             return self._place(path, place, is_staged=False)
         except OSError as error:
-            if error.errno in _NO_LINKS:
+            if error.errno in NO_LINKS:
                 raise NotLinked from error
             raise
 
@@ -285,21 +289,3 @@ def _links(path: str) -> int:
         return os.stat(path).st_nlink
     except OSError:
         return 0
-
-
-def _link(source: str, target: str, *, is_staged: bool) -> None:
-    """Name a file `target` unless something has that name; a staged one has no other name then.
-    Raises FileExistsError."""
-    if is_staged and rename_new(source, target):
-        return
-    try:
-        os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS or not is_staged:
-            raise
-        # No hard links here (exFAT, some network shares): create the name, then replace it.
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        os.replace(source, target)
-    else:
-        if is_staged:
-            os.unlink(source)

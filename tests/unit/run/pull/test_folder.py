@@ -149,7 +149,7 @@ def test_a_file_has_no_name_in_the_staging_folder_once_it_has_its_own(
         folder.name(folder.stage(BODY), folder.find(wanted(name)))
         assert os.listdir(f"{folder.root}/.bulkup-pull") == ["lock"]
         assert os.stat(folder.absolute(name)).st_nlink == 1
-        monkeypatch.setattr("bulkup.run.pull.folder.rename_new", lambda *_: False)
+        monkeypatch.setattr("bulkup.run.pull.file_system.rename_new", lambda *_: False)
 
 
 def test_the_same_file_that_came_meanwhile_is_enough(folder: TargetFolder) -> None:
