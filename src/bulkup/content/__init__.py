@@ -5,7 +5,8 @@ media        content types by signature and extension
 os_errors    the operating system's errors as source errors
 archive      archives: members listed, opened
 archive_names  members' names: safe, distinct
-tar_archive  tar archives, read as a stream
+tar_archive  tar archives: members found and opened
+tar_index    … listed once, and read as a stream by many threads
 tar_headers  the members of a tar archive
 gzip_cursor  a place in a compressed stream
 takeout/     the JSON files of Google Takeout

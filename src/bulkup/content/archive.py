@@ -56,7 +56,7 @@ def members(path: str) -> Iterator[ArchiveMember | RefusedMember]:
     errors.
     """
     if is_tar_name(path):
-        from bulkup.content.tar_archive import tar_index
+        from bulkup.content.tar_index import tar_index
 
         yield from tar_index(path).members.values()
         return
