@@ -14,7 +14,7 @@ NOTE_BYTES: Final = 1 << 20
 class PictureNote:
     """Of one picture. `taken_at` is in seconds since 1970, UTC."""
 
-    title: str  # the name of the file when it was uploaded
+    title: str  # the name of the file when it was uploaded; '' where it is not said
     taken_at: float | None = None
     latitude: float | None = None  # degrees north and east, WGS 84
     longitude: float | None = None
@@ -41,12 +41,15 @@ def read_note(body: bytes) -> PictureNote | AlbumNote | None:
         return None
     album = found.get("albumData")
     title = found.get("title", album.get("title") if isinstance(album, dict) else None)
+    is_picture = isinstance(found.get("photoTakenTime"), dict)
     if not isinstance(title, str):
-        return None
+        if not (is_picture and title is None):
+            return None
+        title = ""
     from html import unescape  # its 2,231 names take a millisecond
 
     title = unescape(title)
-    if not isinstance(found.get("photoTakenTime"), dict):
+    if not is_picture:
         is_album = "url" not in found or isinstance(album, dict) or "access" in found
         return AlbumNote(title) if is_album and title.strip() else None
     latitude, longitude, altitude = _place(found)

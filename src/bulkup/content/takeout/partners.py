@@ -4,15 +4,16 @@ What Takeout does to names, and what is done about it:
 
 - `.json`, or `.supplemental-metadata.json` or that in the user's language, follows the whole name
   of the picture. What is before `.json` is cut after 46 characters, so the file's name has 51;
-- a picture's name is cut, too: 47 characters, then its extension;
+- a picture's name is cut, too: 47 characters, then its extension. An emoji counts as two;
 - of pictures with one name in a folder, the second is `IMG(1).jpg`, and its JSON
   `IMG.jpg(1).json` or `IMG.jpg.supplemental-metadata(1).json`: the number is never cut;
 - an edited picture (`IMG-edited.jpg`, or that in the user's language) and the video of a live
   picture (`IMG.MP4` beside `IMG.HEIC`) have no JSON of their own; what Google made of a picture
-  (`IMG-COLLAGE.jpg`, `IMG-ANIMATION.gif`) often has none either.
+  (`IMG-COLLAGE.jpg`, `IMG-ANIMATION.gif`) often has none either. Where `-edited` is cut off as a
+  whole, the edited picture of `LONG.jpg` is `LONG(1).jpg`.
 
-Each JSON repeats the name that the picture had when it was uploaded. It must agree: a wrong partner
-is worse than none.
+Each JSON repeats the name that the picture had when it was uploaded. Where it does, it must agree:
+a wrong partner is worse than none.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CUT: Final = 46
 _STEM: Final = 47
 _NUMBERED: Final = re.compile(r"(.*)\((\d+)\)", re.DOTALL).fullmatch
 _WORD: Final = re.compile(r"[^.()]*").fullmatch
-_KEY: Final = 24  # characters by which long names are found
+_KEY: Final = 20  # characters by which long names are found
 _EDITED: Final = (
     *("edited", "bearbeitet", "modifié", "editado", "editada", "modificato", "bewerkt", "編集済み"),
     *("edytowane", "redigerad", "redigeret", "redigert", "muokattu", "upraveno", "szerkesztett"),
@@ -81,7 +82,7 @@ def find_partners(pictures: Iterable[str], notes: Mapping[str, str]) -> dict[str
     for picture in pictures:
         composed = _composed(picture)
         name = _name_of(composed)
-        if len(name.whole) > CUT and not any(True for _ in _unedited(name.stem)):
+        if _fills(name.whole, CUT + 1) and not any(True for _ in _unedited(name.stem)):
             cut[name.whole].append((name.number, picture))
             continue
         for level in _levels(composed, name):
@@ -91,7 +92,8 @@ def find_partners(pictures: Iterable[str], notes: Mapping[str, str]) -> dict[str
                     found[picture] = matches.pop()
                 break
     for whole, some in cut.items():
-        found |= _paired(some, index.find_cut(whole))
+        is_full = _fills(whole.rpartition(".")[0] or whole, _STEM)
+        found |= _paired(some, index.find_cut(whole), is_full=is_full)
     return {picture: files[note] for picture, note in found.items()}
 
 
@@ -99,9 +101,23 @@ def _composed(name: str) -> str:
     return name if name.isascii() else normalize("NFC", name)
 
 
-def _paired(pictures: list[tuple[int, str]], notes: list[tuple[int, str]]) -> dict[str, str]:
+def _fills(text: str, most: int) -> bool:
+    """Whether it may be what is left of a longer text, cut after `most` characters. Google counts
+    in UTF-16, where an emoji has two, which are not separated."""
+    if text.isascii():
+        return len(text) >= most
+    units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return units >= most - (units > len(text))
+
+
+def _paired(
+    pictures: list[tuple[int, str]], notes: list[tuple[int, str]], *, is_full: bool
+) -> dict[str, str]:
     """The pictures of one long name with the JSON files that are made of it, in the order of their
-    numbers: other names that are equal up to the cut have numbers in between."""
+    numbers: other names that are equal up to the cut have numbers in between. One JSON for two
+    pictures is that of a picture and of its edited one."""
+    if len(notes) == 1 and is_full and [number for number, _ in sorted(pictures)] == [0, 1]:
+        notes = notes * 2
     if len(pictures) != len(notes):
         return {}
     pairs = zip(sorted(pictures), sorted(notes), strict=True)
@@ -148,7 +164,7 @@ def _unedited(stem: str) -> Iterator[str]:
     original, dash, word = stem.rpartition("-")
     if not (dash and original):
         return
-    is_cut = len(stem) >= _STEM - 1 and bool(word)  # the word was cut off with the name
+    is_cut = _fills(stem, _STEM - 1) and bool(word)  # the word was cut off with the name
     word = word.lower()
     if any(word == one or (is_cut and one.startswith(word)) for one in _EDITED):
         yield original
@@ -180,7 +196,7 @@ class _Index:
 
     def _add(self, number: int, note: _Note) -> None:
         self._notes[number, _key(note.base)].append(note)
-        if len(note.base) >= CUT and not note.is_whole:
+        if _fills(note.base, CUT) and not note.is_whole:
             self._cut[note.base[:_KEY].casefold()].append((number, note))
 
     def find(self, form: _Form) -> list[str]:
@@ -203,9 +219,9 @@ class _Index:
         wanted = _plain(stem)
         found = []
         for number, note in self._cut.get(name[:_KEY].casefold(), ()):
-            title, _, title_ending = note.title.rpartition(".")
+            title, _, title_ending = (note.title or name).rpartition(".")
             is_same = _plain(title).startswith(wanted) and title_ending == extension
-            is_other = len(stem) < _STEM and _plain(title) != wanted
+            is_other = not _fills(stem, _STEM) and _plain(title) != wanted
             if is_same and not is_other and name.startswith(note.base):
                 found.append((number, note.file))
         return found
@@ -235,10 +251,10 @@ def _is_made_of(note: _Note, form: _Form, stem: str) -> bool:
         rest = base[len(stem) :]
         if base.startswith(stem) and rest.startswith(".") and len(rest.split(".")) <= 3:
             return True
-        return base == stem or (len(base) >= CUT and stem.startswith(base))
+        return base == stem or (_fills(base, CUT) and stem.startswith(base))
     if base in (name, stem):
         return True
-    if len(base) >= CUT and name.startswith(base):
+    if _fills(base, CUT) and name.startswith(base):
         return True
     if base.startswith(f"{name}."):
         return _WORD(base[len(name) + 1 :]) is not None
@@ -247,15 +263,19 @@ def _is_made_of(note: _Note, form: _Form, stem: str) -> bool:
 
 
 def _agrees(title: str, form: _Form, stem: str) -> bool:
-    """Whether the name that the picture had when it was uploaded is the one in its export."""
+    """Whether the name that the picture had when it was uploaded is the one in its export. Where
+    the JSON has none, its own name must be made of the picture's whole name."""
+    if not title:
+        return not form.any_extension
     wanted, found = _plain(form.name), _plain(title)
     found_stem = _plain(title.rpartition(".")[0] or title)
+    is_full = _fills(stem, CUT)
     stem = _plain(stem)
     if wanted == found or stem in (found, found_stem):
         return True
     if form.any_extension and wanted == found_stem:  # PXL_1.MP beside PXL_1.MP.jpg
         return True
-    return len(stem) >= CUT and found_stem.startswith(stem[:CUT])
+    return is_full and found_stem.startswith(stem[:CUT])
 
 
 def _plain(name: str) -> str:

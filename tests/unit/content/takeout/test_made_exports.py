@@ -38,12 +38,18 @@ def titles(random: Random, count: int) -> Iterator[str]:
                 f"写真 {random.randrange(50)}.{ending}",
                 f"{LONG[: random.randrange(38, 53)]}{random.randrange(40)}.{ending}",
                 f"{LONG} {random.randrange(40)}.{ending}",
+                f"{''.join(random.choices('🎉🥳é☺', k=random.randrange(15, 30)))}.{ending}",
             )
         )
 
 
 def sanitised(title: str) -> str:
     return "".join("_" if c in '&?:*"<>|/\\' else c for c in title)
+
+
+def cut(text: str, most: int) -> str:
+    """What is left of a name; characters are counted in UTF-16, and pairs stay together."""
+    return text.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore")
 
 
 def numbered(stem: str, ending: str, taken: Counter[str]) -> str:
@@ -62,9 +68,9 @@ def make(random: Random, count: int) -> Made:
     for title in titles(random, count):
         stem, _, extension = sanitised(title).rpartition(".")
         ending = f".{extension}"
-        picture = numbered(stem[:47], ending, files)
+        picture = numbered(cut(stem, 47), ending, files)
         base = f"{sanitised(title)}.{word}" if word else sanitised(title)
-        note = numbered(base[:46], ".json", notes)
+        note = numbered(cut(base, 46), ".json", notes)
         if picture in made.pictures or note in made.notes:
             continue  # as it were on two days
         made.pictures[picture] = note

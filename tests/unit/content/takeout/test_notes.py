@@ -31,6 +31,12 @@ def test_a_picture() -> None:
     )
 
 
+@pytest.mark.parametrize("title", [{}, {"title": None}, {"title": ""}])
+def test_a_picture_whose_name_is_not_said(title: dict[str, object]) -> None:
+    body = {**title, "photoTakenTime": {"timestamp": "1552826096"}}
+    assert read_note(json.dumps(body).encode()) == PictureNote("", 1552826096.0)
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -42,6 +42,14 @@ CUT_PICTURE = LONG[:47] + ".jpg"
         ("Tom _ Jerry_.jpg", "Tom _ Jerry_.jpg.json", "Tom & Jerry?.jpg"),
         (f"{X40}N1.JPG", f"{X40}N1.JP.supplemental-meta.json", f"{X40}N1.JPG"),
         ("写真.jpg", "写真.jpg.json", "写真.jpg"),
+        ("🎉" * 23 + "☺.jpg", "🎉" * 23 + ".json", "🎉" * 23 + "☺☺☺🎉.jpg"),
+        ("a" + "🎉" * 23 + ".jpg", "a" + "🎉" * 22 + ".json", "a" + "🎉" * 40 + ".jpg"),
+        ("a" + "🎉" * 20 + ".jpg", "a" + "🎉" * 20 + ".jpg.json", "a" + "🎉" * 20 + ".jpg"),
+        ("a" + "🎉" * 19 + ".jpg", "a" + "🎉" * 19 + ".jpg.su.json", "a" + "🎉" * 19 + ".jpg"),
+        ("27_06_12 - 1.mov", "27_06_12 - 1.mov.json", "27/06/12 - 1"),
+        ("IMG_1.jpg", "IMG_1.jpg.supplemental-metadata.json", ""),
+        ("IMG_1(1).jpg", "IMG_1.jpg(1).json", ""),
+        (CUT_PICTURE, LONG[:46] + ".json", ""),
     ],
 )  # fmt: skip
 def test_a_picture_finds_its_json(picture: str, note: str, title: str) -> None:
@@ -60,10 +68,22 @@ def test_a_picture_finds_its_json(picture: str, note: str, title: str) -> None:
         ("a.jpg", {"a.jpg.json": "quite another.jpg"}),
         ("a-b.jpg", {"a.jpg.json": "a.jpg"}),
         ("IMG_1.MP4", {"IMG_1.HEIC.json": "IMG_1.HEIC", "IMG_1.JPG.json": "IMG_1.JPG"}),
+        ("IMG_1.MP4", {"IMG_1.HEIC.json": ""}),
+        (CUT_PICTURE[:-4] + "(1).jpg", {f"{LONG[:46]}(1).json": "a very long name.jpg"}),
     ],
 )
 def test_no_partner_is_better_than_a_wrong_one(picture: str, notes: dict[str, str]) -> None:
     assert find_partners([picture], notes) == {}
+
+
+def test_an_edited_picture_whose_mark_was_cut_off_has_the_json_of_the_original() -> None:
+    pictures = [CUT_PICTURE, CUT_PICTURE[:-4] + "(1).jpg"]
+    note = LONG[:46] + ".json"
+    assert find_partners(pictures, {note: LONG}) == dict.fromkeys(pictures, note)
+    assert find_partners([*pictures, CUT_PICTURE[:-4] + "(2).jpg"], {note: LONG}) == {}
+    shorter = LONG[:45] + ".jpg"  # there was room for a part of the mark
+    pictures = [shorter, shorter[:-4] + "(1).jpg"]
+    assert find_partners(pictures, {shorter[:46] + ".json": shorter}) == {}
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
