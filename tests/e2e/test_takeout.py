@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -405,6 +406,17 @@ def test_folders_become_albums_when_asked_for(bulkup: Bulkup, tmp_path: Path) ->
         "SELECT group_concat(DISTINCT album) FROM (SELECT * FROM albums ORDER BY album) "
         "GROUP BY digest HAVING count(*) = 2",
     ) == [("Rome,best",)]
+
+
+def test_an_album_of_a_macs_folder_is_found_as_it_is_typed(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Macs decompose the accents of names, keyboards do not."""
+    for form in ("NFC", "NFD"):
+        folder = tmp_path / form / normalize(form, "Été à Nîmes")
+        folder.mkdir(parents=True)
+        (folder / f"{form}.jpg").write_bytes(jpeg(len(form + folder.name)))
+    bulkup("push", "NFC", "NFD", "--album-from-folder", "--to", "store", "--stages", "upload")
+    bulkup("pull", "--album", normalize("NFC", "été à nîmes"), "--into", "back")
+    assert {path.name for path in (tmp_path / "back").rglob("*.jpg")} == {"NFC.jpg", "NFD.jpg"}
 
 
 def test_every_json_of_a_large_folder_is_read(bulkup: Bulkup, tmp_path: Path) -> None:
