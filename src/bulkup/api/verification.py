@@ -18,7 +18,8 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
 from bulkup.operations.checks.objects import Depth, parse_sample
 from bulkup.operations.checks.session import ReadSession
-from bulkup.operations.verify import Discrepancy, VerifyCounts, destinations_of, verify
+from bulkup.operations.destination.chosen import chosen_destinations
+from bulkup.operations.verify import Discrepancy, VerifyCounts, verify
 
 if TYPE_CHECKING:
     from bulkup.manifest.destinations import Destination
@@ -63,7 +64,7 @@ async def verify_destinations(
             return
     clock, random = SystemClock(), Random()
     with Manifest(settings.manifest) as manifest:
-        chosen = destinations_of(
+        chosen = chosen_destinations(
             manifest.destinations,
             to=request.to,
             endpoint_url=settings.run.endpoint_url,

@@ -87,11 +87,13 @@ def _chosen(
 ) -> list[tuple[str, Destination | None]]:
     """The URL of each destination, and its row where the manifest has one."""
     from bulkup.errors import UsageError
-    from bulkup.operations.verify import destinations_of
+    from bulkup.operations.destination.chosen import chosen_destinations
     from bulkup.stores.urls import canonical
 
     try:
-        chosen = destinations_of(reader.destinations, to=to, endpoint_url=endpoint_url, roots=())
+        chosen = chosen_destinations(
+            reader.destinations, to=to, endpoint_url=endpoint_url, roots=()
+        )
     except UsageError:
         if to is None:
             raise

@@ -69,15 +69,15 @@ def _find(
     from bulkup.clock import SystemClock
     from bulkup.manifest.manifest import Manifest
     from bulkup.operations.checks.session import ReadSession
+    from bulkup.operations.destination.chosen import chosen_destinations
     from bulkup.operations.free import find_freeable
-    from bulkup.operations.verify import destinations_of
 
     with Manifest(settings.manifest) as manifest:
         known = [root.path for root in manifest.pull_queries.roots()]
         roots = [root for root in known if any(_is_related(root, path) for path in paths)]
         if not roots:
             raise UsageError(f"{paths[0]} was never pushed", hint="bulkup push it first.")
-        chosen = destinations_of(
+        chosen = chosen_destinations(
             manifest.destinations, to=to, endpoint_url=settings.run.endpoint_url, roots=roots
         )
         if len(chosen) > 1:

@@ -18,13 +18,13 @@ that belong to no content.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bulkup.clock import Clock
-from bulkup.errors import ObjectMissing, StoreBroken, StoreError, StoreUnreachable, UsageError
-from bulkup.manifest.destinations import Destination, Destinations
+from bulkup.errors import ObjectMissing, StoreBroken, StoreError, StoreUnreachable
+from bulkup.manifest.destinations import Destination
 from bulkup.manifest.verification import BadObject, Confirmed, StoredObject
 from bulkup.model import ObjectInfo
 from bulkup.operations.checks.copies import verify_copies
@@ -41,9 +41,6 @@ from bulkup.operations.destination.shared_prefix import Overlap, overlapping
 from bulkup.run.async_manifest import AsyncManifest
 from bulkup.run.store_reader import INTERNAL, StoreReader, for_each_concurrently
 from bulkup.stores.keys import is_folder_marker, spare_key
-from bulkup.stores.s3.endpoint import normalise_endpoint
-from bulkup.stores.urls import canonical
-from bulkup.walk.roots import anchor
 
 ROWS = 1000
 """Objects of the manifest compared together: as many as one page of a listing holds."""
@@ -76,40 +73,6 @@ class VerifyCounts:
     variants: int = 0
     bytes_read: int = 0
     findings: dict[FindingKind, int] = field(default_factory=dict)
-
-
-def destinations_of(
-    destinations: Destinations,
-    *,
-    to: str | None,
-    endpoint_url: str | None,
-    roots: Sequence[str],
-) -> list[Destination]:
-    """The destination `to`, else those that the roots (absolute paths) remember, else all.
-
-    Raises UsageError for a destination or a root that was never pushed.
-    """
-    known = destinations.all()
-    if to is not None:
-        url = canonical(to)
-        if endpoint_url is not None:
-            endpoint_url = normalise_endpoint(endpoint_url)
-        found = [d for d in known if d.url == url and endpoint_url in (None, d.endpoint_url)]
-        if not found:
-            raise UsageError(
-                f"nothing was ever pushed to {url}",
-                hint="bulkup status lists the destinations; bulkup rebuild --from imports one.",
-            )
-        return found
-    if not roots:
-        return [one for one in known if one.is_reached]
-    chosen: dict[int, Destination] = {}
-    for root in roots:
-        destination = destinations.of_root(root) or destinations.of_root(anchor(root))
-        if destination is None:
-            raise UsageError(f"{root} was never pushed", hint="Name a destination with --to.")
-        chosen[destination.id] = destination
-    return list(chosen.values())
 
 
 async def verify(
