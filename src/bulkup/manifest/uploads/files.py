@@ -4,40 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.files.sidecars import sidecar_names
 from bulkup.manifest.queue.release import retain_content
+from bulkup.manifest.uploads.rows import Announced, UploadedFile
 from bulkup.model import Digest
 
 ROOT = "upload://"
 """Files that were uploaded are below a root of this and the owner's name."""
-
-
-class Announced(NamedTuple):
-    """What a client says of a file that it wants to upload. `folder` is '' or ends in '/'."""
-
-    digest: Digest
-    size_bytes: int
-    media_type: str
-    folder: str
-    name: str
-    modified_ns: int
-    owner: str
-    part_bytes: int | None  # None: it is sent whole
-
-
-class UploadedFile(NamedTuple):
-    """A file that a client has uploaded, and its content."""
-
-    path: str
-    size_bytes: int
-    digest: Digest
-    media_type: str | None
-    etag: str | None
-    checksum: str | None
-    stored_at: float
 
 
 class UploadedFiles(Statements):

@@ -8,12 +8,12 @@ content is used. A reservation whose client never completes it is dropped a day 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.queue.register import find_or_add_content, reserve
 from bulkup.manifest.queue.release import UNANNOUNCED
-from bulkup.manifest.uploads.files import Announced, add_file, is_path_taken
+from bulkup.manifest.uploads.files import add_file, is_path_taken
+from bulkup.manifest.uploads.rows import Announced, NewReservation, Reservation, StoredUpload
 from bulkup.model import Digest
 
 _COLUMNS = (
@@ -24,55 +24,6 @@ _COLUMNS = (
 _RESERVATION = (
     f"SELECT {_COLUMNS} FROM reservation JOIN content ON content.id = reservation.content_id "
 )
-
-
-class Reservation(NamedTuple):
-    """A content that a client is about to upload, or has uploaded."""
-
-    id: str
-    destination_id: int
-    content_id: int
-    digest: Digest
-    owner: str
-    key: str
-    folder: str
-    name: str
-    size_bytes: int
-    media_type: str
-    modified_ns: int
-    part_bytes: int | None
-    store_upload_id: str | None
-    is_done: bool
-    created_at: float
-    expires_at: float
-
-    @property
-    def path(self) -> str:
-        """The file's path below the owner's root."""
-        return self.folder + self.name
-
-    @property
-    def parts(self) -> int:
-        """How many parts it is sent in; 0: it is sent whole."""
-        return -(-self.size_bytes // self.part_bytes) if self.part_bytes else 0
-
-
-class StoredUpload(NamedTuple):
-    """The destination has the content, under this key; the file is recorded. `is_duplicate`: it had
-    the content before."""
-
-    key: str
-    is_duplicate: bool = True
-
-
-class NewReservation(NamedTuple):
-    """What is reserved, unless the content or its path is known."""
-
-    id: str
-    destination_id: int
-    key: str
-    created_at: float
-    expires_at: float
 
 
 class Reservations(Statements):
@@ -189,7 +140,7 @@ class Reservations(Statements):
         been stored under that one meanwhile, and the second object is of no use."""
         with self._transaction():
             stored = self._stored_key(one.content_id, one.destination_id)
-            add_file(self._db, _announced(one), one.content_id, spare)
+            add_file(self._db, one.announced, one.content_id, spare)
             self._db.execute(
                 "UPDATE reservation SET is_done = ?, store_upload_id = NULL WHERE id = ?",
                 (1 if is_proved or stored is not None else 2, one.id),
@@ -329,19 +280,6 @@ class Reservations(Statements):
             "AND NOT EXISTS (SELECT 1 FROM embedding WHERE content_id = ?1)",
             (content_id,),
         )
-
-
-def _announced(one: Reservation) -> Announced:
-    return Announced(
-        one.digest,
-        one.size_bytes,
-        one.media_type,
-        one.folder,
-        one.name,
-        one.modified_ns,
-        one.owner,
-        one.part_bytes,
-    )
 
 
 def _reservation(row: tuple[object, ...]) -> Reservation:

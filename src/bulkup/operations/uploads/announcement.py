@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from bulkup.content.media import media_type as guess_media_type
 from bulkup.errors import UsageError
-from bulkup.manifest.uploads.files import Announced, split
+from bulkup.manifest.uploads.files import split
+from bulkup.manifest.uploads.rows import Announced
 from bulkup.model import MAX_NS, Digest, clamp_ns
 from bulkup.run.store_reader import INTERNAL
 from bulkup.stores.keys import KEY_LIMIT_BYTES

@@ -14,8 +14,7 @@ from bulkup.content.digest import digest_of
 from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, UsageError
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.manifest import Manifest
-from bulkup.manifest.uploads.files import Announced
-from bulkup.manifest.uploads.reservations import NewReservation, Reservation, StoredUpload
+from bulkup.manifest.uploads.rows import Announced, NewReservation, Reservation, StoredUpload
 from bulkup.model import Attributes, Digest, Part
 from bulkup.operations.uploads.announcement import read_announcement
 from bulkup.operations.uploads.destination import ManifestAccess, choose, open_destination

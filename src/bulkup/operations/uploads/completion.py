@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bulkup.errors import KeyTaken, ObjectMissing, SourceChanged
-from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
+from bulkup.manifest.uploads.rows import Reservation, StoredUpload
 from bulkup.model import ObjectInfo, Part
 from bulkup.operations.uploads.broker import Broker, OpenDestination, part_size
 from bulkup.stores.keys import spare_folder_key, spare_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bulkup.errors import ObjectMissing, StoreError
-from bulkup.manifest.uploads.reservations import Reservation
+from bulkup.manifest.uploads.rows import Reservation
 from bulkup.operations.uploads.destination import ManifestAccess
 from bulkup.stores.store import PartStore
 

@@ -6,7 +6,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from bulkup.errors import KeyTaken
-from bulkup.manifest.uploads.reservations import Reservation
+from bulkup.manifest.uploads.rows import Reservation
 from bulkup.operations.uploads.broker import part_size
 from bulkup.serve.context import context_of
 from bulkup.serve.problems import Problem

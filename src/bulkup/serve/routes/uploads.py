@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from bulkup.clock import iso_time
 from bulkup.errors import BulkupError, KeyTaken, ObjectMissing, SourceChanged, UsageError
-from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
+from bulkup.manifest.uploads.rows import Reservation, StoredUpload
 from bulkup.model import Digest
 from bulkup.operations.uploads.broker import Broker, UploadUnknown
 from bulkup.operations.uploads.completion import announce, complete

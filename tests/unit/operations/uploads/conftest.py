@@ -14,7 +14,7 @@ import pytest
 
 from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.reader import Reader
-from bulkup.manifest.uploads.reservations import Reservation, StoredUpload
+from bulkup.manifest.uploads.rows import Reservation, StoredUpload
 from bulkup.operations.uploads.broker import Broker
 from bulkup.operations.uploads.completion import announce, complete
 from bulkup.settings.load import load

@@ -8,7 +8,7 @@ import pytest
 
 from bulkup.clock import SystemClock
 from bulkup.errors import KeyTaken, ObjectMissing, SourceChanged, UsageError
-from bulkup.manifest.uploads.reservations import StoredUpload
+from bulkup.manifest.uploads.rows import StoredUpload
 from tests.fakes.faults import Fault
 
 BODY = b"\xff\xd8\xff\xe0 a photo" * 100
