@@ -11,7 +11,7 @@ from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.destinations import IS_REACHED, LEADS_TO
 from bulkup.manifest.queue.release import UNANNOUNCED, release_content
 from bulkup.manifest.rows import to_sql
-from bulkup.manifest.uploads.files import ROOT
+from bulkup.manifest.uploads.rows import ROOT
 from bulkup.model import Digest
 
 _STALE = (

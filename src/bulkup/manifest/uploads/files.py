@@ -8,11 +8,8 @@ from collections.abc import Callable
 from bulkup.manifest.database.sql import Statements
 from bulkup.manifest.files.sidecars import sidecar_names
 from bulkup.manifest.queue.release import retain_content
-from bulkup.manifest.uploads.rows import Announced, UploadedFile
+from bulkup.manifest.uploads.rows import ROOT, Announced, UploadedFile
 from bulkup.model import Digest
-
-ROOT = "upload://"
-"""Files that were uploaded are below a root of this and the owner's name."""
 
 
 class UploadedFiles(Statements):

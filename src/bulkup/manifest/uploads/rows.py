@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from bulkup.model import Digest
 
+ROOT = "upload://"
+"""Files that were uploaded are below a root of this and the owner's name."""
+
 
 class Announced(NamedTuple):
     """What a client says of a file that it wants to upload. `folder` is '' or ends in '/'."""
