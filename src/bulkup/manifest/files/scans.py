@@ -8,8 +8,8 @@ from bulkup.manifest.database.counts import count_assets, count_items
 from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.files import absent_files
 from bulkup.manifest.files.scan_rows import Folder, RecordedScan, ScanScope
+from bulkup.manifest.files.unchanged_files import join_batch
 from bulkup.manifest.queue.release import forget_copies, release_content
-from bulkup.manifest.queue.requeue import requeue_with_other_options
 from bulkup.manifest.rows import File, Known, WorkItem, from_sql, to_sql
 
 
@@ -116,7 +116,7 @@ class Scans(Statements):
                     self._db, [known.asset_id for known in folder.excluded], now
                 )
                 absent_files.mark_present(self._db, folder.back)
-                linked = self._link_content(scope, folder_id, folder.unchanged)
+                linked = join_batch(self._db, scope, folder_id, folder.unchanged)
                 for size, is_joined in linked:
                     (joined if is_joined else duplicates).append(size)
                 works += self._add(scope, folder_id, folder, hand_over - len(works))
@@ -279,58 +279,6 @@ class Scans(Statements):
             if state == "claimed":
                 works.append(_claimed(scope, folder, file, item, content, known.asset_id))
         return works
-
-    def _link_content(
-        self, scope: ScanScope, folder_id: int, files: Sequence[File]
-    ) -> Iterator[tuple[int, bool]]:
-        """Unchanged files with work left for this destination become part of this batch: the size
-        of each such work and True. Where another file of the batch has the work: and False."""
-        for file in files:
-            rows = self._db.execute(
-                "INSERT OR IGNORE INTO item (content_id, destination_id, stage, state, size_bytes, "
-                "batch_id) SELECT content_id, ?, 'upload', 'ready', size_bytes, ? FROM asset "
-                "WHERE folder_id = ? AND name = ? RETURNING size_bytes",
-                (scope.destination_id, scope.batch_id, folder_id, to_sql(file.name)),
-            ).fetchall()
-            rows += self._db.execute(
-                "UPDATE item SET batch_id = ? WHERE stage = 'upload' AND destination_id = ? "
-                "AND state IN ('ready', 'waiting') AND batch_id IS NOT ? AND content_id = "
-                "(SELECT content_id FROM asset WHERE folder_id = ? AND name = ?) "
-                "RETURNING size_bytes",
-                (
-                    scope.batch_id,
-                    scope.destination_id,
-                    scope.batch_id,
-                    folder_id,
-                    to_sql(file.name),
-                ),
-            ).fetchall()
-            if scope.requeues_failed:
-                rows += self._requeue(scope, folder_id, file)
-            yield from ((size, True) for (size,) in rows)
-            if (
-                not rows
-                and scope.is_new_batch
-                and self._came_with_another_file(scope, folder_id, file)
-            ):
-                yield file.size_bytes, False
-
-    def _came_with_another_file(self, scope: ScanScope, folder_id: int, file: File) -> bool:
-        """Whether another file with the same bytes brought its upload into this batch."""
-        found = self._value(
-            "SELECT 1 FROM asset JOIN item ON item.content_id = asset.content_id "
-            "WHERE folder_id = ? AND name = ? AND stage = 'upload' AND destination_id = ? "
-            "AND batch_id = ?",
-            *(folder_id, to_sql(file.name), scope.destination_id, scope.batch_id),
-        )
-        return found is not None
-
-    def _requeue(self, scope: ScanScope, folder_id: int, file: File) -> list[tuple[int]]:
-        query = "SELECT content_id FROM asset WHERE folder_id = ? AND name = ?"
-        content_id = self._value(query, folder_id, to_sql(file.name))
-        return requeue_with_other_options(
-            self._db, content_id, destination_id=scope.destination_id, batch_id=scope.batch_id
-        )
 
 
 def _claimed(
