@@ -9,7 +9,6 @@ import typer
 
 from bulkup.cli.output.text import escape
 from bulkup.cli.shared_options import Flags
-from bulkup.settings.load import check_settings_text
 from bulkup.settings.trust import allow, read_settings_file
 
 EXAMPLE = "Example: bulkup allow"
@@ -26,7 +25,9 @@ def run(
     Settings decide where pictures and keys go, so read a file that is not yours first. Without
     this, a bulkup.toml in the current directory is ignored; --config FILE needs no permission.
     """
+    from bulkup.settings.toml_file import read_values
+
     found = read_settings_file(file)
-    check_settings_text(found)
+    read_values(found)  # one with a mistake is not allowed
     allow(found, flags.data_directory())
     typer.echo(f"Allowed {escape(str(file))}")

@@ -11,5 +11,6 @@ watch_options.py  WatchOptions
 options.py        UploadOptions, RunOptions
 table.py          Settings: all options in groups, and the table of all settings
 trust.py          which settings files are the user's own, and allowed
+toml_file.py      bulkup.toml: its values, profiles and names for destinations
 load.py           flags, environment and file to Settings
 """

@@ -21,30 +21,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
 from bulkup.settings.parsing import anchor_path
-from bulkup.settings.setting import Values, build
-from bulkup.settings.table import LEAVES, Settings, nearest_key
+from bulkup.settings.setting import Values, Written, build
+from bulkup.settings.table import LEAVES, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from bulkup.settings.named_destinations import NamedDestination
     from bulkup.settings.parsing import Kind
+    from bulkup.settings.toml_file import FromFile
     from bulkup.settings.trust import SettingsFile
 
-_TABLES = {table for key in LEAVES if (table := key.rpartition(".")[0])}
 _KEY_OF_FLAG = {
     leaf.row.flag.removeprefix("--").replace("-", "_"): key
     for key, leaf in LEAVES.items()
     if leaf.row.flag
 }
-
-
-class _Written(NamedTuple):
-    """A value as written: `where` is for error messages, `folder` for relative paths."""
-
-    value: object
-    where: str
-    folder: Path
 
 
 def load(
@@ -80,13 +72,13 @@ def load(
         sources["s3.profile"] = own
     if aws_profile:
         _require_aws_profile(str(aws_profile), "--aws-profile", environ)
-        sources["s3.profile"] = _Written(aws_profile, "--aws-profile", cwd)
+        sources["s3.profile"] = Written(aws_profile, "--aws-profile", cwd)
     if "push.to" in sources:
         sources = _resolve_name(sources, _from_flags(given, cwd), named, file)
     return _checked(_parsed(sources, environ), sources)
 
 
-def _parsed(sources: Mapping[str, _Written], environ: Mapping[str, str]) -> Values:
+def _parsed(sources: Mapping[str, Written], environ: Mapping[str, str]) -> Values:
     return {
         (*LEAVES[key].path, LEAVES[key].name): _parse(LEAVES[key].kind, source, environ)
         for key, source in sources.items()
@@ -148,11 +140,11 @@ def _require_aws_profile(name: str, flag: str, environ: Mapping[str, str]) -> No
 
 
 def _resolve_name(
-    sources: dict[str, _Written],
-    flags: dict[str, _Written],
+    sources: dict[str, Written],
+    flags: dict[str, Written],
     named: Mapping[str, NamedDestination],
     file: SettingsFile | None,
-) -> dict[str, _Written]:
+) -> dict[str, Written]:
     """The sources with the URL of a named destination, whose options only flags override."""
     from bulkup.settings.named_destinations import named_destination
 
@@ -164,8 +156,8 @@ def _resolve_name(
     for key in found.options:
         if key not in LEAVES:
             raise SettingsError(f'{where}: there is no setting "{key}"')
-    options = {key: _Written(value, where, folder) for key, value in found.options.items()}
-    to = _Written(found.to, where, folder)
+    options = {key: Written(value, where, folder) for key, value in found.options.items()}
+    to = Written(found.to, where, folder)
     return sources | options | flags | {"push.to": to}
 
 
@@ -175,40 +167,30 @@ def data_directory(environ: Mapping[str, str], cwd: Path) -> Path:
     return Path(anchor_path(home, cwd, environ) if home else _platform_data_directory())
 
 
-def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, _Written]:
+def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, Written]:
     return {
-        _KEY_OF_FLAG[flag]: _Written(value, f"--{flag.replace('_', '-')}", cwd)
+        _KEY_OF_FLAG[flag]: Written(value, f"--{flag.replace('_', '-')}", cwd)
         for flag, value in given.items()
     }
 
 
-def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, _Written]:
-    found: dict[str, _Written] = {}
+def _from_environment(environ: Mapping[str, str], cwd: Path) -> dict[str, Written]:
+    found: dict[str, Written] = {}
     for key, leaf in LEAVES.items():
         for variable in leaf.row.env:
             if text := environ.get(variable):
-                found[key] = _Written(text, variable, cwd)
+                found[key] = Written(text, variable, cwd)
                 break
     return found
 
 
-def _from_file(
-    file: SettingsFile,
-) -> tuple[dict[str, _Written], dict[str, dict[str, _Written]], dict[str, NamedDestination]]:
-    """The values of the file and of each profile, and the named destinations. All keys are checked,
-    values are not yet."""
-    from bulkup.settings.named_destinations import read_destinations
+def _from_file(file: SettingsFile) -> FromFile:
+    from bulkup.settings.toml_file import read_values  # most users have no such file
 
-    table = _read(file)
-    named = read_destinations(table.pop("destinations", {}), file.path)
-    profiles = {
-        name: _flatten(inner, file.path, f"profile.{name}.")
-        for name, inner in _profiles(table.pop("profile", {}), file.path)
-    }
-    return _flatten(table, file.path, ""), profiles, named
+    return read_values(file)
 
 
-def _checked(values: Values, sources: Mapping[str, _Written]) -> Settings:
+def _checked(values: Values, sources: Mapping[str, Written]) -> Settings:
     """Fill in defaults that depend on other settings, and refuse contradictions."""
     home = values.get(("home",))
     if home is None:
@@ -274,57 +256,7 @@ def _file_of_user(user_config_dir: Path | None, warn: Callable[[str], None]) -> 
     return file
 
 
-def check_settings_text(file: SettingsFile) -> None:
-    """Raise SettingsError if the text is no TOML or has an unknown key."""
-    _from_file(file)
-
-
-def _read(file: SettingsFile) -> dict[str, Any]:
-    import tomllib
-
-    if file.body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SettingsError(f"{file.path} is UTF-16", hint="Save it as UTF-8.")
-    try:
-        return tomllib.loads(file.body.decode("utf-8-sig"))  # Notepad writes a mark before UTF-8
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are both
-        raise SettingsError(f"{file.path} is no TOML: {error}") from error
-
-
-def _profiles(profiles: object, file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The named profiles. Raises SettingsError for `profile = …` and `profile.NAME = …`."""
-    for name, table in profiles.items() if isinstance(profiles, dict) else [("", profiles)]:
-        if not isinstance(table, dict):
-            raise SettingsError(
-                f"{file}: {f'profile.{name}' if name else 'profile'} is no table",
-                hint="Write [profile.NAME]; the name of an AWS profile is s3.profile.",
-            )
-        yield name, table
-
-
-def _flatten(table: Mapping[str, Any], file: Path, within: str) -> dict[str, _Written]:
-    """{'push.limit': 5} from {'push': {'limit': 5}}. Raises SettingsError for an unknown key."""
-    found: dict[str, _Written] = {}
-    todo = list(table.items())
-    while todo:
-        key, value = todo.pop()
-        is_path = key == "manifest" and not isinstance(value, dict)  # without a table
-        if is_path or key in LEAVES:
-            found["manifest.path" if is_path else key] = _Written(
-                value, f"{file}: {within}{key}", file.parent
-            )
-        elif isinstance(value, dict) and (value or key in _TABLES):
-            todo += [(f"{key}.{name}", inner) for name, inner in value.items()]
-        elif key in _TABLES:
-            raise SettingsError(f"{file}: {within}{key} is a table", hint=f"Write [{within}{key}].")
-        else:
-            raise SettingsError(
-                f'{file}: there is no setting "{within}{key}"; '
-                f'the nearest is "{within}{nearest_key(key)}"'
-            )
-    return found
-
-
-def _parse(kind: Kind, source: _Written, environ: Mapping[str, str]) -> Any:
+def _parse(kind: Kind, source: Written, environ: Mapping[str, str]) -> Any:
     try:
         parsed = kind.parse(source.value)
     except (ValueError, OverflowError) as error:

@@ -9,6 +9,7 @@ from bulkup.settings import parsing as kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from bulkup.settings.parsing import Kind
 
@@ -37,6 +38,14 @@ class Leaf(NamedTuple):
     name: str
     row: SettingRow
     kind: Kind
+
+
+class Written(NamedTuple):
+    """A value as written: `where` is for error messages, `folder` for relative paths."""
+
+    value: object
+    where: str
+    folder: Path
 
 
 def setting(
