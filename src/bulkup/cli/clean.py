@@ -70,7 +70,7 @@ def run(
     from bulkup.manifest.manifest import Manifest
     from bulkup.manifest.reader import Reader
     from bulkup.run.descriptors import ensure_descriptors
-    from bulkup.settings.durations import moment_option, timestamp
+    from bulkup.settings.units import moment_option, timestamp
 
     ensure_descriptors()
     settings = flags.settings()

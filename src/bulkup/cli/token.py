@@ -89,7 +89,7 @@ def _add(
 
 
 def _seconds(text: str) -> float:
-    from bulkup.settings.durations import parse_duration
+    from bulkup.settings.units import parse_duration
 
     try:
         seconds = parse_duration(text)

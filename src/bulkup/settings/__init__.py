@@ -1,6 +1,6 @@
 """Settings: flags > environment > bulkup.toml > defaults, as one frozen value.
 
-durations.py      durations, ages and dates
+units.py          sizes, durations, ages and dates
 parsing.py        the values of settings, and how they are parsed
 setting.py        one setting: its key, variables, flag, default and help
 stage_options.py  ProcessOptions, EmbedOptions

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bulkup.errors import SettingsError
-from bulkup.settings.parsing import anchor_path
 from bulkup.settings.setting import Values, Written, build
 from bulkup.settings.table import LEAVES, Settings
 
@@ -114,7 +113,7 @@ def _file_that_counts(
     if config:
         from bulkup.settings.trust import read_settings_file
 
-        return read_settings_file(Path(anchor_path(str(config), cwd, environ)))
+        return read_settings_file(Path(_anchored(str(config), cwd, environ)))
     home = data_directory(environ, cwd)
     return _file_here(cwd, home, warn) or _file_of_user(user_config_dir, warn)
 
@@ -164,7 +163,7 @@ def _resolve_name(
 def data_directory(environ: Mapping[str, str], cwd: Path) -> Path:
     """bulkup's data directory whatever a settings file says: BULKUP_HOME, or the platform's."""
     home = environ.get("BULKUP_HOME")
-    return Path(anchor_path(home, cwd, environ) if home else _platform_data_directory())
+    return Path(_anchored(home, cwd, environ) if home else _platform_data_directory())
 
 
 def _from_flags(given: Mapping[str, object], cwd: Path) -> dict[str, Written]:
@@ -276,5 +275,14 @@ def _parse(kind: Kind, source: Written, environ: Mapping[str, str]) -> Any:
     if not kind.anchored:
         return parsed
     if isinstance(parsed, tuple):
-        return tuple(anchor_path(path, source.folder, environ) for path in parsed)
-    return anchor_path(parsed, source.folder, environ)
+        return tuple(_anchored(path, source.folder, environ) for path in parsed)
+    return _anchored(parsed, source.folder, environ)
+
+
+def _anchored(path: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """The absolute path, with `~` expanded; URLs and `-` are unchanged."""
+    if path == "-" or path.startswith("file:") or "://" in path:
+        return path
+    if path == "~" or path.startswith("~/"):
+        path = environ.get("HOME", "~") + path[1:]
+    return str(folder / path)

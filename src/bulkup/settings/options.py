@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from bulkup.model import Stage
 from bulkup.settings import parsing as kinds
-from bulkup.settings.durations import timestamp
 from bulkup.settings.setting import group, setting
 from bulkup.settings.stage_options import EmbedOptions, ProcessOptions
+from bulkup.settings.units import timestamp
 
 if TYPE_CHECKING:
     from bulkup.stores.attributes import Extras

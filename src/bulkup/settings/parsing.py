@@ -8,31 +8,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bulkup.content.picture.spec import Format, VariantSpec
+from bulkup.content.picture.spec import VariantSpec
 from bulkup.model import Stage
-from bulkup.settings.durations import parse_age_or_date, parse_duration
-
-KIB = 1024
-MIB = 1024 * KIB
-GIB = 1024 * MIB
-
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
-
-
-def parse_size(text: str) -> int:
-    """Bytes from `64MiB`, `10M`, `1.5G`, `500kB` or `1024`. Raises ValueError.
-
-    `M` is `MiB` (1024²), as in rclone and rsync; only `MB` is 1000².
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(text)
-    number, letter, ending = (group or "" for group in match.groups())
-    step = 1000 if ending.lower() == "b" else 1024
-    factor = int(step ** " kmgt".index(letter.lower() or " "))
-    if "." not in number:
-        return int(number) * factor  # exact, however large
-    return round(float(number) * factor)
+from bulkup.settings.units import GIB, MIB, parse_age_or_date, parse_duration, parse_size
 
 
 class Kind(NamedTuple):
@@ -228,19 +206,8 @@ def _stages(value: object) -> tuple[Stage, ...]:
     return tuple(stage for stage in Stage if stage in chosen)
 
 
-_VARIANT = re.compile(r"([a-z][a-z0-9_-]{0,31}):(\d{1,5}):([a-z]+):(\d{1,3})")
-
-
 def _variants(value: object) -> tuple[VariantSpec, ...]:
-    matches = [_VARIANT.fullmatch(text.strip()) for text in _texts(value)]
-    found = []
-    for match in matches:
-        if match is None:
-            raise ValueError
-        spec = VariantSpec(match[1], int(match[2]), Format(match[3]), int(match[4]))
-        if not 16 <= spec.size_px <= 16_384 or not 1 <= spec.quality <= 100:
-            raise ValueError
-        found.append(spec)
+    found = [VariantSpec.parse(text.strip()) for text in _texts(value)]
     names = {spec.name for spec in found}
     if not found or len(names) < len(found) or names & {"original", "copy"}:  # other objects' kinds
         raise ValueError
@@ -325,12 +292,3 @@ ADDRESSING_STYLE = _choice("auto", "path", "virtual")
 NOTIFY_ON = _choice("always", "failure", "never")
 # Amazon S3's "Multipart upload limits": a part has 5 MiB to 5 GiB, a single PUT at most 5 GiB.
 PART_SIZE = Kind('a size from "5MiB" to "5GiB"', _size_between(5 * MIB, 5 * GIB))
-
-
-def anchor_path(path: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """The absolute path, with `~` expanded; URLs and `-` are unchanged."""
-    if path == "-" or path.startswith("file:") or "://" in path:
-        return path
-    if path == "~" or path.startswith("~/"):
-        path = environ.get("HOME", "~") + path[1:]
-    return str(folder / path)

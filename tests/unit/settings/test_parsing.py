@@ -1,51 +1,10 @@
-"""How text becomes sizes."""
+"""What values settings may have."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from bulkup.settings.parsing import ENGINE, parse_size
-
-
-@pytest.mark.parametrize(
-    ("text", "size_bytes"),
-    [
-        ("0", 0),
-        ("1024", 1024),
-        ("7B", 7),
-        ("64MiB", 64 * 1024**2),
-        ("10M", 10 * 1024**2),
-        ("10m", 10 * 1024**2),
-        ("10MB", 10_000_000),
-        ("500kB", 500_000),
-        ("1.5G", 3 * 1024**3 // 2),
-        ("2 TiB", 2 * 1024**4),
-        (" 3K ", 3072),
-    ],
-)
-def test_sizes_are_binary_unless_they_end_in_a_decimal_unit(text: str, size_bytes: int) -> None:
-    assert parse_size(text) == size_bytes
-
-
-@pytest.mark.parametrize("text", ["", "M", "-1", "1,5M", "1e3", "10 Mi", "10MiBs", "ten", "1.M"])
-def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
-        parse_size(text)
-
-
-@given(st.integers(0, 10**30), st.sampled_from(["", "K", "M", "G", "T"]))
-def test_whole_sizes_are_exact_however_large(number: int, unit: str) -> None:
-    assert parse_size(f"{number}{unit}") == number * 1024 ** ["", "K", "M", "G", "T"].index(unit)
-
-
-@given(st.text())
-def test_any_text_is_a_size_or_a_value_error(text: str) -> None:
-    with suppress(ValueError):
-        assert parse_size(text) >= 0
+from bulkup.settings.parsing import ENGINE
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -22,6 +23,9 @@ class Format(StrEnum):
         return "jpg" if self is Format.JPEG else self.value
 
 
+_SPEC: Final = re.compile(r"([a-z][a-z0-9_-]{0,31}):(\d{1,5}):([a-z]+):(\d{1,3})")
+
+
 class VariantSpec(NamedTuple):
     """A wanted variant: it fits a square of `size_px`, and is never enlarged."""
 
@@ -29,6 +33,17 @@ class VariantSpec(NamedTuple):
     size_px: int
     format: Format
     quality: int  # 1 to 100, as the encoder understands it
+
+    @classmethod
+    def parse(cls, text: str) -> VariantSpec:
+        """`thumb:256:webp:80`: its fields. Raises ValueError."""
+        match = _SPEC.fullmatch(text)
+        if match is None:
+            raise ValueError(text)
+        spec = cls(match[1], int(match[2]), Format(match[3]), int(match[4]))
+        if not 16 <= spec.size_px <= 16_384 or not 1 <= spec.quality <= 100:
+            raise ValueError(text)
+        return spec
 
 
 THUMB: Final = VariantSpec("thumb", 256, Format.WEBP, 80)

@@ -16,8 +16,8 @@ from bulkup.manifest.reports.status import matcher
 from bulkup.operations.pictures.albums import members_of
 from bulkup.operations.pictures.kept_pictures import KeptPictures
 from bulkup.operations.pictures.search import SearchHit, SearchResult, SearchSession
-from bulkup.settings.durations import local_time, moment_option
 from bulkup.settings.options import RunOptions
+from bulkup.settings.units import local_time, moment_option
 
 if TYPE_CHECKING:
     from bulkup.search.filters import Filters

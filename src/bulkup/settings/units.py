@@ -1,7 +1,9 @@
-"""Durations, ages and dates as people write them: one set of units for every option. Pure.
+"""Sizes, durations, ages and dates as people write them: the same units for every option. Pure.
 
-The units are rclone's: `ms`, `s`, `m`, `h`, `d`, `w`, `M` (a month of 30 days) and `y` (365 days).
-They are case-sensitive, because `m` is a minute and `M` a month everywhere.
+Sizes have `k`, `M`, `G` and `T` in either case, of 1000 with a `B` (`MB`) and of 1024 otherwise.
+
+The units of time are rclone's: `ms`, `s`, `m`, `h`, `d`, `w`, `M` (a month of 30 days) and `y` (365
+days). They are case-sensitive, because `m` is a minute and `M` a month everywhere.
 """
 
 from __future__ import annotations
@@ -11,6 +13,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bulkup.errors import UsageError
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
 
 UNIT_SECONDS: Final = {
     "ms": 0.001,
@@ -22,10 +28,27 @@ UNIT_SECONDS: Final = {
     "M": 2_592_000,
     "y": 31_536_000,
 }
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?b)?|b)?", re.IGNORECASE)
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w|M|y)", re.ASCII)
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 _OLDEST: Final = timedelta(days=365_000)  # datetime counts from the year 1
+
+
+def parse_size(text: str) -> int:
+    """Bytes from `64MiB`, `10M`, `1.5G`, `500kB` or `1024`. Raises ValueError.
+
+    `M` is `MiB` (1024²), as in rclone and rsync; only `MB` is 1000².
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(text)
+    number, letter, ending = (group or "" for group in match.groups())
+    step = 1000 if ending.lower() == "b" else 1024
+    factor = int(step ** " kmgt".index(letter.lower() or " "))
+    if "." not in number:
+        return int(number) * factor  # exact, however large
+    return round(float(number) * factor)
 
 
 def parse_duration(text: str) -> float:
