@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bulkup.manifest.runs import RunRow
     from bulkup.run.job import Job
     from bulkup.run.job_runner import JobRunner
-    from bulkup.run.stages.results import StageCounts
+    from bulkup.run.stages.counts import StageCounts
     from bulkup.run.stages.runner import StageRunner
     from bulkup.run.upload.scan_root import Walked
 

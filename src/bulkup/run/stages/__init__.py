@@ -3,6 +3,7 @@
 build.py          the stages of a job, each with its worker
 runner.py         StageRunner: claim → work → settle
 claims.py         the items that the run holds at a stage, and where it gets more
+counts.py         the numbers of one stage
 results.py        how attempts ended: counted, emitted, settled in batches
 attempts.py       the worker of process and embed: several attempts at the same time
 task_size.py      how many items one attempt takes

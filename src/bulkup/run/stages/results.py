@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from bulkup.content.reading import Loaded
@@ -25,6 +24,7 @@ from bulkup.pace.backoff import ATTEMPTS, attempt_wait_seconds
 from bulkup.run.circuit_breaker import plain
 from bulkup.run.context import RunContext
 from bulkup.run.limits import RunLimits
+from bulkup.run.stages.counts import StageCounts
 from bulkup.run.stop_signal import StopSignal
 
 DoneItem = UploadedItem | ProcessedItem | EmbeddedItem
@@ -37,29 +37,6 @@ SETTLE_ITEMS = 500
 
 MOST_UNSETTLED = 4 * SETTLE_ITEMS
 """With so many results to be recorded no attempt begins: memory must not grow with a backlog."""
-
-
-@dataclass(slots=True, eq=False)
-class StageCounts:
-    """What a run has done at one stage. An upload counts files, the other stages contents."""
-
-    done: int = 0
-    done_bytes: int = 0  # of the contents, not of what was made of them
-    skipped: int = 0
-    waiting: int = 0
-    dead: int = 0
-    # Of `done`, at the upload:
-    sent: int = 0
-    sent_bytes: int = 0
-    adopted: int = 0
-    duplicates: int = 0
-    duplicate_bytes: int = 0
-    touched: int = 0  # only: the bytes are those that the file had before
-    touched_earlier: int = 0  # of these: since before this run's scan, which saw no change
-
-    @property
-    def failed(self) -> int:
-        return self.waiting + self.dead
 
 
 class StageResults:
