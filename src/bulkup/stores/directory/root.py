@@ -1,4 +1,4 @@
-"""The directory of a destination: that it is still the same one, and the folders below it."""
+"""The directory of a destination: that it is there and still the same one, and its folders."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bulkup.errors import BucketMissing
+from bulkup.errors import BucketMissing, CredentialsRefused, DestinationError
 
 
 class Root:
@@ -33,6 +33,48 @@ class Root:
         except OSError as error:
             raise self._gone() from error
         self._require_same(found)
+
+    def look(self, *, held_objects: bool) -> None:
+        """Remember the directory, if it exists and is not empty: a mount point without its disk is
+        an empty directory. Raises DestinationError; `held_objects` is for its text."""
+        try:
+            with os.scandir(self.path) as entries:
+                if next(entries, None) is not None:
+                    self.require()
+                    self.remember()
+                    return
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self._missing(
+                "is not there", "was there before and is gone", held_objects=held_objects
+            ) from error
+        except OSError as error:
+            raise CredentialsRefused(
+                f"{self.path!r} cannot be read: {error.strerror}", hint="Change its permissions."
+            ) from error
+        raise self._missing(
+            "is empty", "had objects before and is empty", held_objects=held_objects
+        )
+
+    def _missing(self, now: str, since: str, *, held_objects: bool) -> BucketMissing:
+        if not held_objects:
+            return BucketMissing(f"the directory {self.path!r} {now}", hint="Is its disk mounted?")
+        return BucketMissing(
+            f"{self.path!r} {since}; is it mounted?",
+            hint=f"If it was removed for good: make {os.path.join(self.path, '.bulkup')!r}, "
+            "then bulkup verify and bulkup retry --failed send everything again.",
+        )
+
+    def foresee(self) -> None:
+        """Raise DestinationError where the directory is not there and cannot be created, or may not
+        be written, as far as that shows without a write."""
+        folder = self.path if os.path.lexists(self.path) else os.path.dirname(self.path)
+        try:
+            if not stat.S_ISDIR(os.stat(folder).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise unusable(self.path, error) from error
 
     def make_folders(self, folder: str) -> None:
         """Create the folders of a path relative to the directory; never the directory itself.
@@ -76,6 +118,20 @@ class Root:
             f"{self.path!r} is gone, or no longer the directory it was; is its disk mounted?",
             hint="Mount it, then run bulkup resume.",
         )
+
+
+def unusable(root: str, error: OSError) -> DestinationError:
+    """The error for a directory that cannot be created or written."""
+    if isinstance(error, FileNotFoundError):
+        return BucketMissing(
+            f"the directory above {root!r} does not exist",
+            hint="Create it, or mount its disk, and run again.",
+        )
+    if isinstance(error, PermissionError):
+        return CredentialsRefused(
+            f"{root!r} may not be written", hint="Change its permissions, or name another --to."
+        )
+    return DestinationError(f"{root!r} cannot be used: {error.strerror}")
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

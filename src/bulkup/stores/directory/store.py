@@ -16,26 +16,20 @@ from __future__ import annotations
 
 import asyncio
 import builtins  # `list` is a method here
-import errno
 import os
 import secrets
-import stat
 import sys
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from bulkup.errors import (
-    BucketMissing,
-    CredentialsRefused,
-    DestinationError,
-    SourceChanged,
-)
+from bulkup.errors import SourceChanged
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.directory.files import Files, store_error
 from bulkup.stores.directory.open_file import open_file
 from bulkup.stores.directory.part_files import PartFiles
+from bulkup.stores.directory.root import unusable
 from bulkup.stores.store import READ_BYTES, Capabilities, too_large
 
 if TYPE_CHECKING:
@@ -94,50 +88,19 @@ class DirectoryStore:
             os.close(fd)
             os.unlink(path)
         except OSError as error:
-            raise _unusable(root, error) from error
+            raise unusable(root, error) from error
         self.holds_objects = True
 
     def foresee(self) -> None:
         """Raise what `check` would raise, as far as that shows without a write."""
-        root = self._files.root
         if self.holds_objects:
             self.look()
-        folder = root if os.path.lexists(root) else os.path.dirname(root)
-        try:
-            if not stat.S_ISDIR(os.stat(folder).st_mode):
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except OSError as error:
-            raise _unusable(root, error) from error
+        self._files.folder.foresee()
 
     def look(self) -> None:
         """Raise DestinationError unless the directory exists and is not empty: a mount point
         without its disk is an empty directory. Creates nothing."""
-        root = self._files.root
-        try:
-            with os.scandir(root) as entries:
-                if next(entries, None) is not None:
-                    self._files.folder.require()
-                    self._files.folder.remember()
-                    return
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise self._missing("is not there", "was there before and is gone") from error
-        except OSError as error:
-            raise CredentialsRefused(
-                f"{root!r} cannot be read: {error.strerror}", hint="Change its permissions."
-            ) from error
-        raise self._missing("is empty", "had objects before and is empty")
-
-    def _missing(self, now: str, since: str) -> BucketMissing:
-        root = self._files.root
-        if not self.holds_objects:
-            return BucketMissing(f"the directory {root!r} {now}", hint="Is its disk mounted?")
-        return BucketMissing(
-            f"{root!r} {since}; is it mounted?",
-            hint=f"If it was removed for good: make {os.path.join(root, '.bulkup')!r}, "
-            "then bulkup verify and bulkup retry --failed send everything again.",
-        )
+        self._files.folder.look(held_objects=self.holds_objects)
 
     async def put(
         self, key: str, body: Body, *, digest: Digest, attributes: Attributes, exclusive: bool
@@ -295,16 +258,3 @@ async def _in_thread(key: str, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise store_error(error, key) from error
-
-
-def _unusable(root: str, error: OSError) -> DestinationError:
-    if isinstance(error, FileNotFoundError):
-        return BucketMissing(
-            f"the directory above {root!r} does not exist",
-            hint="Create it, or mount its disk, and run again.",
-        )
-    if isinstance(error, PermissionError):
-        return CredentialsRefused(
-            f"{root!r} may not be written", hint="Change its permissions, or name another --to."
-        )
-    return DestinationError(f"{root!r} cannot be used: {error.strerror}")
