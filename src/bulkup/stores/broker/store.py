@@ -10,36 +10,24 @@ from __future__ import annotations
 
 import builtins  # `list` is a method here
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
-from decimal import Decimal
-from typing import Any
 
-from bulkup.content.digest import digest_of
 from bulkup.errors import (
     DestinationError,
     DestinationUnreachable,
-    KeyTaken,
     ObjectMissing,
-    SourceChanged,
     StoreBroken,
-    StoreForbidden,
     StoreRefused,
     StoreUnreachable,
 )
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.broker.announcements import Announcements
 from bulkup.stores.broker.answers import objects_of, text_of, whole_of
-from bulkup.stores.broker.calls import FORBIDDEN, Calls
+from bulkup.stores.broker.calls import Calls
 from bulkup.stores.broker.errors import no_broker
-from bulkup.stores.s3.headers import etag_of
-from bulkup.stores.s3.http1 import Response
+from bulkup.stores.broker.sending import Sending, announcement
 from bulkup.stores.store import READ_BYTES, Capabilities, too_large
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
-FRESH_URLS = 5
-"""URLs for one request; a server whose every URL is refused has a wrong clock, or wrong keys."""
-REKEYS = 3
-"""How often an object of somebody else may turn out to be in the way."""
 
 
 class BrokerStore:
@@ -53,8 +41,7 @@ class BrokerStore:
         self.capabilities = Capabilities(conditional_writes=True, checksums=True)
         self._calls = calls
         self._announcements = Announcements(calls)
-        # Uploads that failed and are continued: announcing them again would count against the limit
-        self._open: dict[tuple[str, Digest], dict[str, Any]] = {}
+        self._sending = Sending(calls, self._announcements, self.url)
 
     def limit_bodies(self, bytes_per_second: int) -> None:
         self._calls.limit_bodies(bytes_per_second)
@@ -80,95 +67,8 @@ class BrokerStore:
     ) -> Stored:
         """Reserve, send, complete. Raises KeyTaken also where the server has the content."""
         _require_exclusive(key, exclusive=exclusive)
-        signed = self._open.pop((key, digest), None)
-        if signed is None:
-            fields = _announcement(key, digest, len(body), attributes)
-            signed = await self._reserve(key, fields)
-        upload_id, parts = text_of(signed, "upload_id"), signed.get("parts")
-        self._open[key, digest] = {"upload_id": upload_id, "parts": parts}
-        try:
-            await self._send_and_complete(key, upload_id, parts, signed, body)
-        except ObjectMissing as error:
-            del self._open[key, digest]
-            raise StoreBroken(f"key {key!r}: the server gave the upload up") from error
-        except SourceChanged:
-            del self._open[key, digest]
-            await self.abort_parts(key, upload_id)
-            raise
-        del self._open[key, digest]
+        await self._sending.put(key, body, digest, attributes)
         return Stored(f'"{digest}"')
-
-    async def _send_and_complete(
-        self,
-        key: str,
-        upload_id: str,
-        parts: dict[str, Any] | None,
-        signed: dict[str, Any] | None,
-        body: Body,
-    ) -> None:
-        """An object in its way may be this content, sent by another client: completing shows it.
-        Where it is another, the server has chosen another key."""
-        taken = KeyTaken(f"key {key!r} is taken at the server")
-        for _ in range(REKEYS):
-            if parts is None:
-                await self._send(key, f"/uploads/{upload_id}/url", {}, body, signed)
-            else:
-                await self._send_parts(key, upload_id, parts, body)
-            try:
-                await self._complete(key, upload_id, {})
-            except KeyTaken as error:
-                taken, signed = error, None
-            else:
-                return
-        raise taken
-
-    async def _send_parts(
-        self, key: str, upload_id: str, parts: dict[str, Any], body: Body
-    ) -> None:
-        """The server's limit for whole bodies is lower than ours."""
-        view, size_bytes = memoryview(body), whole_of(parts, "part_bytes")
-        for number, start in enumerate(range(0, len(body), size_bytes), 1):
-            part = view[start : start + size_bytes]
-            await self.put_part(key, upload_id, number, part, digest=digest_of(part))
-
-    async def _send(
-        self,
-        key: str,
-        path: str,
-        document: dict[str, object],
-        body: Body,
-        signed: dict[str, Any] | None = None,
-    ) -> Response | None:
-        """Send a body by a URL of `path`; None where an object is in its way."""
-        subject = f"key {key!r}"
-        for _ in range(FRESH_URLS):
-            if signed is None or "url" not in signed:
-                signed = await self._calls.call("POST", path, subject=subject, document=document)
-            headers = signed.get("headers") or {}
-            method, url = text_of(signed, "method"), text_of(signed, "url")
-            signed = None
-            response = await self._calls.send(method, url, headers, body)
-            if response.status < 300:
-                return response
-            if response.status == 412:
-                return None
-            if response.status != FORBIDDEN:
-                raise self._calls.sent_error(response, subject)
-        raise StoreForbidden(
-            f"{subject}: the destination refuses the URLs that {self.url} makes",
-            hint="On the server, bulkup doctor says why; its clock may be wrong.",
-        )
-
-    async def _reserve(self, key: str, fields: dict[str, object]) -> dict[str, Any]:
-        found = await self._announcements.announce(f"key {key!r}", fields)
-        if found.get("duplicate"):
-            raise KeyTaken(f"key {key!r}: the server has this content")
-        return found
-
-    async def _complete(self, key: str, upload_id: str, fields: dict[str, object]) -> None:
-        await self._calls.call(
-            "POST", f"/uploads/{upload_id}/complete", subject=f"key {key!r}", document=fields
-        )
 
     async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
         found = await self._calls.call(
@@ -238,7 +138,7 @@ class BrokerStore:
         info = await self.head(source_key)
         assert info.digest is not None
         attributes = Attributes(info.content_type or "application/octet-stream")
-        fields = _announcement(key, info.digest, info.size_bytes, attributes)
+        fields = announcement(key, info.digest, info.size_bytes, attributes)
         found = await self._announcements.announce(f"key {key!r}", fields)
         if not found.get("duplicate"):
             raise ObjectMissing(f"key {source_key!r}: the server has no such object any more")
@@ -259,18 +159,14 @@ class BrokerStore:
         """Raises KeyTaken where the server has the content."""
         if digest is None or size_bytes is None:
             raise StoreRefused(f"key {key!r}: the server must know digest and size beforehand")
-        fields = _announcement(key, digest, size_bytes, attributes)
-        found = await self._reserve(key, {**fields, "part_bytes": part_bytes})
+        fields = announcement(key, digest, size_bytes, attributes)
+        found = await self._sending.reserve(key, {**fields, "part_bytes": part_bytes})
         return text_of(found, "upload_id")
 
     async def put_part(
         self, key: str, upload_id: str, number: int, body: Body, *, digest: Digest
     ) -> Part:
-        path = f"/uploads/{upload_id}/parts/{number}"
-        response = await self._send(key, path, {"sha256": digest}, body)
-        if response is None:
-            raise StoreBroken(f"key {key!r}: the server refuses a part as if it were an object")
-        return Part(number, len(body), etag_of(response) or "", digest)
+        return await self._sending.put_part(key, upload_id, number, body, digest)
 
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         found = await self._calls.call("GET", f"/uploads/{upload_id}/parts", subject=f"key {key!r}")
@@ -284,12 +180,11 @@ class BrokerStore:
     ) -> Stored:
         _require_exclusive(key, exclusive=exclusive)
         named = [{"number": part.number, "etag": part.etag} for part in parts]
-        await self._complete(key, upload_id, {"parts": named})
+        await self._sending.complete(key, upload_id, {"parts": named})
         return Stored()
 
     async def abort_parts(self, key: str, upload_id: str) -> None:
-        with suppress(ObjectMissing):
-            await self._calls.call("DELETE", f"/uploads/{upload_id}", subject=f"key {key!r}")
+        await self._sending.abort(key, upload_id)
 
     async def list_uploads(
         self, prefix: str = ""
@@ -307,19 +202,3 @@ class BrokerStore:
 def _require_exclusive(key: str, *, exclusive: bool) -> None:
     if not exclusive:
         raise StoreRefused(f"key {key!r}: a client replaces nothing at the server")
-
-
-def _announcement(
-    key: str, digest: Digest, size_bytes: int, attributes: Attributes
-) -> dict[str, object]:
-    """The body of POST /uploads. The file's time is among the metadata, see `attributes_for`."""
-    mtime = attributes.metadata.get("mtime")
-    return {
-        "name": key.rpartition("/")[2],
-        "path": key,
-        "size_bytes": size_bytes,
-        "sha256": digest,
-        "media_type": attributes.content_type,
-        "modified_ns": None if mtime is None else int(Decimal(mtime) * 1_000_000_000),
-        "rename": False,
-    }
