@@ -1,6 +1,7 @@
 """Objects in an S3 bucket, without an SDK in the data path.
 
 store              the store's methods as S3 operations
+reads              those that look, read and list
 multipart          those for parts
 capabilities       what an endpoint supports, by its first object
 headers            attributes as headers
@@ -13,9 +14,8 @@ endpoint           the address of a bucket
 sigv4              signatures
 request_signer     requests signed in another process
 signed_urls/       URLs by which others reach single objects
-connections/       small requests in the event loop
+connections/       small requests in the event loop; trusted authorities
 http1              requests and responses as bytes
-tls                trusted authorities
 reqwest_client     all other requests
 bodies             their bodies, in steps and at a bandwidth
 """

@@ -28,8 +28,8 @@ from bulkup.errors import DestinationUnreachable, StoreRefused, StoreUnreachable
 from bulkup.model import Body
 from bulkup.redaction import foreign_text
 from bulkup.stores.s3.bodies import Pace, Steps, step_bytes
+from bulkup.stores.s3.connections.tls import split_pem
 from bulkup.stores.s3.http1 import Response
-from bulkup.stores.s3.tls import split_pem
 from bulkup.stores.unsent import IS_KNOWN, Movement
 
 AGENT = f"bulkup/{__version__}"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from base64 import b64encode
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from functools import partial
 
@@ -17,26 +14,25 @@ from bulkup.errors import (
     KeyTaken,
     ObjectMissing,
     StoreBroken,
-    StoreError,
     StoreForbidden,
     StoreRefused,
     StoreUnreachable,
 )
-from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
-from bulkup.stores.listing_pages import read_pages
+from bulkup.model import Attributes, Body, Digest, Stored
 from bulkup.stores.look_first import LookFirst
 from bulkup.stores.s3.capabilities import RepeatedPut, TryPut, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable, suspicion
 from bulkup.stores.s3.errors import PERMISSION_HINT
-from bulkup.stores.s3.headers import etag_of, http_moment, object_headers, read_info
+from bulkup.stores.s3.headers import etag_of, http_moment, object_headers
 from bulkup.stores.s3.multipart import S3Parts
+from bulkup.stores.s3.reads import LISTING, S3Reads
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.signed_urls.urls import S3SignedURLs
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
-from bulkup.stores.s3.xml import read_objects, write_restore
-from bulkup.stores.store import READ_BYTES, Capabilities
+from bulkup.stores.s3.xml import read_objects
+from bulkup.stores.store import Capabilities
 
 PART_THRESHOLD_BYTES = 64 * 1024 * 1024
 """For smaller objects a lost connection costs little."""
@@ -47,15 +43,13 @@ conditional writes."""
 _SEEN_BYTES = 1 << 10
 """Most heads of signed requests are shorter."""
 
-_LISTING = {"list-type": "2", "encoding-type": "url"}
 COPY_LIMIT_BYTES = 5 * 1024**3
 """The most that CopyObject copies ("Copying objects", Amazon S3 User Guide)."""
-
 
 _FORBIDDEN_HINT = "The credentials need s3:ListBucket, s3:GetObject and s3:PutObject here."
 
 
-class S3Store(S3Parts, S3SignedURLs):
+class S3Store(S3Reads, S3Parts, S3SignedURLs):
     """A `PartStore` over one bucket and prefix, which also `SignsRequests` and `SignsURLs`.
 
     Exclusive writes are conditional ones where the endpoint supports them; elsewhere the key is
@@ -85,13 +79,13 @@ class S3Store(S3Parts, S3SignedURLs):
     async def served_at(self) -> float | None:
         """The endpoint's time in seconds since 1970, by the Date header (RFC 9110, 6.6.1) of a
         response; None without one. Raises StoreError and DestinationError."""
-        query = {**_LISTING, "max-keys": "1", "prefix": self.prefix}
+        query = {**LISTING, "max-keys": "1", "prefix": self.prefix}
         response = await self._transport.get_bucket(query)
         return http_moment(response.get_header("date"))
 
     async def check(self) -> None:
         """List one key. Raises DestinationError unless keys, bucket and region are right."""
-        query = {**_LISTING, "max-keys": "1", "prefix": self.prefix}
+        query = {**LISTING, "max-keys": "1", "prefix": self.prefix}
         try:
             response = await self._transport.get_bucket(query)
             was_empty = not read_objects(response.body)[0]
@@ -249,68 +243,6 @@ class S3Store(S3Parts, S3SignedURLs):
                 partial(self._transport.send_signed, key, request, conditional=conditional)
             )
         return Stored(etag_of(response))
-
-    async def head(self, key: str, *, with_checksum: bool = False) -> ObjectInfo:
-        """One HEAD; when it is refused, a GET of one byte, to learn why. Raises ObjectMissing."""
-        require_addressable(key)
-        # Not always: for an object under a KMS key AWS requires the permission to decrypt.
-        headers = {"x-amz-checksum-mode": "ENABLED"} if with_checksum else {}
-        try:
-            response = await self._transport.send("HEAD", key, headers)
-        except (StoreForbidden, StoreRefused) as error:
-            if error.code is None:  # no body, so no code: the cause may be the credentials
-                await self._transport.send("GET", key, {"range": "bytes=0-0"})
-            raise
-        return read_info(key, response)
-
-    async def read(self, key: str, *, most_bytes: int = READ_BYTES) -> bytes:
-        require_addressable(key)
-        return await self._transport.read(key, most_bytes)
-
-    async def read_into(self, key: str, buffer: memoryview) -> int:
-        require_addressable(key)
-        return await self._transport.read_into(key, buffer)
-
-    def open(
-        self, key: str, *, start: int = 0, size_bytes: int | None = None
-    ) -> AsyncIterator[bytes]:
-        is_whole = start == 0 and size_bytes is None
-        end = "" if size_bytes is None else str(start + size_bytes - 1)
-        return self._transport.stream(key, {} if is_whole else {"range": f"bytes={start}-{end}"})
-
-    async def restore(self, key: str, *, days: int) -> None:
-        """RestoreObject, at the standard tier: within 12 hours as a rule."""
-        require_addressable(key)
-        body = write_restore(days)
-        md5 = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
-        headers = {"content-md5": md5, "content-type": "application/xml"}
-        try:
-            await self._transport.send(
-                "POST",
-                key,
-                headers,
-                query="restore=",
-                body=body,
-                payload_sha256=hashlib.sha256(body).hexdigest(),
-            )
-        except StoreError as error:
-            if error.code != "RestoreAlreadyInProgress":
-                raise
-
-    async def list(self, prefix: str = "", *, after: str = "") -> AsyncIterator[list[ObjectInfo]]:
-        """Pages of up to 1,000, in UTF-8 byte order (ListObjectsV2); without digests."""
-        query = {**_LISTING, "prefix": prefix}
-        if after:
-            query["start-after"] = after
-        pages = read_pages(
-            self._transport.get_bucket,
-            read_objects,
-            query,
-            position=lambda info: info.key.encode(),
-            after=after.encode(),
-        )
-        async for page in pages:
-            yield page
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """Copy on the server.

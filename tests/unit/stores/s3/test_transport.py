@@ -29,11 +29,11 @@ from bulkup.errors import (
 )
 from bulkup.model import Attributes, Digest, Part
 from bulkup.stores.open import Access, open_store
+from bulkup.stores.s3.connections.tls import split_pem
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import Address
 from bulkup.stores.s3.sigv4 import encode_path
 from bulkup.stores.s3.store import S3Store
-from bulkup.stores.s3.tls import split_pem
 from bulkup.stores.s3.transport import S3Transport
 from bulkup.stores.store import Capabilities
 from tests.servers.certificate import NEEDED

@@ -2,4 +2,5 @@
 
 pool          the connections to one host
 connection    one of them
+tls           trusted authorities, for all connections
 """

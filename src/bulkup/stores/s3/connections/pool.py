@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from bulkup.model import Body
 from bulkup.proxies import proxy_for
 from bulkup.stores.s3.connections.connection import Connection, ConnectionClosed, Expected
+from bulkup.stores.s3.connections.tls import tls_context
 from bulkup.stores.s3.http1 import BODY_LIMIT_BYTES, Response, common_lines, request_head
-from bulkup.stores.s3.tls import tls_context
 
 CONNECT_SECONDS = 3.0
 """After that pyreqwest tries; it also tries several addresses at the same time."""
