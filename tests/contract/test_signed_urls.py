@@ -14,7 +14,8 @@ from bulkup.clock import SystemClock
 from bulkup.errors import ObjectMissing, StoreForbidden
 from bulkup.model import Attributes, Digest
 from bulkup.stores.open import Access, open_store, read_pem
-from bulkup.stores.signed_store import SignedAccess, SignedStore
+from bulkup.stores.signed_store import SignedStore
+from bulkup.stores.store import SignedAccess
 
 PICTURE = Attributes("image/jpeg", {"name": "ü%.jpg", "mtime": "1700000000.000000000"})
 BODY = b"one picture" * 1000

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import md5
 
 from bulkup.errors import CredentialsRefused, StoreForbidden
@@ -14,16 +13,7 @@ from bulkup.stores.broker.http import Clients
 from bulkup.stores.s3.errors import Refusal, classify
 from bulkup.stores.s3.headers import etag_of, http_moment, read_info
 from bulkup.stores.s3.http1 import Response
-from bulkup.stores.store import READ_BYTES, Capabilities, SignedURL
-
-
-@dataclass(frozen=True, slots=True)
-class SignedAccess:
-    """URLs by key: to read objects, and to put them under keys that are derived from digests."""
-
-    gets: Mapping[str, str] = field(default_factory=dict)
-    puts: Mapping[str, SignedURL] = field(default_factory=dict)
-    expires_at: float = 0.0  # seconds since 1970, the earliest of them
+from bulkup.stores.store import READ_BYTES, Capabilities, SignedAccess, SignedURL
 
 
 class SignedStore:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol, runtime_checkable
 
 from bulkup.errors import ObjectDamaged
@@ -212,6 +213,15 @@ class SignedURL(NamedTuple):
     url: str
     headers: Mapping[str, str]
     expires_at: float  # seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class SignedAccess:
+    """URLs by key: to read objects, and to put them under keys that are derived from digests."""
+
+    gets: Mapping[str, str] = field(default_factory=dict)
+    puts: Mapping[str, SignedURL] = field(default_factory=dict)
+    expires_at: float = 0.0  # seconds since 1970, the earliest of them
 
 
 class URLBindings(NamedTuple):

@@ -88,6 +88,30 @@ def test_a_run_that_does_not_upload_loads_nothing_of_the_upload(tmp_path: Path) 
     )
 
 
+@pytest.mark.parametrize("command", ["push", "process"])
+def test_a_run_to_a_directory_loads_nothing_of_buckets_and_servers(
+    tmp_path: Path, command: str
+) -> None:
+    """30 modules and pyreqwest came along with the URLs for the workers of a cluster."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.txt").write_text("no picture")
+    common = ("--manifest", str(tmp_path / "m.db"), "--quiet")
+    push = ("push", str(folder), "--to", str(tmp_path / "there"), "--all-files", *common)
+    if command == "process":
+        loaded_by(*push, "--stages", "upload")
+    modules = loaded_by(*(push if command == "push" else (command, *common)))
+    assert "bulkup.run.stages.process" in modules
+    assert not modules & {
+        "pyreqwest",
+        "bulkup.run.stages.signing",
+        "bulkup.stores.s3.http1",
+        "bulkup.stores.s3.store",
+        "bulkup.stores.signed_store",
+        "bulkup.stores.broker.http",
+    }
+
+
 def test_a_start_is_not_held_up_by_looking_for_garbage() -> None:
     code = (
         "import gc, sys\n"

@@ -15,13 +15,13 @@ from bulkup.run.stages.attempts import Attempted
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.process import lost
 from bulkup.run.stages.results import DoneItem, Outcome
-from bulkup.run.stages.signing import TaskSigner
 from bulkup.run.stages.task_size import TaskSize
 from bulkup.run.work.task import Task, TaskReply
 from bulkup.run.work.variant_cache import VariantCache
 
 if TYPE_CHECKING:
     from bulkup.embed.embedder import Embedder
+    from bulkup.run.stages.signing import TaskSigner
 
 
 class EmbedStage:

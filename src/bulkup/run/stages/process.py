@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from bulkup.engines.engine import Engine, Lost
 from bulkup.errors import WorkerLost
@@ -13,9 +14,11 @@ from bulkup.run.stages.attempts import Attempted
 from bulkup.run.stages.lazy_embedder import LazyEmbedder
 from bulkup.run.stages.proof import prove_uploads
 from bulkup.run.stages.results import DoneItem, Outcome
-from bulkup.run.stages.signing import TaskSigner
 from bulkup.run.stages.task_size import TaskSize
 from bulkup.run.work.task import Task, TaskReply
+
+if TYPE_CHECKING:
+    from bulkup.run.stages.signing import TaskSigner
 
 WORKER_LOST = "its worker vanished"
 COPY = "the same bytes as another object"

@@ -13,8 +13,7 @@ from bulkup.process.task import variant_key
 from bulkup.run.work.task import Task
 from bulkup.settings.stage_options import ProcessOptions
 from bulkup.stores.s3.store import S3Store
-from bulkup.stores.signed_store import SignedAccess
-from bulkup.stores.store import PartStore, SignedURL
+from bulkup.stores.store import PartStore, SignedAccess, SignedURL
 
 SIGNED_SECONDS: Final = 900
 """A task waits for the one before it and takes 20 s; what expires all the same is signed again."""

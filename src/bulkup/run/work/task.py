@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from bulkup.errors import ItemError
 from bulkup.manifest.rows import EmbeddedItem, ProcessedItem, SkippedItem, Source, WorkItem
 from bulkup.model import Digest, Stage
-from bulkup.stores.signed_store import SignedAccess
+from bulkup.stores.store import SignedAccess
 
 Outcome = ProcessedItem | EmbeddedItem | SkippedItem | ItemError
 

@@ -26,7 +26,7 @@ from bulkup.run.work.elsewhere import Setup, check_worker, work_on
 from bulkup.run.work.task import Task
 from bulkup.settings.options import RunOptions
 from bulkup.stores.s3.store import S3Store
-from bulkup.stores.signed_store import SignedAccess
+from bulkup.stores.store import SignedAccess
 from tests.e2e.pictures import photos
 from tests.e2e.trees import access
 from tests.fakes.clock import FakeClock
