@@ -36,7 +36,7 @@ from PIL import (
 )
 from pillow_heif import register_heif_opener
 
-from bulkup.content.picture import psd
+from bulkup.content.picture import png, psd
 from bulkup.content.picture.colour.declared import (
     ColourSpace,
     of_code_points,
@@ -187,6 +187,8 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         quality = jpeg_quality(image.quantization)
         image.draft(None, fitted(stored, size_px))
+    elif kind == "PNG":
+        png.scale_transparent_colour(image)
     image.load()
     decoded = Decoded(
         image=image,
