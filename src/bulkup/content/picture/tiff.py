@@ -1,9 +1,9 @@
 """TIFFs whose samples Pillow has no mode for, or reads wrongly.
 
-These are several floats or wide numbers per pixel; single ones whose bytes are the highest first
-and compressed; and 16 bits in separate planes. Strips and tiles, chunky and planar, in every
-lossless compression that Pillow's libtiff reads, with both predictors (TIFF 6.0; TIFF Technical
-Notes 1 and 3). Others are left to Pillow.
+These are several floats or wide numbers per pixel, with grey and alpha or Lab of 16 bits among
+them; single ones whose bytes are the highest first and compressed; and 16 bits in separate planes.
+Strips and tiles, chunky and planar, in every lossless compression that Pillow's libtiff reads, with
+both predictors (TIFF 6.0; TIFF Technical Notes 1, 3 and 4). Others are left to Pillow.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _OFFSETS, _SAMPLES = 256, 257, 258, 259, 273, 277
 _PHOTOMETRIC, _BLACK_IS_ZERO = 262, 1
+_INKS, _LAB, _ICC_LAB = 5, 8, 9  # of the colours: CMYK; Lab with signed a and b, and with offsets
+_EXTRA_SAMPLES, _ASSOCIATED, _UNASSOCIATED = 338, 1, 2  # alpha, multiplied with the colours or not
 _ROWS, _COUNTS, _PLANAR, _PREDICTOR, _FORMAT = 278, 279, 284, 317, 339
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _KINDS: Final = {1: "u", 2: "i", 3: "f"}  # sample formats
@@ -35,7 +37,7 @@ _DIFFERENCES, _FLOAT_DIFFERENCES = 2, 3
 _ICC_PROFILE: Final = 34675
 _BIG_TIFF: Final = 43
 _MOST_BLOCK_BYTES: Final = 1 << 30
-_RGB: Final = 3
+_GREY, _RGB, _CMYK = 1, 3, 4  # samples of a colour
 
 
 class _Blocks(NamedTuple):
@@ -60,15 +62,21 @@ class WideTiff:
         self._dtype = dtype
         self._is_planar = tags.get(_PLANAR, _CHUNKY) == _SEPARATE
         self._blocks = _blocks_of(tags)
+        self._colours = _colours_of(tags)
+        extra = tags.get(_EXTRA_SAMPLES, (0,))[0] if tags[_SAMPLES] > self._colours else 0
+        self._alpha = extra if extra in (_ASSOCIATED, _UNASSOCIATED) else 0
 
     def read(self) -> Image.Image:
-        """As RGB, with one scale for all three, or as L. Raises OSError for damaged data; what
-        precedes the damage is shown where Pillow, too, loads truncated pictures."""
+        """As RGB or RGBA, with one scale for all colours, or as L, CMYK or LAB.
+
+        Raises OSError for damaged data; what precedes the damage is shown where Pillow, too, loads
+        truncated pictures.
+        """
         import numpy as np
 
         width, height = self.size
         samples: int = self._tags[_SAMPLES]
-        shown = _RGB if samples >= _RGB else 1
+        shown = self._colours + bool(self._alpha)
         pixels = np.zeros((height, width, shown), self._dtype)
         blocks = self._blocks
         across, down = -(-width // blocks.columns), -(-height // blocks.rows)
@@ -89,11 +97,40 @@ class WideTiff:
             bands = slice(plane, plane + 1) if self._is_planar else slice(0, shown)
             target = pixels[top : top + rows, left : left + blocks.columns, bands]
             target[:] = part if self._is_planar else part[:, :, :shown]
+        image = self._coloured(pixels[:, :, : self._colours])
+        if not self._alpha or image.mode not in ("L", "RGB"):
+            return image
+        image = image.convert("RGB")
+        image.putalpha(Image.fromarray(self._opacity(pixels[:, :, -1])))
+        if self._alpha == _UNASSOCIATED:
+            return image
+        return Image.frombytes("RGBa", image.size, image.tobytes()).convert("RGBA")
+
+    def _coloured(self, pixels: Array) -> Image.Image:
+        """The samples of the colour as 8 bits."""
+        kind = self._tags.get(_PHOTOMETRIC)
+        if kind in (_LAB, _ICC_LAB) and self._colours == _RGB and self._dtype.endswith("u2"):
+            lab = (pixels >> 8).astype("u1")
+            if kind == _ICC_LAB:
+                lab[:, :, 1:] ^= 128  # Pillow takes a and b signed
+            return Image.frombytes("LAB", self.size, lab.tobytes(), "raw", "LAB")
         if self._dtype.endswith("u2"):  # with an agreed white, as for Pillow
             image = of_sixteen_bits(pixels, self._tags)
         else:
-            image = measured(pixels.astype(np.float64), self._tags)
-        return Image.fromarray(image if shown == _RGB else image[:, :, 0])
+            image = measured(pixels.astype("f8"), self._tags)
+        if self._colours == _CMYK:
+            return Image.frombytes("CMYK", self.size, image.tobytes())
+        return Image.fromarray(image if self._colours == _RGB else image[:, :, 0])
+
+    def _opacity(self, values: Array) -> Array:
+        """Alpha as 8 bits: of floats 1.0 is opaque, of whole numbers the highest."""
+        import numpy as np
+
+        if self._dtype.endswith("u2"):
+            return of_sixteen_bits(values, {})
+        opaque = 1.0 if self._dtype[1] == "f" else float(np.iinfo(self._dtype).max)
+        parts = np.clip(np.nan_to_num(values.astype("f8") / opaque), 0, 1)
+        return np.asarray(parts * 255, np.uint8)
 
     def _block(self, at: int, rows: int, samples: int) -> Array:
         """A strip or tile, of shape (rows, columns, samples)."""
@@ -153,6 +190,14 @@ def wide_tiff(file: BinaryIO) -> WideTiff | None:
     except BROKEN:
         pass
     return None
+
+
+def _colours_of(tags: Any) -> int:
+    """How many samples of a pixel are its colour."""
+    samples: int = tags[_SAMPLES]
+    if tags.get(_PHOTOMETRIC) == _INKS and samples >= _CMYK:
+        return _CMYK
+    return _RGB if samples >= _RGB else _GREY
 
 
 def _blocks_of(tags: Any) -> _Blocks:

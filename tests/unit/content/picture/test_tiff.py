@@ -15,7 +15,7 @@ from bulkup.content.picture.make_variants import make_variants
 from bulkup.content.picture.spec import PictureLimits
 from bulkup.content.picture.types import Picture
 from bulkup.errors import PictureInvalid
-from tests.unit.content.picture.made import colours_of, saved
+from tests.unit.content.picture.made import colours_of, opened, saved
 
 WIDTH, HEIGHT = 96, 32
 
@@ -90,9 +90,16 @@ def lzw(data: bytes, rows: int) -> bytes:
 
 
 def tiled(
-    pixels: np.ndarray, kind: int, *, predictor: int = 1, is_planar: bool = False, order: str = "<"
+    pixels: np.ndarray,
+    kind: int,
+    *,
+    predictor: int = 1,
+    is_planar: bool = False,
+    order: str = "<",
+    photometric: int | None = None,
+    alpha: int = 0,
 ) -> bytes:
-    """A TIFF of tiles of 32 by 16 pixels, compressed by LZW."""
+    """A TIFF of tiles of 32 by 16 pixels, compressed by LZW; `alpha` is 1 or 2 (ExtraSamples)."""
     height, width, samples = pixels.shape
     planes = [pixels[:, :, at : at + 1] for at in range(samples)] if is_planar else [pixels]
     tiles = [
@@ -100,16 +107,19 @@ def tiled(
         for plane in planes
         for block in blocks_of(plane, 32, 16)
     ]
+    if photometric is None:
+        photometric = 2 if samples >= 3 else 1
+    offsets = [0] * len(tiles)
     fields = [
         (256, 4, [width]), (257, 4, [height]), (258, 3, [pixels.dtype.itemsize * 8] * samples),
-        (259, 3, [5]), (262, 3, [2 if samples >= 3 else 1]), (277, 3, [samples]),
+        (259, 3, [5]), (262, 3, [photometric]), (277, 3, [samples]),
         (284, 3, [2 if is_planar else 1]), (317, 3, [predictor]), (322, 3, [32]), (323, 3, [16]),
-        (324, 4, [0] * len(tiles)), (325, 4, [len(tile) for tile in tiles]),
-        (339, 3, [kind] * samples),
+        (324, 4, offsets), (325, 4, [len(tile) for tile in tiles]),
+        *([(338, 3, [alpha])] if alpha else []), (339, 3, [kind] * samples),
     ]  # fmt: skip
     values_at = 8 + 2 + 12 * len(fields) + 4
     start = values_at + sum(4 * len(numbers) for _, _, numbers in fields)
-    fields[-3][2][:] = [start + sum(map(len, tiles[:at])) for at in range(len(tiles))]
+    offsets[:] = [start + sum(map(len, tiles[:at])) for at in range(len(tiles))]
     directory, values = struct.pack(order + "H", len(fields)), b""
     for tag, type_, numbers in fields:
         packed = struct.pack(f"{order}{len(numbers)}{'H' if type_ == 3 else 'I'}", *numbers)
@@ -201,6 +211,57 @@ def test_more_bands_than_three_show_the_first_three() -> None:
     five = np.concatenate([thirds(), thirds()[:, :, :2]], axis=2)
     for found, truth in zip(shown(tiled(five, 3)), RED_GREEN_BLUE, strict=True):
         assert all(abs(a - b) <= 12 for a, b in zip(found, truth, strict=True))
+
+
+WHOLE = {"u2": 65535, "u4": 2**32 - 1, "f4": 1}
+
+
+@pytest.mark.parametrize("is_planar", [False, True])
+@pytest.mark.parametrize("dtype", ["u2", "u4", "f4"])
+@pytest.mark.parametrize("alpha", [1, 2])
+def test_wide_colours_keep_their_transparency(dtype: str, is_planar: bool, alpha: int) -> None:
+    """The left third is opaque, the middle translucent, the right one wholly."""
+    opacity = np.repeat([1, 0.6, 0], WIDTH // 3)[None, :, None] * np.ones((HEIGHT, 1, 1))
+    colours = thirds() * (opacity if alpha == 1 else 1)
+    pixels = (np.concatenate([colours, opacity], axis=2) * WHOLE[dtype]).astype(dtype)
+    data = tiled(pixels, 3 if dtype == "f4" else 1, is_planar=is_planar, alpha=alpha)
+    made = make_variants(data)
+    assert isinstance(made, Picture)
+    middle = opened(made.variants[1].body)
+    assert middle.mode == "RGBA"
+    red, green, blue = (middle.getpixel((x, 8)) for x in (16, 48, 80))
+    for found, truth in ((red, (255, 0, 0, 255)), (green, (0, 255, 0, 153))):
+        assert all(abs(a - b) <= 12 for a, b in zip(found, truth, strict=True))  # type: ignore[arg-type]
+    assert blue[3] == 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("is_planar", [False, True])
+def test_grey_of_sixteen_bits_keeps_its_transparency(is_planar: bool) -> None:
+    pixels = np.full((HEIGHT, WIDTH, 2), 0x8000, np.uint16)
+    made = make_variants(tiled(pixels, 1, is_planar=is_planar, alpha=2))
+    assert isinstance(made, Picture)
+    assert opened(made.variants[1].body).getpixel((40, 16)) == (128, 128, 128, 128)
+
+
+def test_four_inks_of_sixteen_bits_in_planes_are_no_red_green_and_blue() -> None:
+    inks = np.concatenate([1 - thirds(), np.zeros((HEIGHT, WIDTH, 1))], axis=2)
+    data = tiled((inks * 65535).astype(np.uint16), 1, is_planar=True, photometric=5)
+    for found, truth in zip(shown(data), RED_GREEN_BLUE, strict=True):
+        assert all(abs(a - b) <= 12 for a, b in zip(found, truth, strict=True))
+
+
+@pytest.mark.parametrize("photometric", [8, 9])
+@pytest.mark.parametrize("is_planar", [False, True])
+def test_lab_of_sixteen_bits_is_no_red_green_and_blue(is_planar: bool, photometric: int) -> None:
+    """CIELab has a and b signed, ICCLab has them with an offset (TIFF Technical Note 4)."""
+    lab = [(54.3, 81, 70), (87.8, -79, 81), (29.6, 68, -112)]  # red, green and blue at D50
+    offset = 0 if photometric == 8 else 128
+    row = [(round(x / 100 * 65280), (a + offset) * 256, (b + offset) * 256) for x, a, b in lab]
+    pixels = np.repeat(np.array(row) & 0xFFFF, WIDTH // 3, axis=0).astype(np.uint16)
+    data = tiled(np.tile(pixels, (HEIGHT, 1, 1)), 1, is_planar=is_planar, photometric=photometric)
+    for found, truth in zip(shown(data), RED_GREEN_BLUE, strict=True):
+        assert found.index(max(found)) == truth.index(255)
+        assert all(abs(a - b) <= 24 for a, b in zip(found, truth, strict=True))
 
 
 def test_limits_hold_and_short_data_are_refused() -> None:
