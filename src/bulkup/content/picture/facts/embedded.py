@@ -21,7 +21,7 @@ from bulkup.content.picture.facts.exif import (
     orientation,
     tags_of,
 )
-from bulkup.content.picture.facts.iptc import iptc_facts
+from bulkup.content.picture.facts.iptc import appended_iptc, iptc_facts
 from bulkup.content.picture.facts.merge import merged
 from bulkup.content.picture.facts.moments import mail_date, moment_of
 from bulkup.content.picture.facts.motion import motion_bytes
@@ -82,6 +82,7 @@ class Blocks:
                 self._tag(image, IPTC_BLOCK),
             )
         )
+        self._iptc = self._iptc or appended_iptc(file)
         self._xmp = _first_bytes(
             (info.get("xmp"), resources.get(_XMP), profiles.get("xmp"), profiles.get("app1 xmp"),
              info.get("XML:com.adobe.xmp"), boxes.xmp, xmp_packet(segments),

@@ -1,11 +1,13 @@
-"""IPTC IIM records (IPTC-NAA Information Interchange Model 4.2), as Photoshop embeds them."""
+"""IPTC IIM records (IPTC-NAA Information Interchange Model 4.2), as Photoshop embeds them, or as
+they are appended to a file (AXS File Concatenation Protocol)."""
 
 from __future__ import annotations
 
+import io
 import re
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
 from bulkup.content.picture.facts.moments import moment_of
 from bulkup.content.picture.types import MOST_KEYWORDS, Moment, PictureFacts
@@ -19,6 +21,9 @@ _TITLE, _KEYWORD, _CAPTION = (2, 5), (2, 25), (2, 120)
 _CREATED, _DIGITISED = ((2, 55), (2, 60)), ((2, 62), (2, 63))
 _MARKER: Final = 0x1C
 _DATE_DIGITS: Final = 8
+_TRAILER_BYTES: Final = 12
+_TRAILERS: Final = {b"AXS!": ">", b"AXS*": "<"}
+_MOST_TRAILER_BYTES: Final = 1 << 20
 _CLOCK: Final = re.compile(r"(\d\d):?(\d\d)(?::?(\d\d))?(?:[.,]\d+)?(.*)").fullmatch
 
 
@@ -45,6 +50,34 @@ def iptc_facts(block: bytes) -> PictureFacts:
         description=next(iter(texts(_CAPTION)), None),
         keywords=tuple(dict.fromkeys(texts(_KEYWORD)))[:MOST_KEYWORDS],
     )
+
+
+def appended_iptc(file: BinaryIO) -> bytes:
+    """The block in the trailer of the file; empty where there is none.
+
+    Its last 12 bytes repeat the mark and say where it begins: a head of 12 bytes, then a directory
+    of names, lengths and offsets. Where the file was edited since, all of it has moved.
+    """
+    end = file.seek(0, io.SEEK_END)
+    file.seek(max(0, end - _MOST_TRAILER_BYTES))
+    first, tail = file.tell(), file.read()
+    mark = tail[-_TRAILER_BYTES:][:4]
+    order = _TRAILERS.get(mark)
+    if order is None or len(tail) < 2 * _TRAILER_BYTES:
+        return b""
+    (begin,) = struct.unpack_from(order + "I", tail, len(tail) - _TRAILER_BYTES + 4)
+    at = begin - first
+    if not tail.startswith(mark, max(at, 0)) or at < 0:
+        at = tail.find(mark)
+    (count,) = struct.unpack_from(order + "H", tail, at + 6)
+    for entry in range(at + _TRAILER_BYTES, at + _TRAILER_BYTES * (count + 1), _TRAILER_BYTES):
+        if entry + _TRAILER_BYTES > len(tail):
+            break
+        name, size, offset = struct.unpack_from(order + "4sII", tail, entry)
+        place = offset - begin + at
+        if name == b"IPTC" and at < place:
+            return tail[place : min(place + size, len(tail) - _TRAILER_BYTES)]
+    return b""
 
 
 def _data_sets(block: bytes) -> Iterator[tuple[tuple[int, int], bytes]]:

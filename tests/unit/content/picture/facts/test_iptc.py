@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import struct
 
 import pytest
 
-from bulkup.content.picture.facts.iptc import iptc_facts
-from tests.unit.content.picture.made import iptc
+from bulkup.content.picture.facts.iptc import appended_iptc, iptc_facts
+from bulkup.content.picture.make_variants import make_variants
+from bulkup.content.picture.types import Picture
+from tests.unit.content.picture.made import iptc, saved, scene
 
 
 def data_set(number: int, data: bytes, record: int = 2) -> bytes:
@@ -60,3 +63,33 @@ def test_padding_and_long_lengths_hide_nothing(block: bytes) -> None:
 )
 def test_a_date_with_separators_is_read(date: str, time: str, moment: str) -> None:
     assert str(iptc_facts(iptc(d55=date, d60=time)).taken_at) == moment
+
+
+def with_trailer(file: bytes, block: bytes, order: str = ">", moved: int = 0) -> bytes:
+    """A file with the block appended, as if `moved` bytes had been put in since."""
+    mark = b"AXS!" if order == ">" else b"AXS*"
+    begin = len(file) - moved
+    head = mark + struct.pack(order + "HHI", 1, 2, 0)
+    data_at = begin + 12 * 3
+    directory = struct.pack(
+        order + "4sII4sII", b"TEXT", 2, data_at, b"IPTC", len(block), data_at + 2
+    )
+    return file + head + directory + b"ab" + block + mark + struct.pack(order + "II", begin, 0)
+
+
+@pytest.mark.parametrize("order", [">", "<"])
+@pytest.mark.parametrize("moved", [0, 100, -100])
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_a_block_that_is_appended_to_the_file_is_read(kind: str, moved: int, order: str) -> None:
+    data = with_trailer(saved(scene(64, 40), kind), iptc(d05="Boat", d55="19850704"), order, moved)
+    made = make_variants(data)
+    assert isinstance(made, Picture)
+    assert (made.metadata.facts.title, str(made.metadata.facts.taken_at)) == ("Boat", "1985-07-04")
+
+
+def test_a_damaged_trailer_costs_only_itself() -> None:
+    data = with_trailer(b"\xff\xd8", iptc(d05="Boat"))
+    for cut in range(len(data)):
+        block = appended_iptc(io.BytesIO(data[:-12][: len(data) - cut] + data[-12:]))
+        assert iptc_facts(block).title in (None, "Boat", "Boa", "Bo", "B")
+        assert appended_iptc(io.BytesIO(data[cut:])) in (b"", iptc(d05="Boat"))
