@@ -5,7 +5,7 @@ types          what comes out: variants and metadata; light to import
 make_variants  the entry: bytes to variants and metadata
 header         facts without decoding a pixel
 decoding       pictures to pixels
-psd, png, tiff, raw, video   what Pillow does not decode, or decodes wrongly
+psd, tiff, raw, video   what Pillow does not decode, or decodes wrongly
 isobmff        boxes of HEIF, AVIF and videos
 facts/         metadata blocks, merged
 colour/        colour spaces to sRGB

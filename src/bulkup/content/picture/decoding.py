@@ -5,7 +5,6 @@ Not thread-safe: Pillow keeps its limits in module globals.
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -36,7 +35,7 @@ from PIL import (
 )
 from pillow_heif import register_heif_opener
 
-from bulkup.content.picture import png, psd
+from bulkup.content.picture import psd
 from bulkup.content.picture.colour.declared import (
     ColourSpace,
     of_code_points,
@@ -45,8 +44,14 @@ from bulkup.content.picture.colour.declared import (
     of_profile,
 )
 from bulkup.content.picture.colour.srgb import plain
+from bulkup.content.picture.colour.transparency import scale_transparent_colour
 from bulkup.content.picture.facts import exif
-from bulkup.content.picture.isobmff import PrimaryItem, jpeg_2000_profile, primary_item
+from bulkup.content.picture.isobmff import (
+    PrimaryItem,
+    jpeg_2000_profile,
+    primary_item,
+    with_known_brand,
+)
 from bulkup.content.picture.quality import jpeg_quality
 from bulkup.content.picture.spec import PictureLimits
 from bulkup.content.picture.tiff import WideTiff, is_misread, wide_tiff
@@ -135,8 +140,12 @@ def decode(file: BinaryIO, *, size_px: int, limits: PictureLimits) -> Decoded:
 
 
 def open_image(file: BinaryIO) -> Image.Image:
-    """The picture with its metadata, and no pixel decoded. Raises whatever Pillow raises."""
-    return Image.open(_with_known_brand(file), formats=FORMATS)
+    """The picture with its metadata, whatever its size, and no pixel decoded.
+
+    Raises whatever Pillow raises.
+    """
+    with _pixels_limited(None):
+        return Image.open(with_known_brand(file), formats=FORMATS)
 
 
 def check_pixels(size: tuple[int, int], limits: PictureLimits) -> None:
@@ -166,11 +175,14 @@ def reason_of(error: BaseException) -> str:
 
 
 def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
-    # Pillow refuses twice this number while it reads the header, and sizes that appear later.
-    Image.MAX_IMAGE_PIXELS = limits.pixels
+    with _pixels_limited(limits.pixels):
+        return _loaded(file, size_px, limits)
+
+
+def _loaded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
     file.seek(0)
     try:
-        image = open_image(file)
+        image = Image.open(with_known_brand(file), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise PictureInvalid(f"decompression bomb: {reason_of(error)}") from error
     except UnidentifiedImageError:
@@ -188,7 +200,7 @@ def _decoded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
         quality = jpeg_quality(image.quantization)
         image.draft(None, fitted(stored, size_px))
     elif kind == "PNG":
-        png.scale_transparent_colour(image)
+        scale_transparent_colour(image)
     image.load()
     decoded = Decoded(
         image=image,
@@ -248,26 +260,6 @@ def _as_displayed(decoded: Decoded, item: PrimaryItem) -> Decoded:
     return replace(decoded, turn=turn, orientation=turn)
 
 
-def _with_known_brand(file: BinaryIO) -> BinaryIO:
-    """The file; a copy with another major brand where a compatible brand is better known."""
-    head = file.read(_BRANDS_BYTES)
-    file.seek(0)
-    if head[4:8] != b"ftyp" or head[8:12] in _KNOWN_BRANDS:
-        return file
-    end = min(int.from_bytes(head[:4], "big"), len(head))  # the box may claim 4 GB
-    listed = [head[at : at + 4] for at in range(16, end - 3, 4)]
-    known = next((brand for brand in _KNOWN_BRANDS if brand in listed), None)
-    if known is None:
-        return file
-    body = file.read()
-    file.seek(0)
-    return io.BytesIO(body[:8] + known + body[12:])
-
-
-_BRANDS_BYTES: Final = 256
-_KNOWN_BRANDS: Final = (b"avif", b"heic", b"heix", b"avis", b"hevc", b"hevx", b"mif1", b"msf1")
-
-
 def _raise_memory(error: BaseException) -> None:
     """libtiff and Pillow's codecs report refused memory in their message only."""
     if "out of memory" in str(error).lower() or "not allocate" in str(error).lower():
@@ -279,6 +271,17 @@ _FLAT_LEVELS: Final = 16
 
 _FLAT_SHARE: Final = 0.99
 """With less than a hundredth of the picture decoded, nothing can be recognised."""
+
+
+@contextmanager
+def _pixels_limited(most: int | None) -> Iterator[None]:
+    """Pillow refuses twice this number while it reads the header, and sizes that appear later."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = most
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 @contextmanager

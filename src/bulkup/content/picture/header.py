@@ -1,4 +1,4 @@
-"""What a picture or video says of itself, from its metadata alone: no pixel is decoded."""
+"""What a picture or video says of itself, from its metadata alone; only PNGs are decoded for it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from bulkup.content.extensions import RAW_TYPES
 from bulkup.content.media import HEAD_BYTES, media_type
-from bulkup.content.picture.decoding import open_image
+from bulkup.content.picture.decoding import check_pixels, open_image
 from bulkup.content.picture.facts.embedded import Blocks, of_tags
 from bulkup.content.picture.raw import raw_tags, read_raw
+from bulkup.content.picture.spec import LIMITS
 from bulkup.content.picture.types import PictureFacts
 from bulkup.content.picture.video import facts_of, has_pyav
 
@@ -31,7 +32,10 @@ def header_facts(file: BinaryIO, name: str) -> PictureFacts:
             return PictureFacts()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about tags and sizes
-            return Blocks(open_image(file), file).facts()
+            image = open_image(file)
+            if image.format == "PNG":  # decoded, since metadata may stand behind the pixels
+                check_pixels(image.size, LIMITS)
+            return Blocks(image, file).facts()
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - plugins raise anything for broken files

@@ -7,6 +7,7 @@ plugin and libheif apply some of these properties, and do not say which (ISO/IEC
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ _EXIF_UUIDS: Final = (b"JpgTiffExif->JP2", bytes.fromhex("0537cdab9d0c4431a72afa
 # EXIF orientations by quarter turns; and those by axis, 0 for up and down, and quarter turns.
 _TURNS: Final = (1, 8, 3, 6)
 _MIRRORED_TURNS: Final = ((4, 5, 2, 7), (2, 7, 4, 5))
+
+
+_BRANDS_BYTES: Final = 256
+_KNOWN_BRANDS: Final = (b"avif", b"heic", b"heix", b"avis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
 class PrimaryItem(NamedTuple):
@@ -56,6 +61,22 @@ def primary_item(file: BinaryIO) -> PrimaryItem:
     except (struct.error, ZeroDivisionError, IndexError, OverflowError):
         pass
     return PrimaryItem(brands)
+
+
+def with_known_brand(file: BinaryIO) -> BinaryIO:
+    """The file; a copy with another major brand where a compatible brand is better known."""
+    head = file.read(_BRANDS_BYTES)
+    file.seek(0)
+    if head[4:8] != b"ftyp" or head[8:12] in _KNOWN_BRANDS:
+        return file
+    end = min(int.from_bytes(head[:4], "big"), len(head))  # the box may claim 4 GB
+    listed = [head[at : at + 4] for at in range(16, end - 3, 4)]
+    known = next((brand for brand in _KNOWN_BRANDS if brand in listed), None)
+    if known is None:
+        return file
+    body = file.read()
+    file.seek(0)
+    return io.BytesIO(body[:8] + known + body[12:])
 
 
 class MetadataBoxes(NamedTuple):

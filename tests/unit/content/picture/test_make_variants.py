@@ -224,7 +224,9 @@ def test_more_pixels_than_allowed_are_refused_before_they_are_decoded() -> None:
         make_variants(data, limits=PictureLimits(pixels=999_999))
     with pytest.raises(PictureInvalid, match="decompression bomb"):
         make_variants(data, limits=PictureLimits(pixels=400_000))
+    before = Image.MAX_IMAGE_PIXELS
     assert picture(data, limits=PictureLimits(pixels=1_000_000))
+    assert before == Image.MAX_IMAGE_PIXELS, "the limit is left to whoever uses Pillow next"
 
 
 def test_a_file_over_the_limit_is_refused() -> None:
