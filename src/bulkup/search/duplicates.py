@@ -149,7 +149,8 @@ class Hashes:
         self._is_usable = (ones >= _FLAT_BITS) & (ones <= 64 - _FLAT_BITS)
 
     def near_pairs(self) -> Pairs:
-        """All pairs of usable hashes that differ in _HASH_BITS at most.
+        """The pairs of usable hashes that differ in _HASH_BITS at most; of the better pictures that
+        one is near to, at least the first _MOST_BETTER.
 
         Such a pair is equal in one of five chunks of bits, so only those are compared.
         """

@@ -152,10 +152,11 @@ def test_a_picture_without_a_vector_is_judged_by_its_hash() -> None:
 
 
 hashes = st.integers(0, 2**64 - 1).map(lambda value: f"{value:016x}")
-near_hashes = st.lists(st.sets(st.integers(0, 63), max_size=5).map(lambda bits: flipped(*bits)))
+near_hashes = st.sets(st.integers(0, 63), max_size=5).map(lambda bits: flipped(*bits))
 
 
-@given(near_hashes, st.lists(hashes))
+# 33 pictures that are all near have 16 times as many pairs; of more, some are left out.
+@given(st.lists(near_hashes, max_size=20), st.lists(hashes, max_size=13))
 def test_hash_pairs_are_those_of_comparing_all(near: list[str], far: list[str]) -> None:
     values = near + far
     found = Hashes([candidate(at, value) for at, value in enumerate(values)]).near_pairs()
