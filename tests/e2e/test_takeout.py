@@ -258,6 +258,37 @@ def test_parts_that_were_unpacked_into_folders_of_their_names(
     assert dates == [(at("12:34:57"),)] * 3 + [(at("12:34:58"),)]
 
 
+@pytest.mark.parametrize("where", ["Takeout/one", "Takeout 2", "renamed"])
+def test_parts_of_any_name_that_lie_in_one_folder_are_one_export(
+    bulkup: Bulkup, tmp_path: Path, where: str
+) -> None:
+    """Beside an archive that one of them was unpacked from, and somebody else's export."""
+    downloads = tmp_path / "downloads"
+    for number, part in enumerate(PARTS[:2]):
+        top = {"Takeout/one": f"Takeout/{number}/Takeout/", "renamed": f"part {number}/Takeout/"}
+        folder = downloads / top.get(where, ("Takeout/", "Takeout 2/")[number])
+        for name in part:
+            path = folder / name.removeprefix("Takeout/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(FILES[name])
+    inner = downloads / "Takeout" if where == "Takeout/one" else downloads
+    for archive, names in {"copy.zip": PARTS[1], "rest.zip": PARTS[2]}.items():
+        make_part(inner / archive, names)
+    with zipfile.ZipFile(inner / "xylo.zip", "w") as other:
+        other.writestr(YEAR + "IMG_1.jpg", jpeg(99))
+        other.writestr(YEAR + "IMG_1.jpg.json", note("IMG_1.jpg", TAKEN + 9))
+        other.writestr(YEAR + "only here.jpg.json", note("only here.jpg"))
+    ended = bulkup("push", "downloads", "--to", "store")
+    query = "SELECT path, taken_at, taken_from FROM pictures WHERE taken_from <> 'mtime'"
+    found = {(Path(path).parts[-2:], *rest) for path, *rest in rows(bulkup, query)}
+    wanted = {(Path(path).parts[-2:], *rest[:2]) for path, rest in WANTED.items()}
+    assert found == wanted | {(("Photos from 2019", "IMG_1.jpg"), at("12:35:05"), "takeout")}
+    assert "2 have none: " in ended.stderr
+    albums = rows(bulkup, "SELECT album, path FROM albums WHERE path NOT LIKE '%copy.zip%'")
+    ((album, path),) = albums
+    assert (album, Path(path).name) == ("Rome & more", "IMG_1.jpg")
+
+
 def test_folders_with_a_number_sign_are_no_archives(bulkup: Bulkup, tmp_path: Path) -> None:
     """Neither those that parts lie in, nor albums."""
     for number, name in enumerate((YEAR + "a.jpg", YEAR + "a.jpg.json")):

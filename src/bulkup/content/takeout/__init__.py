@@ -5,6 +5,7 @@ reports of the users of other programs (GooglePhotosTakeoutHelper, immich-go, en
 
 notes.py     what one JSON file says
 places.py    where a file is in its export, whatever part holds it
+parts.py     which folders and archives are parts of one export
 partners.py  which JSON file belongs to which picture
 twins.py     which JSON file an equal picture elsewhere in the export shares
 """

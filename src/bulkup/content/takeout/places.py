@@ -14,7 +14,8 @@ _PART: Final = re.compile(
     r"(?:.*/)?(takeout-\d{8}T\d{6}Z)(?:-\d+)*(?: ?\(\d+\)| \d+)?(?:\.(?:zip|tgz|tar\.gz|tar)#|/)",
     re.IGNORECASE | re.DOTALL,
 ).match
-_TOP: Final = "Takeout/"
+# A Mac unpacks the second part beside the first as `Takeout 2`, Windows as `Takeout (2)`.
+_TOP: Final = re.compile(r"Takeout(?: \d+| ?\(\d+\))?/")
 _YEAR: Final = re.compile(
     r"(?:Photos from|Photos de|Photos du|Fotos von|Fotos aus|Fotos de|Fotos del|Foto del|"
     r"Foto's uit|Foto's van|Foton från|Bilder fra|Billeder fra|Zdjęcia z|Fotky z|Fotografie z|"
@@ -35,13 +36,13 @@ def place_in_export(root: str, path: str) -> ExportPlace:
     """The place of the file at `path` below `root`; of a member, `path` has its archive and '#'.
 
     Parts with the name of one export belong together wherever they lie, also when they were
-    unpacked into folders of their names. Any other folder with an export is one of its own, and so
-    is any other root.
+    unpacked into folders of their names. Any other folder or archive with an export is named by
+    its path (see `parts`), and so is any other root.
     """
     whole = f"{root.rstrip('/')}/{path}"
     part = _PART(whole)
     inner = whole[part.end() :] if part is not None else whole
-    before, top, inside = inner.partition(_TOP)
+    before, top, inside = _divided(inner)
     if part is not None:
         export, inside = part[1].lower(), inside if top else inner
     elif top:
@@ -52,6 +53,16 @@ def place_in_export(root: str, path: str) -> ExportPlace:
     return ExportPlace(export, folder + slash, name)
 
 
+def _divided(path: str) -> tuple[str, str, str]:
+    """What is before the export's top folder, that folder, and what is inside; all before without
+    one. The parts may lie in a folder that is called Takeout, too, and so may an album."""
+    tops = list(_TOP.finditer(path))
+    if not tops:
+        return path, "", ""
+    top = next((one for one in reversed(tops) if "/" in path[one.end() :]), tops[0])
+    return path[: top.start()], top[0], path[top.end() :]
+
+
 def is_year_folder(folder: str) -> bool:
     """Whether a folder holds all pictures of a year, and is no album."""
     return _YEAR(folder.rstrip("/").rpartition("/")[2]) is not None
@@ -60,7 +71,7 @@ def is_year_folder(folder: str) -> bool:
 def may_be_note(path: str) -> bool:
     """Whether a JSON file may belong to an export, by its path."""
     return path[-5:].lower() == ".json" and (
-        _TOP in path or _MEDIA(path.rpartition("/")[2]) is not None
+        _TOP.search(path) is not None or _MEDIA(path.rpartition("/")[2]) is not None
     )
 
 

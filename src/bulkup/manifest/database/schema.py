@@ -24,7 +24,13 @@ from bulkup.manifest.database.counts import COUNTED
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS, SUFFIX_FIRST
-from bulkup.manifest.database.takeout import TAGS, TAKEOUT, TWINS, UNPACKED_PARTS
+from bulkup.manifest.database.takeout import (
+    ALL_PARTS,
+    TAGS,
+    TAKEOUT,
+    TWINS,
+    UNPACKED_PARTS,
+)
 from bulkup.manifest.database.views import VIEWS
 
 TABLES = """
@@ -344,5 +350,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(5, TWINS),
     migration(6, COUNTED + SUFFIX_FIRST),
     migration(7, UNPACKED_PARTS),
+    migration(8, ALL_PARTS),
 )
 """Migration number n is at index n - 1."""

@@ -127,3 +127,6 @@ UNPACKED_PARTS = (
     "UPDATE takeout_note SET stamp = '' WHERE NOT (typeof(export) = 'text' "
     "AND export LIKE 'takeout-%');"
 )
+
+# Parts in a folder called Takeout, and those unpacked as `Takeout 2`, have other places now.
+ALL_PARTS = "UPDATE takeout_note SET stamp = '';"

@@ -10,17 +10,29 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from bulkup.content.archive import open_member
 from bulkup.content.takeout.notes import NOTE_BYTES, read_note
 from bulkup.content.takeout.partners import find_partners
-from bulkup.content.takeout.places import is_year_folder, may_be_note, place_in_export
+from bulkup.content.takeout.parts import may_be_part, parts_of_one
+from bulkup.content.takeout.places import (
+    ExportPlace,
+    is_year_folder,
+    may_be_note,
+    place_in_export,
+)
 from bulkup.content.takeout.twins import NotedPicture, note_of_twin
 from bulkup.errors import SourceError
-from bulkup.manifest.files.takeout import ExportFile, FolderAssets, NoteRow, ReadNote
+from bulkup.manifest.files.takeout import (
+    ExportFile,
+    FolderAssets,
+    NoteRow,
+    ReadNote,
+    TakeoutNotes,
+)
 from bulkup.run.context import RunContext
 
 BATCH = 1000
@@ -195,13 +207,9 @@ def _join(context: RunContext) -> str | None:
     """Find the partners and albums of all exports; a message about what found none."""
     manifest = context.manifest.takeout
     changes = manifest.changes()
-    exports = {export: _Export() for export in manifest.exports()}
-    for some in manifest.folders():
-        _add(some, exports)
     without: list[str] = []
     total = 0
-    for export, held in exports.items():
-        notes = manifest.notes(export)
+    for held, notes in _exports(manifest):
         partners = held.partners(notes)
         without += held.without(partners)
         total += sum(note is not None for note in partners.values())
@@ -217,14 +225,41 @@ def _join(context: RunContext) -> str | None:
     )
 
 
-def _add(some: FolderAssets, exports: dict[str, _Export]) -> None:
-    """Add the files of a folder to the export that they are of."""
+def _exports(manifest: TakeoutNotes) -> Iterator[tuple[_Export, list[NoteRow]]]:
+    """All exports, whatever their parts are called, with their notes."""
+    notes = {export: manifest.notes(export) for export in manifest.exports()}
+    parts = {export: _Export() for export in notes}
+    for some in manifest.folders():
+        _add(some, parts)
+    contents = {one: _contents(held, notes.get(one, ())) for one, held in parts.items()}
+    for names in parts_of_one(contents):
+        first, *others = names
+        for other in others:
+            for folder, files in parts[other].folders.items():
+                parts[first].folders[folder] += files
+        yield parts[first], [note for name in names for note in notes.get(name, ())]
+
+
+def _contents(held: _Export, notes: Sequence[NoteRow]) -> dict[tuple[str, str], Hashable]:
+    """What is in each file: of pictures and notes only the same are equal."""
+    found: dict[tuple[str, str], Hashable] = {
+        (note.folder, note.name): (note.title, note.facts) for note in notes
+    }
+    for folder, files in held.folders.items():
+        found |= {(folder, file.name): file.content_id for file in files if file.content_id}
+    return found
+
+
+def _add(some: FolderAssets, parts: dict[str, _Export]) -> None:
+    """Add the files of a folder to the export, or to the part of one, that they are of."""
     if not some.folder.endswith("#"):
-        place = place_in_export(some.root, f"{some.folder}x")
-        if (export := exports.get(place.export)) is not None:
-            export.folders[place.folder] += some.files
+        _hold(parts, place_in_export(some.root, f"{some.folder}x"), some.files)
         return
     for file in some.files:
         place = place_in_export(some.root, some.folder + file.name)
-        if (export := exports.get(place.export)) is not None:
-            export.folders[place.folder].append(file._replace(name=place.name))
+        _hold(parts, place, [file._replace(name=place.name)])
+
+
+def _hold(parts: dict[str, _Export], place: ExportPlace, files: list[ExportFile]) -> None:
+    if place.export in parts or may_be_part(place.export):
+        parts.setdefault(place.export, _Export()).folders[place.folder] += files

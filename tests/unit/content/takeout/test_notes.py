@@ -77,6 +77,11 @@ def test_a_date_that_is_none(timestamp: object) -> None:
         ("/d", "all/Takeout/Google Foto/a.jpg", ("/d/all/", "Google Foto/", "a.jpg")),
         ("/d/Takeout", "Google Foto/a.jpg", ("/d/", "Google Foto/", "a.jpg")),
         ("/d", "Rome/a.jpg", ("/d", "Rome/", "a.jpg")),
+        ("/d", "Takeout 2/Google Foto/a.jpg", ("/d/", "Google Foto/", "a.jpg")),
+        ("/d", "Takeout (3)/Google Foto/a.jpg", ("/d/", "Google Foto/", "a.jpg")),
+        ("/d/Takeout", "1.zip#Takeout/Foto/a.jpg", ("/d/Takeout/1.zip#", "Foto/", "a.jpg")),
+        ("/d/Takeout", "one/Takeout/Foto/a.jpg", ("/d/Takeout/one/", "Foto/", "a.jpg")),
+        ("/d", "Takeout/Foto/Takeout/a.jpg", ("/d/", "Foto/Takeout/", "a.jpg")),
     ],
 )
 def test_the_parts_of_an_export_are_one(root: str, path: str, place: tuple[str, str, str]) -> None:
@@ -91,6 +96,7 @@ def test_folders_of_years_are_no_albums() -> None:
 
 def test_which_json_files_are_read() -> None:
     assert may_be_note("x/Takeout/Google Photos/Rome/metadata.json")
+    assert may_be_note("x/Takeout 2/Google Photos/Rome/metadata.json")
     assert may_be_note("Rome/a.JPG.supplemental-meta.json")
     assert may_be_note("Rome/a.jpg(1).json")
     assert not may_be_note("data/annotations.json")
