@@ -11,7 +11,7 @@ from bulkup.errors import CredentialsRefused, StoreForbidden
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Stored
 from bulkup.stores.broker.http import Clients
 from bulkup.stores.s3.errors import Refusal, classify
-from bulkup.stores.s3.headers import etag_of, http_moment, read_info
+from bulkup.stores.s3.headers import etag_of, http_moment, read_info, require_no_page
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.store import READ_BYTES, Capabilities, SignedAccess, SignedURL
 
@@ -105,6 +105,7 @@ class SignedStore:
             self._read_clock(response)
             if response.status >= 300:
                 raise self._error(response, key)
+            require_no_page(response, has_no_body=True)
             async for chunk in chunks:
                 yield chunk
 
@@ -117,6 +118,8 @@ class SignedStore:
     ) -> Response:
         response = await self._clients.request(method, url, headers, body)
         self._read_clock(response)
+        if response.status < 300:
+            require_no_page(response)
         return response
 
     def _read_clock(self, response: Response) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulkup import errors
 from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.redaction import foreign_text
-from bulkup.stores.s3.headers import http_moment
+from bulkup.stores.s3.headers import PORTAL_HINT, http_moment
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.xml import read_error
 
@@ -64,7 +64,8 @@ _PATH_ONLY = (
 # Of Go's server, nginx and Apache
 _HTTPS_EXPECTED = rb"(?i)HTTP request (was sent )?to (an )?HTTPS|plain HTTP to an SSL"
 
-_REDIRECTS = frozenset((300, 302, 303, 305, 308))
+_PORTALS = frozenset((300, 302, 303, 305, 308, 511))
+"""S3 redirects by 301 and 307 only; 511 is Network Authentication Required (RFC 6585)."""
 
 _KEYS_HINT = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name another --profile."
 PERMISSION_HINT = "The credentials lack a permission for this object."
@@ -149,8 +150,10 @@ def _run_level(
     if code in _REFUSED_KEYS or (code is None and refusal.status == 401):
         hint = _REFUSED_KEYS.get(code or "") or _KEYS_HINT
         return errors.CredentialsRefused(said, code=code, hint=hint)
-    if refusal.status in _REDIRECTS:  # S3 redirects by 301 and 307 only
-        hint = "A proxy or a sign-in page answers instead of the endpoint: sign in, then run again."
+    if refusal.status in _PORTALS:
+        return errors.DestinationUnreachable(said, hint=PORTAL_HINT)
+    if refusal.status == 407:
+        hint = "The proxy wants a name and a password: https_proxy=http://NAME:PASSWORD@HOST:PORT"
         return errors.DestinationUnreachable(said, hint=hint)
     if code in _SUSPENDED or (code is None and refusal.status == 402):
         hint = "The account at the endpoint is suspended or not set up: its provider can say why."

@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from urllib.parse import quote, unquote, urlencode
 
-from bulkup.errors import StoreBroken, StoreRefused
+from bulkup.errors import DestinationUnreachable, StoreBroken, StoreRefused
 from bulkup.model import Attributes, Digest, ObjectInfo
 from bulkup.stores.attributes import DIGEST_NAME, is_metadata_name
 from bulkup.stores.s3.http1 import Response
@@ -107,14 +107,36 @@ def http_moment(date: str | None) -> float | None:
         return None
 
 
+_PAGE_BEGINS = (b"<!doctype html", b"<html")
+PORTAL_HINT = (
+    "A proxy or a sign-in page answers instead of the endpoint: sign in, or check --endpoint-url."
+)
+
+
+def require_no_page(response: Response, *, has_no_body: bool = False) -> None:
+    """Raise DestinationUnreachable when a success is a page of a portal or a proxy.
+
+    What an endpoint sends has an ETag or headers of S3. `has_no_body`: the body was not read, or
+    the response has none, so that its type decides.
+    """
+    if response.has_text("\r\netag:") or response.has_text("\r\nx-amz-"):
+        return
+    if response.body:
+        is_page = response.body[:100].lstrip().lower().startswith(_PAGE_BEGINS)
+    else:
+        is_page = has_no_body and "html" in (response.get_header("content-type") or "").lower()
+    if is_page:
+        raise DestinationUnreachable("a page came instead of an answer of S3", hint=PORTAL_HINT)
+
+
 def etag_of(response: Response) -> str | None:
     """The ETag of what was put; None from an endpoint that sends none.
 
-    Raises StoreBroken for a page in its place, of a portal or a proxy: nothing was stored.
+    Raises DestinationUnreachable for a page in its place, of a portal or a proxy, and StoreBroken
+    for another document: nothing was stored.
     """
     etag = response.get_header("etag")
     if etag is None and response.body:
-        raise StoreBroken(
-            "a PUT was answered with a page instead of an ETag: does a portal or a proxy intervene?"
-        )
+        require_no_page(response)
+        raise StoreBroken("a PUT was answered with a document instead of an ETag")
     return etag

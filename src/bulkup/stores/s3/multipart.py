@@ -16,7 +16,7 @@ from bulkup.errors import KeyTaken, ObjectMissing
 from bulkup.model import Attributes, Body, Digest, ObjectInfo, Part, Stored
 from bulkup.stores.listing_pages import read_pages
 from bulkup.stores.s3.endpoint import require_addressable
-from bulkup.stores.s3.headers import checksum, etag_of, put_headers
+from bulkup.stores.s3.headers import checksum, put_headers
 from bulkup.stores.s3.http1 import Response
 from bulkup.stores.s3.sigv4 import encode_query
 from bulkup.stores.s3.transport import PATIENT_SECONDS, S3Transport
@@ -69,7 +69,7 @@ class S3Parts(ABC):
         response = await self._transport.send(
             "PUT", key, headers, query=query, body=body, payload_sha256=digest
         )
-        return Part(number, len(body), etag_of(response) or "", digest)
+        return Part(number, len(body), self._transport.etag_of(response, key) or "", digest)
 
     async def list_parts(self, key: str, upload_id: str) -> builtins.list[Part]:
         """ListParts; with digests only where the endpoint keeps checksums."""

@@ -24,7 +24,7 @@ from bulkup.stores.s3.capabilities import RepeatedPut, TryPut, probe
 from bulkup.stores.s3.credentials import Credentials
 from bulkup.stores.s3.endpoint import require_addressable, suspicion
 from bulkup.stores.s3.errors import PERMISSION_HINT
-from bulkup.stores.s3.headers import etag_of, http_moment, object_headers
+from bulkup.stores.s3.headers import http_moment, object_headers
 from bulkup.stores.s3.multipart import S3Parts
 from bulkup.stores.s3.reads import LISTING, S3Reads
 from bulkup.stores.s3.request_signer import S3RequestSigner
@@ -99,6 +99,9 @@ class S3Store(S3Reads, S3Parts, S3SignedURLs):
         except StoreUnreachable as error:
             hint = error.hint or self._tls_hint()
             raise DestinationUnreachable(str(error), hint=hint) from error
+        except DestinationUnreachable as error:
+            hint = self._suspicion() or error.hint
+            raise DestinationUnreachable(str(error), hint=hint) from error
         except (StoreRefused, StoreBroken) as error:
             if isinstance(error, StoreBroken) and error.code is not None:
                 raise  # an S3 endpoint with a fault that may pass
@@ -169,7 +172,7 @@ class S3Store(S3Reads, S3Parts, S3SignedURLs):
     ) -> Stored:
         headers = object_headers(attributes, digest, checksums=checksums, conditional=conditional)
         response = await self._transport.send("PUT", key, headers, body=body, payload_sha256=digest)
-        return Stored(etag_of(response))
+        return Stored(self._transport.etag_of(response, key))
 
     async def _look_and_put(self, key: str, put: TryPut) -> Stored:
         """An exclusive put to an endpoint that cannot make it, or that was not probed."""
@@ -242,7 +245,7 @@ class S3Store(S3Reads, S3Parts, S3SignedURLs):
             self._repeat.start(
                 partial(self._transport.send_signed, key, request, conditional=conditional)
             )
-        return Stored(etag_of(response))
+        return Stored(self._transport.etag_of(response, key))
 
     async def copy(self, source_key: str, key: str, *, size_bytes: int, exclusive: bool) -> Stored:
         """Copy on the server.

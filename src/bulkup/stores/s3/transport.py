@@ -25,6 +25,7 @@ from bulkup.stores.s3.connections.pool import ConnectionPool, NoConnection, pool
 from bulkup.stores.s3.credentials import AskCredentials, Credentials
 from bulkup.stores.s3.endpoint import Address, require_addressable
 from bulkup.stores.s3.errors import OPTIONS, Refusal, classify
+from bulkup.stores.s3.headers import etag_of, require_no_page
 from bulkup.stores.s3.http1 import BODY_LIMIT_BYTES, Response
 from bulkup.stores.s3.request_signer import S3RequestSigner
 from bulkup.stores.s3.reqwest_client import AGENT, STALL_SECONDS, ReqwestClient
@@ -53,6 +54,11 @@ class _Request(NamedTuple):
     limit_seconds: float
     most_bytes: int | None = None  # of a response that is known to be small
     into: memoryview | None = None  # where the body of a success may be written to
+
+    @property
+    def has_no_body(self) -> bool:
+        """Whether the response has no body, or it is written elsewhere."""
+        return self.method == "HEAD" or self.into is not None
 
 
 class S3Transport:
@@ -154,6 +160,7 @@ class S3Transport:
         session = await self._sessions.get()
         response = await self._exchange(session, request)
         if response.status < 300:
+            require_no_page(response, has_no_body=request.has_no_body)
             return response
         error = self._error(response, key, headers)
         try:
@@ -163,6 +170,7 @@ class S3Transport:
             del error  # it refers to this frame: the cycle would keep the body in memory
         response = await self._exchange(await self._sessions.get(), request)
         if response.status < 300:
+            require_no_page(response, has_no_body=request.has_no_body)
             return response
         raise self._error(response, key, headers)
 
@@ -229,6 +237,7 @@ class S3Transport:
             url = session.address.origin + _sign(session, request)
             async with self._client.get(url, headers) as (response, chunks):
                 if response.status < 300:
+                    require_no_page(response, has_no_body=True)
                     if "range" in extra and response.status != 206:
                         raise StoreBroken(f"key {key!r}: the endpoint sends more than a range")
                     async for chunk in chunks:
@@ -269,6 +278,15 @@ class S3Transport:
         if self._pool is not None:
             self._pool.close()
         await self._client.close()
+
+    def etag_of(self, response: Response, key: str) -> str | None:
+        """As `headers.etag_of`; raises the error of a document <Error>, too."""
+        try:
+            return etag_of(response)
+        except StoreBroken as error:
+            if b"<Error" in response.body:
+                raise self.failure(response.body, key) from error
+            raise
 
     def failure(self, body: bytes, key: str) -> BulkupError:
         """The error for a document <Error> that came with status 200 (CopyObject and others)."""

@@ -56,6 +56,8 @@ def refusal(status, code=None, *, message="", extra="", headers=None, conditiona
         (451, None, errors.StoreForbidden),
         (402, None, errors.CredentialsRefused),
         (302, None, errors.DestinationUnreachable),
+        (407, None, errors.DestinationUnreachable),  # a proxy
+        (511, None, errors.DestinationUnreachable),  # a portal
         (303, None, errors.DestinationUnreachable),
         (308, None, errors.DestinationUnreachable),
         (404, "NoSuchBucket", errors.BucketMissing),

@@ -548,9 +548,61 @@ async def test_a_page_in_answer_to_a_put_is_no_object(uses_pool):
         )
         store = S3Store("s3://bucket", "", transport, ABLE)
         server.answers = [page, page, answer(200)]
-        with pytest.raises(StoreBroken, match="instead of an ETag"):
+        with pytest.raises(DestinationUnreachable, match="a page came"):
             await put(store)
-        with pytest.raises(StoreBroken, match="instead of an ETag"):
+        with pytest.raises(DestinationUnreachable, match="a page came"):
             await store.put_part("k", "u", 1, b"x", digest=Digest("ab" * 32))
         await put(store)
+        await store.close()
+
+
+@pytest.mark.parametrize("uses_pool", [True, False])
+async def test_a_page_is_no_object_that_was_read(uses_pool):
+    """Whoever reads it is told of the portal, not of a damaged object."""
+    page = answer(200, b"<!DOCTYPE html><html>Sign in", content_type="text/html; charset=utf-8")
+    async with raw_server() as server:
+        mine = credentials(None, url=server.url, good_for_seconds=None)
+        transport = S3Transport(
+            "bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool
+        )
+        store = S3Store("s3://bucket", "", transport, ABLE)
+        server.answers = [page] * 5
+        for read in (
+            lambda: store.read("k"),
+            lambda: store.read_into("k", memoryview(bytearray(99))),
+            lambda: anext(store.open("k")),
+            lambda: store.delete("k"),
+            lambda: store.abort_parts("k", "u"),
+        ):
+            with pytest.raises(DestinationUnreachable, match="a page came"):
+                await read()
+        await store.close()
+
+
+async def test_a_portal_that_answers_head_has_no_object():
+    async with raw_server() as server:
+        server.answers = [answer(200, content_type="text/html")]
+        store = open_at(server.url)
+        with pytest.raises(DestinationUnreachable):
+            await store.head("p/k")
+        await store.close()
+
+
+async def test_a_page_that_was_stored_is_an_object():
+    page = answer(200, b"<html>mine</html>", content_type="text/html", etag='"1"')
+    kept = answer(200, b"<html>mine</html>", content_type="text/html", x_amz_meta_sha256="0")
+    async with raw_server() as server:
+        server.answers = [page, kept]
+        store = open_at(server.url)
+        assert await store.read("p/k") == await store.read("p/k") == b"<html>mine</html>"
+        await store.close()
+
+
+async def test_an_error_document_in_answer_to_a_put_is_that_error():
+    """With status 200, as some gateways send it."""
+    async with raw_server() as server:
+        server.answers = [answer(200, b"<Error><Code>SlowDown</Code></Error>")]
+        store = open_at(server.url)
+        with pytest.raises(StoreBusy, match="SlowDown"):
+            await put(store)
         await store.close()
