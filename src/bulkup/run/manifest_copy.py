@@ -14,7 +14,7 @@ import socket
 from datetime import UTC, datetime
 from typing import Final
 
-from bulkup.errors import BulkupError, KeyTaken, ManifestError, StoreError
+from bulkup.errors import BulkupError, KeyTaken, ManifestError, StoreError, StoreForbidden
 from bulkup.events import Notice
 from bulkup.manifest.copies import SentCopy
 from bulkup.manifest.database.scratch import scratch_folder
@@ -169,9 +169,15 @@ class ManifestCopier:
 
     async def _rotate(self) -> None:
         destination, requests = self._destination, self._requests
-        for old in (await self._context.call(self._copies.sent, destination.id))[KEPT:]:
-            await requests.ask(lambda old=old: requests.store.delete(old.key))  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
-            await self._context.call(self._copies.remove, destination.id, old.key)
+        try:
+            for old in (await self._context.call(self._copies.sent, destination.id))[KEPT:]:
+                await requests.ask(lambda old=old: requests.store.delete(old.key))  # type: ignore[misc]  # mypy knows no types of a lambda's defaults
+                await self._context.call(self._copies.remove, destination.id, old.key)
+        except StoreForbidden:
+            pass  # keys that may not delete are a choice: older copies stay, too
+        except StoreError as error:
+            message = f"An old copy of the manifest was not removed from {destination.url}: {error}"
+            self._context.emit(Notice(message, is_error=True))
 
 
 async def _send_parts(

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 from bulkup.clock import SystemClock
+from bulkup.events import Notice
 from bulkup.manifest.manifest import Manifest
 from bulkup.run.context import new_context
 from bulkup.run.manifest_copy import copier_for
@@ -66,3 +67,33 @@ async def test_the_listing_is_looked_at_while_other_files_are_uploaded(tmp_path:
         assert (await going).sent == 3
         assert server.count("ListObjectsV2") == 2
         assert sum("/manifest/" in path for path in server.held) == 1
+
+
+async def copied(folder: Path, refusal: Fault) -> tuple[FakeS3, list[str]]:
+    """The server after seven pushes with a copy each, and what the last one said."""
+    with FakeS3(keep_bodies=True, faults=[refusal]) as server:
+        pushing = Pushing(
+            folder,
+            "s3://bucket/p",
+            Endpoint(server.url).environment,
+            manifest_copy=ManifestCopyOptions(every_seconds=0),
+        )
+        for number in range(7):
+            pushing.events.clear()
+            pushing.write({f"{number}.jpg": bytes([number])})
+            assert (await pushing.push()).exit_code == 0
+    return server, [event.message for event in pushing.events if isinstance(event, Notice)]
+
+
+async def test_keys_that_may_not_delete_leave_older_copies_in_silence(tmp_path: Path) -> None:
+    server, said = await copied(tmp_path, Fault(op="DeleteObject", times=None, status=403))
+    assert sum("/manifest/" in path for path in server.held) == 7
+    assert said == []
+
+
+async def test_an_old_copy_that_cannot_be_removed_is_not_called_a_copy_that_was_not_made(
+    tmp_path: Path,
+) -> None:
+    _, said = await copied(tmp_path, Fault(op="DeleteObject", times=None, status=400))
+    assert len(said) == 1
+    assert said[0].startswith("An old copy of the manifest was not removed from s3://bucket/p: ")
