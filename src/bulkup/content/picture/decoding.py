@@ -5,6 +5,7 @@ Not thread-safe: Pillow keeps its limits in module globals.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -84,6 +85,8 @@ FORMATS: Final = (
 )
 
 
+_BOMB: Final = re.compile(r"\((\d+) pixels\) exceeds limit of (\d+) ")  # Pillow's words
+
 # What decoders raise for data that ends early or is damaged in the middle: worth a second try
 # that keeps what can be decoded. Not ValueError, which refuses bombs.
 _DAMAGE: Final = (OSError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)
@@ -148,18 +151,6 @@ def open_image(file: BinaryIO) -> Image.Image:
         return Image.open(with_known_brand(file), formats=FORMATS)
 
 
-def check_pixels(size: tuple[int, int], limits: PictureLimits) -> None:
-    """Raise PictureInvalid when the size has more pixels than are allowed, or none."""
-    width, height = size
-    if width < 1 or height < 1:
-        raise PictureInvalid(f"a picture of {width}x{height} pixels")
-    if width * height > limits.pixels:
-        raise PictureInvalid(
-            f"{width}x{height} pixels are {width * height / 1e6:.0f} megapixels;"
-            f" {limits.pixels / 1e6:.0f} are allowed"
-        )
-
-
 def fitted(size: tuple[int, int], size_px: int) -> tuple[int, int]:
     """The largest size of the same shape that fits a square of `size_px`; never larger."""
     scale = min(1.0, size_px / max(size))
@@ -171,6 +162,9 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "cannot identify image file"
     text = " ".join(str(error).split())
+    if isinstance(error, Image.DecompressionBombError) and (found := _BOMB.search(text)):
+        pixels, twice_allowed = map(int, found.groups())
+        return f"{pixels / 1e6:.0f} megapixels; {twice_allowed / 2e6:.0f} are allowed"
     return text[:300] or type(error).__name__
 
 
@@ -189,7 +183,7 @@ def _loaded(file: BinaryIO, size_px: int, limits: PictureLimits) -> Decoded:
         if (wide := wide_tiff(file)) is None:
             raise
         return _of_wide_tiff(wide, None, limits)
-    check_pixels(image.size, limits)
+    limits.check(image.size)
     if is_misread(image) and (wide := wide_tiff(file)) is not None:
         return _of_wide_tiff(wide, image, limits)
     kind = image.format or "?"
@@ -231,7 +225,7 @@ def _completed(decoded: Decoded, file: BinaryIO) -> Decoded:
 
 def _of_wide_tiff(wide: WideTiff, source: Image.Image | None, limits: PictureLimits) -> Decoded:
     """`source` is the file as Pillow opened it, for its metadata."""
-    check_pixels(wide.size, limits)
+    limits.check(wide.size)
     shown, turn = wide.read(), wide.orientation
     space = of_profile(wide.profile) if wide.profile else ColourSpace()
     return Decoded(shown, source or shown, space, wide.size, "TIFF", turn, turn)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from bulkup.content.extensions import RAW_TYPES
 from bulkup.content.media import HEAD_BYTES, media_type
-from bulkup.content.picture.decoding import check_pixels, open_image
+from bulkup.content.picture.decoding import open_image
 from bulkup.content.picture.facts.embedded import Blocks, of_tags
 from bulkup.content.picture.raw import raw_tags, read_raw
 from bulkup.content.picture.spec import LIMITS
@@ -34,7 +34,7 @@ def header_facts(file: BinaryIO, name: str) -> PictureFacts:
             warnings.simplefilter("ignore")  # of Pillow, about tags and sizes
             image = open_image(file)
             if image.format == "PNG":  # decoded, since metadata may stand behind the pixels
-                check_pixels(image.size, LIMITS)
+                LIMITS.check(image.size)
             return Blocks(image, file).facts()
     except MemoryError:
         raise

@@ -37,6 +37,8 @@ _NO_PIXELS: Final = {
     "image/x-exr": "no decoder for OpenEXR",
     "image/vnd.radiance": "no decoder for Radiance HDR",
     "image/vnd.ms-dds": "a texture, not a picture",
+    "image/x-tga": "no decoder for TGA",
+    "image/x-dpx": "no decoder for DPX",
 }
 
 Source = BinaryIO | bytes | str | os.PathLike[str]

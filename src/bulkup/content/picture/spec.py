@@ -6,6 +6,8 @@ import re
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from bulkup.errors import PictureInvalid
+
 
 class Format(StrEnum):
     """The encoding of a variant. A JPEG variant with transparency becomes WebP."""
@@ -56,6 +58,17 @@ class PictureLimits(NamedTuple):
 
     pixels: int = 200_000_000
     file_bytes: int = 500 << 20  # of a member of an archive, too
+
+    def check(self, size: tuple[int, int]) -> None:
+        """Raise PictureInvalid when the size has more pixels than are allowed, or none."""
+        width, height = size
+        if width < 1 or height < 1:
+            raise PictureInvalid(f"a picture of {width}x{height} pixels")
+        if width * height > self.pixels:
+            raise PictureInvalid(
+                f"{width}x{height} pixels are {width * height / 1e6:.0f} megapixels;"
+                f" {self.pixels / 1e6:.0f} are allowed"
+            )
 
 
 LIMITS: Final = PictureLimits()

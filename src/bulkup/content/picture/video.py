@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 from PIL import Image
 
 from bulkup.content.picture.colour.declared import HLG, PQ, ColourSpace, of_code_points
-from bulkup.content.picture.decoding import check_pixels, reason_of
+from bulkup.content.picture.decoding import reason_of
 from bulkup.content.picture.facts.apple import identifier
 from bulkup.content.picture.facts.asf import asf_date
 from bulkup.content.picture.facts.embedded import xmp_facts
@@ -69,7 +69,7 @@ def frame_of(file: BinaryIO, limits: PictureLimits) -> VideoFrame:
             codec = stream.codec_context
             if codec is None:
                 raise PictureInvalid("a video in a codec that has no decoder here")
-            check_pixels((codec.width, codec.height), limits)
+            limits.check((codec.width, codec.height))
             frame = _sought(container, stream)
             turn = _TURN_OF_DEGREES.get(round(frame.rotation) % 360, 1)
             facts = facts_of(container, file)
