@@ -344,6 +344,37 @@ def test_a_folder_inside_of_an_export_keeps_its_albums(
     assert [(album, source) for album, source, _ in albums] == [("Rome & more", "takeout")]
 
 
+@pytest.mark.parametrize("archive", [True, False])
+def test_an_album_without_json_files_in_a_folder_that_was_moved_out_of_its_export(
+    bulkup: Bulkup, tmp_path: Path, archive: bool
+) -> None:
+    """Its own JSON is known by those of the folders beside it."""
+    names = [
+        YEAR + "IMG_1.jpg",
+        YEAR + "IMG_1.jpg.json",
+        BEST + "IMG_1.jpg",
+        BEST + "metadata.json",
+    ]
+    files = {name.removeprefix("Takeout/Google Photos/"): TWINS[name] for name in names}
+    files["elsewhere/data/metadata.json"] = files["Best of/metadata.json"]
+    files["elsewhere/data/a.jpg"] = jpeg(8)
+    (tmp_path / "Pictures").mkdir()
+    if archive:
+        with zipfile.ZipFile(tmp_path / "Pictures/all.zip", "w") as made:
+            for name, body in files.items():
+                made.writestr(name, body)
+    else:
+        for name, body in files.items():
+            path = tmp_path / "Pictures" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(body)
+    bulkup("push", "Pictures", "--to", "store", "--stages", "upload")
+    ((album, path),) = rows(bulkup, "SELECT album, path FROM albums")
+    assert album == "Best of"
+    assert path.endswith("Best of/IMG_1.jpg")
+    assert rows(bulkup, "SELECT count(*) FROM takeout WHERE json = 'IMG_1.jpg.json'") == [(2,)]
+
+
 def test_two_exports_of_the_same_names_are_not_mixed(bulkup: Bulkup, tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     for number, stamp in enumerate(("20240131T101112Z", "20240201T101112Z")):

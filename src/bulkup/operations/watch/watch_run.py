@@ -247,7 +247,7 @@ def _said(summary: Summary) -> str:
     numbers = (
         (summary.sent, "uploaded"),
         (summary.adopted, "already there"),
-        (summary.duplicates, "duplicates"),
+        (summary.duplicates, "duplicate" if summary.duplicates == 1 else "duplicates"),
         (summary.gone, "deleted locally"),
         (summary.processed, "processed"),
         (summary.embedded, "searchable"),

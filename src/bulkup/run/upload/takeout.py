@@ -49,13 +49,16 @@ class FoundNotes(NamedTuple):
     @classmethod
     def among(cls, root_id: int, root: str, json_files: Sequence[str]) -> FoundNotes:
         """Those of the JSON files that may belong to an export: the root may be inside of one, and
-        an album's JSON is in a folder with those of pictures."""
+        an album's JSON is in a folder with those of pictures, or beside one."""
         may_be = [may_be_note(f"{root.rstrip('/')}/{path}") for path in json_files]
         folders = {_folder(path) for path, is_one in zip(json_files, may_be, strict=True) if is_one}
+        around = {_folder(folder) for folder in folders if folder}
         paths = [
             path
             for path, is_one in zip(json_files, may_be, strict=True)
-            if is_one or _folder(path) in folders
+            if is_one
+            or (folder := _folder(path)) in folders
+            or (folder and _folder(folder) in around)
         ]
         return cls(root_id, root, paths)
 
