@@ -6,7 +6,8 @@ What Takeout does to names, and what is done about it:
   of the picture. What is before `.json` is cut after 46 characters, so the file's name has 51;
 - a picture's name is cut, too: 47 characters, then its extension. An emoji counts as two;
 - of pictures with one name in a folder, the second is `IMG(1).jpg`, and its JSON
-  `IMG.jpg(1).json` or `IMG.jpg.supplemental-metadata(1).json`: the number is never cut;
+  `IMG.jpg(1).json` or `IMG.jpg.supplemental-metadata(1).json`: the number is never cut. Some
+  exports and programs have `IMG(1).jpg.json`;
 - an edited picture (`IMG-edited.jpg`, or that in the user's language) and the video of a live
   picture (`IMG.MP4` beside `IMG.HEIC`) have no JSON of their own; what Google made of a picture
   (`IMG-COLLAGE.jpg`, `IMG-ANIMATION.gif`) often has none either. Where `-edited` is cut off as a
@@ -54,6 +55,7 @@ class _Form(NamedTuple):
     name: str
     number: int
     any_extension: bool = False
+    uploaded_as: str = ""  # without a number that is in `name`
 
 
 class _Name(NamedTuple):
@@ -138,7 +140,7 @@ def _levels(picture: str, name: _Name) -> Iterator[list[_Form]]:
     """The names that the JSON may be made of. Those of a level are equally likely: if two have a
     JSON, none is taken."""
     stem, ending, number = name
-    yield [_Form(picture, 0)]
+    yield [_Form(picture, 0, uploaded_as=name.whole if number else "")]
     if number:
         yield [_Form(name.whole, number)]
     for original in _unedited(stem):
@@ -268,6 +270,8 @@ def _agrees(title: str, form: _Form, stem: str) -> bool:
     if not title:
         return not form.any_extension
     wanted, found = _plain(form.name), _plain(title)
+    if form.uploaded_as and found == _plain(form.uploaded_as):
+        return True
     found_stem = _plain(title.rpartition(".")[0] or title)
     is_full = _fills(stem, CUT)
     stem = _plain(stem)

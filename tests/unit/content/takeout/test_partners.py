@@ -50,6 +50,8 @@ CUT_PICTURE = LONG[:47] + ".jpg"
         ("IMG_1.jpg", "IMG_1.jpg.supplemental-metadata.json", ""),
         ("IMG_1(1).jpg", "IMG_1.jpg(1).json", ""),
         (CUT_PICTURE, LONG[:46] + ".json", ""),
+        ("IMG_1(1).jpg", "IMG_1(1).jpg.supplemental-metadata.json", "IMG_1.jpg"),
+        ("IMG_1(1).jpg", "IMG_1(1).jpg.json", "IMG_1.jpg"),
     ],
 )  # fmt: skip
 def test_a_picture_finds_its_json(picture: str, note: str, title: str) -> None:
@@ -69,6 +71,8 @@ def test_a_picture_finds_its_json(picture: str, note: str, title: str) -> None:
         ("a-b.jpg", {"a.jpg.json": "a.jpg"}),
         ("IMG_1.MP4", {"IMG_1.HEIC.json": "IMG_1.HEIC", "IMG_1.JPG.json": "IMG_1.JPG"}),
         ("IMG_1.MP4", {"IMG_1.HEIC.json": ""}),
+        ("IMG(1).jpg", {"IMG(1).jpg.json": "another.jpg"}),
+        ("IMG(1).jpg", {"IMG(2).jpg.json": "IMG.jpg"}),
         (CUT_PICTURE[:-4] + "(1).jpg", {f"{LONG[:46]}(1).json": "a very long name.jpg"}),
     ],
 )
