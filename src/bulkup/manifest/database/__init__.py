@@ -1,7 +1,7 @@
 """The manifest's file.
 
 schema.py      tables, indexes and triggers
-counts.py      counts that statements about many rows keep in place of triggers
+counts.py      counts by state: kept by triggers, or by statements about many rows
 data/          schema.sql: what the migrations make of a new file, all at once
 sidecars.py    tables and triggers of XMP sidecars
 pairs.py       the view of files that are one picture

@@ -10,7 +10,6 @@
     embedder     a model and its version                       embedding  a content's unit vector
 
 A variant is a row of `object` with its own digest; its kind is the variant's name.
-
 Foreign keys are enforced, and what refers to a row that may be deleted has an index. Ids without
 REFERENCES may outlive their row, as the comment beside them says.
 
@@ -20,7 +19,7 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 
 from __future__ import annotations
 
-from bulkup.manifest.database.counts import COUNTED
+from bulkup.manifest.database.counts import COUNTED, TALLIES
 from bulkup.manifest.database.migrations import Migration, migration
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS, SUFFIX_FIRST
@@ -91,6 +90,10 @@ CREATE TABLE freed_asset (           -- erased by `free`: `pull` brings it back
   asset_id INTEGER PRIMARY KEY REFERENCES asset (id) ON DELETE CASCADE,
   freed_at REAL NOT NULL
 );
+CREATE TRIGGER asset_came_back AFTER UPDATE OF missing_at ON asset
+WHEN new.missing_at IS NULL BEGIN
+  DELETE FROM freed_asset WHERE asset_id = new.id;
+END;
 CREATE TABLE item (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- the same; a multipart upload outlives its item, too
   content_id INTEGER NOT NULL REFERENCES content (id),
@@ -286,64 +289,13 @@ END;
 CREATE TRIGGER embedding_removed AFTER DELETE ON embedding BEGIN
   UPDATE embedder SET generation = generation + 1 WHERE id = old.embedder_id;
 END;
-
--- Counts by state, so that `status` never has to look at the rows themselves.
-CREATE TABLE tally (
-  destination_id INTEGER NOT NULL REFERENCES destination (id) ON DELETE CASCADE,
-  stage TEXT NOT NULL,
-  state TEXT NOT NULL,
-  items INTEGER NOT NULL,
-  bytes INTEGER NOT NULL,
-  PRIMARY KEY (destination_id, stage, state)
-) WITHOUT ROWID;
-CREATE TRIGGER item_counted AFTER INSERT ON item WHEN new.live BEGIN
-  INSERT INTO tally VALUES (new.destination_id, new.stage, new.state, 1, new.size_bytes)
-    ON CONFLICT DO UPDATE SET items = items + 1, bytes = bytes + excluded.bytes;
-END;
-CREATE TRIGGER item_recounted AFTER UPDATE OF state, live, size_bytes ON item
-WHEN old.state <> new.state OR old.live <> new.live OR old.size_bytes <> new.size_bytes BEGIN
-  UPDATE tally SET items = items - old.live, bytes = bytes - old.size_bytes * old.live
-    WHERE destination_id = old.destination_id AND stage = old.stage AND state = old.state;
-  INSERT INTO tally
-    VALUES (new.destination_id, new.stage, new.state, new.live, new.size_bytes * new.live)
-    ON CONFLICT DO UPDATE SET items = items + excluded.items, bytes = bytes + excluded.bytes;
-END;
-CREATE TRIGGER item_uncounted AFTER DELETE ON item WHEN old.live BEGIN
-  UPDATE tally SET items = items - 1, bytes = bytes - old.size_bytes
-    WHERE destination_id = old.destination_id AND stage = old.stage AND state = old.state;
-END;
-CREATE TABLE asset_tally (
-  missing INTEGER PRIMARY KEY,     -- 0: there at the last walk, 1: gone
-  assets INTEGER NOT NULL,
-  bytes INTEGER NOT NULL
-);
-INSERT INTO asset_tally VALUES (0, 0, 0), (1, 0, 0);
-CREATE TRIGGER asset_counted AFTER INSERT ON asset BEGIN
-  UPDATE asset_tally SET assets = assets + 1, bytes = bytes + new.size_bytes
-    WHERE missing = (new.missing_at IS NOT NULL);
-END;
-CREATE TRIGGER asset_recounted AFTER UPDATE OF size_bytes, missing_at ON asset BEGIN
-  UPDATE asset_tally SET assets = assets - 1, bytes = bytes - old.size_bytes
-    WHERE missing = (old.missing_at IS NOT NULL);
-  UPDATE asset_tally SET assets = assets + 1, bytes = bytes + new.size_bytes
-    WHERE missing = (new.missing_at IS NOT NULL);
-END;
-CREATE TRIGGER asset_came_back AFTER UPDATE OF missing_at ON asset
-WHEN new.missing_at IS NULL BEGIN
-  DELETE FROM freed_asset WHERE asset_id = new.id;
-END;
-CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
-  UPDATE asset_tally SET assets = assets - 1, bytes = bytes - old.size_bytes
-    WHERE missing = (old.missing_at IS NOT NULL);
-END;
 """
 
-# Of the unread content of a changed file: the content that it had before, as its bytes may be the
-# same still. That row may be gone.
+# By the unread content of a changed file: its content before (or none: that row may be gone).
 REPLACES = "ALTER TABLE content ADD COLUMN replaces INTEGER;"
 
 MIGRATIONS: tuple[Migration, ...] = (
-    migration(1, TABLES + SIDECARS + TAKEOUT + SERVE + VIEWS),
+    migration(1, TABLES + TALLIES + SIDECARS + TAKEOUT + SERVE + VIEWS),
     migration(2, REPLACES),
     migration(3, TAGS),
     migration(4, MIXED_CASE),

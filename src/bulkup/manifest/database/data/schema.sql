@@ -56,6 +56,10 @@ CREATE TABLE freed_asset (           -- erased by `free`: `pull` brings it back
   asset_id INTEGER PRIMARY KEY REFERENCES asset (id) ON DELETE CASCADE,
   freed_at REAL NOT NULL
 );
+CREATE TRIGGER asset_came_back AFTER UPDATE OF missing_at ON asset
+WHEN new.missing_at IS NULL BEGIN
+  DELETE FROM freed_asset WHERE asset_id = new.id;
+END;
 CREATE TABLE item (
   id INTEGER PRIMARY KEY AUTOINCREMENT, -- the same; a multipart upload outlives its item, too
   content_id INTEGER NOT NULL REFERENCES content (id),
@@ -269,10 +273,6 @@ CREATE TRIGGER asset_recounted AFTER UPDATE OF size_bytes, missing_at ON asset B
     WHERE missing = (old.missing_at IS NOT NULL);
   UPDATE asset_tally SET assets = assets + 1, bytes = bytes + new.size_bytes
     WHERE missing = (new.missing_at IS NOT NULL);
-END;
-CREATE TRIGGER asset_came_back AFTER UPDATE OF missing_at ON asset
-WHEN new.missing_at IS NULL BEGIN
-  DELETE FROM freed_asset WHERE asset_id = new.id;
 END;
 CREATE TRIGGER asset_uncounted AFTER DELETE ON asset BEGIN
   UPDATE asset_tally SET assets = assets - 1, bytes = bytes - old.size_bytes
