@@ -11,7 +11,8 @@ job_runner.py        the supervisor of one job: scan, stages, copies
 stop_signal.py       how tasks end: in order after a stop, or at once with the first error
 stages/              the runner of all stages; the workers of process and embed
 work/                the work on the pictures of a task, here or in a cluster's worker
-upload/              the scan; the worker of the upload: load → send
+scan/                what the roots hold, compared with the manifest
+upload/              the worker of the upload: load → send
 pull/                plan → fetch → place: the way back
 ingest/              the second process, which reads small files
 circuit_breaker.py   trouble of the whole destination: a pause, or the end of the job

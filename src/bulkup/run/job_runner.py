@@ -25,7 +25,7 @@ from bulkup.stores.store import MayBeUnmounted, PartStore
 
 if TYPE_CHECKING:
     from bulkup.engines.engine import Engine
-    from bulkup.run.upload.scan import Scan
+    from bulkup.run.scan.scan import Scan
     from bulkup.run.work.task import Task, TaskReply
 
 
@@ -63,7 +63,7 @@ class JobRunner:
         self.stages = build_stages(self._context, limits, embedder)
         self.scan: Scan | None = None
         if (upload := self.stage(Stage.UPLOAD)) is not None:
-            from bulkup.run.upload.scan import Scan
+            from bulkup.run.scan.scan import Scan
 
             self.scan = Scan(self._context, upload.claims)
             upload.claims.begin_feed(may_claim=begun.items > 0)

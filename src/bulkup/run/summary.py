@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bulkup.manifest.runs import RunRow
     from bulkup.run.job import Job
     from bulkup.run.job_runner import JobRunner
+    from bulkup.run.scan.recorder import Walked
     from bulkup.run.stages.counts import StageCounts
     from bulkup.run.stages.runner import StageRunner
-    from bulkup.run.upload.scan_root import Walked
 
 
 IN_HAND = 4

@@ -84,7 +84,8 @@ def test_a_run_that_does_not_upload_loads_nothing_of_the_upload(tmp_path: Path) 
     modules = loaded_by("process", *common)
     assert "bulkup.run.stages.process" in modules
     assert not any(
-        name.startswith(("bulkup.run.upload.", "bulkup.run.ingest.")) for name in modules
+        name.startswith(("bulkup.run.scan.", "bulkup.run.upload.", "bulkup.run.ingest."))
+        for name in modules
     )
 
 

@@ -1,10 +1,5 @@
-"""The scan, and the worker of the upload stage. In the order of the data:
+"""The worker of the upload stage. In the order of the data:
 
-scan.py           the scan of a job, root by root
-scan_root.py      the scan of one root: walk, compare, record
-nested_roots.py   roots that lie in other roots of the push
-takeout.py        JSON files of Google Takeout, joined with their pictures
-rescan.py         the paths of a scan that looks again at what could not be read
 pipeline.py       the stage's worker: load → send
 prefetch.py       claims → groups → loads
 loader.py         one group: read, hash, register

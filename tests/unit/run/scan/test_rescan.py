@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bulkup.errors import ErrorClass
 from bulkup.run.options import Subtree
-from bulkup.run.upload.rescan import UnreadablePaths
+from bulkup.run.scan.rescan import UnreadablePaths
 from bulkup.walk.filters import Selection
 from bulkup.walk.listing import FolderListing, unread
 from bulkup.walk.walk import walk

@@ -14,9 +14,10 @@ from bulkup.manifest.files.scan_rows import ScanScope
 from bulkup.manifest.rows import Known
 from bulkup.run.job import JobContext, RootToScan
 from bulkup.run.options import NamedRoot
+from bulkup.run.scan.nested_roots import NestedRoots
+from bulkup.run.scan.recorder import Walked
+from bulkup.run.scan.scan_root import RootScan
 from bulkup.run.stages.claims import Claims
-from bulkup.run.upload.nested_roots import NestedRoots
-from bulkup.run.upload.scan_root import RootScan, Walked
 from bulkup.stores.urls import is_directory
 from bulkup.walk.listing import FolderListing
 from bulkup.walk.mounts import absent_mounts, mounts_below, read_mounts
@@ -77,7 +78,7 @@ class Scan:
         self.is_under_way = False
         await self._read_takeout(root_scans.values())
         if order.makes_albums:
-            from bulkup.run.upload.takeout import make_folder_albums
+            from bulkup.run.scan.takeout import make_folder_albums
 
             await self._context.call(make_folder_albums, self._context, set(root_scans))
 
@@ -86,7 +87,7 @@ class Scan:
         has_json = any(root_scan.json_files for _, root_scan in scanned)
         if not has_json and not await self._context.call(self._context.manifest.scans.has_notes):
             return
-        from bulkup.run.upload.takeout import FoundNotes, read_takeout
+        from bulkup.run.scan.takeout import FoundNotes, read_takeout
 
         self._takeout = await read_takeout(
             self._context,
@@ -101,7 +102,7 @@ class Scan:
         """Give notes to pictures that turned out to be equal to others when they were read, and
         say which have none. Raises ManifestError."""
         if not await self._context.call(self._context.manifest.scans.notes_are_joined):
-            from bulkup.run.upload.takeout import join_equal_files
+            from bulkup.run.scan.takeout import join_equal_files
 
             self._takeout = await join_equal_files(self._context)
         if self._takeout is not None:
@@ -138,7 +139,7 @@ class Scan:
                 changed.only(listings), is_whole=False, gone_below=changed.gone_below
             )
         elif order.subtrees:
-            from bulkup.run.upload.rescan import UnreadablePaths, recover
+            from bulkup.run.scan.rescan import UnreadablePaths, recover
 
             subtrees = UnreadablePaths(named.path, order.subtrees)
             listings = self._listings(named, subtrees.leads_to, is_named=subtrees.names)

@@ -1,28 +1,24 @@
-"""The scan of one root: walked in a thread, compared with the manifest, recorded in chunks."""
+"""One root in the manifest: its listings compared with what is recorded, and what is missing.
+
+All of it runs in the manifest's thread, but for `forget_unopened`.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bulkup.clock import Clock
 from bulkup.content.archive_names import is_tar_name
 from bulkup.errors import ErrorClass, SourceUnmounted
-from bulkup.events import FilesLeftOut, RootWalked
 from bulkup.manifest.files.scan_rows import Folder, ScanScope
 from bulkup.manifest.files.scans import Scans
 from bulkup.manifest.rows import File, Known, Unreadable, WorkItem
-from bulkup.run.context import RunContext
-from bulkup.run.stages.claims import Claims
 from bulkup.walk.diff import Changes, broken, compare
 from bulkup.walk.listing import FolderListing
-from bulkup.walk.listing_groups import CHUNK_FILES, SMALL_CHUNK_FILES, batched, take_some
-
-QUICK_SECONDS_A_FILE = 20e-6
-"""Listing a file of a cached folder takes 3 µs, of a disk or network a hundred times as long."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,11 +48,7 @@ class Walked:
         self.to_do_bytes += sum([row[1] for _, row in changes.changed])
 
 
-Skips = Callable[[Sequence[FolderListing], Scans], list[FolderListing]]
-"""Takes out of listings what another root of the push has; called in the manifest's thread."""
-
-
-class _Recorded(NamedTuple):
+class Recorded(NamedTuple):
     """What was recorded of some listings."""
 
     works: list[WorkItem]
@@ -64,155 +56,71 @@ class _Recorded(NamedTuple):
     walked: Walked
 
 
-class RootScan:
-    """The scan of one root of a batch. What it finds goes to `claims`, as far as there is room."""
+class RootRecorder:
+    """Records what the scan of one root of a batch finds."""
 
     def __init__(
-        self, context: RunContext, scope: ScanScope, claims: Claims, *, is_settled: bool
+        self,
+        scans: Scans,
+        scope: ScanScope,
+        clock: Clock,
+        room: Callable[[], int],
+        *,
+        is_settled: bool,
     ) -> None:
-        self._context = context
-        self._scans = context.manifest.scans
+        """`room` says how many items may be claimed at once."""
+        self._scans = scans
         self._scope = scope
-        self._claims = claims
+        self._clock = clock
+        self._room = room
         # Nothing can be pending for unchanged files: their last scan was for this destination,
         # and no upload there is open.
         self._is_settled = is_settled
         self._folders = bytearray()  # one bit for each folder id that was visited
-        self._unseen: list[str] = []
         self._root_id = _identity(scope.root)
-        self._gone_below: tuple[str, ...] = ()
-        self._excluded: list[str] = []  # of those, what a rule leaves out
-        self._is_quick = False
         self._unopened: dict[str, Known] | None = None  # that could not be opened earlier
-        self._skips: Skips | None = None
-        self.walked = Walked()
-        self.json_files: list[str] = []  # left out: some may belong to a Takeout
+        self.unseen: list[str] = []  # prefixes that were not listed, and are not missing
+        self.excluded: list[str] = []  # of those, what a rule leaves out
 
-    def leave_unseen(self, prefixes: Sequence[str]) -> None:
-        """What lies below these folders is not listed, and not missing."""
-        self._unseen += prefixes
+    def record(self, listings: Sequence[FolderListing], *, marks_missing: bool) -> Recorded:
+        """Compare listings with what is recorded, and record what differs, in one transaction.
 
-    def skip(self, skips: Skips) -> None:
-        """Scan only what `skips` leaves of the listings."""
-        self._skips = skips
-
-    async def walk(
-        self,
-        listings: Iterator[FolderListing],
-        *,
-        is_whole: bool,
-        gone_below: Sequence[str] = (),
-    ) -> None:
-        """Record all `listings`.
-
-        With `is_whole`, files that are in none of them are missing; with `gone_below`, those that
-        are not in the listings of their folders, and those below these prefixes.
+        With `marks_missing`, what is recorded of their folders and not in them is missing.
         """
-        self._gone_below = tuple(gone_below)
-        began = self._context.clock.monotonic()
-        while chunk := await self._next_chunk(listings):
-            for some in batched(chunk):  # each is one transaction, which may be repeated
-                if self._skips is not None:
-                    some = await self._context.call(self._skips, some, self._scans)
-                self._add(some, await self._context.call(self._record, some, is_whole=is_whole))
-            self._unseen += [prefix for listing in chunk for prefix in listing.unseen]
-            self._excluded += [prefix for listing in chunk for prefix in listing.excluded]
-        if is_whole:
-            self.walked.gone += await self._context.call(self._end)
-        elif gone_below:
-            self.walked.gone += await self._context.call(self._end_changed)
-        self._emit_walked(self._context.clock.monotonic() - began)
-
-    def _add(self, listings: Sequence[FolderListing], recorded: _Recorded) -> None:
-        """Hand on what was found in some listings."""
-        self._forget_unopened(listings)
-        self._count(recorded.walked)
-        if left_out := [one for listing in listings for one in listing.left_out]:
-            self.json_files += [
-                one.folder + one.name for one in left_out if one.name[-5:].lower() == ".json"
-            ]
-            self._context.emit(FilesLeftOut(self._scope.root, tuple(left_out)))
-        if recorded.works or recorded.has_more:
-            self._claims.add(recorded.works, more=recorded.has_more)
-
-    def _emit_walked(self, seconds: float) -> None:
-        walked = self.walked
-        self._context.emit(
-            RootWalked(
-                root=self._scope.root,
-                files=walked.files,
-                size_bytes=walked.size_bytes,
-                new=walked.new,
-                changed=walked.changed,
-                unchanged=walked.unchanged,
-                gone=walked.gone,
-                left_out=walked.left_out,
-                seconds=seconds,
-            )
-        )
-
-    async def _next_chunk(self, listings: Iterator[FolderListing]) -> list[FolderListing]:
-        """The next listings: in a thread, unless the last ones came at once, from a cache. Then a
-        thread would cost more than it saves (see `run.async_manifest`)."""
-        began = self._context.clock.monotonic()
-        if self._is_quick:
-            await asyncio.sleep(0)
-            chunk = take_some(listings, SMALL_CHUNK_FILES)
-        else:
-            most = CHUNK_FILES if self.walked.files else SMALL_CHUNK_FILES  # sending begins soon
-            chunk = await asyncio.to_thread(take_some, listings, most)
-        files = sum(len(listing.files) + 1 for listing in chunk)
-        self._is_quick = self._context.clock.monotonic() - began < files * QUICK_SECONDS_A_FILE
-        return chunk
-
-    def _forget_unopened(self, recorded: Sequence[FolderListing]) -> None:
-        """The end of the scan need not look at places that were visited, or are known to be
-        unreadable still."""
-        if self._unopened:
-            for listing in recorded:
-                self._unopened.pop(_place(listing), None)
-                for one in broken(listing):
-                    self._unopened.pop(one.folder + one.name, None)
-
-    def _count(self, more: Walked) -> None:
-        for name in Walked.__slots__:
-            setattr(self.walked, name, getattr(self.walked, name) + getattr(more, name))
-
-    # In the manifest's thread ---------------------------------------------------------------
-
-    def _record(self, listings: Sequence[FolderListing], *, is_whole: bool) -> _Recorded:
         folders: list[Folder] = []
         walked = Walked()
         if self._is_settled:  # mostly there is nothing to write: then without the lock
-            folders, walked = self._compared_all(listings, is_whole=is_whole)
+            folders, walked = self._compared_all(listings, marks_missing=marks_missing)
             if not folders:
-                return _Recorded([], has_more=False, walked=walked)
+                return Recorded([], has_more=False, walked=walked)
 
         def find() -> list[Folder]:
             nonlocal folders, walked
-            folders, walked = self._compared_all(listings, is_whole=is_whole)
+            folders, walked = self._compared_all(listings, marks_missing=marks_missing)
             return folders
 
-        found = self._scans.record(
-            self._scope, find, now=self._context.clock.now(), hand_over=self._claims.room()
-        )
+        found = self._scans.record(self._scope, find, now=self._clock.now(), hand_over=self._room())
         walked.to_do = sum(len(folder.new) + len(folder.changed) for folder in folders)
         has_unchanged = any(folder.unchanged for folder in folders)
         has_more = has_unchanged or len(found.works) < walked.to_do
         walked.to_do += found.joined
         walked.to_do_bytes += found.joined_bytes
         walked.duplicates, walked.duplicate_bytes = found.duplicates, found.duplicate_bytes
-        return _Recorded(found.works, has_more, walked)
+        return Recorded(found.works, has_more, walked)
 
     def _compared_all(
-        self, listings: Sequence[FolderListing], *, is_whole: bool
+        self, listings: Sequence[FolderListing], *, marks_missing: bool
     ) -> tuple[list[Folder], Walked]:
         """What to write about the listings, and their numbers."""
         walked = Walked()
-        compared = [self._compared(listing, walked, is_whole=is_whole) for listing in listings]
+        compared = [
+            self._compared(listing, walked, marks_missing=marks_missing) for listing in listings
+        ]
         return [folder for folder in compared if folder is not None], walked
 
-    def _compared(self, listing: FolderListing, walked: Walked, *, is_whole: bool) -> Folder | None:
+    def _compared(
+        self, listing: FolderListing, walked: Walked, *, marks_missing: bool
+    ) -> Folder | None:
         """What to write about the listing; None for nothing."""
         scans = self._scans
         files = listing.files
@@ -233,7 +141,7 @@ class RootScan:
                 for known in scans.known(folder_id, listing.after, listing.upto)
             }
         changes = compare(listing, recorded)
-        marks_gone = bool(changes.gone) and (is_whole or bool(self._gone_below))
+        marks_gone = bool(changes.gone) and marks_missing
         if marks_gone:
             self._require_root()
         walked.gone += len(changes.gone) if marks_gone else 0
@@ -294,14 +202,16 @@ class RootScan:
             if not os.path.lexists(f"{self._scope.root}/{path}")
         ]
 
-    def _end(self) -> int:
-        scans, now, lost = self._scans, self._context.clock.now(), self.lost()
+    def end(self) -> int:
+        """The whole root was scanned; how many more files are missing."""
+        scans, now, lost = self._scans, self._clock.now(), self.lost()
         missing, excluded = self._not_met(("",))
         return scans.end_walk(self._scope, missing, excluded, lost, now=now)
 
-    def _end_changed(self) -> int:
-        missing, _ = self._not_met(self._gone_below)
-        return self._scans.mark_folders_missing(missing, now=self._context.clock.now())
+    def end_part(self, prefixes: tuple[str, ...]) -> int:
+        """All below these prefixes was scanned; how many more files are missing."""
+        missing, _ = self._not_met(prefixes)
+        return self._scans.mark_folders_missing(missing, now=self._clock.now())
 
     def _not_met(self, prefixes: tuple[str, ...]) -> tuple[list[int], list[int]]:
         """Recorded folders below `prefixes` that the scan did not meet: those that are gone, and
@@ -311,9 +221,9 @@ class RootScan:
         for folder_id, path in self._scans.folders(self._scope.root_id):
             if self._is_visited(folder_id) or not path.startswith(prefixes):
                 continue
-            if path.startswith(tuple(self._excluded)):
+            if path.startswith(tuple(self.excluded)):
                 excluded.append(folder_id)
-            elif not path.startswith(tuple(self._unseen)) and self._is_gone(path):
+            elif not path.startswith(tuple(self.unseen)) and self._is_gone(path):
                 missing.append(folder_id)
         if missing:
             self._require_root()
@@ -333,6 +243,15 @@ class RootScan:
 
     def _is_gone(self, path: str) -> bool:
         return not os.path.lexists(f"{self._scope.root}/{path.rstrip('/#')}")
+
+    def forget_unopened(self, recorded: Sequence[FolderListing]) -> None:
+        """The end of the scan need not look at places that were visited, or are known to be
+        unreadable still."""
+        if self._unopened:
+            for listing in recorded:
+                self._unopened.pop(_place(listing), None)
+                for one in broken(listing):
+                    self._unopened.pop(one.folder + one.name, None)
 
 
 def _identity(directory: str) -> tuple[int, int] | None:
