@@ -25,7 +25,7 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import File
 from bulkup.manifest.runs import RunRow, Runs
 from bulkup.run.heartbeat import here, process_started
-from bulkup.run.upload import scan as finding
+from bulkup.run.scan import scan as finding
 from bulkup.run.upload import scan_root
 from bulkup.run.upload.pipeline import UploadPipeline
 from tests.fakes.clock import FakeClock
