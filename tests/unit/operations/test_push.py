@@ -26,7 +26,7 @@ from bulkup.manifest.rows import File
 from bulkup.manifest.runs import RunRow, Runs
 from bulkup.run.heartbeat import here, process_started
 from bulkup.run.scan import scan as finding
-from bulkup.run.upload import scan_root
+from bulkup.run.scan import scan_root
 from bulkup.run.upload.pipeline import UploadPipeline
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
