@@ -25,8 +25,8 @@ from bulkup.manifest.manifest import Manifest
 from bulkup.manifest.rows import File
 from bulkup.manifest.runs import RunRow, Runs
 from bulkup.run.heartbeat import here, process_started
+from bulkup.run.scan import recorder
 from bulkup.run.scan import scan as finding
-from bulkup.run.scan import scan_root
 from bulkup.run.upload.pipeline import UploadPipeline
 from tests.fakes.clock import FakeClock
 from tests.fakes.scripted_store import ScriptedStore
@@ -317,7 +317,7 @@ async def test_nobody_writes_between_the_walk_s_look_and_what_it_records(
 ) -> None:
     """Else two runs that walk a new folder would both add its files."""
     pushing.write({"x.jpg": b"x"})
-    compare, tries = scan_root.compare, 0
+    compare, tries = recorder.compare, 0
 
     def with_another(*args: Any) -> Any:
         nonlocal tries
@@ -329,7 +329,7 @@ async def test_nobody_writes_between_the_walk_s_look_and_what_it_records(
                 Pusher.begin(manifest, f"other{tries}", root=str(pushing.root), to=pushing.to)
         return found
 
-    monkeypatch.setattr(scan_root, "compare", with_another)
+    monkeypatch.setattr(recorder, "compare", with_another)
     summary = await pushing.push()
     assert (summary.exit_code, summary.sent) == (0, 1)
     assert tries
