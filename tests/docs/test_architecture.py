@@ -40,6 +40,22 @@ def test_every_path_exists(path: str) -> None:
     assert (SOURCE / path).exists()
 
 
+def test_every_module_that_a_page_names_exists() -> None:
+    """The page of the design had two paths of modules that had moved."""
+    named = {
+        (page.name, path)
+        for page in (REPOSITORY / "docs").rglob("*.md")
+        for path in re.findall(r"`([\w/]+/\w+\.py)`", page.read_text("utf-8"))
+        if "VERB" not in path
+    }
+    assert named
+    assert {one for one in named if not _is_there(one[1])} == set()
+
+
+def _is_there(path: str) -> bool:
+    return (SOURCE / path).exists() or (REPOSITORY / path).exists()
+
+
 @pytest.mark.parametrize(("path", "name"), NAMES)
 def test_every_function_it_names_exists(path: str, name: str) -> None:
     text = (SOURCE / path).read_text("utf-8")
