@@ -110,7 +110,6 @@ class Pacer:
             learned_rate=None if learned is None else learned.rate_per_second,
             adapts=adapts_rate,
         )
-        self._old = 0  # in flight since before the current period
         self._stale = 0  # in flight since before the last cut
         self._begin_period(now)
 
@@ -253,7 +252,7 @@ class Pacer:
 
     def _begin_period(self, now: float) -> None:
         """Requests in flight were started under the old limit: their answers do not count."""
-        self._old = self.in_flight
+        self._old = self.in_flight  # since before the current period
         self._period_began = now
         self._starts = self._full_starts = 0
         self._completed = self._bytes = self._throttled = self._failed = self._answers = 0
