@@ -18,13 +18,10 @@ from bulkup.errors import (
     ManifestLocked,
     ManifestReadOnly,
 )
-from bulkup.manifest.database.migrations import Migration, all_at_once, check_version, migrate
-from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.manifest.database.migrations import NEWEST, Migration, check_version, migrate
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_CREATE = all_at_once(len(MIGRATIONS))
 
 BUSY_SECONDS = 30.0
 """How long a statement waits for another process's transaction; those take milliseconds."""
@@ -140,7 +137,7 @@ def connect(
     path: str,
     *,
     journal_mode: JournalMode = "wal",
-    migrations: Sequence[Migration] = MIGRATIONS,
+    migrations: Sequence[Migration] | None = None,
 ) -> ManifestConnection:
     """Open, and create or migrate, the manifest at `path`. Raises ManifestError.
 
@@ -150,11 +147,10 @@ def connect(
     connection = _open(path)
     with _closed_on_error(connection):
         with sqlite_errors(path):
-            check_version(connection, path, len(migrations))
+            check_version(connection, path, NEWEST if migrations is None else len(migrations))
             if journal_mode == "wal":
                 use_wal(connection)
-            is_of_now = tuple(migrations[: len(MIGRATIONS)]) == MIGRATIONS
-            migrate(connection, path, migrations, at_once=_CREATE if is_of_now else None)
+            migrate(connection, path, migrations)
         connection.execute("PRAGMA foreign_keys = ON")  # not before: a migration may rebuild tables
     return connection
 
@@ -167,7 +163,7 @@ def connect_to_read(path: str) -> ManifestConnection | None:
     if not _is_there(path):
         return None
     connection, version = open_to_read(path)
-    if 0 < version < len(MIGRATIONS):
+    if 0 < version < NEWEST:
         connection.close()
         connect(path).close()
         connection, version = open_to_read(path)
@@ -197,7 +193,7 @@ def connect_to_nothing(path: str) -> ManifestConnection:
     """An empty manifest in memory, in place of one that does not exist yet."""
     connection = _open(":memory:", name=path)
     with _closed_on_error(connection):
-        migrate(connection, path, MIGRATIONS, at_once=_CREATE)
+        migrate(connection, path)
     return connection
 
 
@@ -207,7 +203,7 @@ def open_to_read(path: str) -> tuple[ManifestConnection, int]:
         try:
             connection = _open(f"{Path(path).absolute().as_uri()}?{mode}", name=path)
             with _closed_on_error(connection):
-                return connection, check_version(connection, path, len(MIGRATIONS))
+                return connection, check_version(connection, path)
         except ManifestError as error:
             may_try_again = isinstance(error, ManifestReadOnly | ManifestFull)
             if not may_try_again or mode == _READ_MODES[-1]:

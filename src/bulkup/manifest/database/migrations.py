@@ -19,6 +19,9 @@ Migration = Callable[[sqlite3.Connection], None]
 APPLICATION_ID = 0x62756C6B
 """`PRAGMA application_id` of a manifest ('bulk'), so that no other database is written into."""
 
+NEWEST = 7
+"""The number of the last one among `schema.MIGRATIONS`."""
+
 _COPY_SECONDS = 30.0
 """How long a backup waits for another process's lock."""
 
@@ -47,18 +50,14 @@ def newest_schema(migrations: Sequence[Migration]) -> str:
     return "".join(statements)
 
 
-def all_at_once(newest: int) -> Migration:
-    """What makes the schema of so many migrations in a new file, with 40 % of their instructions:
-    `newest_schema` as it was written to a file."""
-
-    def run(connection: sqlite3.Connection) -> None:
-        made = Path(__file__).with_name("data").joinpath("schema.sql").read_text(encoding="utf-8")
-        migration(newest, made)(connection)
-
-    return run
+def _make_newest(connection: sqlite3.Connection) -> None:
+    """The newest schema in a new file, at once: with 40 % of the instructions of all migrations,
+    and without loading them. It is `newest_schema` as it was written to a file."""
+    made = Path(__file__).with_name("data").joinpath("schema.sql").read_text(encoding="utf-8")
+    migration(NEWEST, made)(connection)
 
 
-def check_version(connection: sqlite3.Connection, path: str, newest: int) -> int:
+def check_version(connection: sqlite3.Connection, path: str, newest: int = NEWEST) -> int:
     """The schema's number. Raises ManifestCorrupt for another program's database, ManifestNewer
     for a schema above `newest`."""
     # Tables first: another process may be making them now, and it sets its id before.
@@ -79,27 +78,23 @@ def check_version(connection: sqlite3.Connection, path: str, newest: int) -> int
 
 
 def migrate(
-    connection: sqlite3.Connection,
-    path: str,
-    migrations: Sequence[Migration],
-    *,
-    at_once: Migration | None = None,
+    connection: sqlite3.Connection, path: str, migrations: Sequence[Migration] | None = None
 ) -> None:
     """Run the migrations that are missing. Other processes may do the same at the same time.
 
-    In a new file `at_once` takes the place of those that it stands for.
+    By default they are `schema.MIGRATIONS`.
     """
     version = _version(connection)
-    if version == len(migrations):
+    newest = NEWEST if migrations is None else len(migrations)
+    if version == newest:
         return
     if version == 0:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     else:
         _back_up_before(connection, path, version)
-    while version < len(migrations):
+    while version < newest:
         try:
-            step = migrations[version] if version or at_once is None else at_once
-            step(connection)
+            _step(migrations, version)(connection)
         except sqlite3.OperationalError:
             # Another process may have been quicker with the same migration.
             if connection.in_transaction:
@@ -107,6 +102,17 @@ def migrate(
             if _version(connection) <= version:
                 raise
         version = _version(connection)
+
+
+def _step(migrations: Sequence[Migration] | None, version: int) -> Migration:
+    """What leads from a schema to a later one."""
+    if migrations is not None:
+        return migrations[version]
+    if version == 0:
+        return _make_newest
+    from bulkup.manifest.database.schema import MIGRATIONS  # seldom needed, and long
+
+    return MIGRATIONS[version]
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -12,8 +12,7 @@ from typing import Final
 
 from bulkup.errors import ManifestCorrupt, ManifestNewer, UsageError
 from bulkup.manifest.database.connection import connect, open_to_read
-from bulkup.manifest.database.migrations import back_up
-from bulkup.manifest.database.schema import MIGRATIONS
+from bulkup.manifest.database.migrations import NEWEST, back_up
 from bulkup.manifest.database.scratch import scratch_folder
 
 _LOG: Final = "-wal"
@@ -32,7 +31,7 @@ def of_this_schema(path: str, *, beside: str) -> Iterator[str]:
     """Where the manifest at `path` can be read with this schema: there, or in a copy next to the
     file `beside` for as long as the context lasts. Raises what `check_other` raises."""
     has_log = _has_log_out_of_reach(path)
-    if not has_log and _version_of(path) == len(MIGRATIONS):
+    if not has_log and _version_of(path) == NEWEST:
         yield path
         return
     with scratch_folder(beside) as directory:
