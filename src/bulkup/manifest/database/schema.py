@@ -20,7 +20,7 @@ Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times a
 from __future__ import annotations
 
 from bulkup.manifest.database.counts import COUNTED, TALLIES
-from bulkup.manifest.database.migrations import Migration, migration
+from bulkup.manifest.database.migrations import NEWEST, Migration, migration
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS, SUFFIX_FIRST
 from bulkup.manifest.database.takeout import (
@@ -293,7 +293,6 @@ END;
 
 # By the unread content of a changed file: its content before (or none: that row may be gone).
 REPLACES = "ALTER TABLE content ADD COLUMN replaces INTEGER;"
-
 MIGRATIONS: tuple[Migration, ...] = (
     migration(1, TABLES + TALLIES + SIDECARS + TAKEOUT + SERVE + VIEWS),
     migration(2, REPLACES),
@@ -305,3 +304,4 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(8, ALL_PARTS),
 )
 """Migration number n is at index n - 1."""
+assert len(MIGRATIONS) == NEWEST
