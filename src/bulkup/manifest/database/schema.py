@@ -1,4 +1,4 @@
-"""The manifest's tables, indexes and triggers, as numbered migrations.
+"""The manifest's tables, indexes and triggers, as migrations: number n is at index n - 1.
 
     destination  a bucket and prefix, or a directory           root    what the user named
     folder       a directory (or archive) below a root         asset   a file, by folder and name
@@ -12,7 +12,6 @@
 A variant is a row of `object` with its own digest; its kind is the variant's name.
 Foreign keys are enforced, and what refers to a row that may be deleted has an index. Ids without
 REFERENCES may outlive their row, as the comment beside them says.
-
 Paths that are valid UTF-8 are TEXT, others are BLOB with the raw bytes. Times are seconds since
 1970 UTC (REAL); the views show them as ISO 8601.
 """
@@ -23,13 +22,7 @@ from bulkup.manifest.database.counts import COUNTED, TALLIES
 from bulkup.manifest.database.migrations import NEWEST, Migration, migration
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS, SUFFIX_FIRST
-from bulkup.manifest.database.takeout import (
-    ALL_PARTS,
-    TAGS,
-    TAKEOUT,
-    TWINS,
-    UNPACKED_PARTS,
-)
+from bulkup.manifest.database.takeout import ALL_PARTS, TAGS, TAKEOUT, TWINS, UNPACKED_PARTS
 from bulkup.manifest.database.views import VIEWS
 
 TABLES = """
@@ -303,5 +296,4 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(7, UNPACKED_PARTS),
     migration(8, ALL_PARTS),
 )
-"""Migration number n is at index n - 1."""
 assert len(MIGRATIONS) == NEWEST
