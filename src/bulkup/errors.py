@@ -24,7 +24,8 @@
         │   ├── StoreBroken          3          server
         │   ├── StoreForbidden       3          auth
         │   ├── StoreRefused         3          invalid
-        │   │   └── ConditionalWritesUnsupported   invalid
+        │   │   ├── ConditionalWritesUnsupported   invalid
+        │   │   └── RequestUnsupported             invalid
         │   ├── StoreFull            3          resource
         │   ├── KeyTaken             3          invalid
         │   ├── ObjectMissing        3          missing
@@ -324,6 +325,10 @@ class ConditionalWritesUnsupported(StoreRefused):
 
     The caller must check by a listing or a HEAD that a key is free.
     """
+
+
+class RequestUnsupported(StoreRefused):
+    """The endpoint does not do this kind of request, whatever the object (405, 411, 501)."""
 
 
 class StoreFull(StoreError):

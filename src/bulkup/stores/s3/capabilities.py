@@ -15,7 +15,7 @@ from functools import partial
 from itertools import product
 from typing import Protocol
 
-from bulkup.errors import DestinationError, ItemError, KeyTaken, StoreRefused
+from bulkup.errors import DestinationError, ItemError, KeyTaken, RequestUnsupported, StoreRefused
 from bulkup.model import Stored
 from bulkup.stores.store import Capabilities
 
@@ -34,7 +34,8 @@ class TryPut(Protocol):
 async def probe(put: TryPut, known: Capabilities) -> tuple[Capabilities, Stored]:
     """Store an object by one to five puts, and learn what `known` leaves open.
 
-    The key of `put` was free just now. Raises the last refusal when no kind of put is accepted.
+    The key of `put` was free just now. Raises the last refusal when no kind of put is accepted,
+    and DestinationError when the endpoint stores no objects at all.
     """
     refusal: StoreRefused | None = None
     for conditional, checksums in product(
@@ -49,6 +50,14 @@ async def probe(put: TryPut, known: Capabilities) -> tuple[Capabilities, Stored]
             conditional = await _is_refused(partial(put, conditional=True, checksums=checksums))
         return Capabilities(conditional_writes=conditional, checksums=checksums), stored
     assert refusal is not None
+    if isinstance(refusal, RequestUnsupported):
+        hint = (
+            refusal.hint
+            or "Nothing can be stored here: is the endpoint, or a proxy before it, read-only?"
+        )
+        raise DestinationError(
+            str(refusal), code=refusal.code, hint=refusal.hint or hint
+        ) from refusal
     raise refusal
 
 

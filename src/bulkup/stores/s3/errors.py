@@ -215,9 +215,17 @@ def _item_level(
         kind = errors.ObjectMissing
     elif status in (409, 412) or code == "PreconditionFailed":
         kind = errors.KeyTaken
+    elif status in (405, 411, 501):
+        kind, hint = errors.RequestUnsupported, _options_hint(refusal)
     elif status in (401, 402, 403, 451):
         kind, hint = errors.StoreForbidden, _forbidden_hint(refusal, code)
     return kind(said, hint=hint, code=code, request_id=request_id)
+
+
+def _options_hint(refusal: Refusal) -> str | None:
+    """The options that the endpoint may not support; None where none was given."""
+    given = [option for header, (option, _) in OPTIONS.items() if header in refusal.headers]
+    return f"Perhaps it does not support {' or '.join(given)}: leave it out." if given else None
 
 
 def _forbidden_hint(refusal: Refusal, code: str | None) -> str | None:

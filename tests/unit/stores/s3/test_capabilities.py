@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkup.clock import SystemClock
-from bulkup.errors import KeyTaken, StoreRefused
+from bulkup.errors import DestinationError, KeyTaken, RequestUnsupported, StoreRefused
 from bulkup.model import Attributes, Digest, Stored
 from bulkup.stores.open import Access, open_store
 from bulkup.stores.s3.capabilities import probe
@@ -42,6 +42,21 @@ class Endpoint:
             raise KeyTaken("k")
         self.is_taken = True
         return Stored("e")
+
+
+async def test_an_endpoint_that_stores_nothing_is_no_fault_of_the_file() -> None:
+    """A read-only gateway lists, and answers 405 or 501 to every PUT; 400 may be of this object."""
+
+    async def refuse(*, conditional: bool, checksums: bool) -> Stored:
+        raise error
+
+    error = RequestUnsupported("key 'k': MethodNotAllowed (405)", code="MethodNotAllowed")
+    with pytest.raises(DestinationError, match="MethodNotAllowed") as caught:
+        await probe(refuse, Capabilities())
+    assert "read-only" in (caught.value.hint or "")
+    error = StoreRefused("key 'k': KeyTooLongError (400)")
+    with pytest.raises(StoreRefused):
+        await probe(refuse, Capabilities())
 
 
 kinds = st.sampled_from(["does", "ignores", "refuses"])

@@ -71,7 +71,9 @@ def refusal(status, code=None, *, message="", extra="", headers=None, conditiona
         (500, "InternalError", errors.StoreBroken),
         (502, None, errors.StoreBroken),
         (400, "RequestTimeout", errors.StoreBroken),
-        (501, "NotImplemented", errors.StoreRefused),
+        (501, "NotImplemented", errors.RequestUnsupported),
+        (405, "MethodNotAllowed", errors.RequestUnsupported),
+        (411, "MissingContentLength", errors.RequestUnsupported),
         (400, "EntityTooLarge", errors.StoreRefused),
         (400, None, errors.StoreRefused),
         (304, None, errors.StoreRefused),
@@ -236,3 +238,12 @@ def test_bombs_are_not_parsed():
     body = b'<!DOCTYPE x [<!ENTITY a "SlowDown">]><Error><Code>&a;</Code></Error>'
     error = classify(Refusal(Response(403, body=body), "key 'k'", NOW))
     assert type(error) is errors.StoreForbidden
+
+
+def test_a_nameless_501_suspects_the_options():
+    """AWS and MinIO say only that a header implies something that is not implemented."""
+    said = refusal(501, "NotImplemented", message="A header you provided implies functionality")
+    error = classify(said._replace(headers=["x-amz-tagging", "cache-control", "content-type"]))
+    assert isinstance(error, errors.RequestUnsupported)
+    assert "--tag or --cache-control" in error.hint
+    assert classify(said).hint is None
