@@ -10,6 +10,10 @@ NOTE_BYTES: Final = 1 << 20
 """Larger files are none of these: most have 1 kB, those with many people 10 kB."""
 
 
+_FEW: Final = frozenset({"title", "description", "location", "geoData", "enrichments"})
+"""All that the JSON of an album has where neither date nor access is in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureNote:
     """Of one picture. `taken_at` is in seconds since 1970, UTC."""
@@ -50,8 +54,7 @@ def read_note(body: bytes) -> PictureNote | AlbumNote | None:
 
     title = unescape(title)
     if not is_picture:
-        is_album = "url" not in found or isinstance(album, dict) or "access" in found
-        return AlbumNote(title) if is_album and title.strip() else None
+        return AlbumNote(title) if _is_album(found) and title.strip() else None
     latitude, longitude, altitude = _place(found)
     return PictureNote(
         title=title,
@@ -63,6 +66,14 @@ def read_note(body: bytes) -> PictureNote | AlbumNote | None:
         people=_people(found.get("people")),
         is_favourite=found.get("favorited") is True,
     )
+
+
+def _is_album(found: dict[str, Any]) -> bool:
+    """Not a note of Keep, a task, or what else has a title in the other folders of a Takeout."""
+    if isinstance(found.get("albumData"), dict) or "access" in found:
+        return True
+    is_dated = isinstance(found.get("date"), dict) and "url" not in found
+    return is_dated or found.keys() <= _FEW
 
 
 def _seconds(moment: dict[str, Any]) -> float | None:

@@ -42,6 +42,8 @@ def test_a_picture_whose_name_is_not_said(title: dict[str, object]) -> None:
     [
         {"title": "Rome", "description": "", "access": "protected", "date": {"timestamp": "0"}},
         {"albumData": {"title": "Rome"}},
+        {"title": "Rome", "date": {"timestamp": "0"}},
+        {"title": "Rome", "description": "in spring"},
     ],
 )
 def test_an_album(body: dict[str, object]) -> None:
@@ -53,6 +55,19 @@ def test_an_album(body: dict[str, object]) -> None:
 )
 def test_any_other_json_is_none(body: bytes) -> None:
     assert read_note(body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"title": "Shopping", "isTrashed": False, "textContent": "milk", "attachments": []},  # Keep
+        {"title": "My list", "kind": "tasks#taskList"},
+        {"title": "Visited a page", "titleUrl": "https://…", "time": "2024-01-01T00:00:00Z"},
+        {"title": "a.jpg", "url": "https://…", "date": {"timestamp": "0"}},
+    ],
+)
+def test_what_has_a_title_elsewhere_in_a_takeout_is_no_album(body: dict[str, object]) -> None:
+    assert read_note(json.dumps(body).encode()) is None
 
 
 @pytest.mark.parametrize("timestamp", ["", "x", None, "0", "1e300", "nan"])
