@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Final, NamedTuple
+from unicodedata import normalize
 
 _PART: Final = re.compile(
     # A second download is `… (1).zip`; a Mac unpacks each part into a folder of its name.
@@ -17,10 +18,11 @@ _PART: Final = re.compile(
 # A Mac unpacks the second part beside the first as `Takeout 2`, Windows as `Takeout (2)`.
 _TOP: Final = re.compile(r"Takeout(?: \d+| ?\(\d+\))?/")
 _YEAR: Final = re.compile(
-    r"(?:Photos from|Photos de|Photos du|Fotos von|Fotos aus|Fotos de|Fotos del|Foto del|"
+    r"(?:Photos from|Photos de|Photos du|Fotos von|Fotos aus|Fotos de|Fotos del|Foto del|Foto dal|"
     r"Foto's uit|Foto's van|Foton från|Bilder fra|Billeder fra|Zdjęcia z|Fotky z|Fotografie z|"
-    r"Kuvat|Fényképek|Fotoğraflar|Фото за|Фотографии за)\s+\d{4}$|"
-    r"^\d{4}\s*(?:年の写真|年的照片|년의 사진)$"
+    r"Fotky z roku|Fotografie z roku|Kuvat|Kuvat vuodelta|Fényképek|Fotoğraflar|Foto dari|"
+    r"Fotografii din|Φωτογραφίες από το|Ảnh từ năm|Фото за|Фото з|Фотографии за|Фотографії за)"
+    r"\s+\d{4}$|^\d{4}\s*(?:年の写真|年的照片|年的相片|년의 사진|년 사진)$"
 ).match
 
 
@@ -65,7 +67,8 @@ def _divided(path: str) -> tuple[str, str, str]:
 
 def is_year_folder(folder: str) -> bool:
     """Whether a folder holds all pictures of a year, and is no album."""
-    return _YEAR(folder.rstrip("/").rpartition("/")[2]) is not None
+    name = folder.rstrip("/").rpartition("/")[2]
+    return _YEAR(name if name.isascii() else normalize("NFC", name)) is not None
 
 
 def may_be_note(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unicodedata import normalize
 
 import pytest
 
@@ -105,8 +106,11 @@ def test_the_parts_of_an_export_are_one(root: str, path: str, place: tuple[str, 
 
 def test_folders_of_years_are_no_albums() -> None:
     names = ("Photos from 2019", "Fotos von 2019", "Photos de 2019", "2019 年的照片")
+    names += ("Kuvat vuodelta 2019", "Fotky z roku 2019", "Foto dal 2019", "2019 年的相片")
+    names += (normalize("NFD", "Zdjęcia z 2019"),)
     assert all(is_year_folder(f"Google Photos/{name}/") for name in names)
-    assert not any(is_year_folder(f"x/{name}/") for name in ("Rome 2019", "2019", "Photos"))
+    others = ("Rome 2019", "2019", "Photos", "Fotos Rom 2019", "Photos from Rome 2019")
+    assert not any(is_year_folder(f"x/{name}/") for name in others)
 
 
 def test_which_json_files_are_read() -> None:
