@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from bulkup.clock import Clock
@@ -11,7 +12,7 @@ from bulkup.errors import BulkupError, CredentialsExpired, WrongRegion
 from bulkup.model import Body
 from bulkup.stores.s3.credentials import AskCredentials, Credentials
 from bulkup.stores.s3.endpoint import Address, locate
-from bulkup.stores.s3.sigv4 import Signer
+from bulkup.stores.s3.sigv4 import Signer, encode_path
 
 _HEAD_BYTES = 1 << 13
 _signed_by = re.compile(rb"Credential=([^/]+)/[0-9]{8}/([^/]+)/").search
@@ -24,6 +25,20 @@ class Session(NamedTuple):
     region: str
     address: Address
     signer: Signer
+
+    def presign(
+        self,
+        method: str,
+        key: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str],
+        *,
+        seconds: int,
+    ) -> str:
+        """A URL with which anybody may make this request, for so long."""
+        path = f"{self.address.path_prefix}/{encode_path(key)}"
+        signed = self.signer.presign(method, path, query, headers, seconds=seconds)
+        return f"{self.address.origin}{path}?{signed}"
 
     def has_signed(self, request: Body) -> bool:
         """Whether a request (head and body) was signed with these credentials for this region."""
