@@ -19,7 +19,7 @@ Migration = Callable[[sqlite3.Connection], None]
 APPLICATION_ID = 0x62756C6B
 """`PRAGMA application_id` of a manifest ('bulk'), so that no other database is written into."""
 
-NEWEST = 8
+NEWEST = 9
 """The number of the last one among `schema.MIGRATIONS`."""
 
 _COPY_SECONDS = 30.0

@@ -69,6 +69,18 @@ _NAMED_EDIT = _in_folder(
     f"shown.name > {_BARE} || '-edited.' AND shown.name < {_BARE} || '-edited/'",
     "1",
 )
+# IMG-edited(1).jpg is made of IMG(1).jpg, and LONG(1).jpg, whose mark was cut off, of LONG.jpg
+_OPENED = f"rtrim({_BARE}, replace({_BARE}, '(', ''))"  # up to and with the last bracket
+_UNNUMBERED = f"substr({_BARE}, 1, length({_OPENED}) - 1)"
+_NUMBER = f"substr({_BARE}, length({_OPENED}))"
+_SHOWN_BARE = "substr({0}, 1, length({0}) - 1)".format(_STEM.format("shown.name"))
+_IS_EDIT = (
+    f"(shown.name > {_BARE} || '-' AND shown.name < {_BARE} || '.' "
+    f"OR {_BARE} LIKE '%(%)' AND shown.name > {_UNNUMBERED} || '-' "
+    f"AND shown.name < {_UNNUMBERED} || '.' "
+    f"AND substr({_SHOWN_BARE}, -length({_NUMBER})) = {_NUMBER} "
+    f"OR {_SHOWN_BARE} = {_BARE} || '(1)')"
+)
 _NOTED_EDIT = _pair(
     "edit",
     # Google Takeout: one JSON for the original and for IMG-bearbeitet.jpg, in whatever part
@@ -78,8 +90,7 @@ _NOTED_EDIT = _pair(
     "JOIN asset AS other ON other.id = other_note.asset_id "
     "JOIN picture AS shown_picture ON shown_picture.content_id = shown.content_id "
     "JOIN picture AS other_picture ON other_picture.content_id = other.content_id",
-    f"{_SAME_MOMENT} AND shown.name > {_BARE} || '-' AND shown.name < {_BARE} || '.' "
-    "AND shown.name NOT LIKE '%-edited.%'",
+    f"coalesce({_SAME_MOMENT}, 1) AND {_IS_EDIT} AND shown.content_id <> other.content_id",
 )
 _LIVE = _pair(
     "live",
@@ -106,6 +117,9 @@ _MOTION = (
     f"FROM picture JOIN asset AS shown ON shown.content_id = picture.content_id {_joined('shown')} "
     "JOIN root ON root.id = shown_folder.root_id WHERE motion_bytes IS NOT NULL"
 )
-PAIRS = " UNION ALL ".join(
-    (_RAW_PAIR, _PHONE_EDIT, _NAMED_EDIT, _NOTED_EDIT, _LIVE, _BURST, _MOTION)
+PAIRS = f"{_NAMED_EDIT} UNION {_NOTED_EDIT} UNION ALL " + " UNION ALL ".join(
+    (_RAW_PAIR, _PHONE_EDIT, _LIVE, _BURST, _MOTION)
 )
+
+NOTED_EDITS = f"DROP VIEW pairs; CREATE VIEW pairs AS {PAIRS};"
+"""For manifests with the former view."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from bulkup.manifest.database.counts import COUNTED, TALLIES
 from bulkup.manifest.database.migrations import NEWEST, Migration, migration
+from bulkup.manifest.database.pairs import NOTED_EDITS
 from bulkup.manifest.database.serve import SERVE
 from bulkup.manifest.database.sidecars import MIXED_CASE, SIDECARS, SUFFIX_FIRST
 from bulkup.manifest.database.takeout import ALL_PARTS, TAGS, TAKEOUT, TWINS, UNPACKED_PARTS
@@ -295,5 +296,6 @@ MIGRATIONS: tuple[Migration, ...] = (
     migration(6, COUNTED + SUFFIX_FIRST),
     migration(7, UNPACKED_PARTS),
     migration(8, ALL_PARTS),
+    migration(9, NOTED_EDITS),
 )
 assert len(MIGRATIONS) == NEWEST

@@ -102,3 +102,49 @@ def test_an_edited_picture_of_google_has_the_time_of_the_original(library: Manif
         process(library, name, "JPEG", NOON)
     process(library, "f.jpg", "JPEG", "2018-01-01T00:00:00")
     assert sql(library, PAIRS) == [("edit", "e-edited.jpg", "e.jpg")]
+
+
+def note(manifest: Manifest, *names: str) -> None:
+    """As if Google Takeout had one JSON for these files."""
+    sql(
+        manifest,
+        "INSERT INTO takeout_note (root_id, path, stamp, export, folder, name, is_album, title) "
+        "SELECT id, ?, '', '', '', ?, 0, ? FROM root",
+        *(names[0],) * 3,
+    )
+    for name in names:
+        sql(
+            manifest,
+            "INSERT INTO takeout_partner SELECT asset.id, takeout_note.id FROM asset, takeout_note "
+            "WHERE asset.name = ? AND takeout_note.name = ?",
+            name,
+            names[0],
+        )
+
+
+LONG = "a name of forty-seven characters, or more, of a"
+
+
+@pytest.mark.parametrize(
+    ("original", "edited"),
+    [
+        ("IMG.jpg", "IMG-edited.jpg"),
+        ("IMG.jpg", "IMG-bearbeitet.jpg"),
+        ("IMG(1).jpg", "IMG-edited(1).jpg"),
+        ("IMG(1).HEIC", "IMG(1)-modifié.jpg"),
+        (f"{LONG}.jpg", f"{LONG}(1).jpg"),
+    ],
+)
+@pytest.mark.parametrize("taken_at", [NOON, None])
+def test_an_edited_picture_has_the_json_of_the_original(
+    manifest: Manifest, original: str, edited: str, taken_at: str | None
+) -> None:
+    """Whatever the language of its mark, and also where neither has a date of its own."""
+    pusher = Pusher.begin(manifest, "run")
+    for name in (original, edited, "IMG-edited(2).jpg", "IMG-COLLAGE(1).png"):
+        pusher.push(name, content=name)
+        process(manifest, name, "JPEG", taken_at)
+    note(manifest, original, edited)
+    assert sql(manifest, PAIRS) == [("edit", edited, original)]
+    sql(manifest, "UPDATE picture SET taken_at = '2018-01-01T00:00:00' WHERE rowid = 1")
+    assert sql(manifest, PAIRS) == ([] if taken_at else [("edit", edited, original)])
