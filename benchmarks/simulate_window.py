@@ -13,7 +13,8 @@ import heapq
 from dataclasses import dataclass, field
 from random import Random
 
-from bulkup.pace.pacer import Learned, Pacer
+from bulkup.pace.learned import Learned
+from bulkup.pace.pacer import Pacer
 
 CLIENT_SECONDS = 50e-6  # CPU time of one request in the client: no two start at the same moment
 TIMER_LATE_SECONDS = 1e-3  # asyncio's timers wake up to this much late

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from bulkup.pace.learned import Learned
 from bulkup.pace.slow_start import FAR_SECONDS, MOST_LIMIT, SlowStart
 from bulkup.pace.throttle import Throttle
 from bulkup.pace.window import MAX_LIMIT, START_LIMIT, Phase, Sample, Window, next_limit, window_at
@@ -29,22 +30,11 @@ PAUSE_LIMIT_SECONDS = 300.0
 LONG_RETRY_AFTER_SECONDS = 5.0
 """A server that asks for more is down (maintenance, fail-over), and not asking for a lower rate."""
 
-LEARNED_FOR_SECONDS = 24 * 3600.0
-"""What is older may have been learned on another network."""
-
 HEADROOM = 1.25
 """Requests in flight beyond rate x mean latency, since latencies vary."""
 
 LATENCY_WEIGHT = 0.05
 """Of the newest request in the mean latency: it follows within some twenty requests."""
-
-
-class Learned(NamedTuple):
-    """What a run learned about a destination; the manifest keeps it for the next run."""
-
-    limit: int
-    rate_per_second: float | None  # None: never throttled
-    measured_at: float  # seconds since 1970-01-01 UTC
 
 
 class Pacer:
@@ -90,7 +80,7 @@ class Pacer:
         self._clock = clock
         self._next_limit = next_limit
         self._is_fixed = fixed_limit is not None
-        learned = _fresh(learned, clock.now())
+        learned = learned if learned and learned.is_fresh(clock.now()) else None
         start = START_LIMIT if learned is None else learned.limit
         most = max(MAX_LIMIT, start)
         self._ceiling = ceiling
@@ -305,9 +295,3 @@ class Pacer:
         )
         self._window = self._next_limit(self._window, sample)
         self.limit = self._window.limit
-
-
-def _fresh(learned: Learned | None, now: float) -> Learned | None:
-    """What was learned, unless that is long ago, or in the future."""
-    is_fresh = learned is not None and 0 <= now - learned.measured_at < LEARNED_FOR_SECONDS
-    return learned if is_fresh else None

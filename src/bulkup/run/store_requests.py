@@ -10,8 +10,9 @@ from typing import TypeVar
 from bulkup.clock import Clock
 from bulkup.errors import StoreError
 from bulkup.manifest.destinations import Destination
+from bulkup.pace.learned import Learned
 from bulkup.pace.limiter import RequestLimiter
-from bulkup.pace.pacer import Learned, Pacer
+from bulkup.pace.pacer import Pacer
 from bulkup.pace.token_bucket import TokenBucket
 from bulkup.pace.tries import CONTROL_TRIES, PUT_TRIES, with_tries
 from bulkup.run.circuit_breaker import plain

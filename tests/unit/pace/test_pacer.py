@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulate_window import KIB, MIB, Course, Endpoint, FakeClock, Simulation
 
-from bulkup.pace.pacer import LEARNED_FOR_SECONDS, PAUSE_LIMIT_SECONDS, Learned, Pacer
+from bulkup.pace.learned import LEARNED_FOR_SECONDS, Learned
+from bulkup.pace.pacer import PAUSE_LIMIT_SECONDS, Pacer
 from bulkup.pace.rate_limit import FLOOR_PER_SECOND
 from bulkup.pace.slow_start import MOST_LIMIT
 from bulkup.pace.window import START_LIMIT
