@@ -17,13 +17,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import partial
-from random import Random
 from typing import Literal, Unpack, overload
 
 from bulkup.api import checks
 from bulkup.api.listener import OnEvent, OnProgress, listen
 from bulkup.api.options import (
-    LOG,
     EmbedKeywords,
     ManifestKeywords,
     Moment,
@@ -42,28 +40,19 @@ from bulkup.api.options import (
     settings_of,
 )
 from bulkup.api.plans import planned_backlog, planned_push, planned_retry
-from bulkup.api.results import FailedFile, StatusResult, VerifyFinding, status_result
+from bulkup.api.queries import digests_found, failures_of, pictures_found, status_of
+from bulkup.api.results import FailedFile, StatusResult, VerifyFinding
 from bulkup.api.verification import Findings, VerifyRequest, depth_of, verify_destinations
-from bulkup.clock import SystemClock
 from bulkup.errors import ErrorClass
 from bulkup.events import Summary
-from bulkup.manifest.reader import Reader
-from bulkup.operations.pictures.search_request import (
-    FoundPicture,
-    SearchRequest,
-    answer,
-    found_pictures,
-    matching_digests,
-)
-from bulkup.operations.pull import PullRequest, PullRun, no_manifest
+from bulkup.operations.pictures.search_request import FoundPicture, SearchRequest
+from bulkup.operations.pull import PullRequest, PullRun
 from bulkup.operations.push import PushRun, plan_of
 from bulkup.operations.resume import ResumeRun
 from bulkup.operations.retry import FailureFilter, RetryRun
 from bulkup.operations.stages import EmbedRun, ProcessRun
-from bulkup.operations.status import status_document
 from bulkup.run.descriptors import check_descriptors
 from bulkup.run.pull.events import PullSummary
-from bulkup.settings.table import Settings
 
 
 async def push(
@@ -187,7 +176,7 @@ async def pull(
     """
     checks.pull(duplicates, restore_days)
     settings = settings_of(options, PullKeywords, to=from_)
-    digests = await asyncio.to_thread(_digests, settings, search)
+    digests = await asyncio.to_thread(digests_found, search, settings)
     request = PullRequest(
         into=absolute(into),
         patterns=tuple(listed(globs)),
@@ -201,15 +190,6 @@ async def pull(
         dry_run=dry_run,
     )
     return await listen(partial(PullRun, request, settings.run), settings, on_event, on_progress)
-
-
-def _digests(settings: Settings, search: str | None) -> frozenset[str] | None:
-    with Reader(settings.manifest) as reader:
-        if not reader.exists:
-            raise no_manifest(settings.manifest)
-        if search is None:
-            return None
-        return matching_digests(reader, search, settings.run, SystemClock(), Random())
 
 
 @overload
@@ -235,19 +215,8 @@ async def status(
     checks.only_one(failed=failed, accepted=accepted)
     settings = settings_of(options, ManifestKeywords)
     if failed or accepted:
-        return await asyncio.to_thread(_failures, settings, accepted=accepted)
-    return await asyncio.to_thread(_status, settings)
-
-
-def _status(settings: Settings) -> StatusResult:
-    with Reader(settings.manifest) as reader:
-        stale = settings.run.stale_after_seconds
-        return status_result(status_document(reader, stale, now=time.time()))
-
-
-def _failures(settings: Settings, *, accepted: bool) -> list[FailedFile]:
-    with Reader(settings.manifest) as reader:
-        return [FailedFile(*row) for row in reader.reports.failures(accepted=accepted)]
+        return await asyncio.to_thread(failures_of, settings, accepted=accepted)
+    return await asyncio.to_thread(status_of, settings)
 
 
 async def search(
@@ -285,16 +254,7 @@ async def search(
         explain=explain,
     )
     request.check()
-    return await asyncio.to_thread(_found, request, settings_of(options, SearchKeywords))
-
-
-def _found(request: SearchRequest, settings: Settings) -> list[FoundPicture]:
-    with Reader(settings.manifest) as reader:
-        result = answer(request, reader, settings.run, clock=SystemClock(), random=Random())
-        for note in result.notes:
-            LOG.info("%s", note)
-        placed = reader.searchable.placed(hit.picture.content_id for hit in result.hits)
-        return list(found_pictures(result.hits, placed))
+    return await asyncio.to_thread(pictures_found, request, settings_of(options, SearchKeywords))
 
 
 async def verify(
