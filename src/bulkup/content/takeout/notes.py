@@ -115,5 +115,5 @@ def _text(value: object) -> str | None:
 def _people(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         return ()
-    names = (one.get("name") for one in value if isinstance(one, dict))
-    return tuple(dict.fromkeys(name.strip() for name in names if isinstance(name, str) and name))
+    names = (_text(one.get("name")) for one in value if isinstance(one, dict))
+    return tuple(dict.fromkeys(name for name in names if name is not None))
