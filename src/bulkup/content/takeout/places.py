@@ -57,12 +57,14 @@ def place_in_export(root: str, path: str) -> ExportPlace:
 
 def _divided(path: str) -> tuple[str, str, str]:
     """What is before the export's top folder, that folder, and what is inside; all before without
-    one. The parts may lie in a folder that is called Takeout, too, and so may an album."""
+    one. The parts may lie in a folder that is called Takeout, too, and so may an album. A numbered
+    top folder counts as one that the top folder is in: it may be of another export."""
     tops = list(_TOP.finditer(path))
     if not tops:
         return path, "", ""
     top = next((one for one in reversed(tops) if "/" in path[one.end() :]), tops[0])
-    return path[: top.start()], top[0], path[top.end() :]
+    before = path[: top.start() if top[0] == "Takeout/" else top.end()]
+    return before, top[0], path[top.end() :]
 
 
 def is_year_folder(folder: str) -> bool:

@@ -21,14 +21,21 @@ PICTURE = {
     "photoTakenTime": {"timestamp": "1552826096", "formatted": "17.03.2019, 12:34:56 UTC"},
     "geoData": {"latitude": 0.0, "longitude": 0.0, "altitude": 0.0},
     "geoDataExif": {"latitude": 48.1, "longitude": 11.5, "altitude": 520.0},
-    "people": [{"name": "Ann"}, {"name": "Bob"}, {"name": "Ann"}],
+    "people": [{"name": "Ann"}, {"name": "Bob O&#39;Brien "}, {"name": "Ann"}, {"name": " "}, 1],
     "favorited": True,
 }
 
 
 def test_a_picture() -> None:
     assert read_note(json.dumps(PICTURE).encode()) == PictureNote(
-        "Tom & Jerry.jpg", 1552826096.0, 48.1, 11.5, 520.0, "A cat 'n a mouse", ("Ann", "Bob"), True
+        "Tom & Jerry.jpg",
+        1552826096.0,
+        48.1,
+        11.5,
+        520.0,
+        "A cat 'n a mouse",
+        ("Ann", "Bob O'Brien"),
+        True,
     )
 
 
@@ -93,8 +100,8 @@ def test_a_date_that_is_none(timestamp: object) -> None:
         ("/d", "all/Takeout/Google Foto/a.jpg", ("/d/all/", "Google Foto/", "a.jpg")),
         ("/d/Takeout", "Google Foto/a.jpg", ("/d/", "Google Foto/", "a.jpg")),
         ("/d", "Rome/a.jpg", ("/d", "Rome/", "a.jpg")),
-        ("/d", "Takeout 2/Google Foto/a.jpg", ("/d/", "Google Foto/", "a.jpg")),
-        ("/d", "Takeout (3)/Google Foto/a.jpg", ("/d/", "Google Foto/", "a.jpg")),
+        ("/d", "Takeout 2/Google Foto/a.jpg", ("/d/Takeout 2/", "Google Foto/", "a.jpg")),
+        ("/d", "Takeout (3)/Google Foto/a.jpg", ("/d/Takeout (3)/", "Google Foto/", "a.jpg")),
         ("/d/Takeout", "1.zip#Takeout/Foto/a.jpg", ("/d/Takeout/1.zip#", "Foto/", "a.jpg")),
         ("/d/Takeout", "one/Takeout/Foto/a.jpg", ("/d/Takeout/one/", "Foto/", "a.jpg")),
         ("/d", "Takeout/Foto/Takeout/a.jpg", ("/d/", "Foto/Takeout/", "a.jpg")),
