@@ -358,6 +358,7 @@ def test_an_album_without_json_files_in_a_folder_that_was_moved_out_of_its_expor
     files = {name.removeprefix("Takeout/Google Photos/"): TWINS[name] for name in names}
     files["elsewhere/data/metadata.json"] = files["Best of/metadata.json"]
     files["elsewhere/data/a.jpg"] = jpeg(8)
+    files["Photos from 2019/lost.jpg"] = jpeg(9)
     (tmp_path / "Pictures").mkdir()
     if archive:
         with zipfile.ZipFile(tmp_path / "Pictures/all.zip", "w") as made:
@@ -368,7 +369,8 @@ def test_an_album_without_json_files_in_a_folder_that_was_moved_out_of_its_expor
             path = tmp_path / "Pictures" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(body)
-    bulkup("push", "Pictures", "--to", "store", "--stages", "upload")
+    ended = bulkup("push", "Pictures", "--to", "store", "--stages", "upload")
+    assert "Takeout: 2 files have their JSON, 1 has none: " in ended.stderr
     ((album, path),) = rows(bulkup, "SELECT album, path FROM albums")
     assert album == "Best of"
     assert path.endswith("Best of/IMG_1.jpg")

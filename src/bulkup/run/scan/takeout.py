@@ -222,10 +222,9 @@ def _join(context: RunContext) -> str | None:
     if not without:
         return None
     names = ", ".join(sorted(without)[:SHOWN]) + (", …" if len(without) > SHOWN else "")
-    return (
-        f"Takeout: {total:,} files have their JSON, {len(without):,} have none: {names} "
-        "(all: the view takeout)"
-    )
+    have = f"{total:,} {'file has its' if total == 1 else 'files have their'} JSON"
+    lack = f"{len(without):,} {'has' if len(without) == 1 else 'have'} none"
+    return f"Takeout: {have}, {lack}: {names} (all: the view takeout)"
 
 
 def _exports(manifest: TakeoutNotes) -> Iterator[tuple[_Export, list[NoteRow]]]:
