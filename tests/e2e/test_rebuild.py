@@ -211,3 +211,34 @@ def test_what_is_no_destination_is_refused(bulkup: Bulkup, tmp_path: Path, s3: E
     assert "is not there" in bulkup("rebuild", "--from", "nowhere", check=4).stderr
     ended = bulkup("rebuild", "--from", "s3://no-such-bucket-here", env=s3.environment, check=4)
     assert "bucket" in ended.stderr
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_destination_that_is_not_there_or_empty_is_not_remembered(
+    bulkup: Bulkup, tmp_path: Path, is_there: bool
+) -> None:
+    if is_there:
+        (tmp_path / "nowhere").mkdir()
+    make_tree(tmp_path / "photos", {"a.jpg": picture("a")})
+    bulkup("rebuild", "--from", tmp_path / "nowhere", check=4)
+    bulkup("forget", tmp_path / "nowhere", check=2)
+    pushed = bulkup("push", tmp_path / "photos")
+    assert "No destination given: pushing to the local store" in pushed.stderr
+
+
+def test_what_was_rebuilt_is_known_until_it_is_forgotten(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Without a root no file has these objects."""
+    make_tree(tmp_path / "photos", FILES)
+    make_tree(tmp_path / "others", {"z.jpg": picture("z")})
+    bulkup("push", tmp_path / "photos", "--to", tmp_path / "nas")
+    lose_manifest(bulkup)
+    bulkup("rebuild", "--from", tmp_path / "nas")
+    (place,) = bulkup("status", "--json").json()["destinations"]
+    assert (place["objects"], place["bytes"]) == (4, 3 * len(picture("a")))
+    assert ": 4 objects" in bulkup("status").stdout
+    assert "no problems" in bulkup("verify").stdout
+    bulkup("push", tmp_path / "others", "--to", tmp_path / "elsewhere")
+    assert bulkup("verify").stdout.count("no problems") == 2
+    (tmp_path / "nas").rename(tmp_path / "unmounted")
+    bulkup("push", tmp_path / "photos", "--to", tmp_path / "nas", check=4)
+    assert not (tmp_path / "nas").exists()

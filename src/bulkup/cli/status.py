@@ -228,7 +228,7 @@ def _print_status(document: dict[str, object], reader: Reader) -> None:
     assert isinstance(runs, list)
     assert isinstance(destinations, list)
     say = typer.echo
-    if not assets["total"]:
+    if not assets["total"] and not any(one["objects"] for one in destinations):
         print_folded(nothing_pushed(reader), sys.stdout)
         return
     say(

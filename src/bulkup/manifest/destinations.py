@@ -28,10 +28,15 @@ class Destination(NamedTuple):
     is_reached: bool = False  # something was ever stored there
 
 
-IS_REACHED = (
-    "(conditional_writes IS NOT NULL OR learned_at IS NOT NULL OR EXISTS "
-    "(SELECT 1 FROM tally WHERE destination_id = destination.id AND stage = 'upload' "
+_HOLDS_OBJECTS = (
+    "(EXISTS (SELECT 1 FROM tally WHERE destination_id = destination.id AND stage = 'upload' "
     "AND state = 'done' AND items > 0) "
+    # Those that `rebuild` found and no file has: only files count in `tally`.
+    "OR EXISTS (SELECT 1 FROM object WHERE destination_id = destination.id "
+    "AND stored_at IS NOT NULL))"
+)
+IS_REACHED = (
+    f"(conditional_writes IS NOT NULL OR learned_at IS NOT NULL OR {_HOLDS_OBJECTS} "
     "OR EXISTS (SELECT 1 FROM upload WHERE destination_id = destination.id))"
 )
 LEADS_TO = (  # of a row of `root`
@@ -41,8 +46,7 @@ LEADS_TO = (  # of a row of `root`
 _DESTINATION = (
     "SELECT id, url, endpoint_url, region, profile, addressing_style, conditional_writes, "
     "checksums, learned_limit, learned_rate, learned_at, "
-    "EXISTS (SELECT 1 FROM tally WHERE destination_id = destination.id "
-    f"AND stage = 'upload' AND state = 'done' AND items > 0), {IS_REACHED} FROM destination "
+    f"{_HOLDS_OBJECTS}, {IS_REACHED} FROM destination "
 )
 
 

@@ -73,11 +73,14 @@ async def rebuild(
         profile=options.profile,
         addressing_style=options.addressing_style,
     )
-    async with session.open("rebuild", destination) as reader:
-        adopted = url if adopts else None
-        rebuilding = _Rebuilding(session, reader, destination.id, root, adopted, deep=deep)
-        await rebuilding.run()
-        return rebuilding.rebuilt
+    try:
+        async with session.open("rebuild", destination) as reader:
+            adopted = url if adopts else None
+            rebuilding = _Rebuilding(session, reader, destination.id, root, adopted, deep=deep)
+            await rebuilding.run()
+            return rebuilding.rebuilt
+    finally:  # one that is not there, or holds nothing, is not remembered
+        await session.async_manifest.call(session.manifest.garbage.forget_useless, "")
 
 
 class _Rebuilding:

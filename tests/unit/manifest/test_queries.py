@@ -330,16 +330,16 @@ def _duplicate(pusher: Pusher) -> None:
 
 
 BY_CONTENT = {
-    "files": lambda manifest: list(manifest.reports.files(None)),
-    "copies": lambda manifest: manifest.upload_queue.copies(1, limit=10),
-    "open copies": lambda manifest: manifest.retry_queue.open_copies(),
-    "rekey": lambda manifest: manifest.upload_queue.rekey(
-        Pusher.begin(manifest, "b").record(folder(new=[file("y.jpg")]))[0],
+    "files": lambda manifest, other: list(manifest.reports.files(None)),
+    "copies": lambda manifest, other: manifest.upload_queue.copies(1, limit=10),
+    "open copies": lambda manifest, other: manifest.retry_queue.open_copies(),
+    "rekey": lambda manifest, other: manifest.upload_queue.rekey(
+        other.record(folder(new=[file("y.jpg")]))[0],
         destination_id=1,
         key="z.jpg",
         size_bytes=3,
     ),
-    "register": lambda manifest: _duplicate(Pusher.begin(manifest, "b")),
+    "register": lambda manifest, other: _duplicate(other),
 }
 
 
@@ -349,5 +349,6 @@ def test_objects_are_found_by_content_without_a_look_at_all_of_them(
 ) -> None:
     """Not by the destination alone, which is what most objects share."""
     Pusher.begin(manifest, "a").push("x.jpg")
-    steps = plan_of(manifest, lambda: BY_CONTENT[question](manifest))
+    other = Pusher.begin(manifest, "b")
+    steps = plan_of(manifest, lambda: BY_CONTENT[question](manifest, other))
     assert not [s for s in steps if "PRIMARY KEY (destination_id=?)" in s or "SCAN original" in s]

@@ -201,9 +201,12 @@ class StatusReport(Statements):
         ).fetchall()
 
     def _destinations(self) -> list[DestinationStatus]:
+        # `tally` counts what files have; what `rebuild` found without them is looked through.
+        found = "FROM object WHERE destination_id = destination.id AND kind = 'original'"
         rows = self._db.execute(
-            "SELECT url, coalesce(items, 0), coalesce(bytes, 0), nullif(endpoint_url, '') "
-            "FROM destination "
+            f"SELECT url, coalesce(nullif(items, 0), (SELECT count(stored_at) {found})), "
+            f"coalesce(nullif(bytes, 0), (SELECT sum(size_bytes) {found} "
+            "AND stored_at IS NOT NULL), 0), nullif(endpoint_url, '') FROM destination "
             "LEFT JOIN tally ON destination_id = destination.id AND stage = 'upload' "
             f"AND state = 'done' WHERE {IS_REACHED} OR EXISTS (SELECT 1 FROM batch "
             "JOIN batch_run ON batch_id = batch.id JOIN run ON run.id = batch_run.run_id "
