@@ -44,7 +44,11 @@ def run(
     others: Annotated[list[str], typer.Argument(metavar="OTHER.db…", help="Manifests to join.")],
     host: Annotated[
         str | None,
-        typer.Option("--host", help="The machine it is from; by default that of its last run."),
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="The machine it is from; by default that of its last run.",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:

@@ -27,7 +27,9 @@ Example: bulkup models rm siglip2"""
 
 FilesOption = Annotated[
     Path | None,
-    typer.Option("--from", help="Take the files of a known model from this directory."),
+    typer.Option(
+        "--from", metavar="DIR", help="Take the files of a known model from this directory."
+    ),
 ]
 
 
@@ -41,7 +43,8 @@ def run(
     ] = None,
     source: FilesOption = None,
     revision: Annotated[
-        str | None, typer.Option("--revision", help="Branch, tag or commit on the hub.")
+        str | None,
+        typer.Option("--revision", metavar="NAME", help="Branch, tag or commit on the hub."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:

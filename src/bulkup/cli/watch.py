@@ -1,4 +1,4 @@
-"""bulkup watch: pushes what comes to folders, until it is stopped."""
+"""bulkup watch: pushes new and changed files in folders, until it is stopped."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run(
         list[str], typer.Argument(metavar="PATH…", help="Folders; they need not be there yet.")
     ],
 ) -> None:
-    """Push what comes to folders, until it is stopped."""
+    """Push new and changed files in folders, until it is stopped."""
     settings = flags.settings()
     roots = tuple(dict.fromkeys(os.path.abspath(path) for path in paths))
     for root in roots:

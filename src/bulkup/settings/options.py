@@ -186,7 +186,7 @@ class RunOptions:
     limit: int | None = setting(
         "push.limit",
         kinds.COUNT_OR_NONE,
-        "Stop after this many unique files; 0 only scans.",
+        "Stop after this many unique files; with 0, push only scans.",
         example=1000,
     )
     max_duration_seconds: float | None = setting(

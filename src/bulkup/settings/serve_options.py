@@ -43,7 +43,7 @@ class ServeOptions:
     watch: tuple[str, ...] = setting(
         "serve.watch",
         kinds.FOLDERS,
-        "Folders that a server with --work watches: what comes to them is pushed.",
+        "Folders that a server with --work watches: new and changed files in them are pushed.",
         flag=False,
         default=[],
         example=["~/photos"],

@@ -23,8 +23,9 @@ class WatchOptions:
     poll_seconds: float | None = setting(
         "watch.poll",
         kinds.SPAN,
-        "Scan this often instead of waiting for the system's events; on network mounts 1m.",
-        example="1m",
+        "Instead of waiting for events, scan this often (by default only network mounts, every "
+        "minute).",
+        example="5m",
     )
     # Events may be lost; a scan of a million unchanged files takes seconds.
     rescan_seconds: float = setting(
