@@ -1,4 +1,5 @@
-"""What happened in a run, as values. The engine emits them; only `cli` prints.
+"""What happened in a run, as values. The engine emits them; only `cli` prints. Those of a single
+verb (resume, watch, pull, a dry run) are defined beside it.
 
 Every event has two renderings: `str(event)` for people (not escaped: the terminal output escapes
 it) and `event.as_json()` for programs. One event holds many files, since a call per file would
@@ -10,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
 from typing import ClassVar, Literal, NamedTuple
 
 from bulkup.model import LeftOut
 
 Json = Mapping[str, object]
 UploadKind = Literal["sent", "adopted", "duplicate", "copied"]
-RootState = Literal["watched", "polled", "absent"]
 
 _KINDS: Mapping[UploadKind, str] = {
     "sent": "sent",
@@ -32,6 +31,7 @@ class Event:
     """Something that happened in a run."""
 
     kind: ClassVar[str] = "event"
+    is_always_shown: ClassVar[bool] = False  # printed without --verbose, too
 
     def __repr__(self) -> str:
         said = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields(self))
@@ -64,44 +64,6 @@ class RunStarted(Event):
         if self.command == "push":
             return f"Pushing to {self.destination}"
         return f"{self.command}: to {self.destination}"
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class BatchFound(Event):
-    """An interrupted push that this run resumes."""
-
-    kind = "batch_found"
-    batch_id: int
-    roots: tuple[str, ...]
-    destination: str
-    started_at: float
-    ready: int
-    waiting: int
-    multipart_uploads: int
-    copies: int
-    walk_unfinished: bool
-
-    def __str__(self) -> str:
-        what = [
-            f"{number:,} {label}"
-            for number, label in (
-                (self.ready, "remaining"),
-                (self.waiting, "will retry"),
-                (
-                    self.multipart_uploads,
-                    f"multipart upload{'s' * (self.multipart_uploads != 1)} started",
-                ),
-                (self.copies, "to copy"),
-            )
-            if number
-        ]
-        what += ["scan not finished"] if self.walk_unfinished else []
-        started = datetime.fromtimestamp(self.started_at).astimezone()  # as the user's clock shows
-        roots = ", ".join(self.roots) or "retried files"
-        return (
-            f"Resuming push {self.batch_id} of {started:%Y-%m-%d %H:%M}: {', '.join(what)}\n"
-            f"  {roots} to {self.destination}"
-        )
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -143,22 +105,6 @@ class FilesLeftOut(Event):
 
     def __str__(self) -> str:
         return "\n".join(_line(f"ignored {f.folder}{f.name}: {f.reason}") for f in self.files)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class RootWatched(Event):
-    """A watched folder came, or went. `polled` folders are scanned again and again."""
-
-    kind = "root_watched"
-    root: str
-    state: RootState
-    reason: str | None = None  # why it is polled, or absent
-
-    def __str__(self) -> str:
-        if self.state == "absent":
-            return f"{self.root} {self.reason}: waiting for it"
-        how = "Watching" if self.state == "watched" else "Scanning again and again"
-        return f"{how}: {self.root}" + (f" ({self.reason})" if self.reason else "")
 
 
 class FileDone(NamedTuple):
@@ -244,6 +190,7 @@ class Paused(Event):
     """The whole run waits, because of the destination or this machine."""
 
     kind = "paused"
+    is_always_shown = True
     reason: str
     seconds: float  # until the next try
     gives_up_seconds: float | None = None  # until the run ends; None: after a few tries
@@ -263,6 +210,7 @@ class Notice(Event):
     """A message for the user that is not about one file."""
 
     kind = "notice"
+    is_always_shown = True
     message: str
     is_error: bool = False
     hint: str | None = None  # how to fix it

@@ -183,7 +183,6 @@ class RunOutput:
             if event.is_trouble:
                 self._say(str(event))
             return
-        always = (events.Notice, events.Paused, events.BatchFound, events.RootWatched)
         if isinstance(event, events.Paused) and event.gives_up_seconds is not None:
             shown = event.is_first or settings.verbose
         elif isinstance(event, events.Notice) and event.is_below_bars:
@@ -191,9 +190,9 @@ class RunOutput:
         elif isinstance(event, events.RunStarted):
             shown = event.first_default or settings.verbose
         else:
-            shown = settings.verbose or event.is_trouble or isinstance(event, always)
+            shown = settings.verbose or event.is_trouble or event.is_always_shown
         if shown and (text := str(event)):
-            self._say(text, folds=isinstance(event, (*always, events.RunStarted)))
+            self._say(text, folds=event.is_always_shown or isinstance(event, events.RunStarted))
 
     def report_lost(self) -> None:
         """Print which event logs failed, each once, even with --quiet."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
+from datetime import datetime
 
 from bulkup.errors import UsageError
-from bulkup.events import BatchFound, Notice
+from bulkup.events import Event, Notice
 from bulkup.manifest.batches import Interrupted
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.stages import StageScope
@@ -14,6 +16,45 @@ from bulkup.run.job import BatchStart, Job, RootToScan
 from bulkup.run.options import BatchOptions, batch_options_of
 from bulkup.run.run import Run
 from bulkup.walk.roots import check_root
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class BatchFound(Event):
+    """An interrupted push that this run resumes."""
+
+    kind = "batch_found"
+    is_always_shown = True
+    batch_id: int
+    roots: tuple[str, ...]
+    destination: str
+    started_at: float
+    ready: int
+    waiting: int
+    multipart_uploads: int
+    copies: int
+    walk_unfinished: bool
+
+    def __str__(self) -> str:
+        what = [
+            f"{number:,} {label}"
+            for number, label in (
+                (self.ready, "remaining"),
+                (self.waiting, "will retry"),
+                (
+                    self.multipart_uploads,
+                    f"multipart upload{'s' * (self.multipart_uploads != 1)} started",
+                ),
+                (self.copies, "to copy"),
+            )
+            if number
+        ]
+        what += ["scan not finished"] if self.walk_unfinished else []
+        started = datetime.fromtimestamp(self.started_at).astimezone()  # as the user's clock shows
+        roots = ", ".join(self.roots) or "retried files"
+        return (
+            f"Resuming push {self.batch_id} of {started:%Y-%m-%d %H:%M}: {', '.join(what)}\n"
+            f"  {roots} to {self.destination}"
+        )
 
 
 class ResumeRun(Run):

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
 
-from bulkup.events import RootState, RootWatched
+from bulkup.events import Event
 from bulkup.settings.watch_options import WatchOptions
 from bulkup.walk.file_events import FolderEvents, OnChange
 from bulkup.walk.filters import IGNORE_FILE, Rules
 from bulkup.walk.listing import is_archive_name
 from bulkup.walk.mounts import mount_of, read_mounts
 
+RootState = Literal["watched", "polled", "absent"]
+
 NETWORK_POLL_SECONDS: Final = 60.0
 """How often a network mount is scanned: a scan costs a round trip or more for each folder."""
 
 MOST_PATHS: Final = 2_000
 """With more changed paths than this the whole folder is scanned, which is then the quicker way."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class RootWatched(Event):
+    """A watched folder came, or went. `polled` folders are scanned again and again."""
+
+    kind = "root_watched"
+    is_always_shown = True
+    root: str
+    state: RootState
+    reason: str | None = None  # why it is polled, or absent
+
+    def __str__(self) -> str:
+        if self.state == "absent":
+            return f"{self.root} {self.reason}: waiting for it"
+        how = "Watching" if self.state == "watched" else "Scanning again and again"
+        return f"{how}: {self.root}" + (f" ({self.reason})" if self.reason else "")
 
 
 class Events(Protocol):

@@ -18,7 +18,6 @@ from bulkup.events import (
     FilesLeftOut,
     Notice,
     RootWalked,
-    RootWatched,
     RunStarted,
     Summary,
 )
@@ -27,6 +26,7 @@ from bulkup.manifest.queue.uploads import Left
 from bulkup.model import LeftOut, Snapshot
 from bulkup.operations.push import Push
 from bulkup.operations.watch.watch_run import RETRY_SECONDS, WatchRun
+from bulkup.operations.watch.watched_root import RootWatched
 from bulkup.run.context import RunContext, new_context
 from bulkup.run.summary import snapshot_of, summary_of
 from bulkup.settings.options import UploadOptions
