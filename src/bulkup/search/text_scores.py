@@ -112,7 +112,7 @@ class TextQuery:
             if other is not None:
                 plain = " ".join(parsed.words) if parsed.dates else text
                 foreign = [QueryPart(text, (other.understood(plain),))]
-        if foreign is None:
+        if not foreign:  # or of words such as "und" only
             return cls._made(text, parts, terms, labels)
         return cls._made(text, foreign, terms, labels, understood_as=_in_english(foreign))
 

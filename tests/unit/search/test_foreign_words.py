@@ -100,6 +100,13 @@ def test_the_note_has_all_words_of_a_phrase() -> None:
     assert TextQuery.of("coucher de soleil").understood_as == "sunset"
 
 
+@pytest.mark.parametrize("text", ["und", "der die das", "\u00e9", "le", "a"])
+def test_words_without_a_meaning_of_their_own_are_not_understood_as_nothing(text: str) -> None:
+    query = TextQuery.of(text)
+    assert query.understood_as is None
+    assert query.terms
+
+
 def test_an_inflected_english_word_loses_to_a_form_that_english_has_not() -> None:
     assert TextQuery.of("roter Hund").understood_as == "red dog"
 
