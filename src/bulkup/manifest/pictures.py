@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bulkup.manifest.database.sql import Statements, execute_rows
 from bulkup.manifest.queue.release import forget_unwanted
 from bulkup.manifest.queue.settle import enqueue_after, settle_done
-from bulkup.manifest.rows import ProcessedItem, VariantRow, as_text
+from bulkup.manifest.rows import ProcessedItem, VariantRow, as_text, text_array
 from bulkup.model import Digest, Stage
 
 if TYPE_CHECKING:
@@ -142,12 +141,12 @@ def _moment(facts: PictureFacts) -> str | None:
 
 
 def _words(facts: PictureFacts) -> tuple[object, ...]:
-    keywords = json.dumps(facts.keywords) if facts.keywords else None
+    keywords = text_array(facts.keywords)
     return facts.rating, _text(facts.title), _text(facts.description), keywords
 
 
 def _tags(facts: PictureFacts) -> str | None:
-    return json.dumps([as_text(one) for one in facts.tags]) if facts.tags else None
+    return text_array(facts.tags)
 
 
 def _text(words: str | None) -> str | None:

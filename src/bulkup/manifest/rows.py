@@ -7,8 +7,10 @@ takes and returns tuples. Where one is made for each small file, of values that 
 
 from __future__ import annotations
 
+import json
 import math
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from bulkup.errors import ErrorClass
@@ -40,6 +42,11 @@ def from_sql(path: Text) -> str:
 def as_text(message: str) -> str:
     """A message that names a path, as TEXT takes it: bytes that are no UTF-8 become \\udcXX."""
     return message.encode(errors="backslashreplace").decode()
+
+
+def text_array(texts: Sequence[str]) -> str | None:
+    """A JSON array whose texts queries find as they are read; None for an empty one."""
+    return json.dumps([as_text(one) for one in texts], ensure_ascii=False) if texts else None
 
 
 class File(NamedTuple):

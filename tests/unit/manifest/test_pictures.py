@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from hashlib import sha256
 
@@ -26,7 +25,7 @@ METADATA = Metadata(
         place=Place(47.5, -8.25, 400.0),
         rating=4,
         title="A title",
-        keywords=("one", "two"),
+        keywords=("K\u00f6ln", "bad \udcff bytes"),
     ),
     perceptual_hash="00ff00ff00ff00ff",
 )
@@ -64,9 +63,11 @@ def test_a_picture_is_written_down_and_can_be_asked_for(manifest: Manifest) -> N
     assert found == [
         (
             "a.jpg", item.digest, 3000, 2000, 6, "Canon EOS 7D", 2.8, 47.5, -8.25,
-            "00ff00ff00ff00ff", 0, 4, "A title", json.dumps(["one", "two"]),
+            "00ff00ff00ff00ff", 0, 4, "A title", '["K\u00f6ln", "bad \\\\udcff bytes"]',
         )
     ]  # fmt: skip
+    by_keyword = "SELECT path FROM pictures WHERE keywords LIKE '%K\u00f6ln%'"
+    assert rows(manifest, by_keyword) == [("a.jpg",)]
     assert [one.kind for one in manifest.pictures.variants(item.content_id, 1)] == [
         "thumb",
         "preview",

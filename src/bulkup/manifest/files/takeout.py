@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bulkup.content.takeout.notes import AlbumNote, PictureNote
 from bulkup.content.takeout.places import ExportPlace
 from bulkup.manifest.database.sql import Statements
-from bulkup.manifest.rows import as_text, from_sql, to_sql
+from bulkup.manifest.rows import as_text, from_sql, text_array, to_sql
 
 
 class ReadNote(NamedTuple):
@@ -209,6 +209,6 @@ def _row(read: ReadNote) -> tuple[object, ...]:
         note.longitude,
         note.altitude_metres,
         None if note.description is None else as_text(note.description),
-        json.dumps(note.people) if note.people else None,
+        text_array(note.people),
         note.is_favourite,
     )
