@@ -60,10 +60,10 @@ class RunStarted(Event):
 
     def __str__(self) -> str:
         if self.first_default:
-            return f"No destination given: pushing to the local store {self.destination}"
+            return one_line(f"No destination given: pushing to the local store {self.destination}")
         if self.command == "push":
-            return f"Pushing to {self.destination}"
-        return f"{self.command}: to {self.destination}"
+            return one_line(f"Pushing to {self.destination}")
+        return one_line(f"{self.command}: to {self.destination}")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -83,7 +83,7 @@ class RootWalked(Event):
 
     def __str__(self) -> str:
         noun = "file" if self.files == 1 else "files"
-        return (
+        return one_line(
             f"{self.root}: {self.files:,} {noun} ({self.new:,} new, {self.changed:,} changed, "
             f"{self.gone:,} deleted locally, {self.left_out:,} ignored)"
         )
@@ -104,7 +104,7 @@ class FilesLeftOut(Event):
         ]
 
     def __str__(self) -> str:
-        return "\n".join(_line(f"ignored {f.folder}{f.name}: {f.reason}") for f in self.files)
+        return "\n".join(one_line(f"ignored {f.folder}{f.name}: {f.reason}") for f in self.files)
 
 
 class FileDone(NamedTuple):
@@ -132,7 +132,7 @@ class FilesDone(Event):
 
     def __str__(self) -> str:
         return "\n".join(
-            _line(f"{_KINDS[f.how]} {f.path}" + (f" → {f.key}" if f.key is not None else ""))
+            one_line(f"{_KINDS[f.how]} {f.path}" + (f" → {f.key}" if f.key is not None else ""))
             for f in self.files
         )
 
@@ -161,7 +161,7 @@ class ItemsDone(Event):
 
     def __str__(self) -> str:
         return "\n".join(
-            _line(f"{self.stage} {i.how} {i.path}" + (f": {i.reason}" if i.reason else ""))
+            one_line(f"{self.stage} {i.how} {i.path}" + (f": {i.reason}" if i.reason else ""))
             for i in self.items
         )
 
@@ -182,7 +182,7 @@ class AttemptFailed(Event):
 
     def __str__(self) -> str:
         verdict = "failed for good" if self.state == "dead" else "will retry"
-        return f"{self.path}: {self.error_class}: {self.error} ({verdict})"
+        return one_line(f"{self.path}: {self.error_class}: {self.error} ({verdict})")
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -198,8 +198,8 @@ class Paused(Event):
 
     def __str__(self) -> str:
         if self.gives_up_seconds is None:
-            return f"Waiting {self.seconds:.0f} s: {self.reason}"
-        return (
+            return one_line(f"Waiting {self.seconds:.0f} s: {self.reason}")
+        return one_line(
             f"No connection to {self.reason}. Next try in {self.seconds:.0f} s, giving up in "
             f"{_duration(self.gives_up_seconds)} (--wait-online)."
         )
@@ -223,7 +223,7 @@ class Notice(Event):
     def __str__(self) -> str:
         prefix = "bulkup: " if self.is_error else ""
         hint = f"\n{self.hint}".replace("\n", "\n  ") if self.hint else ""
-        return f"{prefix}{self.message}{hint}"
+        return f"{prefix}{one_line(self.message)}{hint}"
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -287,7 +287,7 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """One line: a name may hold newlines."""
     return text.replace("\n", "\\n")
 

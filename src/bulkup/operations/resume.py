@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bulkup.errors import UsageError
-from bulkup.events import Event, Notice
+from bulkup.events import Event, Notice, one_line
 from bulkup.manifest.batches import Interrupted
 from bulkup.manifest.destinations import Destination
 from bulkup.manifest.queue.stages import StageScope
@@ -53,7 +53,7 @@ class BatchFound(Event):
         roots = ", ".join(self.roots) or "retried files"
         return (
             f"Resuming push {self.batch_id} of {started:%Y-%m-%d %H:%M}: {', '.join(what)}\n"
-            f"  {roots} to {self.destination}"
+            f"  {one_line(f'{roots} to {self.destination}')}"
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from bulkup.events import Event
+from bulkup.events import Event, one_line
 from bulkup.settings.watch_options import WatchOptions
 from bulkup.walk.file_events import FolderEvents, OnChange
 from bulkup.walk.filters import IGNORE_FILE, Rules
@@ -35,9 +35,9 @@ class RootWatched(Event):
 
     def __str__(self) -> str:
         if self.state == "absent":
-            return f"{self.root} {self.reason}: waiting for it"
+            return one_line(f"{self.root} {self.reason}: waiting for it")
         how = "Watching" if self.state == "watched" else "Scanning again and again"
-        return f"{how}: {self.root}" + (f" ({self.reason})" if self.reason else "")
+        return one_line(f"{how}: {self.root}" + (f" ({self.reason})" if self.reason else ""))
 
 
 class Events(Protocol):
