@@ -16,6 +16,9 @@ _COORDINATE: Final = re.compile(
     rf"\s*(?:\u00b0|\u00ba|deg|['\u2032\u2019\"\u2033\u201d]+)?\s*,?\s*{_LETTER}?",
     re.IGNORECASE,
 )
+_DECIMAL_COMMAS: Final = re.compile(  # of a phone's locale: "52,00000,50,00000,34,01180"
+    r"(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)"
+).fullmatch
 _ISO_6709: Final = re.compile(
     r"([+-])(\d\d)(\d\d)?(\d\d)?(\.\d*)?([+-])(\d{3})(\d\d)?(\d\d)?(\.\d*)?"
     r"([+-]\d+(?:\.\d*)?)?"
@@ -32,7 +35,10 @@ def coordinate_of(text: str | None, reference: str | None, axis: str) -> float |
     degrees with a sign, a letter or a separate `reference`, and degrees, minutes and seconds with
     their usual marks.
     """
-    found = _COORDINATE.fullmatch((text or "").strip())
+    text = (text or "").strip()
+    if commas := _DECIMAL_COMMAS(text):
+        text = "{}.{},{}.{},{}.{}".format(*commas.groups())
+    found = _COORDINATE.fullmatch(text)
     if found is None:
         return None
     letter = (found[1] or found[6] or (reference or "").strip() or axis[0])[0].upper()

@@ -97,6 +97,7 @@ def test_damage_outside_of_the_properties_costs_nothing(packet: bytes) -> None:
         ("43.0764", "\u221279.077", False),
         ("4.30764e1", "-7.9077E+1", False),
         ("43,4,35.04,N", "79,4,37.2,W", False),
+        ("43,00000,4,00000,35,04000", "79,00000,4,00000,37,20000", True),
     ],
 )
 def test_a_place_is_read_in_every_spelling(latitude: str, longitude: str, reference: bool) -> None:
