@@ -1,6 +1,7 @@
 """The manifest's file.
 
-schema.py      tables, indexes and triggers
+schema.py      the migrations, each of which is SQL of the modules below
+tables.py      tables, indexes and triggers
 counts.py      counts by state: kept by triggers, or by statements about many rows
 data/          schema.sql: what the migrations make of a new file, all at once
 sidecars.py    tables and triggers of XMP sidecars
