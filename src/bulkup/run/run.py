@@ -248,13 +248,7 @@ class Run(ABC):
         """Record how one job ended; its summary."""
         queue = self._context.manifest.upload_queue
         batch_id, destination = job_runner.begun.batch_id, job_runner.job.destination
-        left = await self._context.call(
-            queue.left,
-            [batch_id],
-            self._context.run_id,
-            stages_of([job_runner]),
-            destinations_of([job_runner]),
-        )
+        left = await self._context.call(self._left_of, [job_runner])
         if job_runner.job.makes_copies:
             copies = await self._context.call(queue.copies, destination.id, limit=1)
             self._is_unfinished = self._is_unfinished or bool(copies)
@@ -287,13 +281,7 @@ class Run(ABC):
         left = left._replace(ready=left.ready + self._not_begun)
         await self._report_claims(left)
         summary = self._summary(jobs, left, is_cancelled=is_cancelled)
-        await self._context.call(
-            self._context.manifest.runs.end,
-            self._context.run_id,
-            now=self._context.clock.now(),
-            exit_code=summary.exit_code,
-            summary=asdict(summary),
-        )
+        await self._record_end(summary.exit_code, asdict(summary))
         self._context.emit(summary)
         return summary
 
@@ -308,23 +296,28 @@ class Run(ABC):
 
     def _left(self) -> Left:
         """What is left of this run's work."""
-        batches = [job_runner.begun.batch_id for job_runner in self.job_runners]
+        return self._left_of(self.job_runners)
+
+    def _left_of(self, job_runners: list[JobRunner]) -> Left:
         return self._context.manifest.upload_queue.left(
-            batches,
+            [job_runner.begun.batch_id for job_runner in job_runners],
             self._context.run_id,
-            stages_of(self.job_runners),
-            destinations_of(self.job_runners),
+            stages_of(job_runners),
+            destinations_of(job_runners),
         )
 
     async def _give_up(self, error: BulkupError) -> None:
         """End the run without a summary; its claims are released."""
         await self._context.call(self._forget_useless)
+        await self._record_end(int(error.exit_code), {})
+
+    async def _record_end(self, exit_code: int, summary: dict[str, object]) -> None:
         await self._context.call(
             self._context.manifest.runs.end,
             self._context.run_id,
             now=self._context.clock.now(),
-            exit_code=int(error.exit_code),
-            summary={},
+            exit_code=exit_code,
+            summary=summary,
         )
 
     def _summary(self, jobs: list[Job], left: Left, *, is_cancelled: bool = False) -> Summary:
