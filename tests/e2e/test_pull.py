@@ -309,7 +309,7 @@ def test_objects_in_cold_storage_are_asked_for_and_come_later(
     )
     first = bulkup("pull", "--into", "back", env=env, check=3)
     assert "1 in cold storage" in first.stdout
-    assert "next: bulkup pull --restore" in first.stdout
+    assert "next: the same command with --restore" in first.stdout
     assert s3.count("RestoreObject") == 0
     for _ in range(2):
         summary = bulkup("pull", "--into", "back", "--restore", "--json", env=env, check=3).lines()

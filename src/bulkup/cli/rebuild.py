@@ -22,7 +22,8 @@ EXAMPLE = """Rebuild only adds to the manifest. The next push of the same tree u
 
 With --engine, objects that nobody pushed with bulkup are adopted: they are files of a root called
 like the destination, and are read once, for their digest, thumbnails, metadata and search.
-bulkup process continues with what is left.
+bulkup process continues with what is left. --workers, --limit, --max-duration, --max-errors,
+--patience, --stats and --metrics-file are about this work, and do nothing without --engine.
 
 Example: bulkup rebuild --from s3://bucket/photos --root ./photos
 Example: bulkup rebuild --from s3://bucket/archive --engine dask://scheduler:8786"""
@@ -111,7 +112,7 @@ def _print(rebuilt: Rebuilt, source: str, root: str | None, *, json: bool, quiet
     if rebuilt.adopted:
         lines.append(f"{count(rebuilt.adopted, 'file')} adopted")
     elif rebuilt.unknown:
-        lines.append("Next: bulkup rebuild --deep reads those without a digest")
+        lines.append("Next: the same command with --deep reads those without a digest")
     elif root is None and rebuilt.recorded:
         lines.append("Objects do not tell the names of duplicates, and of what failed")
         lines.append("Next: bulkup pull --into DIR   bring each content back")

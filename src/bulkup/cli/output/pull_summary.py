@@ -85,7 +85,7 @@ def _counts(summary: PullSummary) -> list[tuple[str, int, str]]:
 def _hints(summary: PullSummary) -> list[str]:
     """What to run next."""
     if summary.archived and not summary.requested:
-        return ["bulkup pull --restore    ask for the objects in cold storage"]
+        return ["the same command with --restore asks for the objects in cold storage"]
     if summary.archived:
         return ["the same command in some hours, when the objects can be read"]
     if summary.exit_code or summary.remaining:
