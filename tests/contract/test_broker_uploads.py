@@ -46,12 +46,13 @@ class Clients:
 
     async def send(self, client, signed, body):
         """The status, of the server's own URL or the bucket's."""
+        return (await self.response(client, signed, body)).status_code
+
+    async def response(self, client, signed, body):
         sender = client if HOST in signed["url"] else self._sender
-        return (
-            await sender.request(
-                signed["method"], signed["url"], headers=signed["headers"], content=body
-            )
-        ).status_code
+        return await sender.request(
+            signed["method"], signed["url"], headers=signed["headers"], content=body
+        )
 
     async def process(self):
         """Run it as a server does."""
@@ -86,8 +87,8 @@ async def begin(client, body, name="a.jpg"):
     return response.status_code, response.json()
 
 
-async def complete(client, found):
-    response = await client.post(f"/uploads/{found['upload_id']}/complete", json={})
+async def complete(client, found, **fields):
+    response = await client.post(f"/uploads/{found['upload_id']}/complete", json=fields)
     return response.status_code, response.json()
 
 
@@ -125,6 +126,15 @@ async def test_other_bytes_than_were_announced_leave_nothing(clients, store, sen
         assert await clients.send(client, again, PHOTO) == 200
         assert (await complete(client, again))[0] == 200
     assert len(await objects(store)) == 1
+
+
+async def test_a_wrong_etag_records_nothing(clients, store):
+    async with clients.client("one") as client:
+        _, found = await begin(client, PHOTO)
+        sent = await clients.response(client, found, PHOTO)
+        assert (await complete(client, found, etag='"0123"'))[0] == 422
+        assert (await client.get("/uploads")).json()["files"] == []
+        assert (await complete(client, found, etag=sent.headers["etag"]))[0] == 200
 
 
 async def test_an_object_that_is_there_stays_as_it_is(clients, store):

@@ -78,7 +78,7 @@ async def test_an_upload_becomes_an_object_and_a_file(uploader, store, manifest,
     assert found["method"] == "PUT"
     assert found["expires_at"] == "2027-01-15T08:05:00Z"
     assert await put(uploader, found) == 200
-    status, done = await complete(uploader, found, etag="whatever")
+    status, done = await complete(uploader, found)
     assert (status, done["duplicate"], done["key"]) == (200, False, "x/a.jpg")
     assert (store / "x/a.jpg").read_bytes() == PHOTO
     assert (store / "x/a.jpg").stat().st_mtime == 1_777_622_400
@@ -179,6 +179,18 @@ async def test_a_url_is_for_one_length_one_digest_and_one_upload(uploader, store
 async def test_nothing_sent_is_nothing_to_complete(uploader):
     _, found = await begin(uploader)
     assert (await complete(uploader, found))[0] == 409
+
+
+async def test_an_etag_must_be_that_of_the_object(uploader, store):
+    _, found = await begin(uploader)
+    sent = await uploader.put(found["url"], content=PHOTO, headers=found["headers"])
+    status, problem = await complete(uploader, found, etag='"0123"')
+    assert (status, "ETag" in problem["detail"]) == (422, True)
+    assert (await complete(uploader, found, etag=5))[0] == 422
+    assert (await uploader.get("/api/v1/uploads")).json()["files"] == []
+    status, done = await complete(uploader, found, etag=sent.headers["etag"])
+    assert (status, done["duplicate"]) == (200, False)
+    assert objects(store) == {"a.jpg"}
 
 
 async def test_a_completion_that_is_asked_for_twice_is_the_same(uploader):

@@ -36,7 +36,7 @@ async def announce(
     if isinstance(found, StoredUpload) or found.part_bytes is not None or not is_looked_for:
         return found
     try:
-        return (await complete(broker, found, None))._replace(is_duplicate=True)
+        return (await complete(broker, found))._replace(is_duplicate=True)
     except ObjectMissing:
         return found
     except Rekeyed:
@@ -44,13 +44,17 @@ async def announce(
 
 
 async def complete(
-    broker: Broker, one: Reservation, parts: Sequence[tuple[int, str]] | None
+    broker: Broker,
+    one: Reservation,
+    parts: Sequence[tuple[int, str]] | None = None,
+    *,
+    etag: str | None = None,
 ) -> StoredUpload:
     """Check and record the object. May be called again. `parts` are numbers and ETags, as far as
-    the client says which parts make the object.
+    the client says which parts make the object; `etag` is what it says of the whole.
 
     Raises ObjectMissing when there is no object, SourceChanged when it is another than was
-    announced, and Rekeyed.
+    announced or than the client says, and Rekeyed.
     """
     if one.is_done:
         key = await broker.manifest.read(lambda reader: reader.reservations.stored_key(one))
@@ -61,6 +65,7 @@ async def complete(
     is_whole = await _is_whole(one, to, info)
     if is_whole is False:
         await _refuse(broker, one, to, is_ours=is_joined or info.digest == one.digest)
+    _check_etag(one, to, info, etag)
     return await _settle(broker, one, info, is_proved=is_whole is True)
 
 
@@ -99,8 +104,19 @@ async def _join(
 def _check_part(one: Reservation, part: Part, etag: str | None) -> None:
     if part.size_bytes != part_size(one, part.number):
         raise SourceChanged(f"part {part.number} has {part.size_bytes:,} bytes")
-    if etag is not None and etag.strip('"') != part.etag.strip('"'):
+    if etag is not None and _bare(etag) != _bare(part.etag):
         raise SourceChanged(f"part {part.number} was sent again: its ETag is {part.etag}")
+
+
+def _check_etag(one: Reservation, to: OpenDestination, info: ObjectInfo, etag: str | None) -> None:
+    """A directory has no ETags: there it is the one that the answer to the PUT had."""
+    found = one.digest if to.bindings is None else info.etag
+    if etag is not None and found is not None and _bare(etag) != _bare(found):
+        raise SourceChanged(f"{one.path}: the object has the ETag {_bare(found)}, not {etag!r}")
+
+
+def _bare(etag: str) -> str:
+    return etag.removeprefix("W/").strip('"')
 
 
 async def _is_whole(one: Reservation, to: OpenDestination, info: ObjectInfo) -> bool | None:

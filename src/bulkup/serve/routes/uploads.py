@@ -115,8 +115,11 @@ async def parts(request: Request) -> Response:
 async def finish(request: Request) -> Response:
     """POST /uploads/ID/complete: the object is looked at and recorded."""
     one, document = await _upload(request), await document_in(request)
-    named = document.get("parts")
-    stored = await complete(_broker(request), one, None if named is None else _parts(named))
+    named, etag = document.get("parts"), document.get("etag")
+    if not isinstance(etag, str | None):
+        raise UsageError("etag: a text is needed, as the answer to the PUT had it")
+    parts = None if named is None else _parts(named)
+    stored = await complete(_broker(request), one, parts, etag=etag)
     return JSONResponse(
         {
             "duplicate": stored.is_duplicate,
