@@ -59,6 +59,7 @@ class _Guard:
             _check_role(request, self._role)
         if self._cost:
             take(request, self._cost)
+        _require_plain(request)
         length = request.headers.get("content-length", "0")
         if self._body_bytes is not None and int(length) > self._body_bytes:
             raise _too_large(self._body_bytes)
@@ -101,6 +102,17 @@ def take(request: Request, cost: int) -> None:
             429,
             f"too many requests; try again in {seconds} s",
             headers={"Retry-After": str(seconds)},
+        )
+
+
+def _require_plain(request: Request) -> None:
+    """Raise Problem (415) for a compressed body: nothing here unpacks one (RFC 9110, 15.5.16)."""
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Problem(
+            415,
+            "a body with a Content-Encoding is not understood: send it as it is",
+            headers={"Accept-Encoding": "identity", "Connection": "close"},
         )
 
 

@@ -389,6 +389,23 @@ async def test_bodies_that_are_no_announcement_are_refused(uploader, body):
     assert (await uploader.post("/api/v1/uploads", content=body)).status_code in (400, 422)
 
 
+async def test_compressed_bodies_are_named_as_what_is_not_understood(uploader, store):
+    _, found = await begin(uploader)
+    gzip = {**found["headers"], "content-encoding": "gzip"}
+    complete_url = f"/api/v1/uploads/{found['upload_id']}/complete"
+    refusals = [
+        await uploader.post("/api/v1/uploads", content=b"{}", headers=gzip),
+        await uploader.post(complete_url, headers=gzip),
+        await uploader.post("/search-by-example", content=PHOTO, headers=gzip),
+        await uploader.put(found["url"], content=PHOTO, headers=gzip),
+    ]
+    assert [one.status_code for one in refusals] == [415] * 4
+    assert {one.headers["accept-encoding"] for one in refusals} == {"identity"}
+    assert objects(store) == set()
+    plain = {**found["headers"], "content-encoding": "identity"}
+    assert (await uploader.put(found["url"], content=PHOTO, headers=plain)).status_code == 200
+
+
 async def test_viewers_and_strangers_upload_nothing(viewer, stranger):
     assert (await begin(viewer))[0] == 403
     assert (await begin(stranger))[0] == 401
