@@ -153,7 +153,7 @@ def _run_level(
     if refusal.status in _PORTALS:
         return errors.DestinationUnreachable(said, hint=PORTAL_HINT)
     if refusal.status == 407:
-        hint = "The proxy wants a name and a password: https_proxy=http://NAME:PASSWORD@HOST:PORT"
+        hint = "The proxy wants a name and a password: http_proxy=http://NAME:PASSWORD@HOST:PORT"
         return errors.DestinationUnreachable(said, hint=hint)
     if code in _SUSPENDED or (code is None and refusal.status == 402):
         hint = "The account at the endpoint is suspended or not set up: its provider can say why."

@@ -191,11 +191,15 @@ class ResponseParser:
             if (end if end >= 0 else len(self._data)) - begin > HEAD_LIMIT_BYTES:
                 raise HTTPError("headers without an end")
             if end < 0:
+                # At once, as nothing else may follow: another protocol, or lines without CR
+                is_other = not b"HTTP/1.".startswith(self._data[begin : begin + 7])
+                if is_other or b"\n\n" in self._data[begin:]:
+                    raise HTTPError("what the server answers is no HTTP")
                 return False
             head = self._data[begin:end].decode("latin-1")
             self._at = end + 4
             if _HEAD(head) is None:
-                raise HTTPError("not the head of a response")
+                raise HTTPError("what the server answers is no HTTP")
             if head[9] != "1":
                 break  # what comes before, like 100 Continue, is not the response
         self._response = response = Response(int(head[9:12]), head)

@@ -166,6 +166,19 @@ def test_what_is_no_response_is_an_error(what: str) -> None:
 
 @pytest.mark.parametrize(
     "begin",
+    [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x15\x03", b"HTTP/2 200", b"HTTP/1.1 200 OK\na: b\n\n"],
+    ids=["another protocol", "TLS", "HTTP/2", "lines without CR"],
+)
+def test_what_begins_as_no_response_is_not_waited_for(begin: bytes) -> None:
+    """Such a server may wait for more itself: nobody would notice for a minute."""
+    with pytest.raises(HTTPError):
+        ResponseParser().feed(begin)
+    with pytest.raises(HTTPError):
+        feed(ResponseParser(), *(bytes([byte]) for byte in begin))
+
+
+@pytest.mark.parametrize(
+    "begin",
     [
         b"",
         b"HTTP/1.1 200 OK\r\na: ",
