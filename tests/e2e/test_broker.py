@@ -179,6 +179,7 @@ def test_a_client_gets_its_files_back(serve: Serve, tmp_path: Path) -> None:
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", "is no bulkup serve"),
         (b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "is no bulkup serve"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "is no bulkup serve"),
+        (b"HTTP/1.1 511 Sign in\r\ncontent-length: 0\r\n\r\n", "sign-in page"),
         (b"HTTP/1.1 301 Moved\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n", "no bulkup serve"),
     ],
 )

@@ -14,6 +14,7 @@ from bulkup import errors
 from bulkup.http_statuses import PASSING_STATUSES
 from bulkup.redaction import foreign_text
 from bulkup.stores.s3.errors import Refusal, retry_after_seconds
+from bulkup.stores.s3.headers import PORTAL_HINT
 from bulkup.stores.s3.http1 import Response
 
 SIGN_IN_HINT = (
@@ -42,6 +43,8 @@ def classify(
 ) -> errors.BulkupError:
     """The error for a response that is no success. `subject` names what was asked for."""
     if not is_problem(response):
+        if response.status == 511:  # Network Authentication Required (RFC 6585)
+            return errors.DestinationUnreachable(f"{subject}: HTTP 511", hint=PORTAL_HINT)
         if response.status >= 500:  # of a proxy before it, perhaps
             return _passing(response, f"{subject}: HTTP {response.status}", now)
         return no_broker(url, f"HTTP {response.status}")
