@@ -269,11 +269,13 @@ def test_an_upload_goes_on_after_a_reload(served: Served, tmp_path: Path) -> Non
     served.browser.command("Network.enable")
     served.browser.command("Network.setBlockedURLs", urls=["*/api/v1/uploads*"])
     upload(served, new)
-    served.wait("document.querySelector('[data-list]').innerText.includes('Asking the server')")
-    served.browser.command("Network.setBlockedURLs", urls=[])
+    asking = "document.querySelector('[data-list]').innerText.includes('Asking the server')"
+    served.wait(asking)
 
     served.open("upload")
 
+    served.wait(asking)
+    served.browser.command("Network.setBlockedURLs", urls=[])  # not before: it would go on at once
     served.wait(
         "/Uploaded|Processing|Making|Searchable/.test(document.querySelector('[data-list]').innerText)"
     )
