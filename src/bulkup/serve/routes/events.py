@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from bulkup.serve.access import route
 from bulkup.serve.context import ServerContext, context_of
+from bulkup.serve.identity import identify, sent_token
 from bulkup.serve.live.hub import LiveEvent, position_of
 
 COMMENT_SECONDS = 15.0
@@ -20,8 +21,9 @@ RETRY_MS = 3000
 
 async def events(request: Request) -> Response:
     """`stats`, `failed`, `run_ended`, `alert`; `reload` when the listener missed some."""
-    last = request.headers.get("last-event-id", "")
-    body = _lines(context_of(request), last)
+    context, last = context_of(request), request.headers.get("last-event-id", "")
+    token, _ = sent_token(request.headers, context.cookie)
+    body = _lines(context, last, token or "")
     first = await anext(body)  # raises what a response must not begin with
     return _EventStream(first, body)
 
@@ -40,8 +42,9 @@ class _EventStream(StreamingResponse):
         )
 
 
-async def _lines(context: ServerContext, last: str) -> AsyncIterator[str]:
-    """The stream; ends when the server does, or after minutes without an event."""
+async def _lines(context: ServerContext, last: str, token: str) -> AsyncIterator[str]:
+    """The stream; ends when the server does, after minutes without an event, or instead of the
+    next event when the token is no longer valid."""
     with context.live.listening() as queue:
         yield f"retry: {RETRY_MS}\n\n"
         for event in await context.live.since(position_of(last)):
@@ -55,7 +58,7 @@ async def _lines(context: ServerContext, last: str) -> AsyncIterator[str]:
                 silent += COMMENT_SECONDS
                 yield ":\n\n"
                 continue
-            if event_or_end is None:
+            if event_or_end is None or await identify(token, context) is None:
                 return
             silent = 0.0
             yield _text(event_or_end)

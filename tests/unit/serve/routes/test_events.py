@@ -14,7 +14,7 @@ from bulkup.errors import ExitCode
 from bulkup.manifest.server import ServerManifest
 from bulkup.serve.routes import events as module
 from bulkup.serve.server import Server
-from bulkup.serve.tokens import Role, add_token
+from bulkup.serve.tokens import Role, add_token, revoke_token
 from bulkup.settings.table import Settings
 from tests.unit.manifest.recording import run_row
 
@@ -94,6 +94,19 @@ async def test_the_end_of_the_server_ends_the_stream_at_once(
         server.stop("SIGTERM received", ExitCode.TERMINATED)
         async with asyncio.timeout(2):
             assert (await reader.read()).endswith(b"0\r\n\r\n")
+
+
+async def test_a_token_that_was_revoked_gets_no_further_event(
+    settings: Settings, manifest: ServerManifest, token: str
+) -> None:
+    async with running(settings) as server, stream(server, token) as reader:
+        await read_event(reader, "stats")
+        revoke_token(manifest.tokens, "x")
+        manifest.runs.begin(run_row("run-1"))
+        manifest.runs.end("run-1", now=5.0, exit_code=0, summary={})
+        async with asyncio.timeout(10):
+            rest = await reader.readuntil(b"\r\n0\r\n\r\n")
+    assert b"run-1" not in rest
 
 
 async def test_a_silent_stream_has_comments_and_an_end(
