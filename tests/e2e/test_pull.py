@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -90,13 +91,32 @@ def test_the_tree_comes_back_as_it_was(bulkup: Bulkup, place: Place, layout: str
     summary = lines[-1]
     assert (summary["event"], summary["command"]) == ("summary", "pull")
     assert (summary["files"], summary["failed"], summary["exit_code"]) == (len(before), 0, 0)
-    assert summary["fetched"] == len(set(FILES.values()))  # the empty one is not read, "f" is
+    assert summary["fetched"] == len(set(FILES.values())) + 1  # and "f"
     assert (summary["linked"], summary["copied"]) == (1, 1)
     pulled = [line for line in lines if line["event"] == "pulled"]
     assert len({line["path"] for line in pulled}) == len(before)
     one, other = (bulkup.directory / "back/sub" / name for name in ("b.jpg", "third b.jpg"))
     assert one.stat().st_ino == other.stat().st_ino
     assert (bulkup.directory / "back/sub/copy of b.jpg").stat().st_nlink == 1
+
+
+def test_the_numbers_of_a_pull_add_up(bulkup: Bulkup, tmp_path: Path) -> None:
+    """Empty files, duplicates, and files that are there or cannot be had: each is in one number,
+    and as many are named."""
+    names = {"empty.jpg": b"", "none.jpg": b"", "a.jpg": picture("a"), "b.jpg": picture("a")}
+    root = make_tree(tmp_path / "photos", names | {"c.jpg": picture("c"), "d.jpg": picture("d")})
+    bulkup("push", root, "--to", "store", "--stages", "upload")
+    make_tree(tmp_path / "back", {"d.jpg": picture("d")})
+    (tmp_path / "store" / "c.jpg").write_bytes(b"damaged")
+    counted = ("fetched", "linked", "copied", "present")
+    planned = bulkup("pull", "--into", "back", "--dry-run", "--json").lines()[-1]
+    *events, summary = bulkup("pull", "--into", "back", "--json", check=3).lines()
+    named = Counter(line["how"] for line in events if line["event"] == "pulled")
+    assert {key: summary[key] for key in counted} == {key: named[key] for key in counted}
+    assert (summary["fetched"], summary["present"], summary["failed"]) == (2, 1, 1)
+    assert sum(summary[key] for key in (*counted, "failed", "remaining")) == summary["files"] == 6
+    assert sum(planned[key] for key in counted) == planned["files"] == 6
+    assert bulkup("pull", "empty.jpg", "--into", "other").stdout.startswith("Done")
 
 
 def test_a_second_pull_makes_no_request(

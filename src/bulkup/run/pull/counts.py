@@ -17,7 +17,7 @@ class PullCounts:
     linked: int = 0
     copied: int = 0
     renamed: int = 0
-    fetched: int = 0  # contents
+    fetched: int = 0  # the first file of each content that was not there, also of the empty one
     fetched_bytes: int = 0
     archived: int = 0  # contents
     requested: int = 0  # contents

@@ -92,7 +92,8 @@ class PullFailed(Event):
 
 @dataclass(slots=True, eq=False, repr=False)
 class PullSummary(Event):
-    """How a pull ended."""
+    """How a pull ended. `files` are those that were fetched, linked, copied, present, failed, or
+    remain."""
 
     kind = "summary"
     run_id: str
@@ -100,7 +101,7 @@ class PullSummary(Event):
     destination: str  # the folder
     seconds: float
     files: int  # that were selected
-    fetched: int  # contents, each by one read of its object
+    fetched: int  # one for each content, read once; the empty one needs no read
     fetched_bytes: int
     linked: int
     copied: int

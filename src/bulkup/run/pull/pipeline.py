@@ -152,9 +152,7 @@ class PullPipeline:
                 return None, placed
         async with self._fetcher.room(content):
             fetched = await self._fetcher.fetch(content)
-            if fetched.key is not None:
-                self._counts.fetched += 1
-                self._counts.fetched_bytes += content.size_bytes
+            self._counts.fetched_bytes += content.size_bytes
             return fetched, await self._placing.place(content, fetched)
 
     def _settle(
@@ -171,6 +169,7 @@ class PullPipeline:
                 self._fail(self._failed(content, one.place, one.error))
                 continue
             counts.done += 1
+            counts.fetched += one.how == "fetched"
             counts.linked += one.how == "linked"
             counts.copied += one.how == "copied"
             counts.renamed += one.place.path != one.place.wanted.path
@@ -255,7 +254,7 @@ class DryPull:
                 verdict: Verdict = "link" if links and is_same_time else "copy"
                 if place is first:
                     verdict = "fetch"
-                    counts.fetched += content.size_bytes > 0
+                    counts.fetched += 1
                     counts.fetched_bytes += content.size_bytes
                 counts.linked += verdict == "link"
                 counts.copied += verdict == "copy"
