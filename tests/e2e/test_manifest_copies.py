@@ -280,6 +280,18 @@ def test_restore_replaces_nothing_and_takes_no_damaged_copy(bulkup: Bulkup, tmp_
     assert os.listdir(bulkup.home) == []
 
 
+def test_folders_that_earlier_versions_left_are_removed_when_they_are_old(bulkup: Bulkup) -> None:
+    """Nobody locked them: a young one may be in use."""
+    root = make_tree(bulkup.directory / "photos", {"a.jpg": picture(1)})
+    old, young = (bulkup.home / f".bulkup-copy-{name}" for name in ("old", "young"))
+    for folder in (old, young):
+        folder.mkdir(parents=True)
+        (folder / "manifest.db").write_bytes(b"half")
+    os.utime(old, (1_600_000_000, 1_600_000_000))
+    bulkup("push", root, "--to", "store", env=ALWAYS)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
 def test_a_host_or_a_key_chooses_the_copy(bulkup: Bulkup, tmp_path: Path) -> None:
     """This host's newest copy without any; another machine's by its name."""
     place = DirectoryPlace(tmp_path / "store")

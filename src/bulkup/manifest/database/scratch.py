@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,11 @@ from typing import Final
 
 _MIDDLE: Final = "-scratch-"
 """Between the manifest's name and what is random: a walk leaves out what begins like a manifest."""
+
+_EARLIER: Final = ".bulkup-copy-*"
+"""Folders of versions that locked none: nobody makes a copy for so long."""
+
+_EARLIER_SECONDS: Final = 24 * 3600.0
 
 
 @contextmanager
@@ -49,6 +55,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _remove_left_behind(manifest: Path) -> None:
+    for folder in manifest.parent.glob(_EARLIER):
+        with suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > _EARLIER_SECONDS:
+                shutil.rmtree(folder)
     for folder in list(manifest.parent.iterdir()):
         if not folder.name.startswith(f"{manifest.name}{_MIDDLE}"):
             continue
