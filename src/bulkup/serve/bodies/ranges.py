@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_ONE_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})")
+_ONE_RANGE = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.IGNORECASE)
 
 
 class ByteRange(NamedTuple):

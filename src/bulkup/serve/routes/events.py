@@ -17,11 +17,15 @@ COMMENT_SECONDS = 15.0
 """Proxies close connections on which nothing moves, the usual ones after 30 or 60 s."""
 SILENT_SECONDS = 300.0
 RETRY_MS = 3000
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_MEDIA_TYPE = "text/event-stream"
 
 
 async def events(request: Request) -> Response:
     """`stats`, `failed`, `run_ended`, `alert`; `reload` when the listener missed some."""
     context, last = context_of(request), request.headers.get("last-event-id", "")
+    if request.method == "HEAD":
+        return Response(headers=_HEADERS, media_type=_MEDIA_TYPE)
     token, _ = sent_token(request.headers, context.cookie)
     body = _lines(context, last, token or "")
     first = await anext(body)  # raises what a response must not begin with
@@ -37,8 +41,8 @@ class _EventStream(StreamingResponse):
 
         super().__init__(
             whole(),
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-            media_type="text/event-stream",
+            headers=_HEADERS,
+            media_type=_MEDIA_TYPE,
         )
 
 

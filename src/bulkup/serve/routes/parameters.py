@@ -59,6 +59,12 @@ def choice_in(request: Request, name: str, choices: tuple[str, ...]) -> str | No
     return text
 
 
+def has_etag(request: Request, etag: str) -> bool:
+    """Whether If-None-Match says that the client has this representation (RFC 9110, 13.1.2)."""
+    condition = request.headers.get("if-none-match", "")
+    return condition.strip() == "*" or etag in condition
+
+
 async def document_in(request: Request) -> dict[str, Any]:
     """The JSON object in the body; empty for no body. Raises Problem (400, 422)."""
     body = await request.body()

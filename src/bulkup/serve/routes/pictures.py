@@ -19,7 +19,7 @@ from bulkup.serve.bodies.ranges import ByteRange, Unsatisfiable, range_of
 from bulkup.serve.context import ServerContext, context_of
 from bulkup.serve.pages.policy import SANDBOX
 from bulkup.serve.problems import Problem
-from bulkup.serve.routes.parameters import digest_in
+from bulkup.serve.routes.parameters import digest_in, has_etag
 from bulkup.stores.store import SignsURLs
 
 URL_SECONDS = 300
@@ -85,7 +85,7 @@ def _small(kind: str) -> Endpoint:
         context, digest = context_of(request), digest_in(request)
         found = await _found(context, digest, kind)
         headers = _headers(found)
-        if found.etag in request.headers.get("if-none-match", ""):
+        if has_etag(request, found.etag):
             return Response(status_code=304, headers=headers)
         body = context.variants.get(found.etag)
         if body is None:
@@ -124,7 +124,7 @@ async def original(request: Request) -> Response:
     context, digest = context_of(request), digest_in(request)
     found = await context.manifest.read(lambda reader: find(reader, digest, "original"))
     headers = _headers(found)
-    if found.etag in request.headers.get("if-none-match", ""):
+    if has_etag(request, found.etag):
         return Response(status_code=304, headers=headers)
     store = await context.stores.of(found.place.destination_id)
     if isinstance(store, SignsURLs):
@@ -185,7 +185,7 @@ def _headers(found: PictureBytes) -> dict[str, str]:
 
 def _range(request: Request, found: PictureBytes, size_bytes: int) -> ByteRange | None:
     condition = request.headers.get("if-range")
-    if condition is not None and condition != found.etag:
+    if request.method == "HEAD" or condition not in (None, found.etag):
         return None
     try:
         return range_of(request.headers.get("range"), size_bytes)

@@ -7,13 +7,14 @@ from starlette.responses import Response
 
 from bulkup.serve.access import route
 from bulkup.serve.context import context_of
+from bulkup.serve.routes.parameters import has_etag
 
 
 async def stats(request: Request) -> Response:
     """`status --json`, the phases, and the number of unread notifications."""
     snapshot = await context_of(request).overview.get()
     headers = {"ETag": snapshot.etag, "Cache-Control": "private, max-age=5, must-revalidate"}
-    if snapshot.etag in request.headers.get("if-none-match", ""):
+    if has_etag(request, snapshot.etag):
         return Response(status_code=304, headers=headers)
     return Response(snapshot.body, headers=headers, media_type="application/json")
 

@@ -15,6 +15,7 @@ from bulkup.serve.bodies.ranges import ByteRange, Unsatisfiable, range_of
     [
         (None, None),
         ("bytes=0-0", ByteRange(0, 1)),
+        ("Bytes=0-0", ByteRange(0, 1)),
         ("bytes=2-", ByteRange(2, 8)),
         ("bytes=-3", ByteRange(7, 3)),
         ("bytes=-30", ByteRange(0, 10)),

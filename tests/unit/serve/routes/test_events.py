@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from bulkup.errors import ExitCode
@@ -107,6 +108,16 @@ async def test_a_token_that_was_revoked_gets_no_further_event(
         async with asyncio.timeout(10):
             rest = await reader.readuntil(b"\r\n0\r\n\r\n")
     assert b"run-1" not in rest
+
+
+async def test_the_head_of_a_stream_ends_at_once(settings: Settings, token: str) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with running(settings) as server, httpx.AsyncClient(headers=headers) as client:
+        async with asyncio.timeout(5):
+            found = await client.head(f"{server.url}api/v1/events")
+        assert server.listeners == 0
+    assert (found.status_code, found.content) == (200, b"")
+    assert found.headers["content-type"].startswith("text/event-stream")
 
 
 async def test_a_silent_stream_has_comments_and_an_end(
