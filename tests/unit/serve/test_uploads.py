@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import replace
 from hashlib import sha256
+from unittest.mock import ANY
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -94,6 +95,12 @@ async def test_what_is_there_is_not_sent_again(uploader, store):
     page = (await uploader.get("/api/v1/uploads")).json()
     assert [one["path"] for one in page["files"]] == ["a.jpg", "other.jpg"]
     assert objects(store) == {"a.jpg"}
+
+
+async def test_a_name_may_have_its_folder_and_no_time(uploader):
+    status, found = await begin(uploader, name="x/b.jpg", modified_at=None, path=None)
+    assert (status, found["path"], found["key"]) == (201, "x/b.jpg", "x/b.jpg")
+    assert (await begin(uploader, name="b.jpg", path="x"))[1] == found | {"url": ANY}
 
 
 async def test_files_are_listed_in_pages(uploader):

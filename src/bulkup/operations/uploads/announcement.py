@@ -87,7 +87,7 @@ def _path(document: Mapping[str, Any]) -> str:
         raise UsageError("name and path: texts are needed")
     name = name or (path or "").rpartition("/")[2]
     path = path or name
-    if path.rpartition("/")[2] != name:
+    if path != name and not path.endswith(f"/{name}"):
         path = f"{path.rstrip('/')}/{name}"
     require_path(path)
     return path
@@ -117,7 +117,8 @@ def _modified_ns(document: Mapping[str, Any], now: float) -> int:
     """`modified_ns` for programs that know it to the nanosecond, else `modified_at`, else now."""
     if document.get("modified_ns") is not None:
         return _integer(document, "modified_ns", least=-MAX_NS, most=MAX_NS)
-    value = document.get("modified_at", now)
+    value = document.get("modified_at")
+    value = now if value is None else value
     try:
         if isinstance(value, str):
             value = datetime.fromisoformat(value).timestamp()
