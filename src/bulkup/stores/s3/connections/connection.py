@@ -160,8 +160,11 @@ class Connection(asyncio.BufferedProtocol):
         self.used_at = self._loop.time()
         assert waiter is not None
         assert self._transport is not None
-        # A response may come before the request is sent completely
-        if not keeps_alive or self._transport.get_write_buffer_size():
+        # A response may come before the request is sent completely. Of a refused one the kernel
+        # may hold the rest, which resets the connection when the server reads no further.
+        is_refusal = response.status >= 300
+        left_bytes = self._count_unsent() if is_refusal else self._transport.get_write_buffer_size()
+        if not keeps_alive or left_bytes:
             self.close()
         waiter.set_result(response)
 
