@@ -52,7 +52,7 @@ LogFileOption = Annotated[
     typer.Option(
         "--log-file",
         metavar="FILE",
-        help="Append events to FILE as JSON lines.",
+        help="Append the events of a run to FILE as JSON lines.",
         rich_help_panel="Global options",
     ),
 ]

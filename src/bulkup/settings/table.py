@@ -89,7 +89,10 @@ class Settings:
     quiet: bool = setting("quiet", kinds.TRUTH, "Print errors only.", default=False)
     verbose: bool = setting("verbose", kinds.TRUTH, "Print a line per file.", default=False)
     log_file: str | None = setting(
-        "log_file", kinds.PATH, "Append events to this file as JSON lines.", example="bulkup.jsonl"
+        "log_file",
+        kinds.PATH,
+        "Append the events of runs to this file as JSON lines.",
+        example="bulkup.jsonl",
     )
     upload: UploadOptions = group(UploadOptions)
     run: RunOptions = group(RunOptions)
