@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkup.content.buffers import BufferPool
-from bulkup.errors import KeyTaken, ObjectMissing, StoreError
+from bulkup.errors import (
+    DestinationUnreachable,
+    KeyTaken,
+    ObjectMissing,
+    StoreBroken,
+    StoreBusy,
+    StoreError,
+)
 from bulkup.events import UploadKind
 from bulkup.manifest.rows import UploadedItem
 from bulkup.model import Attributes, Body, Stored
@@ -24,10 +31,6 @@ if TYPE_CHECKING:
     from bulkup.run.upload.multipart import MultipartUploader
 
 T = TypeVar("T")
-
-FIRST_TRIES = 2
-"""For the first request: after a typing error in the endpoint the user should see the error within
-half a minute, also where each connection takes its full ten seconds to time out."""
 
 SIDE_BY_SIDE_BYTES = 256 << 10
 """The first bodies: smaller ones may be wasted, eight of them. To a far server larger ones
@@ -84,12 +87,17 @@ class Sender:
         self._signing.connect_ahead(min(ready.expected(self._signing.pooled_bytes), most))
 
     async def check(self) -> None:
-        """Check the destination, with few tries. Raises as `ObjectStore.check` does."""
+        """Check the destination. Raises DestinationError, also when it answers nothing but 5xx or
+        429: then no file can be sent, and none of them is at fault."""
         checking, self._checking = self._checking, None
         await (checking or self._check())
 
     async def _check(self) -> None:
-        await self._requests.tries(self._store.check, 0, FIRST_TRIES)
+        try:
+            await self._requests.tries(self._store.check, 0)
+        except (StoreBroken, StoreBusy) as error:
+            hint = error.hint or "Try again later."
+            raise DestinationUnreachable(str(error), code=error.code, hint=hint) from error
         self.is_checked = True
         self.is_open = self._store.capabilities.conditional_writes is not None
 

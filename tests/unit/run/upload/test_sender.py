@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkup.errors import ConditionalWritesUnsupported, StoreBroken, StoreBusy
+from bulkup.errors import ConditionalWritesUnsupported, StoreBroken, StoreBusy, StoreError
 from bulkup.manifest.manifest import Manifest
 from bulkup.pace.window import START_LIMIT
 from bulkup.stores.store import Capabilities
@@ -72,6 +72,21 @@ async def test_a_look_at_what_is_in_the_way_has_its_tries(
     assert (summary.exit_code, summary.adopted, store.calls["head"]) == (0, 1, 3)
     with Manifest(pushing.manifest) as manifest:
         assert rows(manifest, "SELECT state, attempts FROM item") == [("done", 1)]
+
+
+@pytest.mark.parametrize("error", [StoreBroken("500"), StoreBusy("503")])
+async def test_an_endpoint_that_is_down_is_no_fault_of_the_files(
+    pushing: Pushing, store: ScriptedStore, error: StoreError
+) -> None:
+    """Else an outage of twenty minutes would use up the attempts of each file."""
+    pushing.write({"a.jpg": b"a", "b.jpg": b"b"})
+    store.fail("check", error, always=True)
+    assert (await pushing.push()).exit_code == 4
+    with Manifest(pushing.manifest) as manifest:
+        assert rows(manifest, "SELECT state, attempts FROM item") == [("ready", 0)] * 2
+    store.recover()
+    store.fail("check", error, error, error, error)  # as many as a file's own request may have
+    assert (await pushing.push()).sent == 2
 
 
 @pytest.mark.parametrize("conditional_writes", [None, True])
