@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from bulkup.run.ingest.process import IngestProcess
     from bulkup.settings.table import Settings
 
-S = TypeVar("S")
-S_co = TypeVar("S_co", covariant=True)
+SummaryT = TypeVar("SummaryT")
+SummaryT_co = TypeVar("SummaryT_co", covariant=True)
 
 
-class Runnable(Protocol[S_co]):
+class Runnable(Protocol[SummaryT_co]):
     """A run of a command."""
 
     command: ClassVar[str]
@@ -37,7 +37,7 @@ class Runnable(Protocol[S_co]):
     def snapshot(self) -> Snapshot:
         """Where it stands. Safe from any thread."""
 
-    async def run(self) -> S_co:
+    async def run(self) -> SummaryT_co:
         """Work; the summary, an event with an `exit_code`, which was emitted, too."""
 
     @property
@@ -45,22 +45,22 @@ class Runnable(Protocol[S_co]):
         """What ended the run before its work, such as a destination that refused requests."""
 
 
-class Ended(NamedTuple, Generic[S]):
+class Ended(NamedTuple, Generic[SummaryT]):
     """How a run ended."""
 
-    summary: S
+    summary: SummaryT
     refused: BulkupError | None
 
 
 async def carry_out(
-    begin: Callable[[RunContext], Runnable[S]],
+    begin: Callable[[RunContext], Runnable[SummaryT]],
     settings: Settings,
     *,
     emit: Emit,
     wants_files: bool,
     watch: Callable[[Runnable[Any]], AbstractContextManager[object]] = nullcontext,
     ingest: IngestProcess | None = None,
-) -> Ended[S]:
+) -> Ended[SummaryT]:
     """Work in the running event loop until the run ends; within `watch(run)`.
 
     `begin` makes the run from its context. With `wants_files` there is an event for each file.

@@ -55,9 +55,7 @@ async def probe(put: TryPut, known: Capabilities) -> tuple[Capabilities, Stored]
             refusal.hint
             or "Nothing can be stored here: is the endpoint, or a proxy before it, read-only?"
         )
-        raise DestinationError(
-            str(refusal), code=refusal.code, hint=refusal.hint or hint
-        ) from refusal
+        raise DestinationError(str(refusal), code=refusal.code, hint=hint) from refusal
     raise refusal
 
 

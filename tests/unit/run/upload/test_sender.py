@@ -78,7 +78,7 @@ async def test_a_look_at_what_is_in_the_way_has_its_tries(
 async def test_an_endpoint_that_is_down_is_no_fault_of_the_files(
     pushing: Pushing, store: ScriptedStore, error: StoreError
 ) -> None:
-    """Else an outage of twenty minutes would use up the attempts of each file."""
+    """Else each file would use up an attempt, and all of them in a long outage."""
     pushing.write({"a.jpg": b"a", "b.jpg": b"b"})
     store.fail("check", error, always=True)
     assert (await pushing.push()).exit_code == 4

@@ -56,6 +56,13 @@ def open_at(url, capabilities=ABLE, **environ):
     )
 
 
+def open_with(url, *, uses_pool):
+    """Through the pool, or all of it through pyreqwest."""
+    mine = credentials(None, url=url, good_for_seconds=None)
+    transport = S3Transport("bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool)
+    return S3Store("s3://bucket", "", transport, ABLE)
+
+
 async def put(store, key="p/k", body=b"x", **options):
     options = {"attributes": Attributes(), "exclusive": True, **options}
     return await store.put(key, body, digest=sha256(body).hexdigest(), **options)
@@ -451,11 +458,7 @@ async def test_no_unknown_certificate_is_taken_even_after_plain_http(tmp_path):
 async def test_without_the_pool_pyreqwest_sends_everything(uses_pool):
     """So that both can be measured. Only the pool sends what was signed ahead."""
     async with raw_server() as server:
-        mine = credentials(None, url=server.url, good_for_seconds=None)
-        transport = S3Transport(
-            "bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool
-        )
-        store = S3Store("s3://bucket", "", transport, ABLE)
+        store = open_with(server.url, uses_pool=uses_pool)
         await put(store)
         assert server.bodies == [b"x"]
         is_pyreqwest = not server.heads[-1].split("\r\n")[1].startswith("host:")
@@ -542,11 +545,7 @@ async def test_a_page_in_answer_to_a_put_is_no_object(uses_pool):
     """A portal answers 200 to everything. An endpoint that sends no ETag is one all the same."""
     page = answer(200, b"<html>Sign in</html>", content_type="text/html")
     async with raw_server() as server:
-        mine = credentials(None, url=server.url, good_for_seconds=None)
-        transport = S3Transport(
-            "bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool
-        )
-        store = S3Store("s3://bucket", "", transport, ABLE)
+        store = open_with(server.url, uses_pool=uses_pool)
         server.answers = [page, page, answer(200)]
         with pytest.raises(DestinationUnreachable, match="a page came"):
             await put(store)
@@ -561,11 +560,7 @@ async def test_a_page_is_no_object_that_was_read(uses_pool):
     """Whoever reads it is told of the portal, not of a damaged object."""
     page = answer(200, b"<!DOCTYPE html><html>Sign in", content_type="text/html; charset=utf-8")
     async with raw_server() as server:
-        mine = credentials(None, url=server.url, good_for_seconds=None)
-        transport = S3Transport(
-            "bucket", mine, ca_pem=None, clock=SystemClock(), uses_pool=uses_pool
-        )
-        store = S3Store("s3://bucket", "", transport, ABLE)
+        store = open_with(server.url, uses_pool=uses_pool)
         server.answers = [page] * 5
         for read in (
             lambda: store.read("k"),
